@@ -1,0 +1,132 @@
+"""A frozen dataclass of options becomes absl flags: an option is written once."""
+
+import dataclasses
+import sys
+import traceback
+import types
+import typing
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from absl import app, flags, logging
+
+OptionsT = TypeVar("OptionsT")
+
+REQUIRED: Any = dataclasses.MISSING
+
+
+def option(default: Any, help: str) -> Any:
+    """A dataclass field with a default (or `REQUIRED`) and its flag's help."""
+    if isinstance(default, list):
+        raise TypeError("Options are immutable: use a tuple for a list of values.")
+    return dataclasses.field(default=default, metadata={"help": help}, kw_only=True)
+
+
+def define_flags(options_class: type, flag_values: flags.FlagValues) -> None:
+    """Defines one flag for each field of `options_class`.
+
+    `str`, `int`, `float`, `bool`, `Literal[...]` of strings and
+    `tuple[str, ...]` (comma separated) are understood, each also with `| None`.
+    """
+    hints = typing.get_type_hints(options_class)
+    for field in dataclasses.fields(options_class):
+        required = field.default is dataclasses.MISSING
+        default = None if required else field.default
+        arguments = (field.name, default, field.metadata["help"])
+        keywords = {"flag_values": flag_values, "required": required}
+        kind = _without_none(hints[field.name])
+        if typing.get_origin(kind) is typing.Literal:
+            flags.DEFINE_enum(
+                field.name,
+                default,
+                list(typing.get_args(kind)),
+                field.metadata["help"],
+                **keywords,
+            )
+        elif typing.get_origin(kind) is tuple:
+            flags.DEFINE_list(*arguments, **keywords)
+        else:
+            define = {
+                bool: flags.DEFINE_bool,
+                int: flags.DEFINE_integer,
+                float: flags.DEFINE_float,
+                str: flags.DEFINE_string,
+            }[kind]
+            define(*arguments, **keywords)
+
+
+def options_from_flags(
+    options_class: type[OptionsT], flag_values: flags.FlagValues
+) -> OptionsT:
+    """The options that the parsed flags describe."""
+    values = {}
+    for field in dataclasses.fields(options_class):  # type: ignore[arg-type]
+        value = flag_values[field.name].value
+        values[field.name] = tuple(value) if isinstance(value, list) else value
+    return options_class(**values)
+
+
+def run(
+    options_class: type[OptionsT],
+    verb: Callable[[OptionsT], int | None],
+    description: str,
+) -> None:
+    """Runs `verb(options)` as a program; the only thing under a `__main__`.
+
+    What a user can cause (`ValueError`, `OSError`, TensorFlow's own errors on
+    files and memory) ends in one line on stderr and exit code 1;
+    `--verbosity=1` shows the traceback as well.
+
+    Args:
+        options_class: a frozen dataclass whose fields are made by `option`.
+        verb: the program. What it returns is the exit code; None means 0.
+        description: shown by `--help`, usually the module's `__doc__`.
+    """
+    define_flags(options_class, flags.FLAGS)
+    sys.modules["__main__"].__doc__ = description
+
+    def main(arguments: list[str]) -> int:
+        if len(arguments) > 1:
+            return _fail(
+                f"Received the arguments {arguments[1:]}, expected only flags: "
+                "write --name=value, and quote a value that holds spaces or *."
+            )
+        try:
+            options = options_from_flags(options_class, flags.FLAGS)
+            return verb(options) or 0
+        except KeyboardInterrupt:
+            return _fail("Interrupted.", code=130)
+        except BrokenPipeError:
+            return 0
+        except Exception as error:
+            if not _is_users(error):
+                raise
+            if logging.get_verbosity() >= logging.DEBUG:
+                traceback.print_exc()
+            return _fail(_one_line(error))
+
+    app.run(main)
+
+
+def _fail(message: str, code: int = 1) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code
+
+
+def _is_users(error: Exception) -> bool:
+    if isinstance(error, (ValueError, OSError)):
+        return True
+    # Asked for by name, so that the light verbs need not import TensorFlow.
+    errors = getattr(sys.modules.get("tensorflow"), "errors", None)
+    return errors is not None and isinstance(error, errors.OpError)
+
+
+def _one_line(error: Exception) -> str:
+    text = getattr(error, "message", None) or str(error) or type(error).__name__
+    return " ".join(text.split())[:1000]
+
+
+def _without_none(hint: Any) -> Any:
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        return next(a for a in typing.get_args(hint) if a is not type(None))
+    return hint
