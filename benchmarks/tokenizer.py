@@ -1,0 +1,157 @@
+"""WordPiece on one thread: this project against Hugging Face tokenizers.
+
+    python -m benchmarks.tokenizer --vocab_file=vocab.txt [--text_file=text.txt]
+
+The same lines, the same vocabulary, one thread each, turn by turn in one process;
+medians. `pip install tokenizers` first: it is no dependency of the project.
+"""
+
+import dataclasses
+import gzip
+import os
+import platform
+import pydoc_data.topics
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import tensorflow as tf
+import tensorflow_text
+
+from data_pipelines import cli
+from data_pipelines.vocabulary import Vocabulary
+from data_pipelines.wordpiece import WordPieceTokenizer
+
+_SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenizerBenchmarkOptions:
+    """What the benchmark asks for."""
+
+    vocab_file: str = cli.option(
+        str(_SHARED / "vocab" / "uncased.txt"), "the vocab.txt: one piece a line"
+    )
+    text_file: str | None = cli.option(
+        None,
+        "text, plain or .gz; without it a book of the shared data, or where they are "
+        "not, Python's own help texts",
+    )
+    lower_case: bool = cli.option(True, "take away capitals and accents")
+    repeats: int = cli.option(7, "runs of each, of which the median counts")
+    batch_lines: int = cli.option(1024, "lines tokenized in one call")
+
+
+def benchmark(options: TokenizerBenchmarkOptions) -> None:
+    """Prints MB/s of each, and the quotient."""
+    # Read when the library makes its pool, so before its import.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    os.environ["RAYON_NUM_THREADS"] = "1"
+    import tokenizers
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.set_visible_devices([], "GPU")
+
+    source, text = _read_text(options.text_file)
+    lines = [line for line in text.split("\n") if line.strip()]
+    size = sum(len(line.encode()) for line in lines)
+    batches = [
+        lines[start : start + options.batch_lines]
+        for start in range(0, len(lines), options.batch_lines)
+    ]
+
+    vocabulary = Vocabulary.from_file(options.vocab_file)
+    ours = WordPieceTokenizer(vocabulary, options.lower_case)
+    specification = [tf.TensorSpec([None], tf.string)]
+    tokenize = tf.function(ours.tokenize, input_signature=specification)
+    with_offsets = tf.function(
+        ours.tokenize_with_offsets, input_signature=specification
+    )
+    theirs = tokenizers.BertWordPieceTokenizer(
+        {token: index for index, token in enumerate(vocabulary.tokens)},
+        clean_text=True,
+        handle_chinese_chars=True,
+        strip_accents=options.lower_case,
+        lowercase=options.lower_case,
+    )._tokenizer
+
+    def run_ours() -> list[list[int]]:
+        # Strings go in and NumPy arrays come out: the copies count.
+        ids = [tokenize(tf.constant(batch)) for batch in batches]
+        return [[part.values.numpy(), part.row_splits.numpy()] for part in ids]
+
+    def run_ours_with_offsets() -> None:
+        for batch in batches:
+            with_offsets(tf.constant(batch))
+
+    def run_theirs(encode: Callable) -> int:
+        return sum(
+            len(encoding.ids)
+            for batch in batches
+            for encoding in encode(batch, add_special_tokens=False)
+        )
+
+    candidates: dict[str, Callable] = {
+        "ours, tokenize": run_ours,
+        "ours, with offsets": run_ours_with_offsets,
+        "HF encode_batch": lambda: run_theirs(theirs.encode_batch),
+        "HF encode_batch_fast": lambda: run_theirs(theirs.encode_batch_fast),
+    }
+    if not hasattr(theirs, "encode_batch_fast"):
+        del candidates["HF encode_batch_fast"]
+    seconds = {name: [] for name in candidates}
+    for repeat in range(options.repeats + 1):
+        for name, candidate in candidates.items():
+            start = time.perf_counter()
+            candidate()
+            # The first round traces graphs and fills caches.
+            if repeat:
+                seconds[name].append(time.perf_counter() - start)
+
+    our_pieces = sum(len(values) for values, _ in run_ours())
+    rates = {
+        name: size / 1e6 / statistics.median(times) for name, times in seconds.items()
+    }
+    print(f"machine     {_processor()}, one thread each")
+    print(
+        f"versions    Python {platform.python_version()}, TensorFlow {tf.__version__}, "
+        f"TF Text {tensorflow_text.__version__}, tokenizers {tokenizers.__version__}"
+    )
+    print(f"text        {source}: {len(lines):,} lines, {size:,} bytes")
+    print(f"pieces      {our_pieces:,} ours, {run_theirs(theirs.encode_batch):,} HF")
+    for name, rate in rates.items():
+        fastest, slowest = min(seconds[name]), max(seconds[name])
+        print(
+            f"{name:22}{rate:7.2f} MB/s   "
+            f"({size / 1e6 / slowest:.2f} to {size / 1e6 / fastest:.2f})"
+        )
+    best = max(rate for name, rate in rates.items() if name.startswith("HF"))
+    print(f"ours / best of HF     {rates['ours, tokenize'] / best:6.1f}")
+
+
+def _read_text(path: str | None) -> tuple[str, str]:
+    if path is None:
+        books = sorted((_SHARED / "books").glob("*.txt.gz"))
+        if not books:
+            return "pydoc_data.topics", "\n".join(pydoc_data.topics.topics.values())
+        path = str(books[len(books) // 2])
+    data = Path(path).read_bytes()
+    if path.endswith(".gz"):
+        data = gzip.decompress(data)
+    return Path(path).name, data.decode("utf-8", "ignore")
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    cli.run(TokenizerBenchmarkOptions, benchmark, __doc__)

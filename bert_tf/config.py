@@ -1,0 +1,173 @@
+"""What a BERT is: sizes and variants, the named presets, and `bert_config.json`."""
+
+import dataclasses
+import json
+from typing import Any
+
+import tensorflow as tf
+
+HIDDEN_ACTS = ("gelu", "gelu_tanh", "relu", "geglu")
+POSITION_EMBEDDINGS = ("learned", "sinusoidal", "rotary")
+NORM_POSITIONS = ("post", "pre")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BertConfig:
+    """Sizes and variants of an encoder, named as in Google's `bert_config.json`.
+
+    The fields after `initializer_range` are not in Google's files; their defaults
+    are the original model. ALBERT and RoBERTa are settings of these fields.
+
+    Raises:
+        ValueError: a size is not positive, two sizes do not fit each other, or a
+            variant has an unknown name.
+    """
+
+    vocab_size: int
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    # "gelu" is the exact form (erf). Google's code computes the tanh
+    # approximation although its files say "gelu".
+    hidden_act: str = "gelu_tanh"
+    hidden_dropout_prob: float = 0.1
+    attention_probs_dropout_prob: float = 0.1
+    max_position_embeddings: int = 512
+    # 0: no segment embeddings (RoBERTa).
+    type_vocab_size: int = 2
+    initializer_range: float = 0.02
+
+    layer_norm_eps: float = 1e-12
+    # "post" normalizes after the residual addition, as the original; "pre"
+    # normalizes the input of each part, and once more after the last block.
+    norm_position: str = "post"
+    position_embeddings: str = "learned"
+    # The first token has this position (2 in RoBERTa).
+    position_offset: int = 0
+    # Width of the embeddings before they are projected to `hidden_size`
+    # (ALBERT); None: `hidden_size`, without a projection.
+    embedding_size: int | None = None
+    # One block, called `num_hidden_layers` times (ALBERT).
+    share_layers: bool = False
+
+    def __post_init__(self) -> None:
+        for name in (
+            "vocab_size",
+            "hidden_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "intermediate_size",
+            "max_position_embeddings",
+        ):
+            self._expect(name, getattr(self, name) >= 1, "a positive number")
+        self._expect("type_vocab_size", self.type_vocab_size >= 0, "0 or more")
+        self._expect("position_offset", self.position_offset >= 0, "0 or more")
+        self._expect(
+            "num_attention_heads",
+            self.hidden_size % self.num_attention_heads == 0,
+            f"a divisor of hidden_size={self.hidden_size}",
+        )
+        self._expect("hidden_act", self.hidden_act in HIDDEN_ACTS, HIDDEN_ACTS)
+        self._expect(
+            "position_embeddings",
+            self.position_embeddings in POSITION_EMBEDDINGS,
+            POSITION_EMBEDDINGS,
+        )
+        self._expect(
+            "norm_position", self.norm_position in NORM_POSITIONS, NORM_POSITIONS
+        )
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+            self._expect(name, 0 <= getattr(self, name) < 1, "a rate in [0, 1)")
+        if self.position_embeddings == "rotary":
+            self._expect(
+                "num_attention_heads",
+                (self.hidden_size // self.num_attention_heads) % 2 == 0,
+                "heads of an even width, which rotary positions need",
+            )
+
+    def _expect(self, name: str, holds: bool, expected: Any) -> None:
+        if not holds:
+            raise ValueError(
+                f"Received {name}={getattr(self, name)!r} in the model's config. "
+                f"Expected {expected}."
+            )
+
+    @property
+    def max_sequence_length(self) -> int:
+        """The longest row the position embeddings can tell apart."""
+        return self.max_position_embeddings - self.position_offset
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "BertConfig":
+        """The config with these fields; a misspelt one raises.
+
+        Raises:
+            ValueError: unknown fields, or `vocab_size` is missing.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(
+                f"Received the unknown config fields {unknown}. Expected some of "
+                f"{sorted(known)}: remove or rename them."
+            )
+        if "vocab_size" not in values:
+            raise ValueError("The config lacks vocab_size, the number of pieces.")
+        return cls(**values)
+
+    @classmethod
+    def from_file(cls, path: str) -> "BertConfig":
+        """Reads a `bert_config.json`, local or remote."""
+        if not tf.io.gfile.exists(path):
+            raise FileNotFoundError(
+                f"No model config at {path!r}. Expected a bert_config.json."
+            )
+        with tf.io.gfile.GFile(path) as file:
+            text = file.read()
+        try:
+            return cls.from_dict(json.loads(text))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path} is not a BERT config: {error}") from None
+
+    def to_json(self) -> str:
+        """What a `bert_config.json` of this config holds."""
+        return json.dumps(self.to_dict(), indent=2) + "\n"
+
+
+def preset(name: str, vocab_size: int, **changes: Any) -> BertConfig:
+    """The config of a named size, with some fields changed.
+
+    Raises:
+        ValueError: the name is none of `PRESETS`.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"Received preset={name!r}. Expected one of {list(PRESETS)}.")
+    return BertConfig(vocab_size=vocab_size, **{**PRESETS[name], **changes})
+
+
+def _size(layers: int, hidden_size: int) -> dict[str, int]:
+    # Heads are 64 wide and the feed-forward part four times the hidden size in
+    # every model that Google published.
+    return {
+        "num_hidden_layers": layers,
+        "hidden_size": hidden_size,
+        "num_attention_heads": hidden_size // 64,
+        "intermediate_size": 4 * hidden_size,
+    }
+
+
+# The paper's base and large, and the smaller ones of "Well-Read Students Learn
+# Better" (arXiv 1908.08962).
+PRESETS = {
+    "tiny": _size(2, 128),
+    "mini": _size(4, 256),
+    "small": _size(4, 512),
+    "medium": _size(8, 512),
+    "base": _size(12, 768),
+    "large": _size(24, 1024),
+}

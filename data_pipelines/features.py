@@ -1,0 +1,111 @@
+"""Names, dtypes and shapes of every feature; documents as records, both ways.
+
+Two kinds of things travel through the pre-training pipeline. A *part* of a document
+(`PART`), which is what a record holds: whole sentences as ids, one after another. And
+a *row* (`row_features`), which is what the model is trained on.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+# What the encoder takes.
+MODEL_INPUTS = ("token_ids", "segment_ids", "padding_mask")
+
+PART = {
+    # The ids of all sentences of the part, without special tokens.
+    "token_ids": tf.TensorSpec([None], tf.int32),
+    # How many of the ids belong to each sentence; none is 0.
+    "sentence_lengths": tf.TensorSpec([None], tf.int32),
+    # Equal for the parts of one document, and only for these.
+    "document_id": tf.TensorSpec([], tf.int64),
+}
+
+
+def row_features(
+    sequence_length: int, max_predictions: int
+) -> dict[str, tf.TensorSpec]:
+    """The features of one row of pre-training, without the batch dimension."""
+    sequence, predictions = [sequence_length], [max_predictions]
+    return {
+        "token_ids": tf.TensorSpec(sequence, tf.int32),
+        # 0 up to the first [SEP] and in the padding, 1 in the second segment.
+        "segment_ids": tf.TensorSpec(sequence, tf.int32),
+        # True = real token.
+        "padding_mask": tf.TensorSpec(sequence, tf.bool),
+        # Ascending; unused places hold 0 and have the weight 0.
+        "mlm_positions": tf.TensorSpec(predictions, tf.int32),
+        # The original ids at these positions.
+        "mlm_ids": tf.TensorSpec(predictions, tf.int32),
+        "mlm_weights": tf.TensorSpec(predictions, tf.float32),
+        # 0 = follows (or in order), 1 = random (or swapped).
+        "sentence_label": tf.TensorSpec([], tf.int32),
+        # 1; 0 in the rows that fill up the last batch of an evaluation.
+        "row_weight": tf.TensorSpec([], tf.float32),
+    }
+
+
+def part_to_example(
+    token_ids: Sequence[int] | np.ndarray,
+    sentence_lengths: Sequence[int] | np.ndarray,
+    document_id: int,
+) -> bytes:
+    """A part of a document as a serialized `tf.train.Example`, the same bytes always.
+
+    `[7, 8, 9], [2, 1], 5` becomes the record that `parse_part` reads as
+    `{"token_ids": [7, 8, 9], "sentence_lengths": [2, 1], "document_id": 5}`.
+
+    Raises:
+        ValueError: the lengths are not those of the sentences.
+    """
+    token_ids, sentence_lengths = np.asarray(token_ids), np.asarray(sentence_lengths)
+    if sentence_lengths.sum() != len(token_ids) or (sentence_lengths < 1).any():
+        raise ValueError(
+            f"Received {len(token_ids)} token ids and sentence lengths that sum up "
+            f"to {sentence_lengths.sum()} (the shortest is "
+            f"{sentence_lengths.min(initial=0)}). Expected each id to be in one "
+            "sentence and no sentence to be empty: leave out the empty ones."
+        )
+    example = tf.train.Example()
+    features = example.features.feature
+    features["token_ids"].int64_list.value.extend(token_ids.tolist())
+    features["sentence_lengths"].int64_list.value.extend(sentence_lengths.tolist())
+    features["document_id"].int64_list.value.append(int(document_id))
+    # Deterministic: the map of features is written in the order of its keys.
+    return example.SerializeToString(deterministic=True)
+
+
+def parse_part(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Reads, in graph, the record that `part_to_example` wrote.
+
+    Args:
+        serialized: string scalar.
+
+    Returns:
+        A dict as `PART` describes.
+
+    Raises:
+        tf.errors.InvalidArgumentError: the record is of another kind or damaged.
+    """
+    parsed = tf.io.parse_single_example(
+        serialized,
+        {
+            "token_ids": tf.io.RaggedFeature(tf.int64),
+            "sentence_lengths": tf.io.RaggedFeature(tf.int64),
+            "document_id": tf.io.FixedLenFeature([], tf.int64),
+        },
+    )
+    complete = tf.debugging.assert_equal(
+        tf.reduce_sum(parsed["sentence_lengths"]),
+        tf.size(parsed["token_ids"], tf.int64),
+        message="A record's sentence lengths do not sum up to its number of token "
+        "ids: the file was not written by create_pretraining_data, write it again.",
+    )
+    with tf.control_dependencies([complete]):
+        token_ids = tf.cast(parsed["token_ids"], tf.int32)
+    return {
+        "token_ids": token_ids,
+        "sentence_lengths": tf.cast(parsed["sentence_lengths"], tf.int32),
+        "document_id": parsed["document_id"],
+    }

@@ -1,0 +1,51 @@
+"""Lines of text on stdin to lines of WordPiece ids on stdout.
+
+    python -m data_pipelines.tokenize --vocab_file=vocab.txt < text > ids
+
+One line out for each line in, the ids with spaces between them, without [CLS] and
+[SEP]. A line without words gives an empty line.
+"""
+
+import dataclasses
+import itertools
+import sys
+
+import tensorflow as tf
+
+from data_pipelines import cli
+from data_pipelines.vocabulary import Vocabulary
+from data_pipelines.wordpiece import WordPieceTokenizer
+
+# Enough for the ops' fixed cost to vanish, and little memory even for long lines.
+_BATCH_LINES = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenizeOptions:
+    """What `tokenize` asks for."""
+
+    vocab_file: str = cli.option(cli.REQUIRED, "the vocab.txt: one piece a line")
+    lower_case: bool = cli.option(
+        True, "take away capitals and accents, as an uncased vocabulary expects"
+    )
+
+
+def tokenize(options: TokenizeOptions) -> None:
+    """Reads stdin to its end, any bytes, and writes the ids to stdout."""
+    vocabulary = Vocabulary.from_file(options.vocab_file)
+    tokenizer = WordPieceTokenizer(vocabulary, options.lower_case)
+    to_ids = tf.function(
+        tokenizer.tokenize, input_signature=[tf.TensorSpec([None], tf.string)]
+    )
+    spelled = [b"%d" % index for index in range(len(vocabulary))]
+    stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
+    while lines := list(itertools.islice(stdin, _BATCH_LINES)):
+        ids = to_ids(tf.constant(lines))
+        values, splits = ids.values.numpy().tolist(), ids.row_splits.numpy().tolist()
+        for first, end in itertools.pairwise(splits):
+            stdout.write(b" ".join([spelled[i] for i in values[first:end]]) + b"\n")
+        stdout.flush()
+
+
+if __name__ == "__main__":
+    cli.run(TokenizeOptions, tokenize, __doc__)
