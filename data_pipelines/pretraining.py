@@ -100,7 +100,7 @@ def training_batches(
             parts_per_group=parts_per_group,
         )
 
-    _require_rows(rows_of(tf.constant(0, tf.int64)))
+    _require_rows(documents)
     epochs = tf.data.Dataset.range(tf.int64.max if num_epochs is None else num_epochs)
     return batching.training_batches(
         epochs.flat_map(rows_of),
@@ -129,6 +129,7 @@ def evaluation_batches(
     Arguments and rows are those of `training_batches`. The last batch is filled up
     with rows whose `row_weight` and `mlm_weights` are 0.
     """
+    _require_rows(documents)
     rows = _rows(
         documents(tf.constant(0, tf.int64)),
         vocabulary,
@@ -141,7 +142,6 @@ def evaluation_batches(
         max_predictions=max_predictions,
         parts_per_group=parts_per_group,
     )
-    _require_rows(rows)
     return batching.evaluation_batches(rows, batch_size=batch_size)
 
 
@@ -447,10 +447,11 @@ def _rows(
     ).unbatch()
 
 
-def _require_rows(rows: tf.data.Dataset) -> None:
-    # Without rows an endless number of epochs would be searched for one.
-    for _ in rows.take(1):
-        return
+def _require_rows(documents: Documents) -> None:
+    """Else an endless number of epochs would be searched for the first row."""
+    parts = documents(tf.constant(0, tf.int64))
+    for _ in parts.filter(lambda part: tf.size(part["token_ids"]) > 1).take(1):
+        return  # Two tokens can always be made a row.
     raise ValueError(
         "The documents give not a single row. Expected texts with sentences of some "
         "tokens: look at what was read, data_pipelines.create_pretraining_data "

@@ -1,42 +1,62 @@
 """The element-wise work between matrix products, compiled as single kernels.
 
-Op by op, this work is bound by memory: each op reads and writes the whole
+Op by op this work is bound by memory: each op reads and writes the whole
 activation, and the gradient keeps every intermediate result. Here each part is
-one function of plain `keras.ops`. On the TensorFlow backend `compiled` turns it
-into one XLA kernel forward and one backward, which recomputes what it needs from
-the inputs; elsewhere the function runs as it stands. The matrix products stay
-outside: on a CPU oneDNN runs them several times faster than XLA does.
+one function of plain `keras.ops`. Inside `compilation()`, on the TensorFlow
+backend, `compilable` turns it into one XLA kernel forward and one backward, which
+recomputes what it needs from the inputs; elsewhere the function runs as it
+stands. The matrix products stay outside: on a CPU oneDNN runs them several times
+faster than XLA does.
 """
 
+import contextlib
+import contextvars
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 from keras import ops
 
+_compiling: contextvars.ContextVar[bool] = contextvars.ContextVar(
+    "compile the element-wise parts", default=False
+)
 
-def compiled(function: Callable) -> Callable:
-    """Compiles `function(*tensors, **constants)`, and its gradient, with XLA.
+
+@contextlib.contextmanager
+def compilation(on: bool = True) -> Iterator[None]:
+    """Functions traced inside are compiled by XLA (TensorFlow backend only).
+
+    Off by default, so that exported graphs need no XLA: TF Serving refuses it
+    unless it is started with a flag.
+    """
+    token = _compiling.set(on and keras.backend.backend() == "tensorflow")
+    try:
+        yield
+    finally:
+        _compiling.reset(token)
+
+
+def compilable(function: Callable) -> Callable:
+    """Makes `function(*tensors, **constants)` one kernel inside `compilation()`.
 
     Gradients flow to the positional arguments of a floating dtype. The body must
-    be free of state: it runs a second time in the gradient.
+    be free of state, as it runs a second time in the gradient.
     """
 
     @functools.wraps(function)
     def run(*tensors: Any, **constants: Any) -> Any:
-        if keras.backend.backend() != "tensorflow":
+        if not _compiling.get():
             return function(*tensors, **constants)
-        return _xla(function, tuple(sorted(constants.items())))(*tensors)
+        return _kernel(function, tuple(sorted(constants.items())))(*tensors)
 
-    run.plain = function  # type: ignore[attr-defined]
     return run
 
 
 @functools.cache
-def _xla(function: Callable, constants: tuple) -> Callable:
-    import tensorflow as tf  # The other backends work without it.
+def _kernel(function: Callable, constants: tuple) -> Callable:
+    import tensorflow as tf  # Late: the other backends work without it.
 
     body = functools.partial(function, **dict(constants))
     forward = tf.function(body, jit_compile=True)
@@ -60,64 +80,142 @@ def _xla(function: Callable, constants: tuple) -> Callable:
     return lambda *tensors: run(*(tf.convert_to_tensor(t) for t in tensors))
 
 
-def activation(x: Any, name: str) -> Any:
-    """Applies `hidden_act`; `geglu` halves the last axis (Shazeer 2020).
+@compilable
+def activation(x: Any, *, name: str) -> Any:
+    """Applies `hidden_act`.
 
     Args:
         x: float (..., width).
-        name: one of `bert_tf.config.HIDDEN_ACTS`.
+        name: one of `bert_tf.config.HIDDEN_ACTS`. "geglu" halves the last axis:
+            its first half gates the second (Shazeer 2020).
 
     Returns:
-        float (..., width), or (..., width / 2) for `geglu`, whose first half is
-        the gate.
+        float (..., width), or (..., width / 2) for "geglu".
     """
-    return _activation(x, name=name)
-
-
-@compiled
-def _activation(x: Any, name: str) -> Any:
     if name == "relu":
         return ops.relu(x)
     if name == "geglu":
         gate, x = ops.split(x, 2, axis=-1)
         return _gelu(gate) * x
-    return _gelu(x, tanh=name == "gelu_tanh")
-
-
-def _gelu(x: Any, tanh: bool = False) -> Any:
-    if tanh:
+    if name == "gelu_tanh":
         inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)
         return 0.5 * x * (1 + ops.tanh(inner))
+    return _gelu(x)
+
+
+@compilable
+def normalize(x: Any, scale: Any, offset: Any, *, epsilon: float) -> Any:
+    """Layer normalization over the last axis, with statistics in float32.
+
+    Args:
+        x: float (..., hidden).
+        scale: float32 (hidden,), gamma in the original.
+        offset: float32 (hidden,), beta in the original.
+        epsilon: added to the variance.
+    """
+    return _normalize(x, scale, offset, epsilon)
+
+
+@compilable
+def drop_add_normalize(
+    x: Any,
+    residual: Any,
+    scale: Any,
+    offset: Any,
+    seed: Any,
+    *,
+    rate: float,
+    epsilon: float,
+) -> Any:
+    """The end of a post-LN part: `normalize(residual + drop(x))`."""
+    return _normalize(residual + _drop(x, seed, rate), scale, offset, epsilon)
+
+
+@compilable
+def drop_add(x: Any, residual: Any, seed: Any, *, rate: float) -> Any:
+    """The end of a pre-LN part: `residual + drop(x)`."""
+    return residual + _drop(x, seed, rate)
+
+
+@compilable
+def drop(x: Any, seed: Any, *, rate: float) -> Any:
+    """Dropout: zeroes a share `rate` of `x` and scales up the rest.
+
+    Args:
+        x: float, any shape.
+        seed: int32 (2,); the mask is a function of it and of the shape.
+        rate: 0 leaves `x` as it is.
+    """
+    return _drop(x, seed, rate)
+
+
+@compilable
+def masked_softmax(
+    scores: Any, attention_mask: Any, seed: Any, *, scale: float, rate: float
+) -> Any:
+    """Attention probabilities, computed in float32, with dropout.
+
+    Args:
+        scores: float (batch, heads, query, key).
+        attention_mask: bool (batch, 1 or query, key), True where a query may look.
+        seed: int32 (2,) of the dropout.
+        scale: multiplies the scores, 1 / sqrt(width of a head).
+        rate: dropout rate on the probabilities.
+
+    Returns:
+        float (batch, heads, query, key) of the dtype of `scores`.
+    """
+    # A finite number, so that a row that may look at nothing (an all-padding row
+    # of a last batch) becomes uniform rather than NaN.
+    logits = ops.where(
+        attention_mask[:, None], ops.cast(scores, "float32") * scale, -1e30
+    )
+    weights = ops.exp(logits - ops.max(logits, axis=-1, keepdims=True))
+    weights = weights / ops.sum(weights, axis=-1, keepdims=True)
+    return ops.cast(_drop(weights, seed, rate), scores.dtype)
+
+
+def _gelu(x: Any) -> Any:
     return 0.5 * x * (1 + ops.erf(x * math.sqrt(0.5)))
 
 
-def add_and_normalize(
-    x: Any, residual: Any, scale: Any, offset: Any, epsilon: float, rate: float, seed: Any
-) -> Any:
-    """The post-LN step: `layer_norm(residual + dropout(x))`.
+def _normalize(x: Any, scale: Any, offset: Any, epsilon: float) -> Any:
+    wide = ops.cast(x, "float32")
+    centered = wide - ops.mean(wide, axis=-1, keepdims=True)
+    variance = ops.mean(ops.square(centered), axis=-1, keepdims=True)
+    normalized = centered * ops.rsqrt(variance + epsilon)
+    scale, offset = ops.cast(scale, "float32"), ops.cast(offset, "float32")
+    return ops.cast(normalized * scale + offset, x.dtype)
 
-    Args:
-        x: float (batch, sequence, hidden), what a part of the block computed.
-        residual: float, the shape of `x`: what the part was given.
-        scale: float (hidden,). Called gamma in the original.
-        offset: float (hidden,). Called beta in the original.
-        epsilon: added to the variance.
-        rate: share of `x` that is dropped; 0 when not training.
-        seed: int32 (2,) of `dropout.draw_seed`; unused at rate 0.
+
+def _drop(x: Any, seed: Any, rate: float) -> Any:
+    if not rate:
+        return x
+    kept = _random_bits(ops.shape(x), seed) >= _uint32(int(rate * 2**32))
+    return ops.where(kept, x / (1 - rate), ops.zeros_like(x))
+
+
+def _random_bits(shape: tuple, seed: Any) -> Any:
+    """32 random bits for each element, from its index and the seed.
+
+    The finalizer of MurmurHash3 over a counter. XLA's own generator is hundreds
+    of times slower on a CPU, and a dropout mask needs no better.
     """
-    return _add_and_normalize(
-        x, residual, scale, offset, seed, epsilon=epsilon, rate=rate
-    )
+    seed = ops.cast(seed, "uint32")
+    counter = ops.arange(math.prod(shape), dtype="int32")
+    bits = ops.cast(ops.reshape(counter, shape), "uint32")
+    for shift, multiplier, key in (
+        (16, 0x85EBCA6B, seed[0]),
+        (13, 0xC2B2AE35, seed[1]),
+    ):
+        bits = (bits + key) * _uint32(0x9E3779B1)
+        bits = _fold(bits, shift) * _uint32(multiplier)
+    return _fold(bits, 16)
 
 
-@compiled
-def _add_and_normalize(
-    x: Any, residual: Any, scale: Any, offset: Any, seed: Any, epsilon: float, rate: float
-) -> Any:
-    return _normalize(residual + _dropout(x, seed, rate), scale, offset, epsilon)
+def _fold(bits: Any, shift: int) -> Any:
+    return ops.bitwise_xor(bits, ops.right_shift(bits, _uint32(shift)))
 
 
-@compiled
-def normalize(x: Any, scale: Any, offset: Any, epsilon: float) -> Any:
-    """Layer normalization over the last axis; statistics in float32."""
-    return _normalize(x, scale, offset, epsilon)
+def _uint32(value: int) -> Any:
+    return ops.convert_to_tensor(value, "uint32")

@@ -346,7 +346,7 @@ def test_as_a_program(corpus, tmp_path):
     command = [sys.executable, "-m", "data_pipelines.create_pretraining_data"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     run = subprocess.run(
-        [*command, *flags, "--lower_case", "--num_shards=2", "--num_processes=2"],
+        [*command, *flags, "--lower_case", "--num_shards=2", "--num_processes=1"],
         capture_output=True,
         text=True,
         env=environment,

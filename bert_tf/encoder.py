@@ -1,0 +1,154 @@
+"""The BERT encoder: embeddings, blocks, pooler."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from bert_tf.config import BertConfig
+from bert_tf.layers.attention import SelfAttention
+from bert_tf.layers.embeddings import Embeddings
+from bert_tf.layers.encoder_block import EncoderBlock
+from bert_tf.layers.feed_forward import FeedForward
+from bert_tf.layers.norm import LayerNorm
+
+
+class BertEncoder(keras.Model):
+    """Vectors for each token and one for the row (Devlin et al. 2018, section 3).
+
+    Args:
+        config: sizes and variants; nothing below this class sees it.
+        dtype: a Keras dtype policy, such as "float32" or "mixed_bfloat16".
+
+    Call arguments:
+        inputs: dict of `token_ids` int32 (batch, sequence), `padding_mask` bool
+            (batch, sequence) with True for real tokens and, optionally,
+            `segment_ids` int32 (batch, sequence).
+        training: whether dropout is on.
+
+    Output:
+        dict of `sequence_output` (batch, sequence, hidden), `pooled_output`
+        (batch, hidden): tanh of a dense layer over the first token, and
+        `hidden_states`, a list of the embeddings' and each block's output.
+
+    Raises:
+        ValueError: a row is longer than the positions.
+    """
+
+    def __init__(self, config: BertConfig, dtype: Any = None, **kwargs: Any) -> None:
+        super().__init__(dtype=dtype, **kwargs)
+        self.config = config
+        policy = self.dtype_policy
+        self.embeddings = Embeddings(
+            vocab_size=config.vocab_size,
+            embedding_dim=config.embedding_size or config.hidden_size,
+            hidden_dim=config.hidden_size,
+            num_positions=config.max_position_embeddings,
+            num_segments=config.type_vocab_size,
+            position_embeddings=config.position_embeddings,
+            position_offset=config.position_offset,
+            dropout=config.hidden_dropout_prob,
+            epsilon=config.layer_norm_eps,
+            initializer_range=config.initializer_range,
+            name="embeddings",
+            dtype=policy,
+        )
+        num_blocks = 1 if config.share_layers else config.num_hidden_layers
+        self.blocks = [self._block(index) for index in range(num_blocks)]
+        self.final_norm = None
+        if config.norm_position == "pre":
+            self.final_norm = LayerNorm(
+                config.layer_norm_eps, name="final_norm", dtype=policy
+            )
+        self.pooler = keras.layers.Dense(
+            config.hidden_size,
+            activation="tanh",
+            kernel_initializer=keras.initializers.TruncatedNormal(
+                stddev=config.initializer_range
+            ),
+            name="pooler",
+            dtype=policy,
+        )
+        # Weights exist from the start: their shapes depend on the config alone.
+        self.build({"token_ids": (None, None)})
+
+    def _block(self, index: int) -> EncoderBlock:
+        config, policy = self.config, self.dtype_policy
+        return EncoderBlock(
+            SelfAttention(
+                hidden_dim=config.hidden_size,
+                num_heads=config.num_attention_heads,
+                dropout=config.attention_probs_dropout_prob,
+                initializer_range=config.initializer_range,
+                rotary=config.position_embeddings == "rotary",
+                name="attention",
+                dtype=policy,
+            ),
+            FeedForward(
+                hidden_dim=config.hidden_size,
+                intermediate_dim=config.intermediate_size,
+                activation=config.hidden_act,
+                initializer_range=config.initializer_range,
+                name="feed_forward",
+                dtype=policy,
+            ),
+            dropout=config.hidden_dropout_prob,
+            epsilon=config.layer_norm_eps,
+            norm_first=config.norm_position == "pre",
+            name=f"block_{index}",
+            dtype=policy,
+        )
+
+    def build(self, input_shape: Any = None) -> None:
+        """Makes all weights."""
+        if self.built:
+            return
+        hidden_shape = (None, None, self.config.hidden_size)
+        self.embeddings.build((None, None))
+        for block in self.blocks:
+            block.build(hidden_shape)
+        if self.final_norm:
+            self.final_norm.build(hidden_shape)
+        self.pooler.build((None, self.config.hidden_size))
+        self.built = True
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """See the class."""
+        token_ids = inputs["token_ids"]
+        length = token_ids.shape[1]
+        if length is not None and length > self.config.max_sequence_length:
+            raise ValueError(
+                f"Received rows of {length} tokens. Expected at most "
+                f"{self.config.max_sequence_length}, the positions of this model: "
+                "shorten the rows or use a model with more positions."
+            )
+        positions = ops.arange(ops.shape(token_ids)[1], dtype="int32")[None, :]
+        attention_mask = ops.cast(inputs["padding_mask"], "bool")[:, None, :]
+        x = self.embeddings(
+            token_ids, inputs.get("segment_ids"), positions, training=training
+        )
+        hidden_states = [x]
+        for index in range(self.config.num_hidden_layers):
+            block = self.blocks[index % len(self.blocks)]
+            x = block(x, attention_mask, positions, training=training)
+            hidden_states.append(x)
+        if self.final_norm:
+            x = self.final_norm(x)
+        return {
+            "sequence_output": x,
+            "pooled_output": self.pooler(x[:, 0]),
+            "hidden_states": hidden_states,
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        """The config as plain values."""
+        return {
+            "config": self.config.to_dict(),
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "BertEncoder":
+        """The encoder that `get_config` described."""
+        return cls(BertConfig.from_dict(config.pop("config")), **config)

@@ -1,0 +1,132 @@
+"""Multi-head self-attention (Vaswani et al. 2017, section 3.2)."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from bert_tf.layers import elementwise
+from bert_tf.layers.dropout import draw_seed
+
+
+class SelfAttention(keras.layers.Layer):
+    """Every token looks at the tokens that its mask allows.
+
+    Args:
+        hidden_dim: width of input and output.
+        num_heads: a divisor of `hidden_dim`.
+        dropout: rate on the attention probabilities.
+        initializer_range: standard deviation of the initial kernels.
+        rotary: whether queries and keys are turned by their positions.
+
+    Call arguments:
+        x: float (batch, sequence, hidden).
+        attention_mask: bool (batch, 1 or query, key), True where a query may look.
+        positions: int32 (batch or 1, sequence), used by rotary positions only.
+        training: whether dropout is on.
+
+    Output:
+        float (batch, sequence, hidden).
+    """
+
+    def __init__(
+        self,
+        hidden_dim: int,
+        num_heads: int,
+        dropout: float,
+        initializer_range: float,
+        rotary: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.hidden_dim = hidden_dim
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.initializer_range = initializer_range
+        self.rotary = rotary
+        self.seed_generator = keras.random.SeedGenerator()
+        # One product makes queries, keys and values: a wide product is nearer to
+        # the machine's peak than three narrow ones.
+        self.query_key_value = self._dense(3 * hidden_dim, "query_key_value")
+        self.output_projection = self._dense(hidden_dim, "output")
+
+    def _dense(self, units: int, name: str) -> keras.layers.Dense:
+        initializer = keras.initializers.TruncatedNormal(stddev=self.initializer_range)
+        return keras.layers.Dense(
+            units, kernel_initializer=initializer, name=name, dtype=self.dtype_policy
+        )
+
+    def build(self, input_shape: tuple) -> None:
+        """Makes the kernels (hidden, 3 hidden) and (hidden, hidden)."""
+        self.query_key_value.build(input_shape)
+        self.output_projection.build(input_shape)
+
+    def call(
+        self,
+        x: Any,
+        attention_mask: Any,
+        positions: Any = None,
+        training: bool = False,
+    ) -> Any:
+        """See the class."""
+        batch, sequence, _ = ops.shape(x)
+        head_dim = self.hidden_dim // self.num_heads
+        projected = ops.reshape(
+            self.query_key_value(x), (batch, sequence, 3, self.num_heads, head_dim)
+        )
+        query, key, value = ops.unstack(
+            ops.transpose(projected, (2, 0, 3, 1, 4)), 3, axis=0
+        )  # each (batch, heads, sequence, head_dim)
+        if self.rotary:
+            query, key = rotate(query, positions), rotate(key, positions)
+        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
+        rate = self.dropout if training else 0.0
+        probabilities = elementwise.masked_softmax(
+            scores,  # (batch, heads, query, key)
+            attention_mask,
+            draw_seed(self.seed_generator, rate),
+            scale=head_dim**-0.5,
+            rate=rate,
+        )
+        context = ops.matmul(probabilities, value)  # (batch, heads, query, head_dim)
+        context = ops.transpose(context, (0, 2, 1, 3))
+        return self.output_projection(
+            ops.reshape(context, (batch, sequence, self.hidden_dim))
+        )
+
+    def compute_output_shape(self, input_shape: tuple, *_: Any) -> tuple:
+        """The shape of `x`."""
+        return input_shape
+
+    def get_config(self) -> dict:
+        """The arguments of the constructor."""
+        return {
+            **super().get_config(),
+            "hidden_dim": self.hidden_dim,
+            "num_heads": self.num_heads,
+            "dropout": self.dropout,
+            "initializer_range": self.initializer_range,
+            "rotary": self.rotary,
+        }
+
+
+def rotate(x: Any, positions: Any, base: float = 10000.0) -> Any:
+    """Rotary position embedding (Su et al. 2021): pairs of features are turned.
+
+    Feature i of the first half and feature i of the second half are a pair, turned
+    by the angle position / base^(2i / head_dim).
+
+    Args:
+        x: float (batch, heads, sequence, head_dim), head_dim even.
+        positions: int32 (batch or 1, sequence).
+        base: the slowest pair turns about once in 2 pi base positions.
+    """
+    half = x.shape[-1] // 2
+    frequencies = base ** (-np.arange(half, dtype="float32") / half)
+    angles = ops.cast(positions, "float32")[:, None, :, None] * frequencies
+    cosine, sine = ops.cast(ops.cos(angles), x.dtype), ops.cast(ops.sin(angles), x.dtype)
+    first, second = ops.split(x, 2, axis=-1)
+    return ops.concatenate(
+        [first * cosine - second * sine, second * cosine + first * sine], axis=-1
+    )

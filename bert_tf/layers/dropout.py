@@ -1,0 +1,105 @@
+"""Where dropout masks come from: a pure function of (seed, step, replica, draw).
+
+A layer asks `draw_seed(self.seed_generator, rate)`. Inside a training loop's
+`replayable_dropout` the answer depends on the step alone, so a resumed run draws
+the masks of an undisturbed one and no replica draws another's. Elsewhere (`fit`)
+it is the layer's own Keras `SeedGenerator`.
+"""
+
+import contextlib
+import contextvars
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+from keras import ops
+
+from bert_tf.layers import elementwise
+
+# Neighbouring draws must not overlap in the counter that makes the random bits.
+_STRIDE = 0x3779B9
+
+_current: contextvars.ContextVar["StepSeeds | None"] = contextvars.ContextVar(
+    "dropout seeds of the step", default=None
+)
+
+
+class StepSeeds(keras.random.SeedGenerator):
+    """A `SeedGenerator` without state: draw n of a step is always the same.
+
+    Args:
+        seed: int32 tensor (2,), different for each step and replica.
+    """
+
+    def __init__(self, seed: Any) -> None:
+        # Not super().__init__: it would make the variable that this class is
+        # here to do without.
+        self._seed = seed
+        self._draws = 0
+
+    def next(self, ordered: bool = True) -> Any:
+        """The seed of the next draw, int32 (2,)."""
+        self._draws += 1
+        shift = ops.convert_to_tensor([self._draws * _STRIDE, self._draws], "int32")
+        return ops.cast(self._seed, "int32") + shift
+
+
+@contextlib.contextmanager
+def replayable_dropout(seed: Any) -> Iterator[None]:
+    """Layers called inside draw their masks from `seed`, int32 (2,), alone."""
+    token = _current.set(StepSeeds(seed))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def draw_seed(generator: keras.random.SeedGenerator, rate: float) -> Any:
+    """The seed of one mask, int32 (2,).
+
+    Args:
+        generator: the layer's own, for calls outside `replayable_dropout`.
+        rate: the dropout rate; at 0 nothing is drawn and the seed is zeros.
+    """
+    if not rate:
+        return ops.zeros((2,), "int32")
+    seed = (_current.get() or generator).next()
+    # TensorFlow keeps the state of a SeedGenerator as int64, others as uint32.
+    return ops.cast(ops.mod(ops.cast(seed, "int64"), 2**31 - 1), "int32")
+
+
+class Dropout(keras.layers.Layer):
+    """Dropout, optionally followed by the addition of a residual.
+
+    Args:
+        rate: share of the elements that become zero in training.
+
+    Call arguments:
+        x: float, any shape.
+        residual: float of the same shape, added after the dropout.
+        training: whether dropout is on.
+    """
+
+    def __init__(self, rate: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rate = rate
+        self.seed_generator = keras.random.SeedGenerator()
+        self.built = True
+
+    def call(self, x: Any, residual: Any = None, training: bool = False) -> Any:
+        """See the class."""
+        rate = self.rate if training else 0.0
+        if residual is None and not rate:
+            return x
+        seed = draw_seed(self.seed_generator, rate)
+        if residual is None:
+            return elementwise.drop(x, seed, rate=rate)
+        return elementwise.drop_add(x, residual, seed, rate=rate)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """The shape of `x`."""
+        return input_shape
+
+    def get_config(self) -> dict:
+        """The arguments of the constructor."""
+        return {**super().get_config(), "rate": self.rate}

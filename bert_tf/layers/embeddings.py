@@ -1,0 +1,139 @@
+"""Token, position and segment embeddings, summed and normalized."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from bert_tf.layers.dropout import Dropout
+from bert_tf.layers.norm import LayerNorm
+
+
+class Embeddings(keras.layers.Layer):
+    """What enters the first block.
+
+    Args:
+        vocab_size: number of pieces.
+        embedding_dim: width of the tables.
+        hidden_dim: width of the output; another than `embedding_dim` adds a dense
+            projection (ALBERT).
+        num_positions: rows of the learned position table.
+        num_segments: rows of the segment table; 0 for none.
+        position_embeddings: "learned", "sinusoidal" (Vaswani et al. 2017, section
+            3.5), or "rotary", which adds nothing here.
+        position_offset: position of the first token.
+        dropout: rate after the normalization.
+        epsilon: of the normalization.
+        initializer_range: standard deviation of the initial tables.
+
+    Call arguments:
+        token_ids: int32 (batch, sequence).
+        segment_ids: int32 (batch, sequence), or None for all zeros.
+        positions: int32 (batch or 1, sequence), without the offset.
+        training: whether dropout is on.
+
+    Output:
+        float (batch, sequence, hidden).
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        embedding_dim: int,
+        hidden_dim: int,
+        num_positions: int,
+        num_segments: int,
+        position_embeddings: str,
+        position_offset: int,
+        dropout: float,
+        epsilon: float,
+        initializer_range: float,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.vocab_size = vocab_size
+        self.embedding_dim = embedding_dim
+        self.hidden_dim = hidden_dim
+        self.num_positions = num_positions
+        self.num_segments = num_segments
+        self.position_embeddings = position_embeddings
+        self.position_offset = position_offset
+        self.initializer = keras.initializers.TruncatedNormal(stddev=initializer_range)
+        policy = self.dtype_policy
+        self.norm = LayerNorm(epsilon, name="norm", dtype=policy)
+        self.dropout = Dropout(dropout, name="dropout", dtype=policy)
+        self.projection = None
+        if hidden_dim != embedding_dim:
+            self.projection = keras.layers.Dense(
+                hidden_dim,
+                kernel_initializer=self.initializer,
+                name="projection",
+                dtype=policy,
+            )
+
+    def build(self, input_shape: tuple) -> None:
+        """Makes the tables (rows, embedding)."""
+        # autocast=False: rows are looked up in float32 and then cast, rather than
+        # a table of tens of thousands of rows cast for the few that are needed.
+        self.token_table = self._table("token_table", self.vocab_size)
+        if self.position_embeddings == "learned":
+            self.position_table = self._table("position_table", self.num_positions)
+        if self.num_segments:
+            self.segment_table = self._table("segment_table", self.num_segments)
+        shape = (*input_shape, self.embedding_dim)
+        self.norm.build(shape)
+        if self.projection:
+            self.projection.build(shape)
+
+    def _table(self, name: str, rows: int) -> Any:
+        return self.add_weight(
+            name=name,
+            shape=(rows, self.embedding_dim),
+            initializer=self.initializer.clone(),
+            autocast=False,
+        )
+
+    def call(
+        self,
+        token_ids: Any,
+        segment_ids: Any,
+        positions: Any,
+        training: bool = False,
+    ) -> Any:
+        """See the class."""
+        x = ops.take(self.token_table, token_ids, axis=0)
+        if self.num_segments:
+            if segment_ids is None:
+                segment_ids = ops.zeros_like(token_ids)
+            # A product with one-hot rows: its gradient is a small product too,
+            # where that of a lookup adds up thousands of rows one by one.
+            segments = ops.one_hot(segment_ids, self.num_segments, dtype="float32")
+            x += ops.matmul(segments, self.segment_table)
+        if self.position_embeddings == "learned":
+            x += ops.take(self.position_table, positions + self.position_offset, axis=0)
+        elif self.position_embeddings == "sinusoidal":
+            x += sinusoids(positions + self.position_offset, self.embedding_dim)
+        x = self.norm(ops.cast(x, self.compute_dtype))
+        x = self.dropout(x, training=training)
+        return self.projection(x) if self.projection else x
+
+    def compute_output_shape(self, input_shape: tuple, *_: Any) -> tuple:
+        """(batch, sequence, hidden)."""
+        return (*input_shape, self.hidden_dim)
+
+
+def sinusoids(positions: Any, width: int) -> Any:
+    """Sines, then cosines, of the positions at geometric wavelengths.
+
+    Args:
+        positions: int32 (batch or 1, sequence).
+        width: an even number of features.
+
+    Returns:
+        float32 (batch or 1, sequence, width).
+    """
+    half = width // 2
+    frequencies = 10000.0 ** (-np.arange(half, dtype="float32") / max(half - 1, 1))
+    angles = ops.cast(positions, "float32")[:, :, None] * frequencies
+    return ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)

@@ -1,0 +1,89 @@
+"""One Transformer block: attention and feed-forward, each with its residual."""
+
+from typing import Any
+
+import keras
+
+from bert_tf.layers.attention import SelfAttention
+from bert_tf.layers.dropout import Dropout
+from bert_tf.layers.feed_forward import FeedForward
+from bert_tf.layers.norm import LayerNorm
+
+
+class EncoderBlock(keras.layers.Layer):
+    """A block of BERT (post-LN), or of its pre-LN variant.
+
+    post-LN: `x = norm(x + dropout(part(x)))`; pre-LN: `x = x + dropout(part(norm(x)))`,
+    for attention and then for feed-forward.
+
+    Args:
+        attention: the attention part.
+        feed_forward: the feed-forward part.
+        dropout: rate on what each part adds.
+        epsilon: of the normalizations.
+        norm_first: pre-LN.
+
+    Call arguments:
+        x: float (batch, sequence, hidden).
+        attention_mask: bool (batch, 1 or query, key), True where a query may look.
+        positions: int32 (batch or 1, sequence), for rotary positions.
+        training: whether dropout is on.
+
+    Output:
+        float (batch, sequence, hidden).
+    """
+
+    def __init__(
+        self,
+        attention: SelfAttention,
+        feed_forward: FeedForward,
+        dropout: float,
+        epsilon: float,
+        norm_first: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.attention = attention
+        self.feed_forward = feed_forward
+        self.norm_first = norm_first
+        policy = self.dtype_policy
+        self.attention_norm = LayerNorm(
+            epsilon, dropout, name="attention_norm", dtype=policy
+        )
+        self.feed_forward_norm = LayerNorm(
+            epsilon, dropout, name="feed_forward_norm", dtype=policy
+        )
+        self.residual_dropout = Dropout(dropout, dtype=policy)
+
+    def build(self, input_shape: tuple) -> None:
+        """Builds the parts."""
+        self.attention.build(input_shape)
+        self.attention_norm.build(input_shape)
+        self.feed_forward.build(input_shape)
+        self.feed_forward_norm.build(input_shape)
+
+    def call(
+        self,
+        x: Any,
+        attention_mask: Any,
+        positions: Any = None,
+        training: bool = False,
+    ) -> Any:
+        """See the class."""
+
+        def attend(x: Any) -> Any:
+            return self.attention(x, attention_mask, positions, training=training)
+
+        if self.norm_first:
+            added = attend(self.attention_norm(x))
+            x = self.residual_dropout(added, residual=x, training=training)
+            added = self.feed_forward(self.feed_forward_norm(x))
+            return self.residual_dropout(added, residual=x, training=training)
+        x = self.attention_norm(attend(x), residual=x, training=training)
+        return self.feed_forward_norm(
+            self.feed_forward(x), residual=x, training=training
+        )
+
+    def compute_output_shape(self, input_shape: tuple, *_: Any) -> tuple:
+        """The shape of `x`."""
+        return input_shape

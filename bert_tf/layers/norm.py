@@ -1,0 +1,70 @@
+"""Layer normalization, alone or as the end of a part of a post-LN block."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from bert_tf.layers import elementwise
+from bert_tf.layers.dropout import draw_seed
+
+
+class LayerNorm(keras.layers.Layer):
+    """Normalizes the last axis, optionally after adding a dropped-out residual.
+
+    Args:
+        epsilon: added to the variance.
+        dropout: rate of dropout on `x` before it is added to `residual`.
+
+    Call arguments:
+        x: float (batch, sequence, hidden).
+        residual: float of the same shape; with it the layer computes
+            `norm(residual + dropout(x))`, the end of each part of a post-LN block.
+        training: whether dropout is on.
+
+    Output:
+        float (batch, sequence, hidden).
+    """
+
+    def __init__(self, epsilon: float, dropout: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+        self.dropout = dropout
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def build(self, input_shape: tuple) -> None:
+        """Makes scale and offset, both (hidden,)."""
+        shape = (input_shape[-1],)
+        # autocast=False: the statistics and the affine part stay in float32.
+        self.scale = self.add_weight(
+            name="scale", shape=shape, initializer="ones", autocast=False
+        )
+        self.offset = self.add_weight(
+            name="offset", shape=shape, initializer="zeros", autocast=False
+        )
+
+    def call(self, x: Any, residual: Any = None, training: bool = False) -> Any:
+        """See the class."""
+        if residual is None:
+            return elementwise.normalize(
+                x, self.scale, self.offset, epsilon=self.epsilon
+            )
+        rate = self.dropout if training else 0.0
+        return elementwise.drop_add_normalize(
+            x,
+            residual,
+            self.scale,
+            self.offset,
+            draw_seed(self.seed_generator, rate),
+            rate=rate,
+            epsilon=self.epsilon,
+        )
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """The shape of `x`."""
+        return input_shape
+
+    def get_config(self) -> dict:
+        """The arguments of the constructor."""
+        config = super().get_config()
+        return {**config, "epsilon": self.epsilon, "dropout": self.dropout}

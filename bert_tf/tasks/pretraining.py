@@ -1,0 +1,176 @@
+"""The pre-training model: masked tokens, and whether sentence B follows A."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from bert_tf.config import BertConfig
+from bert_tf.encoder import BertEncoder
+from bert_tf.layers import elementwise
+from bert_tf.layers.norm import LayerNorm
+
+
+class BertPretrainer(keras.Model):
+    """Encoder with the heads of the paper's section 3.1.
+
+    Args:
+        config: of the encoder.
+        sentence_head: whether there is a head for the sentence task (NSP or SOP).
+        dtype: a Keras dtype policy.
+
+    Call arguments:
+        inputs: the encoder's, and `mlm_positions` int32 (batch, predictions).
+        training: whether dropout is on.
+
+    Output:
+        dict of `mlm`, float32 logits (batch, predictions, vocabulary) at the given
+        positions alone, and `sentence`, float32 logits (batch, 2).
+    """
+
+    def __init__(
+        self,
+        config: BertConfig,
+        sentence_head: bool = True,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(dtype=dtype, **kwargs)
+        policy = self.dtype_policy
+        self.encoder = BertEncoder(config, name="encoder", dtype=policy)
+        self.mlm_head = MaskedLMHead(
+            vocab_size=config.vocab_size,
+            embedding_dim=config.embedding_size or config.hidden_size,
+            hidden_dim=config.hidden_size,
+            # The head has no gate: its input is as wide as its output.
+            activation="gelu" if config.hidden_act == "geglu" else config.hidden_act,
+            epsilon=config.layer_norm_eps,
+            initializer_range=config.initializer_range,
+            name="mlm_head",
+            dtype=policy,
+        )
+        self.sentence_head = None
+        if sentence_head:
+            self.sentence_head = keras.layers.Dense(
+                2,
+                kernel_initializer=keras.initializers.TruncatedNormal(
+                    stddev=config.initializer_range
+                ),
+                name="sentence_head",
+                dtype=policy,
+            )
+        self.build({"token_ids": (None, None)})
+
+    def build(self, input_shape: Any = None) -> None:
+        """Makes all weights."""
+        if self.built:
+            return
+        hidden_dim = self.encoder.config.hidden_size
+        self.mlm_head.build((None, None, hidden_dim))
+        if self.sentence_head:
+            self.sentence_head.build((None, hidden_dim))
+        self.built = True
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """See the class."""
+        encoded = self.encoder(inputs, training=training)
+        logits = {
+            "mlm": self.mlm_head(
+                gather_rows(encoded["sequence_output"], inputs["mlm_positions"]),
+                self.encoder.embeddings.token_table,
+            )
+        }
+        if self.sentence_head:
+            sentence = self.sentence_head(encoded["pooled_output"])
+            logits["sentence"] = ops.cast(sentence, "float32")
+        return logits
+
+    def get_config(self) -> dict[str, Any]:
+        """The config as plain values."""
+        return {
+            **self.encoder.get_config(),
+            "name": self.name,
+            "sentence_head": self.sentence_head is not None,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "BertPretrainer":
+        """The model that `get_config` described."""
+        return cls(BertConfig.from_dict(config.pop("config")), **config)
+
+
+class MaskedLMHead(keras.layers.Layer):
+    """Dense, activation, norm, and the product with the token table.
+
+    Args:
+        vocab_size: number of pieces.
+        embedding_dim: width of the token table.
+        hidden_dim: width of the encoder.
+        activation: one of `HIDDEN_ACTS` without a gate.
+        epsilon: of the normalization.
+        initializer_range: standard deviation of the initial kernel.
+
+    Call arguments:
+        x: float (batch, predictions, hidden).
+        token_table: float32 (vocabulary, embedding), the encoder's own (tied).
+
+    Output:
+        float32 logits (batch, predictions, vocabulary).
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        embedding_dim: int,
+        hidden_dim: int,
+        activation: str,
+        epsilon: float,
+        initializer_range: float,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.vocab_size = vocab_size
+        self.embedding_dim = embedding_dim
+        self.hidden_dim = hidden_dim
+        self.activation = activation
+        self.transform = keras.layers.Dense(
+            embedding_dim,
+            kernel_initializer=keras.initializers.TruncatedNormal(
+                stddev=initializer_range
+            ),
+            name="transform",
+            dtype=self.dtype_policy,
+        )
+        self.norm = LayerNorm(epsilon, name="norm", dtype=self.dtype_policy)
+
+    def build(self, input_shape: tuple) -> None:
+        """Makes the dense layer, the norm and the output bias."""
+        self.transform.build(input_shape)
+        self.norm.build((*input_shape[:-1], self.embedding_dim))
+        self.output_bias = self.add_weight(
+            name="output_bias",
+            shape=(self.vocab_size,),
+            initializer="zeros",
+            autocast=False,
+        )
+
+    def call(self, x: Any, token_table: Any) -> Any:
+        """See the class."""
+        x = elementwise.activation(self.transform(x), name=self.activation)
+        x = self.norm(x)
+        table = ops.cast(token_table, self.compute_dtype)
+        logits = ops.matmul(x, ops.transpose(table))
+        return ops.cast(logits, "float32") + self.output_bias
+
+
+def gather_rows(x: Any, positions: Any) -> Any:
+    """The vectors at some positions of each row.
+
+    Args:
+        x: float (batch, sequence, hidden).
+        positions: int32 (batch, predictions).
+
+    Returns:
+        float (batch, predictions, hidden).
+    """
+    return ops.take_along_axis(x, positions[:, :, None], axis=1)
