@@ -48,7 +48,9 @@ def test_workers_share_the_rows():
 
 
 def test_evaluation_loses_no_row():
-    rows = tf.data.Dataset.range(5).map(lambda x: {"x": x, "s": tf.strings.as_string(x)})
+    rows = tf.data.Dataset.range(5).map(
+        lambda x: {"x": x, "s": tf.strings.as_string(x)}
+    )
     batches = list(batching.evaluation_batches(rows, batch_size=3))
     assert [batch["x"].numpy().tolist() for batch in batches] == [[0, 1, 2], [3, 4, 0]]
     assert batches[1]["s"].numpy().tolist() == [b"3", b"4", b""]

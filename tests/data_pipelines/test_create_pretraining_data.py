@@ -99,9 +99,7 @@ def test_records_hold_every_document_once(corpus, tmp_path):
 
 def test_the_ids_are_those_of_the_text(corpus, tmp_path):
     out = tmp_path / "out"
-    create_pretraining_data(
-        output_dir=str(out), **{**corpus, "holdout_fraction": 0.0}
-    )
+    create_pretraining_data(output_dir=str(out), **{**corpus, "holdout_fraction": 0.0})
     spelled = set()
     for part in parts(program.record_files(str(out))):
         pieces = [VOCABULARY.tokens[token] for token in part["token_ids"]]

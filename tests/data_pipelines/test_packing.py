@@ -49,9 +49,7 @@ def test_one_segment_and_none_at_all():
 
 def test_segments_that_do_not_fit():
     with pytest.raises(tf.errors.InvalidArgumentError, match="truncate"):
-        packing.pack(
-            ragged([[11, 12]]), None, sequence_length=3, vocabulary=VOCABULARY
-        )
+        packing.pack(ragged([[11, 12]]), None, sequence_length=3, vocabulary=VOCABULARY)
 
 
 def one_at_a_time(first, second, most):

@@ -87,7 +87,9 @@ def test_distribution_is_that_of_the_reference():
             "label": np.array([label for _, _, label in rows]),
             "full": np.array([len(a) + len(b) == 61 for a, b, _ in rows]),
             # Where the documents are cut, by the place of the first token.
-            "front": np.array([(a[0] - 10) % pretraining_data.IDS_PER_DOCUMENT for a, _, _ in rows]),
+            "front": np.array(
+                [(a[0] - 10) % pretraining_data.IDS_PER_DOCUMENT for a, _, _ in rows]
+            ),
         }
 
     # Rows of an epoch, and with it the tokens that are used.
@@ -138,9 +140,9 @@ def test_sentence_order_swaps_half():
         labels.append(label)
         earlier, later = (second, first) if label else (first, second)
         assert earlier[-1] < later[0]
-        assert pretraining_data.document_of(
-            first[0]
-        ) == pretraining_data.document_of(second[0])
+        assert pretraining_data.document_of(first[0]) == pretraining_data.document_of(
+            second[0]
+        )
     sigma = 0.5 / np.sqrt(len(labels))
     assert abs(np.mean(labels) - 0.5) < 4 * sigma
 

@@ -30,9 +30,10 @@ def walk(
             first_size = generator.randint(1, size - 1) if size > 1 else 1
             first = sum(document[place : place + first_size], [])
             if size == 1 or generator.random() < 0.5:
-                second, label = _elsewhere(
-                    documents, own, target - len(first), generator
-                ), 1
+                second, label = (
+                    _elsewhere(documents, own, target - len(first), generator),
+                    1,
+                )
                 place += first_size
             else:
                 second, label = sum(document[place + first_size : end], []), 0

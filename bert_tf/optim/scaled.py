@@ -1,0 +1,102 @@
+"""What AdamW and LAMB share: moments, decay by name, scaled or skipped updates."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+# Neither decayed nor, in LAMB, adapted: biases and the two weights of a norm.
+_EXCLUDED = ("bias", "output_bias", "scale", "offset")
+
+
+class MomentOptimizer(keras.optimizers.Optimizer):
+    """An optimizer with two moments whose update can be scaled and skipped.
+
+    Args:
+        learning_rate: a float or a schedule.
+        weight_decay: pulls weights towards 0; biases and norms are excluded.
+        beta_1: decay of the first moment.
+        beta_2: decay of the second moment.
+        epsilon: added to the root of the second moment.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        weight_decay: float = 0.01,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-6,
+        **kwargs: Any,
+    ) -> None:
+        # Keras' own weight_decay would change the variable in a pass of its own,
+        # and for LAMB outside the trust ratio.
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.decay = weight_decay
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self._scale: Any = 1.0
+
+    def build(self, variables: Sequence[Any]) -> None:
+        """Makes two moments for each variable."""
+        if self.built:
+            return
+        super().build(variables)
+        self._first, self._second = self.add_optimizer_variables(
+            variables, ["first_moment", "second_moment"]
+        )
+        self._excluded = [
+            variable.path.rsplit("/", 1)[-1] in _EXCLUDED for variable in variables
+        ]
+
+    def apply_scaled(self, gradients: Sequence[Any], scale: Any) -> None:
+        """Applies `scale * gradients`, or nothing if `scale` is not finite.
+
+        Clipping by the global norm and skipping a bad step cost no pass over the
+        gradients this way, and no branch, which tf.distribute would not allow.
+
+        Args:
+            gradients: one for each variable that the optimizer was built with.
+            scale: float32 scalar.
+        """
+        self._scale = scale
+        try:
+            self.apply(gradients)
+        finally:
+            self._scale = 1.0
+
+    def _moments_of(self, variable: Any) -> tuple[Any, Any, bool]:
+        index = self._get_variable_index(variable)
+        return self._first[index], self._second[index], self._excluded[index]
+
+    def _factors(self, learning_rate: Any, bias_correction: bool) -> Any:
+        """float32 (4,): learning rate, gradient scale, and both corrections."""
+        step = ops.cast(self.iterations, "float32") + 1
+        first = second = ops.ones(())
+        if bias_correction:
+            first = 1 / (1 - ops.power(self.beta_1, step))
+            second = 1 / (1 - ops.power(self.beta_2, step))
+        values = (learning_rate, self._scale, first, second)
+        return ops.stack([ops.cast(value, "float32") for value in values])
+
+    def get_config(self) -> dict:
+        """The arguments of the constructor."""
+        return {
+            **super().get_config(),
+            "weight_decay": self.decay,
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+        }
+
+
+def moved_moments(
+    gradient: Any, first: Any, second: Any, factors: Any, beta_1: float, beta_2: float
+) -> tuple[Any, Any]:
+    """Both moments after one more gradient, which `factors[1]` scales."""
+    gradient = gradient * factors[1]
+    first = beta_1 * first + (1 - beta_1) * gradient
+    second = beta_2 * second + (1 - beta_2) * ops.square(gradient)
+    return first, second

@@ -1,0 +1,42 @@
+"""Learning rates."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """Up from 0 in a straight line, then along a line that ends at 0.
+
+    As in google-research/bert, the falling line begins at step 0: after the warm-up
+    the rate is `peak * (1 - step / num_train_steps)`.
+
+    Args:
+        peak: the rate that the decay starts from.
+        num_train_steps: the step at which the rate is 0.
+        num_warmup_steps: steps of the rise.
+    """
+
+    def __init__(
+        self, peak: float, num_train_steps: int, num_warmup_steps: int = 0
+    ) -> None:
+        super().__init__()
+        self.peak = peak
+        self.num_train_steps = num_train_steps
+        self.num_warmup_steps = num_warmup_steps
+
+    def __call__(self, step: Any) -> Any:
+        """The rate at a step (an integer tensor), float32."""
+        step = ops.cast(step, "float32")
+        warm = step / max(self.num_warmup_steps, 1)
+        decayed = ops.maximum(1 - step / self.num_train_steps, 0.0)
+        return self.peak * ops.where(step < self.num_warmup_steps, warm, decayed)
+
+    def get_config(self) -> dict:
+        """The arguments of the constructor."""
+        return {
+            "peak": self.peak,
+            "num_train_steps": self.num_train_steps,
+            "num_warmup_steps": self.num_warmup_steps,
+        }
