@@ -185,7 +185,7 @@ def create_pretraining_data(
         for number, stripes in enumerate(_divide(sources, sizes))
     ]
     num_processes = num_processes or os.cpu_count() or 1
-    with _pool(min(num_processes, max(len(pieces), len(names)))) as run:
+    with _pool(min(num_processes, len(pieces))) as run:
         counts: dict[str, Counter] = {"train": Counter(), "heldout": Counter()}
         for of_piece in run("tokenize", _write_piece, pieces):
             for split, values in of_piece.items():

@@ -93,7 +93,7 @@ def pack_ranges(
     is_separator = tf.equal(position, first_separator)
     is_token = in_first
     last = first_separator
-    if second_start is not None:
+    if second_start is not None and second_length is not None:
         last = first_separator + second_length[:, tf.newaxis] + 1
         in_second = (position > first_separator) & (position < last)
         second_index = second_start[:, tf.newaxis] + position - first_separator - 1

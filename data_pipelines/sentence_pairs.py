@@ -94,7 +94,7 @@ def sentence_rows(
         tokens, start, length = _full_sentences(
             group, sequence_length - 2, vocabulary.sep_id
         )
-        ranges = (start, length)
+        ranges = [start, length]
         label = tf.zeros_like(start)
     else:
         tokens = group["token_ids"].values

@@ -174,3 +174,49 @@ def gather_rows(x: Any, positions: Any) -> Any:
         float (batch, predictions, hidden).
     """
     return ops.take_along_axis(x, positions[:, :, None], axis=1)
+
+
+class PretrainingObjective:
+    """Mean loss over the masked tokens plus mean loss of the sentence task.
+
+    Args:
+        sentence_task: whether rows carry a `sentence_label`.
+    """
+
+    def __init__(self, sentence_task: bool = True) -> None:
+        self.sentence_task = sentence_task
+        self.losses = ["mlm_loss", "sentence_loss"] if sentence_task else ["mlm_loss"]
+
+    def weights(self, batch: Any) -> dict[str, Any]:
+        """Number of masked tokens and of rows, float32 scalars."""
+        # The original adds the same to its denominator; it matters for a batch
+        # without a single masked token.
+        masked = ops.sum(batch["mlm_weights"]) + 1e-5
+        weights = {"mlm_loss": masked, "mlm_accuracy": masked}
+        if self.sentence_task:
+            rows = ops.sum(batch["row_weight"])
+            weights |= {"sentence_loss": rows, "sentence_accuracy": rows}
+        return weights
+
+    def sums(self, outputs: dict[str, Any], batch: Any) -> dict[str, Any]:
+        """Losses and right guesses, summed; float32 scalars."""
+        sums = {}
+        sums["mlm_loss"], sums["mlm_accuracy"] = _weighted_sums(
+            outputs["mlm"], batch["mlm_ids"], batch["mlm_weights"]
+        )
+        if self.sentence_task:
+            sums["sentence_loss"], sums["sentence_accuracy"] = _weighted_sums(
+                outputs["sentence"], batch["sentence_label"], batch["row_weight"]
+            )
+        return sums
+
+
+def _weighted_sums(logits: Any, labels: Any, weights: Any) -> tuple[Any, Any]:
+    losses = keras.losses.sparse_categorical_crossentropy(
+        labels, logits, from_logits=True
+    )
+    right = ops.equal(ops.argmax(logits, axis=-1), ops.cast(labels, "int32"))
+    return (
+        ops.sum(losses * weights),
+        ops.sum(ops.cast(right, "float32") * weights),
+    )

@@ -7,6 +7,10 @@ def numbers(batches):
     return [batch.numpy().tolist() for batch in batches]
 
 
+def flat(batches):
+    return [row for batch in batches for row in batch]
+
+
 def test_training_batches_have_one_size_and_every_row_each_epoch():
     batches = numbers(
         batching.training_batches(
@@ -14,7 +18,7 @@ def test_training_batches_have_one_size_and_every_row_each_epoch():
         )
     )
     assert [len(batch) for batch in batches] == [4] * 5
-    rows = sum(batches, [])
+    rows = flat(batches)
     assert sorted(rows[:10]) == sorted(rows[10:]) == list(range(10))
     assert rows[:10] != rows[10:]
 
@@ -44,7 +48,7 @@ def test_workers_share_the_rows():
                 map_batch=lambda batch: batch + 1,
             )
         )
-    assert sorted(sum(rows, [])) == list(range(1, 19, 2))
+    assert sorted(flat(rows)) == list(range(1, 19, 2))
 
 
 def test_evaluation_loses_no_row():

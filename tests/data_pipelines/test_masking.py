@@ -227,9 +227,9 @@ def test_no_rows_and_rows_without_words():
 
 def test_errors():
     token_ids, padding_mask = rows(1)
-    with pytest.raises(ValueError, match="'word'.*expected one of"):
+    with pytest.raises(ValueError, match=r"'word'.*expected one of"):
         mask(token_ids, padding_mask, kind="word")
-    with pytest.raises(ValueError, match="mask_rate=0.95.*between 0 and 1"):
+    with pytest.raises(ValueError, match=r"mask_rate=0\.95.*between 0 and 1"):
         mask(token_ids, padding_mask, mask_rate=0.95)
     with pytest.raises(ValueError, match="at least one prediction"):
         mask(token_ids, padding_mask, max_predictions=0)

@@ -1,3 +1,4 @@
+import itertools
 import random
 
 import numpy as np
@@ -188,7 +189,7 @@ def test_full_sentences_use_every_token_once():
         assert tokens[-2] != SEP
         assert tokens[1] != SEP
         inner = tokens[1:-1]
-        for here, there in zip(inner, inner[1:], strict=False):
+        for here, there in itertools.pairwise(inner):
             # Text goes on, or one [SEP] stands between two documents.
             assert there == here + 1 or SEP in (here, there)
         used += [token for token in inner if token != SEP]
@@ -227,9 +228,9 @@ def test_a_group_without_sentences():
 
 def test_errors():
     group = pretraining_data.group([[[11, 12]]])
-    with pytest.raises(ValueError, match="next_sentences.*expected one of"):
+    with pytest.raises(ValueError, match=r"next_sentences.*expected one of"):
         make(group, kind="next_sentences")
-    with pytest.raises(ValueError, match="sequence_length=4.*at least 5"):
+    with pytest.raises(ValueError, match=r"sequence_length=4.*at least 5"):
         make(group, length=4)
 
 

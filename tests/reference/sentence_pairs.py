@@ -28,7 +28,7 @@ def walk(
                 end += 1
             size = end - place
             first_size = generator.randint(1, size - 1) if size > 1 else 1
-            first = sum(document[place : place + first_size], [])
+            first = _join(document[place : place + first_size])
             if size == 1 or generator.random() < 0.5:
                 second, label = (
                     _elsewhere(documents, own, target - len(first), generator),
@@ -36,13 +36,17 @@ def walk(
                 )
                 place += first_size
             else:
-                second, label = sum(document[place + first_size : end], []), 0
+                second, label = _join(document[place + first_size : end]), 0
                 place = end
             while len(first) + len(second) > max_tokens:
                 longer = first if len(first) > len(second) else second
                 longer.pop(0 if generator.random() < 0.5 else -1)
             rows.append((first, second, label))
     return rows
+
+
+def _join(sentences: list[list[int]]) -> list[int]:
+    return [token for sentence in sentences for token in sentence]
 
 
 def _elsewhere(
