@@ -435,9 +435,11 @@ def _write_piece(piece: _Piece) -> dict[str, dict[str, int]]:
     """Tokenizes some sources; gives the counts of both splits and of the reading."""
     if tf.io.gfile.exists(piece.counts):
         return _read_json(piece.counts)
-    counts = {"train": Counter(), "heldout": Counter(), "reading": Counter()}
+    counts: dict[str, Counter] = {
+        split: Counter() for split in ("train", "heldout", "reading")
+    }
     columns = {
-        name: array.array("Q" if name == "key" else "q") for name in _INDEX.names
+        name: array.array("Q" if name == "key" else "q") for name in _INDEX.names or ()
     }
     with _complete(piece.records, piece.work) as unfinished:
         offset = 0

@@ -1,0 +1,192 @@
+"""The model folder: everything that is needed to use a model, guessed from nothing.
+
+    bert_config.json    sizes and variants, Google's names
+    vocab.txt           the pieces
+    model.json          casing, the kind of model, what its heads are
+    options.json        the options it was trained with
+    model.safetensors   the weights, named by their path in the model
+"""
+
+import dataclasses
+import json
+import posixpath
+from typing import Any
+
+import keras
+import numpy as np
+import safetensors.numpy
+import tensorflow as tf
+
+from bert_tf.config import BertConfig
+from bert_tf.tasks.pretraining import BertPretrainer
+from data_pipelines.vocabulary import Vocabulary
+
+CONFIG = "bert_config.json"
+VOCABULARY = "vocab.txt"
+DESCRIPTION = "model.json"
+OPTIONS = "options.json"
+WEIGHTS = "model.safetensors"
+
+_FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """What `model.json` says beside the config.
+
+    Attributes:
+        kind: "pretraining".
+        lower_case: whether texts are lower-cased before they are split into pieces.
+        sentence_task: what the sentence head was trained on; None without one.
+    """
+
+    kind: str
+    lower_case: bool
+    sentence_task: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedModel:
+    """A model and what its inputs are made with."""
+
+    model: BertPretrainer
+    vocabulary: Vocabulary
+    description: Description
+
+
+def check_sizes(config: BertConfig, vocabulary: Vocabulary) -> None:
+    """Raises ValueError where the vocabulary has more pieces than the embedding."""
+    if len(vocabulary) > config.vocab_size:
+        raise ValueError(
+            f"The vocabulary has {len(vocabulary)} pieces, but the config says "
+            f"vocab_size={config.vocab_size}. Expected at most as many: raise "
+            "vocab_size in the config, or use the vocabulary of this model."
+        )
+
+
+def save(
+    path: str,
+    model: BertPretrainer,
+    vocabulary: Vocabulary,
+    description: Description,
+    options: dict[str, Any],
+) -> None:
+    """Writes a model folder; each file appears complete or not at all.
+
+    Args:
+        path: the folder, made if it is missing. Files of an earlier save are
+            replaced, weights last.
+        model: its encoder's config is written too.
+        vocabulary: of the model.
+        description: what `model.json` is to say.
+        options: plain values, for the record.
+    """
+    config = model.encoder.config
+    check_sizes(config, vocabulary)
+    weights = {name: np.asarray(w) for name, w in _weights(model).items()}
+    record = {"format": _FORMAT, **dataclasses.asdict(description)}
+    tf.io.gfile.makedirs(path)
+    for name, content in (
+        (CONFIG, config.to_json().encode()),
+        (VOCABULARY, vocabulary.to_bytes()),
+        (DESCRIPTION, json.dumps(record, indent=2).encode() + b"\n"),
+        (OPTIONS, json.dumps(options, indent=2).encode() + b"\n"),
+        (WEIGHTS, safetensors.numpy.save(weights, {"format": "bert_tf"})),
+    ):
+        write_file(posixpath.join(path, name), content)
+
+
+def load(path: str, dtype: Any = None) -> LoadedModel:
+    """Reads a model folder.
+
+    Args:
+        path: the folder.
+        dtype: a Keras dtype policy to compute in; the weights stay float32.
+
+    Raises:
+        FileNotFoundError: the folder, or a file of it, is missing.
+        ValueError: a file is broken, or the weights are not those of the config;
+            every missing, extra and mis-shaped one is named.
+    """
+    if not tf.io.gfile.isdir(path):
+        raise FileNotFoundError(
+            f"No model folder at {path!r}. Expected a folder that bert_tf.pretrain "
+            "wrote."
+        )
+    for name in (CONFIG, VOCABULARY, DESCRIPTION, WEIGHTS):
+        if not tf.io.gfile.exists(posixpath.join(path, name)):
+            raise FileNotFoundError(
+                f"The model folder {path!r} lacks {name}. Expected all of {CONFIG}, "
+                f"{VOCABULARY}, {DESCRIPTION}, {WEIGHTS}: an unfinished pre-training "
+                "is finished by running the same command again."
+            )
+    config = BertConfig.from_file(posixpath.join(path, CONFIG))
+    vocabulary = Vocabulary.from_file(posixpath.join(path, VOCABULARY))
+    check_sizes(config, vocabulary)
+    description = _read_description(posixpath.join(path, DESCRIPTION))
+    model = BertPretrainer(
+        config, sentence_head=description.sentence_task is not None, dtype=dtype
+    )
+    assign_weights(model, posixpath.join(path, WEIGHTS))
+    return LoadedModel(model, vocabulary, description)
+
+
+def assign_weights(model: keras.Model, path: str) -> None:
+    """Gives a model the weights of a safetensors file: all of them, or it raises."""
+    with tf.io.gfile.GFile(path, "rb") as file:
+        content = file.read()
+    try:
+        values = safetensors.numpy.load(content)
+    except Exception as error:  # The package's own error type is not public API.
+        raise ValueError(f"{path} is not a safetensors file: {error}") from None
+    expected = _weights(model)
+    problems = [f"missing {name}" for name in sorted(set(expected) - set(values))]
+    problems += [f"extra {name}" for name in sorted(set(values) - set(expected))]
+    problems += [
+        f"{name} has the shape {values[name].shape}, expected {tuple(weight.shape)}"
+        for name, weight in sorted(expected.items())
+        if name in values and values[name].shape != tuple(weight.shape)
+    ]
+    if problems:
+        raise ValueError(
+            f"The weights in {path} are not those of the config beside them: "
+            f"{'; '.join(problems[:20])}{' …' if len(problems) > 20 else ''}. "
+            "Expected the folder as it was written: restore its files."
+        )
+    for name, weight in expected.items():
+        weight.assign(values[name])
+
+
+def write_file(path: str, content: bytes) -> None:
+    """Writes a file under a temporary name and renames it when it is complete."""
+    temporary = f"{path}.tmp"
+    try:
+        with tf.io.gfile.GFile(temporary, "wb") as file:
+            file.write(content)
+        tf.io.gfile.rename(temporary, path, overwrite=True)
+    except BaseException:
+        if tf.io.gfile.exists(temporary):
+            tf.io.gfile.remove(temporary)
+        raise
+
+
+def _weights(model: keras.Model) -> dict[str, Any]:
+    """Variables by their path inside the model, without its own (counted) name.
+
+    Not `model.weights`, which holds the states of dropout generators too.
+    """
+    prefix = f"{model.name}/"
+    return {w.path.removeprefix(prefix): w for w in model.trainable_variables}
+
+
+def _read_description(path: str) -> Description:
+    with tf.io.gfile.GFile(path) as file:
+        text = file.read()
+    try:
+        values = json.loads(text)
+        version = values.pop("format")
+        if version != _FORMAT:
+            raise ValueError(f"format {version}, expected {_FORMAT}")
+        return Description(**values)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{path} does not describe a model: {error}") from None

@@ -1,0 +1,109 @@
+"""Parameters and floating-point operations of a model, by closed formula.
+
+    python -m bert_tf.model_size --preset=base
+"""
+
+import dataclasses
+
+from bert_tf import config as configs
+from bert_tf.config import BertConfig
+from data_pipelines import cli
+
+
+def parameter_formulas(config: BertConfig) -> dict[str, tuple[str, int]]:
+    """For each part of the encoder: the closed formula, and its value.
+
+    V pieces, P positions, T segments, E width of the embeddings, H hidden, L
+    layers, I intermediate.
+    """
+    hidden, width = config.hidden_size, config.embedding_size or config.hidden_size
+    inner = config.intermediate_size
+    layers = 1 if config.share_layers else config.num_hidden_layers
+    positions = (
+        config.max_position_embeddings
+        if config.position_embeddings == "learned"
+        else 0
+    )
+    gates = 2 if config.hidden_act == "geglu" else 1
+    parts = {
+        "token embeddings": ("V E", config.vocab_size * width),
+        "position embeddings": ("P E", positions * width),
+        "segment embeddings": ("T E", config.type_vocab_size * width),
+        "embedding norm": ("2 E", 2 * width),
+    }
+    if width != hidden:
+        parts["projection"] = ("E H + H", width * hidden + hidden)
+    parts |= {
+        "attention": ("L (4 H^2 + 4 H)", layers * 4 * (hidden**2 + hidden)),
+        "feed-forward": (
+            "L (3 H I + 2 I + H)" if gates == 2 else "L (2 H I + I + H)",
+            layers * ((1 + gates) * hidden * inner + gates * inner + hidden),
+        ),
+        "block norms": ("L 4 H", layers * 4 * hidden),
+    }
+    if config.norm_position == "pre":
+        parts["final norm"] = ("2 H", 2 * hidden)
+    parts["pooler"] = ("H^2 + H", hidden**2 + hidden)
+    return parts
+
+
+def pretraining_step_flops(
+    config: BertConfig, batch_size: int, sequence_length: int, max_predictions: int
+) -> float:
+    """Operations of one training step: products only, forward and twice backward."""
+    hidden, inner = config.hidden_size, config.intermediate_size
+    width = config.embedding_size or hidden
+    gates = 2 if config.hidden_act == "geglu" else 1
+    per_token = config.num_hidden_layers * (
+        4 * hidden**2 + (1 + gates) * hidden * inner + 2 * sequence_length * hidden
+    )
+    if width != hidden:
+        per_token += width * hidden
+    per_prediction = hidden * width + width * config.vocab_size
+    products = batch_size * (
+        sequence_length * per_token + max_predictions * per_prediction + hidden**2
+    )
+    return 2.0 * 3 * products
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSizeOptions:
+    """What the program can be told."""
+
+    preset: str = cli.option("base", f"One of {', '.join(configs.PRESETS)}.")
+    vocab_size: int = cli.option(30522, "Number of pieces in the vocabulary.")
+    config_file: str | None = cli.option(
+        None, "A bert_config.json, instead of a preset."
+    )
+    sequence_length: int = cli.option(128, "Tokens in a row.")
+    max_predictions: int = cli.option(20, "Masked tokens in a row.")
+
+
+def main(options: ModelSizeOptions) -> None:
+    """Prints the parameters by part, beside the real model's, and the operations."""
+    # Late: only here is a model made.
+    from bert_tf.encoder import BertEncoder
+
+    if options.config_file:
+        config = BertConfig.from_file(options.config_file)
+    else:
+        config = configs.preset(options.preset, options.vocab_size)
+    formulas = parameter_formulas(config)
+    for name, (formula, value) in formulas.items():
+        print(f"{name:<20}  {formula:<22}  {value:>13,}")
+    total = sum(value for _, value in formulas.values())
+    print(f"{'sum of the formulas':<20}  {'':<22}  {total:>13,}")
+    variables = BertEncoder(config).trainable_variables
+    counted = sum(variable.value.shape.num_elements() for variable in variables)
+    print(f"{'counted in the model':<20}  {'':<22}  {counted:>13,}")
+    flops = pretraining_step_flops(
+        config, 1, options.sequence_length, options.max_predictions
+    )
+    print(
+        f"One training step costs {flops / 1e9:,.1f} GFLOP a row of "
+        f"{options.sequence_length} tokens."
+    )
+
+
+if __name__ == "__main__":
+    cli.run(ModelSizeOptions, main, __doc__)

@@ -1,0 +1,178 @@
+"""Strings in, answers out: the functions that `predict` runs and `export` saves."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from bert_tf.tasks.pretraining import BertPretrainer
+from data_pipelines.vocabulary import MASK, Vocabulary
+from data_pipelines.wordpiece import WordPieceTokenizer
+
+TEXTS = tf.TensorSpec([None], tf.string, name="texts")
+
+
+class TextModel(tf.Module):
+    """A pre-trained model that takes plain strings.
+
+    A text that is longer than the model is cut off at the end, and `truncated` says
+    so. Rows are padded to the longest of their batch.
+
+    Args:
+        model: the pre-training model.
+        vocabulary: its pieces.
+        lower_case: whether texts are lower-cased.
+        top_k: how many guesses `fill_mask` gives.
+        embedding_layer: which hidden state `embed` reads: 0 are the embeddings, 1
+            the first block, -1 the last.
+    """
+
+    def __init__(
+        self,
+        model: BertPretrainer,
+        vocabulary: Vocabulary,
+        lower_case: bool,
+        top_k: int = 5,
+        embedding_layer: int = -1,
+    ) -> None:
+        super().__init__(name="text_model")
+        num_states = model.encoder.config.num_hidden_layers + 1
+        if not -num_states <= embedding_layer < num_states:
+            raise ValueError(
+                f"Received embedding_layer={embedding_layer}. Expected 0 (the "
+                f"embeddings) to {num_states - 1} (the last block), or as far from "
+                "the end."
+            )
+        if not 1 <= top_k <= len(vocabulary):
+            raise ValueError(
+                f"Received top_k={top_k}. Expected 1 to {len(vocabulary)}, the size of "
+                "the vocabulary."
+            )
+        self.model = model
+        self.tokenizer = WordPieceTokenizer(vocabulary, lower_case)
+        self.max_length = model.encoder.config.max_sequence_length
+        self.top_k = top_k
+        self.embedding_layer = embedding_layer
+        self._pieces = tf.constant(vocabulary.tokens)
+        self._cls, self._sep = vocabulary.cls_id, vocabulary.sep_id
+        self._pad, self._mask = vocabulary.pad_id, vocabulary.mask_id
+
+    def signatures(self) -> dict[str, Callable]:
+        """Functions by the name under which they are served."""
+        fill_mask = tf.function(self.fill_mask, input_signature=[TEXTS])
+        ids = tf.TensorSpec([None, None], tf.int32)
+        return {
+            "serving_default": fill_mask,
+            "fill_mask": fill_mask,
+            "embed": tf.function(self.embed, input_signature=[TEXTS]),
+            "encode": tf.function(
+                self.encode,
+                input_signature=[
+                    tf.TensorSpec(ids.shape, tf.int32, name="token_ids"),
+                    tf.TensorSpec(ids.shape, tf.int32, name="segment_ids"),
+                    tf.TensorSpec(ids.shape, tf.bool, name="padding_mask"),
+                ],
+            ),
+        }
+
+    def fill_mask(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Guesses for each `[MASK]` in the texts.
+
+        Args:
+            texts: string (batch,), each with any number of `[MASK]`.
+
+        Returns:
+            `tokens` string and `probabilities` float32, both (batch, masks, top_k),
+            best first, filled up with "" and 0 where a text has fewer masks than
+            another; `truncated` bool (batch,).
+        """
+        inputs, truncated = self._inputs(texts)
+        is_mask = inputs["token_ids"] == self._mask
+        positions = tf.ragged.boolean_mask(
+            tf.broadcast_to(
+                tf.range(tf.shape(is_mask)[1])[None, :], tf.shape(is_mask)
+            ),
+            is_mask,
+        )
+        real = tf.sequence_mask(positions.row_lengths())[:, :, None]
+        outputs = self.model({**inputs, "mlm_positions": positions.to_tensor()})
+        # A config may have room for more pieces than the vocabulary has.
+        logits = outputs["mlm"][:, :, : self._pieces.shape[0]]
+        best, tokens = tf.math.top_k(tf.nn.softmax(logits), k=self.top_k)
+        return {
+            "tokens": tf.where(real, tf.gather(self._pieces, tokens), ""),
+            "probabilities": tf.where(real, best, 0.0),
+            "truncated": truncated,
+        }
+
+    def embed(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Vectors of the texts.
+
+        Args:
+            texts: string (batch,).
+
+        Returns:
+            `cls`, the chosen layer at `[CLS]`, and `mean`, its mean over all tokens,
+            both float32 (batch, hidden); `pooled`, the pooler's output; `truncated`
+            bool (batch,).
+        """
+        inputs, truncated = self._inputs(texts)
+        encoded = self.model.encoder(inputs)
+        states = tf.cast(
+            encoded["hidden_states"][self.embedding_layer], tf.float32
+        )
+        weights = tf.cast(inputs["padding_mask"], tf.float32)[:, :, None]
+        return {
+            "cls": states[:, 0],
+            "mean": tf.reduce_sum(states * weights, 1) / tf.reduce_sum(weights, 1),
+            "pooled": tf.cast(encoded["pooled_output"], tf.float32),
+            "truncated": truncated,
+        }
+
+    def encode(
+        self, token_ids: tf.Tensor, segment_ids: tf.Tensor, padding_mask: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """The encoder on ids.
+
+        Args:
+            token_ids: int32 (batch, sequence).
+            segment_ids: int32 (batch, sequence).
+            padding_mask: bool (batch, sequence), True for real tokens.
+
+        Returns:
+            `sequence_output` float32 (batch, sequence, hidden) and `pooled_output`
+            float32 (batch, hidden).
+        """
+        encoded = self.model.encoder(
+            {
+                "token_ids": token_ids,
+                "segment_ids": segment_ids,
+                "padding_mask": padding_mask,
+            }
+        )
+        names = ("sequence_output", "pooled_output")
+        return {name: tf.cast(encoded[name], tf.float32) for name in names}
+
+    def _inputs(self, texts: tf.Tensor) -> tuple[dict[str, Any], tf.Tensor]:
+        """Rows `[CLS] text [SEP]` for the encoder, and which texts were cut off."""
+        # Only a [MASK] in these strings becomes the mask: the tokenizer itself never
+        # takes text for a control token.
+        parts = tf.strings.split(texts, MASK)
+        pieces = parts.with_values(self.tokenizer.tokenize(parts.values))
+        # A mask in front of each part, and then without the first.
+        masks = tf.fill([tf.size(parts.values), 1], self._mask)
+        joined = parts.with_values(tf.concat([masks, pieces.values], axis=1))
+        ids = joined.merge_dims(1, 2)[:, 1:]
+        room = self.max_length - 2
+        truncated = ids.row_lengths() > room
+        ids = ids[:, :room]
+        ends = tf.ones([tf.shape(texts)[0], 1], tf.int32)
+        ids = tf.concat([ends * self._cls, ids, ends * self._sep], axis=1)
+        padding_mask = tf.sequence_mask(ids.row_lengths())
+        token_ids = tf.where(padding_mask, ids.to_tensor(), self._pad)
+        inputs = {
+            "token_ids": token_ids,
+            "segment_ids": tf.zeros_like(token_ids),
+            "padding_mask": padding_mask,
+        }
+        return inputs, truncated
