@@ -48,7 +48,10 @@ class TextModel(tf.Module):
                 f"Received top_k={top_k}. Expected 1 to {len(vocabulary)}, the size of "
                 "the vocabulary."
             )
-        self.model = model
+        # Not the models themselves: Keras would add to a SavedModel that tracks them
+        # a signature of its own, which knows nothing of these inputs.
+        self._logits, self._encoder = model.__call__, model.encoder.__call__
+        self._weights = [variable.value for variable in model.trainable_variables]
         self.tokenizer = WordPieceTokenizer(vocabulary, lower_case)
         self.max_length = model.encoder.config.max_sequence_length
         self.top_k = top_k
@@ -95,7 +98,7 @@ class TextModel(tf.Module):
             is_mask,
         )
         real = tf.sequence_mask(positions.row_lengths())[:, :, None]
-        outputs = self.model({**inputs, "mlm_positions": positions.to_tensor()})
+        outputs = self._logits({**inputs, "mlm_positions": positions.to_tensor()})
         # A config may have room for more pieces than the vocabulary has.
         logits = outputs["mlm"][:, :, : self._pieces.shape[0]]
         best, tokens = tf.math.top_k(tf.nn.softmax(logits), k=self.top_k)
@@ -117,7 +120,7 @@ class TextModel(tf.Module):
             bool (batch,).
         """
         inputs, truncated = self._inputs(texts)
-        encoded = self.model.encoder(inputs)
+        encoded = self._encoder(inputs)
         states = tf.cast(
             encoded["hidden_states"][self.embedding_layer], tf.float32
         )
@@ -143,7 +146,7 @@ class TextModel(tf.Module):
             `sequence_output` float32 (batch, sequence, hidden) and `pooled_output`
             float32 (batch, hidden).
         """
-        encoded = self.model.encoder(
+        encoded = self._encoder(
             {
                 "token_ids": token_ids,
                 "segment_ids": segment_ids,
