@@ -114,7 +114,9 @@ def main(options: ExportOptions) -> None:
         options.top_k,
         options.embedding_layer,
     )
-    print(f"Wrote {path} with the signatures fill_mask (serving_default), embed, encode.")
+    print(
+        f"Wrote {path} with the signatures fill_mask (serving_default), embed, encode."
+    )
 
 
 if __name__ == "__main__":

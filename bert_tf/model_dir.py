@@ -1,10 +1,10 @@
 """The model folder: everything that is needed to use a model, guessed from nothing.
 
-    bert_config.json    sizes and variants, Google's names
-    vocab.txt           the pieces
-    model.json          casing, the kind of model, what its heads are
-    options.json        the options it was trained with
-    model.safetensors   the weights, named by their path in the model
+bert_config.json    sizes and variants, Google's names
+vocab.txt           the pieces
+model.json          casing, the kind of model, what its heads are
+options.json        the options it was trained with
+model.safetensors   the weights, named by their path in the model
 """
 
 import dataclasses

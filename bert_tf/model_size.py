@@ -1,6 +1,6 @@
 """Parameters and floating-point operations of a model, by closed formula.
 
-    python -m bert_tf.model_size --preset=base
+python -m bert_tf.model_size --preset=base
 """
 
 import dataclasses
@@ -20,9 +20,7 @@ def parameter_formulas(config: BertConfig) -> dict[str, tuple[str, int]]:
     inner = config.intermediate_size
     layers = 1 if config.share_layers else config.num_hidden_layers
     positions = (
-        config.max_position_embeddings
-        if config.position_embeddings == "learned"
-        else 0
+        config.max_position_embeddings if config.position_embeddings == "learned" else 0
     )
     gates = 2 if config.hidden_act == "geglu" else 1
     parts = {

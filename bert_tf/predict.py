@@ -1,6 +1,6 @@
 """Lines of text to lines of JSON, by the functions that `export` saves.
 
-    echo 'The [MASK] sat on the mat.' | python -m bert_tf.predict --model_dir=M
+echo 'The [MASK] sat on the mat.' | python -m bert_tf.predict --model_dir=M
 """
 
 import contextlib
@@ -79,7 +79,9 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 def main(options: PredictOptions) -> None:
     """Streams the texts through the model."""
     if options.batch_size < 1:
-        raise ValueError(f"Received batch_size={options.batch_size}. Expected 1 or more.")
+        raise ValueError(
+            f"Received batch_size={options.batch_size}. Expected 1 or more."
+        )
     loaded = model_dir.load(options.model_dir)
     text_model = serving.TextModel(
         loaded.model,
@@ -92,9 +94,7 @@ def main(options: PredictOptions) -> None:
         lines = _open(stack, options.input_file, "rb", sys.stdin.buffer)
         output = _open(stack, options.output_file, "wb", sys.stdout.buffer)
         texts = (line.rstrip(b"\r\n") for line in lines)
-        for answer in predict(
-            text_model, options.signature, texts, options.batch_size
-        ):
+        for answer in predict(text_model, options.signature, texts, options.batch_size):
             output.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
 
 

@@ -92,9 +92,7 @@ class TextModel(tf.Module):
         inputs, truncated = self._inputs(texts)
         is_mask = inputs["token_ids"] == self._mask
         positions = tf.ragged.boolean_mask(
-            tf.broadcast_to(
-                tf.range(tf.shape(is_mask)[1])[None, :], tf.shape(is_mask)
-            ),
+            tf.broadcast_to(tf.range(tf.shape(is_mask)[1])[None, :], tf.shape(is_mask)),
             is_mask,
         )
         real = tf.sequence_mask(positions.row_lengths())[:, :, None]
@@ -121,9 +119,7 @@ class TextModel(tf.Module):
         """
         inputs, truncated = self._inputs(texts)
         encoded = self._encoder(inputs)
-        states = tf.cast(
-            encoded["hidden_states"][self.embedding_layer], tf.float32
-        )
+        states = tf.cast(encoded["hidden_states"][self.embedding_layer], tf.float32)
         weights = tf.cast(inputs["padding_mask"], tf.float32)[:, :, None]
         return {
             "cls": states[:, 0],

@@ -217,9 +217,8 @@ class Trainer:
 
         def more(index: Any, gradients: Any, sums: Any) -> Any:
             piece = {name: value[index] for name, value in slices.items()}
-            new_gradients, new_sums = self._gradients(piece, weights, replica, index)
-            add = tf.nest.map_structure(tf.add, (gradients, sums), (new_gradients, new_sums))
-            return index + 1, *add
+            new = self._gradients(piece, weights, replica, index)
+            return index + 1, *tf.nest.map_structure(tf.add, (gradients, sums), new)
 
         _, gradients, sums = tf.while_loop(
             lambda index, *_: index < count, more, (1, gradients, sums)
@@ -271,7 +270,9 @@ def train(
     *,
     checkpoint_every: int,
     log_every: int,
+    eval_every: int | None = None,
     on_progress: Callable[[Progress], None],
+    on_evaluate: Callable[[int], None] = lambda step: None,
     on_resume: Callable[[int], None] = lambda step: None,
 ) -> None:
     """Trains up to the last phase's end, from the newest checkpoint if there is one.
@@ -286,8 +287,11 @@ def train(
         checkpoint_dir: where checkpoints are written and looked for.
         checkpoint_every: steps between two checkpoints; the last step has one too.
         log_every: steps between two calls of `on_progress`, which is also called
-            before each checkpoint.
+            before each checkpoint and evaluation.
+        eval_every: steps between two calls of `on_evaluate`, which is also called
+            at the end; None: then alone.
         on_progress: receives the means since its last call.
+        on_evaluate: receives the step; its time is not counted in any rate.
         on_resume: receives the step of the checkpoint, 0 without one.
 
     Raises:
@@ -322,9 +326,14 @@ def train(
                     or step == phase.end_step
                     or bool(sigterm)
                 )
-                if at_checkpoint or step % log_every == 0:
+                at_evaluation = step == phases[-1].end_step or (
+                    eval_every is not None and step % eval_every == 0
+                )
+                if at_checkpoint or at_evaluation or step % log_every == 0:
                     _stop_on_non_finite(interval, trainer, manager)
                     on_progress(interval.finish(phase))
+                    if at_evaluation:
+                        on_evaluate(step)
                     interval = _Interval(step)
                 if at_checkpoint:
                     manager.save(checkpoint_number=step)

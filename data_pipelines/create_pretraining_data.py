@@ -80,8 +80,8 @@ class CreatePretrainingDataOptions:
     holdout_fraction: float = cli.option(
         0.0, "Share of the documents that is kept for evaluation, in files of its own."
     )
-    separator: str | None = cli.option(
-        None, "The line between two documents of a file. Default: an empty line."
+    separator: corpus.Separator = cli.option(
+        "file", "file: a file is one document. blank_line: empty lines separate them."
     )
     seed: int = cli.option(0, "Decides which documents are held out, and the order.")
 
@@ -95,7 +95,7 @@ def create_pretraining_data(
     num_shards: int = 16,
     num_processes: int | None = None,
     holdout_fraction: float = 0.0,
-    separator: str | None = None,
+    separator: corpus.Separator = "file",
     seed: int = 0,
 ) -> dict[str, Any]:
     """Writes `train-*.tfrecord`, `heldout-*.tfrecord`, and `manifest.json` at last.
@@ -117,7 +117,8 @@ def create_pretraining_data(
         num_processes: how many work at once; None: one for each core.
         holdout_fraction: share of the documents for evaluation. Which ones depends
             on the seed and their text alone: copies of a document stay together.
-        separator: what stands between documents, see `corpus.read_documents`.
+        separator: what separates the documents of a file, see
+            `corpus.read_documents`.
         seed: of the holdout and of the order of the parts.
 
     Returns:
@@ -318,7 +319,7 @@ class _Piece:
     stripes: tuple[tuple[str, int, int], ...]
     vocab_file: str
     lower_case: bool
-    separator: str | None
+    separator: corpus.Separator
     seed: int
     holdout_fraction: float
     num_shards: int
@@ -406,7 +407,7 @@ def _require_documents(counts: dict[str, Counter], sources: list[str]) -> None:
         )
     raise ValueError(
         f"Found no document with any words in {len(sources)} files: "
-        f"{_short(sources[:3])}. Expected text, documents separated by an empty line."
+        f"{_short(sources[:3])}. Expected text."
     )
 
 
@@ -446,7 +447,7 @@ def _write_piece(piece: _Piece) -> dict[str, dict[str, int]]:
         with tf.io.TFRecordWriter(unfinished) as writer:
             for source, stripe, num_stripes in piece.stripes:
                 reading: Counter = Counter()
-                documents = pretraining.read_source(source, piece.separator, reading)
+                documents = corpus.read_documents(source, piece.separator, reading)
                 documents = itertools.islice(documents, stripe, None, num_stripes)
                 for record, entry in _records(documents, piece, counts):
                     writer.write(record)
@@ -633,11 +634,14 @@ def _hash(*values: int) -> tuple[int, int]:
 
 
 def _size(source: str) -> int:
-    return tf.io.gfile.stat(source).length
+    """Bytes of a file; 0 for a source that is none, a TFDS dataset."""
+    return tf.io.gfile.stat(source).length if tf.io.gfile.exists(source) else 0
 
 
 def _head(source: str) -> str:
     """Tells sources of one name and size apart, mostly."""
+    if not tf.io.gfile.exists(source):
+        return ""
     with tf.io.gfile.GFile(source, "rb") as file:
         return hashlib.sha256(file.read(1 << 16)).hexdigest()[:16]
 

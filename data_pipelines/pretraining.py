@@ -235,7 +235,7 @@ def documents_from_text(
     sources: Sequence[str],
     tokenizer: WordPieceTokenizer,
     *,
-    separator: str | None = None,
+    separator: corpus.Separator = "file",
 ) -> Documents:
     """The parts of the documents in text files, tokenized while they are read.
 
@@ -246,14 +246,14 @@ def documents_from_text(
     Args:
         sources: files, see `corpus.expand_sources`.
         tokenizer: makes ids of sentences.
-        separator: what stands between the documents of a file, see
-            `corpus.read_documents`; None: as usual there.
+        separator: what separates the documents of a file, see
+            `corpus.read_documents`.
     """
     sources = list(sources)
 
     def texts() -> Iterator[tuple[list[bytes], list[int]]]:
         for source in sources:
-            for batch in batches_of_text(read_source(source, separator)):
+            for batch in batches_of_text(corpus.read_documents(source, separator)):
                 document_ids = [document_id for _, document_id, _ in batch]
                 yield [text for text, _, _ in batch], document_ids
 
@@ -279,14 +279,6 @@ def documents_from_text(
         ).flat_map(split)
 
     return parts
-
-
-def read_source(
-    source: str, separator: str | None = None, counts: Any = None
-) -> Iterable[str]:
-    """`corpus.read_documents`, with its own separator where None is given."""
-    keywords = {} if separator is None else {"separator": separator}
-    return corpus.read_documents(source, counts=counts, **keywords)
 
 
 def batches_of_text(

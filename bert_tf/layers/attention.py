@@ -125,7 +125,10 @@ def rotate(x: Any, positions: Any, base: float = 10000.0) -> Any:
     half = x.shape[-1] // 2
     frequencies = base ** (-np.arange(half, dtype="float32") / half)
     angles = ops.cast(positions, "float32")[:, None, :, None] * frequencies
-    cosine, sine = ops.cast(ops.cos(angles), x.dtype), ops.cast(ops.sin(angles), x.dtype)
+    cosine, sine = (
+        ops.cast(ops.cos(angles), x.dtype),
+        ops.cast(ops.sin(angles), x.dtype),
+    )
     first, second = ops.split(x, 2, axis=-1)
     return ops.concatenate(
         [first * cosine - second * sine, second * cosine + first * sine], axis=-1

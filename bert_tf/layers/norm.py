@@ -3,7 +3,6 @@
 from typing import Any
 
 import keras
-from keras import ops
 
 from bert_tf.layers import elementwise
 from bert_tf.layers.dropout import draw_seed

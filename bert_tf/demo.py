@@ -1,0 +1,177 @@
+"""The whole way in some minutes, without network or data set.
+
+    python -m bert_tf.demo
+
+The corpus is English that every Python installation carries: the language reference
+and the docstrings of the standard library. A vocabulary is learned from it, a tiny BERT
+is pre-trained, reported on and exported, and the exported model fills in blanks.
+"""
+
+import ast
+import dataclasses
+import inspect
+import os
+import pathlib
+import posixpath
+import pydoc_data.topics
+import re
+import sysconfig
+import time
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from bert_tf import export, pretrain
+from data_pipelines import cli
+
+_SENTENCES = (
+    "Return a new [MASK] object.",
+    "If the file does not [MASK], an error is raised.",
+    "This method returns [MASK] if the two objects are equal.",
+    "The [MASK] argument is the name of the file.",
+    "A list is a mutable [MASK].",
+    "Raises [MASK] if the key is not [MASK].",
+)
+# Doctests, grammar, tables and signatures are no sentences.
+_CODE = re.compile(r"^\s*(>>>|\.\.\.|\.\. |::|\+-|==|--|\*\*|\|)|::=")
+
+
+@dataclasses.dataclass(frozen=True)
+class DemoOptions:
+    """What the program can be told."""
+
+    output_dir: str = cli.option("demo", "Where everything is written.")
+    num_train_steps: int = cli.option(2200, "Steps of pre-training.")
+
+
+def demo(output_dir: str, num_train_steps: int) -> list[tuple[str, list[list[str]]]]:
+    """Runs all of it; a second run goes on where the first one was stopped.
+
+    Args:
+        output_dir: `corpus/`, `model/` and `saved_models/` are made in it.
+        num_train_steps: of pre-training.
+
+    Returns:
+        Sentences with blanks, and for each blank the tokens that the exported model
+        guesses, best first.
+    """
+    started = time.monotonic()
+    corpus_dir = posixpath.join(output_dir, "corpus")
+    model_dir = posixpath.join(output_dir, "model")
+    saved_models_dir = posixpath.join(output_dir, "saved_models")
+
+    _say(1, f"Collecting the documentation of this Python into {corpus_dir}.")
+    num_files, num_characters = write_corpus(corpus_dir)
+    print(f"   {num_files} documents, {num_characters:,} characters.")
+
+    _say(2, "Learning a vocabulary of 4,096 pieces and pre-training a tiny BERT.")
+    pretrain.pretrain(
+        pretrain.PretrainOptions(
+            output_dir=model_dir,
+            input_files=(posixpath.join(corpus_dir, "*.txt"),),
+            holdout_fraction=0.05,
+            vocab_size=4096,
+            preset="tiny",
+            sequence_length=64,
+            batch_size=64,
+            num_train_steps=num_train_steps,
+            num_warmup_steps=num_train_steps // 10,
+            learning_rate=2e-3,
+            eval_every=max(num_train_steps // 8, 1),
+            num_eval_batches=10,
+            checkpoint_every=max(num_train_steps // 4, 1),
+            log_every=20,
+        )
+    )
+
+    _say(3, "Exporting the model for TF Serving.")
+    versions = posixpath.join(saved_models_dir, "demo")
+    if not tf.io.gfile.isdir(versions):
+        export.export(model_dir, "demo", saved_models_dir=saved_models_dir)
+    saved_model = posixpath.join(versions, "1")
+    print(f"   {saved_model}")
+
+    _say(4, "Asking the exported model, in plain strings.")
+    answers = ask(saved_model, _SENTENCES)
+    for sentence, blanks in answers:
+        print(f"   {sentence}")
+        for guesses in blanks:
+            print(f"       {', '.join(guesses)}")
+    report = os.path.abspath(posixpath.join(model_dir, pretrain.REPORT))
+    print(
+        f"\nDone in {time.monotonic() - started:.0f} s. Open {report} in a browser.\n"
+        "A model this small, after minutes on so little text, knows what kind of word "
+        "belongs into a blank, and not much more."
+    )
+    return answers
+
+
+def write_corpus(folder: str) -> tuple[int, int]:
+    """Writes a text file for each topic and module; gives their number and size."""
+    os.makedirs(folder, exist_ok=True)
+    num_files = num_characters = 0
+    for name, text in documentation():
+        with open(posixpath.join(folder, f"{name}.txt"), "w", encoding="utf-8") as file:
+            file.write(text)
+        num_files += 1
+        num_characters += len(text)
+    return num_files, num_characters
+
+
+def documentation() -> Iterator[tuple[str, str]]:
+    """Names and texts: the topics of `help()`, and the docstrings of each module."""
+    for name, text in sorted(pydoc_data.topics.topics.items()):
+        yield f"topic.{name}", _prose(text)
+    root = pathlib.Path(sysconfig.get_paths()["stdlib"])
+    for path in sorted(root.rglob("*.py")):
+        module = path.relative_to(root)
+        if module.parts[0] in ("site-packages", "dist-packages", "test", "idlelib"):
+            continue
+        text = _prose("\n\n".join(_docstrings(path)))
+        if len(text) > 200:
+            yield ".".join(("module", *module.with_suffix("").parts)), text
+
+
+def _docstrings(path: pathlib.Path) -> Iterator[str]:
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return  # The library has files that are wrong on purpose.
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(tree):
+        if isinstance(node, kinds) and (text := ast.get_docstring(node)):
+            yield inspect.cleandoc(text)
+
+
+def _prose(text: str) -> str:
+    lines = (line for line in text.split("\n") if not _CODE.search(line))
+    text = "\n".join(re.sub(r"[`*]{1,2}", "", line).rstrip() for line in lines)
+    return text.encode("utf-8", "ignore").decode().strip() + "\n"
+
+
+def ask(
+    saved_model: str, sentences: tuple[str, ...]
+) -> list[tuple[str, list[list[str]]]]:
+    """What an exported model puts into the blanks of sentences."""
+    fill_mask = tf.saved_model.load(saved_model).signatures["fill_mask"]
+    tokens = fill_mask(texts=tf.constant(sentences))["tokens"].numpy()
+    return [
+        (
+            sentence,
+            [[token.decode() for token in guesses] for guesses in blanks if guesses[0]],
+        )
+        for sentence, blanks in zip(sentences, tokens, strict=True)
+    ]
+
+
+def _say(number: int, message: str) -> None:
+    print(f"\n{number}. {message}", flush=True)
+
+
+def main(options: DemoOptions) -> None:
+    """Runs the demo."""
+    demo(options.output_dir, options.num_train_steps)
+
+
+if __name__ == "__main__":
+    cli.run(DemoOptions, main, __doc__)

@@ -1,0 +1,121 @@
+"""What one sees of a run while it goes on: progress bar, metrics.jsonl, TensorBoard."""
+
+import datetime
+import json
+import posixpath
+import sys
+from typing import Any
+
+import tensorflow as tf
+import tqdm
+
+from bert_tf.training import Progress
+
+METRICS = "metrics.jsonl"
+TENSORBOARD = "tensorboard"
+
+Record = dict[str, Any]
+
+
+class RunLog:
+    """Shows and keeps the metrics of a run.
+
+    Args:
+        output_dir: `metrics.jsonl` and `tensorboard/` are written into it.
+        num_train_steps: where the bar ends.
+        peak_flops_per_second: the machine's rate at a matrix product.
+    """
+
+    def __init__(
+        self, output_dir: str, num_train_steps: int, peak_flops_per_second: float
+    ) -> None:
+        self._path = posixpath.join(output_dir, METRICS)
+        logs = posixpath.join(output_dir, TENSORBOARD)
+        self._writers = {
+            split: tf.summary.create_file_writer(posixpath.join(logs, split))
+            for split in ("train", "heldout")
+        }
+        self._num_train_steps = num_train_steps
+        self._peak = peak_flops_per_second
+        self._is_terminal = sys.stderr.isatty()
+        self._bar = tqdm.tqdm(
+            total=num_train_steps,
+            unit="step",
+            disable=not self._is_terminal,
+            dynamic_ncols=True,
+        )
+
+    def resume(self, step: int) -> None:
+        """Forgets what an earlier, killed run had logged after its checkpoint."""
+        kept = [record for record in read_metrics(self._path) if record["step"] <= step]
+        with tf.io.gfile.GFile(self._path, "w") as file:
+            file.writelines(json.dumps(record) + "\n" for record in kept)
+        self._bar.update(step - self._bar.n)
+        self._bar.unpause()
+        if step:
+            self.say(f"Going on from the checkpoint of step {step}.")
+
+    def progress(self, progress: Progress) -> None:
+        """Logs the means of an interval."""
+        share = progress.flops_per_second / self._peak
+        record = {
+            **progress.metrics,
+            "tokens_per_second": progress.tokens_per_second,
+            "matmul_share": share,
+        }
+        self._keep("train", progress.step, record)
+        metrics = progress.metrics
+        shown = {"loss": f"{metrics['loss']:.3f}"}
+        if "mlm_accuracy" in metrics:
+            shown["MLM"] = f"{metrics['mlm_accuracy']:.1%}"
+        if "sentence_accuracy" in metrics:
+            shown["sentence"] = f"{metrics['sentence_accuracy']:.1%}"
+        shown["tok/s"] = f"{progress.tokens_per_second:,.0f}"
+        shown["matmul"] = f"{share:.0%}"
+        if self._is_terminal:
+            self._bar.set_postfix(shown, refresh=False)
+            self._bar.update(progress.step - self._bar.n)
+        else:
+            # A bar in a log file is a mess of carriage returns.
+            values = "  ".join(f"{name} {value}" for name, value in shown.items())
+            self.say(f"step {progress.step}/{self._num_train_steps}  {values}")
+
+    def evaluation(self, step: int, metrics: dict[str, float]) -> None:
+        """Logs the metrics on held-out data."""
+        self._keep("heldout", step, metrics)
+        values = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+        self.say(f"held-out at step {step}:  {values}")
+
+    def say(self, message: str) -> None:
+        """Prints a line to stderr, above the bar."""
+        now = datetime.datetime.now().strftime("%H:%M:%S")
+        self._bar.write(f"{now}  {message}", file=sys.stderr)
+
+    def close(self) -> None:
+        """Ends the bar and the files."""
+        self._bar.close()
+        for writer in self._writers.values():
+            writer.close()
+
+    def _keep(self, split: str, step: int, metrics: dict[str, float]) -> None:
+        time = datetime.datetime.now(datetime.timezone.utc).isoformat()
+        record = {"split": split, "step": step, "time": time, **metrics}
+        with tf.io.gfile.GFile(self._path, "a") as file:
+            file.write(json.dumps(record) + "\n")
+        with self._writers[split].as_default():
+            for name, value in metrics.items():
+                tf.summary.scalar(name, value, step=step)
+        self._writers[split].flush()
+
+
+def read_metrics(path: str) -> list[Record]:
+    """The records of a `metrics.jsonl`; none where there is no file.
+
+    Each has `split` ("train" or "heldout"), `step`, `time` and the metrics. A last
+    line that a kill has cut off is left out.
+    """
+    if not tf.io.gfile.exists(path):
+        return []
+    with tf.io.gfile.GFile(path) as file:
+        lines = file.read().split("\n")
+    return [json.loads(line) for line in lines[:-1]]
