@@ -188,9 +188,10 @@ def throughput(dataset: Any) -> dict[str, float]:
 def peer(sources: list[str], vocab_file: str) -> dict[str, float]:
     import numpy as np
     import tensorflow as tf
+    from tokenizers import BertWordPieceTokenizer
+
     from data_pipelines.corpus import read_documents
     from data_pipelines.sentences import split_sentences
-    from tokenizers import BertWordPieceTokenizer
 
     tokenizer = BertWordPieceTokenizer(vocab_file, lowercase=True)
     tokenizer.enable_truncation(SEQUENCE_LENGTH)

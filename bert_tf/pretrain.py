@@ -355,7 +355,6 @@ def _learned_vocabulary(options: PretrainOptions) -> Vocabulary:
             vocab_size=options.vocab_size,
             lower_case=options.lower_case,
             num_processes=options.num_processes,
-            separator=options.separator,
         )
         model_dir.write_file(path, vocabulary.to_bytes())
     return Vocabulary.from_file(path)

@@ -98,7 +98,7 @@ class RunLog:
             writer.close()
 
     def _keep(self, split: str, step: int, metrics: dict[str, float]) -> None:
-        time = datetime.datetime.now(datetime.timezone.utc).isoformat()
+        time = datetime.datetime.now(datetime.UTC).isoformat()
         record = {"split": split, "step": step, "time": time, **metrics}
         with tf.io.gfile.GFile(self._path, "a") as file:
             file.write(json.dumps(record) + "\n")

@@ -12,7 +12,6 @@ on how often the program was stopped and started again.
 """
 
 import array
-import concurrent.futures
 import contextlib
 import dataclasses
 import functools
@@ -20,20 +19,17 @@ import hashlib
 import itertools
 import json
 import math
-import multiprocessing
 import os
 import posixpath
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 from absl import logging
 
-from data_pipelines import cli, corpus, features, pretraining
+from data_pipelines import cli, corpus, features, pretraining, processes
 from data_pipelines.vocabulary import Vocabulary
 from data_pipelines.wordpiece import WordPieceTokenizer
 
@@ -185,8 +181,7 @@ def create_pretraining_data(
         )
         for number, stripes in enumerate(_divide(sources, sizes))
     ]
-    num_processes = num_processes or os.cpu_count() or 1
-    with _pool(min(num_processes, len(pieces))) as run:
+    with processes.pool(num_processes, len(pieces)) as run:
         counts: dict[str, Counter] = {"train": Counter(), "heldout": Counter()}
         for of_piece in run("tokenize", _write_piece, pieces):
             for split, values in of_piece.items():
@@ -597,34 +592,6 @@ def _complete(path: str, work: str) -> Iterator[str]:
         with contextlib.suppress(OSError, tf.errors.OpError):
             tf.io.gfile.remove(unfinished)
         raise
-
-
-@contextlib.contextmanager
-def _pool(num_processes: int) -> Iterator[Callable]:
-    """Gives a function that runs tasks, in order, and shows how many are done."""
-
-    def show(name: str, results: Iterable, tasks: Sequence) -> Iterable:
-        return tqdm.tqdm(
-            results, name, total=len(tasks), disable=not sys.stderr.isatty()
-        )
-
-    if num_processes == 1:
-        yield lambda name, verb, tasks: show(name, map(verb, tasks), tasks)
-        return
-    # Spawned, for a fork of a process in which TensorFlow has run hangs.
-    executor = concurrent.futures.ProcessPoolExecutor(
-        num_processes, multiprocessing.get_context("spawn"), _use_one_core
-    )
-    try:
-        yield lambda name, verb, tasks: show(name, executor.map(verb, tasks), tasks)
-    finally:
-        executor.shutdown(cancel_futures=True)
-
-
-def _use_one_core() -> None:
-    tf.config.set_visible_devices([], "GPU")
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 def _hash(*values: int) -> tuple[int, int]:
