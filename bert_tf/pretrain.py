@@ -110,7 +110,7 @@ class PretrainOptions:
         "next_sentence: NSP of the paper. sentence_order: SOP of ALBERT. "
         "full_sentences: no sentence task, as RoBERTa.",
     )
-    masking: masking.Kind = cli.option("token", "What is masked as a whole.")
+    masking_kind: masking.Kind = cli.option("token", "What is masked as a whole.")
     mlm_rate: float = cli.option(0.15, "Share of the tokens to predict.")
     max_predictions: int | None = cli.option(
         None, "The most of a row of sequence_length. Default: mlm_rate of it."
@@ -419,7 +419,7 @@ def _phases(
                 sequence_length=sequence_length,
                 seed=options.seed + number,
                 sentences=options.sentences,
-                masking_kind=options.masking,
+                masking_kind=options.masking_kind,
                 mlm_rate=options.mlm_rate,
                 max_predictions=max_predictions,
             ),
@@ -462,7 +462,7 @@ def _heldout(
             sequence_length=options.sequence_length,
             seed=options.seed,
             sentences=options.sentences,
-            masking_kind=options.masking,
+            masking_kind=options.masking_kind,
             mlm_rate=options.mlm_rate,
             max_predictions=options.predictions_of(options.sequence_length),
         )

@@ -49,7 +49,7 @@ class RunLog:
         """Forgets what an earlier, killed run had logged after its checkpoint."""
         kept = [record for record in read_metrics(self._path) if record["step"] <= step]
         with tf.io.gfile.GFile(self._path, "w") as file:
-            file.writelines(json.dumps(record) + "\n" for record in kept)
+            file.write("".join(json.dumps(record) + "\n" for record in kept))
         self._bar.update(step - self._bar.n)
         self._bar.unpause()
         if step:

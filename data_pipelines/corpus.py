@@ -5,6 +5,7 @@ spaces, no empty lines.
 """
 
 import gzip
+import itertools
 import json
 import os
 import re
@@ -393,7 +394,7 @@ def _wrap_width(texts: list[str]) -> int | None:
     ):
         return None
     num_followed = num_full = 0
-    for text, following in zip(texts, texts[1:], strict=False):
+    for text, following in itertools.pairwise(texts):
         if text and following:
             num_followed += 1
             num_full += _width_with_next_word(text, following) > 0.88 * width
