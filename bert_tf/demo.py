@@ -41,7 +41,7 @@ class DemoOptions:
     """What the program can be told."""
 
     output_dir: str = cli.option("demo", "Where everything is written.")
-    num_train_steps: int = cli.option(2200, "Steps of pre-training.")
+    num_train_steps: int = cli.option(2400, "Steps of pre-training.")
 
 
 def demo(output_dir: str, num_train_steps: int) -> list[tuple[str, list[list[str]]]]:
@@ -73,14 +73,14 @@ def demo(output_dir: str, num_train_steps: int) -> list[tuple[str, list[list[str
             vocab_size=4096,
             preset="tiny",
             sequence_length=64,
-            batch_size=64,
+            batch_size=32,
             num_train_steps=num_train_steps,
             num_warmup_steps=num_train_steps // 10,
-            learning_rate=2e-3,
+            learning_rate=1e-3,
             eval_every=max(num_train_steps // 8, 1),
-            num_eval_batches=10,
+            num_eval_batches=20,
             checkpoint_every=max(num_train_steps // 4, 1),
-            log_every=20,
+            log_every=50,
         )
     )
 

@@ -1,6 +1,7 @@
 """A frozen dataclass of options becomes absl flags: an option is written once."""
 
 import dataclasses
+import logging as standard_logging
 import sys
 import traceback
 import types
@@ -91,6 +92,7 @@ def run(
                 f"Received the arguments {arguments[1:]}, expected only flags: "
                 "write --name=value, and quote a value that holds spaces or *."
             )
+        _quieten_tensorflow()
         try:
             options = options_from_flags(options_class, flags.FLAGS)
             return verb(options) or 0
@@ -106,6 +108,13 @@ def run(
             return _fail(_one_line(error))
 
     app.run(main)
+
+
+def _quieten_tensorflow() -> None:
+    """Lets TensorFlow's Python side warn, but not chat, unless asked to."""
+    if flags.FLAGS["verbosity"].using_default_value:
+        logging.set_verbosity(logging.WARNING)
+        standard_logging.getLogger("tensorflow").setLevel(standard_logging.WARNING)
 
 
 def _fail(message: str, code: int = 1) -> int:

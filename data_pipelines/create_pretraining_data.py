@@ -569,6 +569,7 @@ def _write_shard(task: tuple[str, int, str, list[_Piece]]) -> dict[str, int]:
         }
         unfinished = files.enter_context(_complete(path, work))
         with tf.io.gfile.GFile(unfinished, "wb") as output:
+            output.write(b"")  # Makes the file even where there is no record.
             for i in order:
                 file = records[piece_of[i]]
                 file.seek(int(index["offset"][i]))

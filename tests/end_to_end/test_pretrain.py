@@ -1,0 +1,339 @@
+"""The training program as its users run it: whole, killed, stopped, misused."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from bert_tf import config, export, model_dir, pretrain
+from bert_tf.pretrain import PretrainOptions
+from bert_tf.run_log import read_metrics
+from data_pipelines.create_pretraining_data import create_pretraining_data
+from data_pipelines.learn_vocabulary import learn_vocabulary
+from data_pipelines.vocabulary import Vocabulary
+from tests.end_to_end.corpus import write_corpus
+
+VOCAB_SIZE = 110
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    text: str
+    vocab_file: str
+    records_dir: str
+    config_file: str
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> Prepared:
+    """Text, vocabulary, records and a very small config."""
+    folder = tmp_path_factory.mktemp("prepared")
+    text = write_corpus(folder / "text")
+    vocabulary = learn_vocabulary(
+        input_files=[text], vocab_size=VOCAB_SIZE, lower_case=True, num_processes=1
+    )
+    vocab_file = folder / "vocab.txt"
+    vocab_file.write_bytes(vocabulary.to_bytes())
+    create_pretraining_data(
+        input_files=[text],
+        vocab_file=str(vocab_file),
+        output_dir=str(folder / "records"),
+        lower_case=True,
+        num_shards=2,
+        num_processes=1,
+        holdout_fraction=0.2,
+    )
+    config_file = folder / "config.json"
+    config_file.write_text(
+        config.preset(
+            "tiny",
+            VOCAB_SIZE,
+            hidden_size=32,
+            num_attention_heads=2,
+            intermediate_size=64,
+            max_position_embeddings=64,
+        ).to_json()
+    )
+    return Prepared(text, str(vocab_file), str(folder / "records"), str(config_file))
+
+
+def options(prepared: Prepared, output_dir: pathlib.Path, **changes) -> PretrainOptions:
+    values = {
+        "output_dir": str(output_dir),
+        "records_dir": prepared.records_dir,
+        "vocab_file": prepared.vocab_file,
+        "config_file": prepared.config_file,
+        "sequence_length": 32,
+        "batch_size": 8,
+        "num_train_steps": 20,
+        "num_warmup_steps": 2,
+        "learning_rate": 1e-3,
+        "eval_every": 10,
+        "num_eval_batches": 2,
+        "checkpoint_every": 5,
+        "log_every": 1,
+    }
+    return PretrainOptions(**(values | changes))
+
+
+def command(options: PretrainOptions) -> list[str]:
+    flags = [
+        f"--{name}={value}"
+        for name, value in dataclasses.asdict(options).items()
+        if value is not None
+    ]
+    return [sys.executable, "-m", "bert_tf.pretrain", *flags]
+
+
+def weights(output_dir: pathlib.Path) -> dict[str, np.ndarray]:
+    return safetensors.numpy.load_file(output_dir / model_dir.WEIGHTS)
+
+
+def curve(output_dir: pathlib.Path) -> list[tuple]:
+    """The metrics that do not depend on the clock."""
+    clocks = ("time", "tokens_per_second", "matmul_share")
+    return [
+        tuple(sorted((k, v) for k, v in record.items() if k not in clocks))
+        for record in read_metrics(str(output_dir / "metrics.jsonl"))
+    ]
+
+
+def test_text_to_model_report_and_saved_model(prepared, tmp_path, capfd):
+    output_dir = tmp_path / "model"
+    pretrain.pretrain(
+        options(
+            prepared,
+            output_dir,
+            records_dir=None,
+            vocab_file=None,
+            input_files=(prepared.text,),
+            vocab_size=VOCAB_SIZE,
+            holdout_fraction=0.2,
+            num_train_steps=300,
+            num_warmup_steps=30,
+            learning_rate=5e-3,
+            optimizer="adamw",
+            eval_every=100,
+            checkpoint_every=150,
+            log_every=20,
+        )
+    )
+    assert "held-out at step 100" in capfd.readouterr().err
+    loaded = model_dir.load(str(output_dir))
+    assert len(loaded.vocabulary) == VOCAB_SIZE
+    assert loaded.description == model_dir.Description(
+        kind="pretraining", lower_case=True, sentence_task="next_sentence"
+    )
+    report = (output_dir / "report.html").read_text()
+    assert report.count("data:image/png;base64,") == 1
+    assert "trivial guess" in report
+    # No server, no network: nothing is loaded from elsewhere.
+    assert "http" not in report.replace("http-equiv", "")
+    records = read_metrics(str(output_dir / "metrics.jsonl"))
+    heldout = [record for record in records if record["split"] == "heldout"]
+    assert [record["step"] for record in heldout] == [100, 200, 300]
+    assert heldout[-1]["mlm_loss"] < heldout[0]["mlm_loss"]
+    training = [record for record in records if record["split"] == "train"]
+    assert training[-1]["learning_rate"] < training[2]["learning_rate"]
+    assert list((output_dir / "tensorboard" / "heldout").iterdir())
+    # Again: nothing to do, and nothing is written.
+    before = (output_dir / model_dir.WEIGHTS).stat().st_mtime_ns
+    pretrain.pretrain(
+        PretrainOptions(
+            **{
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in json.loads(
+                    (output_dir / model_dir.OPTIONS).read_text()
+                ).items()
+            }
+        )
+    )
+    assert (output_dir / model_dir.WEIGHTS).stat().st_mtime_ns == before
+    path = export.export(
+        str(output_dir), "stories", saved_models_dir=str(tmp_path / "saved")
+    )
+    assert pathlib.Path(path, "saved_model.pb").exists()
+
+
+def test_killed_and_stopped_runs_end_as_an_undisturbed_one(prepared, tmp_path):
+    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
+    # The long phase begins at step 18: the second stop lies in it.
+    changes = {"long_sequence_length": 48}
+    pretrain.pretrain(options(prepared, undisturbed, **changes))
+
+    program = command(options(prepared, disturbed, **changes))
+    _run_until(program, disturbed, step=11, number=signal.SIGKILL)
+    assert not (disturbed / model_dir.WEIGHTS).exists()
+    process = _run_until(program, disturbed, step=18, number=signal.SIGTERM)
+    assert process.returncode == 143
+    assert not (disturbed / model_dir.WEIGHTS).exists()
+    subprocess.run(program, cwd=ROOT, check=True, capture_output=True)
+
+    expected = weights(undisturbed)
+    for name, value in weights(disturbed).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    assert curve(disturbed) == curve(undisturbed)
+
+
+def _run_until(
+    program: list[str], output_dir: pathlib.Path, step: int, number: int
+) -> subprocess.Popen:
+    """Runs the program and sends it a signal once it has logged a step."""
+    with open(f"{output_dir}.log", "w") as log:
+        process = subprocess.Popen(program, cwd=ROOT, stdout=log, stderr=log)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        records = read_metrics(str(output_dir / "metrics.jsonl"))
+        if any(record["step"] >= step for record in records):
+            break
+        time.sleep(0.01)
+    os.kill(process.pid, number)
+    process.wait(60)
+    return process
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"input_files": ("x",)}, "Expected one of the two"),
+        ({"records_dir": None}, "Expected one of the two"),
+        ({"vocab_file": None}, "records_dir without vocab_file"),
+        ({"batch_size": 0}, "Expected numbers above 0"),
+        ({"learning_rate": -1.0}, "Expected numbers above 0"),
+        ({"mlm_rate": 1.5}, "Expected shares between 0 and 1"),
+        ({"batch_size": 8, "accumulation_steps": 3}, "equal slices"),
+        ({"num_warmup_steps": 20}, "less than num_train_steps=20"),
+    ],
+)
+def test_options_that_do_not_fit(prepared, tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        options(prepared, tmp_path / "model", **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"vocab_file": "missing.txt"}, FileNotFoundError, "No vocabulary file"),
+        ({"config_file": "missing.json"}, FileNotFoundError, "No model config"),
+        ({"records_dir": "missing"}, FileNotFoundError, "manifest.json"),
+        ({"sequence_length": 65}, ValueError, "rows of 65 tokens. Expected at most 64"),
+        ({"long_sequence_length": 512}, ValueError, "rows of 512 tokens"),
+        ({"lower_case": False}, ValueError, "made with lower_case=True"),
+        ({"max_predictions": 0}, ValueError, "max_predictions"),
+    ],
+)
+def test_files_that_do_not_fit(prepared, tmp_path, changes, error, message):
+    with pytest.raises(error, match=message):
+        pretrain.pretrain(options(prepared, tmp_path / "model", **changes))
+    assert not (tmp_path / "model" / model_dir.WEIGHTS).exists()
+
+
+def test_another_vocabulary(prepared, tmp_path):
+    tokens = Vocabulary.from_file(prepared.vocab_file).tokens
+    other = tmp_path / "vocab.txt"
+    other.write_bytes(Vocabulary((*tokens[:-1], "other")).to_bytes())
+    with pytest.raises(ValueError, match="made with another vocabulary"):
+        pretrain.pretrain(options(prepared, tmp_path / "model", vocab_file=str(other)))
+    larger = tmp_path / "larger.txt"
+    larger.write_bytes(Vocabulary((*tokens, "more")).to_bytes())
+    with pytest.raises(ValueError, match="vocab_size=110"):
+        pretrain.pretrain(
+            options(prepared, tmp_path / "model2", vocab_file=str(larger))
+        )
+    assert not (tmp_path / "model2").exists()
+
+
+def test_an_output_folder_of_something_else_is_left_alone(prepared, tmp_path):
+    output_dir = tmp_path / "model"
+    output_dir.mkdir()
+    (output_dir / "thesis.txt").write_text("mine")
+    with pytest.raises(ValueError, match="not empty and not of this program"):
+        pretrain.pretrain(options(prepared, output_dir))
+    assert [path.name for path in output_dir.iterdir()] == ["thesis.txt"]
+
+
+def test_a_run_of_other_options_is_left_alone(prepared, tmp_path):
+    output_dir = tmp_path / "model"
+    output_dir.mkdir()
+    values = dataclasses.asdict(options(prepared, output_dir)) | {"seed": 7}
+    (output_dir / model_dir.OPTIONS).write_text(json.dumps(values))
+    with pytest.raises(ValueError, match="seed was 7, received 0"):
+        pretrain.pretrain(options(prepared, output_dir))
+
+
+def test_nothing_held_out(prepared, tmp_path):
+    records_dir = tmp_path / "records"
+    create_pretraining_data(
+        input_files=[prepared.text],
+        vocab_file=prepared.vocab_file,
+        output_dir=str(records_dir),
+        lower_case=True,
+        num_shards=1,
+        num_processes=1,
+        holdout_fraction=1e-9,
+    )
+    with pytest.raises(ValueError, match="raise --holdout_fraction"):
+        pretrain.pretrain(
+            options(prepared, tmp_path / "model", records_dir=str(records_dir))
+        )
+
+
+def test_divergence_names_step_and_checkpoint(prepared, tmp_path):
+    with pytest.raises(ValueError, match=r"not finite at step \d+.*checkpoint"):
+        pretrain.pretrain(
+            options(prepared, tmp_path / "model", learning_rate=1e30, seed=3)
+        )
+    assert not (tmp_path / "model" / model_dir.WEIGHTS).exists()
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "dtype"), [("adamw", "float16"), ("lamb", "bfloat16")]
+)
+def test_optimizers_and_dtypes(prepared, tmp_path, optimizer, dtype):
+    pretrain.pretrain(
+        options(
+            prepared,
+            tmp_path / "model",
+            optimizer=optimizer,
+            dtype=dtype,
+            num_train_steps=4,
+            num_warmup_steps=1,
+            accumulation_steps=2,
+            sentences="full_sentences",
+            masking_kind="whole_word",
+        )
+    )
+    for name, value in weights(tmp_path / "model").items():
+        assert value.dtype == np.float32, name
+        assert np.isfinite(value).all(), name
+
+
+def test_the_program_answers_an_error_in_one_line(prepared, tmp_path):
+    program = command(options(prepared, tmp_path / "model", vocab_file="missing.txt"))
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "error: No vocabulary file at 'missing.txt'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk(prepared, tmp_path):
+    # A limit on the size of files fails a write as a full disk does.
+    program = command(
+        options(prepared, tmp_path / "model", num_train_steps=2, num_warmup_steps=1)
+    )
+    limited = f"ulimit -f 24; exec {' '.join(program)}"
+    done = subprocess.run(
+        ["bash", "-c", limited], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 1, done.stderr
+    assert "error: " in done.stderr
+    assert not (tmp_path / "model" / model_dir.WEIGHTS).exists()
