@@ -37,7 +37,8 @@ _UNSPACED = re.compile(
     "\uff00-\uffef\U00020000-\U0003134f]"
 )
 _HYPHENATED = re.compile(r".*[^\W\d_]-")
-_LINE_END = re.compile(r"[\r\f]")
+# A return alone ends lines of old systems, a form feed those of a page.
+_LINE_END = re.compile(r"\r?\n|[\r\f]")
 _INDENTED = re.compile(r"  |\t|\u3000")
 
 # What `_wrap_width` takes for hard-wrapped lines; all hundred novels, three quarters
@@ -115,8 +116,8 @@ def read_documents(
             where each line is a sentence.
         counts: adds up what was read: `sources`, `empty_sources` (without any text),
             `documents`, `empty_documents` (skipped), `invalid_bytes` (not UTF-8,
-            skipped), and `divided_documents`, those of more than 33 million
-            characters. Their parts are yielded as documents.
+            skipped), and `divided_documents`, those of plain text with more than
+            33 million characters. Their parts are yielded as documents.
 
     Yields:
         Documents that are not empty.
@@ -134,7 +135,7 @@ def read_documents(
     counts = Counter() if counts is None else counts
     before = Counter(counts)
     if source.startswith(_TFDS):
-        documents = _read_tfds(source)
+        documents = _read_tfds(source, counts)
     else:
         if not tf.io.gfile.exists(source) or tf.io.gfile.isdir(source):
             raise FileNotFoundError(
@@ -177,32 +178,40 @@ def _read_text(
 ) -> Iterator[list[str]]:
     lines: list[str] = []
     size = 0
-    in_article = False
+    is_divided = in_article = False
     after_blank = True
     for line in _text_lines(source, counts):
         stripped = line.strip()
         is_title = after_blank and bool(_TITLE.fullmatch(stripped))
         in_article |= is_title
         is_border = separator == "blank_line" and not stripped and not in_article
-        is_long = size > _MAX_DOCUMENT_CHARACTERS and (
-            not stripped or size > 2 * _MAX_DOCUMENT_CHARACTERS
+        ends = is_title or is_border
+        # Only where more of the document follows is it divided.
+        is_long = (
+            not ends
+            and bool(stripped)
+            and size > _MAX_DOCUMENT_CHARACTERS
+            and (after_blank or size > 2 * _MAX_DOCUMENT_CHARACTERS)
         )
-        if is_title or is_border or is_long:
-            if is_long:
-                counts["divided_documents"] += 1
-                logging.warning(
-                    "%s: a document of more than %d characters is divided; "
-                    "separator='blank_line' may suit this file better.",
-                    source,
-                    _MAX_DOCUMENT_CHARACTERS,
-                )
-            if any(lines):
+        if is_long and not is_divided:
+            counts["divided_documents"] += 1
+            logging.warning(
+                "%s: a document of more than %d characters is divided; "
+                "separator='blank_line' may suit this file better.",
+                source,
+                _MAX_DOCUMENT_CHARACTERS,
+            )
+        if ends or is_long:
+            if lines:
                 yield lines
             lines, size = [], 0
-        lines.append(line)
-        size += len(line)
+            is_divided = is_long
+        # Empty lines tell paragraphs apart; before the first and in a row, nothing.
+        if stripped or (lines and not after_blank):
+            lines.append(line)
+            size += len(line)
         after_blank = not stripped
-    if any(line.strip() for line in lines):
+    if lines:
         yield lines
 
 
@@ -213,7 +222,7 @@ def _read_json_lines(source: str, counts: Counter) -> Iterator[list[str]]:
             continue
         try:
             entry = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(
                 f"{source}, line {number}: not JSON ({error}). Expected an object "
                 'a line, such as {"text": "…"}.'
@@ -226,10 +235,11 @@ def _read_json_lines(source: str, counts: Counter) -> Iterator[list[str]]:
                 'Expected an object a line, such as {"text": "…"}.'
             )
         # JSON can spell halves of surrogate pairs, which are no characters.
-        yield _decode(document.encode("utf-8", "surrogatepass"), counts).split("\n")
+        text = _decode(document.encode("utf-8", "surrogatepass"), counts)
+        yield _split_lines(text)
 
 
-def _read_tfds(source: str) -> Iterator[list[str]]:
+def _read_tfds(source: str, counts: Counter) -> Iterator[list[str]]:
     name, _, split = source.removeprefix(_TFDS).partition(":")
     split = split or "train"
     # Late: its import takes seconds.
@@ -241,13 +251,16 @@ def _read_tfds(source: str) -> Iterator[list[str]]:
             f"{source!r}: no split {split!r}. Expected one of "
             f"{sorted(builder.info.splits)}: write tfds:{name}:SPLIT."
         )
-    if "text" not in builder.info.features:
+    dataset = builder.as_dataset(split=split, shuffle_files=False)
+    features = dataset.element_spec
+    text = features.get("text") if isinstance(features, dict) else None
+    if text != tf.TensorSpec([], tf.string):
         raise ValueError(
-            f"{source!r} has the features {sorted(builder.info.features)}. Expected "
-            "one called 'text': write its documents to a .jsonl file instead."
+            f"{source!r} has the features {_one_line(builder.info.features)}. Expected "
+            "one string called 'text': write its documents to a .jsonl file instead."
         )
-    for example in builder.as_dataset(split=split, shuffle_files=False):
-        yield example["text"].numpy().decode("utf-8", "ignore").split("\n")
+    for example in dataset:
+        yield _split_lines(_decode(example["text"].numpy(), counts))
 
 
 def _tfds_builder(tfds: Any, name: str, source: str) -> Any:
@@ -255,7 +268,7 @@ def _tfds_builder(tfds: Any, name: str, source: str) -> Any:
         builder = tfds.builder(name, data_dir=os.environ.get("TFDS_DATA_DIR"))
         is_prepared = builder.is_prepared()
     except (tfds.core.DatasetNotFoundError, ValueError, OSError) as error:
-        reason = str(error).strip().partition("\n")[0][:200]
+        reason = _one_line(error)
         raise FileNotFoundError(
             f"{source!r}: TFDS gives no dataset {name!r} ({reason}). Expected "
             "tfds:NAME[/CONFIG][:SPLIT]: check the name and TFDS_DATA_DIR."
@@ -268,31 +281,56 @@ def _tfds_builder(tfds: Any, name: str, source: str) -> Any:
     return builder
 
 
+def _one_line(received: object) -> str:
+    return " ".join(str(received).split())[:300]
+
+
 # --- Bytes to lines.
 
 
 def _text_lines(source: str, counts: Counter) -> Iterator[str]:
     for line in _byte_lines(source, _MAX_DOCUMENT_CHARACTERS):
         text = _decode(line, counts)
-        # A return alone ends lines of old systems, a form feed those of a page.
-        if "\r" in text or "\f" in text:
-            yield from _LINE_END.split(text.removesuffix("\r"))
-        else:
-            yield text
+        yield from _split_lines(text.removesuffix("\r"))
+
+
+def _split_lines(text: str) -> list[str]:
+    # The regular expression, being slow, is for few texts.
+    if "\r" in text or "\f" in text:
+        return _LINE_END.split(text)
+    return text.split("\n")
 
 
 def _byte_lines(source: str, longest: int | None = None) -> Iterator[bytes]:
-    # A line of more than `longest` bytes is cut at a space: some corpora are one line.
-    rest = b""
+    # A line of more than `longest` bytes is cut: some corpora are one line.
+    parts: list[bytes] = []
+    size = 0
     for chunk in _chunks(source):
-        lines = (rest + chunk).split(b"\n")
-        rest = lines.pop()
-        yield from lines
-        if longest is not None and len(rest) > longest and b" " in chunk:
-            line, _, rest = rest.rpartition(b" ")
-            yield line
-    if rest:
-        yield rest
+        *lines, rest = chunk.split(b"\n")
+        if lines:
+            lines[0] = b"".join([*parts, lines[0]])
+            yield from lines
+            parts, size = [], 0
+        parts.append(rest)
+        size += len(rest)
+        if longest is not None and size > longest:
+            line = b"".join(parts)
+            end = _cut(line)
+            yield line[:end]
+            parts, size = [line[end:]], len(line) - end
+    if size:
+        yield b"".join(parts)
+
+
+def _cut(line: bytes) -> int:
+    """Where to cut a line: after its last space, else between two characters."""
+    after_space = line.rfind(b" ", max(len(line) - _CHUNK_BYTES, 0)) + 1
+    if after_space:
+        return after_space
+    for end in range(len(line) - 1, len(line) - 5, -1):
+        if line[end] & 0xC0 != 0x80:  # The first byte of a character.
+            return end
+    return len(line)
 
 
 def _chunks(source: str) -> Iterator[bytes]:
@@ -311,10 +349,8 @@ def _chunks(source: str) -> Iterator[bytes]:
             if not chunk:
                 return
             _require_text(source, chunk, position)
-            if position == 0:
-                chunk = chunk.removeprefix(b"\xef\xbb\xbf")
+            yield chunk if position else chunk.removeprefix(b"\xef\xbb\xbf")
             position += len(chunk)
-            yield chunk
 
 
 def _require_text(source: str, chunk: bytes, position: int) -> None:

@@ -1,37 +1,55 @@
-"""Text to a WordPiece vocabulary.
+"""Text to a WordPiece vocabulary of a given size.
 
     python -m data_pipelines.learn_vocabulary --input_files='corpus/*.txt' \\
-        --vocab_size=8192 --vocab_file=vocab.txt
+        --vocab_size=30522 --lower_case --vocab_file=vocab.txt
 
-Words are counted, with the normalization that the tokenizer uses, and pieces are made
-of characters by merging the most frequent pair of neighbours again and again (Sennrich
-et al. 2016), as the vocabularies of BERT's kind are learned since Google never
-published its own trainer.
+*Count*: each source becomes the counts of its words, as the tokenizer separates them.
+*Merge*: each word begins as its characters, and again and again the most frequent pair
+of neighbours becomes one piece. The vocabulary depends on the text alone, to the byte:
+not on the order of files, the division into files, nor the number of processes.
+
+References:
+    Schuster and Nakajima, Japanese and Korean Voice Search (2012), for the pieces.
+    Sennrich et al., Neural Machine Translation of Rare Words with Subword Units
+    (2016), section 3.2, for the choice of pairs by their counts alone.
 """
 
+import concurrent.futures
+import contextlib
 import dataclasses
 import functools
 import heapq
 import itertools
+import multiprocessing
+import os
 import posixpath
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import tensorflow as tf
 import tqdm
+from absl import logging
 
-from data_pipelines import cli, corpus, normalization, pretraining, processes
+from data_pipelines import cli, corpus, pretraining
+from data_pipelines.normalization import normalize, separate_words
 from data_pipelines.vocabulary import SPECIAL_TOKENS, Vocabulary
 from data_pipelines.wordpiece import CONTINUATION, MAX_WORD_CHARACTERS
 
-# A character that is rarer than one in so many is left out of the alphabet.
-_RARE = 1_000_000
-# The alphabet may take up this share of the vocabulary.
-_MAX_ALPHABET = 0.5
+T = TypeVar("T")
 
-# With less text than this, starting processes costs more than it saves.
-_MIN_BYTES_FOR_PROCESSES = 8 << 20
+# A process needs some seconds and 800 MB before it counts a word, and counts ten
+# megabytes a second: so each is to have so many bytes of (often compressed) text.
+_BYTES_PER_PROCESS = 128 << 20
+# Nothing is learned from longer strings of letters, and the op that looks pieces up
+# takes 256 bytes at most.
+_MAX_PIECE_CHARACTERS = 50
+# A word that becomes [UNK] is lost, while a word that lacks a merge is one piece
+# longer: so a rare character has an entry before a merge of this many times its count.
+_UNKNOWN_COST = 50
+# More words than this share of them are not given up, however small the vocabulary.
+_MAX_UNKNOWN_SHARE = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,11 +59,20 @@ class LearnVocabularyOptions:
     input_files: tuple[str, ...] = cli.option(
         cli.REQUIRED, "Files of text, or patterns of names such as 'corpus/*.txt'."
     )
-    vocab_file: str = cli.option(cli.REQUIRED, "Where the vocabulary is written.")
-    vocab_size: int = cli.option(30522, "Number of pieces, special tokens included.")
-    lower_case: bool = cli.option(True, "Whether to take capitals and accents away.")
+    vocab_size: int = cli.option(
+        cli.REQUIRED, "How many pieces, the five special tokens among them."
+    )
+    vocab_file: str = cli.option(
+        cli.REQUIRED, "The file to write, one piece a line. There must be none yet."
+    )
+    lower_case: bool = cli.option(
+        True, "Whether to take capitals and accents away, in use as in learning."
+    )
     num_processes: int | None = cli.option(
-        None, "How many processes count words. Default: one for each core."
+        None, "How many processes count words. Default: by the cores and the text."
+    )
+    separator: corpus.Separator = cli.option(
+        "file", "file: a file is one document. blank_line: empty lines separate them."
     )
 
 
@@ -55,257 +82,347 @@ def learn_vocabulary(
     vocab_size: int,
     lower_case: bool,
     num_processes: int | None = None,
+    separator: corpus.Separator = "file",
 ) -> Vocabulary:
-    """A vocabulary of exactly `vocab_size` pieces, learned from text.
-
-    It does not depend on the order of the files or the number of processes.
+    """A vocabulary of exactly `vocab_size` pieces, learned from the words of a corpus.
 
     Args:
         input_files: files or patterns, see `corpus.expand_sources`.
-        vocab_size: number of pieces: special tokens, characters, merges.
-        lower_case: whether capitals and accents are taken away.
-        num_processes: how many count words; None: one for each core.
+        vocab_size: number of pieces, special tokens and characters among them.
+        lower_case: whether capitals and accents are taken away first.
+        num_processes: how many count words at once; None: one for each core, but
+            no more than one for each 128 MB of files.
+        separator: what separates the documents of a file, see
+            `corpus.read_documents`.
+
+    Returns:
+        See `vocabulary_from_counts`.
 
     Raises:
-        ValueError: there is no text, or not enough for so many pieces.
+        ValueError: `num_processes` is less than 1, or as `corpus.read_documents` and
+            `vocabulary_from_counts` raise it.
         FileNotFoundError: no file matches.
     """
-    _check_size(vocab_size)
+    if num_processes is not None and num_processes < 1:
+        raise ValueError(
+            f"Received num_processes={num_processes}, expected at least 1, or None "
+            "for one for each core."
+        )
     sources = corpus.expand_sources(input_files)
-    if _bytes(sources) < _MIN_BYTES_FOR_PROCESSES:
-        num_processes = 1
-    count = functools.partial(count_words, lower_case=lower_case)
-    counts: Counter[str] = Counter()
-    with processes.pool(num_processes, len(sources)) as run:
-        for of_source in run("count words", count, sources):
-            counts.update(of_source)
-    return vocabulary_of_words(counts, vocab_size)
+    if num_processes is None:
+        # Of a TFDS dataset the size is not known.
+        files = [source for source in sources if tf.io.gfile.exists(source)]
+        num_bytes = sum(tf.io.gfile.stat(file).length for file in files)
+        num_processes = min(os.cpu_count() or 1, 1 + num_bytes // _BYTES_PER_PROCESS)
+    count = functools.partial(count_words, lower_case=lower_case, separator=separator)
+    with _map(min(num_processes, len(sources))) as map_:
+        counts = _show("count words", map_(count, sources), len(sources))
+        word_counts = add_counts(counts)
+    return vocabulary_from_counts(word_counts, vocab_size)
 
 
-def count_words(source: str, lower_case: bool) -> dict[str, int]:
-    """How often each word occurs in a source; pure, so that it can run anywhere.
+def count_words(
+    source: str, lower_case: bool, separator: corpus.Separator = "file"
+) -> Counter[str]:
+    """How often each word stands in one source; it depends on nothing else.
 
-    `"It's me, it's."` gives `{"it": 2, "'": 2, "s": 2, "me": 1, ",": 1, ".": 1}`.
+    `"Don't, don't!"` gives `{"don": 2, "'": 2, "t": 2, ",": 1, "!": 1}`.
+
+    Words are what `WordPieceTokenizer` cuts into pieces: normalised, with ideographs
+    and punctuation characters apart. Those of more than 200 characters, for it always
+    [UNK], are left out.
 
     Args:
         source: one of `corpus.expand_sources`.
         lower_case: whether capitals and accents are taken away.
-    """
-    counts: Counter[bytes] = Counter()
-    for batch in pretraining.batches_of_text(corpus.read_documents(source)):
-        texts = tf.constant([text for text, _, _ in batch])
-        words, numbers = _counting(lower_case)(texts)
-        counts.update(
-            dict(zip(words.numpy().tolist(), numbers.numpy().tolist(), strict=True))
-        )
-    return {word.decode("utf-8"): number for word, number in counts.items()}
-
-
-def vocabulary_of_words(counts: Mapping[str, int], vocab_size: int) -> Vocabulary:
-    """The vocabulary of some words.
-
-    First the special tokens, then the characters (also as continuations, unless they
-    only occur alone, as punctuation and ideographs do), then the merged pieces, in the
-    order in which they were merged. Of two pairs that are equally frequent the first
-    by code point is merged.
-
-    `{"aab": 2, "ab": 1}` gives `a b ##a ##b`, then `##ab` (2 times; `a ##b` only
-    once), then `aab`, then `ab`.
-
-    Args:
-        counts: of each word.
-        vocab_size: number of pieces.
+        separator: what separates the documents of a file.
 
     Raises:
-        ValueError: the words do not give so many pieces, or not even their characters
-            fit.
+        FileNotFoundError, ValueError: as `corpus.read_documents` raises them.
     """
-    _check_size(vocab_size)
-    if not counts:
-        raise ValueError(
-            "Found no words to learn a vocabulary from. Expected files with text."
-        )
-    alphabet = _alphabet(counts, vocab_size - len(SPECIAL_TOKENS))
-    words = [
-        (_characters(word), counts[word])
-        for word in sorted(counts)
-        if len(word) <= MAX_WORD_CHARACTERS
-    ]
-    words = [(pieces, n) for pieces, n in words if alphabet.issuperset(pieces)]
-    first = [*SPECIAL_TOKENS, *sorted(alphabet, key=_by_kind)]
-    merged = merge_pairs(words, vocab_size - len(first))
-    found = len(first) + len(merged)
-    if found < vocab_size:
-        raise ValueError(
-            f"The text gives only {found} pieces, received vocab_size={vocab_size}. "
-            "Expected more text, or a smaller vocab_size."
-        )
-    return Vocabulary((*first, *merged))
+    separate = _separate(lower_case)
+    counts: Counter[bytes] = Counter()
+    documents = corpus.read_documents(source, separator)
+    for batch in pretraining.batches_of_text(documents):
+        for text in separate(tf.constant([text for text, _, _ in batch])).numpy():
+            counts.update(text.split())
+    words = Counter({word.decode(): count for word, count in counts.items()})
+    for word in [word for word in words if len(word) > MAX_WORD_CHARACTERS]:
+        del words[word]
+    return words
 
 
-def merge_pairs(words: Iterable[tuple[list[str], int]], num_pieces: int) -> list[str]:
-    """Up to `num_pieces` new pieces, each the most frequent pair when it is merged.
+def add_counts(counts: Iterable[Mapping[str, int]]) -> Counter[str]:
+    """The counts of several sources as those of one."""
+    total: Counter[str] = Counter()
+    for of_source in counts:
+        total.update(of_source)
+    return total
+
+
+def vocabulary_from_counts(
+    word_counts: Mapping[str, int], vocab_size: int
+) -> Vocabulary:
+    """Merges characters to pieces, the most frequent pair of neighbours first.
+
+    `{"ab": 3, "b": 1}` and 9 give `[PAD] [UNK] [CLS] [SEP] [MASK] ##b a b ab`.
+
+    A character at the beginning of a word and the same one within are two pieces, as
+    far as both occur. Of pairs that are equally frequent, the one first in the order
+    of its two texts is taken. A character less than a fiftieth as frequent as the
+    last merge gets no entry, so that a few words in other scripts do not use up a
+    vocabulary; how many these are is logged. Merging goes on until a word is one
+    piece, or a piece has 50 characters.
 
     Args:
-        words: the pieces of each word, and how often it occurs.
-        num_pieces: how many to make.
+        word_counts: from `count_words` and `add_counts`, in any order.
+        vocab_size: number of pieces.
+
+    Returns:
+        The special tokens with the ids 0 to 4, the characters in the order of their
+        text, and the merges in the order in which they were made.
+
+    Raises:
+        ValueError: there are no words; the size does not suffice for the characters
+            of 99 % of the words; or there are not so many different pieces.
     """
-    words = list(words)
-    pair_counts: Counter[tuple[str, str]] = Counter()
-    # Numbers of the words with a pair. A word that has lost it again stays listed.
-    places: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-    for number, (pieces, count) in enumerate(words):
-        for pair in itertools.pairwise(pieces):
-            pair_counts[pair] += count
-            places[pair].append(number)
-    queue = [(-count, pair) for pair, count in pair_counts.items()]
-    heapq.heapify(queue)
-    made: dict[str, None] = {}
-    bar = tqdm.tqdm(
-        total=num_pieces, desc="merge pairs", disable=not sys.stderr.isatty()
-    )
-    while queue and len(made) < num_pieces:
-        count, pair = heapq.heappop(queue)
-        if pair_counts.get(pair) != -count:
-            continue  # Its count has changed since: there is a newer entry.
-        merged = pair[0] + pair[1].removeprefix(CONTINUATION)
-        # Two pairs can make one piece.
-        bar.update(merged not in made)
-        made[merged] = None
-        changes: Counter[tuple[str, str]] = Counter()
-        for number in places.pop(pair):
-            pieces, word_count = words[number]
-            new_pieces = _merged(pieces, pair, merged)
-            if len(new_pieces) == len(pieces):
-                continue
-            for old in itertools.pairwise(pieces):
-                changes[old] -= word_count
-            for new in itertools.pairwise(new_pieces):
-                changes[new] += word_count
-                if merged in new:
-                    places[new].append(number)
-            words[number] = (new_pieces, word_count)
-        for changed, change in changes.items():
-            if not change:
-                continue
-            pair_counts[changed] += change
-            if pair_counts[changed]:
-                heapq.heappush(queue, (-pair_counts[changed], changed))
-            else:
-                del pair_counts[changed]
-    bar.close()
-    return list(made)
-
-
-def _merged(pieces: list[str], pair: tuple[str, str], merged: str) -> list[str]:
-    """The pieces with each occurrence of the pair, from the left, made one."""
-    result, index, last = [], 0, len(pieces) - 1
-    while index <= last:
-        if index < last and pieces[index] == pair[0] and pieces[index + 1] == pair[1]:
-            result.append(merged)
-            index += 2
-        else:
-            result.append(pieces[index])
-            index += 1
-    return result
-
-
-def _alphabet(counts: Mapping[str, int], room: int) -> set[str]:
-    """Characters as pieces: the frequent ones, as many as may be."""
-    frequencies: Counter[str] = Counter()
-    inside_words = set()
-    for word, count in counts.items():
-        for character in word:
-            frequencies[character] += count
-        if len(word) > 1:
-            inside_words.update(word)
-    total = sum(frequencies.values())
-    alphabet: set[str] = set()
-    for character, count in sorted(frequencies.items(), key=lambda x: (-x[1], x[0])):
-        forms = {character}
-        if character in inside_words:
-            forms.add(CONTINUATION + character)
-        rare = count * _RARE < total
-        if rare or len(alphabet) + len(forms) > max(room * _MAX_ALPHABET, 1):
-            break
-        alphabet |= forms
-    return alphabet
-
-
-def _characters(word: str) -> list[str]:
-    return [word[0], *(CONTINUATION + character for character in word[1:])]
-
-
-def _by_kind(piece: str) -> tuple[bool, str]:
-    return piece.startswith(CONTINUATION), piece
-
-
-def _check_size(vocab_size: int) -> None:
-    smallest = len(SPECIAL_TOKENS) + 2
-    if vocab_size < smallest:
+    if not word_counts:
+        raise ValueError("The sources have no words. Expected text.")
+    num_words = sum(word_counts.values())
+    occurrences = _occurrences(word_counts)
+    of_character: Counter[str] = Counter()
+    for piece, count in occurrences.items():
+        of_character[piece[-1]] += count
+    alphabet = sorted(occurrences, key=lambda p: (-of_character[p[-1]], p[-1], p))
+    # The words that lack a piece are no more than its occurrences.
+    lost = itertools.accumulate(occurrences[piece] for piece in reversed(alphabet))
+    max_lost = _MAX_UNKNOWN_SHARE * num_words
+    num_required = len(alphabet) - sum(number <= max_lost for number in lost)
+    num_pieces = vocab_size - len(SPECIAL_TOKENS)
+    if num_pieces < num_required:
         raise ValueError(
-            f"Received vocab_size={vocab_size}. Expected at least {smallest}: the "
-            "special tokens and some characters."
+            f"Received vocab_size={vocab_size}, expected at least "
+            f"{num_required + len(SPECIAL_TOKENS)}: the {len(SPECIAL_TOKENS)} special "
+            f"tokens and {num_required} characters, without which more than "
+            f"{_MAX_UNKNOWN_SHARE:.0%} of these words would be [UNK]."
         )
-
-
-def _bytes(sources: Sequence[str]) -> int:
-    """Size of the files; a dataset of TFDS counts as large."""
-    return sum(
-        tf.io.gfile.stat(source).length
-        if tf.io.gfile.exists(source)
-        else _MIN_BYTES_FOR_PROCESSES
-        for source in sources
-    )
-
-
-@functools.cache
-def _counting(lower_case: bool) -> Callable:
-    """The function of the graph; made once in each process."""
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def count(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        with tf.device("CPU"):
-            separated = normalization.separate_words(
-                normalization.normalize(texts, lower_case)
-            )
-            words, _, counts = tf.unique_with_counts(
-                tf.strings.split(separated).values, tf.int64
-            )
-            return words, counts
-
-    return count
+    num_characters = num_required
+    merged: list[str] = []
+    merges = _show("merge", _merges(word_counts), num_pieces - num_required)
+    for count, piece in merges:
+        # Those of this piece are among them: they occur as often as it does.
+        while (
+            num_characters < len(alphabet)
+            and of_character[alphabet[num_characters][-1]] * _UNKNOWN_COST >= count
+        ):
+            num_characters += 1
+        if num_characters + len(merged) >= num_pieces:
+            break
+        merged.append(piece)
+    else:
+        num_characters = len(alphabet)
+    if num_characters + len(merged) < num_pieces:
+        raise ValueError(
+            f"Received vocab_size={vocab_size}, but this text yields only "
+            f"{len(SPECIAL_TOKENS) + num_characters + len(merged)} pieces, when every "
+            "word is one: choose a smaller vocabulary or more text."
+        )
+    num_characters = num_pieces - len(merged)
+    _report_rare(set(alphabet[num_characters:]), word_counts)
+    return Vocabulary((*SPECIAL_TOKENS, *sorted(alphabet[:num_characters]), *merged))
 
 
 def main(options: LearnVocabularyOptions) -> None:
-    """Writes the vocabulary; an existing file is left alone."""
-    path = options.vocab_file
-    if tf.io.gfile.exists(path):
-        raise FileExistsError(
-            f"{path} exists already. Nothing is overwritten: choose another "
-            "vocab_file, or remove it."
-        )
-    folder = posixpath.dirname(path)
-    if folder:
-        tf.io.gfile.makedirs(folder)
-    temporary = f"{path}.tmp"
-    # Opened before the work, so that a folder that can not be written is found out.
-    with tf.io.gfile.GFile(temporary, "wb") as file:
-        file.write(b"")
+    """Learns a vocabulary, writes it, and prints how many pieces of a kind it has."""
+    arguments = dataclasses.asdict(options)
+    with _new_file(arguments.pop("vocab_file")) as write:
+        vocabulary = learn_vocabulary(**arguments)
+        write(vocabulary.to_bytes())
+    inside = sum(token.startswith(CONTINUATION) for token in vocabulary.tokens)
+    print(
+        f"{options.vocab_file}: {len(vocabulary):,} pieces, {inside:,} of them "
+        f"continuations, lower_case={options.lower_case}"
+    )
+
+
+# --- Counting.
+
+
+@functools.cache
+def _separate(lower_case: bool) -> Callable[[tf.Tensor], tf.Tensor]:
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def separate(texts: tf.Tensor) -> tf.Tensor:
+        with tf.device("CPU"):
+            return separate_words(normalize(texts, lower_case))
+
+    return separate
+
+
+@contextlib.contextmanager
+def _map(num_processes: int) -> Iterator[Callable[..., Iterable[Counter[str]]]]:
+    if num_processes == 1:
+        yield map
+        return
+    # Spawned, for a fork of a process in which TensorFlow has run hangs.
+    executor = concurrent.futures.ProcessPoolExecutor(
+        num_processes, multiprocessing.get_context("spawn"), _use_one_core
+    )
     try:
-        vocabulary = learn_vocabulary(
-            input_files=options.input_files,
-            vocab_size=options.vocab_size,
-            lower_case=options.lower_case,
-            num_processes=options.num_processes,
-        )
-        with tf.io.gfile.GFile(temporary, "wb") as file:
-            file.write(vocabulary.to_bytes())
-        tf.io.gfile.rename(temporary, path)
-    except BaseException:
-        tf.io.gfile.remove(temporary)
-        raise
-    print(f"Wrote {len(vocabulary):,} pieces to {path}.")
+        yield executor.map
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _use_one_core() -> None:
+    tf.config.set_visible_devices([], "GPU")
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def _show(name: str, results: Iterable[T], total: int) -> Iterable[T]:
+    return tqdm.tqdm(results, name, total=total, disable=not sys.stderr.isatty())
+
+
+# --- Merging.
+
+
+def _characters(word: str) -> list[str]:
+    # Interned: a million words are lists of a few hundred strings.
+    return [word[0], *(sys.intern(CONTINUATION + c) for c in word[1:])]
+
+
+def _occurrences(word_counts: Mapping[str, int]) -> Counter[str]:
+    """How often each piece of one character stands in the text."""
+    occurrences: Counter[str] = Counter()
+    for word, count in word_counts.items():
+        for piece in _characters(word):
+            occurrences[piece] += count
+    return occurrences
+
+
+def _report_rare(rare: set[str], word_counts: Mapping[str, int]) -> None:
+    if not rare:
+        return
+    lost = sum(
+        count
+        for word, count in word_counts.items()
+        if not rare.isdisjoint(_characters(word))
+    )
+    characters = sorted({piece[-1] for piece in rare})
+    logging.warning(
+        "Left out %d rare characters, such as %s: %.4f %% of the words are [UNK].",
+        len(characters),
+        " ".join(characters[:5]),
+        100 * lost / sum(word_counts.values()),
+    )
+
+
+def _merges(word_counts: Mapping[str, int]) -> Iterator[tuple[int, str]]:
+    """Counts and texts of the pieces that merging makes, no text twice.
+
+    Only the words that contain a pair are touched when it is merged. The heap is
+    lazy: its entries say how frequent a pair is at most.
+    """
+    spelled = sorted(word_counts)
+    weights = [word_counts[word] for word in spelled]
+    words = [_characters(word) for word in spelled]
+    pair_counts: defaultdict[tuple[str, str], int] = defaultdict(int)
+    # Where a pair stands, or once stood; a word may be named twice.
+    places: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for number, word in enumerate(words):
+        for pair in itertools.pairwise(word):
+            pair_counts[pair] += weights[number]
+            places[pair].append(number)
+    heap = [(-count, pair) for pair, count in pair_counts.items()]
+    heapq.heapify(heap)
+    while heap:
+        negative, pair = heapq.heappop(heap)
+        count = pair_counts.get(pair, 0)
+        if count < -negative:
+            if count:
+                heapq.heappush(heap, (-count, pair))
+            continue
+        merged = pair[0] + pair[1].removeprefix(CONTINUATION)
+        if len(merged) > _MAX_PIECE_CHARACTERS:
+            continue
+        # It is new: a string that no merge has cut is merged alike wherever it stands.
+        yield count, merged
+        changes: defaultdict[tuple[str, str], int] = defaultdict(int)
+        for number in places.pop(pair):
+            before = words[number]
+            after = _merge(before, pair, merged)
+            if len(after) == len(before):
+                continue
+            words[number] = after
+            weight = weights[number]
+            for old in itertools.pairwise(before):
+                changes[old] -= weight
+            for new in itertools.pairwise(after):
+                changes[new] += weight
+                if merged in new:
+                    places[new].append(number)
+        for changed, change in changes.items():
+            if change:
+                pair_counts[changed] += change
+                if not pair_counts[changed]:
+                    del pair_counts[changed]
+                elif change > 0:
+                    heapq.heappush(heap, (-pair_counts[changed], changed))
+
+
+def _merge(pieces: list[str], pair: tuple[str, str], merged: str) -> list[str]:
+    """`a ##b ##a ##b` and the pair `##a ##b` give `a ##b ##ab`."""
+    first, second = pair
+    after: list[str] = []
+    for piece in pieces:
+        # A piece just merged is longer than the first one: it is not merged again.
+        if piece == second and after and after[-1] == first:
+            after[-1] = merged
+        else:
+            after.append(piece)
+    return after
+
+
+# --- Writing.
+
+
+@contextlib.contextmanager
+def _new_file(path: str) -> Iterator[Callable[[bytes], None]]:
+    """Gives a function that writes a whole file; what forbids it shows at once.
+
+    Raises:
+        FileExistsError: there is a file.
+        OSError: it can not be written.
+    """
+    unfinished = f"{path}.{os.getpid()}.unfinished"
+    try:
+        if tf.io.gfile.exists(path):
+            raise FileExistsError(
+                f"There is a {path!r} already. Nothing is overwritten: name another "
+                "file, or remove this one."
+            )
+        tf.io.gfile.makedirs(posixpath.dirname(path) or ".")
+        _write(unfinished, b"")
+    except tf.errors.OpError as error:
+        raise OSError(
+            f"Can not write {path!r} ({error.message}). Expected a file in a folder "
+            "that you may write to."
+        ) from None
+
+    def write(content: bytes) -> None:
+        _write(unfinished, content)
+        tf.io.gfile.rename(unfinished, path)
+
+    try:
+        yield write
+    finally:
+        with contextlib.suppress(OSError, tf.errors.OpError):
+            tf.io.gfile.remove(unfinished)
+
+
+def _write(path: str, content: bytes) -> None:
+    with tf.io.gfile.GFile(path, "wb") as file:
+        file.write(content)
 
 
 if __name__ == "__main__":

@@ -1,54 +1,102 @@
-"""Documents to sentences, by rules of punctuation, in graph."""
+"""Paragraphs to sentences, by rules of punctuation, in graph.
+
+First every place where a sentence may end is marked, then the marks at which none does
+are taken away: RE2's regular expressions have no look-around, with which one could do.
+"""
 
 import tensorflow as tf
 
-# Stands between sentences while they are found. Tokenizers drop it from text.
+# Marks the end of a sentence. Tokenizers drop it from text.
 _BORDER = "\x1e"
 
-_CLOSING = r"""["'”’»)\]]*"""
-_OPENING = r"""["'“‘«„(\[¿¡—–-]*"""
-
-# A stop, closing quotes, spaces, and what may begin a sentence: a capital, a digit, a
-# letter of a script without capitals. `"Go!" he said.` stays whole this way.
-_STOP = rf"([.!?…]{_CLOSING})[ \t]+({_OPENING}[\p{{Lu}}\p{{Lt}}\p{{Lo}}\p{{N}}])"
-# Chinese and Japanese stops end a sentence without a space.
-_WIDE_STOP = r"([。！？｡]+[”’」』）》\"']*)"
-
-# Titles come before a name, and initials and abbreviations such as U.S. end in one
-# capital. (The word I does so too, which is why it is missing here.)
-_TITLES = (
-    "Mr|Mrs|Ms|Messrs|Mme|Mlle|Dr|Drs|Prof|Rev|Hon|Capt|Col|Gen|Lt|Maj|Sgt|Cpl|Adm|"
-    "Cmdr|Gov|Sen|Rep|Pres|St|Ste|Mt|Ft|Fr|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|"
-    "Nov|Dec|vs|cf|viz|approx|ca|e\\.g|i\\.e|a\\.k\\.a|Ph\\.D|[A-HJ-Z]"
+_CLOSING = r"""["'”’»)\]_*]*"""
+_OPENING = r"""(?:[—–-]+ ?)?["'“‘«„(\[¿¡_*—–-]*"""
+# A stop, then a capital, a digit, or a letter of a script without capitals.
+# `"Go!" he said.` and `Wait... what?` stay whole this way.
+_STOP = (
+    rf"([.!?…]{_CLOSING})([ \t\x{{A0}}\x{{3000}}]+{_OPENING}"
+    r"[\p{Lu}\p{Lt}\p{Lo}\p{N}])"
 )
+# Chinese and Japanese stops, those of Hindi, Arabic and their neighbours. No other
+# mark looks like them, so that they need no space.
+_WIDE_STOP = r"""[。！？｡।॥؟۔]+["'”’」』]*"""
+# A title may end in a stop too, `《你好！》`, and `と` quotes what is before it.
+_GOES_ON = rf"([」』]){_BORDER}(と)|{_BORDER}([）》】〉〕〗，、；：,;:])"
+
+# Needs a name, or something like it, after it.
+_TITLE = (
+    "(?i:mr|mrs|ms|messrs|mme|mlle|dr|drs|prof|rev|hon|capt|col|gen|lt|maj|sgt|cpl|"
+    r"adm|cmdr|supt|gov|sen|rep|pres)|v|vs|cf|viz|al|[Ee]\.g|[Ii]\.e|a\.k\.a"
+)
+# Needs a number after it. So do a small letter, `c. 1850`, and months.
 _NUMBERED = (
-    "No|Nos|no|nos|Vol|vol|Vols|vols|p|pp|Fig|fig|Figs|figs|Ch|ch|Sec|sec|Art|art"
+    "(?i:no|nos|vol|vols|pp|fig|figs|ch|chap|sec|sect|art|op|pt|bk|ca|approx|fl|pop)|"
+    "Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|[a-z]"
 )
-_NO_STOP = rf"\b({_TITLES})\.{_BORDER}"
-_NO_STOP_BEFORE_DIGIT = rf"\b({_NUMBERED})\.{_BORDER}([0-9])"
+# May end a sentence or not. The word I looks like an initial, but is one too seldom.
+_SHORT = r"[A-HJ-Z]|[^\P{Lu}A-Z]|St|Ste|Mt|Ft|Jr|Sr|Inc|Ltd|Co|Corp|Bros|Prods"
+# What follows the end of a sentence more often than it is a name.
+_BEGINNING = (
+    "After|All|Also|Although|An|And|As|At|Because|Before|Both|But|By|During|Each|For|"
+    "From|He|Her|His|How|However|If|In|It|Its|Many|Most|Not|On|Several|She|Since|So|"
+    "Some|Such|That|The|Their|Then|There|These|They|This|Those|Though|Thus|To|Under|"
+    "Until|We|What|When|Where|While|Who|Why|With|You"
+)
+# `"Go!" Kate said.` stays whole as `"Go!" he said.` does.
+_SPOKEN = (
+    "answered|asked|began|called|cried|demanded|exclaimed|inquired|murmured|repeated|"
+    "replied|returned|said|shouted|whispered"
+)
+# Not \b, to which only letters of ASCII are letters. `20 °C.` has no initial.
+_WORD = r"(^|[^\p{L}\p{N}°])"
+
+# What Python takes for white space, the border included.
+_SPACE = r"[\s\v\x1c-\x1f\x{85}\p{Z}]"
+
+# One after the other: what is searched for, and what replaces it.
+_RULES = (
+    (_STOP, rf"\1{_BORDER}\2"),
+    # Of two borders the next rule leaves one.
+    (rf"((?:{_SHORT})\.{_BORDER})( (?:{_BEGINNING})[ ,])", rf"\1{_BORDER}\2"),
+    (rf"{_WORD}({_TITLE}|{_SHORT})\.{_BORDER}", r"\1\2."),
+    (rf"{_WORD}({_NUMBERED})\.{_BORDER}( ?[0-9])", r"\1\2.\3"),
+    (
+        rf"""([!?]["'”’]+){_BORDER}( (?:\p{{Lu}}[\p{{L}}.]* ){{1,3}}(?:{_SPOKEN})\b)""",
+        r"\1\2",
+    ),
+    # The number of an entry in a list.
+    (rf"((?:^|[\n{_BORDER}]) ?[0-9]{{1,3}}\.){_BORDER}", r"\1"),
+    (_WIDE_STOP, rf"\0{_BORDER}"),
+    (_GOES_ON, r"\1\2\3"),
+    (rf"^{_SPACE}+|{_SPACE}*[\r\n{_BORDER}]{_SPACE}*|{_SPACE}+$", _BORDER),
+)
 
 
 def split_sentences(texts: tf.Tensor) -> tf.RaggedTensor:
     """Divides texts at the ends of lines and of sentences.
 
     `["Dr. Who left. He ran!\\nSo did I."]` becomes `[["Dr. Who left.", "He ran!", "So
-    did I."]]`. Nothing but white space between sentences is lost. A title before a
-    name, an initial and a number after "No." do not end a sentence, so one that ends
-    in "U.S." goes on in the next.
+    did I."]]`. Nothing but white space between sentences is lost. Where a short form
+    such as "U.S." may end a sentence or not, the next word decides.
 
     Args:
-        texts: string (texts,), a paragraph a line.
+        texts: string (texts,), UTF-8, a paragraph a line. What is not UTF-8 is kept.
 
     Returns:
-        string (texts, (sentences)), stripped, none of them empty.
+        string (texts, (sentences)), without white space around them, none empty.
+
+    Raises:
+        ValueError: texts are not strings, or not in one row.
     """
-    marked = tf.strings.regex_replace(texts, _STOP, rf"\1{_BORDER}\2")
-    marked = tf.strings.regex_replace(marked, _NO_STOP, r"\1. ")
-    marked = tf.strings.regex_replace(marked, _NO_STOP_BEFORE_DIGIT, r"\1. \2")
-    marked = tf.strings.regex_replace(marked, _WIDE_STOP, rf"\1{_BORDER}")
-    marked = tf.strings.regex_replace(marked, r"[\r\n]+", _BORDER)
-    sentences = tf.strings.split(marked, _BORDER)
-    sentences = sentences.with_values(tf.strings.strip(sentences.values))
+    texts = tf.convert_to_tensor(texts)
+    if texts.dtype != tf.string or texts.shape.rank not in (None, 1):
+        raise ValueError(
+            f"Received texts of type {texts.dtype.name} and shape {texts.shape}, "
+            "expected string and (texts,). Wrap a single text: tf.constant([text])."
+        )
+    for pattern, replacement in _RULES:
+        texts = tf.strings.regex_replace(texts, pattern, replacement)
+    sentences = tf.strings.split(texts, _BORDER)
     return tf.ragged.boolean_mask(
         sentences, sentences.with_values(sentences.values != "")
     )
