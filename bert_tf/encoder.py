@@ -101,8 +101,6 @@ class BertEncoder(keras.Model):
 
     def build(self, input_shape: Any = None) -> None:
         """Makes all weights."""
-        if self.built:
-            return
         hidden_shape = (None, None, self.config.hidden_size)
         self.embeddings.build((None, None))
         for block in self.blocks:

@@ -5,7 +5,7 @@ import dataclasses
 import html
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import matplotlib.figure
@@ -100,7 +100,7 @@ def cloze_guesses(
     return cloze
 
 
-def joined_pieces(token_ids: Sequence[int], vocabulary: Vocabulary) -> str:
+def joined_pieces(token_ids: Iterable[int], vocabulary: Vocabulary) -> str:
     """Pieces as readable text: `["un", "##do", "it"]` becomes `"undo it"`."""
     pieces = " ".join(vocabulary.tokens[int(token_id)] for token_id in token_ids)
     return pieces.replace(" ##", "")

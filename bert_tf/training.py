@@ -30,8 +30,10 @@ Sums = dict[str, tuple[tf.Tensor, tf.Tensor]]
 class Objective(Protocol):
     """What is minimised, in sums, so that means are taken over the global batch."""
 
-    # Names in `sums` whose means are added up to the loss.
-    losses: Sequence[str]
+    @property
+    def losses(self) -> Sequence[str]:
+        """Names in `sums` whose means are added up to the loss."""
+        ...
 
     def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
         """The total weight of each sum, from the batch alone."""

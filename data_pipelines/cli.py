@@ -32,9 +32,9 @@ def define_flags(options_class: type, flag_values: flags.FlagValues) -> None:
     hints = typing.get_type_hints(options_class)
     for field in dataclasses.fields(options_class):
         required = field.default is dataclasses.MISSING
-        default = None if required else field.default
-        arguments = (field.name, default, field.metadata["help"])
-        keywords = {"flag_values": flag_values, "required": required}
+        default: Any = None if required else field.default
+        arguments: tuple[Any, ...] = (field.name, default, field.metadata["help"])
+        keywords: dict[str, Any] = {"flag_values": flag_values, "required": required}
         kind = _without_none(hints[field.name])
         if typing.get_origin(kind) is typing.Literal:
             flags.DEFINE_enum(
@@ -47,13 +47,13 @@ def define_flags(options_class: type, flag_values: flags.FlagValues) -> None:
         elif typing.get_origin(kind) is tuple:
             flags.DEFINE_list(*arguments, **keywords)
         else:
-            define = {
+            defines: dict[Any, Callable] = {
                 bool: flags.DEFINE_bool,
                 int: flags.DEFINE_integer,
                 float: flags.DEFINE_float,
                 str: flags.DEFINE_string,
-            }[kind]
-            define(*arguments, **keywords)
+            }
+            defines[kind](*arguments, **keywords)
 
 
 def options_from_flags(

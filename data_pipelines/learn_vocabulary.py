@@ -14,30 +14,24 @@ References:
     (2016), section 3.2, for the choice of pairs by their counts alone.
 """
 
-import concurrent.futures
 import contextlib
 import dataclasses
 import functools
 import heapq
 import itertools
-import multiprocessing
 import os
 import posixpath
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
 
 import tensorflow as tf
-import tqdm
 from absl import logging
 
-from data_pipelines import cli, corpus, pretraining
+from data_pipelines import cli, corpus, pretraining, processes
 from data_pipelines.normalization import normalize, separate_words
 from data_pipelines.vocabulary import SPECIAL_TOKENS, Vocabulary
 from data_pipelines.wordpiece import CONTINUATION, MAX_WORD_CHARACTERS
-
-T = TypeVar("T")
 
 # A process needs some seconds and 800 MB before it counts a word, and counts ten
 # megabytes a second: so each is to have so many bytes of (often compressed) text.
@@ -115,9 +109,8 @@ def learn_vocabulary(
         num_bytes = sum(tf.io.gfile.stat(file).length for file in files)
         num_processes = min(os.cpu_count() or 1, 1 + num_bytes // _BYTES_PER_PROCESS)
     count = functools.partial(count_words, lower_case=lower_case, separator=separator)
-    with _map(min(num_processes, len(sources))) as map_:
-        counts = _show("count words", map_(count, sources), len(sources))
-        word_counts = add_counts(counts)
+    with processes.pool(num_processes, len(sources)) as run:
+        word_counts = add_counts(run("count words", count, sources))
     return vocabulary_from_counts(word_counts, vocab_size)
 
 
@@ -208,7 +201,9 @@ def vocabulary_from_counts(
         )
     num_characters = num_required
     merged: list[str] = []
-    merges = _show("merge", _merges(word_counts), num_pieces - num_required)
+    merges = processes.show_progress(
+        "merge", _merges(word_counts), num_pieces - num_required
+    )
     for count, piece in merges:
         # Those of this piece are among them: they occur as often as it does.
         while (
@@ -256,31 +251,6 @@ def _separate(lower_case: bool) -> Callable[[tf.Tensor], tf.Tensor]:
             return separate_words(normalize(texts, lower_case))
 
     return separate
-
-
-@contextlib.contextmanager
-def _map(num_processes: int) -> Iterator[Callable[..., Iterable[Counter[str]]]]:
-    if num_processes == 1:
-        yield map
-        return
-    # Spawned, for a fork of a process in which TensorFlow has run hangs.
-    executor = concurrent.futures.ProcessPoolExecutor(
-        num_processes, multiprocessing.get_context("spawn"), _use_one_core
-    )
-    try:
-        yield executor.map
-    finally:
-        executor.shutdown(cancel_futures=True)
-
-
-def _use_one_core() -> None:
-    tf.config.set_visible_devices([], "GPU")
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-
-
-def _show(name: str, results: Iterable[T], total: int) -> Iterable[T]:
-    return tqdm.tqdm(results, name, total=total, disable=not sys.stderr.isatty())
 
 
 # --- Merging.

@@ -2,13 +2,17 @@
 
 import concurrent.futures
 import contextlib
+import functools
 import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import tensorflow as tf
 import tqdm
+
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -19,24 +23,29 @@ def pool(num_processes: int | None, num_tasks: int) -> Iterator[Callable]:
         num_processes: None: one for each core. With 1, all is done in this process.
         num_tasks: more processes than tasks are not started.
     """
-
-    def show(name: str, results: Iterable, tasks: Sequence) -> Iterable:
-        return tqdm.tqdm(
-            results, name, total=len(tasks), disable=not sys.stderr.isatty()
-        )
-
     num_processes = min(num_processes or os.cpu_count() or 1, num_tasks)
     if num_processes <= 1:
-        yield lambda name, verb, tasks: show(name, map(verb, tasks), tasks)
+        yield functools.partial(_run, map)
         return
     # Spawned, for a fork of a process in which TensorFlow has run hangs.
     executor = concurrent.futures.ProcessPoolExecutor(
         num_processes, multiprocessing.get_context("spawn"), _use_one_core
     )
     try:
-        yield lambda name, verb, tasks: show(name, executor.map(verb, tasks), tasks)
+        yield functools.partial(_run, executor.map)
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+def show_progress(name: str, results: Iterable[T], total: int) -> Iterable[T]:
+    """The results, while a bar on a terminal counts them."""
+    return tqdm.tqdm(results, name, total=total, disable=not sys.stderr.isatty())
+
+
+def _run(
+    map_: Callable, name: str, verb: Callable[[Any], T], tasks: Sequence
+) -> Iterable[T]:
+    return show_progress(name, map_(verb, tasks), len(tasks))
 
 
 def _use_one_core() -> None:

@@ -63,8 +63,6 @@ class BertPretrainer(keras.Model):
 
     def build(self, input_shape: Any = None) -> None:
         """Makes all weights."""
-        if self.built:
-            return
         hidden_dim = self.encoder.config.hidden_size
         self.mlm_head.build((None, None, hidden_dim))
         if self.sentence_head:

@@ -49,6 +49,7 @@ def corpus(tmp_path):
         "num_shards": 3,
         "num_processes": 1,
         "holdout_fraction": 0.2,
+        "separator": "blank_line",
     }
 
 
@@ -344,7 +345,14 @@ def test_as_a_program(corpus, tmp_path):
     command = [sys.executable, "-m", "data_pipelines.create_pretraining_data"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     run = subprocess.run(
-        [*command, *flags, "--lower_case", "--num_shards=2", "--num_processes=1"],
+        [
+            *command,
+            *flags,
+            "--lower_case",
+            "--separator=blank_line",
+            "--num_shards=2",
+            "--num_processes=1",
+        ],
         capture_output=True,
         text=True,
         env=environment,

@@ -244,7 +244,9 @@ def test_text_gives_the_rows_of_its_records(tmp_path):
     source = tmp_path / "source.txt"
     source.write_text("\n\n".join(documents) + "\n", encoding="utf-8")
     tokenizer = WordPieceTokenizer(TEXT_VOCABULARY, lower_case=True)
-    from_text = pretraining.documents_from_text([str(source)], tokenizer)
+    from_text = pretraining.documents_from_text(
+        [str(source)], tokenizer, separator="blank_line"
+    )
 
     records = str(tmp_path / "0.tfrecord")
     with tf.io.TFRecordWriter(records) as writer:
