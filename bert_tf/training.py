@@ -323,10 +323,10 @@ def train(
             while step < phase.end_step:
                 interval.add(trainer.train_step(next(iterator)))
                 step += 1
+                # Asked for once: it may come at any moment, and first it is saved.
+                stopping = bool(sigterm)
                 at_checkpoint = (
-                    step % checkpoint_every == 0
-                    or step == phase.end_step
-                    or bool(sigterm)
+                    step % checkpoint_every == 0 or step == phase.end_step or stopping
                 )
                 at_evaluation = step == phases[-1].end_step or (
                     eval_every is not None and step % eval_every == 0
@@ -339,7 +339,7 @@ def train(
                     interval = _Interval(step)
                 if at_checkpoint:
                     manager.save(checkpoint_number=step)
-                if sigterm:
+                if stopping:
                     raise Preempted(f"Stopped by SIGTERM after step {step}.")
 
 

@@ -84,6 +84,9 @@ def run(
         description: shown by `--help`, usually the module's `__doc__`.
     """
     define_flags(options_class, flags.FLAGS)
+    for field in dataclasses.fields(options_class):  # type: ignore[arg-type]
+        # --help shows the flags of the program alone: these are its own.
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[field.name])
     sys.modules["__main__"].__doc__ = description
 
     def main(arguments: list[str]) -> int:
@@ -112,7 +115,8 @@ def run(
 
 def _quieten_tensorflow() -> None:
     """Lets TensorFlow's Python side warn, but not chat, unless asked to."""
-    if flags.FLAGS["verbosity"].using_default_value:
+    # Not `using_default_value`: absl itself has raised it to INFO by now.
+    if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
         standard_logging.getLogger("tensorflow").setLevel(standard_logging.WARNING)
 

@@ -1,0 +1,177 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from bert_tf.config import BertConfig, preset
+from bert_tf.encoder import BertEncoder
+from bert_tf.model_size import parameter_formulas
+from tests.bert_tf.models import random_batch, randomize, small_config, weights_by_name
+from tests.reference import bert
+
+VARIANTS = {
+    "original": {},
+    "exact gelu": {"hidden_act": "gelu"},
+    "relu": {"hidden_act": "relu"},
+    "gated": {"hidden_act": "geglu"},
+    "pre-LN": {"norm_position": "pre"},
+    "sinusoidal": {"position_embeddings": "sinusoidal"},
+    "rotary": {"position_embeddings": "rotary"},
+    "ALBERT": {"embedding_size": 6, "share_layers": True, "num_hidden_layers": 3},
+    "RoBERTa": {"type_vocab_size": 0, "position_offset": 2, "layer_norm_eps": 1e-5},
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_equals_the_numpy_reference(name):
+    config = small_config(**VARIANTS[name])
+    model = BertEncoder(config, name="encoder")
+    randomize(model)
+    batch = random_batch()
+    outputs = model(batch)
+    sequence, pooled = bert.encode(
+        weights_by_name(model),
+        config.to_dict(),
+        *(np.asarray(batch[k]) for k in ("token_ids", "segment_ids", "padding_mask")),
+    )
+    real = np.asarray(batch["padding_mask"])
+    difference = np.asarray(outputs["sequence_output"]) - sequence
+    assert np.abs(difference[real]).max() < 1e-5
+    assert np.abs(np.asarray(outputs["pooled_output"]) - pooled).max() < 1e-5
+
+
+def test_a_model_of_bert_tinys_size_equals_the_reference():
+    config = preset("tiny", 1000)
+    model = BertEncoder(config, name="encoder")
+    randomize(model, scale=0.05)
+    batch = random_batch(sequence=40)
+    sequence, _ = bert.encode(
+        weights_by_name(model),
+        config.to_dict(),
+        *(np.asarray(batch[k]) for k in ("token_ids", "segment_ids", "padding_mask")),
+    )
+    real = np.asarray(batch["padding_mask"])
+    difference = np.asarray(model(batch)["sequence_output"]) - sequence
+    assert np.abs(difference[real]).max() < 1e-5
+
+
+def test_padding_does_not_show():
+    model = BertEncoder(small_config())
+    batch = random_batch(batch_size=2, sequence=12)
+    longer = {
+        name: np.pad(np.asarray(batch[name]), ((0, 0), (0, 5)))
+        for name in ("token_ids", "segment_ids", "padding_mask")
+    }
+    longer["token_ids"][:, 12:] = 7
+    short = np.asarray(model(batch)["sequence_output"])
+    long = np.asarray(model(longer)["sequence_output"])[:, :12]
+    real = np.asarray(batch["padding_mask"])
+    np.testing.assert_allclose(long[real], short[real], atol=1e-6)
+
+
+def test_without_segment_ids_all_are_the_first_segment():
+    model = BertEncoder(small_config())
+    batch = random_batch()
+    zeros = {**batch, "segment_ids": np.zeros_like(batch["token_ids"])}
+    without = {k: v for k, v in batch.items() if k != "segment_ids"}
+    np.testing.assert_array_equal(
+        model(without)["sequence_output"], model(zeros)["sequence_output"]
+    )
+
+
+def test_hidden_states():
+    config = small_config(num_hidden_layers=3)
+    outputs = BertEncoder(config)(random_batch())
+    assert len(outputs["hidden_states"]) == 4
+    np.testing.assert_array_equal(
+        outputs["hidden_states"][-1], outputs["sequence_output"]
+    )
+
+
+def test_mixed_precision_is_near_float32():
+    config = small_config()
+    exact = BertEncoder(config, dtype="float32")
+    mixed = BertEncoder(config, dtype="mixed_bfloat16")
+    mixed.set_weights(exact.get_weights())
+    batch = random_batch()
+    assert mixed(batch)["sequence_output"].dtype == "bfloat16"
+    assert all(v.dtype == "float32" for v in mixed.trainable_variables)
+    difference = np.asarray(exact(batch)["sequence_output"]) - np.asarray(
+        mixed(batch)["sequence_output"], np.float32
+    )
+    assert np.abs(difference).mean() < 0.02
+
+
+def test_a_row_longer_than_the_positions_is_refused():
+    model = BertEncoder(small_config(max_position_embeddings=10, position_offset=2))
+    with pytest.raises(ValueError, match=r"rows of 9 tokens\. Expected at most 8"):
+        model(random_batch(sequence=9))
+
+
+# Devlin et al. call them 110M and 340M; the exact numbers are those of Google's
+# checkpoints.
+@pytest.mark.parametrize(
+    ("name", "count"), [("base", 109_482_240), ("large", 335_141_888)]
+)
+def test_parameters_by_formula(name, count):
+    formulas = parameter_formulas(preset(name, 30522))
+    assert sum(value for _, value in formulas.values()) == count
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_formulas_count_what_is_there(name):
+    config = small_config(**VARIANTS[name])
+    counted = sum(np.prod(v.shape) for v in BertEncoder(config).trainable_variables)
+    assert counted == sum(v for _, v in parameter_formulas(config).values())
+
+
+def test_config_round_trip():
+    model = BertEncoder(small_config(norm_position="pre"), dtype="mixed_bfloat16")
+    again = BertEncoder.from_config(json.loads(json.dumps(model.get_config())))
+    assert again.config == model.config
+    assert again.compute_dtype == "bfloat16"
+    assert BertConfig.from_dict(model.config.to_dict()) == model.config
+
+
+_ON_JAX = """
+import json, sys
+import numpy as np
+import keras
+assert keras.backend.backend() == "jax"
+from bert_tf.encoder import BertEncoder
+from bert_tf.config import BertConfig
+content = np.load(sys.argv[1])
+model = BertEncoder(BertConfig(**json.loads(sys.argv[2])), name="encoder")
+for variable in model.trainable_variables:
+    variable.assign(content[variable.path])
+batch = {n: content[n] for n in ("token_ids", "segment_ids", "padding_mask")}
+np.save(sys.argv[3], model(batch)["sequence_output"])
+"""
+
+
+def test_layers_run_on_another_keras_backend(tmp_path):
+    config = small_config()
+    model = BertEncoder(config, name="encoder")
+    randomize(model)
+    batch = random_batch()
+    np.savez(
+        tmp_path / "in.npz",
+        **{variable.path: np.asarray(variable) for variable in model.weights},
+        **{name: np.asarray(value) for name, value in batch.items()},
+    )
+    values = json.dumps(config.to_dict())
+    arguments = [str(tmp_path / "in.npz"), values, str(tmp_path / "out.npy")]
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "jax",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    subprocess.run(
+        [sys.executable, "-c", _ON_JAX, *arguments], check=True, env=environment
+    )
+    np.testing.assert_allclose(
+        np.load(tmp_path / "out.npy"), model(batch)["sequence_output"], atol=1e-5
+    )

@@ -1,0 +1,39 @@
+import subprocess
+import sys
+
+import pytest
+
+from bert_tf import model_size
+from bert_tf.config import preset
+from bert_tf.model_size import pretraining_step_flops
+
+
+def test_operations_of_base():
+    # Kaplan et al. 2020, section 2.1: 6 operations for each weight in a product and
+    # token, and attention on top: 12 L H sequence.
+    config = preset("base", 30522)
+    weights = 12 * 12 * 768**2
+    expected = 128 * (6 * weights + 12 * 12 * 768 * 128)
+    # Prediction of 20 tokens: the head's square matrix and the table; the pooler.
+    expected += 20 * 6 * (768**2 + 768 * 30522) + 6 * 768**2
+    assert pretraining_step_flops(config, 8, 128, 20) == pytest.approx(8 * expected)
+
+
+def test_as_a_program():
+    command = [sys.executable, "-m", "bert_tf.model_size", "--preset=tiny"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = [line.split("  ") for line in run.stdout.splitlines()]
+    values = {line[0].strip(): line[-1].strip() for line in lines}
+    # Google's uncased_L-2_H-128_A-2.
+    assert values["sum of the formulas"] == "4,385,920"
+    assert values["counted in the model"] == "4,385,920"
+
+
+def test_a_config_file(tmp_path, capsys):
+    path = tmp_path / "bert_config.json"
+    config = preset("tiny", 50, hidden_act="geglu", norm_position="pre")
+    path.write_text(config.to_json())
+    model_size.main(model_size.ModelSizeOptions(config_file=str(path)))
+    printed = capsys.readouterr().out
+    assert "final norm" in printed
+    assert "L (3 H I + 2 I + H)" in printed

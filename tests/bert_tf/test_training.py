@@ -1,0 +1,328 @@
+import math
+import os
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_tf.optim.adamw import AdamW
+from bert_tf.optim.schedule import WarmupLinearDecay
+from bert_tf.tasks.pretraining import PretrainingObjective
+from bert_tf.training import (
+    NonFiniteLoss,
+    Phase,
+    Preempted,
+    Trainer,
+    checkpoint_step,
+    matmul_flops_per_second,
+    train,
+)
+from tests.bert_tf.models import random_batch, small_pretrainer
+from tests.reference import optimizers
+
+NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+
+
+def small_trainer(
+    *, dtype=None, learning_rate=1e-3, seed=0, decay=0.01, model=None, **arguments
+):
+    changes = model or {}
+    return Trainer(
+        small_pretrainer(dtype=dtype, **changes),
+        AdamW(learning_rate, bias_correction=True, weight_decay=decay),
+        PretrainingObjective(),
+        seed=seed,
+        **arguments,
+    )
+
+
+def weights(trainer):
+    return [np.asarray(variable) for variable in trainer.model.trainable_variables]
+
+
+def assert_same_weights(one, other, atol=0.0):
+    for a, b in zip(weights(one), weights(other), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=atol)
+
+
+def phase(end_step, count=4, seed=0, batch_size=4):
+    batches = [random_batch(batch_size, seed=seed + i) for i in range(count)]
+    stacked = {k: tf.stack([batch[k] for batch in batches]) for k in batches[0]}
+    dataset = tf.data.Dataset.from_tensor_slices(stacked).repeat()
+    return Phase(end_step, dataset, num_tokens=48, num_flops=1e6)
+
+
+def run(trainer, phases, folder, **arguments):
+    progress = []
+    train(
+        trainer,
+        phases,
+        str(folder),
+        **{
+            "checkpoint_every": 100,
+            "log_every": 100,
+            "on_progress": progress.append,
+            **arguments,
+        },
+    )
+    return progress
+
+
+# --- One step.
+
+
+def test_first_step_equals_the_optimizer_of_the_paper():
+    trainer = small_trainer(model=NO_DROPOUT, decay=0.1, learning_rate=0.01)
+    batch = random_batch()
+    before = weights(trainer)
+    model, objective = trainer.model, trainer.objective
+    with tf.GradientTape() as tape:
+        sums = objective.sums(model(batch), batch)
+        divisors = objective.weights(batch)
+        loss = sums["mlm_loss"] / divisors["mlm_loss"]
+        loss += sums["sentence_loss"] / divisors["sentence_loss"]
+    gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+    gradients = [tf.convert_to_tensor(gradient).numpy() for gradient in gradients]
+    norm = math.sqrt(sum(float(np.sum(g.astype("float64") ** 2)) for g in gradients))
+    assert norm > 1  # So that clipping matters.
+
+    metrics = trainer.train_step(batch)
+    assert float(metrics["loss"]) == pytest.approx(float(loss), rel=1e-5)
+    assert float(metrics["gradient_norm"]) == pytest.approx(norm, rel=1e-4)
+    plain = ("bias", "scale", "offset")
+    for variable, start, gradient in zip(
+        model.trainable_variables, before, gradients, strict=True
+    ):
+        decay = 0.0 if variable.path.endswith(plain) else 0.1
+        expected = optimizers.adamw(start, [gradient / norm], 0.01, decay, True)
+        # Where the gradient is nearly 0, its rounding error is a share of it.
+        certain = np.abs(gradient) > 1e-4
+        np.testing.assert_allclose(
+            np.asarray(variable)[certain], expected[certain], atol=1e-5
+        )
+
+
+def test_accumulation_gives_the_step_of_the_whole_batch():
+    whole = small_trainer(model=NO_DROPOUT)
+    slices = small_trainer(model=NO_DROPOUT, accumulation_steps=4)
+    for seed in range(3):
+        # Masked tokens are not spread evenly over the slices.
+        batch = random_batch(batch_size=8, seed=seed)
+        one, other = whole.train_step(batch), slices.train_step(batch)
+        for name in one:
+            assert float(one[name]) == pytest.approx(float(other[name]), rel=1e-4)
+    assert_same_weights(whole, slices, atol=2e-5)
+
+
+def test_compiled_step_equals_the_plain_one_with_dropout():
+    compiled = small_trainer()
+    plain = small_trainer(compile_elementwise=False)
+    for seed in range(3):
+        batch = random_batch(seed=seed)
+        one, other = compiled.train_step(batch), plain.train_step(batch)
+        assert float(one["loss"]) == pytest.approx(float(other["loss"]), rel=1e-5)
+        norms = float(one["gradient_norm"]), float(other["gradient_norm"])
+        assert norms[0] == pytest.approx(norms[1], rel=1e-4)
+
+
+def test_the_seed_alone_makes_the_dropout_masks():
+    losses = [
+        float(small_trainer(seed=seed).train_step(random_batch())["loss"])
+        for seed in (0, 0, 1)
+    ]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_two_replicas_give_the_step_of_one():
+    """In one process each, for a machine is divided into devices only once."""
+    single = small_trainer(model=NO_DROPOUT)
+    devices = tf.config.list_logical_devices("CPU")
+    assert len(devices) == 2
+    strategy = tf.distribute.MirroredStrategy(
+        devices, cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
+    with strategy.scope():
+        double = small_trainer(model=NO_DROPOUT, strategy=strategy)
+    for seed in range(2):
+        batch = random_batch(batch_size=8, seed=seed)
+        halves = strategy.experimental_distribute_values_from_function(
+            lambda context, batch=batch: {
+                name: value[context.replica_id_in_sync_group * 4 :][:4]
+                for name, value in batch.items()
+            }
+        )
+        one, other = single.train_step(batch), double.train_step(halves)
+        for name in one:
+            assert float(one[name]) == pytest.approx(float(other[name]), rel=1e-4)
+    assert_same_weights(single, double, atol=2e-5)
+
+
+def test_learns_a_batch_by_heart():
+    trainer = small_trainer(learning_rate=1e-2, model=NO_DROPOUT)
+    batch = random_batch()
+    for _ in range(60):
+        metrics = trainer.train_step(batch)
+    assert float(metrics["mlm_accuracy"]) > 0.99
+    assert float(metrics["sentence_accuracy"]) == 1
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_learns_too(dtype):
+    trainer = small_trainer(dtype=dtype, learning_rate=1e-2, model=NO_DROPOUT)
+    batch = random_batch()
+    for _ in range(60):
+        metrics = trainer.train_step(batch)
+    assert float(metrics["mlm_accuracy"]) > 0.95
+    assert all(variable.dtype == "float32" for variable in trainer.model.weights[:3])
+
+
+def test_float16_halves_its_loss_scale_and_skips_the_step():
+    trainer = small_trainer(dtype="mixed_float16")
+    trainer.loss_scale.assign(2.0**24)
+    before = weights(trainer)
+    metrics = trainer.train_step(random_batch())
+    assert float(metrics["finite"]) == 0
+    assert float(trainer.loss_scale) == 2.0**23
+    assert all(
+        np.array_equal(a, b) for a, b in zip(before, weights(trainer), strict=True)
+    )
+    while not float(trainer.train_step(random_batch())["finite"]):
+        pass
+    assert 1 < float(trainer.loss_scale) < 2.0**23
+
+
+def test_float16_doubles_its_loss_scale_after_2000_good_steps():
+    trainer = small_trainer(dtype="mixed_float16")
+    trainer.loss_scale.assign(8.0)
+    trainer._good_steps.assign(1999)
+    trainer.train_step(random_batch())
+    assert float(trainer.loss_scale) == 16
+    assert int(trainer._good_steps) == 0
+
+
+def test_evaluation_is_the_mean_over_all_batches():
+    trainer = small_trainer()
+    batch = random_batch(batch_size=8)
+    whole = tf.data.Dataset.from_tensors(batch)
+    parts = tf.data.Dataset.from_tensor_slices(batch).batch(3)
+    one, other = trainer.evaluate(whole), trainer.evaluate(parts)
+    assert set(one) == {
+        "loss",
+        "mlm_loss",
+        "mlm_accuracy",
+        "sentence_loss",
+        "sentence_accuracy",
+    }
+    for name in one:
+        assert one[name] == pytest.approx(other[name], rel=1e-4)
+
+
+def test_evaluation_without_batches():
+    empty = tf.data.Dataset.from_tensors(random_batch()).take(0)
+    with pytest.raises(ValueError, match="Received no batch to evaluate on"):
+        small_trainer().evaluate(empty)
+
+
+# --- The loop.
+
+
+def test_progress_and_evaluations(tmp_path):
+    trainer = small_trainer(learning_rate=WarmupLinearDecay(1e-3, 10, 2))
+    evaluated = []
+    progress = run(
+        trainer,
+        [phase(7)],
+        tmp_path,
+        log_every=3,
+        eval_every=4,
+        on_evaluate=evaluated.append,
+    )
+    assert [p.step for p in progress] == [3, 4, 6, 7]
+    assert evaluated == [4, 7]
+    assert all(p.tokens_per_second > 0 and p.flops_per_second > 0 for p in progress)
+    # The means over steps 0 to 2 of a rise in two steps and a fall in ten.
+    rate = progress[0].metrics["learning_rate"]
+    assert rate == pytest.approx((0 + 0.5e-3 + 0.8e-3) / 3)
+
+
+def test_a_stopped_run_goes_on_exactly(tmp_path):
+    whole = small_trainer()
+    phases = [phase(5), phase(8, seed=50)]
+    run(whole, phases, tmp_path / "whole")
+    for stop in (3, 5, 6):
+        folder = tmp_path / str(stop)
+        first = small_trainer()
+        stopped = [p for p in phases if p.end_step < stop]
+        rest = phases[len(stopped)]
+        cut = Phase(stop, rest.dataset, rest.num_tokens, rest.num_flops)
+        run(first, [*stopped, cut], folder, checkpoint_every=2)
+        resumed = []
+        second = small_trainer()
+        run(second, phases, folder, on_resume=resumed.append)
+        assert resumed == [stop]
+        assert_same_weights(second, whole)
+
+
+def test_a_finished_run_does_nothing(tmp_path):
+    trainer = small_trainer()
+    run(trainer, [phase(2)], tmp_path)
+    assert run(small_trainer(), [phase(2)], tmp_path) == []
+
+
+def test_sigterm_saves_and_stops(tmp_path):
+    trainer = small_trainer()
+
+    def stop(progress):
+        if progress.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Preempted, match="after step 3"):
+        run(trainer, [phase(50)], tmp_path, log_every=1, on_progress=stop)
+    assert checkpoint_step(tf.train.latest_checkpoint(str(tmp_path))) == 3
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tmp_path):
+    trainer = small_trainer()
+
+    def poison(progress):
+        if progress.step == 4:
+            trainer.model.trainable_variables[0].assign(
+                np.full(trainer.model.trainable_variables[0].shape, np.nan)
+            )
+
+    message = r"not finite at step 5\..*last good checkpoint: .*step-4"
+    with pytest.raises(NonFiniteLoss, match=message):
+        run(
+            trainer,
+            [phase(50)],
+            tmp_path,
+            checkpoint_every=2,
+            log_every=1,
+            on_progress=poison,
+        )
+    assert checkpoint_step(tf.train.latest_checkpoint(str(tmp_path))) == 4
+
+
+def test_a_bad_step_changes_no_weight():
+    trainer = small_trainer()
+    batch = random_batch()
+    batch["mlm_weights"] *= math.nan
+    before = weights(trainer)
+    assert float(trainer.train_step(batch)["finite"]) == 0
+    assert all(
+        np.array_equal(a, b) for a, b in zip(before, weights(trainer), strict=True)
+    )
+
+
+def test_checkpoints_of_another_model_are_refused(tmp_path):
+    run(small_trainer(), [phase(1)], tmp_path)
+    other = small_trainer(model={"hidden_size": 32})
+    with pytest.raises(ValueError, match="incompatible"):
+        run(other, [phase(2)], tmp_path)
+
+
+def test_matmul_rate_is_plausible():
+    rate = matmul_flops_per_second("float32", seconds=0.05)
+    assert 1e8 < rate < 1e15
