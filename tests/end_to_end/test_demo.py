@@ -21,7 +21,7 @@ def test_documentation_is_prose():
     documents = dict(demo.documentation())
     assert len(documents) > 300
     text = documents["module.json.decoder"]
-    assert text == "Implementation of JSONDecoder\n"
+    assert text.startswith("Implementation of JSONDecoder\n")
     assert ">>>" not in "".join(documents.values())
 
 

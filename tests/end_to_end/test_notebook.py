@@ -20,4 +20,5 @@ def test_quickstart():
         for output in notebook.cells[-2].outputs
         if output.output_type == "stream" and output.name == "stdout"
     )
-    assert "There the cat found a [MASK]. ['mouse" in printed
+    assert "It ate the mouse in the barn.\n    ['mouse" in printed
+    assert "There the dog found a [MASK].\n    ['dog" in printed
