@@ -22,6 +22,8 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from bert_tf import export, pretrain
+from bert_tf.config import preset
+from bert_tf.model_dir import write_file
 from data_pipelines import cli
 
 _SENTENCES = (
@@ -32,6 +34,7 @@ _SENTENCES = (
     "A list is a mutable [MASK].",
     "Raises [MASK] if the key is not [MASK].",
 )
+_VOCAB_SIZE = 4096
 # Doctests, grammar, tables and signatures are no sentences.
 _CODE = re.compile(r"^\s*(>>>|\.\.\.|\.\. |::|\+-|==|--|\*\*|\|)|::=")
 
@@ -64,14 +67,23 @@ def demo(output_dir: str, num_train_steps: int) -> list[tuple[str, list[list[str
     num_files, num_characters = write_corpus(corpus_dir)
     print(f"   {num_files} documents, {num_characters:,} characters.")
 
-    _say(2, "Learning a vocabulary of 4,096 pieces and pre-training a tiny BERT.")
+    _say(
+        2,
+        f"Learning {_VOCAB_SIZE:,} pieces, and pre-training a tiny BERT.",
+    )
+    # In minutes a model reads too little to learn it by heart: no dropout.
+    config = preset(
+        "tiny", _VOCAB_SIZE, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+    )
+    config_file = posixpath.join(output_dir, "bert_config.json")
+    write_file(config_file, config.to_json().encode())
     pretrain.pretrain(
         pretrain.PretrainOptions(
             output_dir=model_dir,
             input_files=(posixpath.join(corpus_dir, "*.txt"),),
             holdout_fraction=0.05,
-            vocab_size=4096,
-            preset="tiny",
+            vocab_size=_VOCAB_SIZE,
+            config_file=config_file,
             sequence_length=64,
             batch_size=32,
             num_train_steps=num_train_steps,
