@@ -125,6 +125,11 @@ def keras_hub_fit(
         (inputs, batch["mlm_ids"], batch["mlm_weights"])
     )
     dataset = dataset.cache().repeat().prefetch(2)
+    # The thread that tunes a dataset delays the end of each `fit` by up to five seconds,
+    # which long training does not feel and these few steps would.
+    threads = tf.data.Options()
+    threads.autotune.enabled = False
+    dataset = dataset.with_options(threads)
 
     def run(steps: int) -> None:
         model.fit(dataset, steps_per_epoch=steps, epochs=1, verbose=0)

@@ -7,6 +7,9 @@ backend, `compilable` turns it into one XLA kernel forward and one backward, whi
 recomputes what it needs from the inputs; elsewhere the function runs as it
 stands. The matrix products stay outside: on a CPU oneDNN runs them several times
 faster than XLA does.
+
+Whatever the dtype of the products, this work is done in float32: a CPU computes in
+bfloat16 products alone, and would convert at each operation.
 """
 
 import contextlib
@@ -62,16 +65,16 @@ def _kernel(function: Callable, constants: tuple) -> Callable:
     forward = tf.function(body, jit_compile=True)
 
     @tf.function(jit_compile=True)
-    def backward(tensors: tuple, upstream: Any) -> list:
+    def backward(tensors: tuple, upstream: tuple) -> list:
         sources = [tensor for tensor in tensors if tensor.dtype.is_floating]
         with tf.GradientTape() as tape:
             tape.watch(sources)
-            result = body(*tensors)
-        return tape.gradient(result, sources, output_gradients=upstream)
+            results = tf.nest.flatten(body(*tensors))
+        return tape.gradient(results, sources, output_gradients=list(upstream))
 
     @tf.custom_gradient
     def run(*tensors: Any) -> Any:
-        def gradient(upstream: Any) -> list:
+        def gradient(*upstream: Any) -> list:
             found = iter(backward(tensors, upstream))
             return [next(found) if t.dtype.is_floating else None for t in tensors]
 
@@ -92,15 +95,18 @@ def activation(x: Any, *, name: str) -> Any:
     Returns:
         float (..., width), or (..., width / 2) for "geglu".
     """
+    wide = ops.cast(x, "float32")
     if name == "relu":
-        return ops.relu(x)
-    if name == "geglu":
-        gate, x = ops.split(x, 2, axis=-1)
-        return _gelu(gate) * x
-    if name == "gelu_tanh":
-        inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)
-        return 0.5 * x * (1 + ops.tanh(inner))
-    return _gelu(x)
+        result = ops.relu(wide)
+    elif name == "geglu":
+        gate, wide = ops.split(wide, 2, axis=-1)
+        result = _gelu(gate) * wide
+    elif name == "gelu_tanh":
+        inner = math.sqrt(2 / math.pi) * (wide + 0.044715 * wide * wide * wide)
+        result = 0.5 * wide * (1 + ops.tanh(inner))
+    else:
+        result = _gelu(wide)
+    return ops.cast(result, x.dtype)
 
 
 @compilable
@@ -113,7 +119,8 @@ def normalize(x: Any, scale: Any, offset: Any, *, epsilon: float) -> Any:
         offset: float32 (hidden,), beta in the original.
         epsilon: added to the variance.
     """
-    return _normalize(x, scale, offset, epsilon)
+    wide = ops.cast(x, "float32")
+    return ops.cast(_normalize(wide, scale, offset, epsilon), x.dtype)
 
 
 @compilable
@@ -128,13 +135,15 @@ def drop_add_normalize(
     epsilon: float,
 ) -> Any:
     """The end of a post-LN part: `normalize(residual + drop(x))`."""
-    return _normalize(residual + _drop(x, seed, rate), scale, offset, epsilon)
+    wide = ops.cast(residual, "float32") + _drop(ops.cast(x, "float32"), seed, rate)
+    return ops.cast(_normalize(wide, scale, offset, epsilon), x.dtype)
 
 
 @compilable
 def drop_add(x: Any, residual: Any, seed: Any, *, rate: float) -> Any:
     """The end of a pre-LN part: `residual + drop(x)`."""
-    return residual + _drop(x, seed, rate)
+    wide = ops.cast(residual, "float32") + _drop(ops.cast(x, "float32"), seed, rate)
+    return ops.cast(wide, x.dtype)
 
 
 @compilable
@@ -175,17 +184,38 @@ def masked_softmax(
     return ops.cast(_drop(weights, seed, rate), scores.dtype)
 
 
+@compilable
+def cross_entropy(logits: Any, labels: Any) -> tuple[Any, Any]:
+    """How unexpected each label is, and whether it is the best guess.
+
+    Args:
+        logits: float (..., classes).
+        labels: int32 (...).
+
+    Returns:
+        float32 (...) each: the negative log-likelihood, and 1 where no class has a
+        larger logit than the label, else 0.
+    """
+    logits = ops.cast(logits, "float32")
+    # A comparison rather than a lookup, whose gradient would be a scatter.
+    is_label = ops.arange(logits.shape[-1], dtype="int32") == labels[..., None]
+    largest = ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True))
+    shifted = logits - largest
+    of_label = ops.sum(ops.where(is_label, shifted, 0.0), axis=-1)
+    losses = ops.log(ops.sum(ops.exp(shifted), axis=-1)) - of_label
+    return losses, ops.cast(ops.stop_gradient(of_label) >= 0, "float32")
+
+
 def _gelu(x: Any) -> Any:
     return 0.5 * x * (1 + ops.erf(x * math.sqrt(0.5)))
 
 
 def _normalize(x: Any, scale: Any, offset: Any, epsilon: float) -> Any:
-    wide = ops.cast(x, "float32")
-    centered = wide - ops.mean(wide, axis=-1, keepdims=True)
+    centered = x - ops.mean(x, axis=-1, keepdims=True)
     variance = ops.mean(ops.square(centered), axis=-1, keepdims=True)
     normalized = centered * ops.rsqrt(variance + epsilon)
     scale, offset = ops.cast(scale, "float32"), ops.cast(offset, "float32")
-    return ops.cast(normalized * scale + offset, x.dtype)
+    return normalized * scale + offset
 
 
 def _drop(x: Any, seed: Any, rate: float) -> Any:

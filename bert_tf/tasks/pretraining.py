@@ -156,9 +156,33 @@ class MaskedLMHead(keras.layers.Layer):
         """See the class."""
         x = elementwise.activation(self.transform(x), name=self.activation)
         x = self.norm(x)
-        table = ops.cast(token_table, self.compute_dtype)
-        logits = ops.matmul(x, ops.transpose(table))
-        return ops.cast(logits, "float32") + self.output_bias
+        batch, predictions, _ = ops.shape(x)
+        rows = ops.reshape(x, (-1, self.embedding_dim))
+        # Tensors: TensorFlow wants no variable in a custom gradient.
+        table, bias = ops.copy(token_table), ops.copy(self.output_bias)
+        logits = _logits(rows, table, bias)
+        return ops.reshape(logits, (batch, predictions, self.vocab_size))
+
+
+@ops.custom_gradient
+def _logits(rows: Any, table: Any, bias: Any) -> tuple[Any, Any]:
+    """float32 `rows @ table.T + bias`, with gradients for matrices as large as these.
+
+    The automatic gradient makes that of the table transposed, and to turn tens of
+    megabytes around takes as long as the product. A sum over rows is a product too.
+    """
+    narrow = ops.cast(table, rows.dtype)
+
+    def gradient(*arguments: Any, upstream: Any = None) -> tuple[Any, Any, Any]:
+        # As Keras has it: TensorFlow and JAX give it by place, PyTorch by name.
+        upstream = arguments[0] if upstream is None else upstream
+        ones = ops.ones((1, ops.shape(upstream)[0]), upstream.dtype)
+        of_bias = ops.matmul(ones, upstream)[0]
+        upstream = ops.cast(upstream, rows.dtype)
+        of_table = ops.matmul(ops.transpose(upstream), rows)
+        return ops.matmul(upstream, narrow), ops.cast(of_table, "float32"), of_bias
+
+    return ops.cast(ops.matmul(rows, ops.transpose(narrow)), "float32") + bias, gradient
 
 
 def gather_rows(x: Any, positions: Any) -> Any:
@@ -210,11 +234,5 @@ class PretrainingObjective:
 
 
 def _weighted_sums(logits: Any, labels: Any, weights: Any) -> tuple[Any, Any]:
-    losses = keras.losses.sparse_categorical_crossentropy(
-        labels, logits, from_logits=True
-    )
-    right = ops.equal(ops.argmax(logits, axis=-1), ops.cast(labels, "int32"))
-    return (
-        ops.sum(losses * weights),
-        ops.sum(ops.cast(right, "float32") * weights),
-    )
+    losses, right = elementwise.cross_entropy(logits, ops.cast(labels, "int32"))
+    return ops.sum(losses * weights), ops.sum(right * weights)
