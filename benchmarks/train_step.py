@@ -125,7 +125,7 @@ def keras_hub_fit(
         (inputs, batch["mlm_ids"], batch["mlm_weights"])
     )
     dataset = dataset.cache().repeat().prefetch(2)
-    # The thread that tunes a dataset delays the end of each `fit` by up to five seconds,
+    # The thread that tunes a dataset delays the end of a `fit` by up to five seconds,
     # which long training does not feel and these few steps would.
     threads = tf.data.Options()
     threads.autotune.enabled = False
