@@ -33,7 +33,8 @@ def training_batches(
     Args:
         rows: a finite dataset.
         batch_size: of this worker. What is left at the very end is dropped.
-        seed: two runs with one seed give the same batches.
+        seed: two runs with one seed, and one `tf.random.set_seed`, give the same
+            batches.
         num_epochs: how often to go through the rows; None: without end.
         shuffle_rows: size of the buffer that rows are drawn from; 0: keep the order.
         shard_index: which worker this is.

@@ -66,7 +66,8 @@ def training_batches(
         vocabulary: the one the documents were tokenized with.
         batch_size: rows of a batch, of this worker.
         sequence_length: tokens of a row.
-        seed: two runs with one seed give the same batches, bit for bit.
+        seed: two runs with one seed, and one `tf.random.set_seed`, give the same
+            batches, bit for bit.
         num_epochs: how often to go through the documents; None: without end.
         sentences: how rows are made of sentences, see `sentence_pairs`.
         short_row_rate: share of the parts with shorter rows.

@@ -44,6 +44,8 @@ def make(files, *, epochs=1, seed=1, batch_size=4, **options):
         "max_predictions": 10,
         **options,
     }
+    # `Dataset.shuffle` mixes TensorFlow's seed, which other tests change, into its own.
+    tf.random.set_seed(0)
     return pretraining.training_batches(
         pretraining.documents_from_records(files, seed=seed, shuffle_parts=6),
         VOCABULARY,
@@ -115,7 +117,7 @@ def test_the_batches_are_those_of_every_machine(rows):
     digest = hashlib.sha256()
     for name in sorted(rows):
         digest.update(rows[name].tobytes())
-    assert digest.hexdigest()[:16] == "bc9fea07865687ff"
+    assert digest.hexdigest()[:16] == "74cc7e1f33c3468c"
 
 
 def test_epochs_differ_in_pairs_and_masks(files):
