@@ -19,24 +19,19 @@ from pathlib import Path
 import tensorflow as tf
 import tensorflow_text
 
+from benchmarks.machine import processor
 from data_pipelines import cli
 from data_pipelines.vocabulary import Vocabulary
 from data_pipelines.wordpiece import WordPieceTokenizer
-
-_SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
 
 @dataclasses.dataclass(frozen=True)
 class TokenizerBenchmarkOptions:
     """What the benchmark asks for."""
 
-    vocab_file: str = cli.option(
-        str(_SHARED / "vocab" / "uncased.txt"), "the vocab.txt: one piece a line"
-    )
+    vocab_file: str = cli.option(cli.REQUIRED, "the vocab.txt: one piece a line")
     text_file: str | None = cli.option(
-        None,
-        "text, plain or .gz; without it a book of the shared data, or where they are "
-        "not, Python's own help texts",
+        None, "text, plain or .gz; without it Python's own help texts"
     )
     lower_case: bool = cli.option(True, "take away capitals and accents")
     repeats: int = cli.option(7, "runs of each, of which the median counts")
@@ -114,7 +109,7 @@ def benchmark(options: TokenizerBenchmarkOptions) -> None:
     rates = {
         name: size / 1e6 / statistics.median(times) for name, times in seconds.items()
     }
-    print(f"machine     {_processor()}, one thread each")
+    print(f"machine     {processor()}, one thread each")
     print(
         f"versions    Python {platform.python_version()}, TensorFlow {tf.__version__}, "
         f"TF Text {tensorflow_text.__version__}, tokenizers {tokenizers.__version__}"
@@ -133,24 +128,11 @@ def benchmark(options: TokenizerBenchmarkOptions) -> None:
 
 def _read_text(path: str | None) -> tuple[str, str]:
     if path is None:
-        books = sorted((_SHARED / "books").glob("*.txt.gz"))
-        if not books:
-            return "pydoc_data.topics", "\n".join(pydoc_data.topics.topics.values())
-        path = str(books[len(books) // 2])
+        return "pydoc_data.topics", "\n".join(pydoc_data.topics.topics.values())
     data = Path(path).read_bytes()
     if path.endswith(".gz"):
         data = gzip.decompress(data)
     return Path(path).name, data.decode("utf-8", "ignore")
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.machine import processor
 from bert_tf import config as configs
 from bert_tf.config import BertConfig
 from bert_tf.model_size import pretraining_step_flops
@@ -195,7 +196,7 @@ def main(options: TrainStepBenchmarkOptions) -> None:
             "transformers"
         ):
             subjects["Hugging Face, PyTorch"] = hugging_face(options, config)
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores; ")
+    print(f"{processor()}, {os.cpu_count()} cores")
     print(f"Python {platform.python_version()}, {', '.join(versions)}")
     print(
         f"{options.preset}, {options.batch_size} x {options.sequence_length}, "

@@ -21,6 +21,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.machine import processor
 from data_pipelines import cli
 
 
@@ -60,7 +61,7 @@ def main(options: VocabularyBenchmarkOptions) -> None:
     vocab_sizes = [options.vocab_size] if options.vocab_size else [8192, 30522]
     texts = [text for source in held_out for text in corpus.read_documents(source)]
     print(
-        f"machine     {_processor()}, {os.cpu_count()} cores\n"
+        f"machine     {processor()}, {os.cpu_count()} cores\n"
         f"versions    Python {platform.python_version()}, TensorFlow {tf.__version__}, "
         f"tokenizers {tokenizers.__version__}\n"
         f"text        {len(sources)} files, {len(held_out)} of them held out: "
@@ -187,16 +188,6 @@ def _cut(
         num_tokens += len(ids)
         num_unknown += int(np.count_nonzero(ids == vocabulary.unk_id))
     return sum(map(len, texts)) / num_tokens, num_unknown / num_tokens
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -267,6 +267,8 @@ def pretrain(options: PretrainOptions) -> None:
         f"{manifest['counts']['tokens']:,} tokens; this machine multiplies matrices "
         f"at {peak / 1e9:,.0f} GFLOP/s in {options.dtype}."
     )
+    if trivial is not None:
+        log.trivial_guess(trivial)
 
     def evaluate(step: int) -> None:
         if heldout is not None:

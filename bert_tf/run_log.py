@@ -83,8 +83,11 @@ class RunLog:
     def evaluation(self, step: int, metrics: dict[str, float]) -> None:
         """Logs the metrics on held-out data."""
         self._keep("heldout", step, metrics)
-        values = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-        self.say(f"held-out at step {step}:  {values}")
+        self.say(f"held-out at step {step}:  {_joined(metrics)}")
+
+    def trivial_guess(self, metrics: dict[str, float]) -> None:
+        """Shows what the held-out metrics are to be compared with."""
+        self.say(f"held-out, trivial guess:  {_joined(metrics)}")
 
     def say(self, message: str) -> None:
         """Prints a line to stderr, above the bar."""
@@ -106,6 +109,10 @@ class RunLog:
             for name, value in metrics.items():
                 tf.summary.scalar(name, value, step=step)
         self._writers[split].flush()
+
+
+def _joined(metrics: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
 
 
 def read_metrics(path: str) -> list[Record]:

@@ -127,7 +127,9 @@ def test_text_to_model_report_and_saved_model(prepared, tmp_path, capfd):
             log_every=20,
         )
     )
-    assert "held-out at step 100" in capfd.readouterr().err
+    printed = capfd.readouterr().err
+    assert "held-out, trivial guess:  loss" in printed
+    assert "held-out at step 100:  loss" in printed
     loaded = model_dir.load(str(output_dir))
     assert len(loaded.vocabulary) == VOCAB_SIZE
     assert loaded.description == model_dir.Description(
