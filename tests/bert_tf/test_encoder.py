@@ -1,7 +1,4 @@
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -134,44 +131,3 @@ def test_config_round_trip():
     assert again.config == model.config
     assert again.compute_dtype == "bfloat16"
     assert BertConfig.from_dict(model.config.to_dict()) == model.config
-
-
-_ON_JAX = """
-import json, sys
-import numpy as np
-import keras
-assert keras.backend.backend() == "jax"
-from bert_tf.encoder import BertEncoder
-from bert_tf.config import BertConfig
-content = np.load(sys.argv[1])
-model = BertEncoder(BertConfig(**json.loads(sys.argv[2])), name="encoder")
-for variable in model.trainable_variables:
-    variable.assign(content[variable.path])
-batch = {n: content[n] for n in ("token_ids", "segment_ids", "padding_mask")}
-np.save(sys.argv[3], model(batch)["sequence_output"])
-"""
-
-
-def test_layers_run_on_another_keras_backend(tmp_path):
-    config = small_config()
-    model = BertEncoder(config, name="encoder")
-    randomize(model)
-    batch = random_batch()
-    np.savez(
-        tmp_path / "in.npz",
-        **{variable.path: np.asarray(variable) for variable in model.weights},
-        **{name: np.asarray(value) for name, value in batch.items()},
-    )
-    values = json.dumps(config.to_dict())
-    arguments = [str(tmp_path / "in.npz"), values, str(tmp_path / "out.npy")]
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": "jax",
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
-    subprocess.run(
-        [sys.executable, "-c", _ON_JAX, *arguments], check=True, env=environment
-    )
-    np.testing.assert_allclose(
-        np.load(tmp_path / "out.npy"), model(batch)["sequence_output"], atol=1e-5
-    )
