@@ -312,7 +312,9 @@ def _claim(output_dir: str, options: PretrainOptions) -> bool:
     """
     values = json.loads(json.dumps(dataclasses.asdict(options)))
     path = posixpath.join(output_dir, model_dir.OPTIONS)
-    if tf.io.gfile.exists(path):
+    files = tf.io.gfile.listdir(output_dir) if tf.io.gfile.isdir(output_dir) else []
+    # Options alone are those of a run that failed before it had made anything.
+    if model_dir.OPTIONS in files and len(files) > 1:
         with tf.io.gfile.GFile(path) as file:
             found = json.load(file)
         different = [
@@ -329,7 +331,7 @@ def _claim(output_dir: str, options: PretrainOptions) -> bool:
             print(f"{output_dir} holds the finished model of these options already.")
             return True
         return False
-    if tf.io.gfile.isdir(output_dir) and tf.io.gfile.listdir(output_dir):
+    if files and files != [model_dir.OPTIONS]:
         raise ValueError(
             f"{output_dir} is not empty and not of this program. Nothing is "
             "overwritten: choose another output_dir."

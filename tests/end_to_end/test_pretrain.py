@@ -268,8 +268,18 @@ def test_a_run_of_other_options_is_left_alone(prepared, tmp_path):
     output_dir.mkdir()
     values = dataclasses.asdict(options(prepared, output_dir)) | {"seed": 7}
     (output_dir / model_dir.OPTIONS).write_text(json.dumps(values))
+    (output_dir / "checkpoints").mkdir()
     with pytest.raises(ValueError, match="seed was 7, received 0"):
         pretrain.pretrain(options(prepared, output_dir))
+
+
+def test_a_run_that_failed_at_once_can_be_put_right(prepared, tmp_path):
+    output_dir = tmp_path / "model"
+    with pytest.raises(ValueError, match="made with lower_case=True"):
+        pretrain.pretrain(options(prepared, output_dir, lower_case=False))
+    right = options(prepared, output_dir, num_train_steps=2, num_warmup_steps=1)
+    pretrain.pretrain(right)
+    assert json.loads((output_dir / model_dir.OPTIONS).read_text())["lower_case"]
 
 
 def test_nothing_held_out(prepared, tmp_path):
