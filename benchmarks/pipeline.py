@@ -13,13 +13,16 @@ import glob
 import gzip
 import json
 import os
+import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from typing import Any
 
+from benchmarks.machine import processor
 from data_pipelines import cli
 
 SEQUENCE_LENGTH = 128
@@ -69,7 +72,11 @@ def main(options: BenchmarkOptions) -> None:
             print(f"{title:44s} {values}", flush=True)
 
         print(
-            f"{len(sources)} files, {sum(sizes) / 1e6:.1f} MB, {os.cpu_count()} cores"
+            f"machine     {processor()}, {os.cpu_count()} cores\n"
+            f"versions    Python {platform.python_version()}, "
+            f"TensorFlow {version('tensorflow')}, tokenizers {version('tokenizers')}\n"
+            f"text        {len(sources)} files, {sum(sizes):,} bytes",
+            flush=True,
         )
         measure("imports alone", "imports")
         for processes in (1, 2):
