@@ -10,6 +10,7 @@ from bert_tf.layers.attention import SelfAttention
 from bert_tf.layers.embeddings import Embeddings
 from bert_tf.layers.encoder_block import EncoderBlock
 from bert_tf.layers.feed_forward import FeedForward
+from bert_tf.layers.gather import gather_tokens
 from bert_tf.layers.norm import LayerNorm
 
 
@@ -23,12 +24,15 @@ class BertEncoder(keras.Model):
     Call arguments:
         inputs: dict of `token_ids` int32 (batch, sequence), `padding_mask` bool
             (batch, sequence) with True for real tokens and, optionally,
-            `segment_ids` int32 (batch, sequence).
+            `segment_ids` int32 (batch, sequence). Rows that hold several sequences
+            each (`data_pipelines.row_packing`) have three more: `positions` and
+            `sequence_ids` int32 (batch, sequence), and `first_tokens` int32
+            (sequences,), where in all rows laid end to end each of them begins.
         training: whether dropout is on.
 
     Output:
         dict of `sequence_output` (batch, sequence, hidden), `pooled_output`
-        (batch, hidden): tanh of a dense layer over the first token, and
+        (batch or sequences, hidden): tanh of a dense layer over the first token, and
         `hidden_states`, a list of the embeddings' and each block's output.
 
     Raises:
@@ -120,8 +124,13 @@ class BertEncoder(keras.Model):
                 f"{self.config.max_sequence_length}, the positions of this model: "
                 "shorten the rows or use a model with more positions."
             )
-        positions = ops.arange(ops.shape(token_ids)[1], dtype="int32")[None, :]
+        positions = inputs.get("positions")
+        if positions is None:
+            positions = ops.arange(ops.shape(token_ids)[1], dtype="int32")[None, :]
         attention_mask = ops.cast(inputs["padding_mask"], "bool")[:, None, :]
+        if "sequence_ids" in inputs:
+            ids = inputs["sequence_ids"]
+            attention_mask &= ids[:, :, None] == ids[:, None, :]
         x = self.embeddings(
             token_ids, inputs.get("segment_ids"), positions, training=training
         )
@@ -132,9 +141,12 @@ class BertEncoder(keras.Model):
             hidden_states.append(x)
         if self.final_norm:
             x = self.final_norm(x)
+        first = x[:, 0]
+        if "first_tokens" in inputs:
+            first = gather_tokens(x, inputs["first_tokens"])
         return {
             "sequence_output": x,
-            "pooled_output": self.pooler(x[:, 0]),
+            "pooled_output": self.pooler(first),
             "hidden_states": hidden_states,
         }
 

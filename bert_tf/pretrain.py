@@ -427,10 +427,12 @@ def _phases(
                 mlm_rate=options.mlm_rate,
                 max_predictions=max_predictions,
             ),
-            num_tokens=options.batch_size * sequence_length,
-            num_flops=pretraining_step_flops(
-                config, options.batch_size, sequence_length, max_predictions
-            ),
+            work={
+                "tokens": options.batch_size * sequence_length,
+                "flops": pretraining_step_flops(
+                    config, options.batch_size, sequence_length, max_predictions
+                ),
+            },
         )
 
     last = options.num_train_steps

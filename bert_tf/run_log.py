@@ -16,6 +16,15 @@ TENSORBOARD = "tensorboard"
 
 Record = dict[str, Any]
 
+# What the line of a step shows beside the loss, and what it calls it.
+_SHORT_NAMES = {
+    "mlm_accuracy": "MLM",
+    "sentence_accuracy": "sentence",
+    "accuracy": "accuracy",
+    "exact": "exact",
+    "tokens": "tok",
+}
+
 
 class RunLog:
     """Shows and keeps the metrics of a run.
@@ -23,11 +32,15 @@ class RunLog:
     Args:
         output_dir: `metrics.jsonl` and `tensorboard/` are written into it.
         num_train_steps: where the bar ends.
-        peak_flops_per_second: the machine's rate at a matrix product.
+        peak_flops_per_second: the machine's rate at a matrix product; None: "flops"
+            are no part of the progress.
     """
 
     def __init__(
-        self, output_dir: str, num_train_steps: int, peak_flops_per_second: float
+        self,
+        output_dir: str,
+        num_train_steps: int,
+        peak_flops_per_second: float | None = None,
     ) -> None:
         self._path = posixpath.join(output_dir, METRICS)
         logs = posixpath.join(output_dir, TENSORBOARD)
@@ -57,21 +70,21 @@ class RunLog:
 
     def progress(self, progress: Progress) -> None:
         """Logs the means of an interval."""
-        share = progress.flops_per_second / self._peak
-        record = {
-            **progress.metrics,
-            "tokens_per_second": progress.tokens_per_second,
-            "matmul_share": share,
-        }
-        self._keep("train", progress.step, record)
+        rates = dict(progress.per_second)
+        shares = {}
+        if self._peak is not None:
+            shares["matmul_share"] = rates.pop("flops") / self._peak
+        named = {f"{name}_per_second": rate for name, rate in rates.items()}
         metrics = progress.metrics
+        self._keep("train", progress.step, {**metrics, **named, **shares})
         shown = {"loss": f"{metrics['loss']:.3f}"}
-        if "mlm_accuracy" in metrics:
-            shown["MLM"] = f"{metrics['mlm_accuracy']:.1%}"
-        if "sentence_accuracy" in metrics:
-            shown["sentence"] = f"{metrics['sentence_accuracy']:.1%}"
-        shown["tok/s"] = f"{progress.tokens_per_second:,.0f}"
-        shown["matmul"] = f"{share:.0%}"
+        for name, short in _SHORT_NAMES.items():
+            if name in metrics:
+                shown[short] = f"{metrics[name]:.1%}"
+        for name, rate in rates.items():
+            shown[f"{_SHORT_NAMES.get(name, name)}/s"] = f"{rate:,.0f}"
+        for share in shares.values():
+            shown["matmul"] = f"{share:.0%}"
         if self._is_terminal:
             self._bar.set_postfix(shown, refresh=False)
             self._bar.update(progress.step - self._bar.n)

@@ -51,14 +51,13 @@ class Phase:
     Attributes:
         end_step: the step at which it ends.
         dataset: its batches; from here its iterator can be saved.
-        num_tokens: tokens of one batch, padding included, for the rate.
-        num_flops: floating-point operations of one step, for the rate.
+        work: what one step gets through, such as {"tokens": 4096, "flops": 3e9}; the
+            rates of progress are named alike.
     """
 
     end_step: int
     dataset: tf.data.Dataset
-    num_tokens: int
-    num_flops: float
+    work: Mapping[str, float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,14 +68,12 @@ class Progress:
         step: steps done.
         metrics: means over the interval: those of the objective and `loss`,
             `gradient_norm`, `learning_rate`.
-        tokens_per_second: padding included.
-        flops_per_second: of the model's products.
+        per_second: rates of the phase's work.
     """
 
     step: int
     metrics: dict[str, float]
-    tokens_per_second: float
-    flops_per_second: float
+    per_second: dict[str, float]
 
 
 class NonFiniteLoss(ValueError):
@@ -132,7 +129,8 @@ class Trainer:
             )
             self._scales_loss = scaled
             self._good_steps = tf.Variable(0, trainable=False, name="good_steps")
-        self._train_step = tf.function(self._train_step_in_graph)
+        # Packed batches differ in their number of rows: not a trace for each.
+        self._train_step = tf.function(self._train_step_in_graph, reduce_retracing=True)
         self._evaluate_step = tf.function(self._evaluate_step_in_graph)
 
     def trackables(self) -> dict[str, Any]:
@@ -378,8 +376,9 @@ class _Interval:
         return Progress(
             step=self.first_step + count,
             metrics=metrics,
-            tokens_per_second=count * phase.num_tokens / seconds,
-            flops_per_second=count * phase.num_flops / seconds,
+            per_second={
+                name: count * amount / seconds for name, amount in phase.work.items()
+            },
         )
 
 

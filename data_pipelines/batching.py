@@ -54,7 +54,7 @@ def training_batches(
     batches = rows.batch(batch_size, drop_remainder=True)
     if map_batch is not None:
         batches = batches.map(map_batch, num_parallel_calls=tf.data.AUTOTUNE)
-    return _with_options(batches.prefetch(tf.data.AUTOTUNE))
+    return with_options(batches.prefetch(tf.data.AUTOTUNE))
 
 
 def evaluation_batches(
@@ -88,7 +88,7 @@ def evaluation_batches(
     if map_batch is not None:
         batches = batches.map(map_batch, num_parallel_calls=tf.data.AUTOTUNE)
     batches = batches.map(lambda batch: pad_batch(batch, batch_size))
-    return _with_options(batches.prefetch(tf.data.AUTOTUNE))
+    return with_options(batches.prefetch(tf.data.AUTOTUNE))
 
 
 def pad_batch(batch: dict[str, tf.Tensor], batch_size: int) -> dict[str, tf.Tensor]:
@@ -119,7 +119,8 @@ def pad_batch(batch: dict[str, tf.Tensor], batch_size: int) -> dict[str, tf.Tens
     return tf.nest.map_structure(pad, batch)
 
 
-def _with_options(dataset: tf.data.Dataset) -> tf.data.Dataset:
+def with_options(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The same elements in a fixed order, without the thread that tunes tf.data."""
     options = tf.data.Options()
     options.deterministic = True
     # Parallelism is then that of the cores. The thread that would tune it wakes up at

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+# Of sequences: tensors of whatever shape, by name.
+Features = dict[str, tf.Tensor | tf.RaggedTensor]
+
 # What the encoder takes.
 MODEL_INPUTS = ("token_ids", "segment_ids", "padding_mask")
 

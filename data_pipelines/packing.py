@@ -135,9 +135,9 @@ def truncated_lengths(
     half = max_tokens // 2
     return (
         tf.minimum(
-            first_length, tf.maximum(max_tokens - half, max_tokens - second_length)
+            first_length, tf.maximum(max_tokens - second_length, max_tokens - half)
         ),
-        tf.minimum(second_length, tf.maximum(half, max_tokens - first_length)),
+        tf.minimum(second_length, tf.maximum(max_tokens - first_length, half)),
     )
 
 
@@ -166,3 +166,28 @@ def _keep(segments: tf.RaggedTensor, lengths: tf.Tensor) -> tf.RaggedTensor:
     place = tf.range(tf.size(rows, rows.dtype)) - tf.gather(segments.row_starts(), rows)
     values = tf.boolean_mask(segments.values, place < tf.gather(lengths, rows))
     return tf.RaggedTensor.from_row_lengths(values, lengths, validate=False)
+
+
+def join(
+    first: tf.RaggedTensor, second: tf.RaggedTensor | None, vocabulary: Vocabulary
+) -> tuple[tf.RaggedTensor, tf.Tensor]:
+    """Segments with their special tokens, not yet laid into rows.
+
+    `A = [[11, 12]]`, `B = [[13]]` give `[[CLS, 11, 12, SEP, 13, SEP]]` and, as the
+    place where the second segment begins, `[4]`.
+
+    Args:
+        first: int32 `(sequences, (tokens))`.
+        second: the same, or None for `[CLS] A [SEP]`.
+        vocabulary: knows the ids of the special tokens.
+
+    Returns:
+        int32 `(sequences, (tokens))`, and int32 `(sequences,)`: the length where
+        there is no second segment.
+    """
+    ones = tf.ones([first.nrows(), 1], tf.int32)
+    separator = ones * vocabulary.sep_id
+    parts = [ones * vocabulary.cls_id, first, separator]
+    if second is not None:
+        parts += [second, separator]
+    return tf.concat(parts, axis=1), tf.cast(first.row_lengths(), tf.int32) + 2

@@ -84,6 +84,7 @@ class Dropout(keras.layers.Layer):
         super().__init__(**kwargs)
         self.rate = rate
         self.seed_generator = keras.random.SeedGenerator()
+        self.supports_masking = True
         self.built = True
 
     def call(self, x: Any, residual: Any = None, training: bool = False) -> Any:

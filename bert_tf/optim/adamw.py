@@ -34,7 +34,7 @@ class AdamW(MomentOptimizer):
             gradient,
             first,
             second,
-            self._factors(learning_rate, self.bias_correction),
+            self._factors(variable, learning_rate, self.bias_correction),
             beta_1=self.beta_1,
             beta_2=self.beta_2,
             epsilon=self.epsilon,

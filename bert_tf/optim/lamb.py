@@ -28,7 +28,7 @@ class Lamb(MomentOptimizer):
             gradient,
             first,
             second,
-            self._factors(learning_rate, bias_correction=True),
+            self._factors(variable, learning_rate, bias_correction=True),
             beta_1=self.beta_1,
             beta_2=self.beta_2,
             epsilon=self.epsilon,

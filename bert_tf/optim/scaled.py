@@ -1,10 +1,13 @@
 """What AdamW and LAMB share: moments, decay by name, scaled or skipped updates."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
+
+from bert_tf.optim.layer_rates import LayerRates
 
 # Neither decayed nor, in LAMB, adapted: biases and the two weights of a norm.
 _EXCLUDED = ("bias", "output_bias", "scale", "offset")
@@ -19,6 +22,7 @@ class MomentOptimizer(keras.optimizers.Optimizer):
         beta_1: decay of the first moment.
         beta_2: decay of the second moment.
         epsilon: added to the root of the second moment.
+        layer_rates: what the rate of each variable is multiplied by; None: nothing.
     """
 
     def __init__(
@@ -28,6 +32,7 @@ class MomentOptimizer(keras.optimizers.Optimizer):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-6,
+        layer_rates: LayerRates | None = None,
         **kwargs: Any,
     ) -> None:
         # Keras' own weight_decay would change the variable in a pass of its own,
@@ -37,6 +42,7 @@ class MomentOptimizer(keras.optimizers.Optimizer):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
+        self.layer_rates = layer_rates
         self._scale: Any = 1.0
 
     def build(self, variables: Sequence[Any]) -> None:
@@ -47,8 +53,9 @@ class MomentOptimizer(keras.optimizers.Optimizer):
         self._first, self._second = self.add_optimizer_variables(
             variables, ["first_moment", "second_moment"]
         )
+        self._paths = [variable.path for variable in variables]
         self._excluded = [
-            variable.path.rsplit("/", 1)[-1] in _EXCLUDED for variable in variables
+            path.rsplit("/", 1)[-1] in _EXCLUDED for path in self._paths
         ]
 
     def apply_scaled(self, gradients: Sequence[Any], scale: Any) -> None:
@@ -71,8 +78,13 @@ class MomentOptimizer(keras.optimizers.Optimizer):
         index = self._get_variable_index(variable)
         return self._first[index], self._second[index], self._excluded[index]
 
-    def _factors(self, learning_rate: Any, bias_correction: bool) -> Any:
+    def _factors(
+        self, variable: Any, learning_rate: Any, bias_correction: bool
+    ) -> Any:
         """float32 (4,): learning rate, gradient scale, and both corrections."""
+        if self.layer_rates is not None:
+            path = self._paths[self._get_variable_index(variable)]
+            learning_rate *= self.layer_rates.factor(path, self.iterations)
         step = ops.cast(self.iterations, "float32") + 1
         first = second = ops.ones(())
         if bias_correction:
@@ -89,7 +101,16 @@ class MomentOptimizer(keras.optimizers.Optimizer):
             "beta_1": self.beta_1,
             "beta_2": self.beta_2,
             "epsilon": self.epsilon,
+            "layer_rates": self.layer_rates and dataclasses.asdict(self.layer_rates),
         }
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: Any = None) -> "MomentOptimizer":
+        """The optimizer that `get_config` described."""
+        rates = config.pop("layer_rates", None)
+        optimizer = super().from_config(config, custom_objects)
+        optimizer.layer_rates = rates and LayerRates(**rates)
+        return optimizer
 
 
 def moved_moments(

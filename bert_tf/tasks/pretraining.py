@@ -8,6 +8,7 @@ from keras import ops
 from bert_tf.config import BertConfig
 from bert_tf.encoder import BertEncoder
 from bert_tf.layers import elementwise
+from bert_tf.layers.gather import gather_rows
 from bert_tf.layers.norm import LayerNorm
 
 
@@ -183,19 +184,6 @@ def _logits(rows: Any, table: Any, bias: Any) -> tuple[Any, Any]:
         return ops.matmul(upstream, narrow), ops.cast(of_table, "float32"), of_bias
 
     return ops.cast(ops.matmul(rows, ops.transpose(narrow)), "float32") + bias, gradient
-
-
-def gather_rows(x: Any, positions: Any) -> Any:
-    """The vectors at some positions of each row.
-
-    Args:
-        x: float (batch, sequence, hidden).
-        positions: int32 (batch, predictions).
-
-    Returns:
-        float (batch, predictions, hidden).
-    """
-    return ops.take_along_axis(x, positions[:, :, None], axis=1)
 
 
 class PretrainingObjective:

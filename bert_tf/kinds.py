@@ -1,0 +1,79 @@
+"""The kinds of tasks that a model can be fine-tuned for, in one table.
+
+Each kind is a data side (`data_pipelines.tasks`: examples to sequences) and a model
+side (`bert_tf.tasks`: model, objective, decoding in graph, answers).
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bert_tf import answers
+from bert_tf.tasks import classification, multiple_choice, span_qa, token_tagging
+from bert_tf.tasks.heads import EncoderWithHead
+from bert_tf.training import Objective
+from data_pipelines.tasks.classification import ClassificationEncoding
+from data_pipelines.tasks.multiple_choice import MultipleChoiceEncoding
+from data_pipelines.tasks.span_qa import SpanQAEncoding
+from data_pipelines.tasks.token_tagging import TokenTaggingEncoding
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What a kind of task is made of.
+
+    Attributes:
+        encoding: class of the data side.
+        model: class of the model.
+        objective: from the model and the weights of the classes (or None).
+        decode: from outputs and a batch to a dict of tensors; in graph.
+        answers: from examples, decoded rows, their origin and the encoding to one
+            answer for each example.
+    """
+
+    encoding: type
+    model: type[EncoderWithHead]
+    objective: Callable[[Any, Sequence[float] | None], Objective]
+    decode: Callable[[Any, Any], dict[str, Any]]
+    answers: Callable[..., list[Any]]
+
+
+KINDS = {
+    "classification": Kind(
+        ClassificationEncoding,
+        classification.BertClassifier,
+        lambda model, weights: classification.ClassificationObjective(weights),
+        classification.decode_classes,
+        answers.class_answers,
+    ),
+    "regression": Kind(
+        ClassificationEncoding,
+        classification.BertClassifier,
+        lambda model, weights: classification.RegressionObjective(),
+        classification.decode_scores,
+        answers.score_answers,
+    ),
+    "token_tagging": Kind(
+        TokenTaggingEncoding,
+        token_tagging.BertTagger,
+        lambda model, weights: token_tagging.TokenTaggingObjective(),
+        token_tagging.decode_tags,
+        answers.tag_answers,
+    ),
+    "span_qa": Kind(
+        SpanQAEncoding,
+        span_qa.BertSpanQA,
+        lambda model, weights: span_qa.SpanQAObjective(),
+        span_qa.decode_spans,
+        answers.span_answers,
+    ),
+    "multiple_choice": Kind(
+        MultipleChoiceEncoding,
+        multiple_choice.BertMultipleChoice,
+        lambda model, weights: multiple_choice.MultipleChoiceObjective(
+            model.num_choices
+        ),
+        classification.decode_classes,
+        answers.choice_answers,
+    ),
+}

@@ -1,0 +1,123 @@
+"""Vectors of tokens made of several layers (paper, section 5.3 and table 7)."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+# Table 7 of the paper, in its order.
+FEATURES = (
+    "embeddings",
+    "second_to_last",
+    "last",
+    "weighted_last_4",
+    "concat_last_4",
+    "weighted_all",
+)
+
+
+class LayerMix(keras.layers.Layer):
+    """Chooses, adds up or concatenates hidden states.
+
+    Args:
+        features: one of `FEATURES`. Weights of a sum are learned: their softmax, times
+            a learned factor, as in ELMo; the sum of all layers leaves out the
+            embeddings.
+
+    Call arguments:
+        hidden_states: list of float (rows, row length, hidden): the embeddings and
+            the output of each block.
+
+    Output:
+        float (rows, row length, hidden), or 4 hidden for a concatenation.
+
+    Raises:
+        ValueError: another name.
+    """
+
+    def __init__(self, features: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if features not in FEATURES:
+            raise ValueError(
+                f"Received features={features!r}. Expected one of {list(FEATURES)}."
+            )
+        self.features = features
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the weights of a sum; `input_shape` is a list, one for each state."""
+        if self.features.startswith("weighted"):
+            count = len(self._chosen(input_shape))
+            self.mix = self.add_weight(name="mix", shape=(count,), initializer="zeros")
+            self.factor = self.add_weight(name="factor", shape=(), initializer="ones")
+
+    def call(self, hidden_states: list[Any]) -> Any:
+        """See the class."""
+        chosen = self._chosen(hidden_states)
+        if self.features.startswith("concat"):
+            return ops.concatenate(chosen, axis=-1)
+        if self.features.startswith("weighted"):
+            weights = ops.softmax(ops.convert_to_tensor(self.mix)) * self.factor
+            weights = ops.cast(weights, chosen[0].dtype)
+            return sum(weights[i] * state for i, state in enumerate(chosen))
+        return chosen[0]
+
+    def width(self, hidden_dim: int, num_states: int) -> int:
+        """Features of a token of the output."""
+        if self.features.startswith("concat"):
+            return hidden_dim * len(self._chosen([None] * num_states))
+        return hidden_dim
+
+    def _chosen(self, states: list[Any]) -> list[Any]:
+        return {
+            "embeddings": states[:1],
+            "second_to_last": states[-2:-1],
+            "last": states[-1:],
+            "weighted_last_4": states[1:][-4:],
+            "concat_last_4": states[1:][-4:],
+            "weighted_all": states[1:],
+        }[self.features]
+
+    def get_config(self) -> dict:
+        """The arguments of the constructor."""
+        return {**super().get_config(), "features": self.features}
+
+
+class BiLSTM(keras.layers.Layer):
+    """Two layers of LSTMs in both directions, as on top of the paper's features.
+
+    Args:
+        units: of each direction.
+
+    Call arguments:
+        x: float (sequences, length, features).
+        mask: bool (sequences, length).
+
+    Output:
+        float (sequences, length, 2 units).
+    """
+
+    def __init__(self, units: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.units = units
+        self.directions = [
+            keras.layers.Bidirectional(
+                keras.layers.LSTM(units, return_sequences=True), name=f"layer_{index}"
+            )
+            for index in range(2)
+        ]
+
+    def build(self, input_shape: tuple) -> None:
+        """Makes the weights of both layers."""
+        for layer in self.directions:
+            layer.build(input_shape)
+            input_shape = (*input_shape[:-1], 2 * self.units)
+
+    def call(self, x: Any, mask: Any) -> Any:
+        """See the class."""
+        for layer in self.directions:
+            x = layer(x, mask=mask)
+        return x
+
+    def get_config(self) -> dict:
+        """The arguments of the constructor."""
+        return {**super().get_config(), "units": self.units}

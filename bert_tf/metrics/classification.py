@@ -1,0 +1,283 @@
+"""What predictions of classes and of scores are worth: numbers for tables and plots."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import scipy.stats
+import sklearn.metrics
+
+# A vector with one entry an example.
+Vector = Sequence[int] | Sequence[float] | np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelScores:
+    """Precision, recall and F1 of one label, or of one type of entity.
+
+    Attributes:
+        precision: of what was predicted to be it, how much is; 0 if nothing was.
+        recall: of what is it, how much was found; 0 if nothing is.
+        f1: their harmonic mean; 0 if both are.
+        support: how often it is there.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclasses.dataclass(frozen=True)
+class CalibrationBin:
+    """The examples whose confidence is in `(low, high]`.
+
+    Attributes:
+        low: bound, not included (0 is included in the first bin).
+        high: bound, included.
+        confidence: mean probability of the predicted class.
+        accuracy: how often the predicted class is right.
+        count: number of examples, at least one.
+    """
+
+    low: float
+    high: float
+    confidence: float
+    accuracy: float
+    count: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """Whether a model is right as often as it believes.
+
+    Attributes:
+        bins: in the order of confidence; those without examples are left out.
+        expected_error: distance of accuracy and confidence, mean over examples.
+    """
+
+    bins: tuple[CalibrationBin, ...]
+    expected_error: float
+
+
+def scores(
+    names: Sequence[str],
+    labels: Vector,
+    predictions: Vector,
+    *,
+    num_classes: int | None = None,
+) -> dict[str, float]:
+    """The named metrics of predictions.
+
+    Args:
+        names: keys of `METRICS`. `accuracy`, `f1` and `matthews` compare class ids,
+            `pearson` and `spearman` compare real numbers.
+        labels: `(examples,)`, what is right.
+        predictions: `(examples,)`, predicted class ids or numbers.
+        num_classes: of the model; None: as many as the ids need. With two, `f1` is
+            that of class 1, as GLUE has it for MRPC and QQP; with more it is the mean
+            F1 over the classes that occur (macro).
+
+    Raises:
+        ValueError: a name is unknown, the lengths differ or are zero, an id is not a
+            class, a number is not finite.
+    """
+    unknown = [name for name in names if name not in METRICS]
+    if unknown:
+        raise ValueError(
+            f"Received the metric names {unknown}. Expected some of {list(METRICS)}."
+        )
+    return {name: METRICS[name](labels, predictions, num_classes) for name in names}
+
+
+def confusion_matrix(
+    labels: Vector, predictions: Vector, num_classes: int | None = None
+) -> np.ndarray:
+    """How often which class was taken for which.
+
+    Returns:
+        int64 `(classes, classes)`: row = label, column = prediction.
+
+    Raises:
+        ValueError: as `scores`.
+    """
+    labels, predictions, num_classes = _ids(labels, predictions, num_classes)
+    cells = np.bincount(labels * num_classes + predictions, minlength=num_classes**2)
+    return cells.reshape(num_classes, num_classes)
+
+
+def label_scores(
+    labels: Vector, predictions: Vector, names: Sequence[str]
+) -> dict[str, LabelScores]:
+    """Precision, recall, F1 and support of each class.
+
+    Args:
+        labels: int `(examples,)`.
+        predictions: int `(examples,)`.
+        names: of the classes, in the order of their ids.
+
+    Raises:
+        ValueError: as `scores`.
+    """
+    labels, predictions, num_classes = _ids(labels, predictions, len(names))
+    columns = sklearn.metrics.precision_recall_fscore_support(
+        labels, predictions, labels=range(num_classes), zero_division=0
+    )
+    return {
+        name: LabelScores(float(precision), float(recall), float(f1), int(support))
+        for name, precision, recall, f1, support in zip(names, *columns, strict=True)
+    }
+
+
+def calibration(
+    probabilities: np.ndarray, labels: Vector, num_bins: int = 10
+) -> Calibration:
+    """Compares how sure a model is with how often it is right.
+
+    Guo et al. 2017, section 2: the confidence of an example is the probability of its
+    predicted class, the bins are equally wide.
+
+    Args:
+        probabilities: `(examples, classes)`, each row sums to 1.
+        labels: int `(examples,)`.
+        num_bins: into which 0 to 1 is divided.
+
+    Raises:
+        ValueError: shapes do not agree, rows are not probabilities, or there is
+            nothing to divide.
+    """
+    probabilities = np.asarray(probabilities, np.float64)
+    if probabilities.ndim != 2:
+        raise ValueError(
+            f"Received probabilities of shape {probabilities.shape}. Expected "
+            "(examples, classes): give those of both classes where there are two."
+        )
+    if num_bins < 1:
+        raise ValueError(f"Received num_bins={num_bins}. Expected 1 or more.")
+    sums = probabilities.sum(axis=1)
+    # bfloat16 and float16 outputs sum to 1 within some thousandths.
+    if not (np.all(probabilities >= 0) and np.allclose(sums, 1, atol=1e-2)):
+        raise ValueError(
+            f"Received rows that sum to {sums.min()} up to {sums.max()} with the "
+            f"smallest entry {probabilities.min()}. Expected probabilities: apply "
+            "softmax to logits first."
+        )
+    predictions = probabilities.argmax(axis=1)
+    label_ids, _, _ = _ids(labels, predictions, probabilities.shape[1])
+    confidence, right = probabilities.max(axis=1), predictions == label_ids
+    edges = np.linspace(0, 1, num_bins + 1)
+    places = np.clip(np.searchsorted(edges, confidence) - 1, 0, num_bins - 1)
+    bins, error = [], 0.0
+    for place in np.unique(places):
+        inside = places == place
+        mean, accuracy = float(confidence[inside].mean()), float(right[inside].mean())
+        count, low, high = int(inside.sum()), edges[place], edges[place + 1]
+        bins.append(CalibrationBin(float(low), float(high), mean, accuracy, count))
+        error += count / len(confidence) * abs(accuracy - mean)
+    return Calibration(tuple(bins), error)
+
+
+def collapsed(predictions: Vector, labels: Vector | None = None) -> bool:
+    """Whether a model says the same class of everything.
+
+    A fine-tuning that fails does so most often: too high a learning rate, too few
+    steps, or weights that were not loaded.
+
+    Args:
+        predictions: class ids `(examples,)`.
+        labels: class ids `(examples,)`: if they are all of one class, one prediction
+            is no sign of failure. None: they are of several classes.
+    """
+    several = labels is None or len(np.unique(np.asarray(labels))) > 1
+    return several and len(np.unique(np.asarray(predictions))) == 1
+
+
+def _accuracy(labels: Vector, predictions: Vector, num_classes: int | None) -> float:
+    labels, predictions, _ = _ids(labels, predictions, num_classes)
+    return float(np.mean(labels == predictions))
+
+
+def _f1(labels: Vector, predictions: Vector, num_classes: int | None) -> float:
+    labels, predictions, num_classes = _ids(labels, predictions, num_classes)
+    average = "binary" if num_classes == 2 else "macro"
+    return float(
+        sklearn.metrics.f1_score(labels, predictions, average=average, zero_division=0)
+    )
+
+
+def _matthews(labels: Vector, predictions: Vector, num_classes: int | None) -> float:
+    labels, predictions, _ = _ids(labels, predictions, num_classes)
+    return float(sklearn.metrics.matthews_corrcoef(labels, predictions))
+
+
+def _pearson(labels: Vector, predictions: Vector, _: int | None) -> float:
+    return _correlation(scipy.stats.pearsonr, labels, predictions)
+
+
+def _spearman(labels: Vector, predictions: Vector, _: int | None) -> float:
+    return _correlation(scipy.stats.spearmanr, labels, predictions)
+
+
+def _correlation(function: Callable, labels: Vector, predictions: Vector) -> float:
+    labels, predictions = _aligned(labels, predictions)
+    labels, predictions = labels.astype(np.float64), predictions.astype(np.float64)
+    for name, values in (("labels", labels), ("predictions", predictions)):
+        if not np.all(np.isfinite(values)):
+            raise ValueError(
+                f"Received {np.sum(~np.isfinite(values))} {name} of {len(values)} that "
+                "are NaN or infinite. Expected numbers: a loss that diverged gives "
+                "such predictions, an example without a score such labels."
+            )
+    # Undefined for constants; as a score of a model it is that of a blind guess.
+    # The range, not the variance: the mean of equal floats need not equal them.
+    if np.ptp(labels) == 0 or np.ptp(predictions) == 0:
+        return 0.0
+    return float(function(labels, predictions).statistic)
+
+
+def _ids(
+    labels: Vector, predictions: Vector, num_classes: int | None
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Labels and predictions as checked class ids, and how many classes there are."""
+    labels, predictions = _aligned(labels, predictions)
+    for name, values in (("labels", labels), ("predictions", predictions)):
+        whole = np.issubdtype(values.dtype, np.number) and np.all(values % 1 == 0)
+        if not whole or values.min() < 0:
+            raise ValueError(
+                f"Received {name} such as {np.unique(values)[:5].tolist()}. Expected "
+                "class ids 0, 1, …: take the argmax of logits, and leave out examples "
+                "without a label."
+            )
+    largest = int(max(labels.max(), predictions.max()))
+    if num_classes is None:
+        # One class is a binary task of which only the first class is seen.
+        num_classes = max(largest + 1, 2)
+    if largest >= num_classes:
+        raise ValueError(
+            f"Received the class id {largest} with num_classes={num_classes}. "
+            f"Expected ids below {num_classes}: labels and model must have the same "
+            "classes."
+        )
+    return labels.astype(np.int64), predictions.astype(np.int64), num_classes
+
+
+def _aligned(labels: Vector, predictions: Vector) -> tuple[np.ndarray, np.ndarray]:
+    labels, predictions = np.asarray(labels), np.asarray(predictions)
+    if labels.ndim != 1 or labels.shape != predictions.shape:
+        raise ValueError(
+            f"Received labels of shape {labels.shape} and predictions of shape "
+            f"{predictions.shape}. Expected one of each for each example: (examples,)."
+        )
+    if not len(labels):
+        raise ValueError("Received no examples. Expected at least one to score.")
+    return labels, predictions
+
+
+# Name → function of labels, predictions and the number of classes.
+METRICS: dict[str, Callable[[Vector, Vector, int | None], float]] = {
+    "accuracy": _accuracy,
+    "f1": _f1,
+    "matthews": _matthews,
+    "pearson": _pearson,
+    "spearman": _spearman,
+}

@@ -1,0 +1,40 @@
+"""Learning rates that depend on the depth of a layer."""
+
+import dataclasses
+import re
+from typing import Any
+
+from keras import ops
+
+_BLOCK = re.compile(r"encoder/block_(\d+)/")
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerRates:
+    """What the learning rate of a variable is multiplied by.
+
+    Attributes:
+        num_layers: blocks of the encoder.
+        decay: of each layer against the one above it; 1: all learn alike. (Howard and
+            Ruder 2018, section 3.2: discriminative fine-tuning.)
+        unfreeze_every: steps after which the next layer below begins to learn, the
+            head first; 0: all from the start. (The same, section 3.3.)
+    """
+
+    num_layers: int
+    decay: float = 1.0
+    unfreeze_every: int = 0
+
+    def depth(self, path: str) -> int:
+        """0 for the head and the pooler, 1 for the top block, and so on down."""
+        if "encoder/embeddings/" in path:
+            return self.num_layers + 1
+        block = _BLOCK.search(path)
+        return self.num_layers - int(block.group(1)) if block else 0
+
+    def factor(self, path: str, step: Any) -> Any:
+        """The factor of the variable with this path at a step, float32."""
+        depth = self.depth(path)
+        begins = depth * self.unfreeze_every
+        learns = ops.cast(step >= begins, "float32") if begins else 1.0
+        return self.decay**depth * learns

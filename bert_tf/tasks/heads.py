@@ -1,0 +1,144 @@
+"""What the models of all tasks begin with: an encoder, fine-tuned or frozen."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from bert_tf.config import BertConfig
+from bert_tf.encoder import BertEncoder
+from bert_tf.layers.dropout import Dropout
+from bert_tf.layers.gather import gather_tokens
+from bert_tf.layers.layer_mix import BiLSTM, LayerMix
+
+
+class EncoderWithHead(keras.Model):
+    """An encoder, and one dense layer on vectors of it (paper, section 3.2).
+
+    Args:
+        config: of the encoder.
+        num_outputs: width of the dense layer.
+        features: None: the encoder is trained and its last layer used. A name of
+            `layer_mix.FEATURES`: it is frozen, and the head reads these features.
+        lstm_units: width of each direction of a two-layer BiLSTM before the dense
+            layer; 0: none. With features only.
+        dropout: rate before the dense layer; None: that of the encoder.
+        dtype: a Keras dtype policy.
+
+    Raises:
+        ValueError: a BiLSTM without features.
+    """
+
+    def __init__(
+        self,
+        config: BertConfig,
+        num_outputs: int,
+        features: str | None = None,
+        lstm_units: int = 0,
+        dropout: float | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(dtype=dtype, **kwargs)
+        if lstm_units and features is None:
+            raise ValueError(
+                f"Received lstm_units={lstm_units} without features. Expected features "
+                "of a frozen encoder below a BiLSTM: choose them, or leave it out."
+            )
+        policy = self.dtype_policy
+        self.num_outputs = num_outputs
+        self.features = features
+        self.lstm_units = lstm_units
+        self.dropout_rate = config.hidden_dropout_prob if dropout is None else dropout
+        self.encoder = BertEncoder(config, name="encoder", dtype=policy)
+        self.encoder.trainable = features is None
+        self.mix = self.bilstm = None
+        if features is not None:
+            self.mix = LayerMix(features, name="mix", dtype=policy)
+        if lstm_units:
+            self.bilstm = BiLSTM(lstm_units, name="bilstm", dtype="float32")
+        self.dropout = Dropout(self.dropout_rate, dtype=policy)
+        self.head = keras.layers.Dense(
+            num_outputs,
+            kernel_initializer=keras.initializers.TruncatedNormal(
+                stddev=config.initializer_range
+            ),
+            name="head",
+            # A few outputs: nothing is gained by a narrow dtype, and ties are lost.
+            dtype="float32",
+        )
+        self.build({"token_ids": (None, None)})
+
+    def build(self, input_shape: Any = None) -> None:
+        """Makes all weights."""
+        config = self.encoder.config
+        num_states = config.num_hidden_layers + 1
+        width = config.hidden_size
+        if self.mix is not None:
+            self.mix.build([(None, None, width)] * num_states)
+            width = self.mix.width(width, num_states)
+        if self.bilstm is not None:
+            self.bilstm.build((None, None, width))
+            width = 2 * self.lstm_units
+        self.head.build((None, width))
+        self.built = True
+
+    def token_vectors(self, inputs: dict[str, Any], training: bool) -> dict[str, Any]:
+        """The encoder's outputs, `sequence_output` being the features if there are."""
+        if self.mix is None:
+            return self.encoder(inputs, training=training)
+        # Features are those of evaluation: the encoder does not learn.
+        encoded = self.encoder(inputs, training=False)
+        states = [ops.stop_gradient(state) for state in encoded["hidden_states"]]
+        return {**encoded, "sequence_output": self.mix(states)}
+
+    def scores(self, vectors: Any, training: bool) -> Any:
+        """float32 logits of the dense layer, for vectors of any leading shape."""
+        vectors = self.dropout(vectors, training=training)
+        return self.head(ops.cast(vectors, "float32"))
+
+    def through_lstm(self, vectors: Any, mask: Any) -> Any:
+        """The vectors of whole sequences, through the BiLSTM if there is one."""
+        if self.bilstm is None:
+            return vectors
+        return self.bilstm(ops.cast(vectors, "float32"), mask)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor."""
+        return {
+            **self.encoder.get_config(),
+            "name": self.name,
+            "num_outputs": self.num_outputs,
+            "features": self.features,
+            "lstm_units": self.lstm_units,
+            "dropout": self.dropout_rate,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "EncoderWithHead":
+        """The model that `get_config` described."""
+        return cls(BertConfig.from_dict(config.pop("config")), **config)
+
+
+def sequence_layout(inputs: dict[str, Any], width: int | None = None) -> tuple:
+    """Where the tokens of each sequence stand in all rows laid end to end.
+
+    Args:
+        inputs: packed rows, see `data_pipelines.finetuning.pack_batch`.
+        width: tokens to take of each sequence; None: a whole row.
+
+    Returns:
+        int32 (sequences, width), and bool (sequences, width): whether the token is one
+        of the sequence.
+    """
+    rows, length = ops.shape(inputs["token_ids"])
+    places = ops.arange(length if width is None else width, dtype="int32")[None, :]
+    tokens = inputs["first_tokens"][:, None] + places
+    mask = places < inputs["lengths"][:, None]
+    return ops.minimum(tokens, rows * length - 1), mask
+
+
+def sequence_vectors(x: Any, inputs: dict[str, Any]) -> tuple[Any, Any]:
+    """Packed rows as one row for each sequence, and its mask."""
+    tokens, mask = sequence_layout(inputs)
+    return gather_tokens(x, tokens), mask

@@ -1,0 +1,216 @@
+"""Files with a word a line, as those of CoNLL-2003 and CoNLL-U, to tagged sentences."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from data_pipelines.datasets.examples import TaggedSentence
+from data_pipelines.datasets.sources import Files, Reading, Split, TfdsSplit
+from data_pipelines.datasets.tagging_schemes import to_iob2
+from data_pipelines.datasets.text_files import read_lines
+from data_pipelines.datasets.text_tables import unknown_label
+
+_DOCUMENT_LINE = "-DOCSTART-"
+# ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC.
+_CONLLU_COLUMNS = 10
+UPOS_COLUMN = 3
+
+# In the order in which TFDS numbers them.
+NER_TAGS = (
+    *("O", "B-PER", "I-PER", "B-ORG", "I-ORG"),
+    *("B-LOC", "I-LOC", "B-MISC", "I-MISC"),
+)
+POS_TAGS = (
+    *('"', "''", "#", "$", "(", ")", ",", ".", ":", "``", "CC", "CD", "DT", "EX", "FW"),
+    *("IN", "JJ", "JJR", "JJS", "LS", "MD", "NN", "NNP", "NNPS", "NNS", "NN|SYM"),
+    *("PDT", "POS", "PRP", "PRP$", "RB", "RBR", "RBS", "RP", "SYM", "TO", "UH", "VB"),
+    *("VBD", "VBG", "VBN", "VBP", "VBZ", "WDT", "WP", "WP$", "WRB"),
+)
+UPOS_TAGS = (
+    *("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART"),
+    *("PRON", "PROPN", "PUNCT", "SCONJ", "SYM", "VERB", "X"),
+)
+CONLL2003_SPLITS = {
+    "train": Split((Files(("eng.train",)), Files(("train.txt",))), "conll2003:train"),
+    "dev": Split((Files(("eng.testa",)), Files(("valid.txt",))), "conll2003:dev"),
+    "test": Split((Files(("eng.testb",)), Files(("test.txt",))), "conll2003:test"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ConllFile:
+    """Sentences between empty lines, columns between tabs or spaces.
+
+    Files that end in `.conllu` are read as CoNLL-U: words of several tokens (`1-2`)
+    and words that are not in the text (`1.1`) are left out, and `# newdoc` opens a
+    document, as a line `-DOCSTART-` does in other files.
+
+    Attributes:
+        tag_column: of the tags, from 0, or from the end, -1 being the last.
+        are_entities: tags become IOB2, in whatever scheme they are; else they are left
+            as they are.
+        tfds_feature: what TFDS calls the tags.
+    """
+
+    tag_column: int = -1
+    are_entities: bool = True
+    tfds_feature: str = ""
+
+    def read_files(
+        self, paths: Sequence[str], files: Files, reading: Reading
+    ) -> Iterator[TaggedSentence]:
+        """The sentences of all files.
+
+        Raises:
+            ValueError: a line has too few or too many columns, or a tag is not as it
+                should be.
+        """
+        documents = sentences = 0
+        for path in paths:
+            is_open = False
+            for sentence in self._sentences(path, reading):
+                documents += sentence.opens_document or not is_open
+                is_open |= sentence.opens_document
+                number, sentences = sentences, sentences + 1
+                if sentence.tags is None and reading.role != "test":
+                    reading.log.skip("no tags", sentence.place)
+                    continue
+                where = f"{path}, {sentence.place}"
+                tags = self._checked(sentence.tags, reading, where)
+                reading.log.use()
+                name = sentence.name or str(number)
+                yield TaggedSentence(name, tuple(sentence.words), tags, documents - 1)
+
+    def read_tfds(self, data: TfdsSplit, reading: Reading) -> Iterator[TaggedSentence]:
+        """The sentences of a split of TFDS, which does not tell documents apart."""
+        names = data.features[self.tfds_feature].feature.names
+        for number, example in enumerate(data.examples):
+            place = f"example {number}"
+            words = [word.decode("utf-8") for word in example["tokens"]]
+            tags = [names[index] for index in example[self.tfds_feature]]
+            # "_" stands for no tag, at words of several tokens that follow it.
+            if len(words) == len(tags):
+                kept = [i for i, tag in enumerate(tags) if tag != "_"]
+                words, tags = [words[i] for i in kept], [tags[i] for i in kept]
+            if not any(word.strip() for word in words):
+                reading.log.skip("no words", place)
+                continue
+            checked = self._checked(tags, reading, f"{data.source}, {place}")
+            reading.log.use()
+            name = example["idx"].decode("utf-8") if "idx" in example else str(number)
+            yield TaggedSentence(name, tuple(words), checked, number)
+
+    def _checked(
+        self, tags: Sequence[str] | None, reading: Reading, where: str
+    ) -> tuple[str, ...] | None:
+        if tags is None:
+            return None
+        try:
+            checked = to_iob2(tags) if self.are_entities else tuple(tags)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
+        for tag in checked:
+            if reading.labels is not None and tag not in reading.labels:
+                raise unknown_label(tag, where, reading.labels)
+        return checked
+
+    def _sentences(self, path: str, reading: Reading) -> Iterator["_Sentence"]:
+        if path.lower().removesuffix(".gz").endswith(".conllu"):
+            return _conllu_sentences(path, self.tag_column)
+        return _column_sentences(path, self.tag_column, reading.role == "test")
+
+
+@dataclasses.dataclass
+class _Sentence:
+    """What stands between two empty lines; `place` is its first word's line."""
+
+    place: str
+    words: list[str] = dataclasses.field(default_factory=list)
+    tags: list[str] | None = None
+    opens_document: bool = False
+    name: str | None = None
+
+
+def _column_sentences(
+    path: str, tag_column: int, may_lack_tags: bool
+) -> Iterator[_Sentence]:
+    num_columns = None
+    opens_document = False
+    sentence = None
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip() or line.startswith(_DOCUMENT_LINE):
+            if sentence is not None:
+                yield sentence
+                sentence, opens_document = None, False
+            opens_document |= bool(line.strip())
+            continue
+        columns = line.split("\t") if "\t" in line else line.split()
+        if num_columns is None:
+            num_columns = len(columns)
+        has_tags = _has_column(tag_column, num_columns)
+        if len(columns) != num_columns or not (has_tags or may_lack_tags):
+            raise _wrong_columns(path, number, columns, num_columns, tag_column)
+        if not columns[0].strip() or (has_tags and not columns[tag_column].strip()):
+            raise ValueError(
+                f"{path}, line {number}: received {line!r}, with an empty word or tag. "
+                "Expected both: correct the line."
+            )
+        if sentence is None:
+            sentence = _Sentence(f"line {number}", opens_document=opens_document)
+            sentence.tags = [] if has_tags else None
+        sentence.words.append(columns[0])
+        if sentence.tags is not None:
+            sentence.tags.append(columns[tag_column])
+    if sentence is not None:
+        yield sentence
+
+
+def _has_column(tag_column: int, num_columns: int) -> bool:
+    place = tag_column if tag_column >= 0 else num_columns + tag_column
+    return 0 < place < num_columns
+
+
+def _wrong_columns(
+    path: str, number: int, columns: list[str], num_columns: int, tag_column: int
+) -> ValueError:
+    if len(columns) != num_columns:
+        expected = f"{num_columns}, as the lines before it or CoNLL-U has"
+    else:
+        expected = f"a word and a tag in column {tag_column}, counted from 0"
+    return ValueError(
+        f"{path}, line {number}: received {len(columns)} columns, "
+        f"{str(columns)[:200]}. Expected {expected}: correct the line or tag_column, "
+        "and put an empty line between sentences."
+    )
+
+
+def _conllu_sentences(path: str, tag_column: int) -> Iterator[_Sentence]:
+    sentence = _Sentence("")
+    for number, line in enumerate(read_lines(path), start=1):
+        if line.startswith("#"):
+            name, _, value = line[1:].partition("=")
+            sentence.opens_document |= name.split()[:1] == ["newdoc"]
+            if name.strip() == "sent_id":
+                sentence.name = value.strip()
+            continue
+        if not line.strip():
+            if sentence.words:
+                yield _without_blank_tags(sentence)
+                sentence = _Sentence("")
+            continue
+        columns = line.split("\t")
+        has_tags = _has_column(tag_column, _CONLLU_COLUMNS)
+        if len(columns) != _CONLLU_COLUMNS or not has_tags:
+            raise _wrong_columns(path, number, columns, _CONLLU_COLUMNS, tag_column)
+        if not columns[0].isdigit():
+            continue
+        sentence.place = sentence.place or f"line {number}"
+        sentence.words.append(columns[1])
+        sentence.tags = [*(sentence.tags or []), columns[tag_column]]
+    if sentence.words:
+        yield _without_blank_tags(sentence)
+
+
+def _without_blank_tags(sentence: _Sentence) -> _Sentence:
+    if sentence.tags is not None and "_" in sentence.tags:
+        sentence.tags = None
+    return sentence

@@ -1,0 +1,132 @@
+"""What is learned from, and answered, in plain Python: one dataclass a kind."""
+
+import dataclasses
+from collections.abc import Iterable
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TextExample:
+    """A text, or a pair of texts, with a class or a score.
+
+    Attributes:
+        id: the index or name that the data gives it, else its number from 0.
+        first: not blank.
+        second: None where texts are single.
+        label: the name of a class (classification), a score (regression), or None
+            where it is not known.
+    """
+
+    id: str
+    first: str
+    second: str | None
+    label: str | float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TaggedSentence:
+    """Words with a tag each.
+
+    Attributes:
+        id: the name that the data gives it, else its number from 0.
+        words: at least one; none is blank.
+        tags: as many, or None where they are not known. Tags of entities are in the
+            scheme IOB2: every entity begins with `B-`.
+        document: equal for the sentences of one document, and only for these. A
+            sentence of data without documents is a document of its own.
+
+    Raises:
+        ValueError: there are more or fewer tags than words.
+    """
+
+    id: str
+    words: tuple[str, ...]
+    tags: tuple[str, ...] | None
+    document: int
+
+    def __post_init__(self) -> None:
+        if self.tags is not None and len(self.tags) != len(self.words):
+            raise ValueError(
+                f"Sentence {self.id}: received {len(self.words)} words and "
+                f"{len(self.tags)} tags. Expected a tag for each word."
+            )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """A span of the context.
+
+    Attributes:
+        text: not blank.
+        start: its first character in the context; -1: the text is not there, so that
+            it can be compared with, but not trained on.
+    """
+
+    text: str
+    start: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Question:
+    """A question on a text.
+
+    Attributes:
+        id: what the data calls it.
+        title: of the article that the context is from; "" if it is not known.
+        question: not blank.
+        context: not blank.
+        answers: what people answered, the same perhaps several times. Those that
+            stand in the context come first. Empty if there is no answer, or none is
+            known.
+        is_impossible: known to have no answer in the context.
+    """
+
+    id: str
+    title: str
+    question: str
+    context: str
+    answers: tuple[Answer, ...]
+    is_impossible: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ChoiceExample:
+    """A text and what may follow it: `[CLS] first [SEP] choice [SEP]` for each choice.
+
+    Attributes:
+        id: the name that the data gives it, else its number from 0.
+        first: not blank.
+        choices: at least two.
+        label: which of the choices is right, from 0; None if it is not known.
+    """
+
+    id: str
+    first: str
+    choices: tuple[str, ...]
+    label: int | None
+
+
+Example = TextExample | TaggedSentence | Question | ChoiceExample
+
+
+def labels_in(examples: Iterable[Example]) -> tuple[str, ...]:
+    """The names of classes or tags that examples have, in the order of their ids.
+
+    Names are in alphabetical order, numbers in theirs; `O`, no entity, comes first.
+
+    Raises:
+        ValueError: there are less than two.
+    """
+    found: set[str] = set()
+    for example in examples:
+        if isinstance(example, TaggedSentence):
+            found.update(example.tags or ())
+        elif isinstance(example, TextExample) and isinstance(example.label, str):
+            found.add(example.label)
+    if len(found) < 2:
+        raise ValueError(
+            f"Received examples with the labels {sorted(found)}. Expected at least two "
+            "different ones: check which column is the label's."
+        )
+    if all(label.isascii() and label.isdigit() for label in found):
+        return tuple(sorted(found, key=lambda label: (int(label), label)))
+    return tuple(sorted(found, key=lambda label: (label != "O", label)))

@@ -1,0 +1,88 @@
+"""An account of what was read: nothing is left out without being counted."""
+
+_MAX_NAMED = 3
+
+
+class ReadLog:
+    """Counts the examples of one split; `used + skipped == read` at any time.
+
+    Args:
+        name: of the split, as it is printed.
+
+    Attributes:
+        used: examples that were handed on.
+        skips: how many were left out, by reason.
+        warnings: how many were handed on though something is odd, by reason; one
+            example may have several.
+        notes: what else is worth knowing.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.used = 0
+        self.skips: dict[str, int] = {}
+        self.warnings: dict[str, int] = {}
+        self.notes: list[str] = []
+        self._named: dict[tuple[str, str], list[str]] = {}
+
+    def use(self) -> None:
+        """Counts an example that is handed on."""
+        self.used += 1
+
+    def skip(self, reason: str, where: str) -> None:
+        """Counts an example that is left out.
+
+        Args:
+            reason: in words, the same for all examples of a sort.
+            where: its id or line; the first few are printed.
+        """
+        self._count("skipped", self.skips, reason, where)
+
+    def warn(self, reason: str, where: str) -> None:
+        """Counts something odd, with arguments as `skip` takes them."""
+        self._count("warning", self.warnings, reason, where)
+
+    def note(self, text: str) -> None:
+        """Adds a line, unless it is there."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    @property
+    def skipped(self) -> int:
+        """Examples that were left out."""
+        return sum(self.skips.values())
+
+    @property
+    def read(self) -> int:
+        """All examples."""
+        return self.used + self.skipped
+
+    def lines(self) -> list[str]:
+        """What is printed to the user.
+
+        For example:
+
+            train: 87,599 read, 87,597 used, 2 skipped
+            train: 2 skipped: empty text (line 17, line 90)
+            train: 1 warning: answer not where it is said to be (q17)
+        """
+        lines = [f"{self.read:,} read, {self.used:,} used, {self.skipped:,} skipped"]
+        for reason, count in self.skips.items():
+            lines.append(f"{count:,} skipped: {self._named_in('skipped', reason)}")
+        for reason, count in self.warnings.items():
+            word = "warning" if count == 1 else "warnings"
+            lines.append(f"{count:,} {word}: {self._named_in('warning', reason)}")
+        return [f"{self.name}: {line}" for line in [*lines, *self.notes]]
+
+    def _count(
+        self, sort: str, counts: dict[str, int], reason: str, where: str
+    ) -> None:
+        counts[reason] = counts.get(reason, 0) + 1
+        named = self._named.setdefault((sort, reason), [])
+        if len(named) <= _MAX_NAMED:
+            named.append(where)
+
+    def _named_in(self, sort: str, reason: str) -> str:
+        named = self._named[sort, reason]
+        names = [*named[:_MAX_NAMED], *(["…"] if len(named) > _MAX_NAMED else [])]
+        return f"{reason} ({', '.join(names)})"

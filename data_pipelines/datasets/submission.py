@@ -1,0 +1,97 @@
+"""Predictions as the files that the leaderboard of GLUE takes."""
+
+import math
+import os
+import uuid
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from data_pipelines.datasets.glue import BINARY, ENTAILMENT, INFERENCE
+
+# File and labels, None for scores, of dataset and split.
+SUBMISSIONS: dict[tuple[str, str], tuple[str, tuple[str, ...] | None]] = {
+    ("glue/cola", "test"): ("CoLA.tsv", BINARY),
+    ("glue/sst2", "test"): ("SST-2.tsv", BINARY),
+    ("glue/mrpc", "test"): ("MRPC.tsv", BINARY),
+    ("glue/stsb", "test"): ("STS-B.tsv", None),
+    ("glue/qqp", "test"): ("QQP.tsv", BINARY),
+    ("glue/mnli", "test"): ("MNLI-m.tsv", INFERENCE),
+    ("glue/mnli", "test_mismatched"): ("MNLI-mm.tsv", INFERENCE),
+    ("glue/qnli", "test"): ("QNLI.tsv", ENTAILMENT),
+    ("glue/rte", "test"): ("RTE.tsv", ENTAILMENT),
+    ("glue/wnli", "test"): ("WNLI.tsv", BINARY),
+    ("glue/ax", "test"): ("AX.tsv", INFERENCE),
+}
+_MIN_SCORE, _MAX_SCORE = 0.0, 5.0
+
+
+def write_submission(
+    folder: str,
+    dataset: str,
+    split: str,
+    ids: Sequence[str],
+    predictions: Sequence[str] | Sequence[float],
+) -> str:
+    """Writes the file of one task, whole or not at all.
+
+    Args:
+        folder: local or remote; made if it is not there.
+        dataset: such as `glue/rte`.
+        split: of the dataset, `test` or `test_mismatched`.
+        ids: of the examples; the column `index`.
+        predictions: a label of each, or a score (STS-B), of which three decimals
+            between 0 and 5 are written.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        ValueError: the leaderboard has no such task, there are more or fewer
+            predictions than ids or an id is there twice, or a prediction is none of
+            the labels, or no number.
+    """
+    if (dataset, split) not in SUBMISSIONS:
+        raise ValueError(
+            f"Received dataset={dataset!r} and split={split!r}. Expected one of "
+            f"{[' '.join(key) for key in SUBMISSIONS]}, which the leaderboard of GLUE "
+            "takes."
+        )
+    if len(ids) != len(predictions) or len(set(ids)) != len(ids) or not ids:
+        raise ValueError(
+            f"Received {len(ids)} ids, {len(set(ids))} of them different, and "
+            f"{len(predictions)} predictions. Expected one prediction for each id of "
+            f"the split {split!r} of {dataset}."
+        )
+    name, labels = SUBMISSIONS[dataset, split]
+    texts = [_text(prediction, labels, dataset) for prediction in predictions]
+    rows = ["index\tprediction", *map("\t".join, zip(ids, texts, strict=True))]
+
+    path = os.path.join(folder, name)
+    tf.io.gfile.makedirs(folder)
+    partial = f"{path}.{uuid.uuid4().hex}.partial"
+    try:
+        with tf.io.gfile.GFile(partial, "w") as file:
+            file.write("".join(f"{row}\n" for row in rows))
+        tf.io.gfile.rename(partial, path, overwrite=True)
+    except BaseException:
+        if tf.io.gfile.exists(partial):
+            tf.io.gfile.remove(partial)
+        raise
+    return path
+
+
+def _text(prediction: str | float, labels: tuple[str, ...] | None, dataset: str) -> str:
+    if labels is None:
+        if isinstance(prediction, str) or not math.isfinite(prediction):
+            raise ValueError(
+                f"Received the prediction {prediction!r} for {dataset}. Expected a "
+                "finite number."
+            )
+        return f"{min(max(float(prediction), _MIN_SCORE), _MAX_SCORE):.3f}"
+    if prediction not in labels:
+        raise ValueError(
+            f"Received the prediction {prediction!r} for {dataset}. Expected one of "
+            f"{list(labels)}."
+        )
+    return str(prediction)

@@ -1,0 +1,199 @@
+"""Rows of CSV, TSV and JSON lines: every value a string, every row with its place."""
+
+import csv
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from data_pipelines.datasets.read_log import ReadLog
+from data_pipelines.datasets.text_files import read_lines
+
+# Of one field. The module's own limit, 131,072, is less than some documents have.
+_MAX_FIELD_CHARACTERS = 1 << 24
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a table.
+
+    Attributes:
+        values: by column, as they are written.
+        source: the file.
+        place: where in it, such as "line 17".
+    """
+
+    values: dict[str, str]
+    source: str
+    place: str
+
+    def get(self, *columns: str) -> str | None:
+        """The value of the first of these columns that there is."""
+        for column in columns:
+            if column in self.values:
+                return self.values[column]
+        return None
+
+    def value(self, *columns: str) -> str:
+        """As `get`, but one of the columns has to be there.
+
+        Raises:
+            ValueError: there is none.
+        """
+        value = self.get(*columns)
+        if value is None:
+            raise ValueError(
+                f"{self.where}: no column {' or '.join(map(repr, columns))} but "
+                f"{str(list(self.values))[:300]}. Expected it to be there: name the "
+                "columns that are meant, or, if the first line of the file is no "
+                "header, all of its columns."
+            )
+        return value
+
+    @property
+    def where(self) -> str:
+        """File and place, for messages."""
+        return f"{self.source}, {self.place}"
+
+
+def read_rows(
+    path: str, names: Sequence[str] | None = None, ragged: ReadLog | None = None
+) -> Iterator[Row]:
+    r"""The rows of one file, read as they are asked for.
+
+    A file `a.tsv` with the lines `["id\ttext", "7\tSo-called \"it"]` gives the row
+    `Row({"id": "7", "text": 'So-called "it'}, "a.tsv", "line 2")`.
+
+    The format is told by the name, and each may be compressed (`.gz`):
+
+    - `.csv`: commas, and quotes around fields that hold commas, quotes or line ends.
+    - `.tsv`, `.txt`: tabs. Quotes are characters as others are, as in the files of
+      GLUE.
+    - `.jsonl`, `.json`: an object a line. Values that are no strings become what JSON
+      writes for them, null "".
+
+    Args:
+        path: local or remote.
+        names: of the columns, if the first line of a CSV or TSV is no header.
+        ragged: rows with too few or too many fields are skipped, and counted here.
+            None: they are an error.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: its name tells no format, it is no UTF-8 text, has no rows, or a
+            row is not as it should be.
+    """
+    ending = path.lower().removesuffix(".gz").rpartition(".")[2]
+    if ending not in FORMATS:
+        raise ValueError(
+            f"Received the table {path!r}. Expected a name that ends in one of "
+            f"{list(FORMATS)}, or in these and .gz: rename it as what it is."
+        )
+    is_empty = True
+    for row in FORMATS[ending](path, names, ragged):
+        is_empty = False
+        yield row
+    if is_empty:
+        raise ValueError(
+            f"{path} has no rows. Expected some, after the header if it has one."
+        )
+
+
+def _read_csv(
+    path: str, names: Sequence[str] | None, ragged: ReadLog | None
+) -> Iterator[Row]:
+    csv.field_size_limit(_MAX_FIELD_CHARACTERS)
+    reader = csv.reader((f"{line}\n" for line in read_lines(path)), strict=True)
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        line = 1
+        try:
+            for fields in reader:
+                yield line, fields or [""]
+                line = reader.line_num + 1
+        except csv.Error as error:
+            raise ValueError(
+                f"{path}, line {line}: no CSV ({error}). Expected quotes around a "
+                'field to be closed, and doubled ("") inside of it: correct the row, '
+                "or write tabs between the fields and name the file .tsv."
+            ) from None
+
+    return _rows(path, rows(), names, ragged)
+
+
+def _read_tsv(
+    path: str, names: Sequence[str] | None, ragged: ReadLog | None
+) -> Iterator[Row]:
+    lines = enumerate(read_lines(path), start=1)
+    rows = ((number, line.split("\t")) for number, line in lines)
+    return _rows(path, rows, names, ragged)
+
+
+def _rows(
+    path: str,
+    rows: Iterator[tuple[int, list[str]]],
+    names: Sequence[str] | None,
+    ragged: ReadLog | None,
+) -> Iterator[Row]:
+    if names is None:
+        _, names = next(rows)
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"{path}: the header has the columns {twice} more than once. Expected "
+                "a name of its own for each column: rename them."
+            )
+    for line, fields in rows:
+        if len(fields) == len(names):
+            yield Row(dict(zip(names, fields, strict=True)), path, f"line {line}")
+        elif fields == [""]:
+            continue
+        elif ragged is not None:
+            ragged.skip("wrong number of fields", f"line {line}")
+        else:
+            raise ValueError(
+                f"{path}, line {line}: received {len(fields)} fields, expected "
+                f"{len(names)}: {str(list(names))[:300]}. Correct the row: a separator "
+                "or line end may stand inside of a text."
+            )
+
+
+def _read_json_lines(
+    path: str, names: Sequence[str] | None, ragged: ReadLog | None
+) -> Iterator[Row]:
+    del names, ragged  # Each line has its own names.
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(
+                f"{path}, line {number}: not JSON ({error}). Expected an object a "
+                'line, such as {"text": "…", "label": "…"}.'
+            ) from None
+        if not isinstance(entry, dict):
+            raise ValueError(
+                f"{path}, line {number}: received a {type(entry).__name__}. Expected "
+                'an object a line, such as {"text": "…", "label": "…"}.'
+            )
+        values = {name: _json_text(value) for name, value in entry.items()}
+        yield Row(values, path, f"line {number}")
+
+
+def _json_text(value: Any) -> str:
+    if isinstance(value, str):
+        # JSON can spell halves of surrogate pairs, which are no characters.
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+FORMATS: dict[
+    str, Callable[[str, Sequence[str] | None, ReadLog | None], Iterator[Row]]
+] = {
+    "csv": _read_csv,
+    "tsv": _read_tsv,
+    "txt": _read_tsv,
+    "jsonl": _read_json_lines,
+    "json": _read_json_lines,
+}

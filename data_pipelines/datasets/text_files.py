@@ -1,0 +1,99 @@
+"""UTF-8 text of local or remote files, compressed or not, line by line."""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+_CHUNK_BYTES = 1 << 20
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def existing(path: str) -> str | None:
+    """The file, or the one with `.gz` behind its name; None if there is neither."""
+    for name in (path, f"{path}.gz"):
+        if tf.io.gfile.exists(name) and not tf.io.gfile.isdir(name):
+            return name
+    return None
+
+
+def read_lines(path: str) -> Iterator[str]:
+    r"""The lines of a file without their ends, `\n` or `\r\n`; no byte order mark.
+
+    Args:
+        path: compressed if it ends in `.gz`.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: it is empty, not UTF-8 text, or its compression is broken.
+    """
+    number = 0
+    for number, line in enumerate(_byte_lines(path), start=1):
+        yield _decode(line, f"{path}, line {number}")
+    if not number:
+        raise _empty(path)
+
+
+def read_text(path: str) -> str:
+    """All of a file, as `read_lines` reads it."""
+    data = b"".join(_chunks(path))
+    if not data:
+        raise _empty(path)
+    return _decode(data, path)
+
+
+def _empty(path: str) -> ValueError:
+    return ValueError(f"{path} is empty. Expected text: check the name, or copy it.")
+
+
+def _decode(data: bytes, where: str) -> str:
+    if b"\0" in data:
+        raise ValueError(
+            f"{where}: a byte is zero, so this is no UTF-8 text. Expected text: "
+            "decompress it, or convert it from UTF-16 (iconv -f UTF-16 -t UTF-8)."
+        )
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        received = data[error.start : error.end]
+        raise ValueError(
+            f"{where}: byte {error.start + 1}, {received!r}, is not UTF-8. Expected "
+            "UTF-8 text: convert the file (iconv -f LATIN1 -t UTF-8, or whatever it is "
+            "written in)."
+        ) from None
+
+
+def _byte_lines(path: str) -> Iterator[bytes]:
+    parts: list[bytes] = []
+    for chunk in _chunks(path):
+        *lines, rest = chunk.split(b"\n")
+        if lines:
+            lines[0] = b"".join([*parts, lines[0]])
+            yield from (line.removesuffix(b"\r") for line in lines)
+            parts = []
+        parts.append(rest)
+    last = b"".join(parts).removesuffix(b"\r")
+    if last:
+        yield last
+
+
+def _chunks(path: str) -> Iterator[bytes]:
+    if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
+        raise FileNotFoundError(f"No file {path!r}. Expected a file: check the name.")
+    is_first = True
+    with tf.io.gfile.GFile(path, "rb") as file:
+        is_compressed = path.lower().endswith(".gz")
+        stream = gzip.GzipFile(fileobj=file, mode="rb") if is_compressed else file
+        while True:
+            try:
+                chunk = stream.read(_CHUNK_BYTES)
+            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                raise ValueError(
+                    f"{path}: broken gzip data ({error}). Expected a whole .gz file: "
+                    "copy it again, or rename it if it is not compressed."
+                ) from None
+            if not chunk:
+                return
+            yield chunk.removeprefix(_BYTE_ORDER_MARK) if is_first else chunk
+            is_first = False

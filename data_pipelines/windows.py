@@ -1,0 +1,101 @@
+"""Long texts as overlapping windows, each token once where it sees most around it.
+
+The windows of a text start `stride` tokens apart, as in google-research/bert's
+run_squad.py; the last one ends with the text. Everything is in graph, for all texts
+of a batch at once.
+"""
+
+import tensorflow as tf
+
+
+def windows(
+    lengths: tf.Tensor, room: tf.Tensor, stride: int
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Where the windows of each text begin, and how long they are.
+
+    Lengths `[4, 9]` in rooms of `[6, 5]` tokens, with a stride of 3:
+
+        text     0  1  1  1
+        start    0  0  3  6
+        length   4  5  5  3
+
+    A text without tokens has one window without tokens.
+
+    Args:
+        lengths: int32 `(texts,)`, tokens of each text.
+        room: int32 `(texts,)`, the most tokens of a window, at least `stride`.
+        stride: tokens from one start to the next.
+
+    Returns:
+        Three int32 `(windows,)`: the text, the first token, the number of tokens.
+    """
+    beyond = tf.maximum(lengths - room, 0)
+    counts = 1 + (beyond + stride - 1) // stride
+    text = tf.repeat(tf.range(tf.size(lengths)), counts)
+    first = tf.gather(tf.cumsum(counts, exclusive=True), text)
+    start = (tf.range(tf.size(text)) - first) * stride
+    length = tf.minimum(tf.gather(lengths, text) - start, tf.gather(room, text))
+    return text, start, length
+
+
+def slices(
+    texts: tf.RaggedTensor, text: tf.Tensor, start: tf.Tensor, length: tf.Tensor
+) -> tf.RaggedTensor:
+    """The tokens of each window.
+
+    `[[7, 8, 9]]` with the windows `text [0, 0], start [0, 1], length [2, 2]` becomes
+    `[[7, 8], [8, 9]]`.
+
+    Args:
+        texts: any dtype `(texts, (tokens))`.
+        text, start, length: int32 `(windows,)`, from `windows`.
+    """
+    begins = tf.gather(tf.cast(texts.row_starts(), tf.int32), text) + start
+    places = tf.ragged.range(begins, begins + length)
+    return places.with_values(tf.gather(texts.values, places.values))
+
+
+def most_context(
+    text: tf.Tensor, start: tf.Tensor, length: tf.Tensor, room: int, stride: int
+) -> tf.RaggedTensor:
+    """Whether no other window has more on both sides of a token.
+
+    Each token of a text is so in exactly one of its windows. The measure is the
+    original's (run_squad.py, `_check_is_max_context`): the shorter side, and a
+    hundredth of the window's length; the first of equal windows has the token. The
+    windows `start [0, 3], length [5, 4]` of one text give
+
+        [[T, T, T, T, F], [F, T, T, T]]
+
+    Args:
+        text, start, length: int32 `(windows,)`, from `windows`.
+        room: the most tokens of any window.
+        stride: tokens from one start to the next.
+
+    Returns:
+        bool `(windows, (tokens))`.
+    """
+    places = tf.ragged.range(length)
+    window = tf.cast(places.value_rowids(), tf.int32)
+    token = tf.gather(start, window) + places.values  # (tokens of all windows,)
+    own = _context(token, tf.gather(start, window), tf.gather(length, window))
+    best = tf.ones_like(token, tf.bool)
+    last = tf.size(text) - 1
+    for distance in range(1, -(-room // stride) + 1):
+        for shift in (-distance, distance):
+            other = window + shift
+            exists = (other >= 0) & (other <= last)
+            other = tf.clip_by_value(other, 0, tf.maximum(last, 0))
+            begin = tf.gather(start, other)
+            exists &= tf.gather(text, other) == tf.gather(text, window)
+            exists &= (token >= begin) & (token < begin + tf.gather(length, other))
+            context = _context(token, begin, tf.gather(length, other))
+            better = context >= own if shift < 0 else context > own
+            best &= ~(exists & better)
+    return places.with_values(best)
+
+
+def _context(token: tf.Tensor, start: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+    # In hundredths: whole numbers, so that equal windows are equal.
+    end = start + length - 1
+    return 100 * tf.minimum(token - start, end - token) + length
