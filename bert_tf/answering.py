@@ -1,15 +1,17 @@
 """Examples in, answers out, in a stream: what evaluation and prediction share."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.answers import TagsAnswer
 from bert_tf.kinds import KINDS
 from bert_tf.tasks.heads import EncoderWithHead
 from data_pipelines import finetuning
 from data_pipelines.finetuning import Chunk, Encoding
+from data_pipelines.tasks.token_tagging import documents, merged
 
 # Of a batch for the decoding of spans.
 _DECODED_INPUTS = ("second_starts",)
@@ -22,6 +24,7 @@ class Answerer:
         kind: a name of `KINDS`.
         model: of that kind.
         encoding: of that kind.
+        document_context: whether the sentences of a document are tagged together.
         batch_size: examples that are run at once.
     """
 
@@ -30,25 +33,38 @@ class Answerer:
         kind: str,
         model: EncoderWithHead,
         encoding: Encoding,
+        document_context: bool = False,
         batch_size: int = 64,
     ) -> None:
         self.kind = KINDS[kind]
         self.model = model
         self.encoding = encoding
+        self.document_context = document_context
         self.batch_size = batch_size
         self._decoded = tf.function(self._decoded_in_graph, reduce_retracing=True)
-
-    def chunks(self, examples: Iterable[Any]) -> Iterator[Chunk]:
-        """The examples ready for the model, as they are read."""
-        return finetuning.evaluation_chunks(self.encoding, examples, self.batch_size)
 
     def answers(self, examples: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
         """Each example with its answer, in order, as they are read."""
         for chunk in self.chunks(examples):
-            yield from zip(chunk.examples, self.answer_chunk(chunk), strict=True)
+            yield from zip(self.examples_of(chunk), self.answer(chunk), strict=True)
 
-    def answer_chunk(self, chunk: Chunk) -> list[Any]:
-        """The answers to the examples of a chunk."""
+    def chunks(self, examples: Iterable[Any]) -> Iterator[Chunk]:
+        """The examples ready for the model, as they are read."""
+        if self.document_context:
+            # Each document is an example of the model, and knows its sentences.
+            examples = documents(examples)
+        return finetuning.evaluation_chunks(
+            self.encoding, examples, self.batch_size, _merged
+        )
+
+    def examples_of(self, chunk: Chunk) -> list[Any]:
+        """The user's examples in a chunk."""
+        if self.document_context:
+            return [sentence for document in chunk.examples for sentence in document]
+        return chunk.examples
+
+    def answer(self, chunk: Chunk) -> list[Any]:
+        """The answers to the user's examples in a chunk."""
         decoded: dict[str, list[np.ndarray]] = {}
         for batch in chunk.batches:
             for name, values in self._decoded(batch).items():
@@ -56,10 +72,30 @@ class Answerer:
             for name in _DECODED_INPUTS:
                 decoded.setdefault(name, []).extend(batch[name].numpy())
         origin = {name: _rows(values) for name, values in chunk.origin.items()}
-        return self.kind.answers(chunk.examples, decoded, origin, self.encoding)
+        examples = [_merged(example) for example in chunk.examples]
+        answers = self.kind.answers(examples, decoded, origin, self.encoding)
+        if not self.document_context:
+            return answers
+        return [
+            part
+            for document, answer in zip(chunk.examples, answers, strict=True)
+            for part in _by_sentence(document, answer)
+        ]
 
     def _decoded_in_graph(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return self.kind.decode(self.model(batch, training=False), batch)
+
+
+def _merged(example: Any) -> Any:
+    return merged(example) if isinstance(example, list) else example
+
+
+def _by_sentence(document: Sequence[Any], answer: TagsAnswer) -> Iterator[TagsAnswer]:
+    first = 0
+    for sentence in document:
+        last = first + len(sentence.words)
+        yield TagsAnswer(answer.tags[first:last], answer.probabilities[first:last])
+        first = last
 
 
 def _rows(values: tf.Tensor | tf.RaggedTensor) -> Any:

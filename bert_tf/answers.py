@@ -71,9 +71,7 @@ def score_answers(
     examples: Sequence[Any], decoded: Rows, origin: Rows, encoding: Any
 ) -> list[ScoreAnswer]:
     """Means of the scores over the windows of each text."""
-    means = mean_by_example(
-        np.asarray(decoded["score"]), np.asarray(origin["example"])
-    )
+    means = mean_by_example(np.asarray(decoded["score"]), np.asarray(origin["example"]))
     return [ScoreAnswer(float(mean)) for mean in means]
 
 

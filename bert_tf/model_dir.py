@@ -18,8 +18,11 @@ import safetensors.numpy
 import tensorflow as tf
 
 from bert_tf.config import BertConfig
+from bert_tf.kinds import KINDS
 from bert_tf.tasks.pretraining import BertPretrainer
+from data_pipelines.finetuning import Encoding
 from data_pipelines.vocabulary import Vocabulary
+from data_pipelines.wordpiece import WordPieceTokenizer
 
 CONFIG = "bert_config.json"
 VOCABULARY = "vocab.txt"
@@ -28,6 +31,11 @@ OPTIONS = "options.json"
 WEIGHTS = "model.safetensors"
 
 _FORMAT = 1
+# What the names of its weights begin with, in every model.
+_ENCODER = "encoder/"
+
+
+PRETRAINING = "pretraining"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,23 +43,70 @@ class Description:
     """What `model.json` says beside the config.
 
     Attributes:
-        kind: "pretraining".
+        kind: "pretraining", or one of `KINDS`.
         lower_case: whether texts are lower-cased before they are split into pieces.
         sentence_task: what the sentence head was trained on; None without one.
+        dataset: what it was fine-tuned on.
+        metrics: names of that dataset's metrics, the most important first.
+        head: arguments of the kind's model, besides the config.
+        encoding: arguments of the kind's encoding, besides the tokenizer.
+        document_context: whether sentences are tagged together with those around them.
+        threshold: of span answers: from which no-answer score on there is none; None:
+            every question has an answer.
     """
 
     kind: str
     lower_case: bool
     sentence_task: str | None = None
+    dataset: str | None = None
+    metrics: tuple[str, ...] = ()
+    head: dict[str, Any] = dataclasses.field(default_factory=dict)
+    encoding: dict[str, Any] = dataclasses.field(default_factory=dict)
+    document_context: bool = False
+    threshold: float | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """Names of classes or tags, in the order of their ids."""
+        labels = self.encoding.get("labels")
+        return None if labels is None else tuple(labels)
 
 
 @dataclasses.dataclass(frozen=True)
 class LoadedModel:
     """A model and what its inputs are made with."""
 
-    model: BertPretrainer
+    model: Any
     vocabulary: Vocabulary
     description: Description
+
+    @property
+    def encoding(self) -> Encoding:
+        """The data side of a fine-tuned model."""
+        return make_encoding(self.description, self.vocabulary)
+
+
+def make_model(config: BertConfig, description: Description, dtype: Any = None) -> Any:
+    """The model that is described, with random weights."""
+    if description.kind == PRETRAINING:
+        return BertPretrainer(
+            config,
+            sentence_head=description.sentence_task is not None,
+            dtype=dtype,
+            name="bert",
+        )
+    return KINDS[description.kind].model(
+        config, **description.head, dtype=dtype, name="bert"
+    )
+
+
+def make_encoding(description: Description, vocabulary: Vocabulary) -> Encoding:
+    """How the examples of a fine-tuned model become sequences."""
+    arguments = dict(description.encoding)
+    if arguments.get("labels") is not None:
+        arguments["labels"] = tuple(arguments["labels"])
+    tokenizer = WordPieceTokenizer(vocabulary, description.lower_case)
+    return KINDS[description.kind].encoding(tokenizer, **arguments)
 
 
 def check_sizes(config: BertConfig, vocabulary: Vocabulary) -> None:
@@ -66,7 +121,7 @@ def check_sizes(config: BertConfig, vocabulary: Vocabulary) -> None:
 
 def save(
     path: str,
-    model: BertPretrainer,
+    model: keras.Model,
     vocabulary: Vocabulary,
     description: Description,
     options: dict[str, Any],
@@ -83,7 +138,6 @@ def save(
     """
     config = model.encoder.config
     check_sizes(config, vocabulary)
-    weights = {name: np.asarray(w) for name, w in _weights(model).items()}
     record = {"format": _FORMAT, **dataclasses.asdict(description)}
     tf.io.gfile.makedirs(path)
     for name, content in (
@@ -91,7 +145,7 @@ def save(
         (VOCABULARY, vocabulary.to_bytes()),
         (DESCRIPTION, json.dumps(record, indent=2).encode() + b"\n"),
         (OPTIONS, json.dumps(options, indent=2).encode() + b"\n"),
-        (WEIGHTS, safetensors.numpy.save(weights, {"format": "bert_tf"})),
+        (WEIGHTS, weights_to_bytes(weights_of(model))),
     ):
         write_file(posixpath.join(path, name), content)
 
@@ -108,38 +162,66 @@ def load(path: str, dtype: Any = None) -> LoadedModel:
         ValueError: a file is broken, or the weights are not those of the config;
             every missing, extra and mis-shaped one is named.
     """
+    config, vocabulary, description = load_description(path)
+    model = make_model(config, description, dtype)
+    assign_weights(model, posixpath.join(path, WEIGHTS))
+    return LoadedModel(model, vocabulary, description)
+
+
+def load_description(path: str) -> tuple[BertConfig, Vocabulary, Description]:
+    """All of a model folder but its weights.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load`.
+    """
+    _check_complete(path)
+    config = BertConfig.from_file(posixpath.join(path, CONFIG))
+    vocabulary = Vocabulary.from_file(posixpath.join(path, VOCABULARY))
+    check_sizes(config, vocabulary)
+    return config, vocabulary, _read_description(posixpath.join(path, DESCRIPTION))
+
+
+def _check_complete(path: str) -> None:
     if not tf.io.gfile.isdir(path):
         raise FileNotFoundError(
-            f"No model folder at {path!r}. Expected a folder that bert_tf.pretrain "
-            "wrote."
+            f"No model folder at {path!r}. Expected a folder that bert_tf.pretrain or "
+            "bert_tf.finetune wrote."
         )
     for name in (CONFIG, VOCABULARY, DESCRIPTION, WEIGHTS):
         if not tf.io.gfile.exists(posixpath.join(path, name)):
             raise FileNotFoundError(
                 f"The model folder {path!r} lacks {name}. Expected all of {CONFIG}, "
-                f"{VOCABULARY}, {DESCRIPTION}, {WEIGHTS}: an unfinished pre-training "
-                "is finished by running the same command again."
+                f"{VOCABULARY}, {DESCRIPTION}, {WEIGHTS}: an unfinished training is "
+                "finished by running the same command again."
             )
-    config = BertConfig.from_file(posixpath.join(path, CONFIG))
-    vocabulary = Vocabulary.from_file(posixpath.join(path, VOCABULARY))
-    check_sizes(config, vocabulary)
-    description = _read_description(posixpath.join(path, DESCRIPTION))
-    model = BertPretrainer(
-        config, sentence_head=description.sentence_task is not None, dtype=dtype
-    )
-    assign_weights(model, posixpath.join(path, WEIGHTS))
-    return LoadedModel(model, vocabulary, description)
+
+
+def load_encoder_weights(path: str) -> dict[str, np.ndarray]:
+    """The weights of the encoder in a model folder, by their names in any model."""
+    values = read_weights(posixpath.join(path, WEIGHTS))
+    return {name: v for name, v in values.items() if name.startswith(_ENCODER)}
+
+
+def read_weights(path: str) -> dict[str, np.ndarray]:
+    """The tensors of a safetensors file."""
+    with tf.io.gfile.GFile(path, "rb") as file:
+        content = file.read()
+    try:
+        return safetensors.numpy.load(content)
+    except Exception as error:  # The package's own error type is not public API.
+        raise ValueError(f"{path} is not a safetensors file: {error}") from None
+
+
+def weights_to_bytes(weights: dict[str, Any]) -> bytes:
+    """What a safetensors file of these weights holds."""
+    arrays = {name: np.asarray(weight) for name, weight in weights.items()}
+    return safetensors.numpy.save(arrays, {"format": "bert_tf"})
 
 
 def assign_weights(model: keras.Model, path: str) -> None:
     """Gives a model the weights of a safetensors file: all of them, or it raises."""
-    with tf.io.gfile.GFile(path, "rb") as file:
-        content = file.read()
-    try:
-        values = safetensors.numpy.load(content)
-    except Exception as error:  # The package's own error type is not public API.
-        raise ValueError(f"{path} is not a safetensors file: {error}") from None
-    expected = _weights(model)
+    values = read_weights(path)
+    expected = weights_of(model)
     problems = [f"missing {name}" for name in sorted(set(expected) - set(values))]
     problems += [f"extra {name}" for name in sorted(set(values) - set(expected))]
     problems += [
@@ -170,13 +252,18 @@ def write_file(path: str, content: bytes) -> None:
         raise
 
 
-def _weights(model: keras.Model) -> dict[str, Any]:
+def weights_of(model: keras.Model) -> dict[str, Any]:
     """Variables by their path inside the model, without its own (counted) name.
 
-    Not `model.weights`, which holds the states of dropout generators too.
+    Those of a frozen encoder are among them; the states of dropout generators, which
+    are whole numbers, are not.
     """
     prefix = f"{model.name}/"
-    return {w.path.removeprefix(prefix): w for w in model.trainable_variables}
+    return {
+        w.path.removeprefix(prefix): w
+        for w in model.weights
+        if keras.backend.is_float_dtype(w.dtype)
+    }
 
 
 def _read_description(path: str) -> Description:
@@ -187,6 +274,6 @@ def _read_description(path: str) -> Description:
         version = values.pop("format")
         if version != _FORMAT:
             raise ValueError(f"format {version}, expected {_FORMAT}")
-        return Description(**values)
+        return Description(**{**values, "metrics": tuple(values.get("metrics", ()))})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} does not describe a model: {error}") from None

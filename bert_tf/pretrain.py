@@ -10,7 +10,6 @@ output folder is a model folder, with `report.html` to look at.
 
 import dataclasses
 import datetime
-import json
 import math
 import posixpath
 import statistics
@@ -20,16 +19,19 @@ import keras
 import tensorflow as tf
 
 from bert_tf import config as configs
-from bert_tf import model_dir, report
+from bert_tf import model_dir
 from bert_tf.config import BertConfig
 from bert_tf.model_size import pretraining_step_flops
 from bert_tf.optim.adamw import AdamW
 from bert_tf.optim.lamb import Lamb
 from bert_tf.optim.scaled import MomentOptimizer
 from bert_tf.optim.schedule import WarmupLinearDecay
+from bert_tf.output_dir import claim
+from bert_tf.report.pretraining import cloze_guesses, pretraining_report
 from bert_tf.run_log import METRICS, RunLog, read_metrics
 from bert_tf.tasks.pretraining import BertPretrainer, PretrainingObjective
 from bert_tf.training import (
+    POLICIES,
     PREEMPTED_EXIT_CODE,
     Phase,
     Preempted,
@@ -52,11 +54,6 @@ CHECKPOINTS = "checkpoints"
 RECORDS = "records"
 REPORT = "report.html"
 
-_POLICIES = {
-    "float32": "float32",
-    "bfloat16": "mixed_bfloat16",
-    "float16": "mixed_float16",
-}
 # What may differ when a run is gone on with: it has no part in the result.
 _FREE_OPTIONS = (
     "output_dir",
@@ -225,7 +222,7 @@ def pretrain(options: PretrainOptions) -> None:
         if config:
             model_dir.check_sizes(config, vocabulary)
     # Nothing is written before this line.
-    if _claim(output_dir, options):
+    if claim(output_dir, options, _FREE_OPTIONS):
         return
     if not options.vocab_file:
         vocabulary = _learned_vocabulary(options)
@@ -239,7 +236,7 @@ def pretrain(options: PretrainOptions) -> None:
     model = BertPretrainer(
         config,
         sentence_head=options.sentence_task is not None,
-        dtype=_POLICIES[options.dtype],
+        dtype=POLICIES[options.dtype],
         name="bert",
     )
     objective = PretrainingObjective(options.sentence_task is not None)
@@ -302,43 +299,6 @@ def pretrain(options: PretrainOptions) -> None:
         dataclasses.asdict(options),
     )
     print(f"Wrote the model to {output_dir}; look at {output_dir}/{REPORT}.")
-
-
-def _claim(output_dir: str, options: PretrainOptions) -> bool:
-    """Makes the folder this run's own; True if it holds the finished model.
-
-    Raises:
-        ValueError: it holds something else.
-    """
-    values = json.loads(json.dumps(dataclasses.asdict(options)))
-    path = posixpath.join(output_dir, model_dir.OPTIONS)
-    files = tf.io.gfile.listdir(output_dir) if tf.io.gfile.isdir(output_dir) else []
-    # Options alone are those of a run that failed before it had made anything.
-    if model_dir.OPTIONS in files and len(files) > 1:
-        with tf.io.gfile.GFile(path) as file:
-            found = json.load(file)
-        different = [
-            f"{name} was {found.get(name)!r}, received {values[name]!r}"
-            for name in values
-            if name not in _FREE_OPTIONS and found.get(name) != values[name]
-        ]
-        if different:
-            raise ValueError(
-                f"{output_dir} holds a run with other options: {'; '.join(different)}. "
-                "Nothing is overwritten: choose another output_dir, or these options."
-            )
-        if tf.io.gfile.exists(posixpath.join(output_dir, model_dir.WEIGHTS)):
-            print(f"{output_dir} holds the finished model of these options already.")
-            return True
-        return False
-    if files and files != [model_dir.OPTIONS]:
-        raise ValueError(
-            f"{output_dir} is not empty and not of this program. Nothing is "
-            "overwritten: choose another output_dir."
-        )
-    tf.io.gfile.makedirs(output_dir)
-    model_dir.write_file(path, json.dumps(values, indent=2).encode() + b"\n")
-    return False
 
 
 def _check_length(options: PretrainOptions, config: BertConfig) -> None:
@@ -509,9 +469,9 @@ def _write_report(
     cloze = []
     if heldout is not None:
         batch = next(iter(heldout))
-        cloze = report.cloze_guesses(model, batch, vocabulary)
+        cloze = cloze_guesses(model, batch, vocabulary)
     name = posixpath.basename(options.output_dir.rstrip("/"))
-    page = report.report_html(
+    page = pretraining_report(
         f"Pre-training of {name}",
         facts=facts,
         records=records,

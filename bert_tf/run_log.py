@@ -34,6 +34,7 @@ class RunLog:
         num_train_steps: where the bar ends.
         peak_flops_per_second: the machine's rate at a matrix product; None: "flops"
             are no part of the progress.
+        heldout_name: what the data of the evaluations is called.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class RunLog:
         output_dir: str,
         num_train_steps: int,
         peak_flops_per_second: float | None = None,
+        heldout_name: str = "held-out",
     ) -> None:
         self._path = posixpath.join(output_dir, METRICS)
         logs = posixpath.join(output_dir, TENSORBOARD)
@@ -50,6 +52,7 @@ class RunLog:
         }
         self._num_train_steps = num_train_steps
         self._peak = peak_flops_per_second
+        self._heldout_name = heldout_name
         self._is_terminal = sys.stderr.isatty()
         self._bar = tqdm.tqdm(
             total=num_train_steps,
@@ -96,11 +99,11 @@ class RunLog:
     def evaluation(self, step: int, metrics: dict[str, float]) -> None:
         """Logs the metrics on held-out data."""
         self._keep("heldout", step, metrics)
-        self.say(f"held-out at step {step}:  {_joined(metrics)}")
+        self.say(f"{self._heldout_name} at step {step}:  {_joined(metrics)}")
 
     def trivial_guess(self, metrics: dict[str, float]) -> None:
         """Shows what the held-out metrics are to be compared with."""
-        self.say(f"held-out, trivial guess:  {_joined(metrics)}")
+        self.say(f"{self._heldout_name}, trivial guess:  {_joined(metrics)}")
 
     def say(self, message: str) -> None:
         """Prints a line to stderr, above the bar."""

@@ -23,6 +23,13 @@ from bert_tf.optim.scaled import MomentOptimizer
 # Exit code of a program that was told to stop (SIGTERM) and has saved its work.
 PREEMPTED_EXIT_CODE = 143
 
+# What is computed in, and Keras' name for it with weights in float32.
+POLICIES = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
+
 Batch = Mapping[str, tf.Tensor]
 Sums = dict[str, tuple[tf.Tensor, tf.Tensor]]
 

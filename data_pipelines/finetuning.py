@@ -163,7 +163,9 @@ def training_batches(
             few_shapes=True,
         )
 
-    numbers = tf.data.Dataset.range(tf.int64.max if num_batches is None else num_batches)
+    numbers = tf.data.Dataset.range(
+        tf.int64.max if num_batches is None else num_batches
+    )
     batches = numbers.map(batch_of, num_parallel_calls=tf.data.AUTOTUNE)
     return batching.with_options(batches.prefetch(tf.data.AUTOTUNE))
 
@@ -184,7 +186,10 @@ class Chunk:
 
 
 def evaluation_chunks(
-    encoding: Encoding, examples: Iterable[Any], batch_size: int
+    encoding: Encoding,
+    examples: Iterable[Any],
+    batch_size: int,
+    encoded_as: Callable[[Any], Any] = lambda example: example,
 ) -> Iterator[Chunk]:
     """Every example once, in order, as they are read: memory does not grow.
 
@@ -192,6 +197,7 @@ def evaluation_chunks(
         encoding: of their kind.
         examples: may be endless.
         batch_size: examples of a batch; a batch at the end of a chunk may be smaller.
+        encoded_as: what the encoding is given for an example.
     """
     encode = encoder_of(encoding)
     vocabulary = encoding.tokenizer.vocabulary
@@ -203,7 +209,7 @@ def evaluation_chunks(
         return pack_batch(part, vocabulary, row_length=row_length)
 
     for chunk in chunks_of(examples):
-        features, origin = encode(chunk)
+        features, origin = encode([encoded_as(example) for example in chunk])
         row_length = tf.constant(row_length_of(features, encoding.max_length))
         firsts = range(0, int(features["token_ids"].nrows()), size)
         batches = [pack(features, tf.constant(f), row_length) for f in firsts]

@@ -128,8 +128,6 @@ def first_fit(
 
 def _rounded(num_rows: tf.Tensor) -> tf.Tensor:
     """Up to the next number with three leading binary digits: 1 to 8, 10, 12, ..."""
-    tops = [
-        high * 2**power for power in range(12) for high in (4, 5, 6, 7)
-    ]
+    tops = [high * 2**power for power in range(12) for high in (4, 5, 6, 7)]
     allowed = tf.constant(sorted({1, 2, 3, *tops}))
     return tf.gather(allowed, tf.searchsorted(allowed, num_rows[tf.newaxis])[0])

@@ -207,6 +207,9 @@ def _f1(labels: Vector, predictions: Vector, num_classes: int | None) -> float:
 
 def _matthews(labels: Vector, predictions: Vector, num_classes: int | None) -> float:
     labels, predictions, _ = _ids(labels, predictions, num_classes)
+    # Undefined, and 0 by custom, where either is of one class.
+    if np.ptp(labels) == 0 or np.ptp(predictions) == 0:
+        return 0.0
     return float(sklearn.metrics.matthews_corrcoef(labels, predictions))
 
 

@@ -4,8 +4,7 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-import seqeval.metrics
-import seqeval.metrics.sequence_labeling as seqeval_sequences
+from seqeval.metrics import sequence_labeling
 
 from bert_tf.metrics.classification import LabelScores
 
@@ -23,7 +22,7 @@ def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:
         ValueError: a tag is not one of IOB2.
     """
     _check_tags([tags])
-    found = seqeval_sequences.get_entities(list(tags))
+    found = sequence_labeling.get_entities(list(tags))
     return [(kind, int(start), int(last) + 1) for kind, start, last in found]
 
 
@@ -100,7 +99,7 @@ def _columns(
     _check_tags(labels)
     _check_tags(predictions)
     # seqeval tells sentences apart by their being lists.
-    return seqeval.metrics.precision_recall_fscore_support(
+    return sequence_labeling.precision_recall_fscore_support(
         [list(tags) for tags in labels],
         [list(tags) for tags in predictions],
         average=average,

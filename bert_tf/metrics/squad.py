@@ -116,7 +116,8 @@ def evaluate(
         1.1's script differs in the rule for empty answers alone: see `f1`.
 
     Raises:
-        ValueError: there are no questions, or some without an answer or score.
+        ValueError: there are no questions, or some without an answer, a score, or
+            gold answers.
     """
     exacts, f1s = _scores(questions, answers)
     if no_answer_scores is None:
@@ -150,8 +151,9 @@ def best_threshold(
 
     Takes time n log n. The value is the no-answer score of the last question that is
     answered, or 1 less than the smallest if none is; of thresholds that are equally
-    good, the lowest. 2.0's script may end between two questions with the same score,
-    and so claim what no threshold reaches; here such questions stay together.
+    good, the lowest. The score is always what `evaluate` gives at that threshold.
+    2.0's script can differ: it may stop between two questions with the same no-answer
+    score, and takes answers such as "the" for wrong where there is none.
 
     Args:
         questions: of one split.
@@ -194,6 +196,13 @@ def _scores(
     """Exact match and F1 of each question, float64 `(questions,)`."""
     if not questions:
         raise ValueError("Received no questions. Expected at least one to score.")
+    unknown = [q.id for q in questions if not (q.answers or q.is_impossible)]
+    if unknown:
+        raise ValueError(
+            f"{len(unknown)} of {len(questions)} questions have no gold answers and "
+            f"are not marked impossible, such as {unknown[:3]}. Expected a split whose "
+            "answers are known."
+        )
     _check_ids("answer", questions, answers)
     pairs = [question_scores(question, answers[question.id]) for question in questions]
     columns = np.array(pairs, np.float64)

@@ -54,9 +54,7 @@ class MomentOptimizer(keras.optimizers.Optimizer):
             variables, ["first_moment", "second_moment"]
         )
         self._paths = [variable.path for variable in variables]
-        self._excluded = [
-            path.rsplit("/", 1)[-1] in _EXCLUDED for path in self._paths
-        ]
+        self._excluded = [path.rsplit("/", 1)[-1] in _EXCLUDED for path in self._paths]
 
     def apply_scaled(self, gradients: Sequence[Any], scale: Any) -> None:
         """Applies `scale * gradients`, or nothing if `scale` is not finite.
@@ -78,9 +76,7 @@ class MomentOptimizer(keras.optimizers.Optimizer):
         index = self._get_variable_index(variable)
         return self._first[index], self._second[index], self._excluded[index]
 
-    def _factors(
-        self, variable: Any, learning_rate: Any, bias_correction: bool
-    ) -> Any:
+    def _factors(self, variable: Any, learning_rate: Any, bias_correction: bool) -> Any:
         """float32 (4,): learning rate, gradient scale, and both corrections."""
         if self.layer_rates is not None:
             path = self._paths[self._get_variable_index(variable)]

@@ -111,7 +111,8 @@ def _count(is_so: tf.RaggedTensor) -> tf.Tensor:
 
 
 def _bytes_of_answer(example: Question) -> tuple[int, int]:
-    if example.is_impossible or not example.answers:
+    # Answers that do not stand in the context, with a start of -1, are the last.
+    if not example.answers or example.answers[0].start < 0:
         return -1, -1
     answer = example.answers[0]
     start = len(example.context[: answer.start].encode())

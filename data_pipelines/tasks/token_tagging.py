@@ -1,7 +1,8 @@
 """Sentences of words to sequences with a tag for the first piece of each word."""
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
 import tensorflow as tf
 
@@ -135,3 +136,30 @@ class TokenTaggingEncoding:
             validate=False,
         )
         return tf.concat([pieces, unknown], axis=1)
+
+
+def documents(
+    sentences: Iterable[TaggedSentence],
+) -> Iterator[list[TaggedSentence]]:
+    """The sentences of each document, as they are read."""
+    for _, group in itertools.groupby(sentences, key=lambda s: s.document):
+        yield list(group)
+
+
+def merged(sentences: Sequence[TaggedSentence]) -> TaggedSentence:
+    """The sentences of a document as one: each then sees as much of it as fits.
+
+    This is the paper's maximal document context (section 5.3), with windows that the
+    sentences share. Tags are kept where all sentences have them.
+    """
+    tags: tuple[str, ...] | None = ()
+    for sentence in sentences:
+        has_both = tags is not None and sentence.tags is not None
+        tags = tags + sentence.tags if has_both else None  # type: ignore[operator]
+    words = tuple(word for sentence in sentences for word in sentence.words)
+    return TaggedSentence(sentences[0].id, words, tags, sentences[0].document)
+
+
+def merged_documents(sentences: Iterable[TaggedSentence]) -> list[TaggedSentence]:
+    """Each document as one long sentence."""
+    return [merged(document) for document in documents(sentences)]

@@ -1,0 +1,107 @@
+"""What simple guesses score on the development set of a dataset."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bert_tf import baselines, scoring
+from bert_tf.answers import ChoiceAnswer, ClassAnswer, ScoreAnswer, TagsAnswer
+from data_pipelines.datasets.sources import Dataset
+
+# Nothing is compared with a linear model that would be trained for minutes.
+_MAX_TEXTS = 100_000
+
+
+def baseline_scores(
+    dataset: Dataset, train: Sequence[Any], dev: Sequence[Any]
+) -> dict[str, dict[str, float]]:
+    """Metrics by the name of the guess, none for questions.
+
+    Args:
+        dataset: with its labels.
+        train: examples to learn from.
+        dev: examples to guess.
+    """
+    guesses = {
+        "classification": _classes,
+        "regression": _scores,
+        "token_tagging": _tags,
+        "multiple_choice": _choices,
+        "span_qa": lambda *_: {},
+    }[dataset.kind](dataset, list(train[:_MAX_TEXTS]), dev)
+    return {
+        name: scoring.score(dataset.kind, dataset.metrics, dev, answers, dataset.labels)
+        for name, answers in guesses.items()
+    }
+
+
+def _text(example: Any) -> baselines.Text:
+    if example.second is None:
+        return example.first
+    return example.first, example.second
+
+
+def _classes(dataset: Dataset, train: Sequence[Any], dev: Sequence[Any]) -> dict:
+    names = dataset.labels or ()
+    ids = {label: index for index, label in enumerate(names)}
+    labels = [ids[example.label] for example in train]
+
+    def answers(guesses: baselines.Guesses) -> list[ClassAnswer]:
+        rows = zip(guesses.predictions, guesses.probabilities, strict=True)  # type: ignore[arg-type]
+        return [ClassAnswer(names[int(place)], row) for place, row in rows]
+
+    texts, asked = [_text(e) for e in train], [_text(e) for e in dev]
+    return {
+        "most frequent class": answers(
+            baselines.majority(labels, len(dev), len(names))
+        ),
+        "TF-IDF + linear": answers(
+            baselines.tfidf_linear(texts, labels, asked, num_classes=len(names))
+        ),
+    }
+
+
+def _scores(dataset: Dataset, train: Sequence[Any], dev: Sequence[Any]) -> dict:
+    labels = [example.label for example in train]
+
+    def answers(guesses: baselines.Guesses) -> list[ScoreAnswer]:
+        return [ScoreAnswer(float(score)) for score in guesses.predictions]
+
+    texts, asked = [_text(e) for e in train], [_text(e) for e in dev]
+    return {
+        "mean": answers(baselines.mean_score(labels, len(dev))),
+        "TF-IDF + linear": answers(
+            baselines.tfidf_linear(texts, labels, asked, regression=True)
+        ),
+    }
+
+
+def _tags(dataset: Dataset, train: Sequence[Any], dev: Sequence[Any]) -> dict:
+    guessed = baselines.frequent_tags(
+        [example.words for example in train],
+        [example.tags for example in train],
+        [example.words for example in dev],
+    )
+    return {
+        "most frequent tag of each word": [
+            TagsAnswer(tuple(tags), (1.0,) * len(tags)) for tags in guessed
+        ]
+    }
+
+
+def _choices(dataset: Dataset, train: Sequence[Any], dev: Sequence[Any]) -> dict:
+    labels = [example.label for example in train]
+
+    def answers(guesses: baselines.Guesses) -> list[ChoiceAnswer]:
+        rows = zip(guesses.predictions, guesses.probabilities, strict=True)  # type: ignore[arg-type]
+        return [ChoiceAnswer(int(place), row) for place, row in rows]
+
+    texts, asked = (
+        [(e.first, e.choices) for e in train],
+        [(e.first, e.choices) for e in dev],
+    )
+    return {
+        "most frequent place": answers(
+            baselines.majority(labels, len(dev), dataset.num_choices)
+        ),
+        "TF-IDF + linear": answers(baselines.tfidf_choice(texts, labels, asked)),
+    }

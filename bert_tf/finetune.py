@@ -1,0 +1,326 @@
+"""A pre-trained BERT to a model of one task, by one dataset or files of your own.
+
+    python -m bert_tf.finetune --model_dir=models/mine --dataset=glue/sst2 \\
+        --output_dir=models/sst2
+
+    python -m bert_tf.finetune --model_dir=models/mine --kind=classification \\
+        --train_file=train.csv --dev_file=dev.csv --output_dir=models/own
+
+The development set says which checkpoint, and of several runs (`--num_seeds`,
+`--search=paper`) which one, becomes the model. The same command goes on where a stopped
+one was. `report.html` shows what came of it.
+"""
+
+import dataclasses
+import itertools
+import json
+import posixpath
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import tensorflow as tf
+
+from bert_tf import model_dir, scoring
+from bert_tf.answering import Answerer
+from bert_tf.baseline_scores import baseline_scores
+from bert_tf.config import BertConfig
+from bert_tf.finetuning_data import (
+    DataOptions,
+    dataset_of,
+    encoding_arguments,
+    read,
+    training_examples,
+)
+from bert_tf.finetuning_run import Start, TrainingOptions, train_run
+from bert_tf.output_dir import claim
+from bert_tf.report.finetuning import finetuning_report
+from bert_tf.run_log import METRICS, read_metrics
+from bert_tf.run_results import RunResult, RunSettings, best_result, summaries
+from bert_tf.training import PREEMPTED_EXIT_CODE, Preempted
+from data_pipelines import cli, finetuning
+from data_pipelines.datasets.sources import Dataset
+
+RUNS = "runs"
+RESULT = "result.json"
+REPORT = "report.html"
+DEV_METRICS = "dev_metrics.json"
+
+# Appendix A.3 of the paper.
+_PAPER_GRID = {
+    "learning_rate": (5e-5, 3e-5, 2e-5),
+    "batch_size": (16, 32),
+    "num_epochs": (2.0, 3.0, 4.0),
+}
+_FREE_OPTIONS = ("output_dir", "log_every", "evaluations_per_epoch")
+
+
+@dataclasses.dataclass(frozen=True)
+class FinetuneOptions(DataOptions, TrainingOptions):
+    """What the program can be told, besides the data and the training."""
+
+    model_dir: str = cli.option(
+        cli.REQUIRED, "The model folder to start from, pre-trained or fine-tuned."
+    )
+    output_dir: str = cli.option(
+        cli.REQUIRED, "Folder of the model, its runs, logs and report."
+    )
+    batch_size: int = cli.option(32, "Examples of a step.")
+    learning_rate: float = cli.option(5e-5, "At the end of the warm-up.")
+    num_epochs: float = cli.option(3.0, "Passes through the training data.")
+    seed: int = cli.option(0, "Of the head, the order and the dropout.")
+    num_seeds: int = cli.option(1, "Runs with seeds that follow one another.")
+    search: Literal["none", "paper"] = cli.option(
+        "none",
+        "paper: all of learning rates 5e-5, 3e-5, 2e-5, batches of 16 and 32, 2 to 4 "
+        "epochs; the best on the development set is kept.",
+    )
+    features: Literal[
+        "none",
+        "embeddings",
+        "second_to_last",
+        "last",
+        "weighted_last_4",
+        "concat_last_4",
+        "weighted_all",
+    ] = cli.option(
+        "none", "Keeps the encoder as it is, and reads these layers of it (table 7)."
+    )
+    lstm_units: int = cli.option(
+        0, "With features: a two-layer BiLSTM so wide before the dense layer."
+    )
+    dropout: float | None = cli.option(
+        None, "In the encoder and before the head. Default: that of the encoder."
+    )
+    random_weights: bool = cli.option(
+        False, "Starts from random weights, to see what pre-training is worth."
+    )
+    baselines: bool = cli.option(
+        True, "Whether the report compares with what simple guesses score."
+    )
+
+    def __post_init__(self) -> None:
+        TrainingOptions.__post_init__(self)
+        if self.batch_size < 1 or self.num_seeds < 1 or not self.num_epochs > 0:
+            raise ValueError(
+                f"Received batch_size={self.batch_size}, num_seeds={self.num_seeds}, "
+                f"num_epochs={self.num_epochs}. Expected numbers above 0."
+            )
+
+    def settings(self) -> list[RunSettings]:
+        """Of all runs."""
+        grid = {name: (getattr(self, name),) for name in _PAPER_GRID}
+        if self.search == "paper":
+            grid = dict(_PAPER_GRID)
+        seeds = range(self.seed, self.seed + self.num_seeds)
+        return [
+            RunSettings(*values, seed=seed)
+            for values in itertools.product(*grid.values())
+            for seed in seeds
+        ]
+
+
+def finetune(options: FinetuneOptions) -> dict[str, float]:
+    """Trains a model into `options.output_dir`, or goes on with it.
+
+    Returns:
+        The metrics of the model on the development set.
+
+    Raises:
+        ValueError: options, files or the folders do not fit each other.
+        bert_tf.training.NonFiniteLoss: a run has diverged.
+        bert_tf.training.Preempted: SIGTERM; the same call goes on.
+    """
+    config, vocabulary, start = model_dir.load_description(options.model_dir)
+    config = _changed(config, options)
+    dataset = dataset_of(options)
+    # Read before anything is written: most mistakes show here.
+    train, dev, dataset = _examples(options, dataset)
+    description = model_dir.Description(
+        kind=dataset.kind,
+        lower_case=start.lower_case,
+        dataset=dataset.name,
+        metrics=dataset.metrics,
+        head=_head(options, dataset),
+        encoding=encoding_arguments(options, dataset, config.max_sequence_length),
+        document_context=options.document_context,
+    )
+    if claim(options.output_dir, options, _FREE_OPTIONS):
+        path = posixpath.join(options.output_dir, DEV_METRICS)
+        with tf.io.gfile.GFile(path) as file:
+            return json.load(file)
+    encoding = model_dir.make_encoding(description, vocabulary)
+    features = finetuning.encode_all(encoding, training_examples(options, train))
+    weights = {}
+    if not options.random_weights:
+        weights = model_dir.load_encoder_weights(options.model_dir)
+    starting = Start(config, description, vocabulary, weights, features, dev)
+    results = [
+        _result(options, starting, settings, encoding)
+        for settings in options.settings()
+    ]
+    return _finish(options, starting, results, dataset, train, encoding)
+
+
+def _changed(config: BertConfig, options: FinetuneOptions) -> BertConfig:
+    if options.dropout is None:
+        return config
+    return dataclasses.replace(
+        config,
+        hidden_dropout_prob=options.dropout,
+        attention_probs_dropout_prob=options.dropout,
+    )
+
+
+def _examples(
+    options: FinetuneOptions, dataset: Dataset
+) -> tuple[list[Any], list[Any], Dataset]:
+    """Training and development examples, and the dataset with its labels."""
+    train, dataset = read(options, dataset, "train")
+    if options.max_train_examples is not None:
+        train = train[: options.max_train_examples]
+    dev, _ = read(options, dataset, "dev")
+    if not dev:
+        raise ValueError(
+            "There is no development example. Expected some, to choose the best "
+            "checkpoint by."
+        )
+    return train, dev, dataset
+
+
+def _head(options: FinetuneOptions, dataset: Dataset) -> dict[str, Any]:
+    head: dict[str, Any] = {
+        "features": None if options.features == "none" else options.features,
+        "lstm_units": options.lstm_units,
+    }
+    if dataset.kind == "multiple_choice":
+        return {**head, "num_choices": dataset.num_choices}
+    if dataset.kind == "span_qa":
+        return head
+    outputs = 1 if dataset.labels is None else len(dataset.labels)
+    return {**head, "num_outputs": outputs}
+
+
+def _result(
+    options: FinetuneOptions, start: Start, settings: RunSettings, encoding: Any
+) -> RunResult:
+    """The result of a run, which is run unless it was finished before."""
+    folder = posixpath.join(options.output_dir, RUNS, settings.name)
+    path = posixpath.join(folder, RESULT)
+    if tf.io.gfile.exists(path):
+        with tf.io.gfile.GFile(path) as file:
+            return RunResult.from_json(file.read())
+    result = train_run(start, settings, options, encoding, folder)
+    model_dir.write_file(path, result.to_json().encode())
+    return result
+
+
+def _finish(
+    options: FinetuneOptions,
+    start: Start,
+    results: Sequence[RunResult],
+    dataset: Dataset,
+    train: Sequence[Any],
+    encoding: Any,
+) -> dict[str, float]:
+    """Makes the best run the model, and reports."""
+    metric = dataset.metrics[0]
+    best = best_result(results, metric)
+    folder = posixpath.join(options.output_dir, RUNS, best.settings.name)
+    model = model_dir.make_model(start.config, start.description, options.policy)
+    model_dir.assign_weights(model, posixpath.join(folder, model_dir.WEIGHTS))
+    answerer = Answerer(dataset.kind, model, encoding, options.document_context)
+    answers = [answer for _, answer in answerer.answers(start.dev)]
+    threshold = best.metrics.get("threshold")
+    labels = dataset.labels
+    metrics = scoring.score(
+        dataset.kind, dataset.metrics, start.dev, answers, labels, threshold
+    )
+    baselines = {}
+    if options.baselines:
+        baselines = baseline_scores(dataset, train, start.dev)
+    _say(results, metrics, baselines, metric)
+    page = finetuning_report(
+        f"Fine-tuning on {dataset.name}",
+        facts=_facts(options, start, train, model),
+        kind=dataset.kind,
+        metrics=dataset.metrics,
+        results=results,
+        best=best,
+        records=read_metrics(posixpath.join(folder, METRICS)),
+        examples=start.dev,
+        answers=answers,
+        labels=labels,
+        threshold=threshold,
+        baselines=baselines,
+        options=dataclasses.asdict(options),
+    )
+    write = model_dir.write_file
+    write(posixpath.join(options.output_dir, REPORT), page.encode())
+    text = json.dumps(metrics, indent=2) + "\n"
+    write(posixpath.join(options.output_dir, DEV_METRICS), text.encode())
+    # The weights come last: with them the folder is a finished model.
+    model_dir.save(
+        options.output_dir,
+        model,
+        start.vocabulary,
+        dataclasses.replace(start.description, threshold=threshold),
+        dataclasses.asdict(options),
+    )
+    print(
+        f"Wrote the model to {options.output_dir}; look at "
+        f"{options.output_dir}/{REPORT}."
+    )
+    return metrics
+
+
+def _say(
+    results: Sequence[RunResult],
+    metrics: dict[str, float],
+    baselines: dict[str, dict[str, float]],
+    metric: str,
+) -> None:
+    if len(results) > 1:
+        for summary in summaries(results, metric):
+            settings = summary.settings
+            collapsed = summary.num_collapsed
+            print(
+                f"lr {settings.learning_rate:g}, batch {settings.batch_size}, "
+                f"{settings.num_epochs:g} epochs: {metric} {summary.mean:.4f} ± "
+                f"{summary.deviation:.4f}, best {summary.best:.4f}, "
+                f"{summary.num_runs} runs"
+                + (f", {collapsed} collapsed to one class" if collapsed else "")
+            )
+    for name, values in {**baselines, "this model": metrics}.items():
+        shown = "  ".join(f"{key} {value:.4f}" for key, value in values.items())
+        print(f"dev, {name}:  {shown}")
+
+
+def _facts(
+    options: FinetuneOptions, start: Start, train: Sequence[Any], model: Any
+) -> dict[str, str]:
+    lengths = start.features["token_ids"].row_lengths().numpy()
+    begins = "random weights" if options.random_weights else options.model_dir
+    return {
+        "kind": start.description.kind.replace("_", " "),
+        "started from": begins,
+        "model": f"{start.config.num_hidden_layers} layers of "
+        f"{start.config.hidden_size}, {model.count_params():,} weights",
+        "examples": f"{len(train):,} to train on, {len(start.dev):,} to check with",
+        "sequences": f"{len(lengths):,} of {lengths.mean():.1f} tokens on average, "
+        f"{lengths.max()} at most",
+        "computed in": options.dtype,
+    }
+
+
+def main(options: FinetuneOptions) -> int:
+    """Trains; stopped by SIGTERM, gives the exit code 143."""
+    try:
+        finetune(options)
+    except Preempted as stopped:
+        print(f"{stopped} The same command goes on from there.")
+        return PREEMPTED_EXIT_CODE
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(FinetuneOptions, main, __doc__)

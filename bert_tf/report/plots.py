@@ -1,0 +1,153 @@
+"""How the pictures of reports are drawn."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.figure
+import matplotlib.font_manager
+import numpy as np
+
+from bert_tf.metrics.classification import Calibration
+from bert_tf.run_log import Record
+
+BLUE = "#2563a8"
+PALE_BLUE = "#9db8d9"
+RED = "#d1495b"
+GREY = "#777"
+
+# Longer names of classes are cut.
+_MAX_NAME = 22
+# More classes leave no room for counts in the cells.
+_MAX_WITH_COUNTS = 24
+
+
+def new_figure(width: float, height: float) -> matplotlib.figure.Figure:
+    """An empty figure, so many inches wide and high."""
+    # A Figure of its own, not pyplot, which keeps figures and may want a screen.
+    return matplotlib.figure.Figure(figsize=(width, height), layout="constrained")
+
+
+def series(
+    records: Sequence[Record], split: str, metric: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and values of a metric, where it was logged."""
+    points = [
+        (record["step"], record[metric])
+        for record in records
+        if record["split"] == split and metric in record
+    ]
+    steps, values = zip(*points, strict=True) if points else ((), ())
+    return np.array(steps), np.array(values)
+
+
+def draw_training(axis: Any, records: Sequence[Record], metric: str) -> None:
+    """A metric of the training data, and its mean over some records if it has many."""
+    steps, values = series(records, "train", metric)
+    axis.plot(steps, values, color=PALE_BLUE, linewidth=0.8, label="training")
+    if len(values) >= 20:
+        width = max(5, len(values) // 40)
+        smooth = np.convolve(values, np.ones(width) / width, mode="valid")
+        axis.plot(steps[width - 1 :], smooth, color=BLUE, label="training, mean")
+
+
+def draw_plain(axis: Any, records: Sequence[Record], metric: str, title: str) -> None:
+    """A figure of the training, such as its speed."""
+    axis.plot(*series(records, "train", metric), color=BLUE, linewidth=0.9)
+    axis.set_title(title)
+    axis.grid(alpha=0.3)
+
+
+def names_for_picture(names: Sequence[str]) -> list[str]:
+    """The names, cut; or their numbers from 1 if the font has not all their letters.
+
+    A picture would have boxes for letters that are missing.
+    """
+    font = matplotlib.font_manager.get_font(matplotlib.font_manager.findfont("sans"))
+    letters = font.get_charmap()
+    if any(ord(letter) not in letters for name in names for letter in name):
+        return [str(number) for number in range(1, len(names) + 1)]
+    return [n if len(n) <= _MAX_NAME else n[: _MAX_NAME - 1] + "…" for n in names]
+
+
+def confusion_figure(
+    counts: np.ndarray, names: Sequence[str]
+) -> matplotlib.figure.Figure:
+    """How often which class (row) was taken for which (column).
+
+    The shade is the share of the row, so that rare classes are seen, too.
+
+    Args:
+        counts: int (classes, classes).
+        names: of `names_for_picture`.
+    """
+    size = len(names)
+    room = 0.075 * max(map(len, names))
+    side = float(np.clip(0.85 * size, 2.2, 8.5))
+    figure = new_figure(side + room + 0.8, side + room + 0.6)
+    axis = figure.subplots()
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    # Thin white lines part the cells.
+    axis.set_xticks(np.arange(size + 1) - 0.5, minor=True)
+    axis.set_yticks(np.arange(size + 1) - 0.5, minor=True)
+    axis.grid(which="minor", color="white", linewidth=1.5 if size <= 24 else 0.5)
+    axis.tick_params(which="both", length=0)
+    axis.spines[:].set_visible(False)
+    font = 10 if size <= 12 else max(6.0, 10 - (size - 12) / 8)
+    is_steep = max(map(len, names)) > 6 or size > 12
+    turn = {"rotation": 90 if size > 12 else 45, "ha": "right"} if is_steep else {}
+    if size > 12 and is_steep:
+        turn["ha"] = "center"
+    places = range(size)
+    # Names are no formulas, though there be dollar signs in them.
+    axis.set_xticks(places, names, fontsize=font, parse_math=False, **turn)
+    axis.set_yticks(places, names, fontsize=font, parse_math=False)
+    axis.set_xlabel("predicted")
+    axis.set_ylabel("gold")
+    if size <= _MAX_WITH_COUNTS:
+        for row, column in zip(*np.nonzero(counts), strict=True):
+            axis.text(
+                column,
+                row,
+                f"{counts[row, column]}",
+                ha="center",
+                va="center",
+                fontsize=font if size <= 12 else 6.5,
+                color="white" if shares[row, column] > 0.55 else "#222",
+            )
+    return figure
+
+
+def calibration_figure(calibration: Calibration) -> matplotlib.figure.Figure:
+    """How often a model is right against how often it believes to be."""
+    figure = new_figure(5.6, 5.2)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    bins = calibration.bins
+    centers = [(b.low + b.high) / 2 for b in bins]
+    width = min(b.high - b.low for b in bins) * 0.92
+    above.bar(
+        centers,
+        [b.accuracy for b in bins],
+        width=width,
+        color=PALE_BLUE,
+        label="this model",
+    )
+    above.plot(
+        [b.confidence for b in bins],
+        [b.accuracy for b in bins],
+        "o-",
+        color=BLUE,
+        markersize=4,
+    )
+    above.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="as it believes")
+    above.set_ylabel("how often right")
+    above.set_ylim(0, 1.02)
+    above.legend(frameon=False, loc="upper left")
+    below.bar(centers, [b.count for b in bins], width=width, color=GREY)
+    below.set_ylabel("examples")
+    below.set_xlabel("probability of the answer")
+    below.set_xlim(0, 1)
+    for axis in (above, below):
+        axis.grid(alpha=0.3)
+        axis.set_axisbelow(True)
+    return figure

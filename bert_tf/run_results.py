@@ -1,0 +1,109 @@
+"""What runs of fine-tuning came to, and which was best."""
+
+import dataclasses
+import json
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSettings:
+    """In what the runs of a search differ.
+
+    Attributes:
+        learning_rate: at the end of the warm-up.
+        batch_size: examples of a step.
+        num_epochs: passes through the training data.
+        seed: of the head's weights, the order and the dropout.
+    """
+
+    learning_rate: float
+    batch_size: int
+    num_epochs: float
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """A name for a folder, such as `lr3e-05_batch32_epochs3_seed0`."""
+        return (
+            f"lr{self.learning_rate:g}_batch{self.batch_size}_"
+            f"epochs{self.num_epochs:g}_seed{self.seed}"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class RunResult:
+    """What one run came to.
+
+    Attributes:
+        settings: of the run.
+        metrics: on the development set, at the best checkpoint.
+        best_step: of that checkpoint.
+        seconds: of training and evaluating.
+        collapsed: whether it gives all examples of the development set one class.
+    """
+
+    settings: RunSettings
+    metrics: dict[str, float]
+    best_step: int
+    seconds: float
+    collapsed: bool
+
+    def to_json(self) -> str:
+        """As it is written into the folder of the run."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "RunResult":
+        """What `to_json` wrote."""
+        values: dict[str, Any] = json.loads(text)
+        return cls(**{**values, "settings": RunSettings(**values["settings"])})
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """The runs that differ in their seed alone.
+
+    Attributes:
+        settings: of the first of them.
+        num_runs: how many there are.
+        mean: of the metric.
+        deviation: of the metric, that of a sample; 0 for one run.
+        best: the largest.
+        num_collapsed: how many gave all examples one class.
+    """
+
+    settings: RunSettings
+    num_runs: int
+    mean: float
+    deviation: float
+    best: float
+    num_collapsed: int
+
+
+def summaries(results: Sequence[RunResult], metric: str) -> list[Summary]:
+    """One summary for all seeds of each setting, the best mean first."""
+    groups: dict[RunSettings, list[RunResult]] = {}
+    for result in results:
+        key = dataclasses.replace(result.settings, seed=0)
+        groups.setdefault(key, []).append(result)
+    found = []
+    for group in groups.values():
+        values = [result.metrics[metric] for result in group]
+        found.append(
+            Summary(
+                settings=group[0].settings,
+                num_runs=len(group),
+                mean=statistics.fmean(values),
+                deviation=statistics.stdev(values) if len(values) > 1 else 0.0,
+                best=max(values),
+                num_collapsed=sum(result.collapsed for result in group),
+            )
+        )
+    return sorted(found, key=lambda summary: -summary.mean)
+
+
+def best_result(results: Sequence[RunResult], metric: str) -> RunResult:
+    """The run with the best metric; the first of equal ones."""
+    return max(results, key=lambda result: result.metrics[metric])

@@ -1,0 +1,133 @@
+"""How good answers are, by the metrics of their dataset."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bert_tf.metrics import classification, entities, squad
+from data_pipelines.datasets.sources import Kind
+
+
+def score(
+    kind: Kind,
+    metrics: Sequence[str],
+    examples: Sequence[Any],
+    answers: Sequence[Any],
+    labels: Sequence[str] | None = None,
+    threshold: float | None = None,
+) -> dict[str, float]:
+    """The metrics of the answers, the most important first.
+
+    Args:
+        kind: of the dataset.
+        metrics: its names for them.
+        examples: with labels.
+        answers: one for each.
+        labels: names of classes, in the order of their ids.
+        threshold: of span answers: from which no-answer score on there is none; None:
+            every question is given an answer.
+
+    Raises:
+        ValueError: there are no examples, or one has no label.
+    """
+    if not examples:
+        raise ValueError("Received no examples. Expected some to be scored on.")
+    if kind == "span_qa":
+        return _span_scores(metrics, examples, answers, threshold)
+    missing = [e.id for e in examples if _label_of(e) is None]
+    if missing:
+        raise ValueError(
+            f"{len(missing)} of {len(examples)} examples have no label, such as "
+            f"{missing[:3]}. Expected labels to compare with: choose a split that has "
+            "them, or predict instead."
+        )
+    if kind == "token_tagging":
+        return _tag_scores(metrics, examples, answers)
+    if kind == "classification":
+        ids = {label: index for index, label in enumerate(labels or ())}
+        right = [ids[example.label] for example in examples]
+        given = [ids[answer.label] for answer in answers]
+        return classification.scores(metrics, right, given, num_classes=len(ids))
+    if kind == "regression":
+        return classification.scores(
+            metrics,
+            [example.label for example in examples],
+            [answer.score for answer in answers],
+        )
+    return classification.scores(
+        metrics,
+        [example.label for example in examples],
+        [answer.choice for answer in answers],
+        num_classes=len(examples[0].choices),
+    )
+
+
+def best_threshold(examples: Sequence[Any], answers: Sequence[Any]) -> float | None:
+    """The no-answer threshold with the best F1; None if all questions have an answer.
+
+    To be found on the development set, as for the paper's section 4.3.
+    """
+    if not any(example.is_impossible for example in examples):
+        return None
+    return squad.best_threshold(examples, *_span_columns(examples, answers)).value
+
+
+def is_collapsed(kind: Kind, examples: Sequence[Any], answers: Sequence[Any]) -> bool:
+    """Whether all examples are given one class although they are of several."""
+    if kind == "classification":
+        given = [answer.label for answer in answers]
+    elif kind == "multiple_choice":
+        given = [answer.choice for answer in answers]
+    elif kind == "token_tagging":
+        given = [tag for answer in answers for tag in answer.tags]
+    else:
+        return False
+    right = {_label_of(example) for example in examples}
+    return len(right) > 1 and len(set(given)) == 1
+
+
+def _label_of(example: Any) -> Any:
+    return example.tags if hasattr(example, "tags") else example.label
+
+
+def _span_columns(
+    examples: Sequence[Any], answers: Sequence[Any]
+) -> tuple[dict[str, str], dict[str, float]]:
+    pairs = list(zip(examples, answers, strict=True))
+    texts = {example.id: answer.text(None) for example, answer in pairs}
+    return texts, {example.id: answer.no_answer_score for example, answer in pairs}
+
+
+def _span_scores(
+    metrics: Sequence[str],
+    examples: Sequence[Any],
+    answers: Sequence[Any],
+    threshold: float | None,
+) -> dict[str, float]:
+    texts, no_answer_scores = _span_columns(examples, answers)
+    if threshold is None:
+        found = squad.evaluate(examples, texts)
+    else:
+        found = squad.evaluate(examples, texts, no_answer_scores, threshold)
+        found["threshold"] = threshold
+    return {**{name: found[name] for name in metrics}, **found}
+
+
+def _tag_scores(
+    metrics: Sequence[str], examples: Sequence[Any], answers: Sequence[Any]
+) -> dict[str, float]:
+    right = [example.tags for example in examples]
+    given = [answer.tags for answer in answers]
+    if "entity_f1" not in metrics:
+        pairs = [
+            pair
+            for tags in zip(right, given, strict=True)
+            for pair in zip(*tags, strict=True)
+        ]
+        return {"accuracy": sum(a == b for a, b in pairs) / len(pairs)}
+    found = entities.scores(right, given)
+    return {
+        "entity_f1": found["f1"],
+        "entity_precision": found["precision"],
+        "entity_recall": found["recall"],
+        "accuracy": found["token_accuracy"],
+    }
