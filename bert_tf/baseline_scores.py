@@ -55,7 +55,13 @@ def _classes(dataset: Dataset, train: Sequence[Any], dev: Sequence[Any]) -> dict
             baselines.majority(labels, len(dev), len(names))
         ),
         "TF-IDF + linear": answers(
-            baselines.tfidf_linear(texts, labels, asked, num_classes=len(names))
+            baselines.tfidf_linear(
+                texts,
+                labels,
+                asked,
+                metric=dataset.metrics[0],
+                num_classes=len(names),
+            )
         ),
     }
 

@@ -1,6 +1,15 @@
-"""Lines of text to lines of JSON, by the functions that `export` saves.
+"""Examples to answers, by the functions that evaluation uses and `export` saves.
 
-echo 'The [MASK] sat on the mat.' | python -m bert_tf.predict --model_dir=M
+    echo 'The [MASK] sat on the mat.' | python -m bert_tf.predict --model_dir=M
+    echo 'A gem of a film.' | python -m bert_tf.predict --model_dir=models/sst2
+    python -m bert_tf.predict --model_dir=models/sst2 --input_file=in.csv \\
+        --output_file=out.csv
+
+Input is a text on each line (two texts, or question and context, with a tab between
+them; for tagging, a sentence with spaces between its words), or a table (CSV, TSV, JSON
+lines) whose columns are kept, a CoNLL file, or questions in SQuAD's JSON. With
+`--dataset` the examples are those of the catalogue; `--submission_dir` then writes the
+file that the GLUE leaderboard takes.
 """
 
 import contextlib
@@ -13,28 +22,39 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import tensorflow as tf
+import tqdm
 
 from bert_tf import model_dir, serving
+from bert_tf.answering import Answerer
+from bert_tf.finetuning_data import DataOptions
+from bert_tf.model_dir import PRETRAINING, Description
+from bert_tf.prediction_input import Examples, examples_of
+from bert_tf.prediction_rows import RowWriter, answer_columns
 from data_pipelines import cli
+from data_pipelines.datasets import submission
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictOptions:
-    """What the program can be told."""
+class PredictOptions(DataOptions):
+    """What the program can be told, besides the columns of own files."""
 
     model_dir: str = cli.option(
-        cli.REQUIRED, "The model folder that bert_tf.pretrain wrote."
+        cli.REQUIRED, "The model folder, pre-trained or fine-tuned."
     )
     signature: Literal["fill_mask", "embed"] = cli.option(
-        "fill_mask", "fill_mask: guesses for each [MASK]. embed: vectors."
+        "fill_mask", "Of a pre-trained model: guesses for each [MASK], or vectors."
     )
     input_file: str | None = cli.option(
-        None, "A text on each line. Default: standard input."
+        None, "What to answer. Default: standard input, a text on each line."
     )
     output_file: str | None = cli.option(
-        None, "A JSON object on each line. Default: standard output."
+        None, "A new .csv, .tsv or .jsonl. Default: JSON lines on standard output."
     )
-    batch_size: int = cli.option(32, "How many texts are run at once.")
+    split: str = cli.option("test", "With --dataset: which part of it.")
+    submission_dir: str | None = cli.option(
+        None, "With --dataset=glue/...: where the leaderboard's file is made."
+    )
+    batch_size: int = cli.option(32, "How many examples are run at once.")
     top_k: int = cli.option(5, "How many guesses fill_mask gives for a mask.")
     embedding_layer: int = cli.option(
         -1, "The layer that embed reads: 0 the embeddings, -1 the last block."
@@ -47,7 +67,7 @@ def predict(
     texts: Iterable[bytes],
     batch_size: int = 32,
 ) -> Iterator[dict[str, Any]]:
-    """Answers to the texts, in their order, as plain values.
+    """Answers of a pre-trained model, in the order of the texts, as plain values.
 
     Args:
         text_model: the model.
@@ -67,6 +87,27 @@ def predict(
             yield {"text": text.decode("utf-8", "replace"), **_plain(row)}
 
 
+def predict_rows(
+    answerer: Answerer, description: Description, examples: Examples
+) -> Iterator[tuple[Any, Any, dict[str, Any]]]:
+    """Answers of a fine-tuned model, as they are needed.
+
+    Args:
+        answerer: of the model.
+        description: of the model.
+        examples: pairs of the columns that are kept, and the example.
+
+    Yields:
+        The example, its answer, and a row of plain values: the columns of the example
+        and those of `answer_columns`.
+    """
+    columns, questions = itertools.tee(examples)
+    answers = answerer.answers(example for _, example in questions)
+    for (kept, _), (example, answer) in zip(columns, answers, strict=True):
+        row = {**kept, **answer_columns(answer, example, description)}
+        yield example, answer, row
+
+
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     """Lists of Python values, without the masks that a text does not have."""
     if "tokens" in row:
@@ -77,11 +118,19 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(options: PredictOptions) -> None:
-    """Streams the texts through the model."""
+    """Streams the examples through the model."""
     if options.batch_size < 1:
         raise ValueError(
             f"Received batch_size={options.batch_size}. Expected 1 or more."
         )
+    _, _, description = model_dir.load_description(options.model_dir)
+    if description.kind == PRETRAINING:
+        _predict_texts(options)
+    else:
+        _predict_examples(options, description)
+
+
+def _predict_texts(options: PredictOptions) -> None:
     loaded = model_dir.load(options.model_dir)
     text_model = serving.TextModel(
         loaded.model,
@@ -96,6 +145,42 @@ def main(options: PredictOptions) -> None:
         texts = (line.rstrip(b"\r\n") for line in lines)
         for answer in predict(text_model, options.signature, texts, options.batch_size):
             output.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+
+
+def _predict_examples(options: PredictOptions, description: Description) -> None:
+    if options.submission_dir is not None and options.dataset is None:
+        raise ValueError(
+            "Received submission_dir without dataset. Expected --dataset=glue/..., "
+            "whose test set the leaderboard asks for."
+        )
+    writer = RowWriter(options.output_file)
+    examples, log = examples_of(options, description, options.input_file, options.split)
+    loaded = model_dir.load(options.model_dir)
+    answerer = Answerer(
+        description.kind,
+        loaded.model,
+        loaded.encoding,
+        description.document_context,
+        options.batch_size,
+    )
+    ids, predictions = [], []
+    with writer.open():
+        rows = predict_rows(answerer, description, examples)
+        for example, _, row in tqdm.tqdm(
+            rows, unit="example", disable=not sys.stderr.isatty()
+        ):
+            if options.submission_dir is None:
+                writer.write(row)
+            else:
+                ids.append(example.id)
+                predictions.append(row["prediction"])
+    for line in log.lines():
+        print(line, file=sys.stderr)
+    if options.submission_dir is not None and options.dataset is not None:
+        path = submission.write_submission(
+            options.submission_dir, options.dataset, options.split, ids, predictions
+        )
+        print(f"Wrote {path}.")
 
 
 def _open(

@@ -8,7 +8,6 @@ QQP, the largest set of the paper, needs 50 MB. Evaluation and prediction stream
 """
 
 import dataclasses
-import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
@@ -58,9 +57,28 @@ class Encoding(Protocol):
 
 
 def encoder_of(encoding: Encoding) -> Callable[[Sequence[Any]], Any]:
-    """A function from examples to `encoding.encode` of their columns, compiled once."""
-    encode = tf.function(encoding.encode, reduce_retracing=True)
+    """A function from examples to `encoding.encode` of their columns, traced once."""
+    encode = _traced_once(encoding.encode)
     return lambda examples: encode(encoding.columns(examples))
+
+
+def _traced_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as a graph for any number of rows, after its first arguments."""
+    traced: list[Callable[..., Any]] = []
+
+    def run(*arguments: Any) -> Any:
+        if not traced:
+            signature = tf.nest.map_structure(_any_rows, arguments)
+            traced.append(tf.function(function, input_signature=signature))
+        return traced[0](*arguments)
+
+    return run
+
+
+def _any_rows(values: tf.Tensor | tf.RaggedTensor) -> tf.TypeSpec:
+    if isinstance(values, tf.RaggedTensor):
+        return tf.RaggedTensorSpec([None, None], values.dtype, values.ragged_rank)
+    return tf.TensorSpec([None, *values.shape[1:]][: values.shape.rank], values.dtype)
 
 
 def encode_all(encoding: Encoding, examples: Iterable[Any]) -> Features:
@@ -203,7 +221,7 @@ def evaluation_chunks(
     vocabulary = encoding.tokenizer.vocabulary
     size = batch_size * encoding.group_size
 
-    @functools.partial(tf.function, reduce_retracing=True)
+    @_traced_once
     def pack(features: Features, first: tf.Tensor, row_length: tf.Tensor) -> Any:
         part = {name: values[first : first + size] for name, values in features.items()}
         return pack_batch(part, vocabulary, row_length=row_length)

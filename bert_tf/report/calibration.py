@@ -31,6 +31,7 @@ def calibration(probabilities: np.ndarray, labels: Sequence[int]) -> Html:
         "the mean distance of bars and line, weighted by the examples (Guo et al. "
         "2017)."
     )
-    shown = picture(calibration_figure(found), "probability of answers and how many "
-                    "are right")
+    shown = picture(
+        calibration_figure(found), "probability of answers and how many are right"
+    )
     return join([words, shown, explanation])

@@ -36,7 +36,8 @@ def sections(
         Section("Classes", join([scores, picture])),
         Section("How sure it is", calibration(probabilities, gold.tolist())),
         Section(
-            "The hardest examples", _hardest(examples, gold, given, probabilities, names)
+            "The hardest examples",
+            _hardest(examples, gold, given, probabilities, names),
         ),
     ]
 
@@ -62,15 +63,17 @@ def _hardest(
     believed = probabilities[rows, given]
     wrong_places, right_places = hardest(right, believed)
 
+    def class_and_probability(class_id: int, place: int) -> Html:
+        probability = tag("span", f"{probabilities[place, class_id]:.1%}", kind="pale")
+        return join([names[class_id], probability], " ")
+
     def row(place: int) -> list[str]:
         word = "right" if right[place] else "wrong"
         return [
             tag("span", word, kind=word),
             texts_of(examples[place]),
-            names[gold[place]],
-            names[given[place]],
-            f"{believed[place]:.1%}",
-            f"{probabilities[place, gold[place]]:.1%}",
+            class_and_probability(gold[place], place),
+            class_and_probability(given[place], place),
         ]
 
     count = int(np.sum(~right))
@@ -79,6 +82,5 @@ def _hardest(
         "sure (a look at them often finds mistakes in the data), then the right ones "
         "of which it is least sure."
     )
-    head = ["", "text", "gold", "predicted", "probability", "of the gold one"]
     shown = [row(place) for place in (*wrong_places, *right_places)]
-    return join([explanation, table(head, shown, numbers=(4, 5))])
+    return join([explanation, table(["", "text", "gold", "predicted"], shown)])

@@ -11,7 +11,9 @@ _MAX_SHOWN = 50
 _MAX_PAIRS = 12
 
 
-def confusion(counts: np.ndarray, names: tuple[str, ...], most: int = _MAX_SHOWN) -> Html:
+def confusion(
+    counts: np.ndarray, names: tuple[str, ...], most: int = _MAX_SHOWN
+) -> Html:
     """A picture of the classes that are confused most, and the most frequent pairs.
 
     Args:
@@ -28,11 +30,13 @@ def confusion(counts: np.ndarray, names: tuple[str, ...], most: int = _MAX_SHOWN
         parts.append(note(f"The {most} of {len(names)} that are confused most."))
     chosen = [names[place] for place in shown]
     short = names_for_picture(chosen)
-    figure = confusion_figure(counts[np.ix_(shown, shown)], short)
-    parts.append(picture(figure, "which class was taken for which"))
-    if any(name.isdigit() and name != own for name, own in zip(short, chosen, strict=True)):
+    if any(
+        name.isdigit() and name != own for name, own in zip(short, chosen, strict=True)
+    ):
         legend = join(map(" = ".join, zip(short, chosen, strict=True)), ", ")
         parts.append(note("In the picture ", legend, "."))
+    figure = confusion_figure(counts[np.ix_(shown, shown)], short)
+    parts.append(picture(figure, "which class was taken for which"))
     if len(names) > 2:
         parts.append(_pairs(wrong, counts.sum(axis=1), names))
     return join(parts)

@@ -1,6 +1,7 @@
 """Which examples a report shows, and what of their texts."""
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -125,7 +126,7 @@ def _with_marks(text: str, start: int, end: int, marks: Sequence[Mark]) -> Html:
     edges = {edge for mark in inside for edge in (mark.start, mark.end)}
     cuts = sorted({start, end} | {edge for edge in edges if start < edge < end})
     parts = []
-    for first, last in zip(cuts, cuts[1:], strict=False):
+    for first, last in itertools.pairwise(cuts):
         kinds = {m.kind for m in inside if m.start <= first and last <= m.end}
         part = text[first:last]
         parts.append(tag("mark", part, kind=" ".join(sorted(kinds))) if kinds else part)

@@ -26,16 +26,18 @@ mark.gold, mark.predicted { padding: 0; }
 mark.gold { background: none; border-bottom: 3px double #0a7a2f; }
 mark.predicted { background: #ffe9a8; }
 mark.found, mark.right, mark.wrong, mark.missed { padding: 0 .25rem;
-    border-radius: .25rem; font-weight: inherit; color: inherit; }
+    border-radius: .25rem; font-weight: inherit; color: inherit;
+    -webkit-box-decoration-break: clone; box-decoration-break: clone; }
 mark.found, mark.right { background: #eef7f0; border: 1px solid #0a7a2f; }
 mark.wrong { background: #fdf0ef; border: 2px dashed #b3261e; }
 mark.missed { background: #fff8e6; border: 2px dotted #8a6100; }
-mark small { color: #555; }
+mark small { color: #555; white-space: nowrap; }
 .right { color: #0a7a2f; font-weight: 600; }
 .wrong { color: #b3261e; font-weight: 600; }
 .pale { color: #777; }
 .id { color: #777; font-size: .8rem; overflow-wrap: anywhere; }
-.side { display: flex; flex-wrap: wrap; gap: 0 3rem; align-items: flex-start; }
+.side { display: flex; flex-wrap: wrap; gap: 0 2rem; align-items: flex-start; }
+.card .side > div { flex: 1 1 20rem; min-width: 0; }
 .card { border-top: 1px solid #ddd; padding: .7rem 0; }
 .card p { margin: .2rem 0; }
 .card table { margin: .3rem 0; }

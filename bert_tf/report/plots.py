@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.figure
-import matplotlib.font_manager
 import numpy as np
+from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from bert_tf.metrics.classification import Calibration
 from bert_tf.run_log import Record
@@ -47,7 +47,8 @@ def draw_training(axis: Any, records: Sequence[Record], metric: str) -> None:
     if len(values) >= 20:
         width = max(5, len(values) // 40)
         smooth = np.convolve(values, np.ones(width) / width, mode="valid")
-        axis.plot(steps[width - 1 :], smooth, color=BLUE, label="training, mean")
+        middle = steps[(width - 1) // 2 :][: len(smooth)]
+        axis.plot(middle, smooth, color=BLUE, label="training, mean")
 
 
 def draw_plain(axis: Any, records: Sequence[Record], metric: str, title: str) -> None:
@@ -62,7 +63,7 @@ def names_for_picture(names: Sequence[str]) -> list[str]:
 
     A picture would have boxes for letters that are missing.
     """
-    font = matplotlib.font_manager.get_font(matplotlib.font_manager.findfont("sans"))
+    font = get_font(findfont(FontProperties()))
     letters = font.get_charmap()
     if any(ord(letter) not in letters for name in names for letter in name):
         return [str(number) for number in range(1, len(names) + 1)]
@@ -74,30 +75,32 @@ def confusion_figure(
 ) -> matplotlib.figure.Figure:
     """How often which class (row) was taken for which (column).
 
-    The shade is the share of the row, so that rare classes are seen, too.
+    The shade is the share of the row, so that rare classes are seen, too, and grows
+    with its square root, so that rare mistakes are.
 
     Args:
         counts: int (classes, classes).
         names: of `names_for_picture`.
     """
     size = len(names)
-    room = 0.075 * max(map(len, names))
-    side = float(np.clip(0.85 * size, 2.2, 8.5))
+    room = 0.06 * max(map(len, names))
+    side = float(np.clip(0.75 * size, 2.2, 8.4 - room))
     figure = new_figure(side + room + 0.8, side + room + 0.6)
     axis = figure.subplots()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axis.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)
     # Thin white lines part the cells.
     axis.set_xticks(np.arange(size + 1) - 0.5, minor=True)
     axis.set_yticks(np.arange(size + 1) - 0.5, minor=True)
     axis.grid(which="minor", color="white", linewidth=1.5 if size <= 24 else 0.5)
     axis.tick_params(which="both", length=0)
     axis.spines[:].set_visible(False)
-    font = 10 if size <= 12 else max(6.0, 10 - (size - 12) / 8)
-    is_steep = max(map(len, names)) > 6 or size > 12
-    turn = {"rotation": 90 if size > 12 else 45, "ha": "right"} if is_steep else {}
-    if size > 12 and is_steep:
-        turn["ha"] = "center"
+    font = 10 if size <= 12 else max(7.0, 10 - (size - 12) / 6)
+    turn: dict[str, Any] = {}
+    if size > 12:
+        turn = {"rotation": 90, "ha": "center"}
+    elif max(map(len, names)) > 6:
+        turn = {"rotation": 45, "ha": "right"}
     places = range(size)
     # Names are no formulas, though there be dollar signs in them.
     axis.set_xticks(places, names, fontsize=font, parse_math=False, **turn)
@@ -112,8 +115,8 @@ def confusion_figure(
                 f"{counts[row, column]}",
                 ha="center",
                 va="center",
-                fontsize=font if size <= 12 else 6.5,
-                color="white" if shares[row, column] > 0.55 else "#222",
+                fontsize=9 if size <= 12 else 6.5,
+                color="white" if shares[row, column] > 0.35 else "#222",
             )
     return figure
 

@@ -9,7 +9,14 @@ import matplotlib.figure
 import numpy as np
 
 from bert_tf.report.page import Html, Section, join, note, page, picture, table, tag
-from bert_tf.report.plots import GREY, RED, draw_plain, draw_training, new_figure, series
+from bert_tf.report.plots import (
+    GREY,
+    RED,
+    draw_plain,
+    draw_training,
+    new_figure,
+    series,
+)
 from bert_tf.run_log import Record
 from data_pipelines.vocabulary import Vocabulary
 

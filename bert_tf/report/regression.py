@@ -7,7 +7,7 @@ import numpy as np
 
 from bert_tf.answers import ScoreAnswer
 from bert_tf.report.classification import texts_of
-from bert_tf.report.page import Html, Section, join, note, picture, table, tag
+from bert_tf.report.page import Html, Section, join, picture, table, tag
 from bert_tf.report.plots import BLUE, GREY, new_figure
 from data_pipelines.datasets.examples import TextExample
 
@@ -30,7 +30,7 @@ def sections(
     words = tag(
         "p",
         f"A score is off by {np.abs(errors).mean():.3f} on average; the mean error is "
-        f"{errors.mean():+.3f}.",
+        f"{_signed(errors.mean())}.",
     )
     shown = picture(scatter(gold, given), "gold scores and predicted scores")
     return [
@@ -63,6 +63,11 @@ def scatter(gold: np.ndarray, given: np.ndarray) -> Any:
     return figure
 
 
+def _signed(value: float) -> str:
+    # Adding 0 makes a rounded "-0.000" one without a minus.
+    return f"{round(value, 3) + 0.0:+.3f}"
+
+
 def _ranges(gold: np.ndarray, errors: np.ndarray) -> Html:
     edges = np.linspace(gold.min(), gold.max(), _NUM_RANGES + 1)
     places = np.clip(np.searchsorted(edges, gold, "right") - 1, 0, _NUM_RANGES - 1)
@@ -74,7 +79,7 @@ def _ranges(gold: np.ndarray, errors: np.ndarray) -> Html:
                 f"{edges[place]:.2f} to {edges[place + 1]:.2f}",
                 f"{len(inside):,}",
                 f"{np.abs(inside).mean():.3f}",
-                f"{inside.mean():+.3f}",
+                _signed(inside.mean()),
             ]
         )
     head = ["gold", "examples", "off by", "mean error"]
@@ -94,5 +99,4 @@ def _largest(
         ]
         for place in order
     ]
-    shown = table(["text", "gold", "predicted", "error"], rows, numbers=(1, 2, 3))
-    return join([note("The largest first."), shown])
+    return table(["text", "gold", "predicted", "error"], rows, numbers=(1, 2, 3))

@@ -1,0 +1,281 @@
+"""The speed of fine-tuning on SST-2: this project beside its peers, in turn.
+
+    python -m benchmarks.finetuning --data_dir=data --vocab_file=vocab.txt --preset=mini
+
+Every subject trains a classifier of the same size, with dropout 0.1 and AdamW with
+clipping to a global norm of 1, on the same sentences, cut into pieces beforehand. Ours
+packs several sentences into a row; KerasHub's BertTextClassifier has rows of a fixed
+length, by `fit`; Hugging Face's BertForSequenceClassification, if `torch` and
+`transformers` are installed, pads each batch to its longest sentence. All have first
+gone through each of the batches once, so that nothing is compiled any more. Medians of
+the rounds.
+"""
+
+import dataclasses
+import importlib.util
+import itertools
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.machine import processor
+from bert_tf import config as configs
+from bert_tf.config import BertConfig
+from bert_tf.optim.adamw import AdamW
+from bert_tf.tasks.classification import BertClassifier, ClassificationObjective
+from bert_tf.training import POLICIES, Trainer
+from data_pipelines import cli, finetuning
+from data_pipelines.datasets import catalog
+from data_pipelines.datasets.read_log import ReadLog
+from data_pipelines.features import Features
+from data_pipelines.tasks.classification import ClassificationEncoding
+from data_pipelines.vocabulary import Vocabulary
+from data_pipelines.wordpiece import WordPieceTokenizer
+
+_LONGEST = 128
+
+# Trains on all sentences once.
+Subject = Callable[[], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class FinetuningBenchmarkOptions:
+    """What the benchmark asks for."""
+
+    data_dir: str = cli.option(cli.REQUIRED, "The folder that holds glue/SST-2.")
+    vocab_file: str = cli.option(cli.REQUIRED, "An uncased vocabulary.")
+    preset: str = cli.option("mini", f"One of {', '.join(configs.PRESETS)}.")
+    batch_size: int = cli.option(32, "Sentences of a step.")
+    num_batches: int = cli.option(24, "Steps of a round.")
+    dtype: Literal["float32", "bfloat16"] = cli.option("float32", "Of the products.")
+    rounds: int = cli.option(5, "Rounds, of which the median counts.")
+    peers: bool = cli.option(True, "Whether the peers run too.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Sentences:
+    """The same sentences in the forms that the subjects take.
+
+    Attributes:
+        features: sequences.
+        batches: numbers of the sentences of each step.
+        vocabulary: of the pieces.
+    """
+
+    features: Features
+    batches: list[np.ndarray]
+    vocabulary: Vocabulary
+
+    def padded(self, batch: np.ndarray, length: int | None) -> dict[str, np.ndarray]:
+        """Rows of one length (None: that of the longest), cut off if need be."""
+        rows = tf.gather(self.features["token_ids"], batch)[:, : length or _LONGEST]
+        token_ids = rows.to_tensor(shape=[None, length]).numpy()
+        lengths = rows.row_lengths().numpy()
+        return {
+            "token_ids": token_ids,
+            "segment_ids": np.zeros_like(token_ids),
+            "padding_mask": np.arange(token_ids.shape[1]) < lengths[:, None],
+        }
+
+    def labels(self, batch: np.ndarray) -> np.ndarray:
+        """Classes of a batch."""
+        return self.features["label"].numpy()[batch]
+
+
+def sst2(options: FinetuningBenchmarkOptions) -> Sentences:
+    """Sentences of the training set, drawn at random."""
+    vocabulary = Vocabulary.from_file(options.vocab_file)
+    encoding = ClassificationEncoding(
+        WordPieceTokenizer(vocabulary, lower_case=True), _LONGEST, ("0", "1")
+    )
+    dataset = catalog.find("glue/sst2")
+    examples = catalog.read(dataset, "train", options.data_dir, ReadLog("train"))
+    features = finetuning.encode_all(encoding, examples)
+    drawn = np.random.default_rng(0).choice(
+        finetuning.num_groups(features), options.num_batches * options.batch_size
+    )
+    return Sentences(features, np.split(drawn, options.num_batches), vocabulary)
+
+
+def ours(
+    options: FinetuningBenchmarkOptions,
+    config: BertConfig,
+    sentences: Sentences,
+    packed: bool = True,
+) -> Subject:
+    """Steps of `Trainer`, on packed rows or on rows of `_LONGEST`."""
+    model = BertClassifier(config, num_outputs=2, dtype=POLICIES[options.dtype])
+    trainer = Trainer(
+        model, AdamW(1e-5, bias_correction=True), ClassificationObjective()
+    )
+    row_length = finetuning.row_length_of(sentences.features, _LONGEST)
+
+    def pack(chosen: tf.Tensor) -> dict[str, tf.Tensor]:
+        return finetuning.pack_batch(
+            {n: tf.gather(values, chosen) for n, values in sentences.features.items()},
+            sentences.vocabulary,
+            row_length=row_length,
+            few_shapes=True,
+        )
+
+    if packed:
+        # Packing is a part of the work, and done beside the step as in training.
+        batches = tf.data.Dataset.from_tensor_slices(np.stack(sentences.batches))
+        batches = batches.map(pack, num_parallel_calls=2).prefetch(2)
+    else:
+        rows = [
+            {**sentences.padded(b, _LONGEST), "label": sentences.labels(b)}
+            for b in sentences.batches
+        ]
+        stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        batches = tf.data.Dataset.from_tensor_slices(stacked)
+    batches = _without_tuning(batches)
+
+    def run() -> None:
+        for batch in batches:
+            metrics = trainer.train_step(batch)
+        float(metrics["loss"])
+
+    return run
+
+
+def keras_hub_fit(
+    options: FinetuningBenchmarkOptions,
+    config: BertConfig,
+    sentences: Sentences,
+    length: int,
+) -> Subject:
+    """Steps of KerasHub's classifier by `fit`, on rows of one length."""
+    import keras_hub
+
+    backbone = keras_hub.models.BertBackbone(
+        vocabulary_size=config.vocab_size,
+        num_layers=config.num_hidden_layers,
+        num_heads=config.num_attention_heads,
+        hidden_dim=config.hidden_size,
+        intermediate_dim=config.intermediate_size,
+        dropout=0.1,
+        max_sequence_length=512,
+        dtype=POLICIES[options.dtype],
+    )
+    model = keras_hub.models.BertTextClassifier(
+        backbone, num_classes=2, preprocessor=None
+    )
+    model.compile(
+        optimizer=keras.optimizers.AdamW(1e-5, weight_decay=0.01, global_clipnorm=1.0),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    rows = [sentences.padded(batch, length) for batch in sentences.batches]
+    labels = np.stack([sentences.labels(batch) for batch in sentences.batches])
+    stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    dataset = _without_tuning(
+        tf.data.Dataset.from_tensor_slices((stacked, labels)).prefetch(2)
+    )
+    return lambda: model.fit(dataset, epochs=1, verbose=0)
+
+
+def hugging_face(
+    options: FinetuningBenchmarkOptions, config: BertConfig, sentences: Sentences
+) -> Subject:
+    """Steps of Hugging Face's classifier, batches padded to their longest."""
+    import torch
+    import transformers
+
+    model: Any = transformers.BertForSequenceClassification(
+        transformers.BertConfig(
+            vocab_size=config.vocab_size,
+            hidden_size=config.hidden_size,
+            num_hidden_layers=config.num_hidden_layers,
+            num_attention_heads=config.num_attention_heads,
+            intermediate_size=config.intermediate_size,
+        )
+    ).train()
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-5, weight_decay=0.01)
+    rows = [sentences.padded(batch, None) for batch in sentences.batches]
+    labels = [sentences.labels(batch) for batch in sentences.batches]
+
+    def run() -> None:
+        for row, label in zip(rows, labels, strict=True):
+            with torch.autocast(
+                "cpu", torch.bfloat16, enabled=options.dtype == "bfloat16"
+            ):
+                loss = model(
+                    input_ids=torch.from_numpy(row["token_ids"]).long(),
+                    attention_mask=torch.from_numpy(row["padding_mask"]).long(),
+                    labels=torch.from_numpy(label).long(),
+                ).loss
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+
+    return run
+
+
+def _without_tuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    # The thread that tunes a dataset delays the end of a pass by seconds.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
+def main(options: FinetuningBenchmarkOptions) -> None:
+    """Prints examples/s of each."""
+    sentences = sst2(options)
+    config = configs.preset(options.preset, len(sentences.vocabulary))
+    padded = f"bert_tf, rows of {_LONGEST}"
+    subjects: dict[str, Subject] = {
+        "bert_tf, packed": ours(options, config, sentences),
+        padded: ours(options, config, sentences, packed=False),
+    }
+    versions = [f"tensorflow {tf.__version__}", f"keras {keras.__version__}"]
+    if options.peers:
+        import keras_hub
+
+        versions.append(f"keras-hub {keras_hub.__version__}")
+        for length in (128, 64):
+            subjects[f"KerasHub, fit, {length}"] = keras_hub_fit(
+                options, config, sentences, length
+            )
+        if all(map(importlib.util.find_spec, ("torch", "transformers"))):
+            import torch
+            import transformers
+
+            versions += [f"torch {torch.__version__}"]
+            versions += [f"transformers {transformers.__version__}"]
+            subjects["Hugging Face, longest"] = hugging_face(options, config, sentences)
+    print(f"{processor()}, {os.cpu_count()} cores")
+    print(f"Python {platform.python_version()}, {', '.join(versions)}")
+    chosen = np.concatenate(sentences.batches)
+    lengths = tf.gather(sentences.features["token_ids"].row_lengths(), chosen)
+    count = len(chosen)
+    print(
+        f"{options.preset}, {options.dtype}, {count} sentences of "
+        f"{float(np.mean(lengths)):.1f} tokens, {options.batch_size} a step"
+    )
+    for run in subjects.values():
+        run()
+    seconds: dict[str, list[float]] = {name: [] for name in subjects}
+    for _, (name, run) in itertools.product(range(options.rounds), subjects.items()):
+        start = time.perf_counter()
+        run()
+        seconds[name].append(time.perf_counter() - start)
+    first = statistics.median(seconds["bert_tf, packed"])
+    for name, values in seconds.items():
+        median = statistics.median(values)
+        print(
+            f"{name:24} {count / median:8,.0f} examples/s  (best "
+            f"{count / min(values):,.0f})  {median / first:5.2f} x our time"
+        )
+
+
+if __name__ == "__main__":
+    cli.run(FinetuningBenchmarkOptions, main, __doc__)

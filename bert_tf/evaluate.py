@@ -1,0 +1,158 @@
+"""A fine-tuned model and labelled examples to metrics.
+
+    python -m bert_tf.evaluate --model_dir=models/sst2 --data_dir=data --split=dev
+
+The dataset is the one that the model was trained on, unless another, or files, are
+given. With `--output_dir`, `metrics.json`, `report.html` and, for questions,
+`predictions.json` as SQuAD's official script takes it, are written.
+"""
+
+import dataclasses
+import json
+import posixpath
+from typing import Any
+
+import tensorflow as tf
+
+from bert_tf import model_dir, scoring
+from bert_tf.answering import Answerer
+from bert_tf.finetuning_data import DataOptions, dataset_of, read
+from bert_tf.model_dir import Description
+from bert_tf.report.finetuning import evaluation_report
+from data_pipelines import cli
+from data_pipelines.datasets.sources import Dataset
+
+METRICS = "metrics.json"
+PREDICTIONS = "predictions.json"
+NULL_ODDS = "null_odds.json"
+REPORT = "report.html"
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateOptions(DataOptions):
+    """What the program can be told, besides the data."""
+
+    model_dir: str = cli.option(
+        cli.REQUIRED, "The model folder that bert_tf.finetune wrote."
+    )
+    split: str = cli.option("dev", "The part of the dataset: dev, test, ...")
+    output_dir: str | None = cli.option(None, "A new folder for metrics and a report.")
+    batch_size: int = cli.option(64, "Examples that are run at once.")
+
+
+def evaluate(options: EvaluateOptions) -> dict[str, float]:
+    """The metrics of the model on the examples; writes them if asked to.
+
+    Raises:
+        ValueError: the model is not of the kind of the dataset, or has other labels.
+        FileNotFoundError: the model or the data is not there.
+    """
+    _, _, description = model_dir.load_description(options.model_dir)
+    dataset = check_dataset(described_dataset(options, description), description)
+    if options.output_dir is not None and tf.io.gfile.exists(options.output_dir):
+        raise ValueError(
+            f"{options.output_dir} exists already. Expected a new folder: nothing is "
+            "overwritten."
+        )
+    examples, _ = read(options, dataset, options.split)
+    loaded = model_dir.load(options.model_dir)
+    answerer = Answerer(
+        description.kind,
+        loaded.model,
+        loaded.encoding,
+        description.document_context,
+        options.batch_size,
+    )
+    answers = [answer for _, answer in answerer.answers(examples)]
+    metrics = scoring.score(
+        description.kind,
+        dataset.metrics,
+        examples,
+        answers,
+        description.labels,
+        description.threshold,
+    )
+    if options.output_dir is not None:
+        _write(options.output_dir, options, description, examples, answers, metrics)
+    return metrics
+
+
+def described_dataset(options: DataOptions, description: Description) -> Dataset:
+    """The dataset of the options, or else the one that the model was trained on."""
+    files = (options.train_file, options.dev_file, options.test_file)
+    if options.dataset is None and not any(files):
+        if description.dataset in (None, "files"):
+            raise ValueError(
+                "The model was trained on files. Expected files here, too: "
+                "--dev_file or --test_file, or --dataset."
+            )
+        options = dataclasses.replace(options, dataset=description.dataset)
+    elif options.kind is None and any(files):
+        options = dataclasses.replace(options, kind=description.kind)  # type: ignore[arg-type]
+    return dataset_of(options)
+
+
+def check_dataset(dataset: Dataset, description: Description) -> Dataset:
+    """The dataset with the labels of the model.
+
+    Raises:
+        ValueError: the model has another kind of head, or other labels.
+    """
+    if description.kind != dataset.kind:
+        raise ValueError(
+            f"The model is of the kind {description.kind}, the dataset {dataset.name} "
+            f"of the kind {dataset.kind}. Expected the same: fine-tune a model on it "
+            "first."
+        )
+    labels = description.labels
+    if dataset.labels is not None and labels is not None:
+        extra = sorted(set(dataset.labels) - set(labels))
+        if extra:
+            raise ValueError(
+                f"The dataset {dataset.name} has the labels {extra}, which the model "
+                f"has not. Expected some of {list(labels)}: fine-tune a model on it "
+                "first."
+            )
+    return dataclasses.replace(dataset, labels=labels)
+
+
+def _write(
+    folder: str,
+    options: EvaluateOptions,
+    description: Description,
+    examples: list[Any],
+    answers: list[Any],
+    metrics: dict[str, float],
+) -> None:
+    files = {METRICS: json.dumps(metrics, indent=2) + "\n"}
+    if description.kind == "span_qa":
+        pairs = list(zip(examples, answers, strict=True))
+        texts = {e.id: a.text(description.threshold) for e, a in pairs}
+        files[PREDICTIONS] = json.dumps(texts, ensure_ascii=False, indent=2) + "\n"
+        scores = {e.id: a.no_answer_score for e, a in pairs}
+        files[NULL_ODDS] = json.dumps(scores, indent=2) + "\n"
+    files[REPORT] = evaluation_report(
+        f"{options.model_dir} on {options.split}",
+        facts={"model": options.model_dir, "examples": f"{len(examples):,}"},
+        kind=description.kind,
+        metrics=metrics,
+        examples=examples,
+        answers=answers,
+        labels=description.labels,
+        threshold=description.threshold,
+    )
+    tf.io.gfile.makedirs(folder)
+    for name, text in files.items():
+        model_dir.write_file(posixpath.join(folder, name), text.encode())
+
+
+def main(options: EvaluateOptions) -> None:
+    """Evaluates, and prints the metrics."""
+    for name, value in evaluate(options).items():
+        print(f"{name} {value:.4f}")
+    if options.output_dir is not None:
+        print(f"Wrote {options.output_dir}; look at {options.output_dir}/{REPORT}.")
+
+
+if __name__ == "__main__":
+    cli.run(EvaluateOptions, main, __doc__)

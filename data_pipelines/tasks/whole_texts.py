@@ -1,0 +1,154 @@
+"""Texts and pairs of texts to sequences of which every token is asked for, once."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from data_pipelines.datasets.examples import TextExample
+from data_pipelines.features import Features
+from data_pipelines.packing import join, truncated_lengths
+from data_pipelines.windows import most_context, slices, windows
+from data_pipelines.wordpiece import WordPieceTokenizer
+
+
+@dataclasses.dataclass(frozen=True)
+class WholeTextEncoding:
+    """`[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, with the places of the pieces.
+
+    Attributes:
+        tokenizer: cuts the texts.
+        max_length: tokens of the longest sequence.
+        in_windows: what is done with a text that is too long. False: its end is cut
+            off. True: it becomes several sequences that overlap by half, and each
+            token is asked for in the one where it has most context. Of a pair, the
+            second text is windowed; the first stands in front of each window, cut
+            off where it would leave the second less than half of the room.
+    """
+
+    tokenizer: WordPieceTokenizer
+    max_length: int
+    in_windows: bool = False
+    group_size: int = dataclasses.field(default=1, init=False)
+
+    def columns(self, examples: Sequence[TextExample]) -> dict[str, tf.Tensor]:
+        """Examples, all single or all pairs, as vectors; labels are not looked at."""
+        columns = {"first": tf.constant([e.first for e in examples], tf.string)}
+        if any(example.second is not None for example in examples):
+            seconds = [example.second or "" for example in examples]
+            columns["second"] = tf.constant(seconds, tf.string)
+        return columns
+
+    def encode(self, columns: dict[str, tf.Tensor]) -> tuple[Features, Features]:
+        """Texts to sequences, in graph.
+
+        Args:
+            columns: `first` string `(texts,)` and, for pairs, `second`.
+
+        Returns:
+            Two dicts. What the model takes: `token_ids` int32 `(sequences,
+            (tokens))`; `second_starts` int32 `(sequences,)`; `is_asked` int32
+            `(sequences, (tokens))`: 1 for tokens whose vectors are wanted, which are
+            in order those of the text, else 0. And where it comes from: `example`
+            int32 `(sequences,)`, the place of the text; of each text, special tokens
+            included, `token_ids`, `starts`, `ends` int32 `(texts, (tokens))`, the
+            last two bytes of the text, or -1 for special tokens; `truncated` bool
+            `(texts,)`; `empty`, whether there is no piece, bool `(texts,)`.
+        """
+        first = self.tokenizer.tokenize_with_offsets(columns["first"])
+        second = None
+        if "second" in columns:
+            second = self.tokenizer.tokenize_with_offsets(columns["second"])
+        whole, front, truncated, empty = self._whole(first, second)
+        token_ids, starts, ends = whole
+
+        # The last segment is windowed; what is before it, and the last [SEP], is not.
+        body = tf.cast(token_ids.row_lengths(), tf.int32) - front - 1
+        room = self.max_length - front - 1
+        stride = self._stride(is_pair=second is not None)
+        text, start, length = windows(body, room, stride)
+        front = tf.gather(front, text)
+        end = front + tf.gather(body, text)
+        one = tf.ones_like(text)
+        parts = (
+            slices(token_ids, text, 0 * text, front),
+            slices(token_ids, text, front + start, length),
+            slices(token_ids, text, end, one),
+        )
+        is_asked = tf.concat(
+            [
+                _repeated(start == 0, front),
+                most_context(text, start, length, self.max_length, stride),
+                _repeated(front + start + length == end, one),
+            ],
+            axis=1,
+        )
+        sequences = tf.concat(parts, axis=1)
+        lengths = tf.cast(sequences.row_lengths(), tf.int32)
+        features: Features = {
+            "token_ids": sequences,
+            "second_starts": lengths if second is None else front,
+            "is_asked": tf.cast(is_asked, tf.int32),
+        }
+        return features, {
+            "example": text,
+            "token_ids": token_ids,
+            "starts": starts,
+            "ends": ends,
+            "truncated": truncated,
+            "empty": empty,
+        }
+
+    def _whole(
+        self,
+        first: tuple[tf.RaggedTensor, ...],
+        second: tuple[tf.RaggedTensor, ...] | None,
+    ) -> tuple[list[tf.RaggedTensor], tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Ids, starts and ends with special tokens, cut as far as they have to be."""
+        lengths = tf.cast(first[0].row_lengths(), tf.int32)
+        all_tokens, kept, kept_second = lengths, lengths, None
+        if second is None:
+            front = tf.ones_like(lengths)
+            if not self.in_windows:
+                kept = tf.minimum(lengths, self.max_length - 2)
+        else:
+            second_lengths = tf.cast(second[0].row_lengths(), tf.int32)
+            all_tokens += second_lengths
+            kept, kept_second = truncated_lengths(
+                lengths, second_lengths, self.max_length - 3
+            )
+            if self.in_windows:
+                kept_second = second_lengths
+            front = kept + 2
+        cut = _beginnings(first, kept)
+        cut_second = None if second is None else _beginnings(second, kept_second)
+        token_ids, _ = join(
+            cut[0], cut_second and cut_second[0], self.tokenizer.vocabulary
+        )
+        nowhere = -tf.ones([tf.size(lengths), 1], tf.int32)
+        whole = [token_ids]
+        for index in (1, 2):
+            segments = [nowhere, cut[index], nowhere]
+            if cut_second is not None:
+                segments += [cut_second[index], nowhere]
+            whole.append(tf.concat(segments, axis=1))
+        num_kept = kept if kept_second is None else kept + kept_second
+        return whole, front, num_kept < all_tokens, all_tokens == 0
+
+    def _stride(self, is_pair: bool) -> int:
+        # Of a pair, the first text may take half of the room.
+        room = (self.max_length - 3) // 2 if is_pair else self.max_length - 2
+        return max(1, room // 2)
+
+
+def _beginnings(
+    segments: tuple[tf.RaggedTensor, ...], lengths: tf.Tensor
+) -> list[tf.RaggedTensor]:
+    text = tf.range(tf.size(lengths))
+    return [slices(values, text, 0 * text, lengths) for values in segments]
+
+
+def _repeated(values: tf.Tensor, times: tf.Tensor) -> tf.RaggedTensor:
+    return tf.RaggedTensor.from_row_lengths(
+        tf.repeat(values, times), times, validate=False
+    )
