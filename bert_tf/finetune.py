@@ -94,6 +94,9 @@ class FinetuneOptions(DataOptions, TrainingOptions):
     random_weights: bool = cli.option(
         False, "Starts from random weights, to see what pre-training is worth."
     )
+    test_splits: tuple[str, ...] = cli.option(
+        (), "Labelled splits for a last look at each run, such as dev_mismatched."
+    )
     baselines: bool = cli.option(
         True, "Whether the report compares with what simple guesses score."
     )
@@ -135,6 +138,8 @@ def finetune(options: FinetuneOptions) -> dict[str, float]:
     dataset = dataset_of(options)
     # Read before anything is written: most mistakes show here.
     train, dev, dataset = _examples(options, dataset)
+    splits = options.test_splits or (("test",) if options.test_file else ())
+    tests = {split: read(options, dataset, split)[0] for split in splits}
     description = model_dir.Description(
         kind=dataset.kind,
         lower_case=start.lower_case,
@@ -153,7 +158,7 @@ def finetune(options: FinetuneOptions) -> dict[str, float]:
     weights = {}
     if not options.random_weights:
         weights = model_dir.load_encoder_weights(options.model_dir)
-    starting = Start(config, description, vocabulary, weights, features, dev)
+    starting = Start(config, description, vocabulary, weights, features, dev, tests)
     results = [
         _result(options, starting, settings, encoding)
         for settings in options.settings()
@@ -238,7 +243,7 @@ def _finish(
     baselines = {}
     if options.baselines:
         baselines = baseline_scores(dataset, train, start.dev)
-    _say(results, metrics, baselines, metric)
+    _say(results, best, metrics, baselines, metric)
     page = finetuning_report(
         f"Fine-tuning on {dataset.name}",
         facts=_facts(options, start, train, model),
@@ -275,6 +280,7 @@ def _finish(
 
 def _say(
     results: Sequence[RunResult],
+    best: RunResult,
     metrics: dict[str, float],
     baselines: dict[str, dict[str, float]],
     metric: str,
@@ -290,9 +296,15 @@ def _say(
                 f"{summary.num_runs} runs"
                 + (f", {collapsed} collapsed to one class" if collapsed else "")
             )
-    for name, values in {**baselines, "this model": metrics}.items():
+            for split, (mean, deviation) in summary.tests.items():
+                print(f"    {split}: {metric} {mean:.4f} ± {deviation:.4f}")
+    lines = {**baselines, "this model": metrics}
+    lines = {f"dev, {name}": values for name, values in lines.items()}
+    for split, values in best.test_metrics.items():
+        lines[f"{split}, this model"] = values
+    for name, values in lines.items():
         shown = "  ".join(f"{key} {value:.4f}" for key, value in values.items())
-        print(f"dev, {name}:  {shown}")
+        print(f"{name}:  {shown}")
 
 
 def _facts(

@@ -95,6 +95,7 @@ class Start:
         weights: of the encoder, by name; none for random ones.
         features: sequences to train on.
         dev: examples to choose the best checkpoint by.
+        tests: examples of other splits, for a last look at each run.
     """
 
     config: BertConfig
@@ -103,6 +104,7 @@ class Start:
     weights: dict[str, np.ndarray]
     features: Features
     dev: Sequence[Any]
+    tests: dict[str, Sequence[Any]]
 
 
 def train_run(
@@ -162,10 +164,11 @@ def train_run(
             on_evaluate=best.evaluate,
             on_resume=log.resume,
         )
+        result = best.result(settings, time.monotonic() - began)
     finally:
         log.close()
     tf.io.gfile.rmtree(checkpoints)
-    return best.result(settings, time.monotonic() - began)
+    return result
 
 
 def assign_encoder(
@@ -293,6 +296,30 @@ class _Best:
     def result(self, settings: RunSettings, seconds: float) -> RunResult:
         """After the last step, which is evaluated too."""
         found: dict[str, Any] = self.found or {}
+        path = posixpath.join(self.folder, model_dir.WEIGHTS)
+        if self.start.tests:
+            model_dir.assign_weights(self.model, path)
         return RunResult(
-            settings, found["metrics"], found["step"], seconds, found["collapsed"]
+            settings,
+            found["metrics"],
+            found["step"],
+            seconds,
+            found["collapsed"],
+            {split: self._test(split) for split in self.start.tests},
         )
+
+    def _test(self, split: str) -> dict[str, float]:
+        description, examples = self.start.description, self.start.tests[split]
+        answers = [answer for _, answer in self.answerer.answers(examples)]
+        threshold = (self.found or {})["metrics"].get("threshold")
+        metrics = scoring.score(
+            description.kind,
+            description.metrics,
+            examples,
+            answers,
+            description.labels,
+            threshold,
+        )
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+        self.log.say(f"{split}, best checkpoint:  {shown}")
+        return metrics

@@ -42,6 +42,7 @@ class RunResult:
         best_step: of that checkpoint.
         seconds: of training and evaluating.
         collapsed: whether it gives all examples of the development set one class.
+        test_metrics: of the same checkpoint on other splits, by their names.
     """
 
     settings: RunSettings
@@ -49,6 +50,7 @@ class RunResult:
     best_step: int
     seconds: float
     collapsed: bool
+    test_metrics: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> str:
         """As it is written into the folder of the run."""
@@ -72,6 +74,7 @@ class Summary:
         deviation: of the metric, that of a sample; 0 for one run.
         best: the largest.
         num_collapsed: how many gave all examples one class.
+        tests: mean and deviation of the metric on other splits, by their names.
     """
 
     settings: RunSettings
@@ -80,6 +83,7 @@ class Summary:
     deviation: float
     best: float
     num_collapsed: int
+    tests: dict[str, tuple[float, float]]
 
 
 def summaries(results: Sequence[RunResult], metric: str) -> list[Summary]:
@@ -91,17 +95,29 @@ def summaries(results: Sequence[RunResult], metric: str) -> list[Summary]:
     found = []
     for group in groups.values():
         values = [result.metrics[metric] for result in group]
+        tests = {
+            split: [result.test_metrics[split][metric] for result in group]
+            for split in group[0].test_metrics
+        }
         found.append(
             Summary(
                 settings=group[0].settings,
                 num_runs=len(group),
                 mean=statistics.fmean(values),
-                deviation=statistics.stdev(values) if len(values) > 1 else 0.0,
+                deviation=_deviation(values),
                 best=max(values),
                 num_collapsed=sum(result.collapsed for result in group),
+                tests={
+                    split: (statistics.fmean(scores), _deviation(scores))
+                    for split, scores in tests.items()
+                },
             )
         )
     return sorted(found, key=lambda summary: -summary.mean)
+
+
+def _deviation(values: Sequence[float]) -> float:
+    return statistics.stdev(values) if len(values) > 1 else 0.0
 
 
 def best_result(results: Sequence[RunResult], metric: str) -> RunResult:

@@ -274,9 +274,7 @@ def open_writer(path: str, layout: Layout) -> Iterator[Writer]:
     # What there is to be removed if anything goes wrong.
     made = list(temporaries)
     try:
-        with contextlib.closing(
-            FORMATS[ending_of(path)](temporaries, layout)
-        ) as writer:
+        with FORMATS[ending_of(path)](temporaries, layout) as writer:
             yield writer
         # The named file comes last: with it all are there.
         for temporary, name in reversed(list(zip(temporaries, paths, strict=True))):

@@ -36,8 +36,8 @@ def pack_rows(
             length of the sequence if it has none.
         row_length: tokens of a row.
         vocabulary: knows the id of the padding.
-        few_shapes: whether empty rows are added, an eighth at most from 16 rows on,
-            so that a compiler sees few numbers of rows.
+        few_shapes: whether empty rows are added, less than a fifth of all, so that a
+            compiler sees few numbers of rows.
 
     Returns:
         `token_ids`, `segment_ids`, `positions`, `sequence_ids` int32 and

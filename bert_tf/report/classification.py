@@ -64,8 +64,8 @@ def _hardest(
     wrong_places, right_places = hardest(right, believed)
 
     def class_and_probability(class_id: int, place: int) -> Html:
-        probability = tag("span", f"{probabilities[place, class_id]:.1%}", kind="pale")
-        return join([names[class_id], probability], " ")
+        probability = f"{probabilities[place, class_id]:.1%}"
+        return join([names[class_id], tag("div", probability, kind="pale")])
 
     def row(place: int) -> list[str]:
         word = "right" if right[place] else "wrong"

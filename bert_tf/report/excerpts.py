@@ -105,6 +105,7 @@ def _pieces(text: str, marks: Sequence[Mark], margin: int) -> list[tuple[int, in
         start = _between_words(text, max(0, mark.start - margin), 1)
         end = _between_words(text, min(len(text), mark.end + margin), -1)
         start, end = min(start, mark.start), max(end, mark.end)
+        start += len(text[start : mark.start]) - len(text[start : mark.start].lstrip())
         if pieces and start - pieces[-1][1] < _GAP:
             pieces[-1] = pieces[-1][0], max(end, pieces[-1][1])
         else:

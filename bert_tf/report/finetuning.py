@@ -67,42 +67,55 @@ def finetuning_report(
     Raises:
         ValueError: a kind that is not known, or no examples.
     """
-    # One function a kind, which is given what it needs.
-    parts = {
-        "classification": lambda: classification.sections(
-            examples, answers, labels or ()
-        ),
-        "regression": lambda: regression.sections(examples, answers),
-        "token_tagging": lambda: token_tagging.sections(
-            examples, answers, labels or (), "entity_f1" in metrics
-        ),
-        "span_qa": lambda: span_qa.sections(examples, answers, threshold),
-        "multiple_choice": lambda: multiple_choice.sections(examples, answers),
-    }
-    if kind not in parts:
-        raise ValueError(f"Received kind={kind!r}. Expected one of {list(parts)}.")
-    if not examples:
-        raise ValueError("Received no examples. Expected those of a development set.")
+    parts = _sections_of_kind(kind, metrics, examples, answers, labels, threshold)
     heading = "Runs" if len(results) > 1 else "The run"
     sections = [
         Section("", table(None, list(facts.items()))),
         Section(
             "On the development set",
-            join(
-                [
-                    _metrics_table(metrics, best.metrics, baselines),
-                    _chance(kind, best.metrics, len(examples)),
-                ]
-            ),
+            _metrics(kind, metrics, best.metrics, baselines, len(examples)),
         ),
         Section(heading, runs(results, best, metrics[0])),
     ]
     if records:
         figure = curves(records, metrics, best.best_step)
         sections.append(Section("Curves", picture(figure, "curves of the training")))
-    sections += parts[kind]()
     shown = tag("pre", json.dumps(options, indent=2, ensure_ascii=False))
-    return page(title, [*sections, Section("Options", shown)])
+    return page(title, [*sections, *parts, Section("Options", shown)])
+
+
+def evaluation_report(
+    title: str,
+    *,
+    facts: dict[str, str],
+    kind: str,
+    metrics: dict[str, float],
+    examples: Sequence[Any],
+    answers: Sequence[Any],
+    labels: Sequence[str] | None,
+    threshold: float | None,
+) -> str:
+    """What a fine-tuned model makes of examples, as `finetuning_report` without a run.
+
+    Args:
+        title: of the page.
+        facts: lines of the first table.
+        kind: of the dataset.
+        metrics: on the examples, the most important first.
+        examples: with labels.
+        answers: one for each.
+        labels: names of classes or tags, in the order of their ids.
+        threshold: of span answers, see `SpanAnswer.text`.
+
+    Raises:
+        ValueError: a kind that is not known, or no examples.
+    """
+    parts = _sections_of_kind(
+        kind, tuple(metrics), examples, answers, labels, threshold
+    )
+    found = _metrics(kind, (), metrics, {}, len(examples))
+    first = Section("", table(None, list(facts.items())))
+    return page(title, [first, Section("On these examples", found), *parts])
 
 
 def curves(
@@ -162,10 +175,39 @@ def _draw_metrics(
     axis.legend(frameon=False)
 
 
-def _metrics_table(
+def _sections_of_kind(
+    kind: str,
+    metrics: Sequence[str],
+    examples: Sequence[Any],
+    answers: Sequence[Any],
+    labels: Sequence[str] | None,
+    threshold: float | None,
+) -> list[Section]:
+    # One function a kind, which is given what it needs.
+    parts = {
+        "classification": lambda: classification.sections(
+            examples, answers, labels or ()
+        ),
+        "regression": lambda: regression.sections(examples, answers),
+        "token_tagging": lambda: token_tagging.sections(
+            examples, answers, labels or (), "entity_f1" in metrics
+        ),
+        "span_qa": lambda: span_qa.sections(examples, answers, threshold),
+        "multiple_choice": lambda: multiple_choice.sections(examples, answers),
+    }
+    if kind not in parts:
+        raise ValueError(f"Received kind={kind!r}. Expected one of {list(parts)}.")
+    if not examples:
+        raise ValueError("Received no examples. Expected those of a development set.")
+    return parts[kind]()
+
+
+def _metrics(
+    kind: str,
     metrics: Sequence[str],
     found: dict[str, float],
     baselines: dict[str, dict[str, float]],
+    num_examples: int,
 ) -> Html:
     """The metrics of the model beside those of simple guesses."""
     names = [*metrics, *(m for m in found if m not in metrics and is_known(m))]
@@ -179,7 +221,8 @@ def _metrics_table(
             this = tag("b", text_of(metric, found[metric]))
             rows.append([name_of(metric), this, *others])
     head = ["", "this model", *baselines]
-    return table(head, rows, numbers=range(1, len(head)))
+    shown = table(head, rows, numbers=range(1, len(head)))
+    return join([shown, _chance(kind, found, num_examples)])
 
 
 def _chance(kind: str, found: dict[str, float], num_examples: int) -> Html:

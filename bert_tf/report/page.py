@@ -40,6 +40,7 @@ mark small { color: #555; white-space: nowrap; }
 .card .side > div { flex: 1 1 20rem; min-width: 0; }
 .card { border-top: 1px solid #ddd; padding: .7rem 0; }
 .card p { margin: .2rem 0; }
+.card p, .card td { line-height: 1.6; }
 .card table { margin: .3rem 0; }
 .card td { border: 0; padding: 0 .8rem 0 0; }
 .bar { display: inline-block; width: 5rem; height: .6rem; background: #eee; }

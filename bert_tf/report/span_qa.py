@@ -81,8 +81,8 @@ def sections(
         figure = threshold_figure(no_answer, spans, none, impossible, threshold)
         explanation = note(
             "A question is left without an answer if no answer is better than the best "
-            "span by more than the threshold. It was chosen on these questions, so "
-            "that the figures are a little too good."
+            "span by more than the threshold. It was chosen on the development set, "
+            "whose figures are a little too good for this."
         )
         shown = picture(figure, "exact match and F1 by the threshold")
         found.append(Section("No-answer threshold", join([shown, explanation])))
@@ -138,13 +138,9 @@ def _groups(name: str, groups: Mapping[str, Iterable[int]], scores: _Scores) -> 
 
 def _outcome(scores: _Scores, place: int) -> str:
     if scores.impossible[place]:
-        return (
-            "answered, though there is none"
-            if scores.answered[place]
-            else "rightly left out"
-        )
+        return "an answer, wrongly" if scores.answered[place] else "no answer, rightly"
     if not scores.answered[place]:
-        return "left out, though there is one"
+        return "no answer, wrongly"
     if scores.exact[place]:
         return "exactly right"
     return "partly right" if scores.f1[place] else "wrong"

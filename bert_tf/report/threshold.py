@@ -45,6 +45,10 @@ def threshold_figure(
         impossible: bool (questions,), whether there is no answer.
         threshold: the chosen one.
     """
+    # Some scores are far out: those of texts in which no span was possible.
+    low, high = np.quantile(no_answer, [0.005, 0.995])
+    low, high = min(low, threshold), max(high, threshold)
+    room = 0.05 * (high - low) or 1.0
     figure = new_figure(9, 4.2)
     axis = figure.subplots()
     every = np.ones(len(impossible), bool)
@@ -55,16 +59,17 @@ def threshold_figure(
         ("F1, without an answer", impossible, 1, {"color": RED, "alpha": 0.6}),
     ]
     for name, inside, column, look in lines:
-        if inside.any():
-            steps, means = threshold_scores(
-                no_answer[inside], spans[inside, column], none[inside, column]
-            )
-            axis.plot(steps, means, drawstyle="steps-post", label=name, **look)
+        if not inside.any():
+            continue
+        spans_inside, none_inside = spans[inside, column], none[inside, column]
+        steps, means = threshold_scores(no_answer[inside], spans_inside, none_inside)
+        # To both edges of the picture.
+        steps = np.concatenate(
+            [[min(low - room, steps[0])], steps, [max(high + room, steps[-1])]]
+        )
+        means = np.concatenate([[none_inside.mean()], means, means[-1:]])
+        axis.plot(steps, means, drawstyle="steps-post", label=name, **look)
     axis.axvline(threshold, color=GREY, linestyle="--", label="chosen")
-    # Some scores are far out: those of texts in which no span was possible.
-    low, high = np.quantile(no_answer, [0.005, 0.995])
-    low, high = min(low, threshold), max(high, threshold)
-    room = 0.05 * (high - low) or 1.0
     axis.set_xlim(low - room, high + room)
     axis.set_ylim(0, 1.02)
     axis.set_xlabel("no-answer threshold")

@@ -23,7 +23,11 @@ class ClassificationEncoding:
         labels: names in the order of their ids; None: the label is a score.
         stride: None: a text that is too long is cut off at the end. A number: it
             becomes several sequences, that begin so many tokens apart in the last
-            segment; of a pair, the first is cut to half of the room.
+            segment; of a pair, the first is cut to half of the room, or to what
+            the stride leaves.
+
+    Raises:
+        ValueError: the windows would leave gaps between them.
     """
 
     tokenizer: WordPieceTokenizer
@@ -31,6 +35,14 @@ class ClassificationEncoding:
     labels: tuple[str, ...] | None
     stride: int | None = None
     group_size: int = dataclasses.field(default=1, init=False)
+
+    def __post_init__(self) -> None:
+        room = self.max_length - 3
+        if self.stride is not None and not 1 <= self.stride <= room:
+            raise ValueError(
+                f"Received stride={self.stride} with max_length={self.max_length}. "
+                f"Expected a stride between 1 and {room}, the tokens of a pair."
+            )
 
     def columns(self, examples: Sequence[TextExample]) -> dict[str, tf.Tensor]:
         """Examples as vectors; a label that is not there is -1 or NaN.
@@ -106,8 +118,10 @@ class ClassificationEncoding:
                 stride,
             )
             return slices(first, text, start, length), None, text
-        first = first[:, : (self.max_length - 3) // 2]
-        room = self.max_length - 3 - tf.cast(first.row_lengths(), tf.int32)
+        room = self.max_length - 3
+        # No token may lie between two windows.
+        first = first[:, : min(room // 2, room - stride)]
+        room -= tf.cast(first.row_lengths(), tf.int32)
         lengths = tf.cast(second.row_lengths(), tf.int32)
         text, start, length = windows(lengths, room, stride)
         return tf.gather(first, text), slices(second, text, start, length), text

@@ -1,7 +1,7 @@
 """Questions and contexts of any length to windows with the answer's tokens."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -92,8 +92,10 @@ class SpanQAEncoding:
         }
         if "answer_start" in columns:
             # Tokens that end before the answer, and that begin before its end.
-            first = tf.gather(_count(ends <= columns["answer_start"][:, None]), text)
-            last = tf.gather(_count(starts < columns["answer_end"][:, None]), text) - 1
+            first = tf.gather(
+                _count(ends, tf.less_equal, columns["answer_start"]), text
+            )
+            last = tf.gather(_count(starts, tf.less, columns["answer_end"]), text) - 1
             inside = (first >= start) & (last < start + length) & (first <= last)
             inside &= tf.gather(columns["answer_start"], text) >= 0
             shift = second_starts - start
@@ -106,8 +108,14 @@ class SpanQAEncoding:
         }
 
 
-def _count(is_so: tf.RaggedTensor) -> tf.Tensor:
-    return tf.reduce_sum(tf.cast(is_so, tf.int32), axis=1)
+def _count(
+    places: tf.RaggedTensor, compare: Callable[..., tf.Tensor], bound: tf.Tensor
+) -> tf.Tensor:
+    # Of each row. The values are compared as a vector: to broadcast a ragged tensor
+    # takes hundreds of ops.
+    bounds = tf.gather(bound, places.value_rowids())
+    is_so = tf.cast(compare(places.values, bounds), tf.int32)
+    return tf.reduce_sum(places.with_values(is_so), axis=1)
 
 
 def _bytes_of_answer(example: Question) -> tuple[int, int]:

@@ -25,6 +25,9 @@ class TokenTaggingEncoding:
         max_length: tokens of the longest sequence.
         labels: the tags in the order of their ids.
         stride: tokens from the start of one window to that of the next.
+
+    Raises:
+        ValueError: the windows would leave gaps between them.
     """
 
     tokenizer: WordPieceTokenizer
@@ -32,6 +35,14 @@ class TokenTaggingEncoding:
     labels: tuple[str, ...]
     stride: int
     group_size: int = dataclasses.field(default=1, init=False)
+
+    def __post_init__(self) -> None:
+        room = self.max_length - 2
+        if not 1 <= self.stride <= room:
+            raise ValueError(
+                f"Received stride={self.stride} with max_length={self.max_length}. "
+                f"Expected a stride between 1 and {room}, the tokens of a sentence."
+            )
 
     def columns(self, examples: Sequence[TaggedSentence]) -> dict[str, tf.Tensor]:
         """Sentences as ragged tensors; tags that are not there are -1.

@@ -149,6 +149,4 @@ def _beginnings(
 
 
 def _repeated(values: tf.Tensor, times: tf.Tensor) -> tf.RaggedTensor:
-    return tf.RaggedTensor.from_row_lengths(
-        tf.repeat(values, times), times, validate=False
-    )
+    return tf.ragged.range(times).with_values(tf.repeat(values, times))

@@ -2,11 +2,21 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from bert_tf.config import BertConfig, preset
 from bert_tf.encoder import BertEncoder
+from bert_tf.layers.gather import gather_tokens
 from bert_tf.model_size import parameter_formulas
+from bert_tf.tasks.heads import sequence_layout
 from tests.bert_tf.models import random_batch, randomize, small_config, weights_by_name
+from tests.bert_tf.packed import (
+    alone,
+    assert_same_gradients,
+    gradients,
+    packed,
+    random_features,
+)
 from tests.reference import bert
 
 VARIANTS = {
@@ -67,6 +77,36 @@ def test_padding_does_not_show():
     long = np.asarray(model(longer)["sequence_output"])[:, :12]
     real = np.asarray(batch["padding_mask"])
     np.testing.assert_allclose(long[real], short[real], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_sequences_that_share_a_row_do_not_know_of_each_other(name):
+    model = BertEncoder(small_config(**VARIANTS[name]), name="encoder")
+    randomize(model)
+    features = random_features()
+    generator = np.random.default_rng(0)
+    weights = generator.normal(size=(7, 16, 16)).astype("float32")
+
+    def vectors(outputs, batch):
+        tokens, mask = sequence_layout(batch)
+        found = gather_tokens(outputs["sequence_output"], tokens)
+        return np.asarray(mask)[:, :, None] * found
+
+    def loss_of(outputs, batch):
+        total = tf.reduce_sum(vectors(outputs, batch) * weights)
+        return total + tf.reduce_sum(outputs["pooled_output"] * weights[:, 0])
+
+    one, other = packed(features), alone(features)
+    rows = {k: other[k] for k in ("token_ids", "segment_ids", "padding_mask")}
+    outputs, expected = model(one), model(rows)
+    np.testing.assert_allclose(
+        vectors(outputs, one), vectors(expected, other), atol=1e-5
+    )
+    np.testing.assert_allclose(
+        outputs["pooled_output"], expected["pooled_output"], atol=1e-5
+    )
+    found, expected = (gradients(model, loss_of, batch)[1] for batch in (one, other))
+    assert_same_gradients(expected, found)
 
 
 def test_without_segment_ids_all_are_the_first_segment():

@@ -9,7 +9,8 @@ from tests.reference.windows import doc_spans, is_max_context
 
 in_graph = tf.function(
     windows.windows,
-    input_signature=[tf.TensorSpec([None], tf.int32)] * 2 + [tf.TensorSpec([], "int32")],
+    input_signature=[tf.TensorSpec([None], tf.int32)] * 2
+    + [tf.TensorSpec([], "int32")],
 )
 
 
@@ -18,7 +19,11 @@ def spans_of(lengths, rooms, stride):
     text, start, length = in_graph(lengths, rooms, stride)
     assert np.all(np.diff(text) >= 0)
     return [
-        [(int(s), int(n)) for t, s, n in zip(text, start, length, strict=True) if t == i]
+        [
+            (int(s), int(n))
+            for t, s, n in zip(text, start, length, strict=True)
+            if t == i
+        ]
         for i in range(len(lengths))
     ]
 
@@ -93,7 +98,7 @@ def test_the_most_context_of_the_docstring():
     assert found.to_list() == [[True] * 4 + [False], [False] + [True] * 3]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(texts())
 def test_each_token_has_most_context_where_the_original_has_it(case):
     stride, lengths, rooms = case
@@ -107,8 +112,10 @@ def test_each_token_has_most_context_where_the_original_has_it(case):
     ]
     assert most == expected
     for index, count in enumerate(lengths):
-        times = np.zeros(count, int)
-        for t, s, row in zip(text, start, most, strict=True):
-            if t == index:
-                times[int(s) : int(s) + len(row)] += row
-        assert np.all(times == 1)
+        tokens = [
+            int(s) + place
+            for t, s, row in zip(text, start, most, strict=True)
+            for place, is_most in enumerate(row)
+            if t == index and is_most
+        ]
+        assert sorted(tokens) == list(range(count))

@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from bert_tf import report
+from bert_tf.report import pretraining as report
 from tests.bert_tf.models import VOCABULARY, random_batch, small_pretrainer
 
 
@@ -32,7 +32,7 @@ def page(**changes):
         "cloze": cloze,
         "options": {"seed": 0, "output_dir": "<x>"},
     }
-    return report.report_html("A <title>", **{**values, **changes})
+    return report.pretraining_report("A <title>", **{**values, **changes})
 
 
 def test_has_figures_pictures_and_guesses():

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from bert_tf.report.excerpts import (
+    Mark,
+    hardest,
+    joined_words,
+    marked,
+    shortened,
+    spread,
+)
+
+
+def test_hardest():
+    right = np.array([True, False, True, False, False])
+    confidences = np.array([0.9, 0.6, 0.4, 0.99, 0.7])
+    assert hardest(right, confidences) == ([3, 4, 1], [2, 0])
+    assert hardest(right, confidences, 1, 1) == ([3], [2])
+    assert hardest(np.array([True]), np.array([0.5])) == ([], [0])
+
+
+def test_spread():
+    assert spread(range(0, 100, 10), 4) == [0, 30, 60, 90]
+    assert spread([5], 3) == [5]
+    assert spread([], 3) == []
+
+
+def test_shortened():
+    assert shortened("short text") == "short text"
+    text = " ".join(f"word{i}" for i in range(200))
+    cut = shortened(text, 100)
+    assert len(cut) <= 105
+    before, after = cut.split(" … ")
+    # Words are whole.
+    assert text.startswith(before + " ")
+    assert text.endswith(" " + after)
+    chinese = "酒店" * 300
+    assert len(shortened(chinese, 100)) < 110
+
+
+def test_marks_may_overlap():
+    marks = [Mark(0, 8, "gold"), Mark(4, 12, "predicted")]
+    assert marked("The <b> cat sat.", marks) == (
+        '<mark class="gold">The </mark>'
+        '<mark class="gold predicted">&lt;b&gt; </mark>'
+        '<mark class="predicted">cat </mark>sat.'
+    )
+    same = [Mark(0, 3, "gold"), Mark(0, 3, "predicted"), Mark(0, 3, "gold")]
+    assert marked("The cat", same) == '<mark class="gold predicted">The</mark> cat'
+
+
+def test_long_texts_are_cut_round_the_marks():
+    words = [f"word{i}" for i in range(1000)]
+    text = " ".join(words)
+    places = [text.index("word300 "), text.index("word800 ")]
+    marks = [Mark(place, place + 7, "gold") for place in places]
+    html = marked(text, marks, margin=30)
+    assert len(html) < 300
+    assert html.startswith("… word29")
+    assert html.count('<mark class="gold">word') == 2
+    assert html.count(" … ") == 1
+    assert html.endswith(" …")
+    # Pieces that are near are one.
+    near = [
+        Mark(places[0], places[0] + 7, "a"),
+        Mark(places[0] + 70, places[0] + 77, "b"),
+    ]
+    assert " … " not in marked(text, near, margin=30)
+
+
+def test_without_marks_or_with_one_that_is_nowhere():
+    assert marked("a < b", []) == "a &lt; b"
+    assert marked("a < b", [Mark(-1, 3, "gold")]) == "a &lt; b"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["New", "York", "."], "New York ."),
+        (["我", "爱", "北京"], "我爱北京"),
+        (["我", "用", "Keras", "训练"], "我用 Keras 训练"),
+        ([], ""),
+    ],
+)
+def test_joined_words(words, text):
+    assert joined_words(words) == text

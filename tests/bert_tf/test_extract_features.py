@@ -1,0 +1,202 @@
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from bert_tf import model_dir
+from bert_tf.extract_features import ExtractOptions, extract_features, read_texts
+from tests.bert_tf.models import VOCABULARY, randomize, small_pretrainer
+
+DESCRIPTION = model_dir.Description(
+    kind="pretraining", lower_case=True, sentence_task="next_sentence"
+)
+TEXTS = ("The cat sat.", "", "dogs", "to [MASK]" + " ran" * 30)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model")
+    model = small_pretrainer()
+    randomize(model)
+    model_dir.save(str(path), model, VOCABULARY, DESCRIPTION, {})
+    return str(path)
+
+
+@pytest.fixture
+def lines(tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_text("".join(f"{text}\n" for text in TEXTS))
+    return str(path)
+
+
+def options(folder, tmp_path, name, **arguments):
+    path = str(tmp_path / name)
+    return ExtractOptions(model_dir=folder, output_file=path, **arguments)
+
+
+def test_lines_to_vectors_of_texts(folder, tmp_path, lines, capsys):
+    arguments = {"input_file": lines, "vectors": "mean"}
+    done = extract_features(options(folder, tmp_path, "x.npy", **arguments))
+    assert (done.texts, done.empty, done.truncated, done.in_windows) == (4, 1, 1, 0)
+    assert np.load(tmp_path / "x.npy", mmap_mode="r").shape == (4, 16)
+    line = capsys.readouterr().out
+    assert line.startswith("4 texts read and used, 0 skipped; 1 empty")
+    assert "Wrote 4 vectors of 16 to" in line and line.count("\n") == 1
+
+
+def test_formats_agree(folder, tmp_path, lines):
+    arguments = {"input_file": lines, "long_texts": "windows"}
+    for name in ("x.npy", "x.jsonl"):
+        done = extract_features(options(folder, tmp_path, name, **arguments))
+        assert done.in_windows == 1 and not done.truncated
+    vectors = np.load(tmp_path / "x.npy")
+    pieces = np.load(tmp_path / "x.tokens.npy")["piece"]
+    rows = [json.loads(line) for line in (tmp_path / "x.jsonl").open()]
+    assert [row["text"] for row in rows] == list(TEXTS)
+    assert done.vectors == len(vectors)
+    np.testing.assert_array_equal(
+        np.concatenate([np.array(row["vectors"], np.float32) for row in rows]), vectors
+    )
+    assert pieces.tolist() == [piece for row in rows for piece in row["tokens"]]
+    assert rows[1]["tokens"] == ["[CLS]", "[SEP]"]
+
+
+def test_a_narrow_dtype(folder, tmp_path, lines):
+    for dtype in ("float32", "bfloat16"):
+        arguments = {"input_file": lines, "vectors": "cls", "dtype": dtype}
+        extract_features(options(folder, tmp_path, f"{dtype}.npy", **arguments))
+    found, exact = (np.load(tmp_path / f"{d}.npy") for d in ("bfloat16", "float32"))
+    assert found.dtype == np.float32 and not np.array_equal(found, exact)
+    np.testing.assert_allclose(found, exact, atol=0.2)
+
+
+def test_max_length_and_layer(folder, tmp_path, lines):
+    arguments = {"input_file": lines, "max_length": 4, "features": "1"}
+    done = extract_features(options(folder, tmp_path, "x.jsonl", **arguments))
+    rows = [json.loads(line) for line in (tmp_path / "x.jsonl").open()]
+    assert done.truncated == 2 and max(len(row["tokens"]) for row in rows) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", 'text,b\n"the, cat",on\nmat,\n'),
+        ("a.tsv", "text\tb\nthe, cat\ton\nmat\t\n"),
+        ("a.jsonl", '{"text": "the, cat", "b": "on"}\n{"text": "mat", "b": ""}\n'),
+    ],
+)
+def test_tables(folder, tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    arguments = {"input_file": str(tmp_path / name)}
+    found = list(read_texts(options(folder, tmp_path, "x.npy", **arguments)))
+    assert [(e.id, e.first, e.second) for e in found] == [
+        ("0", "the, cat", None),
+        ("1", "mat", None),
+    ]
+    arguments |= {"text_column": "b", "second_column": "text"}
+    found = list(read_texts(options(folder, tmp_path, "x.npy", **arguments)))
+    assert [(e.first, e.second) for e in found] == [("on", "the, cat"), ("", "mat")]
+
+
+def test_pairs(folder, tmp_path):
+    (tmp_path / "a.csv").write_text("text,b\nthe cat,sat\n")
+    arguments = {"input_file": str(tmp_path / "a.csv"), "second_column": "b"}
+    extract_features(options(folder, tmp_path, "x.jsonl", **arguments))
+    row = json.loads((tmp_path / "x.jsonl").read_text())
+    assert row["tokens"] == ["[CLS]", "the", "cat", "[SEP]", "sat", "[SEP]"]
+    assert row["second"] == "sat"
+
+
+def test_a_missing_column_leaves_nothing(folder, tmp_path):
+    (tmp_path / "a.csv").write_text("sentence\nthe cat\n")
+    arguments = {"input_file": str(tmp_path / "a.csv")}
+    with pytest.raises(ValueError, match=r"no column 'text' but \['sentence'\]"):
+        extract_features(options(folder, tmp_path, "x.npy", **arguments))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"vectors": "pooled", "features": "1"}, "pooled with features='1'"),
+        ({"second_column": "b"}, "without input_file"),
+    ],
+)
+def test_options_that_do_not_fit(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ExtractOptions(model_dir="m", output_file="x.npy", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"max_length": 25}, "max_length=25. Expected 3 to 24"),
+        ({"max_length": 4, "second_column": "b"}, "max_length=4. Expected 5 to 24"),
+        ({"features": "3"}, "features='3'"),
+    ],
+)
+def test_options_that_do_not_fit_the_model(folder, tmp_path, lines, arguments, message):
+    arguments = {"input_file": lines, **arguments}
+    with pytest.raises(ValueError, match=message):
+        extract_features(options(folder, tmp_path, "x.npy", **arguments))
+    assert [path.name for path in tmp_path.iterdir()] == ["lines.txt"]
+
+
+def test_a_file_that_exists(folder, tmp_path, lines):
+    arguments = {"input_file": lines, "vectors": "cls"}
+    (tmp_path / "x.npy").write_text("mine")
+    with pytest.raises(ValueError, match=r"x\.npy exists already"):
+        extract_features(options("no model", tmp_path, "x.npy", **arguments))
+    assert (tmp_path / "x.npy").read_text() == "mine"
+
+
+class _Input:
+    def __init__(self, data):
+        self.buffer = io.BytesIO(data)
+
+
+def test_standard_input(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", _Input(b"the cat\r\n\nd\xc3\xa9\n"))
+    texts = list(read_texts(options(folder, tmp_path, "x.npy")))
+    assert [text.first for text in texts] == ["the cat", "", "dé"]
+    monkeypatch.setattr(sys, "stdin", _Input(b"the cat\nd\xe9\n"))
+    with pytest.raises(ValueError, match=r"line 2: byte 2 is not UTF-8\. .*iconv"):
+        list(read_texts(options(folder, tmp_path, "x.npy")))
+    monkeypatch.setattr(sys, "stdin", _Input(b""))
+    with pytest.raises(ValueError, match="Standard input is empty"):
+        list(read_texts(options(folder, tmp_path, "x.npy")))
+
+
+def program(folder, tmp_path):
+    return [
+        *(sys.executable, "-m", "bert_tf.extract_features"),
+        *(f"--model_dir={folder}", f"--output_file={tmp_path}/x.npz"),
+    ]
+
+
+def test_a_killed_program_leaves_nothing(folder, tmp_path):
+    with subprocess.Popen(program(folder, tmp_path), stdin=subprocess.PIPE) as run:
+        run.stdin.write(b"the cat\n" * 2000)
+        run.stdin.flush()
+        deadline = time.monotonic() + 60
+        while not os.listdir(tmp_path) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert os.listdir(tmp_path)
+        run.send_signal(signal.SIGTERM)
+        # Standard input is still open: nothing but the signal ends it.
+        assert run.wait(30) == 128 + signal.SIGTERM
+    assert not os.listdir(tmp_path)
+
+
+def test_an_error_is_one_line(tmp_path):
+    run = subprocess.run(program("none", tmp_path), input=b"x\n", capture_output=True)
+    assert run.returncode == 1
+    assert b"error: No model folder at 'none'" in run.stderr
+    assert b"Traceback" not in run.stderr

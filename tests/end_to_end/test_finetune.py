@@ -1,0 +1,273 @@
+"""Fine-tuning, evaluation and prediction of every kind, as their users run them."""
+
+import csv
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from bert_tf import evaluate, finetune, model_dir, predict
+from bert_tf.evaluate import EvaluateOptions
+from bert_tf.finetune import FinetuneOptions
+from bert_tf.predict import PredictOptions
+from bert_tf.run_log import read_metrics
+from tests.end_to_end.tasks import KINDS, Task, write_model, write_task
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory) -> str:
+    return write_model(tmp_path_factory.mktemp("pretrained") / "model")
+
+
+def options(
+    pretrained: str, task: Task, output_dir: pathlib.Path, **changes
+) -> FinetuneOptions:
+    values = {
+        "model_dir": pretrained,
+        "output_dir": str(output_dir),
+        "kind": task.kind,
+        "train_file": task.train_file,
+        "dev_file": task.dev_file,
+        "learning_rate": 5e-3,
+        "num_epochs": 8.0,
+        "batch_size": 16,
+        "evaluations_per_epoch": 1,
+        **task.options,
+    }
+    return FinetuneOptions(**{**values, **changes})
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    task: Task
+    folder: pathlib.Path
+    metrics: dict[str, float]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def trained(request, pretrained, tmp_path_factory) -> Trained:
+    folder = tmp_path_factory.mktemp(request.param)
+    task = write_task(request.param, folder / "files")
+    metrics = finetune.finetune(options(pretrained, task, folder / "model"))
+    return Trained(task, folder, metrics)
+
+
+def data_options(trained: Trained) -> dict:
+    return {
+        "model_dir": str(trained.folder / "model"),
+        "dev_file": trained.task.dev_file,
+        **{k: v for k, v in trained.task.options.items() if k.endswith("column")},
+        **{k: v for k, v in trained.task.options.items() if k == "choice_columns"},
+    }
+
+
+def test_every_kind_is_learned_and_evaluated_alike(trained, tmp_path):
+    assert trained.metrics[trained.task.metric] >= trained.task.goal
+    folder = tmp_path / "evaluation"
+    again = evaluate.evaluate(
+        EvaluateOptions(**data_options(trained), output_dir=str(folder))
+    )
+    assert again == pytest.approx(trained.metrics, abs=1e-9)
+    assert json.loads((folder / "metrics.json").read_text()) == again
+    assert (folder / "report.html").stat().st_size > 1000
+    if trained.task.kind == "span_qa":
+        answers = json.loads((folder / "predictions.json").read_text())
+        assert len(answers) == 48 and "" in answers.values()
+        assert {"NoAns_f1", "HasAns_f1", "threshold"} <= set(again)
+
+
+def test_what_a_run_leaves(trained):
+    files = {path.name for path in (trained.folder / "model").iterdir()}
+    assert {"model.safetensors", "model.json", "report.html", "vocab.txt"} <= files
+    (run,) = (trained.folder / "model" / "runs").iterdir()
+    assert not (run / "checkpoints").exists()
+    records = read_metrics(str(run / "metrics.jsonl"))
+    dev = [r for r in records if r["split"] == "heldout"]
+    assert len(dev) == 8
+    # The best checkpoint is the model, not the last.
+    best = max(record[trained.task.metric] for record in dev)
+    assert best == trained.metrics[trained.task.metric]
+    assert (trained.folder / "model" / "report.html").stat().st_size > 10_000
+
+
+def test_predict_keeps_columns_and_equals_evaluation(trained, tmp_path):
+    output = tmp_path / "answers.jsonl"
+    predict.main(
+        PredictOptions(
+            **{**data_options(trained), "dev_file": None},
+            input_file=trained.task.dev_file,
+            output_file=str(output),
+            batch_size=7,
+        )
+    )
+    rows = [json.loads(line) for line in output.read_text().splitlines()]
+    assert len(rows) == 48
+    if trained.task.kind == "classification":
+        with open(trained.task.dev_file) as file:
+            asked = list(csv.DictReader(file))
+        for row, columns in zip(rows, asked, strict=True):
+            assert {name: row[name] for name in columns} == columns
+            assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+        right = np.mean([row["prediction"] == row["label"] for row in rows])
+        assert right == pytest.approx(trained.metrics["accuracy"])
+    elif trained.task.kind == "multiple_choice":
+        right = np.mean([str(row["prediction"]) == row["label"] for row in rows])
+        assert right == pytest.approx(trained.metrics["accuracy"])
+    elif trained.task.kind == "token_tagging":
+        assert all(len(row["words"]) == len(row["tags"]) for row in rows)
+        assert {e["type"] for row in rows for e in row["entities"]} == {"PER", "LOC"}
+    elif trained.task.kind == "span_qa":
+        for row in rows:
+            assert row["prediction"] == "" or row["start"] >= 0
+
+
+def test_predict_writes_tables_and_reads_lines(trained, tmp_path):
+    lines = {
+        "classification": "the film was good\n",
+        "regression": "the film was good\n",
+        "token_tagging": "anna lives in rome\n",
+        "span_qa": "where is anna ?\tAnna lives in Rome.\n",
+        "multiple_choice": "the film\twas bad .\twas good .\twas dull .\n",
+    }[trained.task.kind]
+    source, output = tmp_path / "asked.txt", tmp_path / "answers.csv"
+    source.write_text(lines * 2)
+    predict.main(
+        PredictOptions(
+            model_dir=str(trained.folder / "model"),
+            input_file=str(source),
+            output_file=str(output),
+        )
+    )
+    rows = list(csv.DictReader(output.open()))
+    assert len(rows) == 2
+    if trained.task.kind == "classification":
+        assert set(rows[0]) == {"text", "prediction", "probability", "probabilities"}
+    if trained.task.kind == "multiple_choice":
+        assert rows[0]["choice"] == "was good ."
+
+
+def run(*flags: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "bert_tf.finetune", *flags]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def flags_of(chosen: FinetuneOptions) -> list[str]:
+    values = {
+        k: v for k, v in dataclasses.asdict(chosen).items() if v not in (None, ())
+    }
+    return [f"--{name}={value}" for name, value in values.items()]
+
+
+def test_a_killed_run_goes_on_exactly(pretrained, tmp_path):
+    task = write_task("classification", tmp_path / "files")
+    changes = {"baselines": False, "num_epochs": 4.0, "dropout": 0.1}
+    whole = options(pretrained, task, tmp_path / "whole", **changes)
+    killed = options(pretrained, task, tmp_path / "killed", **changes)
+    command = [sys.executable, "-m", "bert_tf.finetune", *flags_of(killed)]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        finetune.finetune(whole)
+        (folder,) = (tmp_path / "whole" / "runs").iterdir()
+        checkpoints = tmp_path / "killed" / "runs" / folder.name / "checkpoints"
+        deadline = time.monotonic() + 120
+        while not list(checkpoints.glob("*.index")) and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    finished = (tmp_path / "killed" / "model.safetensors").exists()
+    finetune.finetune(killed)
+    weights = [
+        model_dir.read_weights(str(tmp_path / name / "model.safetensors"))
+        for name in ("whole", "killed")
+    ]
+    for name, values in weights[0].items():
+        np.testing.assert_array_equal(weights[1][name], values, err_msg=name)
+    assert not finished, "It was killed too late to test anything."
+
+
+def test_seeds_are_summed_up_and_finished_runs_kept(pretrained, tmp_path, capsys):
+    task = write_task("classification", tmp_path / "files")
+    chosen = options(pretrained, task, tmp_path / "model", num_seeds=2, num_epochs=1.0)
+    metrics = finetune.finetune(chosen)
+    printed = capsys.readouterr().out
+    assert "± " in printed and "2 runs" in printed and "TF-IDF + linear" in printed
+    runs = sorted(path.name for path in (tmp_path / "model" / "runs").iterdir())
+    assert [name.rpartition("_")[2] for name in runs] == ["seed0", "seed1"]
+    assert finetune.finetune(chosen) == metrics
+    assert "holds the finished model" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"features": "weighted_last_4", "lstm_units": 8},
+        {"features": "last"},
+        {"layer_decay": 0.8, "reinit_layers": 1, "gradual_unfreezing": True},
+        {"class_weights": "balanced", "long_texts": "windows", "max_length": 12},
+        {"random_weights": True, "dtype": "bfloat16"},
+    ],
+    ids=lambda changes: ",".join(changes),
+)
+def test_ways_to_train(pretrained, tmp_path, changes):
+    task = write_task("classification", tmp_path / "files")
+    chosen = options(
+        pretrained, task, tmp_path / "model", baselines=False, num_epochs=1.0, **changes
+    )
+    assert finetune.finetune(chosen)["accuracy"] > 0.4
+    before = model_dir.load_encoder_weights(pretrained)
+    after = model_dir.load_encoder_weights(chosen.output_dir)
+    same = all(np.array_equal(before[name], after[name]) for name in before)
+    assert same == ("features" in changes)
+
+
+def test_document_context(pretrained, tmp_path):
+    task = write_task("token_tagging", tmp_path / "files")
+    chosen = options(
+        pretrained,
+        task,
+        tmp_path / "model",
+        baselines=False,
+        num_epochs=2.0,
+        document_context=True,
+    )
+    metrics = finetune.finetune(chosen)
+    again = evaluate.evaluate(
+        EvaluateOptions(model_dir=chosen.output_dir, dev_file=task.dev_file)
+    )
+    assert again == pytest.approx(metrics, abs=1e-9)
+
+
+def test_users_errors_are_one_clear_line(pretrained, tmp_path):
+    task = write_task("classification", tmp_path / "files")
+    good = flags_of(options(pretrained, task, tmp_path / "model"))
+    for wrong, expected in {
+        "--label_column=mood": "no column 'mood'",
+        "--train_file=nowhere.csv": "nowhere.csv",
+        "--model_dir=nowhere": "No model folder at 'nowhere'",
+        "--max_length=4000": "Expected 8 to 48",
+        "--document_context": "Expected it for token_tagging alone",
+    }.items():
+        done = run(*good, wrong)
+        errors = [line for line in done.stderr.splitlines() if "error: " in line]
+        assert done.returncode == 1, wrong
+        assert len(errors) == 1 and expected in errors[0], (wrong, errors)
+        assert "Traceback" not in done.stderr
+        assert not (tmp_path / "model").exists()
+
+
+def test_a_model_of_another_kind_or_other_labels(pretrained, tmp_path):
+    with pytest.raises(ValueError, match="of the kind pretraining"):
+        evaluate.evaluate(
+            EvaluateOptions(model_dir=pretrained, dataset="glue/sst2", data_dir="x")
+        )
