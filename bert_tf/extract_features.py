@@ -12,6 +12,7 @@ fine-tuned.
 """
 
 import dataclasses
+import os
 import signal
 import sys
 import time
@@ -23,7 +24,7 @@ import tqdm
 from bert_tf import model_dir
 from bert_tf.text_vectors import TextVectorizer, Vectors, layers_of
 from bert_tf.training import POLICIES
-from bert_tf.vector_files import Layout, files_of, open_writer
+from bert_tf.vector_files import Layout, check_new, open_writer, remove_unfinished
 from data_pipelines import cli
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.datasets.tables import read_rows
@@ -127,7 +128,7 @@ def extract_features(options: ExtractOptions) -> Extraction:
             file exists already.
         FileNotFoundError: no model folder, or no such texts.
     """
-    files_of(options.output_file, options.vectors == "tokens")
+    check_new(options.output_file, options.vectors == "tokens")
     loaded = model_dir.load(options.model_dir, POLICIES[options.dtype])
     config = loaded.model.encoder.config
     vectorizer = TextVectorizer(
@@ -219,14 +220,16 @@ def _standard_input(lines: Iterable[bytes]) -> Iterator[str]:
 
 def main(options: ExtractOptions) -> int:
     """Extracts; stopped by SIGTERM, leaves nothing behind."""
-    signal.signal(signal.SIGTERM, _stop)
+
+    def stop(number: int, frame: Any) -> None:
+        del frame
+        # No exception: it would be lost if it came while a library collects garbage.
+        remove_unfinished(options.output_file, options.vectors == "tokens")
+        os._exit(128 + number)
+
+    signal.signal(signal.SIGTERM, stop)
     extract_features(options)
     return 0
-
-
-def _stop(number: int, frame: Any) -> None:
-    del frame
-    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

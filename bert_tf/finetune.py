@@ -111,15 +111,11 @@ class FinetuneOptions(DataOptions, TrainingOptions):
 
     def settings(self) -> list[RunSettings]:
         """Of all runs."""
-        grid = {name: (getattr(self, name),) for name in _PAPER_GRID}
+        grid: Any = {name: (getattr(self, name),) for name in _PAPER_GRID}
         if self.search == "paper":
-            grid = dict(_PAPER_GRID)
+            grid = _PAPER_GRID
         seeds = range(self.seed, self.seed + self.num_seeds)
-        return [
-            RunSettings(*values, seed=seed)
-            for values in itertools.product(*grid.values())
-            for seed in seeds
-        ]
+        return [RunSettings(*v) for v in itertools.product(*grid.values(), seeds)]
 
 
 def finetune(options: FinetuneOptions) -> dict[str, float]:

@@ -5,7 +5,7 @@ import json
 import math
 import posixpath
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import keras
@@ -104,7 +104,7 @@ class Start:
     weights: dict[str, np.ndarray]
     features: Features
     dev: Sequence[Any]
-    tests: dict[str, Sequence[Any]]
+    tests: Mapping[str, Sequence[Any]]
 
 
 def train_run(

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from bert_tf.metrics import classification, entities, squad
-from data_pipelines.datasets.sources import Kind
 
 
 def score(
-    kind: Kind,
+    kind: str,
     metrics: Sequence[str],
     examples: Sequence[Any],
     answers: Sequence[Any],
@@ -71,7 +70,7 @@ def best_threshold(examples: Sequence[Any], answers: Sequence[Any]) -> float | N
     return squad.best_threshold(examples, *_span_columns(examples, answers)).value
 
 
-def is_collapsed(kind: Kind, examples: Sequence[Any], answers: Sequence[Any]) -> bool:
+def is_collapsed(kind: str, examples: Sequence[Any], answers: Sequence[Any]) -> bool:
     """Whether all examples are given one class although they are of several."""
     if kind == "classification":
         given = [answer.label for answer in answers]

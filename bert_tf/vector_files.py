@@ -21,7 +21,6 @@ import gzip
 import json
 import os
 import posixpath
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
@@ -124,17 +123,14 @@ class NpyWriter(contextlib.ExitStack):
 
 @contextlib.contextmanager
 def npz_writer(paths: Sequence[str], layout: Layout) -> Iterator[NpyWriter]:
-    """The same arrays in one file; until the end, they are in a folder beside it."""
-    names = ("vectors", "offsets", "tokens") if layout.of_tokens else ("vectors",)
-    folder = os.path.dirname(paths[0]) or "."
-    prefix = f"{os.path.basename(paths[0])}."
-    with tempfile.TemporaryDirectory(dir=folder, prefix=prefix) as temporary:
-        members = [os.path.join(temporary, f"{name}.npy") for name in names]
-        with NpyWriter(members, layout) as writer:
-            yield writer
-        with zipfile.ZipFile(paths[0], "w") as archive:
-            for member in members:
-                archive.write(member, os.path.basename(member))
+    """The same arrays in one file; until the end, they are in files beside it."""
+    members = {name: f"{paths[0]}.{name}.npy" for name in _arrays(layout.of_tokens)}
+    with NpyWriter(list(members.values()), layout) as writer:
+        yield writer
+    with zipfile.ZipFile(paths[0], "w") as archive:
+        for name, member in members.items():
+            archive.write(member, f"{name}.npy")
+            os.remove(member)
 
 
 class TfrecordWriter(contextlib.ExitStack):
@@ -210,25 +206,20 @@ FORMATS: dict[str, Callable[[Sequence[str], Layout], Any]] = {
 _TEMPORARY = ".tmp"
 
 
-def files_of(path: str, of_tokens: bool) -> list[str]:
-    """All files that `open_writer` makes, the named one first.
+def check_new(path: str, of_tokens: bool) -> None:
+    """Raises if `open_writer` could not make its files.
 
     Raises:
         ValueError: the name tells no format, a file exists already, or the folder
             does not, or can not hold it.
     """
-    ending = ending_of(path)
-    paths = [path]
-    if ending == ".npy" and of_tokens:
-        stem = path.removesuffix(ending)
-        paths += [f"{stem}.offsets.npy", f"{stem}.tokens.npy"]
     is_remote = "://" in path
-    if is_remote and ending in (".npy", ".npz"):
+    if is_remote and ending_of(path) in (".npy", ".npz"):
         raise ValueError(
             f"Received output_file={path!r}. Expected a local file, as a header is "
             "completed at its end: write it here and copy it, or choose .tfrecord."
         )
-    for name in paths:
+    for name in _files(path, of_tokens):
         if tf.io.gfile.exists(name):
             raise ValueError(
                 f"{name} exists already. Nothing is overwritten: remove it, or choose "
@@ -240,7 +231,6 @@ def files_of(path: str, of_tokens: bool) -> list[str]:
             f"Received output_file={path!r}, but there is no folder {folder!r}. "
             "Expected one: make it, or correct the name."
         )
-    return paths
 
 
 def ending_of(path: str) -> str:
@@ -267,21 +257,46 @@ def open_writer(path: str, layout: Layout) -> Iterator[Writer]:
         layout: of the vectors.
 
     Raises:
-        ValueError: as `files_of`.
+        ValueError: as `check_new`.
     """
-    paths = files_of(path, layout.of_tokens)
-    temporaries = [f"{name}{_TEMPORARY}" for name in paths]
-    # What there is to be removed if anything goes wrong.
-    made = list(temporaries)
+    check_new(path, layout.of_tokens)
+    names = _files(path, layout.of_tokens)
+    temporaries = [f"{name}{_TEMPORARY}" for name in names]
+    done: list[str] = []
     try:
         with FORMATS[ending_of(path)](temporaries, layout) as writer:
             yield writer
         # The named file comes last: with it all are there.
-        for temporary, name in reversed(list(zip(temporaries, paths, strict=True))):
+        for temporary, name in reversed(list(zip(temporaries, names, strict=True))):
             tf.io.gfile.rename(temporary, name)
-            made.append(name)
+            done.append(name)
     except BaseException:
-        for name in made:
-            if tf.io.gfile.exists(name):
-                tf.io.gfile.remove(name)
+        _remove(done)
+        remove_unfinished(path, layout.of_tokens)
         raise
+
+
+def remove_unfinished(path: str, of_tokens: bool) -> None:
+    """Removes what `open_writer` has of files that are not complete."""
+    temporaries = [f"{name}{_TEMPORARY}" for name in _files(path, of_tokens)]
+    members = [f"{temporaries[0]}.{name}.npy" for name in _arrays(of_tokens)]
+    _remove([*temporaries, *members])
+
+
+def _files(path: str, of_tokens: bool) -> list[str]:
+    """All files of a name, the named one first."""
+    ending = ending_of(path)
+    if ending != ".npy":
+        return [path]
+    stem = path.removesuffix(ending)
+    return [path, *(f"{stem}.{name}.npy" for name in _arrays(of_tokens)[1:])]
+
+
+def _arrays(of_tokens: bool) -> tuple[str, ...]:
+    return ("vectors", "offsets", "tokens") if of_tokens else ("vectors",)
+
+
+def _remove(names: Sequence[str]) -> None:
+    for name in names:
+        if tf.io.gfile.exists(name):
+            tf.io.gfile.remove(name)

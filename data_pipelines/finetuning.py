@@ -63,14 +63,16 @@ def encoder_of(encoding: Encoding) -> Callable[[Sequence[Any]], Any]:
 
 
 def _traced_once(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as a graph for any number of rows, after its first arguments."""
-    traced: list[Callable[..., Any]] = []
+    """The function as a graph that takes any number of rows."""
+    traced: dict[str, Callable[..., Any]] = {}
 
     def run(*arguments: Any) -> Any:
-        if not traced:
-            signature = tf.nest.map_structure(_any_rows, arguments)
-            traced.append(tf.function(function, input_signature=signature))
-        return traced[0](*arguments)
+        signature = tf.nest.map_structure(_any_rows, arguments)
+        # Single texts and pairs have other columns, and so graphs of their own.
+        key = str(signature)
+        if key not in traced:
+            traced[key] = tf.function(function, input_signature=signature)
+        return traced[key](*arguments)
 
     return run
 

@@ -47,8 +47,13 @@ class LayerMix(keras.layers.Layer):
         """Makes the weights of a sum; `input_shape` is a list, one for each state."""
         if self.features.startswith("weighted"):
             count = len(self._chosen(input_shape))
-            self.mix = self.add_weight(name="mix", shape=(count,), initializer="zeros")
-            self.factor = self.add_weight(name="factor", shape=(), initializer="ones")
+            # autocast=False: a narrow dtype could not tell the shares of layers apart.
+            self.mix = self.add_weight(
+                name="mix", shape=(count,), initializer="zeros", autocast=False
+            )
+            self.factor = self.add_weight(
+                name="factor", shape=(), initializer="ones", autocast=False
+            )
 
     def call(self, hidden_states: list[Any]) -> Any:
         """See the class."""
@@ -57,8 +62,9 @@ class LayerMix(keras.layers.Layer):
             return ops.concatenate(chosen, axis=-1)
         if self.features.startswith("weighted"):
             weights = ops.softmax(ops.convert_to_tensor(self.mix)) * self.factor
-            weights = ops.cast(weights, chosen[0].dtype)
-            return sum(weights[i] * state for i, state in enumerate(chosen))
+            wide = [ops.cast(state, "float32") for state in chosen]
+            mixed = sum(weights[i] * state for i, state in enumerate(wide))
+            return ops.cast(mixed, chosen[0].dtype)
         return chosen[0]
 
     def width(self, hidden_dim: int, num_states: int) -> int:
@@ -99,9 +105,18 @@ class BiLSTM(keras.layers.Layer):
     def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.units = units
+        # Named, as the weights are written under these names: Keras would number the
+        # layers of a process.
         self.directions = [
             keras.layers.Bidirectional(
-                keras.layers.LSTM(units, return_sequences=True), name=f"layer_{index}"
+                keras.layers.LSTM(
+                    units,
+                    return_sequences=True,
+                    name="lstm",
+                    dtype=self.dtype_policy,
+                ),
+                name=f"layer_{index}",
+                dtype=self.dtype_policy,
             )
             for index in range(2)
         ]

@@ -30,8 +30,9 @@ class BertClassifier(EncoderWithHead):
         if self.mix is None:
             return self.scores(encoded["pooled_output"], training)
         vectors, mask = sequence_vectors(encoded["sequence_output"], inputs)
-        vectors = self.through_lstm(vectors, mask)
-        weights = ops.cast(mask, vectors.dtype)[:, :, None]
+        # A narrow dtype could not count the tokens of a long sequence.
+        vectors = ops.cast(self.through_lstm(vectors, mask), "float32")
+        weights = ops.cast(mask, "float32")[:, :, None]
         total = ops.sum(vectors * weights, axis=1)
         return self.scores(total / ops.sum(weights, axis=1), training)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from keras import ops
 
+from bert_tf.config import BertConfig
 from bert_tf.layers import elementwise
 from bert_tf.tasks.classification import BertClassifier
 
@@ -18,8 +19,8 @@ class BertMultipleChoice(BertClassifier):
         float32 logits (texts, choices).
     """
 
-    def __init__(self, *args: Any, num_choices: int, **kwargs: Any) -> None:
-        super().__init__(*args, num_outputs=1, **kwargs)
+    def __init__(self, config: BertConfig, num_choices: int, **kwargs: Any) -> None:
+        super().__init__(config, 1, **kwargs)
         self.num_choices = num_choices
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> Any:

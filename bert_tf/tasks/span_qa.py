@@ -1,12 +1,14 @@
 """Where in a context the answer to a question stands (paper, sections 4.2 and 4.3)."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from bert_tf.config import BertConfig
 from bert_tf.layers import elementwise
 from bert_tf.layers.gather import gather_tokens
 from bert_tf.tasks.heads import EncoderWithHead, sequence_layout, sequence_vectors
@@ -30,9 +32,8 @@ class BertSpanQA(EncoderWithHead):
         negative after the sequence's end.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.pop("num_outputs", None)
-        super().__init__(*args, num_outputs=2, **kwargs)
+    def __init__(self, config: BertConfig, **kwargs: Any) -> None:
+        super().__init__(config, 2, **kwargs)
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """See the class."""
@@ -45,6 +46,12 @@ class BertSpanQA(EncoderWithHead):
             logits = self.scores(self.through_lstm(vectors, mask), training)
         logits = ops.where(mask[:, :, None], logits, _NOWHERE)
         return {"start": logits[:, :, 0], "end": logits[:, :, 1]}
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor."""
+        config = super().get_config()
+        del config["num_outputs"]
+        return config
 
 
 class SpanQAObjective:
@@ -149,8 +156,8 @@ class SpanAnswer:
 def span_answer(
     context: str,
     decoded: dict[str, np.ndarray],
-    token_starts: list[np.ndarray],
-    token_ends: list[np.ndarray],
+    token_starts: Sequence[np.ndarray],
+    token_ends: Sequence[np.ndarray],
 ) -> SpanAnswer:
     """The best guesses over all windows of one question.
 

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -58,7 +59,7 @@ class ClassificationEncoding:
             scores = [math.nan if e.label is None else e.label for e in examples]
             columns["label"] = tf.constant(scores, tf.float32)
         else:
-            ids = {label: index for index, label in enumerate(self.labels)}
+            ids: dict[Any, int] = {name: i for i, name in enumerate(self.labels)}
             for example in examples:
                 if example.label is not None and example.label not in ids:
                     raise ValueError(

@@ -41,46 +41,29 @@ def options(folder, tmp_path, name, **arguments):
 
 
 def test_lines_to_vectors_of_texts(folder, tmp_path, lines, capsys):
-    arguments = {"input_file": lines, "vectors": "mean"}
+    arguments = {"input_file": lines, "vectors": "mean", "dtype": "bfloat16"}
     done = extract_features(options(folder, tmp_path, "x.npy", **arguments))
     assert (done.texts, done.empty, done.truncated, done.in_windows) == (4, 1, 1, 0)
-    assert np.load(tmp_path / "x.npy", mmap_mode="r").shape == (4, 16)
+    found = np.load(tmp_path / "x.npy", mmap_mode="r")
+    assert found.shape == (4, 16) and found.dtype == np.float32
     line = capsys.readouterr().out
     assert line.startswith("4 texts read and used, 0 skipped; 1 empty")
     assert "Wrote 4 vectors of 16 to" in line and line.count("\n") == 1
 
 
-def test_formats_agree(folder, tmp_path, lines):
-    arguments = {"input_file": lines, "long_texts": "windows"}
-    for name in ("x.npy", "x.jsonl"):
-        done = extract_features(options(folder, tmp_path, name, **arguments))
-        assert done.in_windows == 1 and not done.truncated
-    vectors = np.load(tmp_path / "x.npy")
+def test_lines_to_vectors_of_tokens(folder, tmp_path, lines):
+    arguments = {"input_file": lines, "long_texts": "windows", "max_length": 8}
+    done = extract_features(options(folder, tmp_path, "x.npy", **arguments))
+    assert done.in_windows == 1 and not done.truncated
+    offsets = np.load(tmp_path / "x.offsets.npy")
     pieces = np.load(tmp_path / "x.tokens.npy")["piece"]
-    rows = [json.loads(line) for line in (tmp_path / "x.jsonl").open()]
-    assert [row["text"] for row in rows] == list(TEXTS)
-    assert done.vectors == len(vectors)
-    np.testing.assert_array_equal(
-        np.concatenate([np.array(row["vectors"], np.float32) for row in rows]), vectors
-    )
-    assert pieces.tolist() == [piece for row in rows for piece in row["tokens"]]
-    assert rows[1]["tokens"] == ["[CLS]", "[SEP]"]
-
-
-def test_a_narrow_dtype(folder, tmp_path, lines):
-    for dtype in ("float32", "bfloat16"):
-        arguments = {"input_file": lines, "vectors": "cls", "dtype": dtype}
-        extract_features(options(folder, tmp_path, f"{dtype}.npy", **arguments))
-    found, exact = (np.load(tmp_path / f"{d}.npy") for d in ("bfloat16", "float32"))
-    assert found.dtype == np.float32 and not np.array_equal(found, exact)
-    np.testing.assert_allclose(found, exact, atol=0.2)
-
-
-def test_max_length_and_layer(folder, tmp_path, lines):
-    arguments = {"input_file": lines, "max_length": 4, "features": "1"}
-    done = extract_features(options(folder, tmp_path, "x.jsonl", **arguments))
-    rows = [json.loads(line) for line in (tmp_path / "x.jsonl").open()]
-    assert done.truncated == 2 and max(len(row["tokens"]) for row in rows) == 4
+    assert np.load(tmp_path / "x.npy").shape == (done.vectors, 16)
+    assert offsets[-1] == done.vectors == len(pieces)
+    rows = np.split(pieces, offsets[1:-1])
+    assert [" ".join(row[1:-1]) for row in rows] == [
+        *("the cat sat .", "", "dog ##s"),
+        "to [UNK] [UNK] [UNK]" + " ran" * 30,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -105,12 +88,17 @@ def test_tables(folder, tmp_path, name, content):
 
 
 def test_pairs(folder, tmp_path):
-    (tmp_path / "a.csv").write_text("text,b\nthe cat,sat\n")
-    arguments = {"input_file": str(tmp_path / "a.csv"), "second_column": "b"}
-    extract_features(options(folder, tmp_path, "x.jsonl", **arguments))
+    (tmp_path / "a.csv").write_text("text,b\nthe cat ran,sat\n")
+    arguments = {
+        "input_file": str(tmp_path / "a.csv"),
+        "second_column": "b",
+        "max_length": 6,
+        "features": "embeddings",
+    }
+    done = extract_features(options(folder, tmp_path, "x.jsonl", **arguments))
     row = json.loads((tmp_path / "x.jsonl").read_text())
     assert row["tokens"] == ["[CLS]", "the", "cat", "[SEP]", "sat", "[SEP]"]
-    assert row["second"] == "sat"
+    assert row["second"] == "sat" and done.truncated == 1
 
 
 def test_a_missing_column_leaves_nothing(folder, tmp_path):
@@ -174,15 +162,10 @@ def test_standard_input(folder, tmp_path, monkeypatch):
         list(read_texts(options(folder, tmp_path, "x.npy")))
 
 
-def program(folder, tmp_path):
-    return [
-        *(sys.executable, "-m", "bert_tf.extract_features"),
-        *(f"--model_dir={folder}", f"--output_file={tmp_path}/x.npz"),
-    ]
-
-
 def test_a_killed_program_leaves_nothing(folder, tmp_path):
-    with subprocess.Popen(program(folder, tmp_path), stdin=subprocess.PIPE) as run:
+    arguments = (f"--model_dir={folder}", f"--output_file={tmp_path}/x.npz")
+    command = [sys.executable, "-m", "bert_tf.extract_features", *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as run:
         run.stdin.write(b"the cat\n" * 2000)
         run.stdin.flush()
         deadline = time.monotonic() + 60
@@ -193,10 +176,3 @@ def test_a_killed_program_leaves_nothing(folder, tmp_path):
         # Standard input is still open: nothing but the signal ends it.
         assert run.wait(30) == 128 + signal.SIGTERM
     assert not os.listdir(tmp_path)
-
-
-def test_an_error_is_one_line(tmp_path):
-    run = subprocess.run(program("none", tmp_path), input=b"x\n", capture_output=True)
-    assert run.returncode == 1
-    assert b"error: No model folder at 'none'" in run.stderr
-    assert b"Traceback" not in run.stderr

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.text_vectors import TextVectors, Tokens
-from bert_tf.vector_files import FORMATS, Layout, files_of, open_writer
+from bert_tf.vector_files import FORMATS, Layout, check_new, open_writer
 from data_pipelines.datasets.examples import TextExample
 
 PIECES = ("[CLS]", "[SEP]", "cat", "##s", "中")
@@ -165,21 +165,21 @@ def test_a_file_that_appears_meanwhile_is_kept(tmp_path):
 def test_files_that_exist(tmp_path):
     (tmp_path / "x.offsets.npy").write_text("")
     path = str(tmp_path / "x.npy")
-    assert files_of(path, of_tokens=False) == [path]
+    check_new(path, of_tokens=False)
     with pytest.raises(ValueError, match=r"x.offsets.npy exists .* Nothing is overwr"):
-        files_of(path, of_tokens=True)
+        check_new(path, of_tokens=True)
 
 
 def test_names_that_tell_no_format():
     with pytest.raises(ValueError, match=r"'x.txt'.*\.npy.*\.jsonl\.gz"):
-        files_of("x.txt", of_tokens=True)
+        check_new("x.txt", of_tokens=True)
 
 
 def test_folders_that_do_not_exist(tmp_path):
     with pytest.raises(ValueError, match=r"no folder .*none'.*make it"):
-        files_of(str(tmp_path / "none" / "x.npy"), of_tokens=True)
+        check_new(str(tmp_path / "none" / "x.npy"), of_tokens=True)
 
 
 def test_numpy_is_written_locally():
     with pytest.raises(ValueError, match="local file"):
-        files_of("gs://bucket/x.npy", of_tokens=True)
+        check_new("gs://bucket/x.npy", of_tokens=True)

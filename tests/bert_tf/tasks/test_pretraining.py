@@ -5,11 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf.tasks.pretraining import (
-    BertPretrainer,
-    PretrainingObjective,
-    gather_rows,
-)
+from bert_tf.tasks.pretraining import BertPretrainer, PretrainingObjective
 from tests.bert_tf.models import (
     random_batch,
     randomize,
@@ -106,12 +102,6 @@ def test_without_a_sentence_head():
     model = small_pretrainer(sentence_head=False)
     assert set(model(random_batch())) == {"mlm"}
     assert not any("sentence" in v.path for v in model.trainable_variables)
-
-
-def test_gather_rows():
-    x = np.arange(2 * 4 * 3, dtype="float32").reshape(2, 4, 3)
-    rows = gather_rows(tf.constant(x), tf.constant([[3, 0], [1, 1]]))
-    np.testing.assert_array_equal(rows, [x[0, [3, 0]], x[1, [1, 1]]])
 
 
 def test_config_round_trip():

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from data_pipelines.datasets.examples import TextExample
-from data_pipelines.finetuning import encoder_of
 from data_pipelines.tasks.whole_texts import WholeTextEncoding
 from data_pipelines.vocabulary import SPECIAL_TOKENS, Vocabulary
 from data_pipelines.wordpiece import WordPieceTokenizer
@@ -17,7 +16,7 @@ def encoded(*texts, max_length=8, in_windows=False):
     pairs = [text if isinstance(text, tuple) else (text, None) for text in texts]
     examples = [TextExample(str(i), a, b, None) for i, (a, b) in enumerate(pairs)]
     encoding = WholeTextEncoding(TOKENIZER, max_length, in_windows)
-    parts = encoder_of(encoding)(examples)
+    parts = encoding.encode(encoding.columns(examples))
     return [
         {
             name: v.to_list() if hasattr(v, "to_list") else v.numpy().tolist()
@@ -80,7 +79,7 @@ def test_windows_ask_for_each_token_once():
         "<ghijk>",
         "<b>",
     ]
-    assert asked(features) == ["<a>", "<abcd", "efg", "hijk>", "<b>"]
+    assert asked(features) == ["<a>", "<abcde", "fgh", "ijk>", "<b>"]
     assert origin["example"] == [0, 1, 1, 1, 2]
     assert spelled(origin["token_ids"][1]) == "<abcdefghijk>"
     assert not any(origin["truncated"])

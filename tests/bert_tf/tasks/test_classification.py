@@ -1,0 +1,131 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_tf.optim.adamw import AdamW
+from bert_tf.tasks.classification import (
+    BertClassifier,
+    ClassificationObjective,
+    RegressionObjective,
+    decode_classes,
+    decode_scores,
+    mean_by_example,
+)
+from bert_tf.tasks.multiple_choice import MultipleChoiceObjective
+from bert_tf.tasks.token_tagging import TokenTaggingObjective, decode_tags
+from data_pipelines.datasets.examples import TextExample
+from data_pipelines.finetuning import as_fit_inputs, encode_all, training_batches
+from data_pipelines.tasks.classification import ClassificationEncoding
+from data_pipelines.wordpiece import WordPieceTokenizer
+from tests.bert_tf.models import VOCABULARY, small_config
+from tests.reference.bert import cross_entropy
+
+LOGITS = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
+LABELS = np.array([0, 2, 1, 2, 0], np.int32)
+LOSSES = cross_entropy(LOGITS, LABELS)
+RIGHT = LOGITS.argmax(-1) == LABELS
+
+
+def means(objective, outputs, batch):
+    sums, weights = objective.sums(outputs, batch), objective.weights(batch)
+    assert sums.keys() == weights.keys()
+    assert all(
+        value.dtype == tf.float32 for value in (*sums.values(), *weights.values())
+    )
+    return {name: float(sums[name] / weights[name]) for name in sums}
+
+
+@pytest.mark.parametrize("class_weights", [None, [0.5, 1.0, 3.0]])
+def test_classes(class_weights):
+    found = means(ClassificationObjective(class_weights), LOGITS, {"label": LABELS})
+    weights = np.ones(5) if class_weights is None else np.array(class_weights)[LABELS]
+    expected = (LOSSES * weights).sum() / weights.sum()
+    assert found["loss_per_example"] == pytest.approx(expected, rel=1e-5)
+    assert found["accuracy"] == pytest.approx(RIGHT.mean())
+
+
+def test_scores():
+    labels = np.array([1.0, 0, 2, 5, -1], "float32")
+    found = means(RegressionObjective(), LOGITS[:, :1], {"label": labels})
+    expected = ((LOGITS[:, 0] - labels) ** 2).mean()
+    assert found == {"squared_error": pytest.approx(expected, rel=1e-5)}
+
+
+def test_choices():
+    batch = {"label": np.repeat(LABELS, 3)}
+    found = means(MultipleChoiceObjective(3), LOGITS, batch)
+    assert found["loss_per_example"] == pytest.approx(LOSSES.mean(), rel=1e-5)
+    assert found["accuracy"] == pytest.approx(RIGHT.mean())
+
+
+def test_tags():
+    # Words that are none, and words whose tag is not known, do not count.
+    logits = np.stack([LOGITS, LOGITS[::-1]])
+    tags = np.stack([LABELS, LABELS[::-1]])
+    tags[0, 3:] = tags[1, 1:] = -1
+    found = means(TokenTaggingObjective(), logits, {"tags": tags})
+    expected = np.append(LOSSES[:3], LOSSES[-1]).mean()
+    assert found["loss_per_word"] == pytest.approx(expected, rel=1e-5)
+    expected = np.append(RIGHT[:3], RIGHT[-1]).mean()
+    assert found["accuracy"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_decoding():
+    probabilities = decode_classes(LOGITS, {})["probabilities"]
+    np.testing.assert_allclose(
+        probabilities, np.exp(-cross_entropy_of_all(LOGITS)), 1e-5
+    )
+    np.testing.assert_array_equal(decode_scores(LOGITS, {})["score"], LOGITS[:, 0])
+    decoded = decode_tags(LOGITS[None], {})
+    np.testing.assert_array_equal(decoded["tags"][0], LOGITS.argmax(-1))
+    np.testing.assert_allclose(
+        decoded["probabilities"][0], np.asarray(probabilities).max(-1), rtol=1e-6
+    )
+
+
+def cross_entropy_of_all(logits):
+    labels = [np.full(len(logits), index) for index in range(logits.shape[1])]
+    return np.stack([cross_entropy(logits, label) for label in labels], axis=1)
+
+
+def test_mean_by_example():
+    values = np.array([[1.0, 0], [3, 2], [5, 5], [0, 1], [0, 2], [0, 6]])
+    found = mean_by_example(values, np.array([0, 0, 1, 2, 2, 2]))
+    np.testing.assert_allclose(found, [[2, 1], [5, 5], [0, 3]])
+    found = mean_by_example(values[:, 0], np.arange(6))
+    np.testing.assert_array_equal(found, values[:, 0])
+
+
+def test_learns_with_compile_and_fit_on_packed_rows():
+    """Whether a text has the word cat."""
+    generator = np.random.default_rng(0)
+    words = ["the", "cat", "dog", "sat", "on", "mat", "a"]
+    texts = [
+        " ".join(generator.choice(words, generator.integers(1, 9))) for _ in range(200)
+    ]
+    encoding = ClassificationEncoding(
+        WordPieceTokenizer(VOCABULARY, True), 12, ("no", "yes")
+    )
+    features = encode_all(
+        encoding,
+        [
+            TextExample("", t, None, "yes" if "cat" in t.split() else "no")
+            for t in texts
+        ],
+    )
+    batches = training_batches(
+        features, VOCABULARY, batch_size=16, row_length=12, seed=0, num_batches=160
+    )
+    keras.utils.set_random_seed(0)
+    model = BertClassifier(small_config(), num_outputs=2)
+    model.compile(
+        AdamW(3e-3, bias_correction=True),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=False,
+    )
+    history = model.fit(batches.map(as_fit_inputs), verbose=0, shuffle=False)
+    assert history.history["accuracy"][0] > 0.8
+    found = model.evaluate(batches.map(as_fit_inputs).take(20), verbose=0)
+    assert found[1] > 0.97

@@ -1,0 +1,234 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_tf.layers.layer_mix import FEATURES
+from bert_tf.optim.adamw import AdamW
+from bert_tf.tasks.classification import (
+    BertClassifier,
+    ClassificationObjective,
+    RegressionObjective,
+)
+from bert_tf.tasks.multiple_choice import BertMultipleChoice, MultipleChoiceObjective
+from bert_tf.tasks.span_qa import BertSpanQA, SpanQAObjective
+from bert_tf.tasks.token_tagging import BertTagger, TokenTaggingObjective
+from bert_tf.training import Trainer
+from data_pipelines.finetuning import pack_batch
+from tests.bert_tf.models import VOCABULARY, randomize, small_config
+from tests.bert_tf.packed import (
+    ROW_LENGTH,
+    alone,
+    assert_same_gradients,
+    gradients,
+    packed,
+    random_features,
+)
+
+GENERATOR = np.random.default_rng(0)
+COUNT = 6
+
+
+def ragged_words(lengths):
+    """Some ascending places in each sequence; none in the last one."""
+    places = [
+        np.flatnonzero(GENERATOR.integers(0, 2, length - 2)) + 1
+        for length in lengths[:-1]
+    ]
+    return tf.ragged.constant([p.tolist() for p in places] + [[]], tf.int32)
+
+
+def features_of(name, seed=0):
+    features = random_features(COUNT, seed)
+    lengths = features["token_ids"].row_lengths().numpy()
+    if name == "tagging":
+        words = ragged_words(lengths)
+        tags = tf.constant(GENERATOR.integers(0, 3, len(words.values)), tf.int32)
+        features |= {"word_positions": words, "tags": words.with_values(tags)}
+    elif name == "span_qa":
+        features["start"] = tf.constant(GENERATOR.integers(0, lengths), tf.int32)
+        features["end"] = tf.constant(GENERATOR.integers(0, lengths), tf.int32)
+        features["may_start"] = tf.ones_like(features["token_ids"])
+    elif name == "regression":
+        features["label"] = tf.constant(GENERATOR.normal(size=COUNT), tf.float32)
+    else:
+        labels = GENERATOR.integers(0, 2, COUNT // 2)
+        features["label"] = tf.constant(np.repeat(labels, 2), tf.int32)
+    return features
+
+
+HEADS = {
+    "classification": (BertClassifier, {"num_outputs": 3}, ClassificationObjective()),
+    "weighted": (
+        BertClassifier,
+        {"num_outputs": 3},
+        ClassificationObjective([0.5, 1.0, 2.0]),
+    ),
+    "regression": (BertClassifier, {"num_outputs": 1}, RegressionObjective()),
+    "tagging": (BertTagger, {"num_outputs": 3}, TokenTaggingObjective()),
+    "span_qa": (BertSpanQA, {}, SpanQAObjective()),
+    "choice": (BertMultipleChoice, {"num_choices": 2}, MultipleChoiceObjective(2)),
+}
+FROZEN = [
+    {"features": "weighted_last_4", "lstm_units": 3},
+    {"features": "concat_last_4"},
+]
+
+
+def make(name, num_hidden_layers=2, **arguments):
+    model_class, own, _ = HEADS[name]
+    keras.utils.set_random_seed(1)
+    config = small_config(num_hidden_layers=num_hidden_layers)
+    model = model_class(config, **own, **arguments, name="model")
+    randomize(model)
+    return model
+
+
+def loss_of(name):
+    objective = HEADS[name][2]
+
+    def loss(outputs, batch):
+        sums, weights = objective.sums(outputs, batch), objective.weights(batch)
+        return sum(sums[key] / weights[key] for key in objective.losses)
+
+    return loss
+
+
+# A multiple choice and a score come from the same call as a class.
+CASES = [(name, {}) for name in HEADS] + [
+    (name, frozen) for name in ("weighted", "tagging", "span_qa") for frozen in FROZEN
+]
+
+
+@pytest.mark.parametrize(("name", "frozen"), CASES)
+def test_sequences_that_share_a_row_do_not_know_of_each_other(name, frozen):
+    model = make(name, **frozen)
+    features = features_of(name)
+    one, other = packed(features), alone(features)
+    for found, expected in zip(
+        tf.nest.flatten(model(one)), tf.nest.flatten(model(other)), strict=True
+    ):
+        assert found.dtype == tf.float32
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    loss, found = gradients(model, loss_of(name), one)
+    expected_loss, expected = gradients(model, loss_of(name), other)
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    assert_same_gradients(expected, found)
+    # Tags have no use for the pooler, nor spans.
+    useless = {n for n, gradient in expected.items() if not gradient.any()}
+    assert all("pooler" in n or "table" in n for n in useless), useless
+
+
+@pytest.mark.parametrize("name", ["regression", "tagging", "span_qa", "choice"])
+def test_config_round_trip(name):
+    model = make(name, features="weighted_all", lstm_units=2, dropout=0.25)
+    config = json.loads(json.dumps(model.get_config()))
+    again = type(model).from_config(config)
+    assert [v.path for v in again.weights] == [v.path for v in model.weights]
+    assert again.get_config() == model.get_config()
+    again.set_weights(model.get_weights())
+    batch = packed(features_of(name))
+    for one, other in zip(
+        tf.nest.flatten(model(batch)), tf.nest.flatten(again(batch)), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("features", FEATURES)
+def test_features_are_those_of_evaluation(features):
+    model = make("classification", features=features, dropout=0.0)
+    assert not any("encoder" in v.path for v in model.trainable_variables)
+    # Whatever the dropout of the encoder.
+    assert model.encoder.config.hidden_dropout_prob > 0
+    batch = packed(features_of("classification"))
+    np.testing.assert_array_equal(model(batch, training=True), model(batch))
+
+
+def test_an_encoder_of_features_does_not_move():
+    model = make("classification", features="weighted_all", dropout=0.0)
+    before = [v.numpy() for v in model.encoder.weights]
+    batch = packed(features_of("classification"))
+    trainer = Trainer(
+        model, AdamW(0.1), ClassificationObjective(), compile_elementwise=False
+    )
+    losses = [float(trainer.train_step(batch)["loss"]) for _ in range(15)]
+    assert losses[-1] < losses[0]
+    for variable, value in zip(model.encoder.weights, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "frozen"),
+    [
+        ("tagging", {}),
+        ("span_qa", {}),
+        ("weighted", FROZEN[0]),
+        ("weighted", FROZEN[1]),
+    ],
+)
+def test_mixed_precision_is_near_float32(name, frozen):
+    exact = make(name, **frozen)
+    mixed = make(name, **frozen, dtype="mixed_bfloat16")
+    mixed.set_weights(exact.get_weights())
+    assert mixed.encoder.compute_dtype == "bfloat16"
+    batch = packed(features_of(name))
+    for one, other in zip(
+        tf.nest.flatten(exact(batch)), tf.nest.flatten(mixed(batch)), strict=True
+    ):
+        assert other.dtype == tf.float32
+        np.testing.assert_allclose(other, one, atol=0.3)
+    _, found = gradients(mixed, loss_of(name), batch)
+    assert all(np.isfinite(gradient).all() for gradient in found.values())
+    assert all(v.dtype == "float32" for v in mixed.trainable_variables)
+
+
+def test_dropout_before_the_head():
+    model = make("classification", dropout=0.5)
+    batch = packed(features_of("classification"))
+    np.testing.assert_array_equal(model(batch), model(batch))
+    assert not np.allclose(model(batch, training=True), model(batch))
+    assert make("classification").dropout_rate == small_config().hidden_dropout_prob
+
+
+def test_a_bilstm_needs_features():
+    with pytest.raises(ValueError, match="lstm_units=3 without features"):
+        make("tagging", lstm_units=3)
+
+
+def varied_batches(count=3):
+    """Batches of as many sequences in different numbers of rows."""
+    found = []
+    for seed in range(count):
+        lengths = np.random.default_rng(seed).integers(2 + seed % 3 * 5, ROW_LENGTH, 8)
+        tokens = np.random.default_rng(seed).integers(5, 20, lengths.sum())
+        values = tf.constant(tokens, tf.int32)
+        features = {
+            "token_ids": tf.RaggedTensor.from_row_lengths(values, lengths),
+            "second_starts": tf.constant(lengths, tf.int32),
+            "label": tf.constant(tokens[:8] % 2, tf.int32),
+        }
+        found.append(
+            pack_batch(features, VOCABULARY, row_length=ROW_LENGTH, few_shapes=True)
+        )
+    assert len({len(batch["token_ids"]) for batch in found}) > 2
+    return found
+
+
+def test_two_traces_for_all_numbers_of_rows():
+    compiled, plain = (
+        Trainer(
+            make("classification", num_hidden_layers=1),
+            AdamW(1e-3),
+            ClassificationObjective(),
+            compile_elementwise=compile_elementwise,
+        )
+        for compile_elementwise in (True, False)
+    )
+    for batch in varied_batches():
+        one, other = compiled.train_step(batch), plain.train_step(batch)
+        assert float(one["loss"]) == pytest.approx(float(other["loss"]), rel=1e-4)
+        norms = float(one["gradient_norm"]), float(other["gradient_norm"])
+        assert norms[0] == pytest.approx(norms[1], rel=1e-3)
+    assert compiled._train_step.experimental_get_tracing_count() <= 2
