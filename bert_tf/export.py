@@ -71,6 +71,12 @@ def export(
             f"{target} exists already and is never written over. Expected a new "
             f"version, such as {max(existing) + 1}: leave out --version."
         )
+    _, _, description = model_dir.load_description(model_folder)
+    if description.kind != model_dir.PRETRAINING:
+        raise ValueError(
+            f"{model_folder} is a model of the kind {description.kind}. Expected a "
+            "pre-trained one, which export can do so far: use bert_tf.predict."
+        )
     loaded = model_dir.load(model_folder, dtype="float32")
     text_model = serving.TextModel(
         loaded.model,

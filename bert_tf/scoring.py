@@ -80,7 +80,11 @@ def is_collapsed(kind: str, examples: Sequence[Any], answers: Sequence[Any]) -> 
         given = [tag for answer in answers for tag in answer.tags]
     else:
         return False
-    right = {_label_of(example) for example in examples}
+    right = {
+        label
+        for example in examples
+        for label in (example.tags if kind == "token_tagging" else [example.label])
+    }
     return len(right) > 1 and len(set(given)) == 1
 
 

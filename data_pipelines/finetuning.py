@@ -277,5 +277,9 @@ def pack_batch(
 def as_fit_inputs(
     batch: dict[str, tf.Tensor], label: str = "label"
 ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-    """A batch as `Model.fit` takes it: inputs and labels."""
+    """A batch as `Model.fit` takes it: inputs and labels.
+
+    `Model.compile` with `jit_compile=False`: the number of rows varies, and XLA would
+    compile the whole step again for each.
+    """
     return {n: batch[n] for n in (*PACKED_INPUTS, "lengths")}, batch[label]

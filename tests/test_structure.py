@@ -13,7 +13,16 @@ MODULES = sorted(
     for package in ("bert_tf", "data_pipelines")
     for path in (ROOT / package).rglob("*.py")
 )
-VERBS = {"pretrain", "export", "predict", "demo", "model_size"}
+VERBS = {
+    "pretrain",
+    "finetune",
+    "evaluate",
+    "export",
+    "predict",
+    "extract_features",
+    "demo",
+    "model_size",
+}
 
 
 def imports(path):

@@ -55,17 +55,17 @@ class WholeTextEncoding:
             last two bytes of the text, or -1 for special tokens; `truncated` bool
             `(texts,)`; `empty`, whether there is no piece, bool `(texts,)`.
         """
-        first = self.tokenizer.tokenize_with_offsets(columns["first"])
-        second = None
-        if "second" in columns:
-            second = self.tokenizer.tokenize_with_offsets(columns["second"])
-        whole, front, truncated, empty = self._whole(first, second)
+        texts = [columns[name] for name in ("first", "second") if name in columns]
+        is_pair = len(texts) > 1
+        whole, front, truncated, empty = self._whole(
+            [self.tokenizer.tokenize_with_offsets(values) for values in texts]
+        )
         token_ids, starts, ends = whole
 
         # The last segment is windowed; what is before it, and the last [SEP], is not.
         body = tf.cast(token_ids.row_lengths(), tf.int32) - front - 1
         room = self.max_length - front - 1
-        stride = self._stride(is_pair=second is not None)
+        stride = self._stride(is_pair)
         text, start, length = windows(body, room, stride)
         front = tf.gather(front, text)
         end = front + tf.gather(body, text)
@@ -87,7 +87,7 @@ class WholeTextEncoding:
         lengths = tf.cast(sequences.row_lengths(), tf.int32)
         features: Features = {
             "token_ids": sequences,
-            "second_starts": lengths if second is None else front,
+            "second_starts": front if is_pair else lengths,
             "is_asked": tf.cast(is_asked, tf.int32),
         }
         return features, {
@@ -100,40 +100,34 @@ class WholeTextEncoding:
         }
 
     def _whole(
-        self,
-        first: tuple[tf.RaggedTensor, ...],
-        second: tuple[tf.RaggedTensor, ...] | None,
+        self, segments: list[tuple[tf.RaggedTensor, ...]]
     ) -> tuple[list[tf.RaggedTensor], tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Ids, starts and ends with special tokens, cut as far as they have to be."""
-        lengths = tf.cast(first[0].row_lengths(), tf.int32)
-        all_tokens, kept, kept_second = lengths, lengths, None
-        if second is None:
-            front = tf.ones_like(lengths)
-            if not self.in_windows:
-                kept = tf.minimum(lengths, self.max_length - 2)
-        else:
-            second_lengths = tf.cast(second[0].row_lengths(), tf.int32)
-            all_tokens += second_lengths
-            kept, kept_second = truncated_lengths(
-                lengths, second_lengths, self.max_length - 3
-            )
-            if self.in_windows:
-                kept_second = second_lengths
-            front = kept + 2
-        cut = _beginnings(first, kept)
-        cut_second = None if second is None else _beginnings(second, kept_second)
-        token_ids, _ = join(
-            cut[0], cut_second and cut_second[0], self.tokenizer.vocabulary
-        )
-        nowhere = -tf.ones([tf.size(lengths), 1], tf.int32)
+        """Ids, starts and ends with special tokens, cut as far as they have to be.
+
+        And how many of them are before the last segment, whether tokens were cut off,
+        and whether there were none.
+        """
+        lengths = [tf.cast(ids.row_lengths(), tf.int32) for ids, _, _ in segments]
+        kept = self._kept(lengths)
+        cut = [_beginnings(*pair) for pair in zip(segments, kept, strict=True)]
+        second_ids = cut[1][0] if len(cut) > 1 else None
+        token_ids, _ = join(cut[0][0], second_ids, self.tokenizer.vocabulary)
+        nowhere = -tf.ones([tf.size(kept[0]), 1], tf.int32)
         whole = [token_ids]
         for index in (1, 2):
-            segments = [nowhere, cut[index], nowhere]
-            if cut_second is not None:
-                segments += [cut_second[index], nowhere]
-            whole.append(tf.concat(segments, axis=1))
-        num_kept = kept if kept_second is None else kept + kept_second
-        return whole, front, num_kept < all_tokens, all_tokens == 0
+            parts = [part for values in cut for part in (values[index], nowhere)]
+            whole.append(tf.concat([nowhere, *parts], axis=1))
+        front = kept[0] + 2 if len(cut) > 1 else tf.ones_like(kept[0])
+        num_tokens = tf.add_n(lengths)
+        return whole, front, tf.add_n(kept) < num_tokens, tf.equal(num_tokens, 0)
+
+    def _kept(self, lengths: list[tf.Tensor]) -> list[tf.Tensor]:
+        """How many tokens of each segment are left."""
+        if len(lengths) == 1:
+            room = self.max_length - 2
+            return lengths if self.in_windows else [tf.minimum(lengths[0], room)]
+        first, second = truncated_lengths(*lengths, self.max_length - 3)
+        return [first, lengths[1] if self.in_windows else second]
 
     def _stride(self, is_pair: bool) -> int:
         # Of a pair, the first text may take half of the room.

@@ -10,7 +10,7 @@ from bert_tf.training import Progress
 
 def progress(step, loss=2.0):
     metrics = {"loss": loss, "mlm_accuracy": 0.25, "sentence_accuracy": 0.5}
-    return Progress(step, metrics, tokens_per_second=1234.0, flops_per_second=5e9)
+    return Progress(step, metrics, per_second={"tokens": 1234.0, "flops": 5e9})
 
 
 @pytest.fixture

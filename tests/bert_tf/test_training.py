@@ -1,3 +1,4 @@
+import dataclasses
 import math
 import os
 import signal
@@ -50,7 +51,7 @@ def phase(end_step, count=4, seed=0, batch_size=4):
     batches = [random_batch(batch_size, seed=seed + i) for i in range(count)]
     stacked = {k: tf.stack([batch[k] for batch in batches]) for k in batches[0]}
     dataset = tf.data.Dataset.from_tensor_slices(stacked).repeat()
-    return Phase(end_step, dataset, num_tokens=48, num_flops=1e6)
+    return Phase(end_step, dataset, work={"tokens": 48, "flops": 1e6})
 
 
 def run(trainer, phases, folder, **arguments):
@@ -240,7 +241,9 @@ def test_progress_and_evaluations(tmp_path):
     )
     assert [p.step for p in progress] == [3, 4, 6, 7]
     assert evaluated == [4, 7]
-    assert all(p.tokens_per_second > 0 and p.flops_per_second > 0 for p in progress)
+    for one in progress:
+        rates = one.per_second
+        assert rates["flops"] / rates["tokens"] == pytest.approx(1e6 / 48)
     # The means over steps 0 to 2 of a rise in two steps and a fall in ten.
     rate = progress[0].metrics["learning_rate"]
     assert rate == pytest.approx((0 + 0.5e-3 + 0.8e-3) / 3)
@@ -255,7 +258,7 @@ def test_a_stopped_run_goes_on_exactly(tmp_path):
         first = small_trainer()
         stopped = [p for p in phases if p.end_step < stop]
         rest = phases[len(stopped)]
-        cut = Phase(stop, rest.dataset, rest.num_tokens, rest.num_flops)
+        cut = dataclasses.replace(rest, end_step=stop)
         run(first, [*stopped, cut], folder, checkpoint_every=2)
         resumed = []
         second = small_trainer()

@@ -127,9 +127,10 @@ def decoded_rows(*windows, second_starts=2):
     rows = {"starts": [], "ends": [], "scores": [], "null_scores": []}
     for null_score, *spans in windows:
         missing = NUM_BEST - len(spans)
-        spans = [*spans, *[(-2e9, 0, 0)] * missing]
-        for name, column in zip(("scores", "starts", "ends"), zip(*spans), strict=True):
-            rows[name].append(column)
+        spans = np.array([*spans, *[(-2e9, 0, 0)] * missing])
+        rows["scores"].append(spans[:, 0])
+        rows["starts"].append(spans[:, 1].astype(int))
+        rows["ends"].append(spans[:, 2].astype(int))
         rows["null_scores"].append(null_score)
     rows["second_starts"] = [second_starts] * len(windows)
     return {name: np.array(values) for name, values in rows.items()}
