@@ -41,7 +41,7 @@ _TASKS: dict[str, dict[str, Any]] = {
         "test_splits": ("test",),
         "learning_rate": 5e-4,
     },
-    "conll2003, features": {
+    "conll2003+features": {
         "features": "concat_last_4",
         "lstm_units": 128,
         "learning_rate": 1e-3,
@@ -82,9 +82,9 @@ def fine_tuned(
     """The runs of one task."""
     start = "random" if random_weights else "pretrained"
     folder = os.path.join(
-        options.output_dir, f"{task.replace('/', '_').replace(', ', '_')}_{start}"
+        options.output_dir, f"{task.replace('/', '_').replace('+', '_')}_{start}"
     )
-    dataset = catalog.find(task.partition(",")[0])
+    dataset = catalog.find(task.partition("+")[0])
     finetune(
         FinetuneOptions(
             **{**_COMMON, **_TASKS[task]},
@@ -108,7 +108,7 @@ def fine_tuned(
 
 def simple_guess(options: PaperTasksOptions, task: str) -> dict[str, float]:
     """The best baseline's metrics; none for questions."""
-    dataset = catalog.find(task.partition(",")[0])
+    dataset = catalog.find(task.partition("+")[0])
     chosen = FinetuneOptions(
         model_dir="", output_dir="", dataset=dataset.name, data_dir=options.data_dir
     )
@@ -140,7 +140,7 @@ def main(options: PaperTasksOptions) -> None:
     print("| task | metric | simple guess | random weights | pre-trained | options |")
     print("|---|---|---|---|---|---|", flush=True)
     for task in options.tasks:
-        metric = catalog.find(task.partition(",")[0]).metrics[0]
+        metric = catalog.find(task.partition("+")[0]).metrics[0]
         guess = simple_guess(options, task)
         cells = [f"{100 * guess[metric]:.1f}" if guess else "–"]
         for random_weights, seeds in (

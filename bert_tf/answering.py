@@ -41,7 +41,7 @@ class Answerer:
         self.encoding = encoding
         self.document_context = document_context
         self.batch_size = batch_size
-        self._decoded = tf.function(self._decoded_in_graph, reduce_retracing=True)
+        self._graph: Any = None
 
     def answers(self, examples: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
         """Each example with its answer, in order, as they are read."""
@@ -67,7 +67,7 @@ class Answerer:
         """The answers to the user's examples in a chunk."""
         decoded: dict[str, list[np.ndarray]] = {}
         for batch in chunk.batches:
-            for name, values in self._decoded(batch).items():
+            for name, values in self._decode(batch).items():
                 decoded.setdefault(name, []).extend(values.numpy())
             for name in _DECODED_INPUTS:
                 decoded.setdefault(name, []).extend(batch[name].numpy())
@@ -82,8 +82,20 @@ class Answerer:
             for part in _by_sentence(document, answer)
         ]
 
-    def _decoded_in_graph(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return self.kind.decode(self.model(batch, training=False), batch)
+    def _decode(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        if self._graph is None:
+            # One graph for all numbers of rows, tokens and words.
+            signature = {
+                name: tf.TensorSpec([None] * values.shape.rank, values.dtype)
+                for name, values in batch.items()
+            }
+            self._graph = tf.function(
+                lambda batch: self.kind.decode(
+                    self.model(batch, training=False), batch
+                ),
+                input_signature=[signature],
+            )
+        return self._graph(batch)
 
 
 def _merged(example: Any) -> Any:

@@ -33,6 +33,8 @@ def define_flags(options_class: type, flag_values: flags.FlagValues) -> None:
     for field in dataclasses.fields(options_class):
         required = field.default is dataclasses.MISSING
         default: Any = None if required else field.default
+        if isinstance(default, tuple):
+            default = list(default)
         arguments: tuple[Any, ...] = (field.name, default, field.metadata["help"])
         keywords: dict[str, Any] = {"flag_values": flag_values, "required": required}
         kind = _without_none(hints[field.name])

@@ -126,8 +126,9 @@ class WholeTextEncoding:
         if len(lengths) == 1:
             room = self.max_length - 2
             return lengths if self.in_windows else [tf.minimum(lengths[0], room)]
-        first, second = truncated_lengths(*lengths, self.max_length - 3)
-        return [first, lengths[1] if self.in_windows else second]
+        first, second = lengths
+        kept_first, kept_second = truncated_lengths(first, second, self.max_length - 3)
+        return [kept_first, second if self.in_windows else kept_second]
 
     def _stride(self, is_pair: bool) -> int:
         # Of a pair, the first text may take half of the room.
