@@ -19,6 +19,7 @@ class Options:
     on: bool = cli.option(True, "A switch.")
     kind: Literal["a", "b"] = cli.option("a", "A choice.")
     files: tuple[str, ...] | None = cli.option(None, "Some files.")
+    words: tuple[str, ...] = cli.option(("x", "y"), "Some words.")
 
 
 def parsed(*arguments):
@@ -34,10 +35,11 @@ def test_defaults():
 
 def test_all_kinds():
     options = parsed(
-        "--name=x", "--count=4", "--rate=0.5", "--noon", "--kind=b", "--files=c,d"
+        *("--name=x", "--count=4", "--rate=0.5", "--noon", "--kind=b"),
+        *("--files=c,d", "--words="),
     )
     assert options == Options(
-        name="x", count=4, rate=0.5, on=False, kind="b", files=("c", "d")
+        name="x", count=4, rate=0.5, on=False, kind="b", files=("c", "d"), words=()
     )
 
 
