@@ -259,7 +259,7 @@ def test_users_errors_are_one_clear_line(pretrained, tmp_path):
         "--document_context": "Expected it for token_tagging alone",
     }.items():
         done = run(*good, wrong)
-        errors = [line for line in done.stderr.splitlines() if "error: " in line]
+        errors = [x for x in done.stderr.splitlines() if x.startswith("error: ")]
         assert done.returncode == 1, wrong
         assert len(errors) == 1 and expected in errors[0], (wrong, errors)
         assert "Traceback" not in done.stderr
