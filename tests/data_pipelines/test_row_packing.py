@@ -104,13 +104,10 @@ def test_first_fit_decreasing(lengths):
 
 
 def test_few_shapes():
-    rounded = [
-        len(pack([[CLS, SEP]] * count, row_length=2, few_shapes=True)["token_ids"])
-        for count in range(1, 70)
-    ]
     allowed = [*range(1, 9), 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80]
-    assert sorted(set(rounded)) == allowed
-    for count, rows in enumerate(rounded, start=1):
+    for count in (1, 3, 5, 8, 9, 11, 13, 16, 17, 21, 32, 33, 64, 65):
+        packed = pack([[CLS, SEP]] * count, row_length=2, few_shapes=True)
+        rows = len(packed["token_ids"])
         assert count <= rows == min(n for n in allowed if n >= count)
         assert 5 * (rows - count) < rows
 

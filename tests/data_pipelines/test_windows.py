@@ -67,7 +67,7 @@ def texts(draw):
     return stride, [length for length, _ in pairs], [room for _, room in pairs]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(texts())
 def test_equals_the_loop_of_the_original(case):
     stride, lengths, rooms = case
@@ -98,7 +98,7 @@ def test_the_most_context_of_the_docstring():
     assert found.to_list() == [[True] * 4 + [False], [False] + [True] * 3]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(texts())
 def test_each_token_has_most_context_where_the_original_has_it(case):
     stride, lengths, rooms = case
