@@ -33,7 +33,8 @@ class BertEncoder(keras.Model):
     Output:
         dict of `sequence_output` (batch, sequence, hidden), `pooled_output`
         (batch or sequences, hidden): tanh of a dense layer over the first token, and
-        `hidden_states`, a list of the embeddings' and each block's output.
+        `hidden_states`, a list of the embeddings' and each block's output, of which
+        the last is the `sequence_output`.
 
     Raises:
         ValueError: a row is longer than the positions.
@@ -140,7 +141,7 @@ class BertEncoder(keras.Model):
             x = block(x, attention_mask, positions, training=training)
             hidden_states.append(x)
         if self.final_norm:
-            x = self.final_norm(x)
+            x = hidden_states[-1] = self.final_norm(x)
         first = x[:, 0]
         if "first_tokens" in inputs:
             first = gather_tokens(x, inputs["first_tokens"])

@@ -50,8 +50,8 @@ class DataOptions:
     )
     stride: int | None = cli.option(
         None,
-        "Tokens between the windows of a long text. Default: 128 for questions, else "
-        "half of max_length.",
+        "Tokens between the windows of a long text. Default: 128 for questions, half "
+        "of max_length for tags, a quarter for classes.",
     )
     max_question_length: int = cli.option(64, "Tokens of a question.")
     long_texts: Literal["truncate", "windows"] = cli.option(
@@ -150,7 +150,6 @@ def encoding_arguments(
             "positions of the model."
         )
     arguments: dict[str, Any] = {"max_length": max_length}
-    stride = options.stride or max_length // 2
     if kind == "span_qa":
         # A short model leaves less room than the paper's stride.
         length = min(options.max_question_length, max_length // 3)
@@ -161,10 +160,13 @@ def encoding_arguments(
             "max_question_length": length,
         }
     if kind == "token_tagging":
+        stride = options.stride or max_length // 2
         return {**arguments, "labels": dataset.labels, "stride": stride}
     if kind == "multiple_choice":
         return {**arguments, "group_size": dataset.num_choices}
     windows = options.long_texts == "windows"
+    # Of a pair, the first text may take half of the room.
+    stride = options.stride or max_length // 4
     return {
         **arguments,
         "labels": dataset.labels,

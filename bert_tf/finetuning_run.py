@@ -133,7 +133,7 @@ def train_run(
     steps_per_epoch = max(1, math.ceil(num_steps / settings.num_epochs))
     trainer = Trainer(
         model,
-        _optimizer(settings, options, num_steps, start.config.num_hidden_layers),
+        _optimizer(settings, options, num_steps, len(model.encoder.blocks)),
         KINDS[start.description.kind].objective(
             model, class_weights(start, options.class_weights)
         ),

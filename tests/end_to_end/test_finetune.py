@@ -212,7 +212,6 @@ def test_seeds_are_summed_up_and_finished_runs_kept(pretrained, tmp_path, capsys
     "changes",
     [
         {"features": "weighted_last_4", "lstm_units": 8},
-        {"features": "last"},
         {"layer_decay": 0.8, "reinit_layers": 1, "gradual_unfreezing": True},
         {"class_weights": "balanced", "long_texts": "windows", "max_length": 12},
         {"random_weights": True, "dtype": "bfloat16"},
@@ -248,22 +247,34 @@ def test_document_context(pretrained, tmp_path):
     assert again == pytest.approx(metrics, abs=1e-9)
 
 
-def test_users_errors_are_one_clear_line(pretrained, tmp_path):
+def test_a_users_error_is_one_clear_line(pretrained, tmp_path):
     task = write_task("classification", tmp_path / "files")
     good = flags_of(options(pretrained, task, tmp_path / "model"))
-    for wrong, expected in {
-        "--label_column=mood": "no column 'mood'",
-        "--train_file=nowhere.csv": "nowhere.csv",
-        "--model_dir=nowhere": "No model folder at 'nowhere'",
-        "--max_length=4000": "Expected 8 to 48",
-        "--document_context": "Expected it for token_tagging alone",
-    }.items():
-        done = run(*good, wrong)
-        errors = [x for x in done.stderr.splitlines() if x.startswith("error: ")]
-        assert done.returncode == 1, wrong
-        assert len(errors) == 1 and expected in errors[0], (wrong, errors)
-        assert "Traceback" not in done.stderr
-        assert not (tmp_path / "model").exists()
+    done = run(*good, "--label_column=mood")
+    errors = [x for x in done.stderr.splitlines() if x.startswith("error: ")]
+    assert done.returncode == 1
+    assert len(errors) == 1 and "no column 'mood'" in errors[0]
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train_file": "nowhere.csv"}, "nowhere.csv"),
+        ({"model_dir": "nowhere"}, "No model folder at 'nowhere'"),
+        ({"max_length": 4000}, "Expected 8 to 48"),
+        ({"document_context": True}, "Expected it for token_tagging alone"),
+        ({"kind": None}, "Expected --kind"),
+        ({"dataset": "glue/sst2"}, "Expected one of the two"),
+    ],
+)
+def test_wrong_options(pretrained, tmp_path, changes, message):
+    task = write_task("classification", tmp_path / "files")
+    chosen = options(pretrained, task, tmp_path / "model", **changes)
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        finetune.finetune(chosen)
+    assert not (tmp_path / "model").exists()
 
 
 def test_a_model_of_another_kind_or_other_labels(pretrained, tmp_path):
