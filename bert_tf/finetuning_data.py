@@ -85,9 +85,28 @@ def dataset_of(options: DataOptions) -> Dataset:
             f"Received {given} without kind. Expected --kind, what is asked of them: "
             "classification, regression, token_tagging, span_qa or multiple_choice."
         )
+    return own_files(options, options.kind, **files)
+
+
+def own_files(
+    options: DataOptions,
+    kind: Kind,
+    labels: tuple[str, ...] | None = None,
+    **files: str | None,
+) -> Dataset:
+    """Files whose columns the options name, as a dataset.
+
+    Args:
+        options: their columns.
+        kind: what is asked of them.
+        labels: of the model that answers; None: those of the training data.
+        files: `train_file`, `dev_file`, `test_file`.
+    """
     return catalog.from_files(
-        options.kind,
-        **files,
+        kind,
+        train_file=files.get("train_file"),
+        dev_file=files.get("dev_file"),
+        test_file=files.get("test_file"),
         first_column=options.first_column,
         second_column=options.second_column,
         label_column=options.label_column,
@@ -95,6 +114,7 @@ def dataset_of(options: DataOptions) -> Dataset:
         choice_columns=options.choice_columns,
         column_names=options.column_names,
         tag_column=options.tag_column,
+        labels=labels,
     )
 
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from bert_tf.finetuning_data import DataOptions
+from bert_tf.finetuning_data import DataOptions, own_files
 from bert_tf.model_dir import Description
 from data_pipelines.datasets import catalog, tables, text_files
 from data_pipelines.datasets.examples import (
@@ -59,17 +59,11 @@ def examples_of(
             return _sentences_of_table(str(input_file), options.first_column, log), log
     elif not name.endswith((".json", ".conll", ".conllu", ".iob", ".bio")):
         return _lines(kind, input_file, log), log
-    dataset = catalog.from_files(
+    dataset = own_files(
+        options,
         kind,  # type: ignore[arg-type]
+        description.labels,
         test_file=input_file,
-        first_column=options.first_column,
-        second_column=options.second_column,
-        label_column=options.label_column,
-        id_column=options.id_column,
-        choice_columns=options.choice_columns,
-        column_names=options.column_names,
-        tag_column=options.tag_column,
-        labels=description.labels,
     )
     rows = catalog.read_with_columns(dataset, "test", None, log)
     return ((row or {"id": example.id}, example) for row, example in rows), log
