@@ -4,12 +4,10 @@ A document is a string in one normal form: a paragraph or heading a line, single
 spaces, no empty lines.
 """
 
-import gzip
 import itertools
 import json
 import os
 import re
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, get_args
@@ -17,11 +15,12 @@ from typing import Any, Literal, get_args
 import tensorflow as tf
 from absl import logging
 
+from data_pipelines.byte_lines import byte_chunks, byte_lines
+
 Separator = Literal["file", "blank_line"]
 
 _TFDS = "tfds:"
 _JSON = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
-_CHUNK_BYTES = 1 << 20
 # A larger document is yielded in parts. Only damaged or wrongly separated files have
 # such ones: the longest novel has a tenth of it.
 _MAX_DOCUMENT_CHARACTERS = 1 << 25
@@ -302,55 +301,15 @@ def _split_lines(text: str) -> list[str]:
 
 
 def _byte_lines(source: str, longest: int | None = None) -> Iterator[bytes]:
-    # A line of more than `longest` bytes is cut: some corpora are one line.
-    parts: list[bytes] = []
-    size = 0
-    for chunk in _chunks(source):
-        *lines, rest = chunk.split(b"\n")
-        if lines:
-            lines[0] = b"".join([*parts, lines[0]])
-            yield from lines
-            parts, size = [], 0
-        parts.append(rest)
-        size += len(rest)
-        if longest is not None and size > longest:
-            line = b"".join(parts)
-            end = _cut(line)
-            yield line[:end]
-            parts, size = [line[end:]], len(line) - end
-    if size:
-        yield b"".join(parts)
+    yield from byte_lines(_text_chunks(source), longest)
 
 
-def _cut(line: bytes) -> int:
-    """Where to cut a line: after its last space, else between two characters."""
-    after_space = line.rfind(b" ", max(len(line) - _CHUNK_BYTES, 0)) + 1
-    if after_space:
-        return after_space
-    for end in range(len(line) - 1, len(line) - 5, -1):
-        if line[end] & 0xC0 != 0x80:  # The first byte of a character.
-            return end
-    return len(line)
-
-
-def _chunks(source: str) -> Iterator[bytes]:
+def _text_chunks(source: str) -> Iterator[bytes]:
     position = 0
-    with tf.io.gfile.GFile(source, "rb") as file:
-        is_compressed = source.lower().endswith(".gz")
-        stream = gzip.GzipFile(fileobj=file, mode="rb") if is_compressed else file
-        while True:
-            try:
-                chunk = stream.read(_CHUNK_BYTES)
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise ValueError(
-                    f"{source}: broken gzip data ({error}). Expected a whole .gz "
-                    "file: copy it again, or rename it if it is not compressed."
-                ) from None
-            if not chunk:
-                return
-            _require_text(source, chunk, position)
-            yield chunk if position else chunk.removeprefix(b"\xef\xbb\xbf")
-            position += len(chunk)
+    for chunk in byte_chunks(source):
+        _require_text(source, chunk, position)
+        yield chunk
+        position += len(chunk)
 
 
 def _require_text(source: str, chunk: bytes, position: int) -> None:

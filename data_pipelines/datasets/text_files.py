@@ -1,13 +1,10 @@
 """UTF-8 text of local or remote files, compressed or not, line by line."""
 
-import gzip
-import zlib
 from collections.abc import Iterator
 
 import tensorflow as tf
 
-_CHUNK_BYTES = 1 << 20
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+from data_pipelines.byte_lines import BYTE_ORDER_MARK, byte_chunks, byte_lines
 
 
 def existing(path: str) -> str | None:
@@ -29,15 +26,15 @@ def read_lines(path: str) -> Iterator[str]:
         ValueError: it is empty, not UTF-8 text, or its compression is broken.
     """
     number = 0
-    for number, line in enumerate(_byte_lines(path), start=1):
-        yield _decode(line, f"{path}, line {number}")
+    for number, line in enumerate(byte_lines(_chunks(path)), start=1):
+        yield _decode(line.removesuffix(b"\r"), f"{path}, line {number}")
     if not number:
         raise _empty(path)
 
 
 def read_text(path: str) -> str:
     """All of a file, as `read_lines` reads it."""
-    data = b"".join(_chunks(path))
+    data = b"".join(_chunks(path)).removeprefix(BYTE_ORDER_MARK)
     if not data:
         raise _empty(path)
     return _decode(data, path)
@@ -64,36 +61,7 @@ def _decode(data: bytes, where: str) -> str:
         ) from None
 
 
-def _byte_lines(path: str) -> Iterator[bytes]:
-    parts: list[bytes] = []
-    for chunk in _chunks(path):
-        *lines, rest = chunk.split(b"\n")
-        if lines:
-            lines[0] = b"".join([*parts, lines[0]])
-            yield from (line.removesuffix(b"\r") for line in lines)
-            parts = []
-        parts.append(rest)
-    last = b"".join(parts).removesuffix(b"\r")
-    if last:
-        yield last
-
-
 def _chunks(path: str) -> Iterator[bytes]:
     if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
         raise FileNotFoundError(f"No file {path!r}. Expected a file: check the name.")
-    is_first = True
-    with tf.io.gfile.GFile(path, "rb") as file:
-        is_compressed = path.lower().endswith(".gz")
-        stream = gzip.GzipFile(fileobj=file, mode="rb") if is_compressed else file
-        while True:
-            try:
-                chunk = stream.read(_CHUNK_BYTES)
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise ValueError(
-                    f"{path}: broken gzip data ({error}). Expected a whole .gz file: "
-                    "copy it again, or rename it if it is not compressed."
-                ) from None
-            if not chunk:
-                return
-            yield chunk.removeprefix(_BYTE_ORDER_MARK) if is_first else chunk
-            is_first = False
+    yield from byte_chunks(path)

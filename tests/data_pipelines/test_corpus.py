@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 import tensorflow as tf
 
-from data_pipelines import corpus
+from data_pipelines import byte_lines, corpus
 from data_pipelines.corpus import expand_sources, read_documents
 
 
@@ -401,7 +401,7 @@ def test_what_is_no_utf8_text(write, name, content, message):
 
 
 def test_a_zero_byte_far_inside(write, monkeypatch):
-    monkeypatch.setattr(corpus, "_CHUNK_BYTES", 16)
+    monkeypatch.setattr(byte_lines, "CHUNK_BYTES", 16)
     path = write("a.txt", "\ufeff" + "One two.\n" * 10 + "\0")
     with pytest.raises(ValueError, match="byte 93 is zero"):
         read(path)
@@ -433,7 +433,7 @@ def test_broken_gzip(tmp_path, data):
 
 
 def test_memory_is_bounded(write, monkeypatch):
-    monkeypatch.setattr(corpus, "_CHUNK_BYTES", 1 << 16)
+    monkeypatch.setattr(byte_lines, "CHUNK_BYTES", 1 << 16)
     paragraph = "word " * 100 + "\n"
     path = write("a.txt.gz", (paragraph * 20 + "\n") * 500)  # 5 MB
     tracemalloc.start()
@@ -447,7 +447,7 @@ def test_memory_is_bounded(write, monkeypatch):
 
 
 def test_empty_lines_need_no_memory(write, monkeypatch):
-    monkeypatch.setattr(corpus, "_CHUNK_BYTES", 1 << 12)
+    monkeypatch.setattr(byte_lines, "CHUNK_BYTES", 1 << 12)
     path = write("a.txt", "One.\n" + "\n" * 300_000 + "Two.\n")
     tracemalloc.start()
     try:
@@ -468,7 +468,7 @@ def test_documents_come_one_at_a_time(write):
 
 @pytest.fixture
 def small_documents(monkeypatch):
-    monkeypatch.setattr(corpus, "_CHUNK_BYTES", 20)
+    monkeypatch.setattr(byte_lines, "CHUNK_BYTES", 20)
     monkeypatch.setattr(corpus, "_MAX_DOCUMENT_CHARACTERS", 40)
 
 

@@ -2,7 +2,7 @@ import gzip
 
 import pytest
 
-from data_pipelines.datasets import text_files
+from data_pipelines import byte_lines
 from data_pipelines.datasets.text_files import existing, read_lines, read_text
 
 
@@ -18,7 +18,7 @@ from data_pipelines.datasets.text_files import existing, read_lines, read_text
     ],
 )
 def test_lines(write, monkeypatch, name, chunk_bytes, content, lines):
-    monkeypatch.setattr(text_files, "_CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(byte_lines, "CHUNK_BYTES", chunk_bytes)
     path = write(name, content)
     assert list(read_lines(path)) == lines
     assert read_text(path) == content
