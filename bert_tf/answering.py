@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from bert_tf.answers import TagsAnswer
 from bert_tf.kinds import KINDS
+from bert_tf.model_dir import LoadedModel
 from bert_tf.tasks.heads import EncoderWithHead
 from data_pipelines import finetuning
 from data_pipelines.finetuning import Chunk, Encoding
@@ -42,6 +43,18 @@ class Answerer:
         self.document_context = document_context
         self.batch_size = batch_size
         self._graph: Any = None
+
+    @classmethod
+    def of(cls, loaded: LoadedModel, batch_size: int) -> "Answerer":
+        """That of a model folder."""
+        description = loaded.description
+        return cls(
+            description.kind,
+            loaded.model,
+            loaded.encoding,
+            description.document_context,
+            batch_size,
+        )
 
     def answers(self, examples: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
         """Each example with its answer, in order, as they are read."""

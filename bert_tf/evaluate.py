@@ -55,14 +55,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, float]:
             "overwritten."
         )
     examples, _ = read(options, dataset, options.split)
-    loaded = model_dir.load(options.model_dir)
-    answerer = Answerer(
-        description.kind,
-        loaded.model,
-        loaded.encoding,
-        description.document_context,
-        options.batch_size,
-    )
+    answerer = Answerer.of(model_dir.load(options.model_dir), options.batch_size)
     answers = [answer for _, answer in answerer.answers(examples)]
     metrics = scoring.score(
         description.kind,

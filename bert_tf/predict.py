@@ -155,14 +155,7 @@ def _predict_examples(options: PredictOptions, description: Description) -> None
         )
     writer = RowWriter(options.output_file)
     examples, log = examples_of(options, description, options.input_file, options.split)
-    loaded = model_dir.load(options.model_dir)
-    answerer = Answerer(
-        description.kind,
-        loaded.model,
-        loaded.encoding,
-        description.document_context,
-        options.batch_size,
-    )
+    answerer = Answerer.of(model_dir.load(options.model_dir), options.batch_size)
     ids, predictions = [], []
     with writer.open():
         rows = predict_rows(answerer, description, examples)

@@ -16,6 +16,7 @@ import statistics
 from typing import Any, Literal
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from bert_tf import config as configs
@@ -48,6 +49,7 @@ from data_pipelines.create_pretraining_data import (
     record_files,
 )
 from data_pipelines.learn_vocabulary import learn_vocabulary
+from data_pipelines.token_vectors import read_token_vectors
 from data_pipelines.vocabulary import Vocabulary
 
 CHECKPOINTS = "checkpoints"
@@ -102,6 +104,11 @@ class PretrainOptions:
     config_file: str | None = cli.option(
         None, "A bert_config.json, instead of a preset."
     )
+    token_vectors: str | None = cli.option(
+        None,
+        "The file of data_pipelines.learn_token_vectors, or one like it: the token "
+        "table starts from its vectors. Default: from random ones.",
+    )
     sentences: sentence_pairs.Kind = cli.option(
         "next_sentence",
         "next_sentence: NSP of the paper. sentence_order: SOP of ALBERT. "
@@ -127,6 +134,9 @@ class PretrainOptions:
         "lamb: for large batches.",
     )
     learning_rate: float = cli.option(1e-4, "At the end of the warm-up.")
+    beta_2: float = cli.option(
+        0.999, "Decay of the gradients' second moment; 0.98 in RoBERTa."
+    )
     num_warmup_steps: int | None = cli.option(
         None, "Steps of the warm-up. Default: a hundredth of all."
     )
@@ -150,6 +160,11 @@ class PretrainOptions:
             raise ValueError(
                 "Received records_dir without vocab_file. Expected the vocabulary that "
                 "the records were made with."
+            )
+        if self.token_vectors and not self.vocab_file:
+            raise ValueError(
+                "Received token_vectors without vocab_file. Expected the vocabulary "
+                "whose pieces have these vectors."
             )
         positive = {
             name: getattr(self, name)
@@ -213,23 +228,20 @@ def pretrain(options: PretrainOptions) -> None:
         bert_tf.training.Preempted: SIGTERM; the same call goes on.
     """
     output_dir = options.output_dir
-    config = None
+    vectors = None
     if options.config_file:
-        config = BertConfig.from_file(options.config_file)
-        _check_length(options, config)
+        _check_length(options, BertConfig.from_file(options.config_file))
     if options.vocab_file:
         vocabulary = Vocabulary.from_file(options.vocab_file)
-        if config:
-            model_dir.check_sizes(config, vocabulary)
+        config = _config(options, vocabulary)
+        if options.token_vectors:
+            vectors = _token_vectors(options.token_vectors, vocabulary, config)
     # Nothing is written before this line.
     if claim(output_dir, options, _FREE_OPTIONS):
         return
     if not options.vocab_file:
         vocabulary = _learned_vocabulary(options)
-    if config is None:
-        config = configs.preset(options.preset, len(vocabulary))
-        _check_length(options, config)
-    model_dir.check_sizes(config, vocabulary)
+        config = _config(options, vocabulary)
     records_dir, manifest = _records(options, vocabulary)
 
     keras.utils.set_random_seed(options.seed)
@@ -239,6 +251,8 @@ def pretrain(options: PretrainOptions) -> None:
         dtype=POLICIES[options.dtype],
         name="bert",
     )
+    if vectors:
+        model.encoder.embeddings.start_from(*vectors)
     objective = PretrainingObjective(options.sentence_task is not None)
     trainer = Trainer(
         model,
@@ -264,6 +278,8 @@ def pretrain(options: PretrainOptions) -> None:
         f"{manifest['counts']['tokens']:,} tokens; this machine multiplies matrices "
         f"at {peak / 1e9:,.0f} GFLOP/s in {options.dtype}."
     )
+    if vectors:
+        log.say(f"{int(vectors[1].sum()):,} pieces start from {options.token_vectors}.")
     if trivial is not None:
         log.trivial_guess(trivial)
 
@@ -299,6 +315,30 @@ def pretrain(options: PretrainOptions) -> None:
         dataclasses.asdict(options),
     )
     print(f"Wrote the model to {output_dir}; look at {output_dir}/{REPORT}.")
+
+
+def _config(options: PretrainOptions, vocabulary: Vocabulary) -> BertConfig:
+    if options.config_file:
+        config = BertConfig.from_file(options.config_file)
+    else:
+        config = configs.preset(options.preset, len(vocabulary))
+    _check_length(options, config)
+    model_dir.check_sizes(config, vocabulary)
+    return config
+
+
+def _token_vectors(
+    path: str, vocabulary: Vocabulary, config: BertConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    vectors, is_found = read_token_vectors(path, vocabulary)
+    expected = config.embedding_size or config.hidden_size
+    if vectors.shape[1] != expected:
+        raise ValueError(
+            f"{path} has vectors of {vectors.shape[1]} numbers. Expected {expected}, "
+            "the width of the model's token table: learn them with "
+            f"--vector_size={expected}."
+        )
+    return vectors, is_found
 
 
 def _check_length(options: PretrainOptions, config: BertConfig) -> None:
@@ -354,11 +394,14 @@ def _optimizer(options: PretrainOptions) -> MomentOptimizer:
         options.learning_rate, options.num_train_steps, options.warmup_steps
     )
     if options.optimizer == "lamb":
-        return Lamb(learning_rate, weight_decay=options.weight_decay)
+        return Lamb(
+            learning_rate, weight_decay=options.weight_decay, beta_2=options.beta_2
+        )
     return AdamW(
         learning_rate,
         bias_correction=options.optimizer == "adamw",
         weight_decay=options.weight_decay,
+        beta_2=options.beta_2,
     )
 
 

@@ -76,8 +76,8 @@ def run(
 ) -> None:
     """Runs `verb(options)` as a program; the only thing under a `__main__`.
 
-    What a user can cause (`ValueError`, `OSError`, TensorFlow's own errors on
-    files and memory) ends in one line on stderr and exit code 1;
+    What a user can cause (`ValueError`, `OSError`, `ImportError`, TensorFlow's own
+    errors on files and memory) ends in one line on stderr and exit code 1;
     `--verbosity=1` shows the traceback as well.
 
     Args:
@@ -129,7 +129,8 @@ def _fail(message: str, code: int = 1) -> int:
 
 
 def _is_users(error: Exception) -> bool:
-    if isinstance(error, (ValueError, OSError)):
+    # A package that is not installed is for the user to install.
+    if isinstance(error, (ValueError, OSError, ImportError)):
         return True
     # Asked for by name, so that the light verbs need not import TensorFlow.
     errors = getattr(sys.modules.get("tensorflow"), "errors", None)

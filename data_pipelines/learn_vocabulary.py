@@ -14,13 +14,11 @@ References:
     (2016), section 3.2, for the choice of pairs by their counts alone.
 """
 
-import contextlib
 import dataclasses
 import functools
 import heapq
 import itertools
 import os
-import posixpath
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,6 +27,7 @@ import tensorflow as tf
 from absl import logging
 
 from data_pipelines import cli, corpus, pretraining, processes
+from data_pipelines.new_file import new_file
 from data_pipelines.normalization import normalize, separate_words
 from data_pipelines.vocabulary import SPECIAL_TOKENS, Vocabulary
 from data_pipelines.wordpiece import CONTINUATION, MAX_WORD_CHARACTERS
@@ -230,7 +229,7 @@ def vocabulary_from_counts(
 def main(options: LearnVocabularyOptions) -> None:
     """Learns a vocabulary, writes it, and prints how many pieces of a kind it has."""
     arguments = dataclasses.asdict(options)
-    with _new_file(arguments.pop("vocab_file")) as write:
+    with new_file(arguments.pop("vocab_file")) as write:
         vocabulary = learn_vocabulary(**arguments)
         write(vocabulary.to_bytes())
     inside = sum(token.startswith(CONTINUATION) for token in vocabulary.tokens)
@@ -351,48 +350,6 @@ def _merge(pieces: list[str], pair: tuple[str, str], merged: str) -> list[str]:
         else:
             after.append(piece)
     return after
-
-
-# --- Writing.
-
-
-@contextlib.contextmanager
-def _new_file(path: str) -> Iterator[Callable[[bytes], None]]:
-    """Gives a function that writes a whole file; what forbids it shows at once.
-
-    Raises:
-        FileExistsError: there is a file.
-        OSError: it can not be written.
-    """
-    unfinished = f"{path}.{os.getpid()}.unfinished"
-    try:
-        if tf.io.gfile.exists(path):
-            raise FileExistsError(
-                f"There is a {path!r} already. Nothing is overwritten: name another "
-                "file, or remove this one."
-            )
-        tf.io.gfile.makedirs(posixpath.dirname(path) or ".")
-        _write(unfinished, b"")
-    except tf.errors.OpError as error:
-        raise OSError(
-            f"Can not write {path!r} ({error.message}). Expected a file in a folder "
-            "that you may write to."
-        ) from None
-
-    def write(content: bytes) -> None:
-        _write(unfinished, content)
-        tf.io.gfile.rename(unfinished, path)
-
-    try:
-        yield write
-    finally:
-        with contextlib.suppress(OSError, tf.errors.OpError):
-            tf.io.gfile.remove(unfinished)
-
-
-def _write(path: str, content: bytes) -> None:
-    with tf.io.gfile.GFile(path, "wb") as file:
-        file.write(content)
 
 
 if __name__ == "__main__":

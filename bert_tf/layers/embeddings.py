@@ -94,6 +94,31 @@ class Embeddings(keras.layers.Layer):
             autocast=False,
         )
 
+    def start_from(self, vectors: np.ndarray, is_found: np.ndarray) -> None:
+        """Gives the token table its first values, before training.
+
+        What the vectors have in common says nothing of a token and is taken away. They
+        get a mean squared length of 1: that is longer than random rows are, so that the
+        first steps, which are as large as ever, do not wash them out.
+
+        Args:
+            vectors: float32 (tokens, embedding).
+            is_found: bool (tokens,); the other rows stay as they are.
+
+        Raises:
+            ValueError: the shapes are others.
+        """
+        shape = tuple(self.token_table.shape)
+        if vectors.shape != shape or is_found.shape != shape[:1]:
+            raise ValueError(
+                f"Received vectors {vectors.shape} and is_found {is_found.shape}. "
+                f"Expected {shape} and {shape[:1]}."
+            )
+        table = ops.convert_to_numpy(self.token_table).copy()
+        found = vectors[is_found] - vectors[is_found].mean(axis=0)
+        table[is_found] = found / np.sqrt(np.square(found).sum(axis=1).mean())
+        self.token_table.assign(table)
+
     def call(
         self,
         token_ids: Any,

@@ -209,6 +209,11 @@ def _run_until(
         ({"input_files": ("x",)}, "Expected one of the two"),
         ({"records_dir": None}, "Expected one of the two"),
         ({"vocab_file": None}, "records_dir without vocab_file"),
+        (
+            {"records_dir": None, "input_files": ("x",), "vocab_file": None}
+            | {"token_vectors": "vectors.bin"},
+            "token_vectors without vocab_file",
+        ),
         ({"batch_size": 0}, "Expected numbers above 0"),
         ({"learning_rate": -1.0}, "Expected numbers above 0"),
         ({"mlm_rate": 1.5}, "Expected shares between 0 and 1"),
@@ -237,6 +242,40 @@ def test_files_that_do_not_fit(prepared, tmp_path, changes, error, message):
     with pytest.raises(error, match=message):
         pretrain.pretrain(options(prepared, tmp_path / "model", **changes))
     assert not (tmp_path / "model" / model_dir.WEIGHTS).exists()
+
+
+def test_the_token_table_starts_from_vectors(prepared, tmp_path):
+    pytest.importorskip("gensim", reason="the extra word_vectors is not installed")
+    vocabulary = Vocabulary.from_file(prepared.vocab_file)
+    path = tmp_path / "vectors.txt"
+    vectors = np.random.default_rng(0).normal(size=(VOCAB_SIZE, 32))
+    rows = [
+        f"{token} {' '.join(map(str, row))}\n"
+        for token, row in zip(vocabulary.tokens, vectors, strict=True)
+    ]
+    path.write_text("".join([f"{VOCAB_SIZE} 32\n", *rows]))
+    pretrain.pretrain(
+        options(
+            prepared,
+            tmp_path / "model",
+            token_vectors=str(path),
+            num_train_steps=2,
+            num_warmup_steps=1,
+            learning_rate=1e-5,
+        )
+    )
+    table = weights(tmp_path / "model")["encoder/embeddings/token_table"]
+    centred = vectors - vectors.mean(axis=0)
+    cosines = (table * centred).sum(axis=1) / (
+        np.linalg.norm(table, axis=1) * np.linalg.norm(centred, axis=1)
+    )
+    assert cosines.min() > 0.999
+    path.write_text("1 2\ncat 0.5 0.5\n")
+    with pytest.raises(ValueError, match=r"2 numbers. Expected 32.*--vector_size=32"):
+        pretrain.pretrain(
+            options(prepared, tmp_path / "other", token_vectors=str(path))
+        )
+    assert not (tmp_path / "other").exists()
 
 
 def test_another_vocabulary(prepared, tmp_path):

@@ -1,0 +1,47 @@
+"""A file that is there as a whole or not at all."""
+
+import contextlib
+import os
+import posixpath
+from collections.abc import Callable, Iterator
+
+import tensorflow as tf
+
+
+@contextlib.contextmanager
+def new_file(path: str) -> Iterator[Callable[[bytes], None]]:
+    """Gives a function that writes a whole file; what forbids it shows at once.
+
+    Raises:
+        FileExistsError: there is a file.
+        OSError: it can not be written.
+    """
+    unfinished = f"{path}.{os.getpid()}.unfinished"
+    try:
+        if tf.io.gfile.exists(path):
+            raise FileExistsError(
+                f"There is a {path!r} already. Nothing is overwritten: name another "
+                "file, or remove this one."
+            )
+        tf.io.gfile.makedirs(posixpath.dirname(path) or ".")
+        _write(unfinished, b"")
+    except tf.errors.OpError as error:
+        raise OSError(
+            f"Can not write {path!r} ({error.message}). Expected a file in a folder "
+            "that you may write to."
+        ) from None
+
+    def write(content: bytes) -> None:
+        _write(unfinished, content)
+        tf.io.gfile.rename(unfinished, path)
+
+    try:
+        yield write
+    finally:
+        with contextlib.suppress(OSError, tf.errors.OpError):
+            tf.io.gfile.remove(unfinished)
+
+
+def _write(path: str, content: bytes) -> None:
+    with tf.io.gfile.GFile(path, "wb") as file:
+        file.write(content)

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from bert_tf.layers.embeddings import Embeddings
+
+
+@pytest.fixture
+def layer():
+    layer = Embeddings(
+        vocab_size=6,
+        embedding_dim=4,
+        hidden_dim=4,
+        num_positions=8,
+        num_segments=2,
+        position_embeddings="rotary",
+        position_offset=0,
+        dropout=0.0,
+        epsilon=1e-12,
+        initializer_range=0.02,
+    )
+    layer.build((None, None))
+    return layer
+
+
+def test_token_table_starts_from_vectors(layer):
+    generator = np.random.default_rng(0)
+    vectors = (generator.normal(size=(6, 4)) + 5).astype("float32")
+    is_found = np.array([False, True, True, False, True, True])
+    before = np.array(layer.token_table)
+    layer.start_from(vectors, is_found)
+    table = np.array(layer.token_table)
+    np.testing.assert_array_equal(table[~is_found], before[~is_found])
+    found = table[is_found]
+    np.testing.assert_allclose(found.mean(axis=0), np.zeros(4), atol=1e-6)
+    np.testing.assert_allclose(np.square(found).sum(axis=1).mean(), 1.0, rtol=1e-6)
+    # A shift and one factor for all: what was alike still is.
+    np.testing.assert_allclose(
+        (found[1] - found[0]) / (vectors[2] - vectors[1]),
+        np.full(4, (found[3, 0] - found[0, 0]) / (vectors[5, 0] - vectors[1, 0])),
+        rtol=1e-4,
+    )
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (5, 4)])
+def test_vectors_of_another_shape(layer, shape):
+    with pytest.raises(ValueError, match=r"Expected \(6, 4\) and \(6,\)"):
+        layer.start_from(np.ones(shape, "float32"), np.ones(shape[0], bool))
