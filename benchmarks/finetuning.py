@@ -26,6 +26,12 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.machine import processor
+from benchmarks.peers import (
+    compile_for_fit,
+    hugging_face_config,
+    keras_hub_backbone,
+    without_tuning,
+)
 from bert_tf import config as configs
 from bert_tf.config import BertConfig
 from bert_tf.optim.adamw import AdamW
@@ -136,7 +142,7 @@ def ours(
         ]
         stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
         batches = tf.data.Dataset.from_tensor_slices(stacked)
-    batches = _without_tuning(batches)
+    batches = without_tuning(batches)
 
     def run() -> None:
         for batch in batches:
@@ -155,28 +161,15 @@ def keras_hub_fit(
     """Steps of KerasHub's classifier by `fit`, on rows of one length."""
     import keras_hub
 
-    backbone = keras_hub.models.BertBackbone(
-        vocabulary_size=config.vocab_size,
-        num_layers=config.num_hidden_layers,
-        num_heads=config.num_attention_heads,
-        hidden_dim=config.hidden_size,
-        intermediate_dim=config.intermediate_size,
-        dropout=0.1,
-        max_sequence_length=512,
-        dtype=POLICIES[options.dtype],
-    )
+    backbone = keras_hub_backbone(config, options.dtype)
     model = keras_hub.models.BertTextClassifier(
         backbone, num_classes=2, preprocessor=None
     )
-    model.compile(
-        optimizer=keras.optimizers.AdamW(1e-5, weight_decay=0.01, global_clipnorm=1.0),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
+    compile_for_fit(model, 1e-5)
     rows = [sentences.padded(batch, length) for batch in sentences.batches]
     labels = np.stack([sentences.labels(batch) for batch in sentences.batches])
     stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    dataset = _without_tuning(
+    dataset = without_tuning(
         tf.data.Dataset.from_tensor_slices((stacked, labels)).prefetch(2)
     )
     return lambda: model.fit(dataset, epochs=1, verbose=0)
@@ -190,13 +183,7 @@ def hugging_face(
     import transformers
 
     model: Any = transformers.BertForSequenceClassification(
-        transformers.BertConfig(
-            vocab_size=config.vocab_size,
-            hidden_size=config.hidden_size,
-            num_hidden_layers=config.num_hidden_layers,
-            num_attention_heads=config.num_attention_heads,
-            intermediate_size=config.intermediate_size,
-        )
+        hugging_face_config(config)
     ).train()
     optimizer = torch.optim.AdamW(model.parameters(), 1e-5, weight_decay=0.01)
     rows = [sentences.padded(batch, None) for batch in sentences.batches]
@@ -218,13 +205,6 @@ def hugging_face(
             optimizer.zero_grad()
 
     return run
-
-
-def _without_tuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    # The thread that tunes a dataset delays the end of a pass by seconds.
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return dataset.with_options(options)
 
 
 def main(options: FinetuningBenchmarkOptions) -> None:

@@ -23,15 +23,19 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.machine import processor
+from benchmarks.peers import (
+    compile_for_fit,
+    hugging_face_config,
+    keras_hub_backbone,
+    without_tuning,
+)
 from bert_tf import config as configs
 from bert_tf.config import BertConfig
 from bert_tf.model_size import pretraining_step_flops
 from bert_tf.optim.adamw import AdamW
 from bert_tf.tasks.pretraining import BertPretrainer, PretrainingObjective
-from bert_tf.training import Trainer, matmul_flops_per_second
+from bert_tf.training import POLICIES, Trainer, matmul_flops_per_second
 from data_pipelines import cli
-
-_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +79,7 @@ def ours(
     options: TrainStepBenchmarkOptions, config: BertConfig, compiled: bool = True
 ) -> Callable[[int], None]:
     """A function that runs some steps of `Trainer`."""
-    model = BertPretrainer(config, dtype=_POLICIES[options.dtype])
+    model = BertPretrainer(config, dtype=POLICIES[options.dtype])
     trainer = Trainer(
         model,
         AdamW(1e-4),
@@ -98,23 +102,9 @@ def keras_hub_fit(
     """A function that runs some steps of KerasHub's model by `fit`."""
     import keras_hub
 
-    backbone = keras_hub.models.BertBackbone(
-        vocabulary_size=config.vocab_size,
-        num_layers=config.num_hidden_layers,
-        num_heads=config.num_attention_heads,
-        hidden_dim=config.hidden_size,
-        intermediate_dim=config.intermediate_size,
-        dropout=0.1,
-        max_sequence_length=512,
-        dtype=_POLICIES[options.dtype],
-    )
+    backbone = keras_hub_backbone(config, options.dtype)
     model = keras_hub.models.BertMaskedLM(backbone, preprocessor=None)
-    model.compile(
-        optimizer=keras.optimizers.AdamW(1e-4, weight_decay=0.01, global_clipnorm=1.0),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        weighted_metrics=[],
-        jit_compile=False,
-    )
+    compile_for_fit(model, 1e-4)
     batch = random_batch(options)
     inputs = {
         "token_ids": batch["token_ids"],
@@ -126,11 +116,7 @@ def keras_hub_fit(
         (inputs, batch["mlm_ids"], batch["mlm_weights"])
     )
     dataset = dataset.cache().repeat().prefetch(2)
-    # The thread that tunes a dataset delays the end of a `fit` by up to five seconds,
-    # which long training does not feel and these few steps would.
-    threads = tf.data.Options()
-    threads.autotune.enabled = False
-    dataset = dataset.with_options(threads)
+    dataset = without_tuning(dataset)
 
     def run(steps: int) -> None:
         model.fit(dataset, steps_per_epoch=steps, epochs=1, verbose=0)
@@ -145,15 +131,7 @@ def hugging_face(
     import torch
     import transformers
 
-    model = transformers.BertForPreTraining(
-        transformers.BertConfig(
-            vocab_size=config.vocab_size,
-            hidden_size=config.hidden_size,
-            num_hidden_layers=config.num_hidden_layers,
-            num_attention_heads=config.num_attention_heads,
-            intermediate_size=config.intermediate_size,
-        )
-    )
+    model = transformers.BertForPreTraining(hugging_face_config(config))
     optimizer = torch.optim.AdamW(model.parameters(), 1e-4, weight_decay=0.01)
     batch = {name: torch.from_numpy(x) for name, x in random_batch(options).items()}
     labels = torch.full(batch["token_ids"].shape, -100)

@@ -32,6 +32,7 @@ from bert_tf.finetuning_data import (
     training_examples,
 )
 from bert_tf.finetuning_run import Start, TrainingOptions, train_run
+from bert_tf.layers.layer_mix import Features
 from bert_tf.output_dir import claim
 from bert_tf.report.finetuning import finetuning_report
 from bert_tf.run_log import METRICS, read_metrics
@@ -74,15 +75,7 @@ class FinetuneOptions(DataOptions, TrainingOptions):
         "paper: all of learning rates 5e-5, 3e-5, 2e-5, batches of 16 and 32, 2 to 4 "
         "epochs; the best on the development set is kept.",
     )
-    features: Literal[
-        "none",
-        "embeddings",
-        "second_to_last",
-        "last",
-        "weighted_last_4",
-        "concat_last_4",
-        "weighted_all",
-    ] = cli.option(
+    features: Literal["none", Features] = cli.option(
         "none", "Keeps the encoder as it is, and reads these layers of it (table 7)."
     )
     lstm_units: int = cli.option(

@@ -1,19 +1,20 @@
 """Vectors of tokens made of several layers (paper, section 5.3 and table 7)."""
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import keras
 from keras import ops
 
 # Table 7 of the paper, in its order.
-FEATURES = (
+Features = Literal[
     "embeddings",
     "second_to_last",
     "last",
     "weighted_last_4",
     "concat_last_4",
     "weighted_all",
-)
+]
+FEATURES = get_args(Features)
 
 
 class LayerMix(keras.layers.Layer):
