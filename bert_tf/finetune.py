@@ -23,7 +23,6 @@ import tensorflow as tf
 from bert_tf import model_dir, scoring
 from bert_tf.answering import Answerer
 from bert_tf.baseline_scores import baseline_scores
-from bert_tf.config import BertConfig
 from bert_tf.finetuning_data import (
     DataOptions,
     dataset_of,
@@ -81,8 +80,10 @@ class FinetuneOptions(DataOptions, TrainingOptions):
     lstm_units: int = cli.option(
         0, "With features: a two-layer BiLSTM so wide before the dense layer."
     )
-    dropout: float | None = cli.option(
-        None, "In the encoder and before the head. Default: that of the encoder."
+    dropout: float = cli.option(
+        0.1,
+        "In the encoder and before the head. As in the paper (appendix A.3), however "
+        "the model was pre-trained: without it small data is learned by heart.",
     )
     random_weights: bool = cli.option(
         False, "Starts from random weights, to see what pre-training is worth."
@@ -123,7 +124,11 @@ def finetune(options: FinetuneOptions) -> dict[str, float]:
         bert_tf.training.Preempted: SIGTERM; the same call goes on.
     """
     config, vocabulary, start = model_dir.load_description(options.model_dir)
-    config = _changed(config, options)
+    config = dataclasses.replace(
+        config,
+        hidden_dropout_prob=options.dropout,
+        attention_probs_dropout_prob=options.dropout,
+    )
     dataset = dataset_of(options)
     # Read before anything is written: most mistakes show here.
     train, dev, dataset = _examples(options, dataset)
@@ -153,16 +158,6 @@ def finetune(options: FinetuneOptions) -> dict[str, float]:
         for settings in options.settings()
     ]
     return _finish(options, starting, results, dataset, train, encoding)
-
-
-def _changed(config: BertConfig, options: FinetuneOptions) -> BertConfig:
-    if options.dropout is None:
-        return config
-    return dataclasses.replace(
-        config,
-        hidden_dropout_prob=options.dropout,
-        attention_probs_dropout_prob=options.dropout,
-    )
 
 
 def _examples(

@@ -38,6 +38,7 @@ def options(
         "train_file": task.train_file,
         "dev_file": task.dev_file,
         "learning_rate": 5e-3,
+        "dropout": 0.0,
         "num_epochs": 8.0,
         "batch_size": 16,
         "evaluations_per_epoch": 1,
