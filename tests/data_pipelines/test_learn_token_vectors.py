@@ -48,7 +48,7 @@ def learn(prepared, **changes):
 
 def test_what_stands_together_is_alike(prepared):
     # Of so few pieces most occurrences are left out.
-    vectors = learn(prepared, num_epochs=60)
+    vectors = learn(prepared, num_epochs=30)
     # "apple" is several pieces.
     foods = {animal: food for animal, food in ANIMALS.items() if food in vectors}
     assert len(foods) == 3
