@@ -183,6 +183,10 @@ class PretrainOptions:
         wrong = {name: value for name, value in positive.items() if not value > 0}
         if wrong:
             raise ValueError(f"Received {wrong}. Expected numbers above 0.")
+        if not 0 <= self.beta_2 < 1:
+            raise ValueError(
+                f"Received beta_2={self.beta_2}. Expected 0 or more, and less than 1."
+            )
         if not 0 < self.mlm_rate < 1 or not 0 <= self.holdout_fraction < 1:
             raise ValueError(
                 f"Received mlm_rate={self.mlm_rate}, holdout_fraction="
@@ -230,6 +234,7 @@ def pretrain(options: PretrainOptions) -> None:
     output_dir = options.output_dir
     vectors = None
     if options.config_file:
+        # Even if the vocabulary, which the rest is compared with, is yet to be learned.
         _check_length(options, BertConfig.from_file(options.config_file))
     if options.vocab_file:
         vocabulary = Vocabulary.from_file(options.vocab_file)

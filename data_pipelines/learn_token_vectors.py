@@ -22,7 +22,11 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines import cli, pretraining, processes
-from data_pipelines.create_pretraining_data import read_manifest, record_files
+from data_pipelines.create_pretraining_data import (
+    check_vocabulary,
+    read_manifest,
+    record_files,
+)
 from data_pipelines.new_file import new_file
 from data_pipelines.token_vectors import BINARY, import_gensim_models
 from data_pipelines.vocabulary import Vocabulary
@@ -53,8 +57,6 @@ class LearnTokenVectorsOptions:
         cli.REQUIRED, "Width of a vector: the hidden_size of the model to start."
     )
     num_epochs: int = cli.option(2, "How often the text is gone through.")
-    window: int = cli.option(5, "The most pieces between a piece and its neighbours.")
-    num_negatives: int = cli.option(5, "Pieces that each neighbour is told from.")
     min_count: int = cli.option(5, "Rarer pieces have no vector.")
     num_threads: int | None = cli.option(
         None, "Default: one for each core. Only with 1 the vectors are reproducible."
@@ -68,8 +70,6 @@ def learn_token_vectors(
     vocabulary: Vocabulary,
     vector_size: int,
     num_epochs: int = 2,
-    window: int = 5,
-    num_negatives: int = 5,
     min_count: int = 5,
     num_threads: int | None = None,
     seed: int = 0,
@@ -81,8 +81,6 @@ def learn_token_vectors(
         vocabulary: the one that the records were made with.
         vector_size: width.
         num_epochs: how often the text is gone through.
-        window: the most pieces between a piece and its neighbours.
-        num_negatives: pieces that each neighbour is told from.
         min_count: rarer pieces have no vector.
         num_threads: None: one for each core.
         seed: with one thread, the vectors depend on it and the records alone.
@@ -98,8 +96,6 @@ def learn_token_vectors(
     numbers = {
         "vector_size": vector_size,
         "num_epochs": num_epochs,
-        "window": window,
-        "num_negatives": num_negatives,
         "min_count": min_count,
         "num_threads": 1 if num_threads is None else num_threads,
     }
@@ -108,18 +104,14 @@ def learn_token_vectors(
         raise ValueError(f"Received {wrong}. Expected numbers of 1 or more.")
     models = import_gensim_models()
     manifest = read_manifest(records_dir)
-    if manifest["vocabulary_fingerprint"] != vocabulary.fingerprint:
-        raise ValueError(
-            "The records were made with another vocabulary. Expected theirs, of "
-            f"{manifest['vocabulary_size']:,} pieces."
-        )
+    check_vocabulary(manifest, vocabulary, manifest["lower_case"])
     text = _Text(records_dir, vocabulary, manifest["counts"]["parts"])
     model = models.Word2Vec(
         vector_size=vector_size,
-        window=window,
+        window=5,
         min_count=min_count,
         sg=1,
-        negative=num_negatives,
+        negative=5,
         # Of the most frequent pieces, most occurrences are left out.
         sample=1e-4,
         workers=num_threads or os.cpu_count() or 1,

@@ -53,8 +53,7 @@ def read_token_vectors(
             f"{keyed.index_to_key[:3]}. Expected vectors of these pieces: learn them "
             "from records of this vocabulary."
         )
-    found = [token for token in vocabulary.tokens if token in keyed]
-    vectors[is_found] = keyed[found]
+    vectors[is_found] = keyed[[t for t in vocabulary.tokens if t in keyed]]
     return vectors, is_found
 
 

@@ -82,6 +82,8 @@ _PROGRAM = textwrap.dedent(
         if options.what == "tensorflow":
             import tensorflow as tf
             raise tf.errors.ResourceExhaustedError(None, None, "No space")
+        if options.what == "package":
+            raise ModuleNotFoundError("Expected the package: install it.")
         if options.what == "bug":
             raise KeyError("a bug")
         if options.what == "interrupt":
@@ -113,6 +115,7 @@ def program(tmp_path, *arguments):
         (["--what=value"], 1, "error: Received 1. Expected 2.\n"),
         (["--what=disk"], 1, "error: [Errno 28] No space left on device: 'file'\n"),
         (["--what=tensorflow"], 1, "error: No space\n"),
+        (["--what=package"], 1, "error: Expected the package: install it.\n"),
         (["--what=interrupt"], 130, "error: Interrupted.\n"),
         (["stray"], 1, "error: Received the arguments ['stray'], expected only flags"),
         (["--waht=x"], 1, "Unknown command line flag 'waht'. Did you mean: what"),

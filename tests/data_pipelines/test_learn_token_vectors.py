@@ -110,7 +110,7 @@ def test_file(prepared, tmp_path, capsys, name):
         (
             {"vocabulary": Vocabulary((*SPECIAL_TOKENS, "a"))},
             ValueError,
-            "another vocabulary. Expected theirs, of 100 pieces",
+            "another vocabulary: theirs has 100 pieces",
         ),
     ],
 )

@@ -170,7 +170,10 @@ def flags_of(chosen: FinetuneOptions) -> list[str]:
 
 def test_a_killed_run_goes_on_exactly(pretrained, tmp_path):
     task = write_task("classification", tmp_path / "files")
-    changes = {"baselines": False, "num_epochs": 4.0, "dropout": 0.1}
+    # The default of the program; the pre-trained model has none.
+    dropout = FinetuneOptions(model_dir="", output_dir="").dropout
+    assert dropout == 0.1
+    changes = {"baselines": False, "num_epochs": 4.0, "dropout": dropout}
     whole = options(pretrained, task, tmp_path / "whole", **changes)
     killed = options(pretrained, task, tmp_path / "killed", **changes)
     command = [sys.executable, "-m", "bert_tf.finetune", *flags_of(killed)]
@@ -195,6 +198,8 @@ def test_a_killed_run_goes_on_exactly(pretrained, tmp_path):
     for name, values in weights[0].items():
         np.testing.assert_array_equal(weights[1][name], values, err_msg=name)
     assert not finished, "It was killed too late to test anything."
+    config, _, _ = model_dir.load_description(str(tmp_path / "whole"))
+    assert config.hidden_dropout_prob == config.attention_probs_dropout_prob == dropout
 
 
 def test_seeds_are_summed_up_and_finished_runs_kept(pretrained, tmp_path, capsys):

@@ -217,6 +217,7 @@ def _run_until(
         ({"batch_size": 0}, "Expected numbers above 0"),
         ({"learning_rate": -1.0}, "Expected numbers above 0"),
         ({"mlm_rate": 1.5}, "Expected shares between 0 and 1"),
+        ({"beta_2": 1.0}, "Received beta_2=1.0"),
         ({"batch_size": 8, "accumulation_steps": 3}, "equal slices"),
         ({"num_warmup_steps": 20}, "less than num_train_steps=20"),
     ],
@@ -344,6 +345,16 @@ def test_divergence_names_step_and_checkpoint(prepared, tmp_path):
             options(prepared, tmp_path / "model", learning_rate=1e30, seed=3)
         )
     assert not (tmp_path / "model" / model_dir.WEIGHTS).exists()
+
+
+@pytest.mark.parametrize("optimizer", ["adamw_bert", "adamw", "lamb"])
+def test_the_optimizer_is_the_one_asked_for(prepared, tmp_path, optimizer):
+    made = pretrain._optimizer(
+        options(prepared, tmp_path, optimizer=optimizer, beta_2=0.98, weight_decay=0.03)
+    )
+    assert (made.beta_2, made.decay) == (0.98, 0.03)
+    if optimizer != "lamb":
+        assert made.bias_correction == (optimizer == "adamw")
 
 
 @pytest.mark.parametrize(
