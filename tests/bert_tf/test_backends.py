@@ -41,7 +41,13 @@ np.savez(sys.argv[3], **dict(zip(names, gradients)), **outputs)
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"norm_position": "pre", "hidden_act": "geglu"}]
+    "changes",
+    [
+        {},
+        pytest.param(
+            {"norm_position": "pre", "hidden_act": "geglu"}, marks=pytest.mark.slow
+        ),
+    ],
 )
 def test_jax_gives_the_outputs_and_gradients_of_tensorflow(tmp_path, changes):
     pytest.importorskip("jax", reason="needs jax, of the extra 'dev'")

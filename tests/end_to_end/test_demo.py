@@ -3,9 +3,12 @@
 import pathlib
 import re
 
+import pytest
+
 from bert_tf import demo
 
 
+@pytest.mark.slow
 def test_demo(tmp_path, capsys):
     output_dir = tmp_path / "demo"
     answers = demo.demo(str(output_dir), num_train_steps=8)

@@ -168,6 +168,7 @@ def flags_of(chosen: FinetuneOptions) -> list[str]:
     return [f"--{name}={value}" for name, value in values.items()]
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_exactly(pretrained, tmp_path):
     task = write_task("classification", tmp_path / "files")
     # The default of the program; the pre-trained model has none.
@@ -236,6 +237,7 @@ def test_ways_to_train(pretrained, tmp_path, changes):
     assert same == ("features" in changes)
 
 
+@pytest.mark.slow
 def test_document_context(pretrained, tmp_path):
     task = write_task("token_tagging", tmp_path / "files")
     chosen = options(

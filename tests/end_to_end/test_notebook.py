@@ -22,12 +22,14 @@ def printed_by_the_last_cell(name: str) -> str:
     )
 
 
+@pytest.mark.slow
 def test_quickstart():
     printed = printed_by_the_last_cell("quickstart.ipynb")
     assert "It ate the mouse in the barn.\n    ['mouse" in printed
     assert "There the dog found a [MASK].\n    ['dog" in printed
 
 
+@pytest.mark.slow
 def test_finetuning():
     printed = printed_by_the_last_cell("finetuning.ipynb")
     assert "fine and not dull. praise" in printed

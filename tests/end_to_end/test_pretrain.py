@@ -166,6 +166,7 @@ def test_text_to_model_report_and_saved_model(prepared, tmp_path, capfd):
     assert pathlib.Path(path, "saved_model.pb").exists()
 
 
+@pytest.mark.slow
 def test_killed_and_stopped_runs_end_as_an_undisturbed_one(prepared, tmp_path):
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
     # The long phase begins at step 18: the second stop lies in it.
@@ -357,6 +358,7 @@ def test_the_optimizer_is_the_one_asked_for(prepared, tmp_path, optimizer):
         assert made.bias_correction == (optimizer == "adamw")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("optimizer", "dtype"), [("adamw", "float16"), ("lamb", "bfloat16")]
 )
@@ -387,6 +389,7 @@ def test_the_program_answers_an_error_in_one_line(prepared, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_full_disk(prepared, tmp_path):
     # A limit on the size of files fails a write as a full disk does.
     program = command(
