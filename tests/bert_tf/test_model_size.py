@@ -19,6 +19,7 @@ def test_operations_of_base():
     assert pretraining_step_flops(config, 8, 128, 20) == pytest.approx(8 * expected)
 
 
+@pytest.mark.slow
 def test_as_a_program():
     command = [sys.executable, "-m", "bert_tf.model_size", "--preset=tiny"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -253,7 +253,8 @@ def test_a_stopped_run_goes_on_exactly(tmp_path):
     whole = small_trainer()
     phases = [phase(5), phase(8, seed=50)]
     run(whole, phases, tmp_path / "whole")
-    for stop in (3, 5, 6):
+    # Within the first phase, and where the second begins.
+    for stop in (3, 5):
         folder = tmp_path / str(stop)
         first = small_trainer()
         stopped = [p for p in phases if p.end_step < stop]

@@ -338,6 +338,7 @@ def test_records_are_what_pretraining_reads(corpus, tmp_path):
     assert 0.3 < labels.mean() < 0.8
 
 
+@pytest.mark.slow
 def test_as_a_program(corpus, tmp_path):
     out = tmp_path / "out"
     flags = [f"--input_files={corpus['input_files'][0]}"]

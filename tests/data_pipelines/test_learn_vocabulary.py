@@ -406,6 +406,7 @@ def test_nothing_stays_of_a_run_that_fails(tmp_path):
     assert os.listdir(tmp_path) == ["text"]
 
 
+@pytest.mark.slow
 def test_as_a_program(tmp_path):
     options = options_for(tmp_path, lower_case=False)
     command = [

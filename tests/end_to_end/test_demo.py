@@ -21,6 +21,7 @@ def test_demo(tmp_path, capsys):
     assert demo.demo(str(output_dir), num_train_steps=8) == answers
 
 
+@pytest.mark.slow
 def test_documentation_is_prose():
     documents = dict(demo.documentation())
     assert len(documents) > 300
