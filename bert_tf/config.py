@@ -50,6 +50,11 @@ class BertConfig:
     embedding_size: int | None = None
     # One block, called `num_hidden_layers` times (ALBERT).
     share_layers: bool = False
+    # Whether there is a dense layer over the first token; some published encoders
+    # have lost theirs.
+    pooler: bool = True
+    # Whether the output of the masked-LM head is the token table again.
+    tie_word_embeddings: bool = True
 
     def __post_init__(self) -> None:
         for name in (

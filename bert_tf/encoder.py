@@ -32,9 +32,9 @@ class BertEncoder(keras.Model):
 
     Output:
         dict of `sequence_output` (batch, sequence, hidden), `pooled_output`
-        (batch or sequences, hidden): tanh of a dense layer over the first token, and
-        `hidden_states`, a list of the embeddings' and each block's output, of which
-        the last is the `sequence_output`.
+        (batch or sequences, hidden): tanh of a dense layer over the first token (None
+        where the config has no pooler), and `hidden_states`, a list of the embeddings'
+        and each block's output, of which the last is the `sequence_output`.
 
     Raises:
         ValueError: a row is longer than the positions.
@@ -65,15 +65,17 @@ class BertEncoder(keras.Model):
             self.final_norm = LayerNorm(
                 config.layer_norm_eps, name="final_norm", dtype=policy
             )
-        self.pooler = keras.layers.Dense(
-            config.hidden_size,
-            activation="tanh",
-            kernel_initializer=keras.initializers.TruncatedNormal(
-                stddev=config.initializer_range
-            ),
-            name="pooler",
-            dtype=policy,
-        )
+        self.pooler = None
+        if config.pooler:
+            self.pooler = keras.layers.Dense(
+                config.hidden_size,
+                activation="tanh",
+                kernel_initializer=keras.initializers.TruncatedNormal(
+                    stddev=config.initializer_range
+                ),
+                name="pooler",
+                dtype=policy,
+            )
         # Weights exist from the start: their shapes depend on the config alone.
         self.build({"token_ids": (None, None)})
 
@@ -112,7 +114,8 @@ class BertEncoder(keras.Model):
             block.build(hidden_shape)
         if self.final_norm:
             self.final_norm.build(hidden_shape)
-        self.pooler.build((None, self.config.hidden_size))
+        if self.pooler:
+            self.pooler.build((None, self.config.hidden_size))
         self.built = True
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
@@ -147,7 +150,7 @@ class BertEncoder(keras.Model):
             first = gather_tokens(x, inputs["first_tokens"])
         return {
             "sequence_output": x,
-            "pooled_output": self.pooler(first),
+            "pooled_output": self.pooler(first) if self.pooler else None,
             "hidden_states": hidden_states,
         }
 

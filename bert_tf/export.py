@@ -120,9 +120,11 @@ def main(options: ExportOptions) -> None:
         options.top_k,
         options.embedding_layer,
     )
-    print(
-        f"Wrote {path} with the signatures fill_mask (serving_default), embed, encode."
-    )
+    _, _, description = model_dir.load_description(options.model_dir)
+    signatures = "embed (serving_default), encode"
+    if description.has_mlm_head:
+        signatures = "fill_mask (serving_default), embed, encode"
+    print(f"Wrote {path} with the signatures {signatures}.")
 
 
 if __name__ == "__main__":

@@ -131,6 +131,11 @@ def extract_features(options: ExtractOptions) -> Extraction:
     check_new(options.output_file, options.vectors == "tokens")
     loaded = model_dir.load(options.model_dir, POLICIES[options.dtype])
     config = loaded.model.encoder.config
+    if options.vectors == "pooled" and not config.pooler:
+        raise ValueError(
+            f"Received vectors=pooled, but {options.model_dir} has no pooler. Expected "
+            "tokens, cls or mean."
+        )
     vectorizer = TextVectorizer(
         loaded.model.encoder,
         WholeTextEncoding(

@@ -51,6 +51,8 @@ _PAPER_GRID = {
     "batch_size": (16, 32),
     "num_epochs": (2.0, 3.0, 4.0),
 }
+# Kinds whose head reads the pooler.
+_POOLED = ("classification", "regression", "multiple_choice")
 _FREE_OPTIONS = ("output_dir", "log_every", "evaluations_per_epoch")
 
 
@@ -134,6 +136,9 @@ def finetune(options: FinetuneOptions) -> dict[str, float]:
     train, dev, dataset = _examples(options, dataset)
     splits = options.test_splits or (("test",) if options.test_file else ())
     tests = {split: read(options, dataset, split)[0] for split in splits}
+    if options.features == "none" and dataset.kind in _POOLED and not config.pooler:
+        print(f"{options.model_dir} has no pooler: a new one starts from chance.")
+        config = dataclasses.replace(config, pooler=True)
     description = model_dir.Description(
         kind=dataset.kind,
         lower_case=start.lower_case,

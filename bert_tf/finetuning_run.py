@@ -21,6 +21,7 @@ from bert_tf.optim.layer_rates import LayerRates
 from bert_tf.optim.schedule import WarmupLinearDecay
 from bert_tf.run_log import RunLog
 from bert_tf.run_results import RunResult, RunSettings
+from bert_tf.tensors import Tensors
 from bert_tf.training import POLICIES, Phase, Trainer, train
 from data_pipelines import cli, finetuning
 from data_pipelines.features import Features
@@ -176,6 +177,8 @@ def assign_encoder(
 ) -> None:
     """Gives a model the weights of an encoder; those of its head stay as they are.
 
+    So does a pooler where the encoder has none.
+
     Args:
         model: with an encoder of the same config.
         weights: by name; none: the model stays as it is.
@@ -192,7 +195,7 @@ def assign_encoder(
         f"encoder/block_{index}/"
         for index in range(num_layers - reinit_layers, num_layers)
     ]
-    if reinit_layers:
+    if reinit_layers or "encoder/pooler/kernel" not in weights:
         kept.append("encoder/pooler/")
     for name, variable in model_dir.weights_of(model).items():
         if not name.startswith("encoder/") or name.startswith(tuple(kept)):
@@ -288,10 +291,10 @@ class _Best:
         if self.found and self.found["metrics"][names[0]] >= metrics[names[0]]:
             return
         self.found = {"step": step, "metrics": metrics, "collapsed": collapsed}
-        weights = model_dir.weights_to_bytes(model_dir.weights_of(self.model))
-        write = model_dir.write_file
-        write(posixpath.join(self.folder, model_dir.WEIGHTS), weights)
-        write(posixpath.join(self.folder, _BEST), json.dumps(self.found).encode())
+        path = posixpath.join(self.folder, model_dir.WEIGHTS)
+        model_dir.write_weights(path, Tensors.of(model_dir.weights_of(self.model)))
+        path = posixpath.join(self.folder, _BEST)
+        model_dir.write_file(path, json.dumps(self.found).encode())
 
     def result(self, settings: RunSettings, seconds: float) -> RunResult:
         """After the last step, which is evaluated too."""

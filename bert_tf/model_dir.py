@@ -7,19 +7,21 @@ options.json        the options it was trained with
 model.safetensors   the weights, named by their path in the model
 """
 
+import contextlib
 import dataclasses
 import json
 import posixpath
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
-import safetensors.numpy
 import tensorflow as tf
 
 from bert_tf.config import BertConfig
 from bert_tf.kinds import KINDS
 from bert_tf.tasks.pretraining import BertPretrainer
+from bert_tf.tensors import Tensors, open_safetensors, write_safetensors
 from data_pipelines.finetuning import Encoding
 from data_pipelines.vocabulary import Vocabulary
 from data_pipelines.wordpiece import WordPieceTokenizer
@@ -32,7 +34,7 @@ WEIGHTS = "model.safetensors"
 
 _FORMAT = 1
 # What the names of its weights begin with, in every model.
-_ENCODER = "encoder/"
+ENCODER = "encoder/"
 
 
 PRETRAINING = "pretraining"
@@ -66,6 +68,11 @@ class Description:
     threshold: float | None = None
 
     @property
+    def has_mlm_head(self) -> bool:
+        """Whether it guesses masked tokens."""
+        return self.kind == PRETRAINING and self.head.get("mlm_head", True)
+
+    @property
     def labels(self) -> tuple[str, ...] | None:
         """Names of classes or tags, in the order of their ids."""
         labels = self.encoding.get("labels")
@@ -92,6 +99,7 @@ def make_model(config: BertConfig, description: Description, dtype: Any = None) 
         return BertPretrainer(
             config,
             sentence_head=description.sentence_task is not None,
+            **description.head,
             dtype=dtype,
             name="bert",
         )
@@ -126,17 +134,30 @@ def save(
     description: Description,
     options: dict[str, Any],
 ) -> None:
+    """Writes the model folder of a model; see `write`."""
+    weights = Tensors.of(weights_of(model))
+    write(path, model.encoder.config, vocabulary, description, options, weights)
+
+
+def write(
+    path: str,
+    config: BertConfig,
+    vocabulary: Vocabulary,
+    description: Description,
+    options: dict[str, Any],
+    weights: Tensors,
+) -> None:
     """Writes a model folder; each file appears complete or not at all.
 
     Args:
         path: the folder, made if it is missing. Files of an earlier save are
             replaced, weights last.
-        model: its encoder's config is written too.
+        config: of the encoder.
         vocabulary: of the model.
         description: what `model.json` is to say.
         options: plain values, for the record.
+        weights: by their names.
     """
-    config = model.encoder.config
     check_sizes(config, vocabulary)
     record = {"format": _FORMAT, **dataclasses.asdict(description)}
     tf.io.gfile.makedirs(path)
@@ -145,9 +166,9 @@ def save(
         (VOCABULARY, vocabulary.to_bytes()),
         (DESCRIPTION, json.dumps(record, indent=2).encode() + b"\n"),
         (OPTIONS, json.dumps(options, indent=2).encode() + b"\n"),
-        (WEIGHTS, weights_to_bytes(weights_of(model))),
     ):
         write_file(posixpath.join(path, name), content)
+    write_weights(posixpath.join(path, WEIGHTS), weights)
 
 
 def load(path: str, dtype: Any = None) -> LoadedModel:
@@ -198,36 +219,38 @@ def _check_complete(path: str) -> None:
 
 def load_encoder_weights(path: str) -> dict[str, np.ndarray]:
     """The weights of the encoder in a model folder, by their names in any model."""
-    values = read_weights(posixpath.join(path, WEIGHTS))
-    return {name: v for name, v in values.items() if name.startswith(_ENCODER)}
+    tensors = open_safetensors(posixpath.join(path, WEIGHTS))
+    names = (name for name in tensors.shapes if name.startswith(ENCODER))
+    return {name: tensors.read(name) for name in names}
 
 
-def read_weights(path: str) -> dict[str, np.ndarray]:
-    """The tensors of a safetensors file."""
-    with tf.io.gfile.GFile(path, "rb") as file:
-        content = file.read()
-    try:
-        return safetensors.numpy.load(content)
-    except Exception as error:  # The package's own error type is not public API.
-        raise ValueError(f"{path} is not a safetensors file: {error}") from None
-
-
-def weights_to_bytes(weights: dict[str, Any]) -> bytes:
-    """What a safetensors file of these weights holds."""
-    arrays = {name: np.asarray(weight) for name, weight in weights.items()}
-    return safetensors.numpy.save(arrays, {"format": "bert_tf"})
+def write_weights(path: str, weights: Tensors) -> None:
+    """Writes a safetensors file; it appears complete or not at all."""
+    with _complete(path) as temporary:
+        write_safetensors(temporary, weights, {"format": "bert_tf"})
 
 
 def assign_weights(model: keras.Model, path: str) -> None:
     """Gives a model the weights of a safetensors file: all of them, or it raises."""
-    values = read_weights(path)
-    expected = weights_of(model)
-    problems = [f"missing {name}" for name in sorted(set(expected) - set(values))]
-    problems += [f"extra {name}" for name in sorted(set(values) - set(expected))]
+    tensors = open_safetensors(path)
+    variables = weights_of(model)
+    check_weights(tensors.shapes, Tensors.of(variables).shapes, path)
+    for name, variable in variables.items():
+        variable.assign(tensors.read(name))
+
+
+def check_weights(
+    found: Mapping[str, tuple[int, ...]],
+    expected: Mapping[str, tuple[int, ...]],
+    path: str,
+) -> None:
+    """Raises ValueError where names or shapes differ; each is named."""
+    problems = [f"missing {name}" for name in sorted(set(expected) - set(found))]
+    problems += [f"extra {name}" for name in sorted(set(found) - set(expected))]
     problems += [
-        f"{name} has the shape {values[name].shape}, expected {tuple(weight.shape)}"
-        for name, weight in sorted(expected.items())
-        if name in values and values[name].shape != tuple(weight.shape)
+        f"{name} has the shape {found[name]}, expected {shape}"
+        for name, shape in sorted(expected.items())
+        if name in found and found[name] != shape
     ]
     if problems:
         raise ValueError(
@@ -235,16 +258,20 @@ def assign_weights(model: keras.Model, path: str) -> None:
             f"{'; '.join(problems[:20])}{' …' if len(problems) > 20 else ''}. "
             "Expected the folder as it was written: restore its files."
         )
-    for name, weight in expected.items():
-        weight.assign(values[name])
 
 
 def write_file(path: str, content: bytes) -> None:
-    """Writes a file under a temporary name and renames it when it is complete."""
+    """Writes a file, which appears complete or not at all."""
+    with _complete(path) as temporary, tf.io.gfile.GFile(temporary, "wb") as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def _complete(path: str) -> Iterator[str]:
+    """Gives a temporary name; the file has its own when it is complete."""
     temporary = f"{path}.tmp"
     try:
-        with tf.io.gfile.GFile(temporary, "wb") as file:
-            file.write(content)
+        yield temporary
         tf.io.gfile.rename(temporary, path, overwrite=True)
     except BaseException:
         if tf.io.gfile.exists(temporary):

@@ -77,8 +77,17 @@ def predict(
 
     Yields:
         For each text, a dict with the text and what the signature returns.
+
+    Raises:
+        ValueError: the model has no such signature.
     """
-    function = text_model.signatures()[signature]
+    signatures = text_model.signatures()
+    if signature not in signatures:
+        raise ValueError(
+            f"Received signature={signature}, but this model has no head for masked "
+            "tokens. Expected --signature=embed."
+        )
+    function = signatures[signature]
     texts = iter(texts)
     while batch := list(itertools.islice(texts, batch_size)):
         answers = {k: v.numpy() for k, v in function(tf.constant(batch)).items()}

@@ -43,6 +43,7 @@ class TextModel(tf.Module):
                 f"embeddings) to {num_states - 1} (the last block), or as far from "
                 "the end."
             )
+        self.has_mlm_head = model.mlm_head is not None
         if not 1 <= top_k <= len(vocabulary):
             raise ValueError(
                 f"Received top_k={top_k}. Expected 1 to {len(vocabulary)}, the size of "
@@ -61,13 +62,19 @@ class TextModel(tf.Module):
         self._pad, self._mask = vocabulary.pad_id, vocabulary.mask_id
 
     def signatures(self) -> dict[str, Callable]:
-        """Functions by the name under which they are served."""
-        fill_mask = tf.function(self.fill_mask, input_signature=[TEXTS])
+        """Functions by the name under which they are served.
+
+        A model without a head for masked tokens has no `fill_mask`, and `embed` is what
+        it serves by default.
+        """
+        functions = {"embed": tf.function(self.embed, input_signature=[TEXTS])}
+        functions["serving_default"] = functions["embed"]
+        if self.has_mlm_head:
+            fill_mask = tf.function(self.fill_mask, input_signature=[TEXTS])
+            functions |= {"fill_mask": fill_mask, "serving_default": fill_mask}
         ids = tf.TensorSpec([None, None], tf.int32)
         return {
-            "serving_default": fill_mask,
-            "fill_mask": fill_mask,
-            "embed": tf.function(self.embed, input_signature=[TEXTS]),
+            **functions,
             "encode": tf.function(
                 self.encode,
                 input_signature=[
@@ -114,19 +121,20 @@ class TextModel(tf.Module):
 
         Returns:
             `cls`, the chosen layer at `[CLS]`, and `mean`, its mean over all tokens,
-            both float32 (batch, hidden); `pooled`, the pooler's output; `truncated`
-            bool (batch,).
+            both float32 (batch, hidden); `pooled`, the output of the pooler, if there
+            is one; `truncated` bool (batch,).
         """
         inputs, truncated = self._inputs(texts)
         encoded = self._encoder(inputs)
         states = tf.cast(encoded["hidden_states"][self.embedding_layer], tf.float32)
         weights = tf.cast(inputs["padding_mask"], tf.float32)[:, :, None]
-        return {
+        vectors = {
             "cls": states[:, 0],
             "mean": tf.reduce_sum(states * weights, 1) / tf.reduce_sum(weights, 1),
-            "pooled": tf.cast(encoded["pooled_output"], tf.float32),
-            "truncated": truncated,
         }
+        if encoded["pooled_output"] is not None:
+            vectors["pooled"] = tf.cast(encoded["pooled_output"], tf.float32)
+        return {**vectors, "truncated": truncated}
 
     def encode(
         self, token_ids: tf.Tensor, segment_ids: tf.Tensor, padding_mask: tf.Tensor
@@ -139,8 +147,8 @@ class TextModel(tf.Module):
             padding_mask: bool (batch, sequence), True for real tokens.
 
         Returns:
-            `sequence_output` float32 (batch, sequence, hidden) and `pooled_output`
-            float32 (batch, hidden).
+            `sequence_output` float32 (batch, sequence, hidden) and, if there is a
+            pooler, `pooled_output` float32 (batch, hidden).
         """
         encoded = self._encoder(
             {
@@ -149,8 +157,12 @@ class TextModel(tf.Module):
                 "padding_mask": padding_mask,
             }
         )
-        names = ("sequence_output", "pooled_output")
-        return {name: tf.cast(encoded[name], tf.float32) for name in names}
+        vectors = {
+            name: encoded[name]
+            for name in ("sequence_output", "pooled_output")
+            if encoded[name] is not None
+        }
+        return {name: tf.cast(value, tf.float32) for name, value in vectors.items()}
 
     def _inputs(self, texts: tf.Tensor) -> tuple[dict[str, Any], tf.Tensor]:
         """Rows `[CLS] text [SEP]` for the encoder, and which texts were cut off."""

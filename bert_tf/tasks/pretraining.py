@@ -18,6 +18,10 @@ class BertPretrainer(keras.Model):
     Args:
         config: of the encoder.
         sentence_head: whether there is a head for the sentence task (NSP or SOP).
+        mlm_head: whether there is one for masked tokens; encoders are often published
+            without.
+        mlm_activation: its activation; None: that of the encoder.
+        mlm_epsilon: of its normalization; None: that of the encoder.
         dtype: a Keras dtype policy.
 
     Call arguments:
@@ -26,30 +30,49 @@ class BertPretrainer(keras.Model):
 
     Output:
         dict of `mlm`, float32 logits (batch, predictions, vocabulary) at the given
-        positions alone, and `sentence`, float32 logits (batch, 2).
+        positions alone, and `sentence`, float32 logits (batch, 2); of the heads that
+        there are.
+
+    Raises:
+        ValueError: a sentence head without a pooler below it.
     """
 
     def __init__(
         self,
         config: BertConfig,
         sentence_head: bool = True,
+        mlm_head: bool = True,
+        mlm_activation: str | None = None,
+        mlm_epsilon: float | None = None,
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(dtype=dtype, **kwargs)
+        if sentence_head and not config.pooler:
+            raise ValueError(
+                "Received sentence_head=True and a config without a pooler. Expected "
+                "both or none of them."
+            )
         policy = self.dtype_policy
         self.encoder = BertEncoder(config, name="encoder", dtype=policy)
-        self.mlm_head = MaskedLMHead(
-            vocab_size=config.vocab_size,
-            embedding_dim=config.embedding_size or config.hidden_size,
-            hidden_dim=config.hidden_size,
+        self.mlm_activation, self.mlm_epsilon = mlm_activation, mlm_epsilon
+        self.mlm_head = None
+        if mlm_head:
             # The head has no gate: its input is as wide as its output.
-            activation="gelu" if config.hidden_act == "geglu" else config.hidden_act,
-            epsilon=config.layer_norm_eps,
-            initializer_range=config.initializer_range,
-            name="mlm_head",
-            dtype=policy,
-        )
+            gated = config.hidden_act == "geglu"
+            activation = mlm_activation or ("gelu" if gated else config.hidden_act)
+            epsilon = config.layer_norm_eps if mlm_epsilon is None else mlm_epsilon
+            self.mlm_head = MaskedLMHead(
+                vocab_size=config.vocab_size,
+                embedding_dim=config.embedding_size or config.hidden_size,
+                hidden_dim=config.hidden_size,
+                activation=activation,
+                epsilon=epsilon,
+                initializer_range=config.initializer_range,
+                tied=config.tie_word_embeddings,
+                name="mlm_head",
+                dtype=policy,
+            )
         self.sentence_head = None
         if sentence_head:
             self.sentence_head = keras.layers.Dense(
@@ -65,7 +88,8 @@ class BertPretrainer(keras.Model):
     def build(self, input_shape: Any = None) -> None:
         """Makes all weights."""
         hidden_dim = self.encoder.config.hidden_size
-        self.mlm_head.build((None, None, hidden_dim))
+        if self.mlm_head:
+            self.mlm_head.build((None, None, hidden_dim))
         if self.sentence_head:
             self.sentence_head.build((None, hidden_dim))
         self.built = True
@@ -73,12 +97,12 @@ class BertPretrainer(keras.Model):
     def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """See the class."""
         encoded = self.encoder(inputs, training=training)
-        logits = {
-            "mlm": self.mlm_head(
+        logits = {}
+        if self.mlm_head:
+            logits["mlm"] = self.mlm_head(
                 gather_rows(encoded["sequence_output"], inputs["mlm_positions"]),
                 self.encoder.embeddings.token_table,
             )
-        }
         if self.sentence_head:
             sentence = self.sentence_head(encoded["pooled_output"])
             logits["sentence"] = ops.cast(sentence, "float32")
@@ -90,6 +114,9 @@ class BertPretrainer(keras.Model):
             **self.encoder.get_config(),
             "name": self.name,
             "sentence_head": self.sentence_head is not None,
+            "mlm_head": self.mlm_head is not None,
+            "mlm_activation": self.mlm_activation,
+            "mlm_epsilon": self.mlm_epsilon,
         }
 
     @classmethod
@@ -99,7 +126,7 @@ class BertPretrainer(keras.Model):
 
 
 class MaskedLMHead(keras.layers.Layer):
-    """Dense, activation, norm, and the product with the token table.
+    """Dense, activation, norm, and the product with a table of the vocabulary.
 
     Args:
         vocab_size: number of pieces.
@@ -108,10 +135,11 @@ class MaskedLMHead(keras.layers.Layer):
         activation: one of `HIDDEN_ACTS` without a gate.
         epsilon: of the normalization.
         initializer_range: standard deviation of the initial kernel.
+        tied: whether that table is the encoder's own.
 
     Call arguments:
         x: float (batch, predictions, hidden).
-        token_table: float32 (vocabulary, embedding), the encoder's own (tied).
+        token_table: float32 (vocabulary, embedding), the encoder's own.
 
     Output:
         float32 logits (batch, predictions, vocabulary).
@@ -125,9 +153,11 @@ class MaskedLMHead(keras.layers.Layer):
         activation: str,
         epsilon: float,
         initializer_range: float,
+        tied: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.tied = tied
         self.vocab_size = vocab_size
         self.embedding_dim = embedding_dim
         self.hidden_dim = hidden_dim
@@ -152,6 +182,13 @@ class MaskedLMHead(keras.layers.Layer):
             initializer="zeros",
             autocast=False,
         )
+        if not self.tied:
+            self.output_table = self.add_weight(
+                name="output_table",
+                shape=(self.vocab_size, self.embedding_dim),
+                initializer=self.transform.kernel_initializer.clone(),
+                autocast=False,
+            )
 
     def call(self, x: Any, token_table: Any) -> Any:
         """See the class."""
@@ -160,7 +197,8 @@ class MaskedLMHead(keras.layers.Layer):
         batch, predictions, _ = ops.shape(x)
         rows = ops.reshape(x, (-1, self.embedding_dim))
         # Tensors: TensorFlow wants no variable in a custom gradient.
-        table, bias = ops.copy(token_table), ops.copy(self.output_bias)
+        table = ops.copy(token_table if self.tied else self.output_table)
+        bias = ops.copy(self.output_bias)
         logits = _logits(rows, table, bias)
         return ops.reshape(logits, (batch, predictions, self.vocab_size))
 

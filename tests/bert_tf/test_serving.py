@@ -10,7 +10,12 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from bert_tf import export, model_dir, predict
 from bert_tf.serving import TextModel
-from tests.bert_tf.models import VOCABULARY, randomize, small_pretrainer
+from tests.bert_tf.models import (
+    VOCABULARY,
+    randomize,
+    small_config,
+    small_pretrainer,
+)
 from tests.reference.wordpiece import ReferenceTokenizer
 
 DESCRIPTION = model_dir.Description(
@@ -299,3 +304,26 @@ def test_predict_without_a_model():
     assert run.returncode == 1
     assert b"error: No model folder at 'none'" in run.stderr
     assert b"Traceback" not in run.stderr
+
+
+def test_an_encoder_alone(tmp_path, capsys):
+    """Without heads and pooler: vectors, and a clear answer to what is not there."""
+    description = model_dir.Description("pretraining", True, head={"mlm_head": False})
+    model = model_dir.make_model(small_config(pooler=False), description)
+    randomize(model)
+    folder = str(tmp_path / "model")
+    model_dir.save(folder, model, VOCABULARY, description, {})
+    export.main(
+        export.ExportOptions(
+            model_dir=folder, name="x", saved_models_dir=str(tmp_path / "saved")
+        )
+    )
+    assert "embed (serving_default), encode." in capsys.readouterr().out
+    loaded = tf.saved_model.load(str(tmp_path / "saved" / "x" / "1"))
+    assert set(loaded.signatures) == {"serving_default", "embed", "encode"}
+    served = loaded.signatures["serving_default"](texts=tf.constant(["the cat"]))
+    assert set(served) == {"cls", "mean", "truncated"}
+    expected = text_model(folder).embed(tf.constant(["the cat"]))
+    np.testing.assert_allclose(served["mean"], expected["mean"], atol=1e-6)
+    with pytest.raises(ValueError, match="Expected --signature=embed"):
+        list(predict.predict(text_model(folder), "fill_mask", [b"the [MASK]"]))

@@ -1,0 +1,84 @@
+"""A model as a value: what every format is read into and written from."""
+
+import dataclasses
+from typing import Any
+
+import keras
+
+from bert_tf.config import BertConfig
+from bert_tf.model_dir import (
+    ENCODER,
+    PRETRAINING,
+    Description,
+    make_model,
+    weights_of,
+)
+from bert_tf.tensors import Tensors
+from data_pipelines.vocabulary import Vocabulary
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """All that a model folder holds.
+
+    Attributes:
+        config: of the encoder.
+        vocabulary: the pieces.
+        description: the kind of model, its casing and its head.
+        weights: float32, by their names in a model folder.
+    """
+
+    config: BertConfig
+    vocabulary: Vocabulary
+    description: Description
+    weights: Tensors
+
+
+def encoder_only(checkpoint: Checkpoint) -> Checkpoint:
+    """The same encoder without a head."""
+    return dataclasses.replace(
+        checkpoint,
+        description=Description(
+            PRETRAINING, checkpoint.description.lower_case, head={"mlm_head": False}
+        ),
+        weights=Tensors(
+            {
+                name: shape
+                for name, shape in checkpoint.weights.shapes.items()
+                if name.startswith(ENCODER)
+            },
+            checkpoint.weights.read,
+        ),
+    )
+
+
+def weight_shapes(
+    config: BertConfig, description: Description
+) -> dict[str, tuple[int, ...]]:
+    """The shape of each weight of a model; none of them is made."""
+    with keras.StatelessScope(initialize_variables=False):
+        model = make_model(config, description)
+    return {name: tuple(weight.shape) for name, weight in weights_of(model).items()}
+
+
+def default_encoding(
+    kind: str, longest: int, labels: tuple[str, ...] | None = None
+) -> dict[str, Any]:
+    """The encoding of a fine-tuned model whose format does not say it.
+
+    Args:
+        kind: of the model.
+        longest: the most tokens that the model takes.
+        labels: names of its outputs.
+    """
+    length = min(512, longest)
+    if kind == "span_qa":
+        # As transformers' pipeline("question-answering") cuts contexts.
+        length = min(384, longest)
+        question = min(64, length // 3)
+        stride = min(128, length // 3)
+        return {"max_length": length, "stride": stride, "max_question_length": question}
+    if kind == "multiple_choice":
+        return {"max_length": length, "group_size": 2}
+    half = length // 2 if kind == "token_tagging" else None
+    return {"max_length": length, "labels": labels, "stride": half}

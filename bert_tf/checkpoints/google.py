@@ -1,0 +1,276 @@
+"""Checkpoints of google-research/bert: TF1 variables, bert_config.json, vocab.txt.
+
+The names are those of its modeling.py, run_pretraining.py, run_classifier.py and
+run_squad.py. The folder is laid out like the published ones.
+"""
+
+import dataclasses
+import json
+import math
+import posixpath
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from bert_tf.checkpoints.casing import is_lower_cased
+from bert_tf.checkpoints.checkpoint import (
+    Checkpoint,
+    default_encoding,
+    weight_shapes,
+)
+from bert_tf.checkpoints.weight_table import Row, to_ours, to_theirs, weights_in
+from bert_tf.config import BertConfig
+from bert_tf.model_dir import Description, write_file
+from bert_tf.tensors import Tensors
+from data_pipelines.vocabulary import Vocabulary
+
+CONFIG = "bert_config.json"
+VOCABULARY = "vocab.txt"
+WEIGHTS = "bert_model.ckpt"
+
+_OURS, _LAYER = "encoder/block_{layer}", "bert/encoder/layer_{layer}"
+_MLM = "cls/predictions"
+ENCODER = (
+    Row("encoder/embeddings/token_table", "bert/embeddings/word_embeddings"),
+    Row("encoder/embeddings/position_table", "bert/embeddings/position_embeddings"),
+    Row("encoder/embeddings/segment_table", "bert/embeddings/token_type_embeddings"),
+    Row("encoder/embeddings/norm/scale", "bert/embeddings/LayerNorm/gamma"),
+    Row("encoder/embeddings/norm/offset", "bert/embeddings/LayerNorm/beta"),
+    Row(
+        f"{_OURS}/attention/query_key_value/kernel",
+        f"{_LAYER}/attention/self/{{query,key,value}}/kernel",
+    ),
+    Row(
+        f"{_OURS}/attention/query_key_value/bias",
+        f"{_LAYER}/attention/self/{{query,key,value}}/bias",
+    ),
+    Row(f"{_OURS}/attention/output/kernel", f"{_LAYER}/attention/output/dense/kernel"),
+    Row(f"{_OURS}/attention/output/bias", f"{_LAYER}/attention/output/dense/bias"),
+    Row(f"{_OURS}/attention_norm/scale", f"{_LAYER}/attention/output/LayerNorm/gamma"),
+    Row(f"{_OURS}/attention_norm/offset", f"{_LAYER}/attention/output/LayerNorm/beta"),
+    Row(
+        f"{_OURS}/feed_forward/expansion/kernel", f"{_LAYER}/intermediate/dense/kernel"
+    ),
+    Row(f"{_OURS}/feed_forward/expansion/bias", f"{_LAYER}/intermediate/dense/bias"),
+    Row(f"{_OURS}/feed_forward/contraction/kernel", f"{_LAYER}/output/dense/kernel"),
+    Row(f"{_OURS}/feed_forward/contraction/bias", f"{_LAYER}/output/dense/bias"),
+    Row(f"{_OURS}/feed_forward_norm/scale", f"{_LAYER}/output/LayerNorm/gamma"),
+    Row(f"{_OURS}/feed_forward_norm/offset", f"{_LAYER}/output/LayerNorm/beta"),
+    Row("encoder/pooler/kernel", "bert/pooler/dense/kernel"),
+    Row("encoder/pooler/bias", "bert/pooler/dense/bias"),
+)
+PRETRAINING = (
+    Row("mlm_head/transform/kernel", f"{_MLM}/transform/dense/kernel"),
+    Row("mlm_head/transform/bias", f"{_MLM}/transform/dense/bias"),
+    Row("mlm_head/norm/scale", f"{_MLM}/transform/LayerNorm/gamma"),
+    Row("mlm_head/norm/offset", f"{_MLM}/transform/LayerNorm/beta"),
+    Row("mlm_head/output_bias", f"{_MLM}/output_bias"),
+    Row("sentence_head/kernel", "cls/seq_relationship/output_weights", transposed=True),
+    Row("sentence_head/bias", "cls/seq_relationship/output_bias"),
+)
+CLASSIFIER = (
+    Row("head/kernel", "output_weights", transposed=True),
+    Row("head/bias", "output_bias"),
+)
+SPAN_QA = (
+    Row("head/kernel", "cls/squad/output_weights", transposed=True),
+    Row("head/bias", "cls/squad/output_bias"),
+)
+# The optimizer's: moments and the step.
+_TRAINING_STATE = re.compile(r".*/adam_[mv]|global_step")
+_FIELDS = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "hidden_act",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "initializer_range",
+)
+# Numbers in a data file of a checkpoint that is written.
+_PART_SIZE = 2**26
+# Fields of published files that Google's own code does not read.
+_UNREAD = re.compile(r"directionality|pooler_.*")
+
+
+def read(path: str, lower_case: bool | None = None) -> Checkpoint:
+    """Reads a folder, or a checkpoint in it by its prefix.
+
+    Args:
+        path: the folder of bert_config.json and vocab.txt, or the prefix of one of its
+            checkpoints.
+        lower_case: the casing, which the format does not hold; None: that of the
+            vocabulary, in which a cased model has capital letters.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: the weights are not those of the config; each is named.
+    """
+    folder, prefix = find_prefix(path)
+    vocabulary = Vocabulary.from_file(posixpath.join(folder, VOCABULARY))
+    config = read_config(posixpath.join(folder, CONFIG))
+    reader = tf.train.load_checkpoint(prefix)
+    found = {
+        name: tuple(shape)
+        for name, shape in reader.get_variable_to_shape_map().items()
+        if not _TRAINING_STATE.fullmatch(name)
+    }
+    if lower_case is None:
+        lower_case = is_lower_cased(vocabulary)
+    config = dataclasses.replace(config, pooler="bert/pooler/dense/kernel" in found)
+    description = _description(found, config.max_sequence_length, lower_case)
+    weights = weights_in(table(description), weight_shapes(config, description), config)
+    return Checkpoint(
+        config,
+        vocabulary,
+        description,
+        to_ours(weights, Tensors(found, reader.get_tensor), prefix),
+    )
+
+
+def write(checkpoint: Checkpoint, path: str) -> None:
+    """Writes a folder like those that Google published.
+
+    Raises:
+        ValueError: Google's code cannot compute this model; what differs is named.
+    """
+    config, description = checkpoint.config, checkpoint.description
+    content = json.dumps(config_to_google(config), indent=2) + "\n"
+    weights = weights_in(table(description), weight_shapes(config, description), config)
+    tensors = to_theirs(weights, checkpoint.weights)
+    tf.io.gfile.makedirs(path)
+    write_file(posixpath.join(path, CONFIG), content.encode())
+    write_file(posixpath.join(path, VOCABULARY), checkpoint.vocabulary.to_bytes())
+    _write_variables(posixpath.join(path, WEIGHTS), tensors)
+
+
+def _write_variables(prefix: str, tensors: Tensors) -> None:
+    """A TF1 checkpoint of several data files, of which one at a time is in memory."""
+    parts: list[list[str]] = [[]]
+    size = 0
+    for name in sorted(tensors.shapes):
+        count = math.prod(tensors.shapes[name])
+        if parts[-1] and size + count > _PART_SIZE:
+            parts.append([])
+            size = 0
+        parts[-1].append(name)
+        size += count
+    prefixes = [f"{prefix}_part{number}" for number in range(len(parts))]
+    for part, names in zip(prefixes, parts, strict=True):
+        tf.raw_ops.SaveV2(
+            prefix=part,
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=[tensors.read(name) for name in names],
+        )
+    tf.raw_ops.MergeV2Checkpoints(
+        checkpoint_prefixes=prefixes, destination_prefix=prefix, delete_old_dirs=False
+    )
+
+
+def read_config(path: str) -> BertConfig:
+    """Google's bert_config.json as ours: its "gelu" is the tanh form."""
+    if not tf.io.gfile.exists(path):
+        raise FileNotFoundError(f"No model config at {path!r}. Expected {CONFIG}.")
+    with tf.io.gfile.GFile(path) as file:
+        values = json.loads(file.read())
+    values = {k: v for k, v in values.items() if not _UNREAD.fullmatch(k)}
+    if values.get("hidden_act", "gelu") == "gelu":
+        values["hidden_act"] = "gelu_tanh"
+    return BertConfig.from_dict(values)
+
+
+def config_to_google(config: BertConfig) -> dict[str, Any]:
+    """The fields of Google's bert_config.json.
+
+    Raises:
+        ValueError: a field has a value that Google's code cannot compute.
+    """
+    values = config.to_dict()
+    fixed = BertConfig(vocab_size=config.vocab_size).to_dict()
+    others = {
+        name: values[name]
+        for name in values
+        if name not in _FIELDS and values[name] != fixed[name]
+    }
+    others.pop("pooler", None)
+    if config.hidden_act not in ("gelu_tanh", "relu"):
+        others["hidden_act"] = config.hidden_act
+    if others:
+        raise ValueError(
+            f"Received a model with {others}, which google-research/bert cannot "
+            "compute. Expected the original's variants: choose another format."
+        )
+    google = {name: values[name] for name in _FIELDS}
+    return {**google, "hidden_act": config.hidden_act.removesuffix("_tanh")}
+
+
+def table(description: Description) -> tuple[Row, ...]:
+    """All weights that a checkpoint of this kind of model has names for."""
+    if description.kind == "pretraining":
+        return ENCODER + PRETRAINING
+    if description.kind in ("classification", "regression"):
+        return ENCODER + CLASSIFIER
+    if description.kind == "span_qa":
+        return ENCODER + SPAN_QA
+    raise ValueError(
+        f"Received a model of the kind {description.kind}, for which google-research/"
+        "bert has no head. Expected pretraining, classification, regression or "
+        "span_qa: choose another format."
+    )
+
+
+def _description(
+    found: Mapping[str, tuple[int, ...]], longest: int, lower_case: bool
+) -> Description:
+    """The kind of model that has these tensors; classes are numbers, as they are."""
+    if "cls/squad/output_weights" in found:
+        return Description(
+            "span_qa", lower_case, encoding=default_encoding("span_qa", longest)
+        )
+    if "output_weights" in found:
+        count = found["output_weights"][0]
+        kind = "classification" if count > 1 else "regression"
+        labels = tuple(str(number) for number in range(count)) if count > 1 else None
+        return Description(
+            kind,
+            lower_case,
+            head={"num_outputs": count},
+            encoding=default_encoding(kind, longest, labels),
+        )
+    return Description(
+        "pretraining",
+        lower_case,
+        sentence_task=(
+            "next_sentence" if "cls/seq_relationship/output_weights" in found else None
+        ),
+        head={"mlm_head": "cls/predictions/output_bias" in found},
+    )
+
+
+def find_prefix(path: str) -> tuple[str, str]:
+    """The folder, and the prefix of the checkpoint in it."""
+    if tf.io.gfile.exists(f"{path}.index"):
+        return posixpath.dirname(path), path
+    if not tf.io.gfile.isdir(path):
+        raise FileNotFoundError(
+            f"No checkpoint at {path!r}. Expected a folder with {CONFIG}, {VOCABULARY} "
+            f"and {WEIGHTS}.index, or the prefix of a checkpoint in such a folder."
+        )
+    prefixes = sorted(
+        name.removesuffix(".index")
+        for name in tf.io.gfile.listdir(path)
+        if name.endswith(".index")
+    )
+    if len(prefixes) != 1:
+        raise FileNotFoundError(
+            f"{path} holds the checkpoints {prefixes}. Expected one: name it, as in "
+            f"{posixpath.join(path, WEIGHTS)}."
+        )
+    return path, posixpath.join(path, prefixes[0])

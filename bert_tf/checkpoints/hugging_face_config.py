@@ -1,0 +1,155 @@
+"""Hugging Face's config.json and our config, both ways."""
+
+from typing import Any
+
+from bert_tf.config import BertConfig
+
+# Theirs to ours; what is not here cannot be computed.
+_ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "relu": "relu",
+}
+_OUR_ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new", "relu": "relu"}
+
+# What a file leaves out has the default of the family's class.
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "bert": {"vocab_size": 30522, "hidden_act": "gelu", "type_vocab_size": 2},
+    "roberta": {"vocab_size": 50265, "hidden_act": "gelu", "type_vocab_size": 2},
+    "albert": {
+        "vocab_size": 30000,
+        "hidden_size": 4096,
+        "num_attention_heads": 64,
+        "intermediate_size": 16384,
+        "hidden_act": "gelu_new",
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+        "embedding_size": 128,
+    },
+}
+_SAME = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "initializer_range",
+    "layer_norm_eps",
+    "tie_word_embeddings",
+)
+# Fields that change what is computed, with the only values that are the same here.
+_FIXED = {
+    "position_embedding_type": "absolute",
+    "is_decoder": False,
+    "add_cross_attention": False,
+    "num_hidden_groups": 1,
+    "inner_group_num": 1,
+}
+
+
+def family(values: dict[str, Any]) -> str:
+    """The model's type.
+
+    Raises:
+        ValueError: it is none of those known here.
+    """
+    found = values.get("model_type")
+    if found not in _DEFAULTS:
+        raise ValueError(
+            f"Received a config of model_type={found!r}. Expected one of "
+            f"{list(_DEFAULTS)}."
+        )
+    return found
+
+
+def to_ours(values: dict[str, Any], pooler: bool, tied: bool) -> BertConfig:
+    """The config of what their file describes.
+
+    Args:
+        values: of the config.json.
+        pooler: whether there is one among the weights.
+        tied: whether the output of the masked-LM head is the token table.
+
+    Raises:
+        ValueError: the model computes something that ours does not.
+    """
+    name = family(values)
+    values = {**_DEFAULTS[name], **values}
+    others = {
+        field: values[field]
+        for field, same in _FIXED.items()
+        if values.get(field, same) != same
+    }
+    if values["hidden_act"] not in _ACTIVATIONS:
+        others["hidden_act"] = values["hidden_act"]
+    if others:
+        raise ValueError(
+            f"Received a config with {others}, which this encoder cannot compute. "
+            f"Expected {_FIXED} and one of the activations {list(_ACTIVATIONS)}."
+        )
+    fields = {field: values[field] for field in _SAME if field in values}
+    if name == "albert":
+        fields |= {"share_layers": True, "embedding_size": values["embedding_size"]}
+    if name == "roberta":
+        # Their positions are counted from the one after that of padding.
+        fields["position_offset"] = values.get("pad_token_id", 1) + 1
+    return BertConfig.from_dict(
+        {
+            **fields,
+            "hidden_act": _ACTIVATIONS[values["hidden_act"]],
+            "pooler": pooler,
+            "tie_word_embeddings": tied,
+        }
+    )
+
+
+def to_theirs(config: BertConfig, pad_id: int) -> dict[str, Any]:
+    """The fields of a config.json.
+
+    Args:
+        config: ours.
+        pad_id: id of the padding token.
+
+    Raises:
+        ValueError: none of their models computes this one; what differs is named.
+    """
+    values = config.to_dict()
+    same = {"norm_position": "post", "position_embeddings": "learned"}
+    others = {field: values[field] for field in same if values[field] != same[field]}
+    if config.hidden_act not in _OUR_ACTIVATIONS:
+        others["hidden_act"] = config.hidden_act
+    if config.type_vocab_size == 0:
+        others["type_vocab_size"] = 0
+    name = "bert"
+    if config.share_layers or config.embedding_size not in (None, config.hidden_size):
+        name = "albert"
+        if not config.share_layers:
+            others["embedding_size"] = config.embedding_size
+    if config.position_offset:
+        name = "roberta"
+        # Where RoBERTa's positions begin follows from its padding token.
+        if config.share_layers or config.position_offset != pad_id + 1:
+            others["position_offset"] = config.position_offset
+    if others:
+        raise ValueError(
+            f"Received a model with {others}, which no Hugging Face model of the BERT "
+            "family computes. Expected the variants of BERT, RoBERTa or ALBERT."
+        )
+    fields = {field: values[field] for field in _SAME}
+    if name == "albert":
+        fields |= {
+            "embedding_size": config.embedding_size or config.hidden_size,
+            "num_hidden_groups": 1,
+            "inner_group_num": 1,
+        }
+    return {
+        "model_type": name,
+        **fields,
+        "hidden_act": _OUR_ACTIVATIONS[config.hidden_act],
+        "pad_token_id": pad_id,
+    }

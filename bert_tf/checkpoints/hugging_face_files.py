@@ -1,0 +1,62 @@
+"""Tensors in a Hugging Face folder: safetensors or PyTorch files, whole or sharded."""
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from bert_tf.tensors import Tensors, open_safetensors
+
+SAFETENSORS = "model.safetensors"
+_PYTORCH = "pytorch_model.bin"
+
+
+def open_tensors(folder: str) -> Tensors:
+    """The tensors in a folder.
+
+    Raises:
+        FileNotFoundError: there are no weights.
+        ModuleNotFoundError: they are PyTorch's, and it is not installed.
+    """
+    files = _files(folder, SAFETENSORS) or _files(folder, _PYTORCH)
+    if not files:
+        raise FileNotFoundError(
+            f"{folder} holds no weights. Expected {SAFETENSORS} or {_PYTORCH}, or the "
+            "shards of one of them and their index."
+        )
+    shapes: dict[str, tuple[int, ...]] = {}
+    readers: dict[str, Callable[[str], np.ndarray]] = {}
+    for path in files:
+        tensors = (_pytorch if path.endswith(".bin") else open_safetensors)(path)
+        shapes |= tensors.shapes
+        readers |= dict.fromkeys(tensors.shapes, tensors.read)
+    return Tensors(shapes, lambda name: readers[name](name))
+
+
+def _files(folder: str, name: str) -> list[str]:
+    if os.path.exists(os.path.join(folder, name)):
+        return [os.path.join(folder, name)]
+    index = os.path.join(folder, f"{name}.index.json")
+    if not os.path.exists(index):
+        return []
+    with open(index) as file:
+        shards = sorted(set(json.load(file)["weight_map"].values()))
+    return [os.path.join(folder, shard) for shard in shards]
+
+
+def _pytorch(path: str) -> Tensors:
+    try:
+        import torch
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            f"{path} is PyTorch's own format. Expected torch to be installed (pip "
+            f"install torch), or the same model as {SAFETENSORS}."
+        ) from None
+    # weights_only: nothing in the file is run.
+    tensors: dict[str, Any] = torch.load(
+        path, map_location="cpu", weights_only=True, mmap=True
+    )
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    return Tensors(shapes, lambda name: tensors[name].float().numpy())

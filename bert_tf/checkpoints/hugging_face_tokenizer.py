@@ -1,0 +1,106 @@
+"""The vocabulary and the casing of a Hugging Face folder, both ways."""
+
+import json
+import posixpath
+from typing import Any
+
+import tensorflow as tf
+
+from bert_tf.checkpoints.casing import is_lower_cased
+from data_pipelines.vocabulary import CLS, MASK, PAD, SEP, UNK, Vocabulary
+
+_VOCABULARY, _TOKENIZER = "vocab.txt", "tokenizer.json"
+_CONFIG = "tokenizer_config.json"
+
+
+def read(folder: str) -> tuple[Vocabulary, bool]:
+    """The pieces, and whether texts are lower-cased.
+
+    Raises:
+        FileNotFoundError: there is no vocabulary.
+        ValueError: it is not WordPiece, or the tokenizer has a setting that changes
+            the pieces and is not known here.
+    """
+    settings = _json(posixpath.join(folder, _CONFIG))
+    tokenizer = _json(posixpath.join(folder, _TOKENIZER))
+    normalizer = tokenizer.get("normalizer") or {}
+    vocab_file = posixpath.join(folder, _VOCABULARY)
+    if tf.io.gfile.exists(vocab_file):
+        vocabulary = Vocabulary.from_file(vocab_file)
+    elif tokenizer:
+        vocabulary = _vocabulary(tokenizer, folder)
+    else:
+        raise FileNotFoundError(
+            f"{folder} holds neither {_VOCABULARY} nor {_TOKENIZER}. Expected the "
+            "WordPiece vocabulary of the model in one of them."
+        )
+    lower_case = settings.get("do_lower_case", normalizer.get("lowercase"))
+    if lower_case is None:
+        lower_case = is_lower_cased(vocabulary)
+    stripped = settings.get("strip_accents", normalizer.get("strip_accents"))
+    chinese = settings.get(
+        "tokenize_chinese_chars", normalizer.get("handle_chinese_chars", True)
+    )
+    if stripped not in (None, lower_case) or not chinese:
+        raise ValueError(
+            f"The tokenizer in {folder} has strip_accents={stripped} and "
+            f"tokenize_chinese_chars={chinese}. Expected accents to go with capital "
+            f"letters (here {lower_case}) and Chinese characters to stand alone: other "
+            "texts would become other pieces."
+        )
+    added = _json(posixpath.join(folder, "added_tokens.json"))
+    unknown = sorted(token for token in added if token not in vocabulary)
+    if unknown:
+        raise ValueError(
+            f"{folder} adds the tokens {unknown[:5]} to its vocabulary. Expected all "
+            f"of them in {_VOCABULARY}: write them there, at their ids."
+        )
+    return vocabulary, bool(lower_case)
+
+
+def files(
+    vocabulary: Vocabulary, lower_case: bool, max_length: int
+) -> dict[str, bytes]:
+    """What a folder holds of a tokenizer, by file name."""
+    names = {"unk": UNK, "sep": SEP, "pad": PAD, "cls": CLS, "mask": MASK}
+    special = {f"{name}_token": token for name, token in names.items()}
+    settings = {
+        "tokenizer_class": "BertTokenizer",
+        "do_lower_case": lower_case,
+        "strip_accents": None,
+        "tokenize_chinese_chars": True,
+        "model_max_length": max_length,
+        **special,
+    }
+    return {
+        _VOCABULARY: vocabulary.to_bytes(),
+        _CONFIG: json.dumps(settings, indent=2).encode() + b"\n",
+        "special_tokens_map.json": json.dumps(special, indent=2).encode() + b"\n",
+    }
+
+
+def _vocabulary(tokenizer: dict[str, Any], folder: str) -> Vocabulary:
+    model = tokenizer.get("model", {})
+    if model.get("type") != "WordPiece":
+        raise ValueError(
+            f"The tokenizer in {folder} is of the type {model.get('type')!r}. Expected "
+            "WordPiece, the only one that this project cuts texts with."
+        )
+    ids = dict(model["vocab"])
+    for token in tokenizer.get("added_tokens", ()):
+        ids[token["content"]] = token["id"]
+    tokens = sorted(ids, key=lambda token: ids[token])
+    if [ids[token] for token in tokens] != list(range(len(tokens))):
+        raise ValueError(
+            f"The ids of the vocabulary in {folder} have gaps. Expected 0 to "
+            f"{len(tokens) - 1}, each once."
+        )
+    return Vocabulary(tuple(tokens))
+
+
+def _json(path: str) -> dict[str, Any]:
+    """A JSON file, or an empty dict where there is none."""
+    if not tf.io.gfile.exists(path):
+        return {}
+    with tf.io.gfile.GFile(path) as file:
+        return json.loads(file.read())

@@ -1,0 +1,100 @@
+r"""Any BERT in, any BERT out: a model in one format becomes the same model in another.
+
+    python -m bert_tf.convert --source=bert-base-uncased/ --output_dir=models/base
+    python -m bert_tf.convert --source=models/mine --output_dir=mine_for_hugging_face \
+        --output_format=hugging_face
+
+The format of the source is recognised. A name, such as bert_base_en_uncased, is that of
+a KerasHub preset and is downloaded.
+"""
+
+import dataclasses
+import math
+from typing import Literal
+
+import tensorflow as tf
+
+from bert_tf import model_dir
+from bert_tf.checkpoints.checkpoint import Checkpoint, encoder_only
+from bert_tf.checkpoints.formats import FORMATS, recognise
+from data_pipelines import cli
+
+
+@dataclasses.dataclass(frozen=True)
+class ConvertOptions:
+    """What the program can be told."""
+
+    source: str = cli.option(
+        cli.REQUIRED, "A model: a folder, a checkpoint's prefix, or a preset's name."
+    )
+    output_dir: str = cli.option(cli.REQUIRED, "The folder to make.")
+    output_format: Literal["bert_tf", "google", "hugging_face", "keras_hub"] = (
+        cli.option("bert_tf", "What is written.")
+    )
+    lower_case: bool | None = cli.option(
+        None,
+        "Whether texts are lower-cased. Default: as the source says; where its format "
+        "does not, as its vocabulary does.",
+    )
+    encoder_only: bool = cli.option(False, "Leaves the heads out.")
+
+
+def convert(options: ConvertOptions) -> Checkpoint:
+    """Writes the model in the other format, whole or not at all.
+
+    Returns:
+        What was written.
+
+    Raises:
+        FileNotFoundError: there is no model.
+        ValueError: the output exists, or one of the formats cannot hold the model.
+    """
+    if tf.io.gfile.exists(options.output_dir):
+        raise ValueError(
+            f"{options.output_dir} exists already and is never written over. Expected "
+            "a new folder: remove it, or choose another."
+        )
+    write = FORMATS[options.output_format].write
+    if write is None:
+        raise ValueError(f"{options.output_format} is a format to read, not to write.")
+    checkpoint = FORMATS[recognise(options.source)].read(options.source)
+    if options.lower_case is not None:
+        checkpoint = dataclasses.replace(
+            checkpoint,
+            description=dataclasses.replace(
+                checkpoint.description, lower_case=options.lower_case
+            ),
+        )
+    if options.encoder_only:
+        checkpoint = encoder_only(checkpoint)
+    model_dir.check_sizes(checkpoint.config, checkpoint.vocabulary)
+    unfinished = f"{options.output_dir.rstrip('/')}.unfinished"
+    if tf.io.gfile.exists(unfinished):
+        tf.io.gfile.rmtree(unfinished)
+    try:
+        write(checkpoint, unfinished, options.source)
+        tf.io.gfile.rename(unfinished, options.output_dir)
+    except BaseException:
+        if tf.io.gfile.exists(unfinished):
+            tf.io.gfile.rmtree(unfinished)
+        raise
+    return checkpoint
+
+
+def main(options: ConvertOptions) -> None:
+    """Converts, and says what it was."""
+    checkpoint = convert(options)
+    config, description = checkpoint.config, checkpoint.description
+    shapes = checkpoint.weights.shapes
+    count = sum(math.prod(shape) for shape in shapes.values())
+    print(
+        f"{options.source} ({recognise(options.source)}): {description.kind}, "
+        f"{count:,} weights in {len(shapes)} tensors, "
+        f"{config.num_hidden_layers} layers of {config.hidden_size}, "
+        f"{len(checkpoint.vocabulary):,} pieces, lower_case={description.lower_case}"
+    )
+    print(f"Wrote {options.output_dir} ({options.output_format}).")
+
+
+if __name__ == "__main__":
+    cli.run(ConvertOptions, main, __doc__)

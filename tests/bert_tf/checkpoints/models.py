@@ -1,0 +1,36 @@
+"""Checkpoints with random weights, and the comparison of two."""
+
+import keras
+import numpy as np
+
+from bert_tf import model_dir
+from bert_tf.checkpoints import model_folder
+from tests.bert_tf.models import VOCABULARY, randomize, small_config
+
+
+def checkpoint_of(description, folder, **changes):
+    """A small model of ours, read from its folder."""
+    keras.utils.set_random_seed(0)
+    model = model_dir.make_model(small_config(**changes), description)
+    randomize(model)
+    model_dir.save(str(folder), model, VOCABULARY, description, {})
+    return model_folder.read(str(folder))
+
+
+def our_model(checkpoint, folder):
+    """The model of a checkpoint, by way of a model folder, as `convert` goes."""
+    model_folder.write(checkpoint, str(folder), "a test")
+    return model_dir.load(str(folder)).model
+
+
+def assert_same(one, other):
+    """Every bit."""
+    assert one.config == other.config
+    assert one.vocabulary == other.vocabulary
+    assert one.description.kind == other.description.kind
+    assert one.description.labels == other.description.labels
+    assert one.description.has_mlm_head == other.description.has_mlm_head
+    assert one.description.sentence_task == other.description.sentence_task
+    assert one.weights.shapes == other.weights.shapes
+    for name, value in one.weights.all().items():
+        np.testing.assert_array_equal(other.weights.read(name), value, err_msg=name)

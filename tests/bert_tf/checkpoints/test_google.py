@@ -1,0 +1,186 @@
+"""Checkpoints of google-research/bert: a published one, and those of TF1's Saver."""
+
+import json
+import pathlib
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_tf import model_dir
+from bert_tf.checkpoints import google
+from bert_tf.model_dir import Description
+from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of, our_model
+from tests.reference import google_bert
+
+TINY = pathlib.Path(__file__).parents[3].parent / "shared/data/tiny_tf1_checkpoint"
+needs_tiny = pytest.mark.skipif(
+    not TINY.exists(), reason="needs shared/data/tiny_tf1_checkpoint beside the project"
+)
+KINDS = {
+    "pretraining": Description("pretraining", True, sentence_task="next_sentence"),
+    "mlm": Description("pretraining", True),
+    "encoder": Description("pretraining", True, head={"mlm_head": False}),
+    "classification": Description(
+        "classification",
+        True,
+        head={"num_outputs": 3},
+        encoding={"max_length": 24, "labels": ("0", "1", "2"), "stride": None},
+    ),
+    "span_qa": Description(
+        "span_qa",
+        True,
+        encoding={"max_length": 24, "stride": 8, "max_question_length": 8},
+    ),
+}
+
+
+def variables_of(prefix):
+    reader = tf.train.load_checkpoint(str(prefix))
+    return {
+        name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()
+    }
+
+
+def batch(vocab_size, length, seed=0):
+    generator = np.random.default_rng(seed)
+    lengths = np.array([length, length - 4, 3])
+    places = np.arange(length)[None, :]
+    mask = (places < lengths[:, None]).astype("int32")
+    return {
+        "token_ids": generator.integers(5, vocab_size, mask.shape).astype("int32")
+        * mask,
+        "segment_ids": ((places > 3) * mask).astype("int32"),
+        "padding_mask": mask,
+        "mlm_positions": generator.integers(0, 3, (3, 2)).astype("int32"),
+    }
+
+
+def assert_equals_the_reference(model, variables, config):
+    rows = batch(config["vocab_size"], 10)
+    expected = google_bert.run(
+        variables,
+        config,
+        rows["token_ids"],
+        rows["segment_ids"],
+        rows["padding_mask"],
+        rows["mlm_positions"],
+    )
+    inputs = {name: tf.constant(value) for name, value in rows.items()}
+    inputs["padding_mask"] = tf.cast(inputs["padding_mask"], tf.bool)
+    encoded, logits = model.encoder(inputs), model(inputs)
+    found = (
+        encoded["sequence_output"],
+        encoded["pooled_output"],
+        logits["mlm"],
+        logits["sentence"],
+    )
+    real = rows["padding_mask"].astype(bool)
+    np.testing.assert_allclose(found[0].numpy()[real], expected[0][real], atol=1e-5)
+    for one, other in zip(found[1:], expected[1:], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@needs_tiny
+def test_a_published_checkpoint(tmp_path):
+    checkpoint = google.read(str(TINY))
+    config = json.loads((TINY / "bert_config.json").read_text())
+    assert checkpoint.config.hidden_act == "gelu_tanh"
+    assert checkpoint.description == KINDS["pretraining"].__class__(
+        "pretraining", True, "next_sentence", head={"mlm_head": True}
+    )
+    model = our_model(checkpoint, tmp_path / "model")
+    variables = variables_of(TINY / "bert_model.ckpt")
+    assert_equals_the_reference(model, variables, config)
+    google.write(checkpoint, str(tmp_path / "google"))
+    written = variables_of(tmp_path / "google" / "bert_model.ckpt")
+    weights = {n: v for n, v in variables.items() if not re.search("adam|global", n)}
+    assert written.keys() == weights.keys()
+    for name, value in weights.items():
+        np.testing.assert_array_equal(written[name], value, err_msg=name)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_there_and_back(tmp_path, kind):
+    checkpoint = checkpoint_of(KINDS[kind], tmp_path / "ours")
+    google.write(checkpoint, str(tmp_path / "google"))
+    assert_same(google.read(str(tmp_path / "google")), checkpoint)
+    if kind == "pretraining":
+        config = json.loads((tmp_path / "google/bert_config.json").read_text())
+        assert config["hidden_act"] == "gelu"
+        model = our_model(checkpoint, tmp_path / "again")
+        variables = variables_of(tmp_path / "google/bert_model.ckpt")
+        assert_equals_the_reference(model, variables, config)
+
+
+def test_a_tf1_program_writes_and_restores(tmp_path):
+    """Saver writes variables with Adam's slots; it restores what is written here."""
+    checkpoint = checkpoint_of(KINDS["pretraining"], tmp_path / "ours")
+    google.write(checkpoint, str(tmp_path / "first"))
+    values = variables_of(tmp_path / "first" / "bert_model.ckpt")
+    folder = tmp_path / "second"
+    folder.mkdir()
+    for name in ("bert_config.json", "vocab.txt"):
+        (folder / name).write_bytes((tmp_path / "first" / name).read_bytes())
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        variables = {
+            name: v1.get_variable(name, value.shape) for name, value in values.items()
+        }
+        for name, value in values.items():
+            for slot in ("adam_m", "adam_v"):
+                v1.get_variable(f"{name}/{slot}", value.shape)
+        v1.get_variable("global_step", (), tf.int64, v1.zeros_initializer())
+        session.run(v1.global_variables_initializer())
+        v1.train.Saver(variables).restore(
+            session, str(tmp_path / "first" / "bert_model.ckpt")
+        )
+        for name, variable in variables.items():
+            np.testing.assert_array_equal(session.run(variable), values[name])
+        v1.train.Saver().save(session, str(folder / "model.ckpt"), global_step=7)
+    assert_same(google.read(str(folder)), checkpoint)
+    assert_same(google.read(str(folder / "model.ckpt-7")), checkpoint)
+
+
+def test_every_problem_is_named(tmp_path):
+    checkpoint = checkpoint_of(KINDS["mlm"], tmp_path / "ours")
+    folder = tmp_path / "google"
+    google.write(checkpoint, str(folder))
+    config = json.loads((folder / "bert_config.json").read_text())
+    changed = {**config, "num_hidden_layers": 1, "max_position_embeddings": 9}
+    (folder / "bert_config.json").write_text(json.dumps(changed))
+    with pytest.raises(
+        ValueError,
+        match=r"extra bert/encoder/layer_1/.*position_embeddings has the shape "
+        r"\(24, 16\), expected \(9, 16\)",
+    ):
+        google.read(str(folder))
+    changed = {**config, "num_hidden_layers": 3}
+    (folder / "bert_config.json").write_text(json.dumps(changed))
+    with pytest.raises(ValueError, match="missing bert/encoder/layer_2/attention"):
+        google.read(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hidden_act": "gelu"}, "'hidden_act': 'gelu'"),
+        ({"norm_position": "pre"}, "'norm_position': 'pre'"),
+        ({"position_embeddings": "rotary"}, "'position_embeddings': 'rotary'"),
+        ({"layer_norm_eps": 1e-5}, "'layer_norm_eps': 1e-05"),
+    ],
+)
+def test_what_google_cannot_compute(tmp_path, changes, message):
+    checkpoint = checkpoint_of(KINDS["mlm"], tmp_path / "ours", **changes)
+    with pytest.raises(ValueError, match=message):
+        google.write(checkpoint, str(tmp_path / "google"))
+    assert not (tmp_path / "google").exists()
+
+
+def test_missing_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match="No checkpoint at"):
+        google.read(str(tmp_path / "nowhere"))
+    with pytest.raises(FileNotFoundError, match=r"holds the checkpoints \[\]"):
+        google.read(str(tmp_path))
+    assert model_dir.CONFIG == google.CONFIG

@@ -1,0 +1,196 @@
+"""Models that transformers made, here and there: the same numbers."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_tf.checkpoints import hugging_face
+from tests.bert_tf.checkpoints.models import assert_same, our_model
+from tests.bert_tf.models import VOCABULARY
+from tests.bert_tf.packed import ROW_LENGTH, packed, random_features
+
+torch = pytest.importorskip("torch", reason="needs torch, of requirements-peers.txt")
+transformers = pytest.importorskip(
+    "transformers", reason="needs transformers, of requirements-peers.txt"
+)
+
+SIZES = {
+    "vocab_size": len(VOCABULARY),
+    "hidden_size": 16,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 40,
+    "max_position_embeddings": 24,
+    "initializer_range": 0.3,
+}
+LABELS = {"id2label": {0: "no", 1: "yes", 2: "maybe"}}
+ROBERTA = {"pad_token_id": VOCABULARY.pad_id, "type_vocab_size": 2}
+ALBERT = {"embedding_size": 8, "hidden_act": "gelu_new"}
+CASES = [
+    ("BertModel", {}),
+    ("BertModel", {"hidden_act": "gelu_new", "layer_norm_eps": 1e-5}),
+    ("BertModel", {"hidden_act": "relu"}),
+    ("BertForPreTraining", {}),
+    ("BertForMaskedLM", {}),
+    ("BertForMaskedLM", {"tie_word_embeddings": False}),
+    ("BertForNextSentencePrediction", {}),
+    ("BertForSequenceClassification", LABELS),
+    ("BertForSequenceClassification", {"num_labels": 1}),
+    ("BertForTokenClassification", LABELS),
+    ("BertForQuestionAnswering", {}),
+    ("BertForMultipleChoice", {}),
+    ("RobertaModel", ROBERTA),
+    ("RobertaForMaskedLM", ROBERTA),
+    ("RobertaForSequenceClassification", {**ROBERTA, **LABELS}),
+    ("RobertaForTokenClassification", {**ROBERTA, **LABELS}),
+    ("RobertaForQuestionAnswering", ROBERTA),
+    ("RobertaForMultipleChoice", ROBERTA),
+    ("AlbertModel", ALBERT),
+    ("AlbertForMaskedLM", ALBERT),
+    ("AlbertForPreTraining", ALBERT),
+    ("AlbertForSequenceClassification", {**ALBERT, **LABELS}),
+    ("AlbertForTokenClassification", {**ALBERT, **LABELS}),
+    ("AlbertForQuestionAnswering", ALBERT),
+    ("AlbertForMultipleChoice", ALBERT),
+]
+
+
+def their_model(name, changes):
+    """A model with random weights, none of them nearly zero or one."""
+    torch.manual_seed(0)
+    model_class = getattr(transformers, name)
+    model = model_class(model_class.config_class(**{**SIZES, **changes})).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.2 * torch.randn(parameter.shape)
+    return model
+
+
+def save(model, folder):
+    model.save_pretrained(folder)
+    (folder / "vocab.txt").write_bytes(VOCABULARY.to_bytes())
+    settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": True}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return str(folder)
+
+
+FEATURES = random_features(count=6, seed=3)
+BATCH = packed(FEATURES)
+LENGTHS = FEATURES["token_ids"].row_lengths().numpy()
+
+
+def their_outputs(model):
+    """One sequence a row, padded at the end."""
+    token_ids = FEATURES["token_ids"].to_tensor(shape=[None, ROW_LENGTH]).numpy()
+    places = np.arange(ROW_LENGTH)[None, :]
+    mask = places < LENGTHS[:, None]
+    second = mask & (places >= FEATURES["second_starts"].numpy()[:, None])
+    inputs = {
+        "input_ids": token_ids,
+        "attention_mask": mask.astype("int64"),
+        "token_type_ids": second.astype("int64"),
+    }
+    tensors = {name: torch.tensor(value).long() for name, value in inputs.items()}
+    if "MultipleChoice" in type(model).__name__:
+        tensors = {k: v.reshape(-1, 2, ROW_LENGTH) for k, v in tensors.items()}
+    with torch.no_grad():
+        outputs = model(**tensors, output_hidden_states=True)
+    return {
+        name: value.numpy()
+        for name, value in outputs.items()
+        if isinstance(value, torch.Tensor)
+    } | {"hidden_states": [state.numpy() for state in outputs.hidden_states]}
+
+
+def of_sequences(values):
+    """Vectors of packed rows as rows of their own."""
+    flat = np.asarray(values).reshape(-1, values.shape[-1])
+    return [
+        flat[first : first + length]
+        for first, length in zip(BATCH["first_tokens"].numpy(), LENGTHS, strict=True)
+    ]
+
+
+def assert_near(ours, theirs):
+    ours, theirs = np.asarray(ours), np.asarray(theirs)
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(
+        ours, theirs, rtol=0, atol=min(1e-4, 1e-5 * max(10.0, np.abs(theirs).max()))
+    )
+
+
+def assert_same_vectors(ours, theirs):
+    for one, other, length in zip(of_sequences(ours), theirs, LENGTHS, strict=True):
+        assert_near(one, other[:length])
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"), CASES, ids=[f"{n}-{'-'.join(c)}" for n, c in CASES]
+)
+def test_the_same_numbers(tmp_path, name, changes):
+    theirs = their_model(name, changes)
+    checkpoint = hugging_face.read(save(theirs, tmp_path / "theirs"))
+    expected = their_outputs(theirs)
+    ours = our_model(checkpoint, tmp_path / "ours")
+
+    encoded = ours.encoder(BATCH)
+    for one, other in zip(
+        encoded["hidden_states"], expected["hidden_states"], strict=True
+    ):
+        if one.shape[-1] == other.shape[-1]:  # ALBERT gives embeddings unprojected
+            assert_same_vectors(one, other)
+    if "pooler_output" in expected:
+        assert_near(encoded["pooled_output"], expected["pooler_output"])
+    kind = checkpoint.description.kind
+    if kind == "pretraining":
+        _check_pretraining(ours, expected)
+    elif kind == "token_tagging":
+        vectors = ours.scores(encoded["sequence_output"], training=False)
+        assert_same_vectors(vectors, expected["logits"])
+    elif kind == "span_qa":
+        found = ours(BATCH)
+        for row, length in enumerate(LENGTHS):
+            for ours_name, name in (("start", "start_logits"), ("end", "end_logits")):
+                assert_near(
+                    found[ours_name][row, :length], expected[name][row, :length]
+                )
+    else:
+        assert_near(ours(BATCH), expected["logits"])
+
+
+def _check_pretraining(ours, expected):
+    rows, length = BATCH["token_ids"].shape
+    everywhere = tf.broadcast_to(tf.range(length)[None, :], (rows, length))
+    found = ours({**BATCH, "mlm_positions": everywhere})
+    mlm = expected.get("prediction_logits", expected.get("logits"))
+    if "mlm" in found:
+        assert_same_vectors(found["mlm"], mlm)
+        mlm = None
+    if "sentence" in found:
+        sentence = expected.get("seq_relationship_logits", mlm)
+        assert_near(found["sentence"], expected.get("sop_logits", sentence))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"), CASES, ids=[f"{n}-{'-'.join(c)}" for n, c in CASES]
+)
+def test_there_and_back(tmp_path, name, changes):
+    """Ours, theirs, ours: every bit. And transformers opens what was written."""
+    theirs = their_model(name, changes)
+    first = hugging_face.read(save(theirs, tmp_path / "theirs"))
+    hugging_face.write(first, str(tmp_path / "written"))
+    second = hugging_face.read(str(tmp_path / "written"))
+    assert_same(second, first)
+    assert second.description == first.description
+
+    opened, report = type(theirs).from_pretrained(
+        tmp_path / "written", output_loading_info=True
+    )
+    assert not report["missing_keys"] and not report["mismatched_keys"]
+    assert not report["unexpected_keys"]
+    again = their_outputs(opened.eval())
+    for output, value in their_outputs(theirs).items():
+        for one, other in zip(again[output], value, strict=True):
+            np.testing.assert_array_equal(one, other, err_msg=output)

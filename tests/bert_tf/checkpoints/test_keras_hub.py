@@ -1,0 +1,110 @@
+"""Presets that KerasHub wrote, here and there: the same numbers."""
+
+import keras
+import keras_hub
+import numpy as np
+import pytest
+
+from bert_tf.checkpoints import keras_hub as format_of_keras_hub
+from bert_tf.checkpoints.formats import recognise
+from bert_tf.model_dir import Description
+from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of, our_model
+from tests.bert_tf.models import VOCABULARY, randomize
+
+models = keras_hub.models
+TASKS = (None, "BertMaskedLM", "BertTextClassifier")
+
+
+def their_model(task):
+    keras.utils.set_random_seed(0)
+    backbone = models.BertBackbone(
+        vocabulary_size=len(VOCABULARY),
+        num_layers=3,
+        num_heads=4,
+        hidden_dim=16,
+        intermediate_dim=40,
+        max_sequence_length=24,
+    )
+    tokenizer = models.BertTokenizer(list(VOCABULARY.tokens), lowercase=True)
+    if task == "BertMaskedLM":
+        preprocessor = models.BertMaskedLMPreprocessor(tokenizer, sequence_length=16)
+        model = models.BertMaskedLM(backbone, preprocessor)
+    elif task == "BertTextClassifier":
+        preprocessor = models.BertTextClassifierPreprocessor(
+            tokenizer, sequence_length=16
+        )
+        model = models.BertTextClassifier(
+            backbone, num_classes=3, preprocessor=preprocessor
+        )
+    else:
+        model = backbone
+    randomize(model)
+    return model, tokenizer
+
+
+def save(model, tokenizer, folder):
+    model.save_to_preset(str(folder))
+    tokenizer.save_to_preset(str(folder))
+    return str(folder)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_same_numbers_there_and_back(tmp_path, task):
+    theirs, tokenizer = their_model(task)
+    folder = save(theirs, tokenizer, tmp_path / "theirs")
+    assert recognise(folder) == "keras_hub"
+    checkpoint = format_of_keras_hub.read(folder)
+    assert checkpoint.vocabulary == VOCABULARY and checkpoint.description.lower_case
+    ours = our_model(checkpoint, tmp_path / "ours")
+
+    generator = np.random.default_rng(0)
+    token_ids = generator.integers(5, len(VOCABULARY), (3, 9)).astype("int32")
+    mask = np.arange(9)[None, :] < np.array([9, 5, 2])[:, None]
+    inputs = {
+        "token_ids": token_ids * mask,
+        "segment_ids": (token_ids % 2).astype("int32"),
+        "padding_mask": mask.astype("int32"),
+    }
+    if task == "BertMaskedLM":
+        inputs["mask_positions"] = np.array([[1, 0], [3, 4], [0, 1]], "int32")
+        found = ours({**inputs, "mlm_positions": inputs["mask_positions"]})["mlm"]
+        np.testing.assert_allclose(found, theirs(inputs), atol=1e-5)
+    elif task == "BertTextClassifier":
+        np.testing.assert_allclose(ours(inputs), theirs(inputs), atol=1e-5)
+    else:
+        found, expected = ours.encoder(inputs), theirs(inputs)
+        for name in ("sequence_output", "pooled_output"):
+            one, other = np.asarray(found[name]), np.asarray(expected[name])
+            if name == "sequence_output":
+                one, other = one[mask], other[mask]
+            np.testing.assert_allclose(one, other, atol=1e-5)
+
+    format_of_keras_hub.write(checkpoint, str(tmp_path / "written"))
+    assert_same(format_of_keras_hub.read(str(tmp_path / "written")), checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("description", "changes", "message"),
+    [
+        (
+            Description("pretraining", True, sentence_task="next_sentence"),
+            {},
+            "'sentence_task': 'next_sentence'",
+        ),
+        (
+            Description("pretraining", True, head={"mlm_head": False}),
+            {"hidden_act": "gelu"},
+            "'hidden_act': 'gelu'",
+        ),
+        (
+            Description("pretraining", True, head={"mlm_head": False}),
+            {"norm_position": "pre"},
+            "'norm_position': 'pre'",
+        ),
+    ],
+)
+def test_what_keras_hub_cannot_compute(tmp_path, description, changes, message):
+    checkpoint = checkpoint_of(description, tmp_path / "ours", **changes)
+    with pytest.raises(ValueError, match=message):
+        format_of_keras_hub.write(checkpoint, str(tmp_path / "theirs"))
+    assert not (tmp_path / "theirs").exists()
