@@ -40,14 +40,9 @@ np.savez(sys.argv[3], **dict(zip(names, gradients)), **outputs)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        pytest.param(
-            {"norm_position": "pre", "hidden_act": "geglu"}, marks=pytest.mark.slow
-        ),
-    ],
+    "changes", [{}, {"norm_position": "pre", "hidden_act": "geglu"}]
 )
 def test_jax_gives_the_outputs_and_gradients_of_tensorflow(tmp_path, changes):
     pytest.importorskip("jax", reason="needs jax, of the extra 'dev'")

@@ -299,6 +299,7 @@ def test_predict_with_a_bad_batch_size(folder):
         predict.main(options)
 
 
+@pytest.mark.slow
 def test_predict_without_a_model():
     run = predict_program("none", texts=b"x\n")
     assert run.returncode == 1

@@ -53,6 +53,7 @@ def test_batches_do_not_show(monkeypatch, vocab_file, batch_lines):
     assert answer(monkeypatch, LINES, vocab_file=vocab_file) == whole
 
 
+@pytest.mark.slow
 def test_as_a_program(vocab_file):
     """Flags, stdin, stdout; the ids of the reference."""
     process = subprocess.run(

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from bert_tf import evaluate, finetune, model_dir, predict
+from bert_tf.checkpoints import model_folder
 from bert_tf.evaluate import EvaluateOptions
 from bert_tf.finetune import FinetuneOptions
 from bert_tf.predict import PredictOptions
 from bert_tf.run_log import read_metrics
-from bert_tf.tensors import open_safetensors
+from bert_tf.tensors import Tensors, open_safetensors
 from tests.end_to_end.tasks import KINDS, Task, write_model, write_task
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -221,8 +222,13 @@ def test_seeds_are_summed_up_and_finished_runs_kept(pretrained, tmp_path, capsys
     [
         {"features": "weighted_last_4", "lstm_units": 8},
         {"layer_decay": 0.8, "reinit_layers": 1, "gradual_unfreezing": True},
-        {"class_weights": "balanced", "long_texts": "windows", "max_length": 12},
-        {"random_weights": True, "dtype": "bfloat16"},
+        pytest.param(
+            {"class_weights": "balanced", "long_texts": "windows", "max_length": 12},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            {"random_weights": True, "dtype": "bfloat16"}, marks=pytest.mark.slow
+        ),
     ],
     ids=lambda changes: ",".join(changes),
 )
@@ -236,6 +242,29 @@ def test_ways_to_train(pretrained, tmp_path, changes):
     after = model_dir.load_encoder_weights(chosen.output_dir)
     same = all(np.array_equal(before[name], after[name]) for name in before)
     assert same == ("features" in changes)
+
+
+@pytest.mark.slow
+def test_a_pooler_that_is_missing_starts_from_chance(pretrained, tmp_path, capsys):
+    checkpoint = model_folder.read(pretrained)
+    shapes = {
+        name: shape
+        for name, shape in checkpoint.weights.shapes.items()
+        if "pooler" not in name and "sentence" not in name
+    }
+    without = dataclasses.replace(
+        checkpoint,
+        config=dataclasses.replace(checkpoint.config, pooler=False),
+        description=model_dir.Description("pretraining", lower_case=True),
+        weights=Tensors(shapes, checkpoint.weights.read),
+    )
+    model_folder.write(without, str(tmp_path / "without"), "a test")
+    task = write_task("classification", tmp_path / "files")
+    chosen = options(
+        str(tmp_path / "without"), task, tmp_path / "model", baselines=False
+    )
+    assert finetune.finetune(chosen)["accuracy"] >= task.goal
+    assert "has no pooler" in capsys.readouterr().out
 
 
 @pytest.mark.slow
