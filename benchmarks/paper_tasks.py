@@ -33,8 +33,10 @@ _COMMON: dict[str, Any] = {"learning_rate": 3e-4, "num_epochs": 3.0}
 _PAIRS = {"learning_rate": 1e-4, "batch_size": 16, "num_epochs": 4.0}
 _TASKS: dict[str, dict[str, Any]] = {
     "glue/sst2": {"num_epochs": 1.0},
+    # What pre-training is worth shows most where there is little to learn from.
+    "glue/sst2+few": {"num_epochs": 10.0, "max_train_examples": 2000},
     "glue/cola": {"num_epochs": 4.0},
-    "glue/mrpc": _PAIRS,
+    "glue/mrpc": {**_PAIRS, "learning_rate": 5e-5, "num_epochs": 6.0},
     "glue/stsb": {**_PAIRS, "learning_rate": 2e-4, "num_epochs": 6.0},
     "glue/rte": {**_PAIRS, "max_length": 256},
     "conll2003": {
