@@ -84,6 +84,7 @@ def export(
         loaded.description.lower_case,
         top_k=top_k,
         embedding_layer=embedding_layer,
+        sentence_vector=loaded.description.sentence_vector,
     )
     text_model.assets = [
         tf.saved_model.Asset(posixpath.join(model_folder, file))

@@ -22,7 +22,7 @@ from typing import Any, Literal
 import tqdm
 
 from bert_tf import model_dir
-from bert_tf.text_vectors import TextVectorizer, Vectors, layers_of
+from bert_tf.text_vectors import TextVectorizer, layers_of
 from bert_tf.training import POLICIES
 from bert_tf.vector_files import Layout, check_new, open_writer, remove_unfinished
 from data_pipelines import cli
@@ -60,10 +60,10 @@ class ExtractOptions:
         "The layers that are read: embeddings, second_to_last, last, concat_last_4, or "
         "the number of one: 0 the embeddings, 1 the first block, -1 the last.",
     )
-    vectors: Vectors = cli.option(
+    vectors: Literal["tokens", "cls", "mean", "pooled", "sentence"] = cli.option(
         "tokens",
         "tokens: one for each. cls, mean: one for a text, at [CLS] or over all tokens. "
-        "pooled: the pooler's.",
+        "pooled: the pooler's. sentence: the one that the model was trained to give.",
     )
     max_length: int | None = cli.option(
         None, "Tokens of a sequence, [CLS] and [SEP] included. Default: the model's."
@@ -83,11 +83,11 @@ class ExtractOptions:
             raise ValueError(
                 f"Received batch_size={self.batch_size}. Expected 1 or more."
             )
-        if self.vectors == "pooled" and self.features != "last":
+        if self.vectors in ("pooled", "sentence") and self.features != "last":
             raise ValueError(
-                f"Received vectors=pooled with features={self.features!r}. Expected "
-                "last, the layer that the pooler reads: leave features out, or choose "
-                "cls or mean."
+                f"Received vectors={self.vectors} with features={self.features!r}. "
+                "Expected last, the layer that these are made of: leave features out, "
+                "or choose cls or mean."
             )
         columns = (self.text_column, self.second_column)
         if self.input_file is None and columns != (None, None):
@@ -136,16 +136,27 @@ def extract_features(options: ExtractOptions) -> Extraction:
             f"Received vectors=pooled, but {options.model_dir} has no pooler. Expected "
             "tokens, cls or mean."
         )
+    sentence = loaded.description.sentence_vector
+    vectors, normalize, longest = options.vectors, False, config.max_sequence_length
+    if vectors == "sentence":
+        if sentence is None:
+            raise ValueError(
+                f"Received vectors=sentence, but {options.model_dir} was not trained "
+                "to give one. Expected tokens, cls, mean or pooled."
+            )
+        vectors, normalize = sentence.pooling, sentence.normalize
+        longest = min(longest, sentence.max_length)
     vectorizer = TextVectorizer(
         loaded.model.encoder,
         WholeTextEncoding(
             WordPieceTokenizer(loaded.vocabulary, loaded.description.lower_case),
-            _max_length(options, config.max_sequence_length),
+            _max_length(options, longest),
             in_windows=options.long_texts == "windows",
         ),
-        options.vectors,
+        vectors,
         layers_of(options.features, config.num_hidden_layers),
         options.batch_size,
+        normalize,
     )
     layout = Layout(
         width=vectorizer.width,

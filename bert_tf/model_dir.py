@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from bert_tf.config import BertConfig
 from bert_tf.kinds import KINDS
+from bert_tf.sentence_vector import SentenceVector
 from bert_tf.tasks.pretraining import BertPretrainer
 from bert_tf.tensors import Tensors, open_safetensors, write_safetensors
 from data_pipelines.finetuning import Encoding
@@ -53,6 +54,7 @@ class Description:
         head: arguments of the kind's model, besides the config.
         encoding: arguments of the kind's encoding, besides the tokenizer.
         document_context: whether sentences are tagged together with those around them.
+        sentence_vector: of encoders that were trained to give one vector for a text.
         threshold: of span answers: from which no-answer score on there is none; None:
             every question has an answer.
     """
@@ -66,6 +68,7 @@ class Description:
     encoding: dict[str, Any] = dataclasses.field(default_factory=dict)
     document_context: bool = False
     threshold: float | None = None
+    sentence_vector: SentenceVector | None = None
 
     @property
     def has_mlm_head(self) -> bool:
@@ -301,6 +304,9 @@ def _read_description(path: str) -> Description:
         version = values.pop("format")
         if version != _FORMAT:
             raise ValueError(f"format {version}, expected {_FORMAT}")
-        return Description(**{**values, "metrics": tuple(values.get("metrics", ()))})
+        values["metrics"] = tuple(values.get("metrics", ()))
+        if values.get("sentence_vector") is not None:
+            values["sentence_vector"] = SentenceVector(**values["sentence_vector"])
+        return Description(**values)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} does not describe a model: {error}") from None

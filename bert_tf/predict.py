@@ -147,6 +147,7 @@ def _predict_texts(options: PredictOptions) -> None:
         loaded.description.lower_case,
         top_k=options.top_k,
         embedding_layer=options.embedding_layer,
+        sentence_vector=loaded.description.sentence_vector,
     )
     with contextlib.ExitStack() as stack:
         lines = _open(stack, options.input_file, "rb", sys.stdin.buffer)

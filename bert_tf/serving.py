@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from bert_tf.sentence_vector import SentenceVector
 from bert_tf.tasks.pretraining import BertPretrainer
 from data_pipelines.vocabulary import MASK, Vocabulary
 from data_pipelines.wordpiece import WordPieceTokenizer
@@ -25,6 +26,7 @@ class TextModel(tf.Module):
         top_k: how many guesses `fill_mask` gives.
         embedding_layer: which hidden state `embed` reads: 0 are the embeddings, 1
             the first block, -1 the last.
+        sentence_vector: what `embed` gives as `sentence`; None: nothing.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class TextModel(tf.Module):
         lower_case: bool,
         top_k: int = 5,
         embedding_layer: int = -1,
+        sentence_vector: SentenceVector | None = None,
     ) -> None:
         super().__init__(name="text_model")
         num_states = model.encoder.config.num_hidden_layers + 1
@@ -55,6 +58,9 @@ class TextModel(tf.Module):
         self._weights = [variable.value for variable in model.trainable_variables]
         self.tokenizer = WordPieceTokenizer(vocabulary, lower_case)
         self.max_length = model.encoder.config.max_sequence_length
+        self.sentence_vector = sentence_vector
+        if sentence_vector is not None:
+            self.max_length = min(self.max_length, sentence_vector.max_length)
         self.top_k = top_k
         self.embedding_layer = embedding_layer
         self._pieces = tf.constant(vocabulary.tokens)
@@ -122,16 +128,24 @@ class TextModel(tf.Module):
         Returns:
             `cls`, the chosen layer at `[CLS]`, and `mean`, its mean over all tokens,
             both float32 (batch, hidden); `pooled`, the output of the pooler, if there
-            is one; `truncated` bool (batch,).
+            is one; `sentence`, the vector that the model was trained to give, if it
+            was; `truncated` bool (batch,).
         """
         inputs, truncated = self._inputs(texts)
         encoded = self._encoder(inputs)
-        states = tf.cast(encoded["hidden_states"][self.embedding_layer], tf.float32)
         weights = tf.cast(inputs["padding_mask"], tf.float32)[:, :, None]
-        vectors = {
-            "cls": states[:, 0],
-            "mean": tf.reduce_sum(states * weights, 1) / tf.reduce_sum(weights, 1),
-        }
+
+        def of_layer(layer: int) -> dict[str, tf.Tensor]:
+            states = tf.cast(encoded["hidden_states"][layer], tf.float32)
+            mean = tf.reduce_sum(states * weights, 1) / tf.reduce_sum(weights, 1)
+            return {"cls": states[:, 0], "mean": mean}
+
+        vectors = of_layer(self.embedding_layer)
+        if self.sentence_vector is not None:
+            sentence = of_layer(-1)[self.sentence_vector.pooling]
+            if self.sentence_vector.normalize:
+                sentence = tf.math.l2_normalize(sentence, axis=-1)
+            vectors["sentence"] = sentence
         if encoded["pooled_output"] is not None:
             vectors["pooled"] = tf.cast(encoded["pooled_output"], tf.float32)
         return {**vectors, "truncated": truncated}

@@ -103,6 +103,7 @@ class TextVectorizer:
             "pooled" are means over the windows.
         layers: the states that are concatenated, from `layers_of`.
         batch_size: sequences that are run at once.
+        normalize: whether the length of each vector is made 1.
     """
 
     def __init__(
@@ -112,7 +113,9 @@ class TextVectorizer:
         vectors: Vectors,
         layers: Sequence[int] = (-1,),
         batch_size: int = 64,
+        normalize: bool = False,
     ) -> None:
+        self.normalize = normalize
         self.encoder = encoder
         self.encoding = encoding
         self.vectors = vectors
@@ -156,6 +159,8 @@ class TextVectorizer:
                 vectors = np.sum([values for values, _ in parts], axis=0) / weight
             row = first_row + int(index)
             _check(vectors, row)
+            if self.normalize:
+                vectors = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
             yield TextVectors(
                 row,
                 chunk.examples[index],

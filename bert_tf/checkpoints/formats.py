@@ -56,6 +56,8 @@ def recognise(source: str) -> str:
         with tf.io.gfile.GFile(config) as file:
             values = json.loads(file.read())
         return "keras_hub" if "registered_name" in values else "hugging_face"
+    if tf.io.gfile.exists(posixpath.join(source, "modules.json")):
+        return "hugging_face"
     is_folder = tf.io.gfile.isdir(source)
     if tf.io.gfile.exists(posixpath.join(source, "saved_model.pb")):
         return "model_garden"

@@ -141,6 +141,11 @@ def write(checkpoint: Checkpoint, path: str) -> None:
         ValueError: Google's code cannot compute this model; what differs is named.
     """
     config, description = checkpoint.config, checkpoint.description
+    if description.sentence_vector is not None:
+        raise ValueError(
+            f"Received a model with {description.sentence_vector}, for which this "
+            "format has no place. Expected --encoder_only, or another format."
+        )
     content = json.dumps(config_to_google(config), indent=2) + "\n"
     weights = weights_in(table(description), weight_shapes(config, description), config)
     tensors = to_theirs(weights, checkpoint.weights)

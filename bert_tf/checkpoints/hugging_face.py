@@ -1,8 +1,9 @@
-"""Folders of Hugging Face's transformers, read without it.
+"""Folders of Hugging Face's transformers, read without it; sentence-transformers' too.
 
 BERT, RoBERTa-like and ALBERT encoders with WordPiece vocabularies, with all heads.
 """
 
+import dataclasses
 import json
 import os
 from collections.abc import Collection
@@ -10,7 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from bert_tf.checkpoints import hugging_face_config, hugging_face_tokenizer
+from bert_tf.checkpoints import (
+    hugging_face_config,
+    hugging_face_tokenizer,
+    sentence_transformers,
+)
 from bert_tf.checkpoints import hugging_face_names as names
 from bert_tf.checkpoints.checkpoint import (
     Checkpoint,
@@ -45,6 +50,9 @@ def read(folder: str) -> Checkpoint:
         ValueError: the model computes something that ours cannot, or its weights are
             not those of its config; each is named.
     """
+    sentence_vector = None
+    if os.path.exists(os.path.join(folder, sentence_transformers.MODULES)):
+        folder, sentence_vector = sentence_transformers.read(folder)
     path = os.path.join(folder, CONFIG)
     if not os.path.exists(path):
         raise FileNotFoundError(f"{folder} holds no {CONFIG}.")
@@ -75,7 +83,10 @@ def read(folder: str) -> Checkpoint:
         for name in [row.theirs]
     )
     config = hugging_face_config.to_ours(values, pooler=has_pooler, tied=tied)
-    description = _description(values, family, shapes, lower_case)
+    description = dataclasses.replace(
+        _description(values, family, shapes, lower_case),
+        sentence_vector=sentence_vector,
+    )
     weights = weights_in(
         rows(family, description.kind), weight_shapes(config, description), config
     )
@@ -116,8 +127,14 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
             checkpoint.vocabulary, description.lower_case, config.max_sequence_length
         ),
     }
+    if description.sentence_vector is not None:
+        files |= sentence_transformers.files(
+            description.sentence_vector, config.hidden_size
+        )
     for name, content in files.items():
-        write_file(os.path.join(folder, name), content)
+        file = os.path.join(folder, name)
+        os.makedirs(os.path.dirname(file), exist_ok=True)
+        write_file(file, content)
     write_safetensors(
         os.path.join(folder, SAFETENSORS),
         Tensors(

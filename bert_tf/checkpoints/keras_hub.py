@@ -238,6 +238,8 @@ def _check(config: BertConfig, description: Description) -> None:
     }
     if config.attention_probs_dropout_prob != config.hidden_dropout_prob:
         others["attention_probs_dropout_prob"] = config.attention_probs_dropout_prob
+    if description.sentence_vector is not None:
+        others["sentence_vector"] = description.sentence_vector
     if description.sentence_task is not None:
         others["sentence_task"] = description.sentence_task
     if description.has_mlm_head:

@@ -1,0 +1,141 @@
+"""Folders of sentence-transformers: its vectors, computed by hand with PyTorch."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_tf import model_dir
+from bert_tf.checkpoints import google, hugging_face, sentence_transformers
+from bert_tf.checkpoints.formats import recognise
+from bert_tf.extract_features import ExtractOptions, extract_features
+from bert_tf.model_dir import Description
+from bert_tf.sentence_vector import SentenceVector
+from bert_tf.serving import TextModel
+from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of, our_model
+
+TEXTS = ("the cat sat", "a dog ran to the mat . the cat sat on the mat .")
+ENCODER = Description("pretraining", True, head={"mlm_head": False})
+
+
+def vector(**changes):
+    values = {"pooling": "mean", "normalize": True, "max_length": 8}
+    return SentenceVector(**{**values, **changes})
+
+
+def checkpoint(folder, sentence_vector):
+    description = Description(
+        "pretraining", True, head={"mlm_head": False}, sentence_vector=sentence_vector
+    )
+    return checkpoint_of(description, folder, hidden_act="gelu")
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+@pytest.mark.parametrize("normalize", [True, False])
+def test_vectors(tmp_path, pooling, normalize):
+    asked = vector(pooling=pooling, normalize=normalize)
+    first = checkpoint(tmp_path / "ours", asked)
+    folder = str(tmp_path / "theirs")
+    hugging_face.write(first, folder)
+    assert recognise(folder) == "hugging_face"
+    second = hugging_face.read(folder)
+    assert_same(second, first)
+    assert second.description.sentence_vector == asked
+
+    our_model(second, tmp_path / "again")
+    loaded = model_dir.load(str(tmp_path / "again"))
+    text_model = TextModel(
+        loaded.model,
+        loaded.vocabulary,
+        True,
+        sentence_vector=loaded.description.sentence_vector,
+    )
+    found = text_model.embed(tf.constant(TEXTS))
+    assert found["truncated"].numpy().tolist() == [False, True]
+    output = tmp_path / "vectors.npy"
+    (tmp_path / "texts.txt").write_text("\n".join(TEXTS) + "\n")
+    extract_features(
+        ExtractOptions(
+            model_dir=str(tmp_path / "again"),
+            input_file=str(tmp_path / "texts.txt"),
+            output_file=str(output),
+            vectors="sentence",
+        )
+    )
+    np.testing.assert_allclose(np.load(output), found["sentence"], atol=1e-5)
+    for index, text in enumerate(TEXTS):
+        expected = by_hand(folder, text, asked)
+        np.testing.assert_allclose(found["sentence"][index], expected, atol=1e-5)
+
+
+def by_hand(folder, text, asked):
+    torch = pytest.importorskip(
+        "torch", reason="needs torch, of requirements-peers.txt"
+    )
+    transformers = pytest.importorskip(
+        "transformers", reason="needs transformers, of requirements-peers.txt"
+    )
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModel.from_pretrained(folder).eval()
+    inputs = tokenizer(
+        text, truncation=True, max_length=asked.max_length, return_tensors="pt"
+    )
+    with torch.no_grad():
+        states = model(**inputs).last_hidden_state[0].numpy()
+    pooled = states[0] if asked.pooling == "cls" else states.mean(axis=0)
+    return pooled / np.linalg.norm(pooled) if asked.normalize else pooled
+
+
+def test_the_model_in_a_folder_of_its_own(tmp_path):
+    first = checkpoint(tmp_path / "ours", vector())
+    folder = tmp_path / "theirs"
+    hugging_face.write(first, str(folder / "0_Transformer"))
+    inner = folder / "0_Transformer"
+    modules = json.loads((inner / "modules.json").read_text())
+    modules[0]["path"] = "0_Transformer"
+    (inner / "modules.json").unlink()
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (inner / "1_Pooling").rename(folder / "1_Pooling")
+    assert_same(hugging_face.read(str(folder)), first)
+
+
+@pytest.mark.parametrize(
+    ("module", "pooling", "message"),
+    [
+        ("Dense", {}, "consists of .*Dense"),
+        ("Normalize", {"pooling_mode_max_tokens": True}, "pooling_mode_max_tokens"),
+        ("Normalize", {"pooling_mode_mean_tokens": False}, r"pools by \[\]"),
+    ],
+)
+def test_steps_that_are_not_known(tmp_path, module, pooling, message):
+    folder = tmp_path / "theirs"
+    hugging_face.write(checkpoint(tmp_path / "ours", vector()), str(folder))
+    modules = json.loads((folder / "modules.json").read_text())
+    modules[2]["type"] = f"sentence_transformers.models.{module}"
+    (folder / "modules.json").write_text(json.dumps(modules))
+    file = folder / "1_Pooling" / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **pooling}))
+    with pytest.raises(ValueError, match=message):
+        sentence_transformers.read(str(folder))
+
+
+def test_formats_without_a_place_for_it(tmp_path):
+    asked = Description(
+        "pretraining", True, head={"mlm_head": False}, sentence_vector=vector()
+    )
+    found = checkpoint_of(asked, tmp_path / "ours")
+    with pytest.raises(ValueError, match="Expected --encoder_only"):
+        google.write(found, str(tmp_path / "google"))
+
+
+def test_a_model_that_gives_none(tmp_path):
+    checkpoint_of(ENCODER, tmp_path / "ours")
+    with pytest.raises(ValueError, match="was not trained to give one"):
+        extract_features(
+            ExtractOptions(
+                model_dir=str(tmp_path / "ours"),
+                output_file=str(tmp_path / "x.npy"),
+                vectors="sentence",
+            )
+        )
