@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ def open_tensors(folder: str) -> Tensors:
     Raises:
         FileNotFoundError: there are no weights.
         ModuleNotFoundError: they are PyTorch's, and it is not installed.
+        ValueError: a file of PyTorch's holds more than tensors.
     """
     files = _files(folder, SAFETENSORS) or _files(folder, _PYTORCH)
     if not files:
@@ -54,9 +56,15 @@ def _pytorch(path: str) -> Tensors:
             f"{path} is PyTorch's own format. Expected torch to be installed (pip "
             f"install torch), or the same model as {SAFETENSORS}."
         ) from None
-    # weights_only: nothing in the file is run.
-    tensors: dict[str, Any] = torch.load(
-        path, map_location="cpu", weights_only=True, mmap=True
-    )
+    try:
+        # weights_only: nothing in the file is run.
+        tensors: dict[str, Any] = torch.load(
+            path, map_location="cpu", weights_only=True
+        )
+    except pickle.UnpicklingError:
+        raise ValueError(
+            f"{path} holds more than tensors, or is broken, and is not read: a file of "
+            f"this kind may run any program. Expected tensors alone, or {SAFETENSORS}."
+        ) from None
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     return Tensors(shapes, lambda name: tensors[name].float().numpy())

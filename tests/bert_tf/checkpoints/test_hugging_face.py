@@ -1,14 +1,21 @@
 """Models that transformers made, here and there: the same numbers."""
 
+import dataclasses
 import json
+import pathlib
+import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from bert_tf.checkpoints import hugging_face
+from bert_tf.checkpoints.checkpoint import weight_shapes
+from bert_tf.checkpoints.weight_table import to_ours, weights_in
+from bert_tf.tasks.pretraining import PretrainingObjective
+from bert_tf.tensors import Tensors
 from tests.bert_tf.checkpoints.models import assert_same, our_model
-from tests.bert_tf.models import VOCABULARY
+from tests.bert_tf.models import VOCABULARY, random_batch
 from tests.bert_tf.packed import ROW_LENGTH, packed, random_features
 
 torch = pytest.importorskip("torch", reason="needs torch, of requirements-peers.txt")
@@ -194,3 +201,143 @@ def test_there_and_back(tmp_path, name, changes):
     for output, value in their_outputs(theirs).items():
         for one, other in zip(again[output], value, strict=True):
             np.testing.assert_array_equal(one, other, err_msg=output)
+
+
+def test_a_model_of_base_size(tmp_path):
+    """As users have it: 512 positions, 30,522 pieces, the original's first weights."""
+    torch.manual_seed(0)
+    theirs = transformers.BertForPreTraining(transformers.BertConfig()).eval()
+    checkpoint = hugging_face.read(save(theirs, tmp_path / "theirs"))
+    ours = our_model(checkpoint, tmp_path / "ours")
+    expected = their_outputs(theirs)
+    encoded = ours.encoder(BATCH)
+    for one, other in zip(
+        encoded["hidden_states"], expected["hidden_states"], strict=True
+    ):
+        assert_same_vectors(one, other)
+    _check_pretraining(ours, expected)
+
+
+def test_gradients_of_the_pretraining_loss(tmp_path):
+    theirs = their_model("BertForPreTraining", {})
+    checkpoint = hugging_face.read(save(theirs, tmp_path / "theirs"))
+    ours = our_model(checkpoint, tmp_path / "ours")
+    batch = random_batch(seed=5)
+    with tf.GradientTape() as tape:
+        sums = PretrainingObjective().sums(ours(batch), batch)
+        loss = sums["mlm_loss"] + sums["sentence_loss"]
+    variables = ours.trainable_variables
+    found = tape.gradient(loss, [variable.value for variable in variables])
+
+    inputs = {name: torch.tensor(np.asarray(value)) for name, value in batch.items()}
+    outputs = theirs(
+        input_ids=inputs["token_ids"],
+        attention_mask=inputs["padding_mask"].long(),
+        token_type_ids=inputs["segment_ids"],
+    )
+    rows = torch.arange(len(inputs["token_ids"]))[:, None]
+    logits = outputs.prediction_logits[rows, inputs["mlm_positions"].long()]
+    losses = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), inputs["mlm_ids"].long().flatten(), reduction="none"
+    )
+    sentence = torch.nn.functional.cross_entropy(
+        outputs.seq_relationship_logits,
+        inputs["sentence_label"].long(),
+        reduction="none",
+    )
+    total = (losses * inputs["mlm_weights"].flatten()).sum()
+    total = total + (sentence * inputs["row_weight"]).sum()
+    total.backward()
+    assert float(loss) == pytest.approx(float(total.detach()), rel=1e-5)
+
+    # The same tables turn gradients around as they do weights.
+    named = {name: p.grad.numpy() for name, p in theirs.named_parameters()}
+    config, description = checkpoint.config, checkpoint.description
+    table = hugging_face.rows("bert", "pretraining")
+    weights = weights_in(table, weight_shapes(config, description), config)
+    expected = to_ours(weights, Tensors.of(named), "a test")
+    for variable, gradient in zip(variables, found, strict=True):
+        name = variable.path.removeprefix("bert/")
+        assert_near(tf.convert_to_tensor(gradient), expected.read(name))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    model = their_model("BertForPreTraining", {})
+    return pathlib.Path(save(model, tmp_path / "theirs"))
+
+
+def test_shards(folder, tmp_path):
+    whole = hugging_face.read(str(folder))
+    shutil.copytree(folder, tmp_path / "shards")
+    (tmp_path / "shards" / "model.safetensors").unlink()
+    model = transformers.BertForPreTraining.from_pretrained(folder)
+    model.save_pretrained(tmp_path / "shards", max_shard_size="10KB")
+    assert len(list((tmp_path / "shards").glob("*.safetensors"))) > 2
+    assert_same(hugging_face.read(str(tmp_path / "shards")), whole)
+
+
+def test_pytorch_files(folder):
+    whole = hugging_face.read(str(folder))
+    expected = dataclasses.replace(whole, weights=Tensors.of(whole.weights.all()))
+    model = transformers.BertForPreTraining.from_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    old = {
+        name.replace("LayerNorm.weight", "LayerNorm.gamma"): value.half().float()
+        for name, value in model.state_dict().items()
+    }
+    old["bert.embeddings.position_ids"] = torch.arange(24)
+    torch.save(old, folder / "pytorch_model.bin")
+    found = hugging_face.read(str(folder))
+    for name, value in expected.weights.all().items():
+        rounded = value.astype("float16").astype("float32")
+        np.testing.assert_array_equal(found.weights.read(name), rounded)
+
+
+class Malicious:
+    def __reduce__(self):
+        return print, ("this must never be printed",)
+
+
+def test_a_pickle_is_not_run(folder, capsys):
+    (folder / "model.safetensors").unlink()
+    torch.save({"x": Malicious()}, folder / "pytorch_model.bin")
+    with pytest.raises(ValueError, match="holds more than tensors"):
+        hugging_face.read(str(folder))
+    assert "never" not in capsys.readouterr().out
+
+
+def test_a_tokenizer_of_one_file(folder):
+    whole = hugging_face.read(str(folder))
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "vocab.txt").unlink(missing_ok=True)
+    assert (folder / "tokenizer.json").exists()
+    assert_same(hugging_face.read(str(folder)), whole)
+    values = json.loads((folder / "tokenizer.json").read_text())
+    values["model"]["type"] = "BPE"
+    (folder / "tokenizer.json").write_text(json.dumps(values))
+    with pytest.raises(ValueError, match=r"of the type 'BPE'\. Expected WordPiece"):
+        hugging_face.read(str(folder))
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(FileNotFoundError, match="holds neither"):
+        hugging_face.read(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_hidden_layers": 2}, "extra bert.encoder.layer.2"),
+        ({"num_hidden_layers": 4}, "missing bert.encoder.layer.3"),
+        ({"intermediate_size": 41}, r"has the shape \(40, 16\), expected \(41, 16\)"),
+        ({"hidden_act": "silu"}, "'hidden_act': 'silu'"),
+        ({"position_embedding_type": "relative_key"}, "relative_key"),
+        ({"is_decoder": True}, "'is_decoder': True"),
+        ({"model_type": "gpt2"}, "model_type='gpt2'"),
+    ],
+)
+def test_configs_of_other_models(folder, changes, message):
+    values = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**values, **changes}))
+    with pytest.raises(ValueError, match=message):
+        hugging_face.read(str(folder))
