@@ -117,6 +117,7 @@ def simple_guess(options: PaperTasksOptions, task: str) -> dict[str, float]:
         model_dir="", output_dir="", dataset=dataset.name, data_dir=options.data_dir
     )
     train, dataset = read(chosen, dataset, "train")
+    train = train[: _TASKS[task].get("max_train_examples")]
     dev, _ = read(chosen, dataset, "dev")
     found = baseline_scores(dataset, train, dev)
     metric = dataset.metrics[0]

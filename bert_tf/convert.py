@@ -5,7 +5,7 @@ r"""Any BERT in, any BERT out: a model in one format becomes the same model in a
         --output_format=hugging_face
 
 The format of the source is recognised. A name, such as bert_base_en_uncased, is that of
-a KerasHub preset and is downloaded.
+a KerasHub preset and is downloaded: the encoder, as of `hf://` names, without heads.
 """
 
 import dataclasses
@@ -15,8 +15,8 @@ from typing import Literal
 import tensorflow as tf
 
 from bert_tf import model_dir
-from bert_tf.checkpoints.checkpoint import Checkpoint, encoder_only
-from bert_tf.checkpoints.formats import FORMATS, recognise
+from bert_tf.checkpoints.checkpoint import encoder_only
+from bert_tf.checkpoints.formats import READERS, WRITERS, recognise
 from data_pipelines import cli
 
 
@@ -39,11 +39,8 @@ class ConvertOptions:
     encoder_only: bool = cli.option(False, "Leaves the heads out.")
 
 
-def convert(options: ConvertOptions) -> Checkpoint:
-    """Writes the model in the other format, whole or not at all.
-
-    Returns:
-        What was written.
+def convert(options: ConvertOptions) -> None:
+    """Writes the model in the other format, whole or not at all, and says what it was.
 
     Raises:
         FileNotFoundError: there is no model.
@@ -54,10 +51,16 @@ def convert(options: ConvertOptions) -> Checkpoint:
             f"{options.output_dir} exists already and is never written over. Expected "
             "a new folder: remove it, or choose another."
         )
-    write = FORMATS[options.output_format].write
-    if write is None:
-        raise ValueError(f"{options.output_format} is a format to read, not to write.")
-    checkpoint = FORMATS[recognise(options.source)].read(options.source)
+    if options.output_format not in WRITERS:
+        raise ValueError(
+            f"Received output_format={options.output_format!r}. Expected one of "
+            f"{list(WRITERS)}."
+        )
+    source_format = recognise(options.source)
+    checkpoint = dataclasses.replace(
+        READERS[source_format](options.source),
+        options={"converted_from": options.source},
+    )
     if options.lower_case is not None:
         checkpoint = dataclasses.replace(
             checkpoint,
@@ -72,29 +75,22 @@ def convert(options: ConvertOptions) -> Checkpoint:
     if tf.io.gfile.exists(unfinished):
         tf.io.gfile.rmtree(unfinished)
     try:
-        write(checkpoint, unfinished, options.source)
+        WRITERS[options.output_format](checkpoint, unfinished)
         tf.io.gfile.rename(unfinished, options.output_dir)
     except BaseException:
         if tf.io.gfile.exists(unfinished):
             tf.io.gfile.rmtree(unfinished)
         raise
-    return checkpoint
-
-
-def main(options: ConvertOptions) -> None:
-    """Converts, and says what it was."""
-    checkpoint = convert(options)
-    config, description = checkpoint.config, checkpoint.description
     shapes = checkpoint.weights.shapes
-    count = sum(math.prod(shape) for shape in shapes.values())
     print(
-        f"{options.source} ({recognise(options.source)}): {description.kind}, "
-        f"{count:,} weights in {len(shapes)} tensors, "
-        f"{config.num_hidden_layers} layers of {config.hidden_size}, "
-        f"{len(checkpoint.vocabulary):,} pieces, lower_case={description.lower_case}"
+        f"{options.source} ({source_format}): {checkpoint.description.kind}, "
+        f"{sum(math.prod(shape) for shape in shapes.values()):,} weights in "
+        f"{len(shapes)} tensors, {checkpoint.config.num_hidden_layers} layers of "
+        f"{checkpoint.config.hidden_size}, {len(checkpoint.vocabulary):,} pieces, "
+        f"lower_case={checkpoint.description.lower_case}"
     )
     print(f"Wrote {options.output_dir} ({options.output_format}).")
 
 
 if __name__ == "__main__":
-    cli.run(ConvertOptions, main, __doc__)
+    cli.run(ConvertOptions, convert, __doc__)

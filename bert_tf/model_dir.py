@@ -22,7 +22,12 @@ from bert_tf.config import BertConfig
 from bert_tf.kinds import KINDS
 from bert_tf.sentence_vector import SentenceVector
 from bert_tf.tasks.pretraining import BertPretrainer
-from bert_tf.tensors import Tensors, open_safetensors, write_safetensors
+from bert_tf.tensors import (
+    Tensors,
+    differences,
+    open_safetensors,
+    write_safetensors,
+)
 from data_pipelines.finetuning import Encoding
 from data_pipelines.vocabulary import Vocabulary
 from data_pipelines.wordpiece import WordPieceTokenizer
@@ -248,18 +253,12 @@ def check_weights(
     path: str,
 ) -> None:
     """Raises ValueError where names or shapes differ; each is named."""
-    problems = [f"missing {name}" for name in sorted(set(expected) - set(found))]
-    problems += [f"extra {name}" for name in sorted(set(found) - set(expected))]
-    problems += [
-        f"{name} has the shape {found[name]}, expected {shape}"
-        for name, shape in sorted(expected.items())
-        if name in found and found[name] != shape
-    ]
+    problems = differences(found, expected)
     if problems:
         raise ValueError(
             f"The weights in {path} are not those of the config beside them: "
-            f"{'; '.join(problems[:20])}{' …' if len(problems) > 20 else ''}. "
-            "Expected the folder as it was written: restore its files."
+            f"{'; '.join(problems)}. Expected the folder as it was written: restore "
+            "its files."
         )
 
 

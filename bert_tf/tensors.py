@@ -40,6 +40,20 @@ class Tensors:
         return {name: self.read(name) for name in self.shapes}
 
 
+def differences(
+    found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]
+) -> list[str]:
+    """What is missing, left over or of another shape: a few words on each."""
+    problems = [f"missing {name}" for name in sorted(set(expected) - set(found))]
+    problems += [f"extra {name}" for name in sorted(set(found) - set(expected))]
+    problems += [
+        f"{name} has the shape {tuple(found[name])}, expected {tuple(shape)}"
+        for name, shape in sorted(expected.items())
+        if name in found and tuple(found[name]) != tuple(shape)
+    ]
+    return problems
+
+
 def open_safetensors(path: str) -> Tensors:
     """The tensors of a safetensors file; a local one is not read before it is needed.
 

@@ -16,6 +16,21 @@ from bert_tf.model_dir import (
 from bert_tf.tensors import Tensors
 from data_pipelines.vocabulary import Vocabulary
 
+# Of Google's bert_config.json.
+GOOGLE_FIELDS = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "hidden_act",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "initializer_range",
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
@@ -26,12 +41,14 @@ class Checkpoint:
         vocabulary: the pieces.
         description: the kind of model, its casing and its head.
         weights: float32, by their names in a model folder.
+        options: what `options.json` says, for the record.
     """
 
     config: BertConfig
     vocabulary: Vocabulary
     description: Description
     weights: Tensors
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def encoder_only(checkpoint: Checkpoint) -> Checkpoint:
@@ -39,7 +56,9 @@ def encoder_only(checkpoint: Checkpoint) -> Checkpoint:
     return dataclasses.replace(
         checkpoint,
         description=Description(
-            PRETRAINING, checkpoint.description.lower_case, head={"mlm_head": False}
+            PRETRAINING,
+            checkpoint.description.lower_case,
+            head=pretraining_head(mlm_head=False),
         ),
         weights=Tensors(
             {
@@ -50,6 +69,39 @@ def encoder_only(checkpoint: Checkpoint) -> Checkpoint:
             checkpoint.weights.read,
         ),
     )
+
+
+def pretraining_head(mlm_head: bool) -> dict[str, Any]:
+    """The head of a pre-trained model's description; empty is the usual one."""
+    return {} if mlm_head else {"mlm_head": False}
+
+
+def unusual(config: BertConfig, description: Description) -> dict[str, Any]:
+    """What of a model is neither a size nor as in the original BERT.
+
+    Formats that know the original alone have no place for it. Activations, which each
+    format names in its own way, are not among it; nor is the pooler, whose weights are
+    there or not.
+    """
+    original = BertConfig(vocab_size=config.vocab_size).to_dict()
+    found = {
+        name: value
+        for name, value in config.to_dict().items()
+        if name not in (*GOOGLE_FIELDS, "pooler") and value != original[name]
+    }
+    return found | unusual_head(description)
+
+
+def unusual_head(description: Description) -> dict[str, Any]:
+    """What of a head, or of what is made of the output, the original BERT has not."""
+    found = {
+        name: description.head[name]
+        for name in ("features", "lstm_units", "mlm_activation", "mlm_epsilon")
+        if description.head.get(name)
+    }
+    if description.sentence_vector is not None:
+        found["sentence_vector"] = description.sentence_vector
+    return found
 
 
 def weight_shapes(

@@ -1,9 +1,6 @@
-"""All formats in one table, and how a folder is recognised."""
+"""All formats, and how a model in one of them is recognised."""
 
-import dataclasses
-import json
 import posixpath
-from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -15,32 +12,25 @@ from bert_tf.checkpoints import (
     model_folder,
     model_garden,
 )
-from bert_tf.checkpoints.checkpoint import Checkpoint
+from bert_tf.checkpoints.json_file import read_json
 
-
-@dataclasses.dataclass(frozen=True)
-class Format:
-    """How one format is read and written.
-
-    Attributes:
-        read: from a path to a checkpoint.
-        write: from a checkpoint, a new folder, and what the source is called; None:
-            it is read only.
-    """
-
-    read: Callable[[str], Checkpoint]
-    write: Callable[[Checkpoint, str, str], None] | None
-
-
-FORMATS = {
-    "bert_tf": Format(model_folder.read, model_folder.write),
-    "google": Format(google.read, lambda c, path, _: google.write(c, path)),
-    "model_garden": Format(model_garden.read, None),
-    "hugging_face": Format(
-        hugging_face.read, lambda c, path, _: hugging_face.write(c, path)
-    ),
-    "keras_hub": Format(keras_hub.read, lambda c, path, _: keras_hub.write(c, path)),
+# From a path, or a preset's name, to a checkpoint.
+READERS = {
+    "bert_tf": model_folder.read,
+    "google": google.read,
+    "model_garden": model_garden.read,
+    "hugging_face": hugging_face.read,
+    "keras_hub": keras_hub.read,
 }
+# From a checkpoint to a new folder.
+WRITERS = {
+    "bert_tf": model_folder.write,
+    "google": google.write,
+    "hugging_face": hugging_face.write,
+    "keras_hub": keras_hub.write,
+}
+
+_DOWNLOADS = ("hf://", "kaggle://")
 
 
 def recognise(source: str) -> str:
@@ -48,26 +38,28 @@ def recognise(source: str) -> str:
 
     Raises:
         FileNotFoundError: nothing of any format is there.
+        ValueError: its config is not JSON.
     """
+    if source.startswith(_DOWNLOADS):
+        return "keras_hub"
     if tf.io.gfile.exists(posixpath.join(source, model_dir.DESCRIPTION)):
         return "bert_tf"
-    config = posixpath.join(source, "config.json")
+    config = posixpath.join(source, hugging_face.CONFIG)
     if tf.io.gfile.exists(config):
-        with tf.io.gfile.GFile(config) as file:
-            values = json.loads(file.read())
-        return "keras_hub" if "registered_name" in values else "hugging_face"
-    if tf.io.gfile.exists(posixpath.join(source, "modules.json")):
+        is_keras = "registered_name" in read_json(config)
+        return "keras_hub" if is_keras else "hugging_face"
+    if tf.io.gfile.exists(posixpath.join(source, hugging_face.MODULES)):
         return "hugging_face"
-    is_folder = tf.io.gfile.isdir(source)
-    if tf.io.gfile.exists(posixpath.join(source, "saved_model.pb")):
+    if tf.io.gfile.exists(posixpath.join(source, model_garden.SAVED_MODEL)):
         return "model_garden"
+    is_folder = tf.io.gfile.isdir(source)
     if tf.io.gfile.exists(f"{source}.index") or (
         is_folder and tf.io.gfile.glob(posixpath.join(source, "*.index"))
     ):
         _, prefix = google.find_prefix(source)
         is_tf2 = model_garden.is_object_checkpoint(prefix)
         return "model_garden" if is_tf2 else "google"
-    if not is_folder and not source.startswith((".", "/")):
+    if not is_folder and keras_hub.is_preset(source):
         return "keras_hub"
     raise FileNotFoundError(
         f"Received {source!r}, in which no model was recognised. Expected a folder of "

@@ -16,57 +16,50 @@ import tensorflow as tf
 
 from bert_tf.checkpoints.casing import is_lower_cased
 from bert_tf.checkpoints.checkpoint import (
+    GOOGLE_FIELDS,
     Checkpoint,
     default_encoding,
+    pretraining_head,
+    unusual,
     weight_shapes,
 )
-from bert_tf.checkpoints.weight_table import Row, to_ours, to_theirs, weights_in
+from bert_tf.checkpoints.json_file import read_json
+from bert_tf.checkpoints.weight_table import (
+    Row,
+    dense,
+    norm,
+    to_ours,
+    to_theirs,
+    weights_in,
+)
 from bert_tf.config import BertConfig
-from bert_tf.model_dir import Description, write_file
+from bert_tf.model_dir import CONFIG, VOCABULARY, Description, write_file
 from bert_tf.tensors import Tensors
 from data_pipelines.vocabulary import Vocabulary
 
-CONFIG = "bert_config.json"
-VOCABULARY = "vocab.txt"
 WEIGHTS = "bert_model.ckpt"
 
-_OURS, _LAYER = "encoder/block_{layer}", "bert/encoder/layer_{layer}"
-_MLM = "cls/predictions"
+_OURS, _THEIRS = "encoder/block_{layer}", "bert/encoder/layer_{layer}"
 ENCODER = (
     Row("encoder/embeddings/token_table", "bert/embeddings/word_embeddings"),
     Row("encoder/embeddings/position_table", "bert/embeddings/position_embeddings"),
     Row("encoder/embeddings/segment_table", "bert/embeddings/token_type_embeddings"),
-    Row("encoder/embeddings/norm/scale", "bert/embeddings/LayerNorm/gamma"),
-    Row("encoder/embeddings/norm/offset", "bert/embeddings/LayerNorm/beta"),
-    Row(
-        f"{_OURS}/attention/query_key_value/kernel",
-        f"{_LAYER}/attention/self/{{query,key,value}}/kernel",
+    *norm("encoder/embeddings/norm", "bert/embeddings/LayerNorm"),
+    *dense(
+        f"{_OURS}/attention/query_key_value",
+        f"{_THEIRS}/attention/self/{{query,key,value}}",
     ),
-    Row(
-        f"{_OURS}/attention/query_key_value/bias",
-        f"{_LAYER}/attention/self/{{query,key,value}}/bias",
-    ),
-    Row(f"{_OURS}/attention/output/kernel", f"{_LAYER}/attention/output/dense/kernel"),
-    Row(f"{_OURS}/attention/output/bias", f"{_LAYER}/attention/output/dense/bias"),
-    Row(f"{_OURS}/attention_norm/scale", f"{_LAYER}/attention/output/LayerNorm/gamma"),
-    Row(f"{_OURS}/attention_norm/offset", f"{_LAYER}/attention/output/LayerNorm/beta"),
-    Row(
-        f"{_OURS}/feed_forward/expansion/kernel", f"{_LAYER}/intermediate/dense/kernel"
-    ),
-    Row(f"{_OURS}/feed_forward/expansion/bias", f"{_LAYER}/intermediate/dense/bias"),
-    Row(f"{_OURS}/feed_forward/contraction/kernel", f"{_LAYER}/output/dense/kernel"),
-    Row(f"{_OURS}/feed_forward/contraction/bias", f"{_LAYER}/output/dense/bias"),
-    Row(f"{_OURS}/feed_forward_norm/scale", f"{_LAYER}/output/LayerNorm/gamma"),
-    Row(f"{_OURS}/feed_forward_norm/offset", f"{_LAYER}/output/LayerNorm/beta"),
-    Row("encoder/pooler/kernel", "bert/pooler/dense/kernel"),
-    Row("encoder/pooler/bias", "bert/pooler/dense/bias"),
+    *dense(f"{_OURS}/attention/output", f"{_THEIRS}/attention/output/dense"),
+    *norm(f"{_OURS}/attention_norm", f"{_THEIRS}/attention/output/LayerNorm"),
+    *dense(f"{_OURS}/feed_forward/expansion", f"{_THEIRS}/intermediate/dense"),
+    *dense(f"{_OURS}/feed_forward/contraction", f"{_THEIRS}/output/dense"),
+    *norm(f"{_OURS}/feed_forward_norm", f"{_THEIRS}/output/LayerNorm"),
+    *dense("encoder/pooler", "bert/pooler/dense"),
 )
 PRETRAINING = (
-    Row("mlm_head/transform/kernel", f"{_MLM}/transform/dense/kernel"),
-    Row("mlm_head/transform/bias", f"{_MLM}/transform/dense/bias"),
-    Row("mlm_head/norm/scale", f"{_MLM}/transform/LayerNorm/gamma"),
-    Row("mlm_head/norm/offset", f"{_MLM}/transform/LayerNorm/beta"),
-    Row("mlm_head/output_bias", f"{_MLM}/output_bias"),
+    *dense("mlm_head/transform", "cls/predictions/transform/dense"),
+    *norm("mlm_head/norm", "cls/predictions/transform/LayerNorm"),
+    Row("mlm_head/output_bias", "cls/predictions/output_bias"),
     Row("sentence_head/kernel", "cls/seq_relationship/output_weights", transposed=True),
     Row("sentence_head/bias", "cls/seq_relationship/output_bias"),
 )
@@ -80,33 +73,20 @@ SPAN_QA = (
 )
 # The optimizer's: moments and the step.
 _TRAINING_STATE = re.compile(r".*/adam_[mv]|global_step")
-_FIELDS = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "hidden_act",
-    "hidden_dropout_prob",
-    "attention_probs_dropout_prob",
-    "max_position_embeddings",
-    "type_vocab_size",
-    "initializer_range",
-)
 # Numbers in a data file of a checkpoint that is written.
 _PART_SIZE = 2**26
 # Fields of published files that Google's own code does not read.
 _UNREAD = re.compile(r"directionality|pooler_.*")
 
 
-def read(path: str, lower_case: bool | None = None) -> Checkpoint:
+def read(path: str) -> Checkpoint:
     """Reads a folder, or a checkpoint in it by its prefix.
+
+    The casing, which the format does not hold, is that of the vocabulary.
 
     Args:
         path: the folder of bert_config.json and vocab.txt, or the prefix of one of its
             checkpoints.
-        lower_case: the casing, which the format does not hold; None: that of the
-            vocabulary, in which a cased model has capital letters.
 
     Raises:
         FileNotFoundError: a file is missing.
@@ -115,16 +95,16 @@ def read(path: str, lower_case: bool | None = None) -> Checkpoint:
     folder, prefix = find_prefix(path)
     vocabulary = Vocabulary.from_file(posixpath.join(folder, VOCABULARY))
     config = read_config(posixpath.join(folder, CONFIG))
-    reader = tf.train.load_checkpoint(prefix)
+    reader = open_variables(prefix)
     found = {
         name: tuple(shape)
         for name, shape in reader.get_variable_to_shape_map().items()
         if not _TRAINING_STATE.fullmatch(name)
     }
-    if lower_case is None:
-        lower_case = is_lower_cased(vocabulary)
     config = dataclasses.replace(config, pooler="bert/pooler/dense/kernel" in found)
-    description = _description(found, config.max_sequence_length, lower_case)
+    description = _description(
+        found, config.max_sequence_length, is_lower_cased(vocabulary)
+    )
     weights = weights_in(table(description), weight_shapes(config, description), config)
     return Checkpoint(
         config,
@@ -141,12 +121,7 @@ def write(checkpoint: Checkpoint, path: str) -> None:
         ValueError: Google's code cannot compute this model; what differs is named.
     """
     config, description = checkpoint.config, checkpoint.description
-    if description.sentence_vector is not None:
-        raise ValueError(
-            f"Received a model with {description.sentence_vector}, for which this "
-            "format has no place. Expected --encoder_only, or another format."
-        )
-    content = json.dumps(config_to_google(config), indent=2) + "\n"
+    content = json.dumps(config_to_google(config, description), indent=2) + "\n"
     weights = weights_in(table(description), weight_shapes(config, description), config)
     tensors = to_theirs(weights, checkpoint.weights)
     tf.io.gfile.makedirs(path)
@@ -181,39 +156,31 @@ def _write_variables(prefix: str, tensors: Tensors) -> None:
 
 def read_config(path: str) -> BertConfig:
     """Google's bert_config.json as ours: its "gelu" is the tanh form."""
-    if not tf.io.gfile.exists(path):
-        raise FileNotFoundError(f"No model config at {path!r}. Expected {CONFIG}.")
-    with tf.io.gfile.GFile(path) as file:
-        values = json.loads(file.read())
+    values = read_json(path)
     values = {k: v for k, v in values.items() if not _UNREAD.fullmatch(k)}
     if values.get("hidden_act", "gelu") == "gelu":
         values["hidden_act"] = "gelu_tanh"
     return BertConfig.from_dict(values)
 
 
-def config_to_google(config: BertConfig) -> dict[str, Any]:
+def config_to_google(config: BertConfig, description: Description) -> dict[str, Any]:
     """The fields of Google's bert_config.json.
 
     Raises:
-        ValueError: a field has a value that Google's code cannot compute.
+        ValueError: Google's code cannot compute the model; what differs is named.
     """
-    values = config.to_dict()
-    fixed = BertConfig(vocab_size=config.vocab_size).to_dict()
-    others = {
-        name: values[name]
-        for name in values
-        if name not in _FIELDS and values[name] != fixed[name]
-    }
-    others.pop("pooler", None)
+    others = unusual(config, description)
     if config.hidden_act not in ("gelu_tanh", "relu"):
         others["hidden_act"] = config.hidden_act
     if others:
         raise ValueError(
             f"Received a model with {others}, which google-research/bert cannot "
-            "compute. Expected the original's variants: choose another format."
+            "compute. Expected the original's variants: choose another format, or "
+            "leave heads out with --encoder_only."
         )
-    google = {name: values[name] for name in _FIELDS}
-    return {**google, "hidden_act": config.hidden_act.removesuffix("_tanh")}
+    values = config.to_dict()
+    fields = {name: values[name] for name in GOOGLE_FIELDS}
+    return {**fields, "hidden_act": config.hidden_act.removesuffix("_tanh")}
 
 
 def table(description: Description) -> tuple[Row, ...]:
@@ -255,8 +222,23 @@ def _description(
         sentence_task=(
             "next_sentence" if "cls/seq_relationship/output_weights" in found else None
         ),
-        head={"mlm_head": "cls/predictions/output_bias" in found},
+        head=pretraining_head("cls/predictions/output_bias" in found),
     )
+
+
+def open_variables(prefix: str) -> Any:
+    """TensorFlow's reader of a checkpoint.
+
+    Raises:
+        ValueError: the file is broken.
+    """
+    try:
+        return tf.train.load_checkpoint(prefix)
+    except (tf.errors.OpError, RuntimeError) as error:
+        raise ValueError(
+            f"{prefix}.index is not the index of a checkpoint: {error}. Expected it "
+            "whole, beside its data files."
+        ) from None
 
 
 def find_prefix(path: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ BERT, RoBERTa-like and ALBERT encoders with WordPiece vocabularies, with all hea
 import dataclasses
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,14 +20,17 @@ from bert_tf.checkpoints import hugging_face_names as names
 from bert_tf.checkpoints.checkpoint import (
     Checkpoint,
     default_encoding,
+    pretraining_head,
+    unusual_head,
     weight_shapes,
 )
 from bert_tf.checkpoints.hugging_face_files import SAFETENSORS, open_tensors
+from bert_tf.checkpoints.json_file import read_json
 from bert_tf.checkpoints.weight_table import Row, to_ours, to_theirs, weights_in
 from bert_tf.model_dir import Description, write_file
 from bert_tf.tensors import Tensors, write_safetensors
 
-CONFIG = "config.json"
+CONFIG, MODULES = "config.json", sentence_transformers.MODULES
 
 _OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 # Numbers from 0 on, which some versions write too.
@@ -40,6 +43,8 @@ _HEADS = {
     "span_qa": "ForQuestionAnswering",
     "multiple_choice": "ForMultipleChoice",
 }
+_TOKEN_TABLE = "encoder/embeddings/token_table"
+_OUTPUT_TABLE, _OUTPUT_BIAS = "mlm_head/output_table", "mlm_head/output_bias"
 
 
 def read(folder: str) -> Checkpoint:
@@ -51,45 +56,60 @@ def read(folder: str) -> Checkpoint:
             not those of its config; each is named.
     """
     sentence_vector = None
-    if os.path.exists(os.path.join(folder, sentence_transformers.MODULES)):
+    if os.path.exists(os.path.join(folder, MODULES)):
         folder, sentence_vector = sentence_transformers.read(folder)
-    path = os.path.join(folder, CONFIG)
-    if not os.path.exists(path):
-        raise FileNotFoundError(f"{folder} holds no {CONFIG}.")
-    with open(path) as file:
-        values = json.load(file)
+    values = read_json(os.path.join(folder, CONFIG))
     family = hugging_face_config.family(values)
+    kind = _kind(values, family)
+    table = rows(family, kind)
+    theirs = {row.ours: row.theirs for row in table}
     vocabulary, lower_case = hugging_face_tokenizer.read(folder)
     tensors = open_tensors(folder)
-    found = tensors.shapes
-    stored = {_name(name, family): name for name in found if not _is_buffer(name)}
+    stored = {
+        _name(name, family): name
+        for name in tensors.shapes
+        if not name.endswith(_BUFFERS)
+    }
 
     def get(name: str) -> np.ndarray:
         return tensors.read(stored[name])
 
-    table, bias = names.OUTPUT_TABLES[family], names.DECODER_BIASES[family]
-    tied = table not in stored or np.array_equal(
-        get(table), get(names.TOKEN_TABLES[family])
+    tied = True
+    output_table = theirs.get(_OUTPUT_TABLE)
+    if output_table is not None and output_table in stored:
+        # Often the encoder's own again.
+        tied = np.array_equal(get(output_table), get(theirs[_TOKEN_TABLE]))
+        if tied:
+            del stored[output_table]
+    if output_table is not None and _bias_of(output_table) in stored:
+        # Where the bias is written twice, this is the one that is used.
+        stored[theirs[_OUTPUT_BIAS]] = stored.pop(_bias_of(output_table))
+    shapes = {name: tensors.shapes[source] for name, source in stored.items()}
+
+    def is_there(ours: str) -> bool:
+        return theirs.get(ours) in shapes
+
+    config = hugging_face_config.to_ours(
+        values, pooler=is_there("encoder/pooler/kernel"), tied=tied
     )
-    if tied:
-        stored.pop(table, None)
-    if bias in stored:
-        stored[names.OUTPUT_BIASES[family]] = stored.pop(bias)
-    shapes = {name: found[theirs] for name, theirs in stored.items()}
-    has_pooler = any(
-        name in shapes
-        for row in (*names.ENCODERS[family], *names.CLASSIFIERS[family])
-        if row.ours == "encoder/pooler/kernel"
-        for name in [row.theirs]
-    )
-    config = hugging_face_config.to_ours(values, pooler=has_pooler, tied=tied)
-    description = dataclasses.replace(
-        _description(values, family, shapes, lower_case),
-        sentence_vector=sentence_vector,
-    )
-    weights = weights_in(
-        rows(family, description.kind), weight_shapes(config, description), config
-    )
+    if kind == "pretraining":
+        task = "sentence_order" if family == "albert" else "next_sentence"
+        description = Description(
+            kind,
+            lower_case,
+            sentence_task=task if is_there("sentence_head/kernel") else None,
+            head=pretraining_head(is_there("mlm_head/transform/kernel")),
+            sentence_vector=sentence_vector,
+        )
+    else:
+        labels = None if kind == "regression" else _label_names(values)
+        description = Description(
+            kind,
+            lower_case,
+            head=_head(kind, labels),
+            encoding=default_encoding(kind, config.max_sequence_length, labels),
+        )
+    weights = weights_in(table, weight_shapes(config, description), config)
     return Checkpoint(
         config, vocabulary, description, to_ours(weights, Tensors(shapes, get), folder)
     )
@@ -102,20 +122,27 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
         ValueError: no model of theirs computes this one; what differs is named.
     """
     config, description = checkpoint.config, checkpoint.description
+    others = unusual_head(dataclasses.replace(description, sentence_vector=None))
+    if others:
+        raise ValueError(
+            f"Received a model with {others}, for which no Hugging Face model has a "
+            "head. Expected the original's heads: leave it out with --encoder_only."
+        )
     values = hugging_face_config.to_theirs(config, checkpoint.vocabulary.pad_id)
     family = values["model_type"]
+    architecture = _architecture(family, description)
     weights = weights_in(
         rows(family, description.kind), weight_shapes(config, description), config
     )
     tensors = to_theirs(weights, checkpoint.weights)
     sources = {name: name for name in tensors.shapes}
-    bias = names.OUTPUT_BIASES[family]
-    if bias in sources and not config.tie_word_embeddings:
-        sources[names.DECODER_BIASES[family]] = bias
-    if _architecture(family, description).endswith("Model"):
+    if description.has_mlm_head and not config.tie_word_embeddings:
+        theirs = {weight.ours: weight.theirs[0] for weight in weights}
+        sources[_bias_of(theirs[_OUTPUT_TABLE])] = theirs[_OUTPUT_BIAS]
+    if architecture.endswith("Model"):
         sources = {name.removeprefix(f"{family}."): name for name in sources}
     values = {
-        "architectures": [_architecture(family, description)],
+        "architectures": [architecture],
         **values,
         **_labels(description),
         "dtype": "float32",
@@ -146,18 +173,24 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
 
 
 def rows(family: str, kind: str) -> tuple[Row, ...]:
-    """All weights that a model of this family and kind may have."""
-    encoder = names.ENCODERS[family]
-    if kind == "pretraining":
-        return encoder + names.MLM_HEADS[family] + names.SENTENCE_HEADS.get(family, ())
-    if kind == "token_tagging":
-        return encoder + names.TAGGER
-    if kind == "span_qa":
-        return encoder + names.SPAN_QA
-    # Later rows take the place of earlier ones of the same weight.
-    if kind == "multiple_choice":
-        return encoder + names.TAGGER
-    return encoder + names.CLASSIFIERS[family]
+    """All weights that a model of this family and kind may have.
+
+    Later rows take the place of earlier ones of the same weight.
+    """
+    heads = {
+        "pretraining": (
+            *names.MLM_HEADS[family],
+            *names.SENTENCE_HEADS.get(family, ()),
+        ),
+        "token_tagging": names.CLASSIFIER,
+        "multiple_choice": names.CLASSIFIER,
+        "span_qa": names.SPAN_QA,
+    }
+    return names.ENCODERS[family] + heads.get(kind, names.TEXT_CLASSIFIERS[family])
+
+
+def _bias_of(table: str) -> str:
+    return table.removesuffix("weight") + "bias"
 
 
 def _name(name: str, family: str) -> str:
@@ -167,10 +200,6 @@ def _name(name: str, family: str) -> str:
     if name.startswith(("embeddings.", "encoder.", "pooler.")):
         return f"{family}.{name}"
     return name
-
-
-def _is_buffer(name: str) -> bool:
-    return name.endswith(_BUFFERS)
 
 
 def _architecture(family: str, description: Description) -> str:
@@ -201,47 +230,38 @@ def _labels(description: Description) -> dict[str, Any]:
     }
 
 
-def _description(
-    values: dict[str, Any], family: str, found: Collection[str], lower_case: bool
-) -> Description:
-    """The kind of model that was saved, by the class that it names."""
+def _kind(values: dict[str, Any], family: str) -> str:
+    """The kind of the model that was saved, by the class that it names.
+
+    Raises:
+        ValueError: a text may have any number of its labels.
+    """
     architecture = (values.get("architectures") or [""])[0]
     head = architecture.removeprefix(_FAMILY_NAMES[family])
-    kinds = {theirs: kind for kind, theirs in reversed(_HEADS.items())}
-    kind = kinds.get(head, "pretraining")
-    if kind == "pretraining":
-        sentence = names.SENTENCE_HEADS.get(family)
-        task = "sentence_order" if family == "albert" else "next_sentence"
-        has_task = sentence is not None and sentence[0].theirs in found
-        return Description(
-            kind,
-            lower_case,
-            sentence_task=task if has_task else None,
-            head={"mlm_head": names.MLM_HEADS[family][0].theirs in found},
-        )
-    offset = 2 if family == "roberta" else 0
-    longest = values["max_position_embeddings"] - offset
-    id2label = values.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
-    labels = tuple(id2label[key] for key in sorted(id2label, key=int))
+    kinds = [kind for kind, name in _HEADS.items() if name == head]
+    if not kinds:
+        return "pretraining"
+    if kinds != ["classification", "regression"]:
+        return kinds[0]
     problem = values.get("problem_type")
     if problem == "multi_label_classification":
         raise ValueError(
             "Received a classifier that gives a text any number of labels. Expected "
             "one label, or a score, for each."
         )
-    if kind == "classification" and (problem == "regression" or len(labels) == 1):
-        kind = "regression"
-    head_arguments: dict[str, dict[str, Any]] = {
-        "span_qa": {},
+    is_score = problem == "regression" or len(_label_names(values)) == 1
+    return "regression" if is_score else "classification"
+
+
+def _label_names(values: dict[str, Any]) -> tuple[str, ...]:
+    id2label = values.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
+    return tuple(id2label[key] for key in sorted(id2label, key=int))
+
+
+def _head(kind: str, labels: Sequence[str] | None) -> dict[str, Any]:
+    if kind == "span_qa":
+        return {}
+    if kind == "multiple_choice":
         # The number of choices is that of the data, and stands in no file.
-        "multiple_choice": {"num_choices": 2},
-        "regression": {"num_outputs": 1},
-    }
-    return Description(
-        kind,
-        lower_case,
-        head=head_arguments.get(kind, {"num_outputs": len(labels)}),
-        encoding=default_encoding(
-            kind, longest, None if kind == "regression" else labels
-        ),
-    )
+        return {"num_choices": 2}
+    return {"num_outputs": 1 if labels is None else len(labels)}

@@ -1,6 +1,5 @@
 """Tensors in a Hugging Face folder: safetensors or PyTorch files, whole or sharded."""
 
-import json
 import os
 import pickle
 from collections.abc import Callable
@@ -8,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bert_tf.checkpoints.json_file import read_json
 from bert_tf.tensors import Tensors, open_safetensors
 
 SAFETENSORS = "model.safetensors"
@@ -43,8 +43,7 @@ def _files(folder: str, name: str) -> list[str]:
     index = os.path.join(folder, f"{name}.index.json")
     if not os.path.exists(index):
         return []
-    with open(index) as file:
-        shards = sorted(set(json.load(file)["weight_map"].values()))
+    shards = sorted(set(read_json(index)["weight_map"].values()))
     return [os.path.join(folder, shard) for shard in shards]
 
 

@@ -105,26 +105,16 @@ SENTENCE_HEADS = {
     "albert": _linear("sentence_head", "sop_classifier.classifier"),
 }
 
+CLASSIFIER = _linear("head", "classifier")
+
 # RoBERTa's head for classes is a dense layer with tanh on the first token, which is
 # what a pooler is, and the output.
-CLASSIFIERS = {
-    "bert": _linear("head", "classifier"),
-    "albert": _linear("head", "classifier"),
+TEXT_CLASSIFIERS = {
+    "bert": CLASSIFIER,
+    "albert": CLASSIFIER,
     "roberta": (
         *_linear("encoder/pooler", "classifier.dense"),
         *_linear("head", "classifier.out_proj"),
     ),
 }
-TAGGER = _linear("head", "classifier")
 SPAN_QA = _linear("head", "qa_outputs")
-
-# The output of the masked-LM head may be written twice. Its table is then that of the
-# encoder, unless the two differ. Its bias is the decoder's, whatever the other says.
-TOKEN_TABLES = {
-    name: rows[0].theirs for name, rows in ENCODERS.items()
-}  # of each family, the first row
-OUTPUT_TABLES = {name: rows[-1].theirs for name, rows in MLM_HEADS.items()}
-OUTPUT_BIASES = {name: rows[-2].theirs for name, rows in MLM_HEADS.items()}
-DECODER_BIASES = {
-    name: table.replace(".weight", ".bias") for name, table in OUTPUT_TABLES.items()
-}

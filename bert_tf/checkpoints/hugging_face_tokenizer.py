@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from bert_tf.checkpoints.casing import is_lower_cased
+from bert_tf.checkpoints.json_file import read_json_if_any
 from data_pipelines.vocabulary import CLS, MASK, PAD, SEP, UNK, Vocabulary
 
 _VOCABULARY, _TOKENIZER = "vocab.txt", "tokenizer.json"
@@ -21,8 +22,8 @@ def read(folder: str) -> tuple[Vocabulary, bool]:
         ValueError: it is not WordPiece, or the tokenizer has a setting that changes
             the pieces and is not known here.
     """
-    settings = _json(posixpath.join(folder, _CONFIG))
-    tokenizer = _json(posixpath.join(folder, _TOKENIZER))
+    settings = read_json_if_any(posixpath.join(folder, _CONFIG))
+    tokenizer = read_json_if_any(posixpath.join(folder, _TOKENIZER))
     normalizer = tokenizer.get("normalizer") or {}
     vocab_file = posixpath.join(folder, _VOCABULARY)
     if tf.io.gfile.exists(vocab_file):
@@ -48,8 +49,9 @@ def read(folder: str) -> tuple[Vocabulary, bool]:
             f"letters (here {lower_case}) and Chinese characters to stand alone: other "
             "texts would become other pieces."
         )
-    added = _json(posixpath.join(folder, "added_tokens.json"))
-    unknown = sorted(token for token in added if token not in vocabulary)
+    added = list(read_json_if_any(posixpath.join(folder, "added_tokens.json")))
+    added += [token["content"] for token in tokenizer.get("added_tokens", ())]
+    unknown = sorted({token for token in added if token not in vocabulary})
     if unknown:
         raise ValueError(
             f"{folder} adds the tokens {unknown[:5]} to its vocabulary. Expected all "
@@ -96,11 +98,3 @@ def _vocabulary(tokenizer: dict[str, Any], folder: str) -> Vocabulary:
             f"{len(tokens) - 1}, each once."
         )
     return Vocabulary(tuple(tokens))
-
-
-def _json(path: str) -> dict[str, Any]:
-    """A JSON file, or an empty dict where there is none."""
-    if not tf.io.gfile.exists(path):
-        return {}
-    with tf.io.gfile.GFile(path) as file:
-        return json.loads(file.read())

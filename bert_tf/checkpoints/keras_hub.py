@@ -1,9 +1,9 @@
 """Preset folders of KerasHub (keras-nlp), and the presets it finds by name.
 
 BertBackbone, BertMaskedLM and BertTextClassifier, read and written by KerasHub itself.
+Of a preset that it finds by name, the backbone.
 """
 
-import json
 import os
 from typing import Any
 
@@ -12,73 +12,58 @@ import keras
 from bert_tf.checkpoints.checkpoint import (
     Checkpoint,
     default_encoding,
+    pretraining_head,
+    unusual,
     weight_shapes,
 )
-from bert_tf.checkpoints.weight_table import Row, to_ours, to_theirs, weights_in
+from bert_tf.checkpoints.json_file import read_json
+from bert_tf.checkpoints.weight_table import (
+    Row,
+    dense,
+    norm,
+    to_ours,
+    to_theirs,
+    weights_in,
+)
 from bert_tf.config import BertConfig
 from bert_tf.model_dir import Description
 from bert_tf.tensors import Tensors
 from data_pipelines.vocabulary import Vocabulary
 
 _OURS, _THEIRS = "encoder/block_{layer}", "transformer_layer_{layer}"
-_ATTENTION = f"{_THEIRS}/self_attention_layer"
 BACKBONE = (
     Row("encoder/embeddings/token_table", "token_embedding/embeddings"),
     Row("encoder/embeddings/position_table", "position_embedding/embeddings"),
     Row("encoder/embeddings/segment_table", "segment_embedding/embeddings"),
-    Row("encoder/embeddings/norm/scale", "embeddings_layer_norm/gamma"),
-    Row("encoder/embeddings/norm/offset", "embeddings_layer_norm/beta"),
-    Row(
-        f"{_OURS}/attention/query_key_value/kernel",
-        f"{_ATTENTION}/{{query,key,value}}/kernel",
-        shape="HND",
+    *norm("encoder/embeddings/norm", "embeddings_layer_norm"),
+    *dense(
+        f"{_OURS}/attention/query_key_value",
+        f"{_THEIRS}/self_attention_layer/{{query,key,value}}",
+        "HND",
+        "ND",
     ),
-    Row(
-        f"{_OURS}/attention/query_key_value/bias",
-        f"{_ATTENTION}/{{query,key,value}}/bias",
-        shape="ND",
+    *dense(
+        f"{_OURS}/attention/output",
+        f"{_THEIRS}/self_attention_layer/attention_output",
+        "NDH",
     ),
-    Row(
-        f"{_OURS}/attention/output/kernel",
-        f"{_ATTENTION}/attention_output/kernel",
-        shape="NDH",
+    *norm(f"{_OURS}/attention_norm", f"{_THEIRS}/self_attention_layer_norm"),
+    *dense(
+        f"{_OURS}/feed_forward/expansion", f"{_THEIRS}/feedforward_intermediate_dense"
     ),
-    Row(f"{_OURS}/attention/output/bias", f"{_ATTENTION}/attention_output/bias"),
-    Row(f"{_OURS}/attention_norm/scale", f"{_ATTENTION}_norm/gamma"),
-    Row(f"{_OURS}/attention_norm/offset", f"{_ATTENTION}_norm/beta"),
-    Row(
-        f"{_OURS}/feed_forward/expansion/kernel",
-        f"{_THEIRS}/feedforward_intermediate_dense/kernel",
-    ),
-    Row(
-        f"{_OURS}/feed_forward/expansion/bias",
-        f"{_THEIRS}/feedforward_intermediate_dense/bias",
-    ),
-    Row(
-        f"{_OURS}/feed_forward/contraction/kernel",
-        f"{_THEIRS}/feedforward_output_dense/kernel",
-    ),
-    Row(
-        f"{_OURS}/feed_forward/contraction/bias",
-        f"{_THEIRS}/feedforward_output_dense/bias",
-    ),
-    Row(f"{_OURS}/feed_forward_norm/scale", f"{_THEIRS}/feedforward_layer_norm/gamma"),
-    Row(f"{_OURS}/feed_forward_norm/offset", f"{_THEIRS}/feedforward_layer_norm/beta"),
-    Row("encoder/pooler/kernel", "pooled_dense/kernel"),
-    Row("encoder/pooler/bias", "pooled_dense/bias"),
+    *dense(f"{_OURS}/feed_forward/contraction", f"{_THEIRS}/feedforward_output_dense"),
+    *norm(f"{_OURS}/feed_forward_norm", f"{_THEIRS}/feedforward_layer_norm"),
+    *dense("encoder/pooler", "pooled_dense"),
 )
 MASKED_LM = (
-    Row("mlm_head/transform/kernel", "mlm_head/intermediate_dense/kernel"),
-    Row("mlm_head/transform/bias", "mlm_head/intermediate_dense/bias"),
-    Row("mlm_head/norm/scale", "mlm_head/intermediate_layer_norm/gamma"),
-    Row("mlm_head/norm/offset", "mlm_head/intermediate_layer_norm/beta"),
+    *dense("mlm_head/transform", "mlm_head/intermediate_dense"),
+    *norm("mlm_head/norm", "mlm_head/intermediate_layer_norm"),
     Row("mlm_head/output_bias", "mlm_head/output_bias"),
 )
-CLASSIFIER = (Row("head/kernel", "logits/kernel"), Row("head/bias", "logits/bias"))
+CLASSIFIER = dense("head", "logits")
 
 # What is written into the code of their BertMaskedLM, whatever the backbone has.
 _MLM_HEAD = {"mlm_activation": "gelu", "mlm_epsilon": 1e-5}
-_FILES = ("config.json", "task.json")
 
 
 def read(preset: str) -> Checkpoint:
@@ -159,6 +144,13 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
         tokenizer.save_to_preset(folder)
 
 
+def is_preset(name: str) -> bool:
+    """Whether it is one of the names of BERT presets that KerasHub lists."""
+    import keras_hub
+
+    return name in keras_hub.models.BertBackbone.presets
+
+
 def rows(description: Description) -> tuple[Row, ...]:
     """All weights of the model that is described."""
     if description.kind == "classification":
@@ -175,8 +167,7 @@ def _task_class(preset: str) -> str | None:
     path = os.path.join(preset, "task.json")
     if not os.path.exists(path):
         return None
-    with open(path) as file:
-        name = json.load(file)["class_name"]
+    name = read_json(path)["class_name"]
     if name not in ("BertMaskedLM", "BertTextClassifier"):
         raise ValueError(
             f"Received a preset of {name}. Expected BertBackbone, BertMaskedLM or "
@@ -211,45 +202,24 @@ def _description(task: str | None, model: Any, lower_case: bool) -> Description:
                 "classification", model.backbone.max_sequence_length, labels
             ),
         )
-    head = {"mlm_head": False} if task is None else {"mlm_head": True, **_MLM_HEAD}
+    head = pretraining_head(False) if task is None else _MLM_HEAD
     return Description("pretraining", lower_case, head=head)
 
 
 def _check(config: BertConfig, description: Description) -> None:
-    fixed = {
-        **config.to_dict(),
-        **BertConfig(vocab_size=config.vocab_size).to_dict(),
-    }
-    sizes = (
-        "hidden_size",
-        "num_hidden_layers",
-        "num_attention_heads",
-        "intermediate_size",
-        "hidden_dropout_prob",
-        "attention_probs_dropout_prob",
-        "max_position_embeddings",
-        "type_vocab_size",
-        "initializer_range",
-    )
-    others = {
-        name: value
-        for name, value in config.to_dict().items()
-        if name not in sizes and value != fixed[name]
-    }
+    others = unusual(config, description)
+    if config.hidden_act != "gelu_tanh":
+        others["hidden_act"] = config.hidden_act
     if config.attention_probs_dropout_prob != config.hidden_dropout_prob:
         others["attention_probs_dropout_prob"] = config.attention_probs_dropout_prob
-    if description.sentence_vector is not None:
-        others["sentence_vector"] = description.sentence_vector
     if description.sentence_task is not None:
         others["sentence_task"] = description.sentence_task
-    if description.has_mlm_head:
-        others |= {
-            name: description.head.get(name)
-            for name, value in _MLM_HEAD.items()
-            if description.head.get(name) != value
-        }
     if description.kind not in ("pretraining", "classification"):
         others["kind"] = description.kind
+    for name, value in _MLM_HEAD.items():
+        others.pop(name, None)
+        if description.has_mlm_head and description.head.get(name) != value:
+            others[name] = description.head.get(name)
     if others:
         raise ValueError(
             f"Received a model with {others}, which KerasHub's BERT cannot compute or "

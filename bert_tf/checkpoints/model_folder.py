@@ -20,13 +20,13 @@ def read(path: str) -> Checkpoint:
     return Checkpoint(config, vocabulary, description, weights)
 
 
-def write(checkpoint: Checkpoint, path: str, source: str) -> None:
-    """Writes a model folder, and in its options where it comes from."""
+def write(checkpoint: Checkpoint, path: str) -> None:
+    """Writes a model folder."""
     model_dir.write(
         path,
         checkpoint.config,
         checkpoint.vocabulary,
         checkpoint.description,
-        {"converted_from": source},
+        checkpoint.options,
         checkpoint.weights,
     )

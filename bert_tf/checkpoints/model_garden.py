@@ -4,6 +4,7 @@ Weights are found by the names of the variables, which both kinds of files keep 
 the path of the object that owns them. Read only.
 """
 
+import dataclasses
 import posixpath
 from collections.abc import Mapping
 
@@ -13,61 +14,42 @@ from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from bert_tf.checkpoints import google
 from bert_tf.checkpoints.casing import is_lower_cased
-from bert_tf.checkpoints.checkpoint import Checkpoint, weight_shapes
-from bert_tf.checkpoints.weight_table import Row, to_ours, weights_in
+from bert_tf.checkpoints.checkpoint import Checkpoint, pretraining_head, weight_shapes
+from bert_tf.checkpoints.weight_table import Row, dense, norm, to_ours, weights_in
 from bert_tf.config import BertConfig
-from bert_tf.model_dir import Description
+from bert_tf.model_dir import CONFIG, VOCABULARY, Description
 from bert_tf.tensors import Tensors
 from data_pipelines.vocabulary import Vocabulary
 
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
-_SAVED_MODEL, _VARIABLES = "saved_model.pb", "variables/variables"
+SAVED_MODEL, _VARIABLES = "saved_model.pb", "variables/variables"
 
 _OURS, _THEIRS = "encoder/block_{layer}", "transformer/layer_{layer}"
 ENCODER = (
     Row("encoder/embeddings/token_table", "word_embeddings/embeddings"),
     Row("encoder/embeddings/position_table", "position_embedding/embeddings"),
     Row("encoder/embeddings/segment_table", "type_embeddings/embeddings"),
-    Row("encoder/embeddings/norm/scale", "embeddings/layer_norm/gamma"),
-    Row("encoder/embeddings/norm/offset", "embeddings/layer_norm/beta"),
-    Row(
-        f"{_OURS}/attention/query_key_value/kernel",
-        f"{_THEIRS}/self_attention/{{query,key,value}}/kernel",
-        shape="HND",
+    *norm("encoder/embeddings/norm", "embeddings/layer_norm"),
+    *dense(
+        f"{_OURS}/attention/query_key_value",
+        f"{_THEIRS}/self_attention/{{query,key,value}}",
+        "HND",
+        "ND",
     ),
-    Row(
-        f"{_OURS}/attention/query_key_value/bias",
-        f"{_THEIRS}/self_attention/{{query,key,value}}/bias",
-        shape="ND",
+    *dense(
+        f"{_OURS}/attention/output", f"{_THEIRS}/self_attention/attention_output", "NDH"
     ),
-    Row(
-        f"{_OURS}/attention/output/kernel",
-        f"{_THEIRS}/self_attention/attention_output/kernel",
-        shape="NDH",
-    ),
-    Row(
-        f"{_OURS}/attention/output/bias",
-        f"{_THEIRS}/self_attention/attention_output/bias",
-    ),
-    Row(f"{_OURS}/attention_norm/scale", f"{_THEIRS}/self_attention_layer_norm/gamma"),
-    Row(f"{_OURS}/attention_norm/offset", f"{_THEIRS}/self_attention_layer_norm/beta"),
-    Row(f"{_OURS}/feed_forward/expansion/kernel", f"{_THEIRS}/intermediate/kernel"),
-    Row(f"{_OURS}/feed_forward/expansion/bias", f"{_THEIRS}/intermediate/bias"),
-    Row(f"{_OURS}/feed_forward/contraction/kernel", f"{_THEIRS}/output/kernel"),
-    Row(f"{_OURS}/feed_forward/contraction/bias", f"{_THEIRS}/output/bias"),
-    Row(f"{_OURS}/feed_forward_norm/scale", f"{_THEIRS}/output_layer_norm/gamma"),
-    Row(f"{_OURS}/feed_forward_norm/offset", f"{_THEIRS}/output_layer_norm/beta"),
-    Row("encoder/pooler/kernel", "pooler_transform/kernel"),
-    Row("encoder/pooler/bias", "pooler_transform/bias"),
+    *norm(f"{_OURS}/attention_norm", f"{_THEIRS}/self_attention_layer_norm"),
+    *dense(f"{_OURS}/feed_forward/expansion", f"{_THEIRS}/intermediate"),
+    *dense(f"{_OURS}/feed_forward/contraction", f"{_THEIRS}/output"),
+    *norm(f"{_OURS}/feed_forward_norm", f"{_THEIRS}/output_layer_norm"),
+    *dense("encoder/pooler", "pooler_transform"),
 )
 PRETRAINING = (
-    Row("mlm_head/transform/kernel", "cls/predictions/transform/dense/kernel"),
-    Row("mlm_head/transform/bias", "cls/predictions/transform/dense/bias"),
-    Row("mlm_head/norm/scale", "cls/predictions/transform/LayerNorm/gamma"),
-    Row("mlm_head/norm/offset", "cls/predictions/transform/LayerNorm/beta"),
+    *dense("mlm_head/transform", "cls/predictions/transform/dense"),
+    *norm("mlm_head/norm", "cls/predictions/transform/LayerNorm"),
     Row("mlm_head/output_bias", "cls/predictions/output_bias/bias"),
-    Row("sentence_head/kernel", "predictions/transform/logits/kernel"),
-    Row("sentence_head/bias", "predictions/transform/logits/bias"),
+    *dense("sentence_head", "predictions/transform/logits"),
 )
 
 # Of the object graph: what training needs, and no part of the model.
@@ -77,7 +59,7 @@ _LOWER_CASE = "do_lower_case"
 
 def is_object_checkpoint(prefix: str) -> bool:
     """Whether a checkpoint is TF2's, which says what object owns each variable."""
-    return tf.train.load_checkpoint(prefix).has_tensor(OBJECT_GRAPH)
+    return google.open_variables(prefix).has_tensor(OBJECT_GRAPH)
 
 
 def read(path: str) -> Checkpoint:
@@ -90,22 +72,23 @@ def read(path: str) -> Checkpoint:
         FileNotFoundError: a file is missing.
         ValueError: there are weights that are not BERT's, or some are missing.
     """
-    if tf.io.gfile.exists(posixpath.join(path, _SAVED_MODEL)):
+    if tf.io.gfile.exists(posixpath.join(path, SAVED_MODEL)):
         folder, prefix = path, posixpath.join(path, _VARIABLES)
-        vocab_file = posixpath.join(path, "assets", google.VOCABULARY)
+        vocab_file = posixpath.join(path, "assets", VOCABULARY)
     else:
         folder, prefix = google.find_prefix(path)
-        vocab_file = posixpath.join(folder, google.VOCABULARY)
-    reader = tf.train.load_checkpoint(prefix)
+        vocab_file = posixpath.join(folder, VOCABULARY)
+    reader = google.open_variables(prefix)
     keys = _variables(reader.get_tensor(OBJECT_GRAPH))
     shapes = reader.get_variable_to_shape_map()
     lower_case_key = keys.pop(_LOWER_CASE, None)
     found = {name: tuple(shapes[key]) for name, key in keys.items()}
-    config_file = posixpath.join(folder, google.CONFIG)
+    config_file = posixpath.join(folder, CONFIG)
     if tf.io.gfile.exists(config_file):
         config = google.read_config(config_file)
     else:
         config = _config(found, prefix)
+    config = dataclasses.replace(config, pooler="pooler_transform/kernel" in found)
     vocabulary = Vocabulary.from_file(vocab_file)
     if lower_case_key is None:
         lower_case = is_lower_cased(vocabulary)
@@ -116,7 +99,7 @@ def read(path: str) -> Checkpoint:
         "pretraining",
         lower_case,
         sentence_task="next_sentence" if has_sentence_head else None,
-        head={"mlm_head": "cls/predictions/output_bias/bias" in found},
+        head=pretraining_head("cls/predictions/output_bias/bias" in found),
     )
     weights = weights_in(
         ENCODER + PRETRAINING, weight_shapes(config, description), config
@@ -154,12 +137,11 @@ def _variables(graph: bytes) -> dict[str, str]:
 
 def _config(found: Mapping[str, tuple[int, ...]], origin: str) -> BertConfig:
     """The sizes, from the shapes of the variables; Model Garden's gelu is tanh's."""
-    query = "transformer/layer_0/self_attention/query/kernel"
     names = (
         "word_embeddings/embeddings",
         "position_embedding/embeddings",
         "type_embeddings/embeddings",
-        query,
+        "transformer/layer_0/self_attention/query/kernel",
         "transformer/layer_0/intermediate/kernel",
     )
     missing = [name for name in names if name not in found]
@@ -183,5 +165,4 @@ def _config(found: Mapping[str, tuple[int, ...]], origin: str) -> BertConfig:
         hidden_act="gelu_tanh",
         max_position_embeddings=positions[0],
         type_vocab_size=segments[0],
-        pooler="pooler_transform/kernel" in found,
     )

@@ -4,6 +4,7 @@ import json
 import os
 from typing import Any, Literal
 
+from bert_tf.checkpoints.json_file import read_json, read_json_if_any
 from bert_tf.sentence_vector import SentenceVector
 
 MODULES = "modules.json"
@@ -21,7 +22,7 @@ def read(folder: str) -> tuple[str, SentenceVector]:
     Raises:
         ValueError: a step is not known here; it is named.
     """
-    modules = _json(folder, MODULES)
+    modules = read_json(os.path.join(folder, MODULES))
     kinds = [module["type"].rpartition(".")[2] for module in modules]
     if kinds not in (
         ["Transformer", "Pooling"],
@@ -32,7 +33,7 @@ def read(folder: str) -> tuple[str, SentenceVector]:
             "and perhaps Normalize."
         )
     model_folder = os.path.join(folder, modules[0]["path"]).rstrip("/")
-    pooling = _json(folder, modules[1]["path"], "config.json")
+    pooling = read_json(os.path.join(folder, modules[1]["path"], "config.json"))
     modes = sorted(name for name, value in pooling.items() if value is True)
     modes = [name for name in modes if name.startswith("pooling_mode")]
     known = [kind for kind, name in _NAMES.items() if modes == [name]]
@@ -41,9 +42,11 @@ def read(folder: str) -> tuple[str, SentenceVector]:
             f"The model in {folder} pools by {modes}. Expected one of "
             f"{list(_NAMES.values())}."
         )
-    length = _json(model_folder, _LENGTH).get("max_seq_length")
+    length = read_json_if_any(os.path.join(model_folder, _LENGTH)).get("max_seq_length")
     if length is None:
-        length = _json(model_folder, "config.json")["max_position_embeddings"]
+        length = read_json(os.path.join(model_folder, "config.json"))[
+            "max_position_embeddings"
+        ]
     return model_folder, SentenceVector(known[0], "Normalize" in kinds, length)
 
 
@@ -67,11 +70,6 @@ def files(vector: SentenceVector, width: int) -> dict[str, bytes]:
         f"{_POOLING}/config.json": _bytes({"word_embedding_dimension": width, **modes}),
         _LENGTH: _bytes(length),
     }
-
-
-def _json(*path: str) -> Any:
-    with open(os.path.join(*path)) as file:
-        return json.load(file)
 
 
 def _bytes(values: Any) -> bytes:

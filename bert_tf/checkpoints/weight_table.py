@@ -12,9 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from bert_tf.config import BertConfig
-from bert_tf.tensors import Tensors
-
-_NUM_NAMED = 20
+from bert_tf.tensors import Tensors, differences
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +32,27 @@ class Row:
     theirs: str
     transposed: bool = False
     shape: str | None = None
+
+
+def dense(
+    ours: str,
+    theirs: str,
+    kernel_shape: str | None = None,
+    bias_shape: str | None = None,
+) -> tuple[Row, Row]:
+    """A dense layer under TensorFlow's names."""
+    return (
+        Row(f"{ours}/kernel", f"{theirs}/kernel", shape=kernel_shape),
+        Row(f"{ours}/bias", f"{theirs}/bias", shape=bias_shape),
+    )
+
+
+def norm(ours: str, theirs: str) -> tuple[Row, Row]:
+    """A layer normalization under TensorFlow's names."""
+    return (
+        Row(f"{ours}/scale", f"{theirs}/gamma"),
+        Row(f"{ours}/offset", f"{theirs}/beta"),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +117,7 @@ def weights_in(
     homeless = sorted(set(shapes) - set(rows))
     if homeless:
         raise ValueError(
-            f"This format has no names for the weights {_listed(homeless)}. Expected a "
+            f"This format has no names for the weights {homeless}. Expected a "
             "model without them: choose another format."
         )
     weights = []
@@ -128,19 +147,12 @@ def to_ours(weights: Sequence[Weight], tensors: Tensors, origin: str) -> Tensors
     Raises:
         ValueError: tensors are missing, left over, or of another shape; each is named.
     """
-    found = tensors.shapes
     expected = {name: w.their_shape for w in weights for name in w.theirs}
-    problems = [f"missing {name}" for name in expected if name not in found]
-    problems += [f"extra {name}" for name in sorted(set(found) - set(expected))]
-    problems += [
-        f"{name} has the shape {tuple(found[name])}, expected {shape}"
-        for name, shape in expected.items()
-        if name in found and tuple(found[name]) != shape
-    ]
+    problems = differences(tensors.shapes, expected)
     if problems:
         raise ValueError(
             f"The weights in {origin} are not those of its config: "
-            f"{_listed(problems)}. Expected each tensor once: use the config that "
+            f"{'; '.join(problems)}. Expected each tensor once: use the config that "
             "belongs to these weights."
         )
     rows = {weight.ours: weight for weight in weights}
@@ -175,8 +187,3 @@ def _expanded(pattern: str) -> tuple[str, ...]:
         return (pattern,)
     before, names, after = found.groups()
     return tuple(f"{before}{name}{after}" for name in names.split(","))
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _NUM_NAMED
-    return "; ".join(names[:_NUM_NAMED]) + (f"; and {more} more" if more > 0 else "")

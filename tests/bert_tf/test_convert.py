@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bert_tf import convert, model_dir
-from bert_tf.checkpoints import formats, model_folder
+from bert_tf.checkpoints import formats, google, model_folder
 from bert_tf.convert import ConvertOptions
 from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of
 
@@ -18,7 +18,7 @@ def test_through_all_formats(tmp_path, capsys):
     checkpoint = checkpoint_of(ENCODER, source)
     for name in ("google", "keras_hub", "bert_tf"):
         target = tmp_path / f"to_{name}"
-        convert.main(
+        convert.convert(
             ConvertOptions(
                 source=str(source), output_dir=str(target), output_format=name
             )
@@ -58,7 +58,7 @@ def test_the_encoder_alone_and_another_casing(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"output_format": "model_garden"}, "a format to read, not to write"),
+        ({"output_format": "model_garden"}, "Received output_format='model_garden'"),
         ({"output_format": "keras_hub"}, "which KerasHub's BERT cannot compute"),
         ({"output_dir": "ours"}, "exists already and is never written over"),
     ],
@@ -86,6 +86,69 @@ def test_a_vocabulary_longer_than_the_table(tmp_path):
             ConvertOptions(
                 source=str(tmp_path / "ours"), output_dir=str(tmp_path / "new")
             )
+        )
+    assert not (tmp_path / "new").exists()
+
+
+def test_names_of_presets():
+    assert formats.recognise("hf://google-bert/bert-base-uncased") == "keras_hub"
+    assert formats.recognise("bert_tiny_en_uncased") == "keras_hub"
+    for source in ("bert_tiny_en_uncasd", "nowhere/mine", "nowhere"):
+        with pytest.raises(FileNotFoundError, match="no model was recognised"):
+            formats.recognise(source)
+
+
+@pytest.mark.parametrize("output_format", ["google", "hugging_face", "keras_hub"])
+@pytest.mark.parametrize(
+    ("description", "message"),
+    [
+        (
+            model_dir.Description(
+                "classification",
+                True,
+                head={"num_outputs": 2, "features": "concat_last_4"},
+                encoding={"max_length": 24, "labels": ("a", "b"), "stride": None},
+            ),
+            "'features': 'concat_last_4'",
+        ),
+        (
+            model_dir.Description("pretraining", True, head={"mlm_epsilon": 1e-3}),
+            "'mlm_epsilon': 0.001",
+        ),
+    ],
+)
+def test_heads_that_others_compute_otherwise(
+    tmp_path, output_format, description, message
+):
+    """The same names and shapes would not make the same model."""
+    checkpoint_of(description, tmp_path / "ours")
+    with pytest.raises(ValueError, match=message):
+        convert.convert(
+            ConvertOptions(
+                source=str(tmp_path / "ours"),
+                output_dir=str(tmp_path / "new"),
+                output_format=output_format,
+            )
+        )
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("config.json", r"config\.json is not JSON"),
+        ("bert_config.json", r"bert_config\.json is not JSON"),
+        ("bert_model.ckpt.index", r"ckpt\.index is not the index of a checkpoint"),
+    ],
+)
+def test_an_empty_file(tmp_path, name, message):
+    checkpoint = checkpoint_of(PRETRAINED, tmp_path / "ours")
+    if name != "config.json":
+        google.write(checkpoint, str(tmp_path))
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(ValueError, match=message):
+        convert.convert(
+            ConvertOptions(source=str(tmp_path), output_dir=str(tmp_path / "new"))
         )
     assert not (tmp_path / "new").exists()
 

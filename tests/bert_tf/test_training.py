@@ -249,12 +249,13 @@ def test_progress_and_evaluations(tmp_path):
     assert rate == pytest.approx((0 + 0.5e-3 + 0.8e-3) / 3)
 
 
-def test_a_stopped_run_goes_on_exactly(tmp_path):
+@pytest.mark.parametrize("stops", [(3, 5), pytest.param((6,), marks=pytest.mark.slow)])
+def test_a_stopped_run_goes_on_exactly(tmp_path, stops):
+    """Within the first phase, where the second begins, and within that."""
     whole = small_trainer()
     phases = [phase(5), phase(8, seed=50)]
     run(whole, phases, tmp_path / "whole")
-    # Within the first phase, and where the second begins.
-    for stop in (3, 5):
+    for stop in stops:
         folder = tmp_path / str(stop)
         first = small_trainer()
         stopped = [p for p in phases if p.end_step < stop]

@@ -9,7 +9,9 @@ def square(number: int) -> int:
     return number * number
 
 
-@pytest.mark.parametrize("num_processes", [1, None])
+@pytest.mark.parametrize(
+    "num_processes", [1, pytest.param(2, marks=pytest.mark.slow), None]
+)
 def test_results_are_in_the_order_of_the_tasks(num_processes):
     with processes.pool(num_processes, 4) as run:
         assert list(run("square", square, [3, 1, 2, 0])) == [9, 1, 4, 0]

@@ -258,7 +258,7 @@ def test_a_pooler_that_is_missing_starts_from_chance(pretrained, tmp_path, capsy
         description=model_dir.Description("pretraining", lower_case=True),
         weights=Tensors(shapes, checkpoint.weights.read),
     )
-    model_folder.write(without, str(tmp_path / "without"), "a test")
+    model_folder.write(without, str(tmp_path / "without"))
     task = write_task("classification", tmp_path / "files")
     chosen = options(
         str(tmp_path / "without"), task, tmp_path / "model", baselines=False

@@ -299,6 +299,24 @@ class Malicious:
         return print, ("this must never be printed",)
 
 
+def test_tokens_that_were_added(folder):
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["brandnew"])
+    vocabulary = (folder / "vocab.txt").read_bytes()
+    tokenizer.save_pretrained(folder)
+    (folder / "vocab.txt").write_bytes(vocabulary)
+    with pytest.raises(ValueError, match=r"adds the tokens \['brandnew'\]"):
+        hugging_face.read(str(folder))
+
+
+def test_positions_of_roberta_begin_after_its_padding(tmp_path):
+    theirs = their_model("RobertaForTokenClassification", {**ROBERTA, **LABELS})
+    found = hugging_face.read(save(theirs, tmp_path / "theirs"))
+    longest = SIZES["max_position_embeddings"] - VOCABULARY.pad_id - 1
+    assert found.config.max_sequence_length == longest
+    assert found.description.encoding["max_length"] == longest
+
+
 def test_a_pickle_is_not_run(folder, capsys):
     (folder / "model.safetensors").unlink()
     torch.save({"x": Malicious()}, folder / "pytorch_model.bin")

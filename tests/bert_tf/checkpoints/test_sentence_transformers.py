@@ -125,7 +125,7 @@ def test_formats_without_a_place_for_it(tmp_path):
         "pretraining", True, head={"mlm_head": False}, sentence_vector=vector()
     )
     found = checkpoint_of(asked, tmp_path / "ours")
-    with pytest.raises(ValueError, match="Expected --encoder_only"):
+    with pytest.raises(ValueError, match="with --encoder_only"):
         google.write(found, str(tmp_path / "google"))
 
 
