@@ -82,11 +82,13 @@ def convert(options: ConvertOptions) -> None:
             tf.io.gfile.rmtree(unfinished)
         raise
     shapes = checkpoint.weights.shapes
+    pieces, num_rows = len(checkpoint.vocabulary), checkpoint.config.vocab_size
+    unused = f" for {num_rows:,} rows" if pieces < num_rows else ""
     print(
         f"{options.source} ({source_format}): {checkpoint.description.kind}, "
         f"{sum(math.prod(shape) for shape in shapes.values()):,} weights in "
         f"{len(shapes)} tensors, {checkpoint.config.num_hidden_layers} layers of "
-        f"{checkpoint.config.hidden_size}, {len(checkpoint.vocabulary):,} pieces, "
+        f"{checkpoint.config.hidden_size}, {pieces:,} pieces{unused}, "
         f"lower_case={checkpoint.description.lower_case}"
     )
     print(f"Wrote {options.output_dir} ({options.output_format}).")

@@ -95,10 +95,10 @@ def read(path: str) -> Checkpoint:
     folder, prefix = find_prefix(path)
     vocabulary = Vocabulary.from_file(posixpath.join(folder, VOCABULARY))
     config = read_config(posixpath.join(folder, CONFIG))
-    reader = open_variables(prefix)
+    variables = open_variables(prefix)
     found = {
-        name: tuple(shape)
-        for name, shape in reader.get_variable_to_shape_map().items()
+        name: shape
+        for name, shape in variables.shapes.items()
         if not _TRAINING_STATE.fullmatch(name)
     }
     config = dataclasses.replace(config, pooler="bert/pooler/dense/kernel" in found)
@@ -110,7 +110,7 @@ def read(path: str) -> Checkpoint:
         config,
         vocabulary,
         description,
-        to_ours(weights, Tensors(found, reader.get_tensor), prefix),
+        to_ours(weights, Tensors(found, variables.read), prefix),
     )
 
 
@@ -226,19 +226,34 @@ def _description(
     )
 
 
-def open_variables(prefix: str) -> Any:
-    """TensorFlow's reader of a checkpoint.
+def open_variables(prefix: str) -> Tensors:
+    """All variables of a checkpoint of TensorFlow's.
 
     Raises:
-        ValueError: the file is broken.
+        ValueError: its index, or later a data file, is broken.
     """
+    # What the reader raises depends on where a file ends.
+    broken = (tf.errors.OpError, RuntimeError, IndexError)
+
+    def problem(error: Exception) -> ValueError:
+        return ValueError(
+            f"The checkpoint {prefix} is broken: {error}. Expected its index and data "
+            "files whole: copy them again."
+        )
+
     try:
-        return tf.train.load_checkpoint(prefix)
-    except (tf.errors.OpError, RuntimeError) as error:
-        raise ValueError(
-            f"{prefix}.index is not the index of a checkpoint: {error}. Expected it "
-            "whole, beside its data files."
-        ) from None
+        reader = tf.train.load_checkpoint(prefix)
+    except broken as error:
+        raise problem(error) from None
+
+    def read(name: str) -> Any:
+        try:
+            return reader.get_tensor(name)
+        except broken as error:
+            raise problem(error) from None
+
+    shapes = reader.get_variable_to_shape_map()
+    return Tensors({name: tuple(shape) for name, shape in shapes.items()}, read)
 
 
 def find_prefix(path: str) -> tuple[str, str]:

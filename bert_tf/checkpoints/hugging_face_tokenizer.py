@@ -57,6 +57,11 @@ def read(folder: str) -> tuple[Vocabulary, bool]:
             f"{folder} adds the tokens {unknown[:5]} to its vocabulary. Expected all "
             f"of them in {_VOCABULARY}: write them there, at their ids."
         )
+    if tokenizer and _vocabulary(tokenizer, folder) != vocabulary:
+        raise ValueError(
+            f"{_VOCABULARY} and {_TOKENIZER} in {folder} do not hold the same pieces. "
+            "Expected the vocabulary of the model in both: remove the one that is not."
+        )
     return vocabulary, bool(lower_case)
 
 

@@ -59,7 +59,7 @@ _LOWER_CASE = "do_lower_case"
 
 def is_object_checkpoint(prefix: str) -> bool:
     """Whether a checkpoint is TF2's, which says what object owns each variable."""
-    return google.open_variables(prefix).has_tensor(OBJECT_GRAPH)
+    return OBJECT_GRAPH in google.open_variables(prefix).shapes
 
 
 def read(path: str) -> Checkpoint:
@@ -78,11 +78,10 @@ def read(path: str) -> Checkpoint:
     else:
         folder, prefix = google.find_prefix(path)
         vocab_file = posixpath.join(folder, VOCABULARY)
-    reader = google.open_variables(prefix)
-    keys = _variables(reader.get_tensor(OBJECT_GRAPH))
-    shapes = reader.get_variable_to_shape_map()
+    variables = google.open_variables(prefix)
+    keys = _variables(bytes(variables.read(OBJECT_GRAPH)))
     lower_case_key = keys.pop(_LOWER_CASE, None)
-    found = {name: tuple(shapes[key]) for name, key in keys.items()}
+    found = {name: variables.shapes[key] for name, key in keys.items()}
     config_file = posixpath.join(folder, CONFIG)
     if tf.io.gfile.exists(config_file):
         config = google.read_config(config_file)
@@ -93,7 +92,7 @@ def read(path: str) -> Checkpoint:
     if lower_case_key is None:
         lower_case = is_lower_cased(vocabulary)
     else:
-        lower_case = bool(reader.get_tensor(lower_case_key))
+        lower_case = bool(variables.read(lower_case_key))
     has_sentence_head = "predictions/transform/logits/kernel" in found
     description = Description(
         "pretraining",
@@ -106,7 +105,7 @@ def read(path: str) -> Checkpoint:
     )
 
     def read_tensor(name: str) -> np.ndarray:
-        return reader.get_tensor(keys[name])
+        return variables.read(keys[name])
 
     return Checkpoint(
         config,

@@ -138,7 +138,7 @@ def test_heads_that_others_compute_otherwise(
     [
         ("config.json", r"config\.json is not JSON"),
         ("bert_config.json", r"bert_config\.json is not JSON"),
-        ("bert_model.ckpt.index", r"ckpt\.index is not the index of a checkpoint"),
+        ("bert_model.ckpt.index", r"checkpoint .*bert_model\.ckpt is broken"),
     ],
 )
 def test_an_empty_file(tmp_path, name, message):
@@ -151,6 +151,20 @@ def test_an_empty_file(tmp_path, name, message):
             ConvertOptions(source=str(tmp_path), output_dir=str(tmp_path / "new"))
         )
     assert not (tmp_path / "new").exists()
+
+
+def test_a_data_file_that_was_cut_off(tmp_path):
+    checkpoint = checkpoint_of(PRETRAINED, tmp_path / "ours")
+    google.write(checkpoint, str(tmp_path / "google"))
+    file = tmp_path / "google" / "bert_model.ckpt.data-00000-of-00001"
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"bert_model\.ckpt is broken"):
+        convert.convert(
+            ConvertOptions(
+                source=str(tmp_path / "google"), output_dir=str(tmp_path / "new")
+            )
+        )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["google", "ours"]
 
 
 def test_nothing_that_is_known(tmp_path):

@@ -309,6 +309,14 @@ def test_tokens_that_were_added(folder):
         hugging_face.read(str(folder))
 
 
+def test_another_vocabulary(folder):
+    transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)
+    tokens = [*VOCABULARY.tokens[:-1], "other"]
+    (folder / "vocab.txt").write_text("\n".join(tokens) + "\n")
+    with pytest.raises(ValueError, match="do not hold the same pieces"):
+        hugging_face.read(str(folder))
+
+
 def test_positions_of_roberta_begin_after_its_padding(tmp_path):
     theirs = their_model("RobertaForTokenClassification", {**ROBERTA, **LABELS})
     found = hugging_face.read(save(theirs, tmp_path / "theirs"))
