@@ -1,5 +1,7 @@
-"""One CPU as two devices, for the tests of several replicas."""
+"""One CPU as two devices, for the tests of several replicas; and no test of chance."""
 
+import keras
+import pytest
 import tensorflow as tf
 
 
@@ -8,3 +10,9 @@ def pytest_configure() -> None:
     cpu = tf.config.list_physical_devices("CPU")[0]
     two = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(cpu, two)
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    # Initial weights, whatever ran before: a tolerance holds always or never.
+    keras.utils.set_random_seed(0)
