@@ -212,6 +212,7 @@ def test_saved_model_carries_its_files(saved_model):
     assert assets == ["bert_config.json", "model.json", "vocab.txt"]
 
 
+@pytest.mark.slow
 def test_versions(folder, tmp_path):
     base = str(tmp_path)
     assert export.export(folder, "a", saved_models_dir=base) == f"{base}/a/1"
@@ -252,6 +253,7 @@ def predict_program(folder, *flags, texts=b""):
     return subprocess.run([*command, *flags], input=texts, capture_output=True)
 
 
+@pytest.mark.slow
 def test_predict_as_a_program(folder):
     texts = "\n".join(TEXTS[:3]).encode() + b"\nbroken \xff utf-8 [MASK]\n"
     run = predict_program(folder, "--batch_size=3", "--top_k=2", texts=texts)

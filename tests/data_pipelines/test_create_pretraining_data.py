@@ -179,7 +179,9 @@ program.create_pretraining_data(**json.loads(sys.argv[1]))
 """
 
 
-@pytest.mark.parametrize("step", ["piece", "shard"])
+@pytest.mark.parametrize(
+    "step", [pytest.param("piece", marks=pytest.mark.slow), "shard"]
+)
 def test_a_killed_run_goes_on(corpus, tmp_path, step, monkeypatch):
     monkeypatch.setattr(program, "_MIN_PIECE_BYTES", 1000)
     undisturbed = tmp_path / "undisturbed"
