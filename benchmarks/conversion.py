@@ -20,7 +20,6 @@ import tensorflow as tf
 
 from benchmarks.machine import processor
 from bert_tf import config, model_dir
-from bert_tf.checkpoints.formats import WRITERS
 from data_pipelines import cli
 from data_pipelines.vocabulary import SPECIAL_TOKENS, Vocabulary
 
@@ -75,7 +74,7 @@ def main(options: ConversionOptions) -> None:
         )
         model_dir.save(ours, model, vocabulary, description, {})
         print("| conversion | seconds | GiB |\n|---|---|---|", flush=True)
-        for name in WRITERS:
+        for name in ("bert_tf", "google", "hugging_face", "keras_hub"):
             theirs, back = (os.path.join(folder, f"{name}_{i}") for i in range(2))
             for source, target, output_format in (
                 (ours, theirs, name),

@@ -15,8 +15,9 @@ from typing import Literal
 import tensorflow as tf
 
 from bert_tf import model_dir
+from bert_tf.checkpoints import formats
 from bert_tf.checkpoints.checkpoint import encoder_only
-from bert_tf.checkpoints.formats import READERS, WRITERS, recognise
+from bert_tf.model_dir import Description
 from data_pipelines import cli
 
 
@@ -36,6 +37,14 @@ class ConvertOptions:
         "Whether texts are lower-cased. Default: as the source says; where its format "
         "does not, as its vocabulary does.",
     )
+    strip_accents: bool | None = cli.option(
+        None, "Whether accents are taken away. Default: likewise."
+    )
+    num_choices: int | None = cli.option(
+        None,
+        "Multiple choice: the choices of a question, which Hugging Face's files do not "
+        "say. Default: 2 for theirs.",
+    )
     encoder_only: bool = cli.option(False, "Leaves the heads out.")
 
 
@@ -51,23 +60,13 @@ def convert(options: ConvertOptions) -> None:
             f"{options.output_dir} exists already and is never written over. Expected "
             "a new folder: remove it, or choose another."
         )
-    if options.output_format not in WRITERS:
-        raise ValueError(
-            f"Received output_format={options.output_format!r}. Expected one of "
-            f"{list(WRITERS)}."
-        )
-    source_format = recognise(options.source)
+    source_format, checkpoint = formats.read(options.source)
     checkpoint = dataclasses.replace(
-        READERS[source_format](options.source),
-        options={"converted_from": options.source},
+        checkpoint, options={"converted_from": options.source}
     )
-    if options.lower_case is not None:
-        checkpoint = dataclasses.replace(
-            checkpoint,
-            description=dataclasses.replace(
-                checkpoint.description, lower_case=options.lower_case
-            ),
-        )
+    checkpoint = dataclasses.replace(
+        checkpoint, description=_as_told(checkpoint.description, options)
+    )
     if options.encoder_only:
         checkpoint = encoder_only(checkpoint)
     model_dir.check_sizes(checkpoint.config, checkpoint.vocabulary)
@@ -75,7 +74,7 @@ def convert(options: ConvertOptions) -> None:
     if tf.io.gfile.exists(unfinished):
         tf.io.gfile.rmtree(unfinished)
     try:
-        WRITERS[options.output_format](checkpoint, unfinished)
+        formats.write(checkpoint, unfinished, options.output_format)
         tf.io.gfile.rename(unfinished, options.output_dir)
     except BaseException:
         if tf.io.gfile.exists(unfinished):
@@ -89,9 +88,42 @@ def convert(options: ConvertOptions) -> None:
         f"{sum(math.prod(shape) for shape in shapes.values()):,} weights in "
         f"{len(shapes)} tensors, {checkpoint.config.num_hidden_layers} layers of "
         f"{checkpoint.config.hidden_size}, {pieces:,} pieces{unused}, "
-        f"lower_case={checkpoint.description.lower_case}"
+        f"{_texts_and_heads(checkpoint.description)}"
     )
     print(f"Wrote {options.output_dir} ({options.output_format}).")
+
+
+def _as_told(description: Description, options: ConvertOptions) -> Description:
+    """The description with what the options say of it."""
+    casing = {
+        name: value
+        for name in ("lower_case", "strip_accents")
+        if (value := getattr(options, name)) is not None
+    }
+    description = dataclasses.replace(description, **casing)
+    if options.num_choices is None:
+        return description
+    if description.kind != "multiple_choice" or options.num_choices < 2:
+        raise ValueError(
+            f"Received num_choices={options.num_choices} for a model of the kind "
+            f"{description.kind}. Expected 2 or more, for one of multiple choice."
+        )
+    return dataclasses.replace(
+        description,
+        head={**description.head, "num_choices": options.num_choices},
+        encoding={**description.encoding, "group_size": options.num_choices},
+    )
+
+
+def _texts_and_heads(description: Description) -> str:
+    parts = [f"lower_case={description.lower_case}"]
+    if description.strip_accents is not None:
+        parts.append(f"strip_accents={description.strip_accents}")
+    if description.kind == "multiple_choice":
+        parts.append(f"{description.head['num_choices']} choices")
+    if description.labels is not None:
+        parts.append(f"labels {', '.join(description.labels)}")
+    return ", ".join(parts)
 
 
 if __name__ == "__main__":

@@ -80,8 +80,7 @@ def export(
     loaded = model_dir.load(model_folder, dtype="float32")
     text_model = serving.TextModel(
         loaded.model,
-        loaded.vocabulary,
-        loaded.description.lower_case,
+        loaded.tokenizer,
         top_k=top_k,
         embedding_layer=embedding_layer,
         sentence_vector=loaded.description.sentence_vector,

@@ -30,7 +30,6 @@ from data_pipelines.datasets.examples import TextExample
 from data_pipelines.datasets.tables import read_rows
 from data_pipelines.datasets.text_files import read_lines
 from data_pipelines.tasks.whole_texts import WholeTextEncoding
-from data_pipelines.wordpiece import WordPieceTokenizer
 
 _TABLES = ("csv", "tsv", "jsonl", "json")
 
@@ -149,7 +148,7 @@ def extract_features(options: ExtractOptions) -> Extraction:
     vectorizer = TextVectorizer(
         loaded.model.encoder,
         WholeTextEncoding(
-            WordPieceTokenizer(loaded.vocabulary, loaded.description.lower_case),
+            loaded.tokenizer,
             _max_length(options, longest),
             in_windows=options.long_texts == "windows",
         ),

@@ -142,6 +142,7 @@ def finetune(options: FinetuneOptions) -> dict[str, float]:
     description = model_dir.Description(
         kind=dataset.kind,
         lower_case=start.lower_case,
+        strip_accents=start.strip_accents,
         dataset=dataset.name,
         metrics=dataset.metrics,
         head=_head(options, dataset),

@@ -53,6 +53,7 @@ class Description:
     Attributes:
         kind: "pretraining", or one of `KINDS`.
         lower_case: whether texts are lower-cased before they are split into pieces.
+        strip_accents: whether accents are taken away; None: as `lower_case`.
         sentence_task: what the sentence head was trained on; None without one.
         dataset: what it was fine-tuned on.
         metrics: names of that dataset's metrics, the most important first.
@@ -74,6 +75,7 @@ class Description:
     document_context: bool = False
     threshold: float | None = None
     sentence_vector: SentenceVector | None = None
+    strip_accents: bool | None = None
 
     @property
     def has_mlm_head(self) -> bool:
@@ -100,6 +102,11 @@ class LoadedModel:
         """The data side of a fine-tuned model."""
         return make_encoding(self.description, self.vocabulary)
 
+    @property
+    def tokenizer(self) -> WordPieceTokenizer:
+        """What cuts its texts into pieces."""
+        return make_tokenizer(self.description, self.vocabulary)
+
 
 def make_model(config: BertConfig, description: Description, dtype: Any = None) -> Any:
     """The model that is described, with random weights."""
@@ -116,12 +123,21 @@ def make_model(config: BertConfig, description: Description, dtype: Any = None) 
     )
 
 
+def make_tokenizer(
+    description: Description, vocabulary: Vocabulary
+) -> WordPieceTokenizer:
+    """What cuts texts into pieces for the model that is described."""
+    return WordPieceTokenizer(
+        vocabulary, description.lower_case, description.strip_accents
+    )
+
+
 def make_encoding(description: Description, vocabulary: Vocabulary) -> Encoding:
     """How the examples of a fine-tuned model become sequences."""
     arguments = dict(description.encoding)
     if arguments.get("labels") is not None:
         arguments["labels"] = tuple(arguments["labels"])
-    tokenizer = WordPieceTokenizer(vocabulary, description.lower_case)
+    tokenizer = make_tokenizer(description, vocabulary)
     return KINDS[description.kind].encoding(tokenizer, **arguments)
 
 
@@ -295,6 +311,22 @@ def weights_of(model: keras.Model) -> dict[str, Any]:
     }
 
 
+def description_from(values: dict[str, Any], path: str) -> Description:
+    """A description from the values of its fields, as JSON has them.
+
+    Raises:
+        ValueError: they are not such; `path` is named.
+    """
+    try:
+        values = dict(values)
+        values["metrics"] = tuple(values.get("metrics", ()))
+        if values.get("sentence_vector") is not None:
+            values["sentence_vector"] = SentenceVector(**values["sentence_vector"])
+        return Description(**values)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} does not describe a model: {error}") from None
+
+
 def _read_description(path: str) -> Description:
     with tf.io.gfile.GFile(path) as file:
         text = file.read()
@@ -303,9 +335,6 @@ def _read_description(path: str) -> Description:
         version = values.pop("format")
         if version != _FORMAT:
             raise ValueError(f"format {version}, expected {_FORMAT}")
-        values["metrics"] = tuple(values.get("metrics", ()))
-        if values.get("sentence_vector") is not None:
-            values["sentence_vector"] = SentenceVector(**values["sentence_vector"])
-        return Description(**values)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} does not describe a model: {error}") from None
+    return description_from(values, path)

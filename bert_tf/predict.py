@@ -143,8 +143,7 @@ def _predict_texts(options: PredictOptions) -> None:
     loaded = model_dir.load(options.model_dir)
     text_model = serving.TextModel(
         loaded.model,
-        loaded.vocabulary,
-        loaded.description.lower_case,
+        loaded.tokenizer,
         top_k=options.top_k,
         embedding_layer=options.embedding_layer,
         sentence_vector=loaded.description.sentence_vector,

@@ -43,6 +43,7 @@ from bert_tf.training import (
 from bert_tf.trivial_guesses import count_labels, trivial_metrics
 from data_pipelines import cli, corpus, masking, pretraining, sentence_pairs
 from data_pipelines.create_pretraining_data import (
+    check_casing,
     check_vocabulary,
     create_pretraining_data,
     read_manifest,
@@ -95,6 +96,9 @@ class PretrainOptions:
     )
     vocab_size: int = cli.option(30522, "Pieces of a learned vocabulary.")
     lower_case: bool = cli.option(True, "Whether capitals and accents are taken away.")
+    strip_accents: bool | None = cli.option(
+        None, "Whether accents are taken away. Default: as lower_case."
+    )
     num_processes: int | None = cli.option(
         None, "Processes that read text. Default: one for each core."
     )
@@ -315,6 +319,7 @@ def pretrain(options: PretrainOptions) -> None:
         model_dir.Description(
             kind="pretraining",
             lower_case=options.lower_case,
+            strip_accents=options.strip_accents,
             sentence_task=options.sentence_task,
         ),
         dataclasses.asdict(options),
@@ -363,6 +368,7 @@ def _learned_vocabulary(options: PretrainOptions) -> Vocabulary:
             input_files=options.input_files or (),
             vocab_size=options.vocab_size,
             lower_case=options.lower_case,
+            strip_accents=options.strip_accents,
             num_processes=options.num_processes,
         )
         model_dir.write_file(path, vocabulary.to_bytes())
@@ -375,7 +381,8 @@ def _records(
     """The folder of the records, made if need be, and its manifest."""
     if options.records_dir:
         manifest = read_manifest(options.records_dir)
-        check_vocabulary(manifest, vocabulary, options.lower_case)
+        check_vocabulary(manifest, vocabulary)
+        check_casing(manifest, options.lower_case, options.strip_accents)
         return options.records_dir, manifest
     records_dir = posixpath.join(options.output_dir, RECORDS)
     vocab_file = options.vocab_file or posixpath.join(
@@ -386,6 +393,7 @@ def _records(
         vocab_file=vocab_file,
         output_dir=records_dir,
         lower_case=options.lower_case,
+        strip_accents=options.strip_accents,
         num_processes=options.num_processes,
         holdout_fraction=options.holdout_fraction,
         separator=options.separator,

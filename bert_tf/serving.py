@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from bert_tf.sentence_vector import SentenceVector
 from bert_tf.tasks.pretraining import BertPretrainer
-from data_pipelines.vocabulary import MASK, Vocabulary
+from data_pipelines.vocabulary import MASK
 from data_pipelines.wordpiece import WordPieceTokenizer
 
 TEXTS = tf.TensorSpec([None], tf.string, name="texts")
@@ -21,8 +21,7 @@ class TextModel(tf.Module):
 
     Args:
         model: the pre-training model.
-        vocabulary: its pieces.
-        lower_case: whether texts are lower-cased.
+        tokenizer: what cuts texts into its pieces.
         top_k: how many guesses `fill_mask` gives.
         embedding_layer: which hidden state `embed` reads: 0 are the embeddings, 1
             the first block, -1 the last.
@@ -32,8 +31,7 @@ class TextModel(tf.Module):
     def __init__(
         self,
         model: BertPretrainer,
-        vocabulary: Vocabulary,
-        lower_case: bool,
+        tokenizer: WordPieceTokenizer,
         top_k: int = 5,
         embedding_layer: int = -1,
         sentence_vector: SentenceVector | None = None,
@@ -47,6 +45,7 @@ class TextModel(tf.Module):
                 "the end."
             )
         self.has_mlm_head = model.mlm_head is not None
+        vocabulary = tokenizer.vocabulary
         if not 1 <= top_k <= len(vocabulary):
             raise ValueError(
                 f"Received top_k={top_k}. Expected 1 to {len(vocabulary)}, the size of "
@@ -56,7 +55,7 @@ class TextModel(tf.Module):
         # a signature of its own, which knows nothing of these inputs.
         self._logits, self._encoder = model.__call__, model.encoder.__call__
         self._weights = [variable.value for variable in model.trainable_variables]
-        self.tokenizer = WordPieceTokenizer(vocabulary, lower_case)
+        self.tokenizer = tokenizer
         self.max_length = model.encoder.config.max_sequence_length
         self.sentence_vector = sentence_vector
         if sentence_vector is not None:

@@ -69,6 +69,9 @@ class CreatePretrainingDataOptions:
     lower_case: bool = cli.option(
         True, "Whether to take capitals and accents away, as the vocabulary does."
     )
+    strip_accents: bool | None = cli.option(
+        None, "Whether to take accents away. Default: as lower_case."
+    )
     num_shards: int = cli.option(16, "How many files to write.")
     num_processes: int | None = cli.option(
         None, "How many processes work at once. Default: one for each core."
@@ -88,6 +91,7 @@ def create_pretraining_data(
     vocab_file: str,
     output_dir: str,
     lower_case: bool,
+    strip_accents: bool | None = None,
     num_shards: int = 16,
     num_processes: int | None = None,
     holdout_fraction: float = 0.0,
@@ -108,7 +112,8 @@ def create_pretraining_data(
         input_files: files or patterns, see `corpus.expand_sources`.
         vocab_file: a `vocab.txt`.
         output_dir: folder for the records, made if it is missing.
-        lower_case: whether capitals and accents are taken away.
+        lower_case: whether capitals are taken away.
+        strip_accents: whether accents are; None: as `lower_case`.
         num_shards: number of files of training records.
         num_processes: how many work at once; None: one for each core.
         holdout_fraction: share of the documents for evaluation. Which ones depends
@@ -145,6 +150,7 @@ def create_pretraining_data(
         "vocabulary_fingerprint": vocabulary.fingerprint,
         "vocabulary_size": len(vocabulary),
         "lower_case": lower_case,
+        "strip_accents": lower_case if strip_accents is None else strip_accents,
         "separator": separator,
         "seed": seed,
         "holdout_fraction": holdout_fraction,
@@ -173,6 +179,7 @@ def create_pretraining_data(
             stripes=tuple(stripes),
             vocab_file=vocab_file,
             lower_case=lower_case,
+            strip_accents=strip_accents,
             separator=separator,
             seed=seed,
             holdout_fraction=holdout_fraction,
@@ -215,7 +222,7 @@ def read_manifest(output_dir: str) -> dict[str, Any]:
     """What is in a folder of records.
 
     Returns:
-        A dict with the options (`lower_case`, `seed`, ...), the `inputs`, the
+        A dict with the options (`lower_case`, `strip_accents`, ...), the `inputs`, the
         `vocabulary_fingerprint` and `vocabulary_size`; `counts` and
         `heldout_counts` (documents, parts, sentences, tokens, unknown_tokens,
         bytes); `reading`, what the reader of the text counted; and `shards`, each
@@ -237,13 +244,12 @@ def read_manifest(output_dir: str) -> dict[str, Any]:
             f"{path} has the format {manifest.get('format')!r}, expected {_FORMAT}: "
             "write the records again."
         )
-    return manifest
+    # Earlier records were written when accents went with capital letters.
+    return {"strip_accents": manifest["lower_case"], **manifest}
 
 
-def check_vocabulary(
-    manifest: dict[str, Any], vocabulary: Vocabulary, lower_case: bool
-) -> None:
-    """Refuses records that were made with another vocabulary or casing.
+def check_vocabulary(manifest: dict[str, Any], vocabulary: Vocabulary) -> None:
+    """Refuses records that were made with another vocabulary.
 
     Raises:
         ValueError: they were.
@@ -256,11 +262,27 @@ def check_vocabulary(
             f"{len(vocabulary)} pieces and {vocabulary.fingerprint[:12]}. Use theirs, "
             "or write the records again with create_pretraining_data."
         )
-    if manifest["lower_case"] != lower_case:
+
+
+def check_casing(
+    manifest: dict[str, Any], lower_case: bool, strip_accents: bool | None = None
+) -> None:
+    """Refuses records that were made with another casing.
+
+    Raises:
+        ValueError: they were.
+    """
+    if strip_accents is None:
+        strip_accents = lower_case
+    if (manifest["lower_case"], manifest["strip_accents"]) != (
+        lower_case,
+        strip_accents,
+    ):
         raise ValueError(
-            f"The records were made with lower_case={manifest['lower_case']}, "
-            f"received lower_case={lower_case}. Use theirs, or write the records "
-            "again with create_pretraining_data."
+            f"The records were made with lower_case={manifest['lower_case']} and "
+            f"strip_accents={manifest['strip_accents']}, received "
+            f"lower_case={lower_case} and strip_accents={strip_accents}. Use theirs, "
+            "or write the records again with create_pretraining_data."
         )
 
 
@@ -291,6 +313,7 @@ def main(options: CreatePretrainingDataOptions) -> None:
         vocab_file=options.vocab_file,
         output_dir=options.output_dir,
         lower_case=options.lower_case,
+        strip_accents=options.strip_accents,
         num_shards=options.num_shards,
         num_processes=options.num_processes,
         holdout_fraction=options.holdout_fraction,
@@ -314,6 +337,7 @@ class _Piece:
     stripes: tuple[tuple[str, int, int], ...]
     vocab_file: str
     lower_case: bool
+    strip_accents: bool | None
     separator: corpus.Separator
     seed: int
     holdout_fraction: float
@@ -468,7 +492,9 @@ def _records(
     documents: Iterable[str], piece: _Piece, counts: dict[str, Counter]
 ) -> Iterator[tuple[bytes, list[tuple[str, int]]]]:
     """Records, and what the index tells of each but its place."""
-    tokenize, unk_id = _tokenize(piece.vocab_file, piece.lower_case)
+    tokenize, unk_id = _tokenize(
+        piece.vocab_file, piece.lower_case, piece.strip_accents
+    )
     number = 0  # Of the part in its document.
     for batch in pretraining.batches_of_text(documents):
         texts, document_ids, begins = zip(*batch, strict=True)
@@ -515,12 +541,14 @@ def _records(
 
 
 @functools.lru_cache(maxsize=1)
-def _tokenize(vocab_file: str, lower_case: bool) -> tuple[Callable, int]:
+def _tokenize(
+    vocab_file: str, lower_case: bool, strip_accents: bool | None
+) -> tuple[Callable, int]:
     """The function of the graph; made once in each process."""
     # The GPU is for training, and in many processes its memory would not suffice.
     with tf.device("CPU"):
         vocabulary = Vocabulary.from_file(vocab_file)
-        tokenizer = WordPieceTokenizer(vocabulary, lower_case)
+        tokenizer = WordPieceTokenizer(vocabulary, lower_case, strip_accents)
 
     @tf.function(
         input_signature=[

@@ -104,7 +104,7 @@ def learn_token_vectors(
         raise ValueError(f"Received {wrong}. Expected numbers of 1 or more.")
     models = import_gensim_models()
     manifest = read_manifest(records_dir)
-    check_vocabulary(manifest, vocabulary, manifest["lower_case"])
+    check_vocabulary(manifest, vocabulary)
     text = _Text(records_dir, vocabulary, manifest["counts"]["parts"])
     model = models.Word2Vec(
         vector_size=vector_size,

@@ -61,6 +61,9 @@ class LearnVocabularyOptions:
     lower_case: bool = cli.option(
         True, "Whether to take capitals and accents away, in use as in learning."
     )
+    strip_accents: bool | None = cli.option(
+        None, "Whether to take accents away. Default: as lower_case."
+    )
     num_processes: int | None = cli.option(
         None, "How many processes count words. Default: by the cores and the text."
     )
@@ -74,6 +77,7 @@ def learn_vocabulary(
     input_files: Sequence[str],
     vocab_size: int,
     lower_case: bool,
+    strip_accents: bool | None = None,
     num_processes: int | None = None,
     separator: corpus.Separator = "file",
 ) -> Vocabulary:
@@ -82,7 +86,8 @@ def learn_vocabulary(
     Args:
         input_files: files or patterns, see `corpus.expand_sources`.
         vocab_size: number of pieces, special tokens and characters among them.
-        lower_case: whether capitals and accents are taken away first.
+        lower_case: whether capitals are taken away first.
+        strip_accents: whether accents are; None: as `lower_case`.
         num_processes: how many count words at once; None: one for each core, but
             no more than one for each 128 MB of files.
         separator: what separates the documents of a file, see
@@ -107,14 +112,22 @@ def learn_vocabulary(
         files = [source for source in sources if tf.io.gfile.exists(source)]
         num_bytes = sum(tf.io.gfile.stat(file).length for file in files)
         num_processes = min(os.cpu_count() or 1, 1 + num_bytes // _BYTES_PER_PROCESS)
-    count = functools.partial(count_words, lower_case=lower_case, separator=separator)
+    count = functools.partial(
+        count_words,
+        lower_case=lower_case,
+        strip_accents=strip_accents,
+        separator=separator,
+    )
     with processes.pool(num_processes, len(sources)) as run:
         word_counts = add_counts(run("count words", count, sources))
     return vocabulary_from_counts(word_counts, vocab_size)
 
 
 def count_words(
-    source: str, lower_case: bool, separator: corpus.Separator = "file"
+    source: str,
+    lower_case: bool,
+    strip_accents: bool | None = None,
+    separator: corpus.Separator = "file",
 ) -> Counter[str]:
     """How often each word stands in one source; it depends on nothing else.
 
@@ -126,13 +139,14 @@ def count_words(
 
     Args:
         source: one of `corpus.expand_sources`.
-        lower_case: whether capitals and accents are taken away.
+        lower_case: whether capitals are taken away.
+        strip_accents: whether accents are; None: as `lower_case`.
         separator: what separates the documents of a file.
 
     Raises:
         FileNotFoundError, ValueError: as `corpus.read_documents` raises them.
     """
-    separate = _separate(lower_case)
+    separate = _separate(lower_case, strip_accents)
     counts: Counter[bytes] = Counter()
     documents = corpus.read_documents(source, separator)
     for batch in pretraining.batches_of_text(documents):
@@ -243,11 +257,13 @@ def main(options: LearnVocabularyOptions) -> None:
 
 
 @functools.cache
-def _separate(lower_case: bool) -> Callable[[tf.Tensor], tf.Tensor]:
+def _separate(
+    lower_case: bool, strip_accents: bool | None
+) -> Callable[[tf.Tensor], tf.Tensor]:
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def separate(texts: tf.Tensor) -> tf.Tensor:
         with tf.device("CPU"):
-            return separate_words(normalize(texts, lower_case))
+            return separate_words(normalize(texts, lower_case, strip_accents))
 
     return separate
 

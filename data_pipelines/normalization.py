@@ -32,17 +32,20 @@ _DELETED = r"[\x{00}-\x{08}\x{0B}\x{0C}\x{0E}-\x{1F}\x{7F}-\x{9F}\p{Cf}\x{FFFD}]
 _VALID_UTF8 = r"[\x{00}-\x{7F}\x{80}-\x{D7FF}\x{E000}-\x{10FFFF}]*"
 
 
-def normalize(texts: tf.Tensor, lower_case: bool) -> tf.Tensor:
+def normalize(
+    texts: tf.Tensor, lower_case: bool, strip_accents: bool | None = None
+) -> tf.Tensor:
     """Cleans texts, and takes away capitals and accents if asked to.
 
     Bytes that are not UTF-8, control and format characters and U+FFFD are deleted;
     every kind of white space becomes a space. With `lower_case` the text is
-    lower-cased, decomposed (NFD), and stripped of nonspacing marks:
-    `"Élan\\tvital\\u200b"` becomes `"elan vital"`.
+    lower-cased; with `strip_accents` it is decomposed (NFD), and stripped of nonspacing
+    marks. With both, `"Élan\\tvital\\u200b"` becomes `"elan vital"`.
 
     Args:
         texts: string, of any shape.
         lower_case: as the vocabulary was learned.
+        strip_accents: likewise; None: as `lower_case`, which the original does.
 
     Returns:
         String of the same shape, valid UTF-8.
@@ -50,10 +53,12 @@ def normalize(texts: tf.Tensor, lower_case: bool) -> tf.Tensor:
     flat = tf.strings.regex_replace(tf.reshape(texts, [-1]), r"[\t\n\r]", " ")
     # Plain texts, most of an English corpus, pass in a fifth of the time.
     other = ~is_plain(flat)
+    if strip_accents is None:
+        strip_accents = lower_case
     normalized = _replace_rows(
         tf.strings.lower(flat) if lower_case else flat,
         other,
-        _normalize_unicode(tf.boolean_mask(flat, other), lower_case),
+        _normalize_unicode(tf.boolean_mask(flat, other), lower_case, strip_accents),
     )
     return tf.reshape(normalized, tf.shape(texts))
 
@@ -87,7 +92,9 @@ def separate_words(normalized: tf.Tensor) -> tf.Tensor:
     return tf.strings.regex_replace(normalized, _SEPARATE, r" \0 ")
 
 
-def _normalize_unicode(texts: tf.Tensor, lower_case: bool) -> tf.Tensor:
+def _normalize_unicode(
+    texts: tf.Tensor, lower_case: bool, strip_accents: bool
+) -> tf.Tensor:
     invalid = ~tf.strings.regex_full_match(texts, _VALID_UTF8)
     decoded = tf.strings.unicode_transcode(
         tf.boolean_mask(texts, invalid), "UTF-8", "UTF-8", errors="ignore"
@@ -98,8 +105,9 @@ def _normalize_unicode(texts: tf.Tensor, lower_case: bool) -> tf.Tensor:
     if lower_case:
         # ASCII first: the op for Unicode follows the locale of the process, and a
         # Turkish one would make a dotless i of every I. The other rules that a
-        # locale changes concern marks, which are stripped below.
+        # locale changes concern marks, which are mostly stripped below.
         texts = tf.strings.lower(tf.strings.lower(texts), encoding="utf-8")
+    if strip_accents:
         texts = text.normalize_utf8(texts, "NFD")
         texts = tf.strings.regex_replace(texts, r"\p{Mn}+", "")
     return texts

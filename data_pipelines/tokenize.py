@@ -28,12 +28,17 @@ class TokenizeOptions:
     lower_case: bool = cli.option(
         True, "take away capitals and accents, as an uncased vocabulary expects"
     )
+    strip_accents: bool | None = cli.option(
+        None, "take away accents. Default: as lower_case"
+    )
 
 
 def tokenize(options: TokenizeOptions) -> None:
     """Reads stdin to its end, any bytes, and writes the ids to stdout."""
     vocabulary = Vocabulary.from_file(options.vocab_file)
-    tokenizer = WordPieceTokenizer(vocabulary, options.lower_case)
+    tokenizer = WordPieceTokenizer(
+        vocabulary, options.lower_case, options.strip_accents
+    )
     to_ids = tf.function(
         tokenizer.tokenize, input_signature=[tf.TensorSpec([None], tf.string)]
     )

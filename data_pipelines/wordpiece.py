@@ -25,17 +25,25 @@ class WordPieceTokenizer(tf.Module):
 
     Args:
         vocabulary: the pieces.
-        lower_case: whether capitals and accents are taken away first, as the
-            vocabulary was learned.
+        lower_case: whether capitals are taken away first, as the vocabulary was
+            learned.
+        strip_accents: whether accents are; None: as `lower_case`, which the original
+            does.
 
     Reference:
         Song et al., Fast WordPiece Tokenization (2021), for the op.
     """
 
-    def __init__(self, vocabulary: Vocabulary, lower_case: bool) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        lower_case: bool,
+        strip_accents: bool | None = None,
+    ) -> None:
         super().__init__(name="wordpiece_tokenizer")
         self.vocabulary = vocabulary
         self.lower_case = lower_case
+        self.strip_accents = strip_accents
         # Eager constants, so that every function made of them refers to one copy.
         with tf.init_scope(), tf.device("CPU"):
             # It splits at white space, punctuation and ideographs by itself. Its
@@ -104,7 +112,7 @@ class WordPieceTokenizer(tf.Module):
                 f"Received texts of shape {texts.shape}, expected a vector of "
                 "strings, one text each: reshape them with tf.reshape(texts, [-1])."
             )
-        return normalize(texts, self.lower_case)
+        return normalize(texts, self.lower_case, self.strip_accents)
 
     def _tokenize_normalized(
         self, normalized: tf.Tensor
@@ -177,7 +185,9 @@ class WordPieceTokenizer(tf.Module):
         distinct, which = tf.unique(characters.values)
         encoded = tf.strings.unicode_encode(distinct[:, tf.newaxis], "UTF-8")
         original_sizes = tf.strings.length(encoded)
-        sizes = tf.strings.length(normalize(encoded, self.lower_case))
+        sizes = tf.strings.length(
+            normalize(encoded, self.lower_case, self.strip_accents)
+        )
         # The end of each character in all normalised texts laid end to end.
         borders = tf.cumsum(tf.gather(sizes, which))  # (characters,)
         text_starts = tf.gather(tf.pad(borders, [[1, 0]]), characters.row_starts())

@@ -58,6 +58,7 @@ def encoder_only(checkpoint: Checkpoint) -> Checkpoint:
         description=Description(
             PRETRAINING,
             checkpoint.description.lower_case,
+            strip_accents=checkpoint.description.strip_accents,
             head=pretraining_head(mlm_head=False),
         ),
         weights=Tensors(

@@ -1,5 +1,6 @@
-"""All formats, and how a model in one of them is recognised."""
+"""All formats: how a model in one of them is recognised, read and written."""
 
+import dataclasses
 import posixpath
 
 import tensorflow as tf
@@ -11,11 +12,13 @@ from bert_tf.checkpoints import (
     keras_hub,
     model_folder,
     model_garden,
+    record,
 )
+from bert_tf.checkpoints.checkpoint import Checkpoint
 from bert_tf.checkpoints.json_file import read_json
 
 # From a path, or a preset's name, to a checkpoint.
-READERS = {
+_READERS = {
     "bert_tf": model_folder.read,
     "google": google.read,
     "model_garden": model_garden.read,
@@ -23,7 +26,7 @@ READERS = {
     "keras_hub": keras_hub.read,
 }
 # From a checkpoint to a new folder.
-WRITERS = {
+_WRITERS = {
     "bert_tf": model_folder.write,
     "google": google.write,
     "hugging_face": hugging_face.write,
@@ -31,6 +34,40 @@ WRITERS = {
 }
 
 _DOWNLOADS = ("hf://", "kaggle://")
+
+
+def read(source: str) -> tuple[str, Checkpoint]:
+    """The format of a model, and the model.
+
+    Args:
+        source: a folder, a checkpoint's prefix, or a preset's name.
+
+    Raises:
+        FileNotFoundError: nothing of any format is there.
+        ValueError: the model is broken, or of a kind that ours cannot compute.
+    """
+    source_format = recognise(source)
+    checkpoint = _READERS[source_format](source)
+    folder = source if tf.io.gfile.isdir(source) else posixpath.dirname(source)
+    description = record.completed(folder, checkpoint.description)
+    return source_format, dataclasses.replace(checkpoint, description=description)
+
+
+def write(checkpoint: Checkpoint, folder: str, output_format: str) -> None:
+    """Writes a model into a new folder.
+
+    Raises:
+        ValueError: there is no such format, or it cannot hold the model.
+    """
+    if output_format not in _WRITERS:
+        raise ValueError(
+            f"Received output_format={output_format!r}. Expected one of "
+            f"{list(_WRITERS)}."
+        )
+    _WRITERS[output_format](checkpoint, folder)
+    # What was written is read at once: the format holds it, or the record does.
+    as_read = _READERS[output_format](folder).description
+    record.write(folder, checkpoint.description, as_read)
 
 
 def recognise(source: str) -> str:

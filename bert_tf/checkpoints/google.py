@@ -14,7 +14,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from bert_tf.checkpoints.casing import is_lower_cased
 from bert_tf.checkpoints.checkpoint import (
     GOOGLE_FIELDS,
     Checkpoint,
@@ -23,6 +22,7 @@ from bert_tf.checkpoints.checkpoint import (
     unusual,
     weight_shapes,
 )
+from bert_tf.checkpoints.foreign_vocabulary import is_lower_cased
 from bert_tf.checkpoints.json_file import read_json
 from bert_tf.checkpoints.weight_table import (
     Row,
@@ -172,6 +172,8 @@ def config_to_google(config: BertConfig, description: Description) -> dict[str, 
     others = unusual(config, description)
     if config.hidden_act not in ("gelu_tanh", "relu"):
         others["hidden_act"] = config.hidden_act
+    if description.strip_accents not in (None, description.lower_case):
+        others["strip_accents"] = description.strip_accents
     if others:
         raise ValueError(
             f"Received a model with {others}, which google-research/bert cannot "

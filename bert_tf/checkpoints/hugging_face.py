@@ -63,7 +63,7 @@ def read(folder: str) -> Checkpoint:
     kind = _kind(values, family)
     table = rows(family, kind)
     theirs = {row.ours: row.theirs for row in table}
-    vocabulary, lower_case = hugging_face_tokenizer.read(folder)
+    vocabulary, lower_case, strip_accents = hugging_face_tokenizer.read(folder)
     tensors = open_tensors(folder)
     stored = {
         _name(name, family): name
@@ -99,6 +99,7 @@ def read(folder: str) -> Checkpoint:
             lower_case,
             sentence_task=task if is_there("sentence_head/kernel") else None,
             head=pretraining_head(is_there("mlm_head/transform/kernel")),
+            strip_accents=strip_accents,
             sentence_vector=sentence_vector,
         )
     else:
@@ -106,6 +107,7 @@ def read(folder: str) -> Checkpoint:
         description = Description(
             kind,
             lower_case,
+            strip_accents=strip_accents,
             head=_head(kind, labels),
             encoding=default_encoding(kind, config.max_sequence_length, labels),
         )
@@ -151,7 +153,10 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
     files = {
         CONFIG: json.dumps(values, indent=2).encode() + b"\n",
         **hugging_face_tokenizer.files(
-            checkpoint.vocabulary, description.lower_case, config.max_sequence_length
+            checkpoint.vocabulary,
+            description.lower_case,
+            description.strip_accents,
+            config.max_sequence_length,
         ),
     }
     if description.sentence_vector is not None:
@@ -262,6 +267,7 @@ def _head(kind: str, labels: Sequence[str] | None) -> dict[str, Any]:
     if kind == "span_qa":
         return {}
     if kind == "multiple_choice":
-        # The number of choices is that of the data, and stands in no file.
+        # The number of choices is that of the data, and stands in no file: whoever
+        # converts says it.
         return {"num_choices": 2}
     return {"num_outputs": 1 if labels is None else len(labels)}

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from bert_tf.checkpoints.casing import is_lower_cased
+from bert_tf.checkpoints.foreign_vocabulary import is_lower_cased, restored
 from bert_tf.checkpoints.json_file import read_json_if_any
 from data_pipelines.vocabulary import CLS, MASK, PAD, SEP, UNK, Vocabulary
 
@@ -14,8 +14,8 @@ _VOCABULARY, _TOKENIZER = "vocab.txt", "tokenizer.json"
 _CONFIG = "tokenizer_config.json"
 
 
-def read(folder: str) -> tuple[Vocabulary, bool]:
-    """The pieces, and whether texts are lower-cased.
+def read(folder: str) -> tuple[Vocabulary, bool, bool | None]:
+    """The pieces, whether texts are lower-cased, and accents taken away (None: too).
 
     Raises:
         FileNotFoundError: there is no vocabulary.
@@ -42,12 +42,10 @@ def read(folder: str) -> tuple[Vocabulary, bool]:
     chinese = settings.get(
         "tokenize_chinese_chars", normalizer.get("handle_chinese_chars", True)
     )
-    if stripped not in (None, lower_case) or not chinese:
+    if not chinese:
         raise ValueError(
-            f"The tokenizer in {folder} has strip_accents={stripped} and "
-            f"tokenize_chinese_chars={chinese}. Expected accents to go with capital "
-            f"letters (here {lower_case}) and Chinese characters to stand alone: other "
-            "texts would become other pieces."
+            f"The tokenizer in {folder} has tokenize_chinese_chars=false. Expected "
+            "Chinese characters to stand alone: other texts would become other pieces."
         )
     added = list(read_json_if_any(posixpath.join(folder, "added_tokens.json")))
     added += [token["content"] for token in tokenizer.get("added_tokens", ())]
@@ -62,11 +60,14 @@ def read(folder: str) -> tuple[Vocabulary, bool]:
             f"{_VOCABULARY} and {_TOKENIZER} in {folder} do not hold the same pieces. "
             "Expected the vocabulary of the model in both: remove the one that is not."
         )
-    return vocabulary, bool(lower_case)
+    return vocabulary, bool(lower_case), None if stripped == lower_case else stripped
 
 
 def files(
-    vocabulary: Vocabulary, lower_case: bool, max_length: int
+    vocabulary: Vocabulary,
+    lower_case: bool,
+    strip_accents: bool | None,
+    max_length: int,
 ) -> dict[str, bytes]:
     """What a folder holds of a tokenizer, by file name."""
     names = {"unk": UNK, "sep": SEP, "pad": PAD, "cls": CLS, "mask": MASK}
@@ -74,7 +75,7 @@ def files(
     settings = {
         "tokenizer_class": "BertTokenizer",
         "do_lower_case": lower_case,
-        "strip_accents": None,
+        "strip_accents": strip_accents,
         "tokenize_chinese_chars": True,
         "model_max_length": max_length,
         **special,
@@ -102,4 +103,4 @@ def _vocabulary(tokenizer: dict[str, Any], folder: str) -> Vocabulary:
             f"The ids of the vocabulary in {folder} have gaps. Expected 0 to "
             f"{len(tokens) - 1}, each once."
         )
-    return Vocabulary(tuple(tokens))
+    return restored(tokens)

@@ -4,6 +4,7 @@ BertBackbone, BertMaskedLM and BertTextClassifier, read and written by KerasHub 
 Of a preset that it finds by name, the backbone.
 """
 
+import dataclasses
 import os
 from typing import Any
 
@@ -16,6 +17,7 @@ from bert_tf.checkpoints.checkpoint import (
     unusual,
     weight_shapes,
 )
+from bert_tf.checkpoints.foreign_vocabulary import has_accents, restored
 from bert_tf.checkpoints.json_file import read_json
 from bert_tf.checkpoints.weight_table import (
     Row,
@@ -82,9 +84,12 @@ def read(preset: str) -> Checkpoint:
         model = getattr(models, task).from_preset(preset, preprocessor=None)
         backbone = model.backbone
     tokenizer = models.BertTokenizer.from_preset(preset)
-    vocabulary = Vocabulary(tuple(tokenizer.get_vocabulary()))
+    vocabulary = restored(tokenizer.get_vocabulary())
     config = _config(backbone.get_config())
-    description = _description(task, model, bool(tokenizer.lowercase))
+    description = dataclasses.replace(
+        _description(task, model, bool(tokenizer.lowercase)),
+        strip_accents=_strip_accents(tokenizer, vocabulary),
+    )
     variables = {w.path: w for w in _weights(model)}
     weights = weights_in(rows(description), weight_shapes(config, description), config)
     return Checkpoint(
@@ -108,7 +113,13 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
     _check(config, description)
     weights = weights_in(rows(description), weight_shapes(config, description), config)
     tokenizer = models.BertTokenizer(
-        vocabulary=list(checkpoint.vocabulary.tokens), lowercase=description.lower_case
+        vocabulary=list(checkpoint.vocabulary.tokens),
+        lowercase=description.lower_case,
+        strip_accents=(
+            description.lower_case
+            if description.strip_accents is None
+            else description.strip_accents
+        ),
     )
     backbone = models.BertBackbone(
         vocabulary_size=config.vocab_size,
@@ -174,6 +185,18 @@ def _task_class(preset: str) -> str | None:
             "BertTextClassifier."
         )
     return name
+
+
+def _strip_accents(tokenizer: Any, vocabulary: Vocabulary) -> bool | None:
+    """Whether accents are taken away; None: as capital letters are.
+
+    Their tokenizer leaves accents unless it is told, in the presets of Google's uncased
+    models too, whose vocabularies have no accents: there, Google's rule stands.
+    """
+    found = bool(tokenizer.strip_accents)
+    if found == tokenizer.lowercase or not (found or has_accents(vocabulary)):
+        return None
+    return found
 
 
 def _config(values: dict[str, Any]) -> BertConfig:

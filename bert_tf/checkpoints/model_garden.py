@@ -13,8 +13,8 @@ import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from bert_tf.checkpoints import google
-from bert_tf.checkpoints.casing import is_lower_cased
 from bert_tf.checkpoints.checkpoint import Checkpoint, pretraining_head, weight_shapes
+from bert_tf.checkpoints.foreign_vocabulary import is_lower_cased
 from bert_tf.checkpoints.weight_table import Row, dense, norm, to_ours, weights_in
 from bert_tf.config import BertConfig
 from bert_tf.model_dir import CONFIG, VOCABULARY, Description

@@ -22,7 +22,7 @@ def read(folder: str) -> tuple[str, SentenceVector]:
     Raises:
         ValueError: a step is not known here; it is named.
     """
-    modules = read_json(os.path.join(folder, MODULES))
+    modules = read_json(os.path.join(folder, MODULES), list)
     kinds = [module["type"].rpartition(".")[2] for module in modules]
     if kinds not in (
         ["Transformer", "Pooling"],

@@ -1,4 +1,3 @@
-import pathlib
 import random
 
 import numpy as np
@@ -12,8 +11,9 @@ from bert_tf.baselines import (
     tfidf_linear,
 )
 from bert_tf.metrics.classification import scores
+from tests.shared import SHARED
 
-GLUE = pathlib.Path(__file__).parents[2].parent / "shared" / "data" / "glue"
+GLUE = SHARED / "glue"
 
 
 def lines(path):

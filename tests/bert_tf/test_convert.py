@@ -55,9 +55,28 @@ def test_the_encoder_alone_and_another_casing(tmp_path):
     }
 
 
+def test_the_number_of_choices(tmp_path, capsys):
+    description = model_dir.Description(
+        "multiple_choice",
+        True,
+        head={"num_choices": 2},
+        encoding={"max_length": 24, "group_size": 2},
+    )
+    checkpoint_of(description, tmp_path / "two")
+    options = ConvertOptions(
+        source=str(tmp_path / "two"), output_dir=str(tmp_path / "four"), num_choices=4
+    )
+    convert.convert(options)
+    assert "lower_case=True, 4 choices" in capsys.readouterr().out
+    loaded = model_dir.load(str(tmp_path / "four"))
+    assert loaded.encoding.group_size == 4
+    assert loaded.model.num_choices == 4
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"num_choices": 4}, "for a model of the kind pretraining. Expected 2 or more"),
         ({"output_format": "model_garden"}, "Received output_format='model_garden'"),
         ({"output_format": "keras_hub"}, "which KerasHub's BERT cannot compute"),
         ({"output_dir": "ours"}, "exists already and is never written over"),

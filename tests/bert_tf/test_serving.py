@@ -41,7 +41,7 @@ def folder(tmp_path_factory):
 
 def text_model(folder, **arguments):
     loaded = model_dir.load(folder)
-    return TextModel(loaded.model, loaded.vocabulary, True, **arguments)
+    return TextModel(loaded.model, loaded.tokenizer, **arguments)
 
 
 def row_by_hand(text, vocabulary=VOCABULARY, room=22):

@@ -286,12 +286,40 @@ def test_a_damaged_folder_is_noticed(corpus, tmp_path):
 
 def test_check_vocabulary(corpus, tmp_path):
     manifest = create_pretraining_data(output_dir=str(tmp_path / "out"), **corpus)
-    program.check_vocabulary(manifest, VOCABULARY, True)
+    program.check_vocabulary(manifest, VOCABULARY)
     other = Vocabulary((*VOCABULARY.tokens, "the"))
     with pytest.raises(ValueError, match="another vocabulary: theirs has 58 pieces"):
-        program.check_vocabulary(manifest, other, True)
+        program.check_vocabulary(manifest, other)
     with pytest.raises(ValueError, match="received lower_case=False"):
-        program.check_vocabulary(manifest, VOCABULARY, False)
+        program.check_casing(manifest, False)
+
+
+def test_accents_stay_if_asked(corpus, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("Été\n", encoding="utf-8")
+    vocabulary = Vocabulary((*VOCABULARY.tokens, "été", "ete"))
+    (tmp_path / "vocab.txt").write_bytes(vocabulary.to_bytes())
+    arguments = {**corpus, "input_files": [str(text)], "holdout_fraction": 0.0}
+    for strip_accents, piece in ((False, "été"), (None, "ete")):
+        out = str(tmp_path / f"records_{strip_accents}")
+        manifest = create_pretraining_data(
+            output_dir=out, strip_accents=strip_accents, **arguments
+        )
+        (record,) = tf.data.TFRecordDataset(program.record_files(out))
+        ids = tf.train.Example.FromString(record.numpy()).features.feature["token_ids"]
+        assert list(ids.int64_list.value) == [vocabulary.tokens.index(piece)]
+        program.check_casing(manifest, True, strip_accents)
+        other = None if strip_accents is False else False
+        with pytest.raises(ValueError, match="made with lower_case=True and strip_acc"):
+            program.check_casing(manifest, True, other)
+
+
+def test_records_of_before_accents_could_stay(corpus, tmp_path):
+    out = tmp_path / "out"
+    manifest = create_pretraining_data(output_dir=str(out), **corpus)
+    older = {name: v for name, v in manifest.items() if name != "strip_accents"}
+    (out / "manifest.json").write_text(json.dumps(older))
+    program.check_casing(program.read_manifest(str(out)), True)
 
 
 def test_bad_input(corpus, tmp_path):

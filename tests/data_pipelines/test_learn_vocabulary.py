@@ -293,6 +293,8 @@ def test_lower_case(tmp_path):
     assert "##é" not in uncased
     cased = learn(input_files, 100, lower_case=False).tokens
     assert {"S", "É", "##é"} <= set(cased)
+    accented = learn(input_files, 100, strip_accents=False).tokens
+    assert {"s", "é", "##é"} <= set(accented) and "É" not in accented
 
 
 def test_ideographs_are_words(tmp_path):

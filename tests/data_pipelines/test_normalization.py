@@ -1,3 +1,4 @@
+import itertools
 import random
 import sys
 import unicodedata
@@ -45,6 +46,23 @@ def test_table(original, cased, uncased):
         assert normalized == tf.compat.as_bytes(expected)
 
 
+@pytest.mark.parametrize(
+    ("original", "lower_only", "strip_only"),
+    [
+        ("PLAIN", "plain", "PLAIN"),
+        ("Über Élan", "über élan", "Uber Elan"),
+        ("E\u0301", "e\u0301", "E"),
+        ("İ", "i\u0307", "I"),
+        ("Άλφα", "άλφα", "Αλφα"),
+        ("Й が 한", "й が 한", "И か \u1112\u1161\u11ab"),
+    ],
+)
+def test_accents_without_capitals(original, lower_only, strip_only):
+    texts = tf.constant([original])
+    found = [normalize(texts, lower, not lower).numpy()[0] for lower in (True, False)]
+    assert found == [lower_only.encode(), strip_only.encode()]
+
+
 @pytest.mark.parametrize("shape", [[], [0], [3], [2, 0], [2, 3, 2]])
 def test_shape_is_kept(shape):
     texts = tf.fill(shape, "Éa")
@@ -73,10 +91,12 @@ def test_invalid_bytes_are_dropped_as_python_drops_them():
 
 def test_every_assigned_character_between_letters():
     """The rules, character by character, for all of Unicode that Python knows."""
-    for lower_case in (False, True):
-        reference = ReferenceTokenizer(SPECIAL_TOKENS, lower_case)
+    for lower_case, strip_accents in itertools.product((False, True), repeat=2):
+        reference = ReferenceTokenizer(SPECIAL_TOKENS, lower_case, strip_accents)
         texts = [f"a{character}b" for character in ASSIGNED]
-        words = separate_words(normalize(tf.constant(texts), lower_case)).numpy()
+        words = separate_words(
+            normalize(tf.constant(texts), lower_case, strip_accents)
+        ).numpy()
         differing = [
             character
             for character, text, ours in zip(ASSIGNED, texts, words, strict=True)

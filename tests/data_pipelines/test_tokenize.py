@@ -42,6 +42,11 @@ def test_cased(monkeypatch, vocab_file):
     assert output == b"5 6 7 9\n\n\n8 6 7 10\n9\n5\n5\n"
 
 
+def test_lower_case_with_accents(monkeypatch, vocab_file):
+    output = answer(monkeypatch, LINES, vocab_file=vocab_file, strip_accents=False)
+    assert output == b"5 6 7 9\n\n\n5 6 7 10\n9\n5\n5\n"
+
+
 def test_no_lines(monkeypatch, vocab_file):
     assert answer(monkeypatch, b"", vocab_file=vocab_file) == b""
 

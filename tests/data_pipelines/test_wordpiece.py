@@ -7,7 +7,6 @@ import random
 import subprocess
 import sys
 import unicodedata
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,11 +16,7 @@ from data_pipelines.normalization import normalize
 from data_pipelines.vocabulary import SPECIAL_TOKENS, Vocabulary
 from data_pipelines.wordpiece import WordPieceTokenizer
 from tests.reference.wordpiece import ReferenceTokenizer
-
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-needs_shared = pytest.mark.skipif(
-    not SHARED.exists(), reason=f"the shared data are not at {SHARED}"
-)
+from tests.shared import SHARED, needs_shared
 
 SMALL = Vocabulary(
     (
@@ -91,25 +86,25 @@ def published(name):
 
 
 @functools.cache
-def tokenizers(vocabulary, lower_case):
+def tokenizers(vocabulary, lower_case, strip_accents=None):
     return (
-        WordPieceTokenizer(vocabulary, lower_case),
-        ReferenceTokenizer(vocabulary.tokens, lower_case),
+        WordPieceTokenizer(vocabulary, lower_case, strip_accents),
+        ReferenceTokenizer(vocabulary.tokens, lower_case, strip_accents),
     )
 
 
 @functools.cache
-def traced(vocabulary, lower_case):
+def traced(vocabulary, lower_case, strip_accents=None):
     """Our `tokenize` as a graph, for batches of any size."""
-    ours, _ = tokenizers(vocabulary, lower_case)
+    ours, _ = tokenizers(vocabulary, lower_case, strip_accents)
     return tf.function(
         ours.tokenize, input_signature=[tf.TensorSpec([None], tf.string)]
     )
 
 
-def assert_same(vocabulary, lower_case, texts):
-    _, reference = tokenizers(vocabulary, lower_case)
-    rows = traced(vocabulary, lower_case)(tf.constant(texts)).to_list()
+def assert_same(vocabulary, lower_case, texts, strip_accents=None):
+    _, reference = tokenizers(vocabulary, lower_case, strip_accents)
+    rows = traced(vocabulary, lower_case, strip_accents)(tf.constant(texts)).to_list()
     differing = [
         (text, row, expected)
         for text, row in zip(texts, rows, strict=True)
@@ -220,6 +215,14 @@ def test_hard_and_random_texts_with_published_vocabularies(name, lower_case):
     assert_same(published(name), lower_case, hard + random_texts(20_000, seed=11))
 
 
+@needs_shared
+@pytest.mark.parametrize("lower_case", [True, False])
+def test_accents_without_capitals(lower_case):
+    """Casings that the original has not; `chinese` has pieces with accents."""
+    texts = HARD + random_texts(5_000, seed=13)
+    assert_same(published("chinese"), lower_case, texts, strip_accents=not lower_case)
+
+
 def corpus(names):
     """Batches of paragraphs, as bytes."""
     for name in names:
@@ -282,9 +285,9 @@ def test_whole_corpora(capsys):
     assert size > 300_000_000
 
 
-def check_offsets(vocabulary, lower_case, texts):
+def check_offsets(vocabulary, lower_case, texts, strip_accents=None):
     """Properties of every text; the pieces that their span does not give alone."""
-    tokenizer, _ = tokenizers(vocabulary, lower_case)
+    tokenizer, _ = tokenizers(vocabulary, lower_case, strip_accents)
     texts = [tf.compat.as_bytes(text) for text in texts]
     ids, starts, ends = tf.function(tokenizer.tokenize_with_offsets)(tf.constant(texts))
     assert ids.to_list() == tokenizer.tokenize(tf.constant(texts)).to_list()
@@ -305,7 +308,7 @@ def check_offsets(vocabulary, lower_case, texts):
             if i != vocabulary.unk_id:
                 spans.append(text[start:end])
                 pieces.append(vocabulary.tokens[i].removeprefix("##"))
-    again = normalize(tf.constant(spans, tf.string), lower_case).numpy()
+    again = normalize(tf.constant(spans, tf.string), lower_case, strip_accents).numpy()
     return [
         (piece, span)
         for piece, span, text in zip(pieces, spans, again, strict=True)
@@ -334,10 +337,11 @@ def test_offsets_of_a_table():
 
 @needs_shared
 @pytest.mark.parametrize("lower_case", [True, False])
-def test_offsets_of_hard_and_random_texts(lower_case):
-    differing = check_offsets(SMALL, lower_case, HARD)
+@pytest.mark.parametrize("strip_accents", [True, False])
+def test_offsets_of_hard_and_random_texts(lower_case, strip_accents):
+    differing = check_offsets(SMALL, lower_case, HARD, strip_accents)
     differing += check_offsets(
-        published("chinese"), lower_case, random_texts(5_000, seed=12)
+        published("chinese"), lower_case, random_texts(5_000, seed=12), strip_accents
     )
     # The vowel of a Hangul syllable is a piece, but has no bytes of its own.
     differing = [

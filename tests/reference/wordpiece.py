@@ -51,9 +51,15 @@ class _CleanTable(dict):
 
 
 class ReferenceTokenizer:
-    def __init__(self, tokens: tuple[str, ...], lower_case: bool):
+    def __init__(
+        self,
+        tokens: tuple[str, ...],
+        lower_case: bool,
+        strip_accents: bool | None = None,
+    ):
         self.tokens = tokens
         self.lower_case = lower_case
+        self.strip_accents = lower_case if strip_accents is None else strip_accents
         self._ids = {token: index for index, token in enumerate(tokens)}
         self._clean = _CleanTable()
         # A chunk between spaces gives the same ids wherever it stands.
@@ -76,7 +82,9 @@ class ReferenceTokenizer:
 
     def _split(self, chunk: str) -> list[str]:
         if self.lower_case:
-            decomposed = unicodedata.normalize("NFD", chunk.lower())
+            chunk = chunk.lower()
+        if self.strip_accents:
+            decomposed = unicodedata.normalize("NFD", chunk)
             chunk = "".join(c for c in decomposed if unicodedata.category(c) != "Mn")
         return "".join(f" {c} " if is_punctuation(c) else c for c in chunk).split()
 

@@ -1,7 +1,6 @@
 """Checkpoints of google-research/bert: a published one, and those of TF1's Saver."""
 
 import json
-import pathlib
 import re
 
 import numpy as np
@@ -12,11 +11,9 @@ from bert_tf.checkpoints import google
 from bert_tf.model_dir import Description
 from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of, our_model
 from tests.reference import google_bert
+from tests.shared import SHARED, needs_shared
 
-TINY = pathlib.Path(__file__).parents[3].parent / "shared/data/tiny_tf1_checkpoint"
-needs_tiny = pytest.mark.skipif(
-    not TINY.exists(), reason="needs shared/data/tiny_tf1_checkpoint beside the project"
-)
+TINY = SHARED / "tiny_tf1_checkpoint"
 KINDS = {
     "pretraining": Description("pretraining", True, sentence_task="next_sentence"),
     "mlm": Description("pretraining", True),
@@ -81,7 +78,7 @@ def assert_equals_the_reference(model, variables, config):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-@needs_tiny
+@needs_shared
 def test_a_published_checkpoint(tmp_path):
     checkpoint = google.read(str(TINY))
     config = json.loads((TINY / "bert_config.json").read_text())

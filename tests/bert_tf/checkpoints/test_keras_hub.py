@@ -4,9 +4,13 @@ import keras
 import keras_hub
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from bert_tf import convert, model_dir
+from bert_tf.checkpoints import hugging_face
 from bert_tf.checkpoints import keras_hub as format_of_keras_hub
 from bert_tf.checkpoints.formats import recognise
+from bert_tf.convert import ConvertOptions
 from bert_tf.model_dir import Description
 from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of, our_model
 from tests.bert_tf.models import VOCABULARY, randomize
@@ -81,6 +85,39 @@ def test_the_same_numbers_there_and_back(tmp_path, task):
 
     format_of_keras_hub.write(checkpoint, str(tmp_path / "written"))
     assert_same(format_of_keras_hub.read(str(tmp_path / "written")), checkpoint)
+
+
+def test_a_folder_of_hugging_face_by_their_loader(tmp_path):
+    """As `hf://` names are read: downloaded, it is such a folder."""
+    description = Description("pretraining", True, head={"mlm_head": False})
+    # The activation and the initialisation that their loader gives to all.
+    checkpoint = checkpoint_of(
+        description,
+        tmp_path / "ours",
+        hidden_act="gelu_tanh",
+        initializer_range=0.02,
+    )
+    hugging_face.write(checkpoint, str(tmp_path / "theirs"))
+    assert_same(format_of_keras_hub.read(str(tmp_path / "theirs")), checkpoint)
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(
+    "name", ["bert_tiny_en_uncased", "hf://google/bert_uncased_L-2_H-128_A-2"]
+)
+def test_a_name_that_is_downloaded(tmp_path, name):
+    convert.convert(ConvertOptions(source=name, output_dir=str(tmp_path / "ours")))
+    ours = model_dir.load(str(tmp_path / "ours"))
+    theirs = models.BertBackbone.from_preset(name)
+    ids = ours.tokenizer.tokenize(tf.constant(["The cafe sat on the mat."])).to_tensor()
+    inputs = {
+        "token_ids": ids,
+        "segment_ids": tf.zeros_like(ids),
+        "padding_mask": tf.ones_like(ids),
+    }
+    found, expected = ours.model.encoder(inputs), theirs(inputs)
+    for output in ("sequence_output", "pooled_output"):
+        np.testing.assert_allclose(found[output], expected[output], atol=1e-5)
 
 
 @pytest.mark.parametrize(

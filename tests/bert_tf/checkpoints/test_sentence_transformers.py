@@ -47,8 +47,7 @@ def test_vectors(tmp_path, pooling, normalize):
     loaded = model_dir.load(str(tmp_path / "again"))
     text_model = TextModel(
         loaded.model,
-        loaded.vocabulary,
-        True,
+        loaded.tokenizer,
         sentence_vector=loaded.description.sentence_vector,
     )
     found = text_model.embed(tf.constant(TEXTS))

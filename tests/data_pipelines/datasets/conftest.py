@@ -1,13 +1,11 @@
 import gzip
 import json
-import pathlib
 
 import pytest
 
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.sources import Files, Reading
-
-SHARED = pathlib.Path(__file__).parents[3].parent / "shared" / "data"
+from tests.shared import SHARED
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 import itertools
-import pathlib
 
 import numpy as np
 import pytest
@@ -11,8 +10,8 @@ from data_pipelines.tasks.span_qa import SpanQAEncoding
 from data_pipelines.vocabulary import Vocabulary
 from data_pipelines.wordpiece import WordPieceTokenizer
 from tests.data_pipelines.tasks.texts import TOKENIZER, values, written
+from tests.shared import SHARED
 
-DATA = pathlib.Path(__file__).parents[3].parent / "shared" / "data"
 ENCODING = SpanQAEncoding(TOKENIZER, max_length=10, stride=3, max_question_length=2)
 
 
@@ -180,13 +179,13 @@ def test_each_token_may_start_an_answer_in_one_window():
 
 def test_answers_of_squad():
     """The tokens of real answers, whatever windows they are in, spell them."""
-    vocab_file = DATA / "vocab" / "uncased.txt"
-    if not (DATA / "squad" / "dev-v1.1.json").exists() or not vocab_file.exists():
-        pytest.skip(f"no SQuAD or no vocabulary in {DATA}")
+    vocab_file = SHARED / "vocab" / "uncased.txt"
+    if not (SHARED / "squad" / "dev-v1.1.json").exists() or not vocab_file.exists():
+        pytest.skip(f"no SQuAD or no vocabulary in {SHARED}")
     tokenizer = WordPieceTokenizer(Vocabulary.from_file(str(vocab_file)), True)
     encoding = SpanQAEncoding(tokenizer, 128, 64, 24)
     dataset = catalog.find("squad/v1.1")
-    read = catalog.read(dataset, "dev", str(DATA), ReadLog("dev"))
+    read = catalog.read(dataset, "dev", str(SHARED), ReadLog("dev"))
     questions = list(itertools.islice(read, 300))
     features, origin = encoding.encode(encoding.columns(questions))
     rest = {**values(features), **values(origin)}

@@ -1,0 +1,142 @@
+"""Texts become the ids that the peers give, after conversion in both directions."""
+
+import dataclasses
+import itertools
+import unicodedata
+
+import keras_hub
+import pytest
+import tensorflow as tf
+
+from bert_tf import model_dir
+from bert_tf.checkpoints import formats
+from bert_tf.checkpoints.checkpoint import Checkpoint, weight_shapes
+from bert_tf.model_dir import Description
+from bert_tf.tensors import Tensors
+from data_pipelines import corpus
+from data_pipelines.vocabulary import SPECIAL_TOKENS, Vocabulary
+from tests.bert_tf.models import small_config
+from tests.shared import SHARED, needs_shared
+
+# Lower case, accents taken away.
+CASINGS = [(True, None), (False, None), (True, False), (False, True)]
+TEXTS = [
+    "The cat sat, on the mat!",
+    "Über Straße naïve CAFÉ Ångström É e\u0301 İstanbul",
+    "Άλφα ΟΔΟΙ Йод 中文 かな が 한국어",
+    "a\u00a0b\u200bc\u00add\tx\r\ny $5^2 ~`<>|",
+    "",
+]
+
+
+def real_texts():
+    """The beginnings of English and Chinese articles."""
+    found = []
+    for folder in ("enwiki", "chinese/zhwiki"):
+        source, *_ = corpus.expand_sources([str(SHARED / folder / "*")])
+        articles = itertools.islice(corpus.read_documents(source), 300)
+        found += [article[:500] for article in articles]
+    return found
+
+
+def encoder(lower_case, strip_accents, vocabulary):
+    """A model whose weights are of no account here."""
+    config = dataclasses.replace(
+        small_config(), vocab_size=len(vocabulary), hidden_act="gelu_tanh"
+    )
+    description = Description(
+        model_dir.PRETRAINING,
+        lower_case,
+        head={"mlm_head": False},
+        strip_accents=strip_accents,
+    )
+    weights = Tensors(
+        weight_shapes(config, description), lambda name: tf.zeros(shapes[name]).numpy()
+    )
+    shapes = weights.shapes
+    return Checkpoint(config, vocabulary, description, weights)
+
+
+def our_ids(checkpoint, texts):
+    tokenizer = model_dir.make_tokenizer(checkpoint.description, checkpoint.vocabulary)
+    return tokenizer.tokenize(tf.constant(texts)).to_list()
+
+
+@needs_shared
+@pytest.mark.parametrize("name", ["uncased", "chinese"])
+@pytest.mark.parametrize(("lower_case", "strip_accents"), CASINGS)
+def test_hugging_face(tmp_path, name, lower_case, strip_accents):
+    transformers = pytest.importorskip(
+        "transformers", reason="needs transformers, of requirements-peers.txt"
+    )
+    vocabulary = Vocabulary.from_file(str(SHARED / "vocab" / f"{name}.txt"))
+    first = encoder(lower_case, strip_accents, vocabulary)
+    theirs = str(tmp_path / "theirs")
+    formats.write(first, theirs, "hugging_face")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(theirs)
+    texts = TEXTS + real_texts()
+    # Of Google's rules they lack two: special tokens that are written out are special
+    # to them, and a sigma at the end of a word is as any other.
+    expected = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    differing = [
+        (text, tokenizer.convert_ids_to_tokens(ids), found)
+        for text, ids, found in zip(texts, expected, our_ids(first, texts), strict=True)
+        if ids != found
+    ]
+    assert not differing
+
+    tokenizer.save_pretrained(theirs)
+    _, second = formats.read(theirs)
+    assert second.description == first.description
+    assert second.vocabulary == vocabulary
+
+
+def folds_as_it_lowers(text):
+    """Whether KerasHub, which folds case and compatible characters, does as Google."""
+    return unicodedata.normalize("NFKC", text.casefold()) == text.lower()
+
+
+@needs_shared
+@pytest.mark.parametrize("name", ["uncased", "chinese"])
+@pytest.mark.parametrize(("lower_case", "strip_accents"), CASINGS)
+def test_keras_hub(tmp_path, name, lower_case, strip_accents):
+    vocabulary = Vocabulary.from_file(str(SHARED / "vocab" / f"{name}.txt"))
+    first = encoder(lower_case, strip_accents, vocabulary)
+    theirs = str(tmp_path / "theirs")
+    formats.write(first, theirs, "keras_hub")
+    tokenizer = keras_hub.models.BertTokenizer.from_preset(theirs)
+    texts = real_texts()
+    if lower_case:
+        texts = [text for text in texts if folds_as_it_lowers(text)]
+    assert len(texts) > 200
+    expected = [list(map(int, tokenizer(text))) for text in texts]
+    assert our_ids(first, texts) == expected
+
+    _, second = formats.read(theirs)
+    assert second.description == first.description
+    assert second.vocabulary == vocabulary
+
+
+@pytest.mark.parametrize(
+    ("pieces", "lower_case", "strip_accents", "expected"),
+    [
+        (("a",), True, False, None),
+        (("a", "ä"), True, False, False),
+        (("a",), True, True, None),
+        (("a",), False, False, None),
+        (("a",), False, True, True),
+    ],
+)
+def test_accents_in_presets_of_keras_hub(
+    tmp_path, pieces, lower_case, strip_accents, expected
+):
+    """Those of Google's models do not take accents away, as Google did."""
+    vocabulary = Vocabulary((*SPECIAL_TOKENS, *pieces))
+    folder = str(tmp_path / "preset")
+    formats.write(encoder(lower_case, None, vocabulary), folder, "keras_hub")
+    keras_hub.models.BertTokenizer(
+        list(vocabulary.tokens), lowercase=lower_case, strip_accents=strip_accents
+    ).save_to_preset(folder)
+    _, found = formats.read(folder)
+    assert found.description.lower_case == lower_case
+    assert found.description.strip_accents == expected
