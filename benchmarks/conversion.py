@@ -32,6 +32,9 @@ class ConversionOptions:
         "large", "The size of the model."
     )
     vocab_size: int = cli.option(30_522, "Pieces of its vocabulary.")
+    formats: tuple[str, ...] = cli.option(
+        ("bert_tf", "google", "hugging_face", "keras_hub"), "There and back again."
+    )
 
 
 def measure(source: str, target: str, output_format: str) -> tuple[float, float]:
@@ -74,7 +77,7 @@ def main(options: ConversionOptions) -> None:
         )
         model_dir.save(ours, model, vocabulary, description, {})
         print("| conversion | seconds | GiB |\n|---|---|---|", flush=True)
-        for name in ("bert_tf", "google", "hugging_face", "keras_hub"):
+        for name in options.formats:
             theirs, back = (os.path.join(folder, f"{name}_{i}") for i in range(2))
             for source, target, output_format in (
                 (ours, theirs, name),

@@ -1,6 +1,7 @@
 """All formats: how a model in one of them is recognised, read and written."""
 
 import dataclasses
+import gc
 import posixpath
 
 import tensorflow as tf
@@ -65,6 +66,8 @@ def write(checkpoint: Checkpoint, folder: str, output_format: str) -> None:
             f"{list(_WRITERS)}."
         )
     _WRITERS[output_format](checkpoint, folder)
+    # Keras' models are cycles: one that was made to be written would stay in memory.
+    gc.collect()
     # What was written is read at once: the format holds it, or the record does.
     as_read = _READERS[output_format](folder).description
     record.write(folder, checkpoint.description, as_read)

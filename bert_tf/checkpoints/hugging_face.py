@@ -55,15 +55,18 @@ def read(folder: str) -> Checkpoint:
         ValueError: the model computes something that ours cannot, or its weights are
             not those of its config; each is named.
     """
-    sentence_vector = None
+    sentence_vector, lowers_texts = None, False
     if os.path.exists(os.path.join(folder, MODULES)):
         folder, sentence_vector = sentence_transformers.read(folder)
+        lowers_texts = sentence_transformers.lowers_texts(folder)
     values = read_json(os.path.join(folder, CONFIG))
     family = hugging_face_config.family(values)
     kind = _kind(values, family)
     table = rows(family, kind)
     theirs = {row.ours: row.theirs for row in table}
     vocabulary, lower_case, strip_accents = hugging_face_tokenizer.read(folder)
+    if lowers_texts and not lower_case:
+        lower_case, strip_accents = True, bool(strip_accents)
     tensors = open_tensors(folder)
     stored = {
         _name(name, family): name

@@ -8,7 +8,7 @@ from bert_tf.checkpoints.json_file import read_json, read_json_if_any
 from bert_tf.sentence_vector import SentenceVector
 
 MODULES = "modules.json"
-_POOLING, _LENGTH = "1_Pooling", "sentence_bert_config.json"
+_POOLING, _SETTINGS = "1_Pooling", "sentence_bert_config.json"
 _NAMES: dict[Literal["mean", "cls"], str] = {
     "mean": "pooling_mode_mean_tokens",
     "cls": "pooling_mode_cls_token",
@@ -42,12 +42,20 @@ def read(folder: str) -> tuple[str, SentenceVector]:
             f"The model in {folder} pools by {modes}. Expected one of "
             f"{list(_NAMES.values())}."
         )
-    length = read_json_if_any(os.path.join(model_folder, _LENGTH)).get("max_seq_length")
+    length = read_json_if_any(os.path.join(model_folder, _SETTINGS)).get(
+        "max_seq_length"
+    )
     if length is None:
         length = read_json(os.path.join(model_folder, "config.json"))[
             "max_position_embeddings"
         ]
     return model_folder, SentenceVector(known[0], "Normalize" in kinds, length)
+
+
+def lowers_texts(model_folder: str) -> bool:
+    """Whether texts are lower-cased before the tokenizer sees them."""
+    settings = read_json_if_any(os.path.join(model_folder, _SETTINGS))
+    return bool(settings.get("do_lower_case"))
 
 
 def files(vector: SentenceVector, width: int) -> dict[str, bytes]:
@@ -68,7 +76,7 @@ def files(vector: SentenceVector, width: int) -> dict[str, bytes]:
     return {
         MODULES: _bytes(modules),
         f"{_POOLING}/config.json": _bytes({"word_embedding_dimension": width, **modes}),
-        _LENGTH: _bytes(length),
+        _SETTINGS: _bytes(length),
     }
 
 

@@ -1,5 +1,6 @@
 """Folders of sentence-transformers: its vectors, computed by hand with PyTorch."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -97,6 +98,21 @@ def test_the_model_in_a_folder_of_its_own(tmp_path):
     (folder / "modules.json").write_text(json.dumps(modules))
     (inner / "1_Pooling").rename(folder / "1_Pooling")
     assert_same(hugging_face.read(str(folder)), first)
+
+
+@pytest.mark.parametrize(
+    ("lower_case", "expected"), [(True, (True, None)), (False, (True, False))]
+)
+def test_texts_that_are_lowered_before_the_tokenizer(tmp_path, lower_case, expected):
+    first = checkpoint(tmp_path / "ours", vector())
+    description = dataclasses.replace(first.description, lower_case=lower_case)
+    first = dataclasses.replace(first, description=description)
+    folder = tmp_path / "theirs"
+    hugging_face.write(first, str(folder))
+    file = folder / "sentence_bert_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "do_lower_case": True}))
+    found = hugging_face.read(str(folder)).description
+    assert (found.lower_case, found.strip_accents) == expected
 
 
 @pytest.mark.parametrize(
