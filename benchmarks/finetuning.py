@@ -36,7 +36,7 @@ from bert_tf import config as configs
 from bert_tf.config import BertConfig
 from bert_tf.optim.adamw import AdamW
 from bert_tf.tasks.classification import BertClassifier, ClassificationObjective
-from bert_tf.training import POLICIES, Trainer
+from bert_tf.trainer import POLICIES, Trainer
 from data_pipelines import cli, finetuning
 from data_pipelines.datasets import catalog
 from data_pipelines.datasets.read_log import ReadLog

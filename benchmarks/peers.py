@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from bert_tf.config import BertConfig
-from bert_tf.training import POLICIES
+from bert_tf.trainer import POLICIES
 
 
 def keras_hub_backbone(config: BertConfig, dtype: str) -> Any:

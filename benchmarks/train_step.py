@@ -34,7 +34,7 @@ from bert_tf.config import BertConfig
 from bert_tf.model_size import pretraining_step_flops
 from bert_tf.optim.adamw import AdamW
 from bert_tf.tasks.pretraining import BertPretrainer, PretrainingObjective
-from bert_tf.training import POLICIES, Trainer, matmul_flops_per_second
+from bert_tf.trainer import POLICIES, Trainer, matmul_flops_per_second
 from data_pipelines import cli
 
 

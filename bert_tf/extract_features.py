@@ -23,7 +23,7 @@ import tqdm
 
 from bert_tf import model_dir
 from bert_tf.text_vectors import TextVectorizer, layers_of
-from bert_tf.training import POLICIES
+from bert_tf.trainer import POLICIES
 from bert_tf.vector_files import Layout, check_new, open_writer, remove_unfinished
 from data_pipelines import cli
 from data_pipelines.datasets.examples import TextExample

@@ -22,7 +22,8 @@ from bert_tf.optim.schedule import WarmupLinearDecay
 from bert_tf.run_log import RunLog
 from bert_tf.run_results import RunResult, RunSettings
 from bert_tf.tensors import Tensors
-from bert_tf.training import POLICIES, Phase, Trainer, train
+from bert_tf.trainer import POLICIES, Trainer
+from bert_tf.training import Phase, train
 from data_pipelines import cli, finetuning
 from data_pipelines.features import Features
 from data_pipelines.vocabulary import Vocabulary
@@ -140,14 +141,20 @@ def train_run(
         ),
         seed=settings.seed,
     )
-    batches = finetuning.training_batches(
-        start.features,
-        start.vocabulary,
-        batch_size=settings.batch_size,
-        row_length=finetuning.row_length_of(start.features, encoding.max_length),
-        seed=settings.seed,
-        group_size=encoding.group_size,
-    )
+    row_length = finetuning.row_length_of(start.features, encoding.max_length)
+
+    def batches(replica: int, num_replicas: int) -> tf.data.Dataset:
+        return finetuning.training_batches(
+            start.features,
+            start.vocabulary,
+            batch_size=settings.batch_size,
+            row_length=row_length,
+            seed=settings.seed,
+            group_size=encoding.group_size,
+            shard_index=replica,
+            num_shards=num_replicas,
+        )
+
     log = RunLog(folder, num_steps, heldout_name="dev")
     log.say(f"{settings.name}: {num_steps:,} steps of {settings.batch_size} examples.")
     best = _Best(folder, start, model, encoding, log)

@@ -11,7 +11,7 @@ from typing import Any
 from bert_tf import answers
 from bert_tf.tasks import classification, multiple_choice, span_qa, token_tagging
 from bert_tf.tasks.heads import EncoderWithHead
-from bert_tf.training import Objective
+from bert_tf.trainer import Objective
 from data_pipelines.tasks.classification import ClassificationEncoding
 from data_pipelines.tasks.multiple_choice import MultipleChoiceEncoding
 from data_pipelines.tasks.span_qa import SpanQAEncoding

@@ -22,6 +22,13 @@ import tensorflow as tf
 from bert_tf import config as configs
 from bert_tf import model_dir
 from bert_tf.config import BertConfig
+from bert_tf.distribution import (
+    DistributionOptions,
+    agreed_minimum,
+    is_chief,
+    make_strategy,
+    num_workers,
+)
 from bert_tf.model_size import pretraining_step_flops
 from bert_tf.optim.adamw import AdamW
 from bert_tf.optim.lamb import Lamb
@@ -31,15 +38,8 @@ from bert_tf.output_dir import claim
 from bert_tf.report.pretraining import cloze_guesses, pretraining_report
 from bert_tf.run_log import METRICS, RunLog, read_metrics
 from bert_tf.tasks.pretraining import BertPretrainer, PretrainingObjective
-from bert_tf.training import (
-    POLICIES,
-    PREEMPTED_EXIT_CODE,
-    Phase,
-    Preempted,
-    Trainer,
-    matmul_flops_per_second,
-    train,
-)
+from bert_tf.trainer import POLICIES, Trainer, matmul_flops_per_second
+from bert_tf.training import PREEMPTED_EXIT_CODE, Phase, Preempted, train
 from bert_tf.trivial_guesses import count_labels, trivial_metrics
 from data_pipelines import cli, corpus, masking, pretraining, sentence_pairs
 from data_pipelines.create_pretraining_data import (
@@ -65,6 +65,9 @@ _FREE_OPTIONS = (
     "num_eval_batches",
     "checkpoint_every",
     "log_every",
+    "strategy",
+    "num_replicas",
+    "tpu",
 )
 # Share of the steps that the paper (appendix A.2) trains on long rows.
 _LONG_SHARE = 0.1
@@ -73,7 +76,7 @@ _COUNTED_BATCHES = 200
 
 
 @dataclasses.dataclass(frozen=True)
-class PretrainOptions:
+class PretrainOptions(DistributionOptions):
     """What the program can be told. The defaults are the paper's for BERT base."""
 
     output_dir: str = cli.option(
@@ -235,7 +238,15 @@ def pretrain(options: PretrainOptions) -> None:
         bert_tf.training.NonFiniteLoss: the run has diverged.
         bert_tf.training.Preempted: SIGTERM; the same call goes on.
     """
+    strategy = make_strategy(options)
+    with strategy.scope():
+        _pretrain(options, strategy)
+
+
+def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> None:
     output_dir = options.output_dir
+    chief = is_chief(strategy)
+    _check_workers(options, strategy)
     vectors = None
     if options.config_file:
         # Even if the vocabulary, which the rest is compared with, is yet to be learned.
@@ -246,7 +257,8 @@ def pretrain(options: PretrainOptions) -> None:
         if options.token_vectors:
             vectors = _token_vectors(options.token_vectors, vocabulary, config)
     # Nothing is written before this line.
-    if claim(output_dir, options, _FREE_OPTIONS):
+    finished = chief and claim(output_dir, options, _FREE_OPTIONS)
+    if agreed_minimum(strategy, -int(finished)) < 0:
         return
     if not options.vocab_file:
         vocabulary = _learned_vocabulary(options)
@@ -269,18 +281,21 @@ def pretrain(options: PretrainOptions) -> None:
         objective,
         seed=options.seed,
         accumulation_steps=options.accumulation_steps,
+        strategy=strategy,
     )
     phases = _phases(options, config, records_dir, vocabulary)
     heldout = _heldout(options, records_dir, vocabulary)
     trivial = None
     if heldout is not None:
         trivial = trivial_metrics(
-            count_labels(phases[0].dataset.take(_COUNTED_BATCHES), config.vocab_size),
+            count_labels(
+                phases[0].batches(0, 1).take(_COUNTED_BATCHES), config.vocab_size
+            ),
             count_labels(heldout, config.vocab_size),
             options.sentence_task is not None,
         )
     peak = matmul_flops_per_second(options.dtype)
-    log = RunLog(output_dir, options.num_train_steps, peak)
+    log = RunLog(output_dir, options.num_train_steps, peak, is_chief=chief)
     log.say(
         f"{model.count_params():,} weights, {len(vocabulary):,} pieces, "
         f"{manifest['counts']['documents']:,} documents of "
@@ -310,6 +325,8 @@ def pretrain(options: PretrainOptions) -> None:
         )
     finally:
         log.close()
+    if not chief:
+        return
     _write_report(options, model, vocabulary, manifest, heldout, trivial)
     # The weights come last: with them the folder is a finished model.
     model_dir.save(
@@ -325,6 +342,23 @@ def pretrain(options: PretrainOptions) -> None:
         dataclasses.asdict(options),
     )
     print(f"Wrote the model to {output_dir}; look at {output_dir}/{REPORT}.")
+
+
+def _check_workers(options: PretrainOptions, strategy: tf.distribute.Strategy) -> None:
+    """Raises ValueError where the batches can not be divided, or the work not shared."""
+    count = strategy.num_replicas_in_sync
+    if options.batch_size % (count * options.accumulation_steps):
+        raise ValueError(
+            f"Received batch_size={options.batch_size} and accumulation_steps="
+            f"{options.accumulation_steps} for {count} replicas. Expected a multiple of "
+            f"{count * options.accumulation_steps}: an equal slice for each."
+        )
+    if num_workers(strategy) > 1 and not options.records_dir:
+        raise ValueError(
+            "Received input_files with several workers. Expected --records_dir and "
+            "--vocab_file: make them once with data_pipelines.learn_vocabulary and "
+            "create_pretraining_data, where all can read them."
+        )
 
 
 def _config(options: PretrainOptions, vocabulary: Vocabulary) -> BertConfig:
@@ -424,15 +458,23 @@ def _phases(
     records_dir: str,
     vocabulary: Vocabulary,
 ) -> list[Phase]:
-    documents = pretraining.documents_from_records(
-        record_files(records_dir), seed=options.seed
-    )
+    files = record_files(records_dir)
+    documents = pretraining.documents_from_records(files, seed=options.seed)
+    num_streams = pretraining.streams_of(options.batch_size, len(files))
+    num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if num_streams % num_replicas:
+        raise ValueError(
+            f"Received batch_size={options.batch_size} and {len(files)} record files for "
+            f"{num_replicas} replicas. Expected multiples of {num_replicas}, so that "
+            "each replica has files to itself: see --num_shards of "
+            "create_pretraining_data."
+        )
 
     def phase(number: int, end_step: int, sequence_length: int) -> Phase:
         max_predictions = options.predictions_of(sequence_length)
-        return Phase(
-            end_step=end_step,
-            dataset=pretraining.training_batches(
+
+        def batches(replica: int, num_replicas: int) -> tf.data.Dataset:
+            return pretraining.training_batches(
                 documents,
                 vocabulary,
                 batch_size=options.batch_size,
@@ -442,7 +484,14 @@ def _phases(
                 masking_kind=options.masking_kind,
                 mlm_rate=options.mlm_rate,
                 max_predictions=max_predictions,
-            ),
+                num_streams=num_streams,
+                replica=replica,
+                num_replicas=num_replicas,
+            )
+
+        return Phase(
+            end_step=end_step,
+            batches=batches,
             work={
                 "tokens": options.batch_size * sequence_length,
                 "flops": pretraining_step_flops(

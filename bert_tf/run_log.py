@@ -35,6 +35,7 @@ class RunLog:
         peak_flops_per_second: the machine's rate at a matrix product; None: "flops"
             are no part of the progress.
         heldout_name: what the data of the evaluations is called.
+        is_chief: of several workers one alone writes and prints.
     """
 
     def __init__(
@@ -43,17 +44,20 @@ class RunLog:
         num_train_steps: int,
         peak_flops_per_second: float | None = None,
         heldout_name: str = "held-out",
+        is_chief: bool = True,
     ) -> None:
+        self._is_chief = is_chief
         self._path = posixpath.join(output_dir, METRICS)
         logs = posixpath.join(output_dir, TENSORBOARD)
         self._writers = {
             split: tf.summary.create_file_writer(posixpath.join(logs, split))
             for split in ("train", "heldout")
+            if is_chief
         }
         self._num_train_steps = num_train_steps
         self._peak = peak_flops_per_second
         self._heldout_name = heldout_name
-        self._is_terminal = sys.stderr.isatty()
+        self._is_terminal = is_chief and sys.stderr.isatty()
         self._bar = tqdm.tqdm(
             total=num_train_steps,
             unit="step",
@@ -63,6 +67,8 @@ class RunLog:
 
     def resume(self, step: int) -> None:
         """Forgets what an earlier, killed run had logged after its checkpoint."""
+        if not self._is_chief:
+            return
         kept = [record for record in read_metrics(self._path) if record["step"] <= step]
         with tf.io.gfile.GFile(self._path, "w") as file:
             file.write("".join(json.dumps(record) + "\n" for record in kept))
@@ -107,6 +113,8 @@ class RunLog:
 
     def say(self, message: str) -> None:
         """Prints a line to stderr, above the bar."""
+        if not self._is_chief:
+            return
         now = datetime.datetime.now().strftime("%H:%M:%S")
         self._bar.write(f"{now}  {message}", file=sys.stderr)
 
@@ -117,6 +125,8 @@ class RunLog:
             writer.close()
 
     def _keep(self, split: str, step: int, metrics: dict[str, float]) -> None:
+        if not self._is_chief:
+            return
         time = datetime.datetime.now(datetime.UTC).isoformat()
         record = {"split": split, "step": step, "time": time, **metrics}
         with tf.io.gfile.GFile(self._path, "a") as file:

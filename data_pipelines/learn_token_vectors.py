@@ -140,7 +140,8 @@ class _Text:
         self.num_parts = num_parts
 
     def __iter__(self) -> Iterator[list[str]]:
-        parts = self.documents(tf.constant(0, tf.int64)).as_numpy_iterator()
+        first, all_of_it = tf.constant(0, tf.int64), tf.constant(0, tf.int64)
+        parts = self.documents(first, all_of_it, 1).as_numpy_iterator()
         for part in processes.show_progress("read", parts, self.num_parts):
             pieces = self.tokens[part["token_ids"]].tolist()
             for start in range(0, len(pieces), _PIECES_AT_ONCE):

@@ -2,14 +2,18 @@
 
     records or text -> parts of documents -> groups of parts
         -> sentence_pairs -> packing -> masking (anew in each epoch)
-        -> rows -> batches
+        -> rows -> a block of rows from each stream -> batches
 
-Every choice depends on the seed, the epoch, and the place of the group alone. So two
-runs are equal, and an iterator can be saved amid an epoch. The length of the rows is
-chosen here, not in the records: the phases of 128 and 512 tokens read the same ones.
+Every choice depends on the seed, the epoch, the stream, and the place of the group
+alone. So two runs are equal, and an iterator can be saved amid an epoch. A *stream* has
+some of the files to itself, and an equal part of each batch; a replica has whole
+streams. So the batches are the same, whatever the number of replicas. The length of the
+rows is chosen here, not in the records: the phases of 128 and 512 tokens read the same
+ones.
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -20,8 +24,9 @@ from data_pipelines.sentences import split_sentences
 from data_pipelines.vocabulary import Vocabulary
 from data_pipelines.wordpiece import WordPieceTokenizer
 
-# From the number of an epoch to a dataset of the parts (`features.PART`) in it.
-Documents = Callable[[Any], tf.data.Dataset]
+# From the numbers of an epoch, of a stream, and of all streams to a dataset of the
+# parts (`features.PART`) that the stream has in that epoch.
+Documents = Callable[[Any, Any, int], tf.data.Dataset]
 
 # What bounds the memory, whatever a document is: a novel is cut into parts, a
 # sentence without a full stop into sentences that fit into the longest row.
@@ -50,6 +55,9 @@ def training_batches(
     max_predictions: int = 20,
     parts_per_group: int = 64,
     shuffle_rows: int = 4096,
+    num_streams: int = 1,
+    replica: int = 0,
+    num_replicas: int = 1,
 ) -> tf.data.Dataset:
     """Batches to train on, without end unless `num_epochs` is given.
 
@@ -64,10 +72,9 @@ def training_batches(
     Args:
         documents: from `documents_from_records` or `documents_from_text`.
         vocabulary: the one the documents were tokenized with.
-        batch_size: rows of a batch, of this worker.
+        batch_size: rows of a batch, of all replicas together.
         sequence_length: tokens of a row.
-        seed: two runs with one seed, and one `tf.random.set_seed`, give the same
-            batches, bit for bit.
+        seed: two runs with one seed give the same batches, bit for bit.
         num_epochs: how often to go through the documents; None: without end.
         sentences: how rows are made of sentences, see `sentence_pairs`.
         short_row_rate: share of the parts with shorter rows.
@@ -76,22 +83,33 @@ def training_batches(
         max_predictions: the most of a row.
         parts_per_group: parts that rows are made of at once, and the pool in which
             other documents are looked for. More need more memory.
-        shuffle_rows: size of the buffer that rows are drawn from. It is part of the
-            checkpoint of an iterator, with about 12 bytes a token.
+        shuffle_rows: how many rows of all streams are mixed at a time. They are part
+            of the checkpoint of an iterator, with about 12 bytes a token.
+        num_streams: how many there are; see `streams_of`.
+        replica: which replica this is.
+        num_replicas: how many there are. Theirs are parts of one batch.
 
     Returns:
-        A dataset whose iterator can be saved by `tf.train.Checkpoint` (but not if
-        the documents come from text).
+        A dataset of this replica's part of each batch, whose iterator can be saved by
+        `tf.train.Checkpoint` (but not if the documents come from text).
 
     Raises:
         ValueError: an option is wrong, or there is nothing to make rows of.
     """
+    if batch_size % num_streams or num_streams % num_replicas:
+        raise ValueError(
+            f"Received batch_size={batch_size}, num_streams={num_streams} and "
+            f"num_replicas={num_replicas}. Expected as many rows from each stream, and "
+            "as many streams for each replica."
+        )
+    num_rows, own = batch_size // num_streams, num_streams // num_replicas
 
-    def rows_of(epoch: tf.Tensor) -> tf.data.Dataset:
-        return _rows(
-            documents(epoch),
+    def rows_of(stream: tf.Tensor, epoch: tf.Tensor) -> tf.data.Dataset:
+        epoch_seed = tf.random.fold_in(_seed(seed), epoch, alg="philox")
+        rows = _rows(
+            documents(epoch, stream, num_streams),
             vocabulary,
-            tf.random.fold_in(_seed(seed), tf.cast(epoch, tf.int64), alg="philox"),
+            tf.random.fold_in(epoch_seed, stream, alg="philox"),
             sequence_length=sequence_length,
             sentences=sentences,
             short_row_rate=short_row_rate,
@@ -100,15 +118,28 @@ def training_batches(
             max_predictions=max_predictions,
             parts_per_group=parts_per_group,
         )
+        window = max(1, shuffle_rows // num_streams)
+        return _shuffled(rows, window, epoch_seed) if shuffle_rows else rows
+
+    def blocks_of(stream: tf.Tensor) -> tf.data.Dataset:
+        last = tf.int64.max if num_epochs is None else num_epochs
+        epochs = tf.data.Dataset.range(last)
+        rows = epochs.flat_map(lambda epoch: rows_of(stream, epoch))
+        return rows.batch(num_rows, drop_remainder=True)
 
     _require_rows(documents)
-    epochs = tf.data.Dataset.range(tf.int64.max if num_epochs is None else num_epochs)
-    return batching.training_batches(
-        epochs.flat_map(rows_of),
-        batch_size=batch_size,
-        seed=seed,
-        shuffle_rows=shuffle_rows,
-    )
+    streams = tf.data.Dataset.range(replica * own, (replica + 1) * own)
+    blocks = streams.interleave(blocks_of, cycle_length=own, block_length=1)
+    batches = blocks if own == 1 else _joined_blocks(blocks, own)
+    return batching.with_options(batches.prefetch(tf.data.AUTOTUNE))
+
+
+def streams_of(batch_size: int, num_files: int) -> int:
+    """The most streams that a batch and some files can be divided into equally.
+
+    It does not depend on the number of replicas, which has to be a divisor.
+    """
+    return math.gcd(batch_size, num_files)
 
 
 def evaluation_batches(
@@ -131,8 +162,9 @@ def evaluation_batches(
     with rows whose `row_weight` and `mlm_weights` are 0.
     """
     _require_rows(documents)
+    first, all_of_it = tf.constant(0, tf.int64), tf.constant(0, tf.int64)
     rows = _rows(
-        documents(tf.constant(0, tf.int64)),
+        documents(first, all_of_it, 1),
         vocabulary,
         _seed(seed),
         sequence_length=sequence_length,
@@ -165,19 +197,17 @@ def documents_from_records(
     *,
     seed: int = 0,
     shuffle_parts: int = 1024,
-    shard_index: int = 0,
-    num_shards: int = 1,
 ) -> Documents:
     """The parts in files that `create_pretraining_data` wrote.
 
     Args:
         files: of TFRecords, see `create_pretraining_data.record_files`.
         seed: of the order of the files and of the parts, another in each epoch.
-        shuffle_parts: how many parts are mixed at a time; 0: files and parts as
-            they are stored.
-        shard_index: which worker this is.
-        num_shards: how many workers share the parts: whole files where each gets as
-            many, else every `num_shards`-th part.
+        shuffle_parts: how many parts of all streams are mixed at a time; 0: files and
+            parts as they are stored.
+
+    Returns:
+        See `Documents`. A stream has every n-th file of each epoch.
 
     Raises:
         ValueError: there are no files.
@@ -193,38 +223,28 @@ def documents_from_records(
             raise FileNotFoundError(f"There is no record file {file!r}.")
     files = list(files)
 
-    def parts(epoch: tf.Tensor) -> tf.data.Dataset:
+    def parts(epoch: Any, stream: Any, num_streams: int) -> tf.data.Dataset:
         epoch_seed = tf.random.fold_in(
             _seed(seed), tf.cast(epoch, tf.int64), alg="philox"
         )
+        stream_seed = tf.random.fold_in(
+            epoch_seed, tf.cast(stream, tf.int64), alg="philox"
+        )
+        window = max(1, shuffle_parts // num_streams)
         names = tf.constant(files)
         if shuffle_parts > 0:
             names = tf.random.experimental.stateless_shuffle(
                 names, epoch_seed, alg="philox"
             )
-        names = tf.data.Dataset.from_tensor_slices(names)
-        by_file = len(files) % num_shards == 0
-        if by_file:
-            names = names.shard(num_shards, shard_index)
+        names = tf.data.Dataset.from_tensor_slices(names[stream::num_streams])
         records = names.interleave(
             tf.data.TFRecordDataset,
-            cycle_length=min(_OPEN_FILES, len(files)),
+            cycle_length=max(1, min(_OPEN_FILES, len(files) // num_streams)),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
-        if not by_file:
-            records = records.shard(num_shards, shard_index)
         if shuffle_parts > 0:
-            # Window after window instead of `Dataset.shuffle`, which within a
-            # flat_map counts as stateful and makes the iterator unsaveable.
-            def shuffle(window: tf.Tensor, records: tf.Tensor) -> tf.Tensor:
-                return tf.random.experimental.stateless_shuffle(
-                    records,
-                    tf.random.fold_in(epoch_seed, window, alg="philox"),
-                    alg="philox",
-                )
-
-            records = records.batch(shuffle_parts).enumerate().map(shuffle).unbatch()
+            records = _shuffled(records, window, stream_seed)
         return records.map(
             features.parse_part, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         ).filter(lambda part: tf.size(part["token_ids"]) > 0)
@@ -264,8 +284,13 @@ def documents_from_text(
             lambda number: {name: tokenized[name][number] for name in features.PART}
         )
 
-    def parts(epoch: tf.Tensor) -> tf.data.Dataset:
-        del epoch  # The text has the same order in each epoch.
+    def parts(epoch: Any, stream: Any, num_streams: int) -> tf.data.Dataset:
+        del epoch, stream  # The text has the same order in each epoch.
+        if num_streams > 1:
+            raise ValueError(
+                f"Received num_streams={num_streams}, but text has one stream. Expected "
+                "1, or records: make them with data_pipelines.create_pretraining_data."
+            )
         batches = tf.data.Dataset.from_generator(
             texts,
             output_signature=(
@@ -398,10 +423,6 @@ def _rows(
 
     def rows_of(number: tf.Tensor, group: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         group_seed = tf.random.fold_in(seed, number, alg="philox")
-        # Workers number their groups alike; their documents differ.
-        group_seed = tf.random.fold_in(
-            group_seed, group["document_id"][0], alg="philox"
-        )
         pair_seed, order_seed, mask_seed = tf.unstack(
             tf.random.split(group_seed, 3, alg="philox")
         )
@@ -440,9 +461,40 @@ def _rows(
     ).unbatch()
 
 
+def _shuffled(elements: tf.data.Dataset, size: int, seed: tf.Tensor) -> tf.data.Dataset:
+    """The same elements, each window of so many in an order of its own.
+
+    Not `Dataset.shuffle`, which within a flat_map counts as stateful and makes the
+    iterator unsaveable.
+    """
+
+    def shuffle(number: tf.Tensor, window: Any) -> Any:
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(tf.shape(tf.nest.flatten(window)[0])[0]),
+            tf.random.fold_in(seed, number, alg="philox"),
+            alg="philox",
+        )
+        return tf.nest.map_structure(lambda values: tf.gather(values, order), window)
+
+    return elements.batch(size).enumerate().map(shuffle).unbatch()
+
+
+def _joined_blocks(blocks: tf.data.Dataset, count: int) -> tf.data.Dataset:
+    """So many blocks of rows, one after another, as one."""
+
+    def join(stacked: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {
+            name: tf.reshape(values, [-1, *values.shape[2:]])
+            for name, values in stacked.items()
+        }
+
+    return blocks.batch(count, drop_remainder=True).map(join)
+
+
 def _require_rows(documents: Documents) -> None:
     """Else an endless number of epochs would be searched for the first row."""
-    parts = documents(tf.constant(0, tf.int64))
+    first, all_of_it = tf.constant(0, tf.int64), tf.constant(0, tf.int64)
+    parts = documents(first, all_of_it, 1)
     for _ in parts.filter(lambda part: tf.size(part["token_ids"]) > 1).take(1):
         return  # Two tokens can always be made a row.
     raise ValueError(

@@ -10,15 +10,8 @@ import tensorflow as tf
 from bert_tf.optim.adamw import AdamW
 from bert_tf.optim.schedule import WarmupLinearDecay
 from bert_tf.tasks.pretraining import PretrainingObjective
-from bert_tf.training import (
-    NonFiniteLoss,
-    Phase,
-    Preempted,
-    Trainer,
-    checkpoint_step,
-    matmul_flops_per_second,
-    train,
-)
+from bert_tf.trainer import Trainer, matmul_flops_per_second
+from bert_tf.training import NonFiniteLoss, Phase, Preempted, train
 from tests.bert_tf.models import random_batch, small_pretrainer
 from tests.reference import optimizers
 
@@ -51,7 +44,7 @@ def phase(end_step, count=4, seed=0, batch_size=4):
     batches = [random_batch(batch_size, seed=seed + i) for i in range(count)]
     stacked = {k: tf.stack([batch[k] for batch in batches]) for k in batches[0]}
     dataset = tf.data.Dataset.from_tensor_slices(stacked).repeat()
-    return Phase(end_step, dataset, work={"tokens": 48, "flops": 1e6})
+    return Phase(end_step, lambda *replica: dataset, work={"tokens": 48, "flops": 1e6})
 
 
 def run(trainer, phases, folder, **arguments):
@@ -284,7 +277,7 @@ def test_sigterm_saves_and_stops(tmp_path):
 
     with pytest.raises(Preempted, match="after step 3"):
         run(trainer, [phase(50)], tmp_path, log_every=1, on_progress=stop)
-    assert checkpoint_step(tf.train.latest_checkpoint(str(tmp_path))) == 3
+    assert tf.train.latest_checkpoint(str(tmp_path)).endswith("step-3")
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
@@ -307,7 +300,7 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path):
             log_every=1,
             on_progress=poison,
         )
-    assert checkpoint_step(tf.train.latest_checkpoint(str(tmp_path))) == 4
+    assert tf.train.latest_checkpoint(str(tmp_path)).endswith("step-4")
 
 
 def test_a_bad_step_changes_no_weight():
