@@ -4,6 +4,7 @@ All of them are synchronous: each replica has a part of every batch, and all mak
 same step. Replicas are numbered over all workers; a worker is one process.
 """
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -118,9 +119,9 @@ def _mirrored(num_replicas: int | None) -> tf.distribute.Strategy:
         return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(count)])
     if gpus or num_replicas is None:
         raise ValueError(
-            f"Received strategy='mirrored' and num_replicas={num_replicas} on a machine "
-            f"with {len(gpus)} GPUs. Expected no more than these; without GPUs, "
-            "--num_replicas=N divides the CPU."
+            f"Received strategy='mirrored' and num_replicas={num_replicas} on a "
+            f"machine with {len(gpus)} GPUs. Expected no more than these; without "
+            "GPUs, --num_replicas=N divides the CPU."
         )
     return tf.distribute.MirroredStrategy(divide_cpu(num_replicas))
 
@@ -132,17 +133,16 @@ def divide_cpu(count: int) -> list[str]:
         ValueError: TensorFlow has begun with another number already.
     """
     (cpu,) = tf.config.list_physical_devices("CPU")
-    try:
+    # Too late if TensorFlow has begun; perhaps it has enough of them.
+    with contextlib.suppress(RuntimeError):
         tf.config.set_logical_device_configuration(
             cpu, [tf.config.LogicalDeviceConfiguration()] * count
         )
-    except RuntimeError:
-        pass  # It has begun; perhaps with enough of them.
     found = tf.config.list_logical_devices("CPU")
     if len(found) < count:
         raise ValueError(
-            f"Received num_replicas={count}, but TensorFlow has begun with {len(found)} "
-            "CPU devices. Expected a fresh process."
+            f"Received num_replicas={count}, but TensorFlow has begun with "
+            f"{len(found)} CPU devices. Expected a fresh process."
         )
     return [device.name for device in found[:count]]
 
@@ -160,7 +160,7 @@ def _cluster() -> tf.distribute.cluster_resolver.ClusterResolver:
 
 
 def _tasks(strategy: tf.distribute.Strategy) -> list[tuple[str, int]]:
-    """Type and number of each worker's task, the chief first; none without a cluster."""
+    """Type and number of each worker's task, the chief first; none if it is alone."""
     resolver = strategy.cluster_resolver
     if resolver is None or isinstance(strategy, tf.distribute.TPUStrategy):
         return []

@@ -345,13 +345,13 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
 
 
 def _check_workers(options: PretrainOptions, strategy: tf.distribute.Strategy) -> None:
-    """Raises ValueError where the batches can not be divided, or the work not shared."""
+    """Raises ValueError where batches can not be divided, or work not be shared."""
     count = strategy.num_replicas_in_sync
     if options.batch_size % (count * options.accumulation_steps):
         raise ValueError(
             f"Received batch_size={options.batch_size} and accumulation_steps="
-            f"{options.accumulation_steps} for {count} replicas. Expected a multiple of "
-            f"{count * options.accumulation_steps}: an equal slice for each."
+            f"{options.accumulation_steps} for {count} replicas. Expected a multiple "
+            f"of {count * options.accumulation_steps}: an equal slice for each."
         )
     if num_workers(strategy) > 1 and not options.records_dir:
         raise ValueError(
@@ -464,9 +464,9 @@ def _phases(
     num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if num_streams % num_replicas:
         raise ValueError(
-            f"Received batch_size={options.batch_size} and {len(files)} record files for "
-            f"{num_replicas} replicas. Expected multiples of {num_replicas}, so that "
-            "each replica has files to itself: see --num_shards of "
+            f"Received batch_size={options.batch_size} and {len(files)} record files "
+            f"for {num_replicas} replicas. Expected multiples of {num_replicas}, so "
+            "that each replica has files to itself: see --num_shards of "
             "create_pretraining_data."
         )
 

@@ -105,9 +105,7 @@ class Trainer:
             "good_steps": self._good_steps,
         }
 
-    def train_step(
-        self, batch: Batch, stopping: bool = False
-    ) -> dict[str, tf.Tensor]:
+    def train_step(self, batch: Batch, stopping: bool = False) -> dict[str, tf.Tensor]:
         """One step on a global batch.
 
         Args:
@@ -133,7 +131,9 @@ class Trainer:
         totals: dict[str, float] = {}
         weights: dict[str, float] = {}
         for batch in batches:
-            for name, (value, weight) in self._evaluate_step(self._parts(batch)).items():
+            for name, (value, weight) in self._evaluate_step(
+                self._parts(batch)
+            ).items():
                 totals[name] = totals.get(name, 0.0) + float(value)
                 weights[name] = weights.get(name, 0.0) + float(weight)
         if not totals:
@@ -149,9 +149,7 @@ class Trainer:
         self.step.assign_add(1)
         return results
 
-    def _replica_step(
-        self, batch: Batch, stopping: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
+    def _replica_step(self, batch: Batch, stopping: tf.Tensor) -> dict[str, tf.Tensor]:
         context = tf.distribute.get_replica_context()
         num_replicas = self.strategy.num_replicas_in_sync
         weights = _sum_over_replicas(context, self.objective.weights(batch))
@@ -189,8 +187,9 @@ class Trainer:
         count = self.accumulation_steps
         if count == 1:
             return self._gradients(batch, weights, replica, 0)
+        # Not the static shape: after rows of another length it is not known.
         slices = {
-            name: tf.reshape(value, (count, -1, *value.shape[1:]))
+            name: tf.reshape(value, tf.concat([[count, -1], tf.shape(value)[1:]], 0))
             for name, value in batch.items()
         }
         first = {name: value[0] for name, value in slices.items()}

@@ -59,6 +59,20 @@ class Preempted(Exception):
     """SIGTERM came; a checkpoint is written."""
 
 
+class WorkerLost(OSError):
+    """Another worker no longer answers; none can go on alone."""
+
+
+# What TensorFlow raises, sooner or later, where a worker is gone.
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.InternalError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+)
+
+
 def train(
     trainer: Trainer,
     phases: Sequence[Phase],
@@ -93,13 +107,14 @@ def train(
     Raises:
         NonFiniteLoss: names the step and the last good checkpoint.
         Preempted: after SIGTERM, when the checkpoint is written.
+        WorkerLost: of several workers one has gone.
     """
     strategy = trainer.strategy
     checkpoints = RunCheckpoints(checkpoint_dir, trainer.trackables(), strategy)
-    step = checkpoints.restore()
-    on_resume(step)
-    phase_start = 0
-    with _sigterm_noted() as sigterm:
+    with _lost_workers_named(strategy), _sigterm_noted() as sigterm:
+        step = checkpoints.restore()
+        on_resume(step)
+        phase_start = 0
         for number, phase in enumerate(phases):
             if step >= phase.end_step:
                 phase_start = phase.end_step
@@ -220,6 +235,20 @@ def _stop_on_non_finite(
         "lower --learning_rate, lengthen --num_warmup_steps, or use bfloat16. The "
         f"last good checkpoint: {good}."
     )
+
+
+@contextlib.contextmanager
+def _lost_workers_named(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    try:
+        yield
+    except _LOST as error:
+        if distribution.num_workers(strategy) == 1:
+            raise
+        raise WorkerLost(
+            "Another worker no longer answers: it has ended or can not be reached. "
+            "Expected all of them: look at its log, and start the same command on each "
+            "again to go on from the newest checkpoint."
+        ) from error
 
 
 @contextlib.contextmanager

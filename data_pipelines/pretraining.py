@@ -288,8 +288,9 @@ def documents_from_text(
         del epoch, stream  # The text has the same order in each epoch.
         if num_streams > 1:
             raise ValueError(
-                f"Received num_streams={num_streams}, but text has one stream. Expected "
-                "1, or records: make them with data_pipelines.create_pretraining_data."
+                f"Received num_streams={num_streams}, but text has one stream. "
+                "Expected 1, or records: make them with "
+                "data_pipelines.create_pretraining_data."
             )
         batches = tf.data.Dataset.from_generator(
             texts,
@@ -484,7 +485,7 @@ def _joined_blocks(blocks: tf.data.Dataset, count: int) -> tf.data.Dataset:
 
     def join(stacked: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {
-            name: tf.reshape(values, [-1, *values.shape[2:]])
+            name: tf.reshape(values, [count * values.shape[1], *values.shape[2:]])
             for name, values in stacked.items()
         }
 

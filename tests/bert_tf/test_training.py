@@ -109,6 +109,14 @@ def test_accumulation_gives_the_step_of_the_whole_batch():
     assert_same_weights(whole, slices, atol=2e-5)
 
 
+def test_accumulation_on_rows_of_two_lengths():
+    one, four = small_trainer(), small_trainer(accumulation_steps=4)
+    for length in (12, 16, 12):
+        batch = random_batch(8, sequence=length)
+        losses = [float(t.train_step(batch)["loss"]) for t in (one, four)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.2)
+
+
 def test_compiled_step_equals_the_plain_one_with_dropout():
     compiled = small_trainer()
     plain = small_trainer(compile_elementwise=False)

@@ -21,5 +21,3 @@ def test_evaluation_keeps_weights():
     batches = list(batching.evaluation_batches(rows, batch_size=2))
     assert batches[1]["x"].numpy().tolist() == [[2, 2], [0, 0]]
     assert batches[1]["row_weight"].numpy().tolist() == [0.5, 0]
-
-

@@ -2,110 +2,28 @@
 
 import dataclasses
 import json
-import os
 import pathlib
 import re
 import signal
 import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
-import safetensors.numpy
 
-from bert_tf import config, export, model_dir, pretrain
+from bert_tf import export, model_dir, pretrain
 from bert_tf.pretrain import PretrainOptions
 from bert_tf.run_log import read_metrics
 from data_pipelines.create_pretraining_data import create_pretraining_data
-from data_pipelines.learn_vocabulary import learn_vocabulary
 from data_pipelines.vocabulary import Vocabulary
-from tests.end_to_end.corpus import write_corpus
-
-VOCAB_SIZE = 100
-ROOT = pathlib.Path(__file__).parents[2]
-
-
-@dataclasses.dataclass(frozen=True)
-class Prepared:
-    text: str
-    vocab_file: str
-    records_dir: str
-    config_file: str
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Prepared:
-    """Text, vocabulary, records and a very small config."""
-    folder = tmp_path_factory.mktemp("prepared")
-    text = write_corpus(folder / "text")
-    vocabulary = learn_vocabulary(
-        input_files=[text], vocab_size=VOCAB_SIZE, lower_case=True, num_processes=1
-    )
-    vocab_file = folder / "vocab.txt"
-    vocab_file.write_bytes(vocabulary.to_bytes())
-    create_pretraining_data(
-        input_files=[text],
-        vocab_file=str(vocab_file),
-        output_dir=str(folder / "records"),
-        lower_case=True,
-        num_shards=2,
-        num_processes=1,
-        holdout_fraction=0.2,
-    )
-    config_file = folder / "config.json"
-    config_file.write_text(
-        config.preset(
-            "tiny",
-            VOCAB_SIZE,
-            hidden_size=32,
-            num_attention_heads=2,
-            intermediate_size=64,
-            max_position_embeddings=64,
-        ).to_json()
-    )
-    return Prepared(text, str(vocab_file), str(folder / "records"), str(config_file))
-
-
-def options(prepared: Prepared, output_dir: pathlib.Path, **changes) -> PretrainOptions:
-    values = {
-        "output_dir": str(output_dir),
-        "records_dir": prepared.records_dir,
-        "vocab_file": prepared.vocab_file,
-        "config_file": prepared.config_file,
-        "sequence_length": 32,
-        "batch_size": 8,
-        "num_train_steps": 20,
-        "num_warmup_steps": 2,
-        "learning_rate": 1e-3,
-        "eval_every": 10,
-        "num_eval_batches": 2,
-        "checkpoint_every": 5,
-        "log_every": 1,
-    }
-    return PretrainOptions(**(values | changes))
-
-
-def command(options: PretrainOptions) -> list[str]:
-    flags = [
-        f"--{name}={value}"
-        for name, value in dataclasses.asdict(options).items()
-        if value is not None
-    ]
-    return [sys.executable, "-m", "bert_tf.pretrain", *flags]
-
-
-def weights(output_dir: pathlib.Path) -> dict[str, np.ndarray]:
-    return safetensors.numpy.load_file(output_dir / model_dir.WEIGHTS)
-
-
-def curve(output_dir: pathlib.Path) -> list[tuple]:
-    """The metrics that do not depend on the clock."""
-    clocks = ("time", "tokens_per_second", "matmul_share")
-    return [
-        tuple(sorted((k, v) for k, v in record.items() if k not in clocks))
-        for record in read_metrics(str(output_dir / "metrics.jsonl"))
-    ]
+from tests.end_to_end.pretraining_runs import (
+    ROOT,
+    VOCAB_SIZE,
+    command,
+    curve,
+    options,
+    run_until,
+    weights,
+)
 
 
 def test_text_to_model_report_and_saved_model(prepared, tmp_path, capfd):
@@ -176,9 +94,9 @@ def test_killed_and_stopped_runs_end_as_an_undisturbed_one(prepared, tmp_path):
     pretrain.pretrain(options(prepared, undisturbed, **changes))
 
     program = command(options(prepared, disturbed, **changes))
-    _run_until(program, disturbed, step=11, number=signal.SIGKILL)
+    run_until(program, disturbed, step=11, number=signal.SIGKILL)
     assert not (disturbed / model_dir.WEIGHTS).exists()
-    process = _run_until(program, disturbed, step=18, number=signal.SIGTERM)
+    process = run_until(program, disturbed, step=18, number=signal.SIGTERM)
     assert process.returncode == 143
     assert not (disturbed / model_dir.WEIGHTS).exists()
     subprocess.run(program, cwd=ROOT, check=True, capture_output=True)
@@ -187,23 +105,6 @@ def test_killed_and_stopped_runs_end_as_an_undisturbed_one(prepared, tmp_path):
     for name, value in weights(disturbed).items():
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
     assert curve(disturbed) == curve(undisturbed)
-
-
-def _run_until(
-    program: list[str], output_dir: pathlib.Path, step: int, number: int
-) -> subprocess.Popen:
-    """Runs the program and sends it a signal once it has logged a step."""
-    with open(f"{output_dir}.log", "w") as log:
-        process = subprocess.Popen(program, cwd=ROOT, stdout=log, stderr=log)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        records = read_metrics(str(output_dir / "metrics.jsonl"))
-        if any(record["step"] >= step for record in records):
-            break
-        time.sleep(0.01)
-    os.kill(process.pid, number)
-    process.wait(60)
-    return process
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,84 @@
+"""Runs of pre-training that several tests make: options, commands, what they leave."""
+
+import dataclasses
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import numpy as np
+import safetensors.numpy
+
+from bert_tf import model_dir
+from bert_tf.pretrain import PretrainOptions
+from bert_tf.run_log import read_metrics
+
+VOCAB_SIZE = 100
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    text: str
+    vocab_file: str
+    records_dir: str
+    config_file: str
+
+
+def options(prepared: Prepared, output_dir: pathlib.Path, **changes) -> PretrainOptions:
+    values = {
+        "output_dir": str(output_dir),
+        "records_dir": prepared.records_dir,
+        "vocab_file": prepared.vocab_file,
+        "config_file": prepared.config_file,
+        "sequence_length": 32,
+        "batch_size": 8,
+        "num_train_steps": 20,
+        "num_warmup_steps": 2,
+        "learning_rate": 1e-3,
+        "eval_every": 10,
+        "num_eval_batches": 2,
+        "checkpoint_every": 5,
+        "log_every": 1,
+    }
+    return PretrainOptions(**(values | changes))
+
+
+def command(options: PretrainOptions) -> list[str]:
+    flags = [
+        f"--{name}={value}"
+        for name, value in dataclasses.asdict(options).items()
+        if value is not None
+    ]
+    return [sys.executable, "-m", "bert_tf.pretrain", *flags]
+
+
+def weights(output_dir: pathlib.Path) -> dict[str, np.ndarray]:
+    return safetensors.numpy.load_file(output_dir / model_dir.WEIGHTS)
+
+
+def curve(output_dir: pathlib.Path) -> list[tuple]:
+    """The metrics that do not depend on the clock."""
+    clocks = ("time", "tokens_per_second", "matmul_share")
+    return [
+        tuple(sorted((k, v) for k, v in record.items() if k not in clocks))
+        for record in read_metrics(str(output_dir / "metrics.jsonl"))
+    ]
+
+
+def run_until(
+    program: list[str], output_dir: pathlib.Path, step: int, number: int
+) -> subprocess.Popen:
+    """Runs the program and sends it a signal once it has logged a step."""
+    with open(f"{output_dir}.log", "w") as log:
+        process = subprocess.Popen(program, cwd=ROOT, stdout=log, stderr=log)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        records = read_metrics(str(output_dir / "metrics.jsonl"))
+        if any(record["step"] >= step for record in records):
+            break
+        time.sleep(0.01)
+    os.kill(process.pid, number)
+    process.wait(60)
+    return process

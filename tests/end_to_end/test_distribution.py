@@ -1,0 +1,179 @@
+"""Many replicas and workers: the numbers of one, and nothing lost with one of them."""
+
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+
+import numpy as np
+import pytest
+
+from bert_tf import config
+from bert_tf.run_log import read_metrics
+from tests.end_to_end.pretraining_runs import (
+    ROOT,
+    VOCAB_SIZE,
+    command,
+    options,
+    run_until,
+    weights,
+)
+
+pytestmark = pytest.mark.slow
+
+MIRRORED = {"strategy": "mirrored", "num_replicas": 2}
+WORKERS = {"strategy": "multi_worker"}
+
+
+@pytest.fixture(scope="module")
+def without_dropout(prepared, tmp_path_factory):
+    path = tmp_path_factory.mktemp("config") / "config.json"
+    path.write_text(
+        config.preset(
+            "tiny",
+            VOCAB_SIZE,
+            hidden_size=32,
+            num_attention_heads=2,
+            intermediate_size=64,
+            max_position_embeddings=64,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+        ).to_json()
+    )
+    return dataclasses.replace(prepared, config_file=str(path))
+
+
+def start_workers(program, output_dir, count=2):
+    """One process a worker, as a user starts them on several machines."""
+    ports = []
+    for _ in range(count):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            ports.append(free.getsockname()[1])
+    workers = []
+    for index in range(count):
+        cluster = {
+            "cluster": {"worker": [f"127.0.0.1:{port}" for port in ports]},
+            "task": {"type": "worker", "index": index},
+        }
+        with open(f"{output_dir}.{index}.log", "w") as log:
+            workers.append(
+                subprocess.Popen(
+                    program,
+                    cwd=ROOT,
+                    env={**os.environ, "TF_CONFIG": json.dumps(cluster)},
+                    stdout=log,
+                    stderr=log,
+                )
+            )
+    return workers
+
+
+def run_workers(program, output_dir):
+    for worker in start_workers(program, output_dir):
+        assert worker.wait(180) == 0, log_of(output_dir, 0)
+
+
+def log_of(output_dir, index):
+    with open(f"{output_dir}.{index}.log") as file:
+        return file.read()
+
+
+def wait_for(output_dir, step):
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        records = read_metrics(str(output_dir / "metrics.jsonl"))
+        if any(record["step"] >= step for record in records):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"No step {step} in {output_dir}.")
+
+
+def numbers(output_dir):
+    """Losses and the like, by split, step and name."""
+    names = ("loss", "mlm_loss", "mlm_accuracy", "sentence_loss", "gradient_norm")
+    return {
+        (record["split"], record["step"], name): record[name]
+        for record in read_metrics(str(output_dir / "metrics.jsonl"))
+        for name in names
+        if name in record
+    }
+
+
+def assert_same_numbers(one, other):
+    expected, found = numbers(one), numbers(other)
+    assert expected.keys() == found.keys()
+    for key, value in expected.items():
+        assert found[key] == pytest.approx(value, abs=1e-5), key
+
+
+def test_the_numbers_of_one_replica(without_dropout, tmp_path):
+    one, two, workers = (tmp_path / name for name in ("one", "two", "workers"))
+    # Slices, and rows of two lengths.
+    changes = {"long_sequence_length": 48, "accumulation_steps": 2}
+    for folder, strategy in ((one, {}), (two, MIRRORED)):
+        program = command(options(without_dropout, folder, **changes, **strategy))
+        subprocess.run(program, cwd=ROOT, check=True, capture_output=True)
+    program = command(options(without_dropout, workers, **changes, **WORKERS))
+    run_workers(program, workers)
+    assert max(step for _, step, _ in numbers(one)) == 20
+    assert_same_numbers(one, two)
+    assert_same_numbers(one, workers)
+    for name, value in weights(one).items():
+        for folder in (two, workers):
+            np.testing.assert_allclose(
+                weights(folder)[name], value, atol=1e-4, err_msg=name
+            )
+
+
+def test_goes_on_with_another_number_of_replicas(without_dropout, tmp_path):
+    """The machine has died, and the one that is left has half the devices."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    program = command(options(without_dropout, one))
+    subprocess.run(program, cwd=ROOT, check=True, capture_output=True)
+    program = command(options(without_dropout, other, **MIRRORED))
+    run_until(program, other, step=12, number=signal.SIGTERM)
+    program = command(options(without_dropout, other))
+    finished = subprocess.run(program, cwd=ROOT, check=True, capture_output=True)
+    assert b"was not saved for this number of replicas" in finished.stdout
+    assert_same_numbers(one, other)
+
+
+def test_sigterm_to_one_worker_stops_all(prepared, tmp_path):
+    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
+    changes = {**WORKERS, "num_train_steps": 400, "eval_every": 200}
+    run_workers(command(options(prepared, undisturbed, **changes)), undisturbed)
+    program = command(options(prepared, disturbed, **changes))
+    workers = start_workers(program, disturbed)
+    wait_for(disturbed, 30)
+    workers[1].send_signal(signal.SIGTERM)
+    assert [worker.wait(60) for worker in workers] == [143, 143]
+    lines = [log_of(disturbed, i).strip().splitlines()[-1] for i in (0, 1)]
+    assert lines[0] == lines[1]
+    assert "Stopped by SIGTERM after step" in lines[0]
+    stopped = int(lines[0].split("after step ")[1].split(".")[0])
+    assert 30 <= stopped < 400
+    run_workers(program, disturbed)
+    expected = weights(undisturbed)
+    for name, value in weights(disturbed).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+@pytest.mark.parametrize("killed", [0, 1])
+def test_a_worker_that_dies_ends_the_others(prepared, tmp_path, killed):
+    folder = tmp_path / "model"
+    changes = {**WORKERS, "num_train_steps": 400}
+    program = command(options(prepared, folder, **changes))
+    workers = start_workers(program, folder)
+    wait_for(folder, 30)
+    workers[killed].kill()
+    other = 1 - killed
+    assert workers[other].wait(60) == 1
+    last = log_of(folder, other).strip().splitlines()[-1]
+    assert last.startswith("error: Another worker no longer answers")
+    run_workers(program, folder)
+    assert "Going on from the checkpoint" in log_of(folder, 0)
+    assert weights(folder)
