@@ -23,6 +23,12 @@ import tensorflow as tf
 from bert_tf import model_dir, scoring
 from bert_tf.answering import Answerer
 from bert_tf.baseline_scores import baseline_scores
+from bert_tf.distribution import (
+    DistributionOptions,
+    agreed_minimum,
+    is_chief,
+    make_strategy,
+)
 from bert_tf.finetuning_data import (
     DataOptions,
     dataset_of,
@@ -53,11 +59,18 @@ _PAPER_GRID = {
 }
 # Kinds whose head reads the pooler.
 _POOLED = ("classification", "regression", "multiple_choice")
-_FREE_OPTIONS = ("output_dir", "log_every", "evaluations_per_epoch")
+_FREE_OPTIONS = (
+    "output_dir",
+    "log_every",
+    "evaluations_per_epoch",
+    "strategy",
+    "num_replicas",
+    "tpu",
+)
 
 
 @dataclasses.dataclass(frozen=True)
-class FinetuneOptions(DataOptions, TrainingOptions):
+class FinetuneOptions(DataOptions, TrainingOptions, DistributionOptions):
     """What the program can be told, besides the data and the training."""
 
     model_dir: str = cli.option(
@@ -125,6 +138,8 @@ def finetune(options: FinetuneOptions) -> dict[str, float]:
         bert_tf.training.NonFiniteLoss: a run has diverged.
         bert_tf.training.Preempted: SIGTERM; the same call goes on.
     """
+    strategy = make_strategy(options)
+    _check_batches(options, strategy)
     config, vocabulary, start = model_dir.load_description(options.model_dir)
     config = dataclasses.replace(
         config,
@@ -149,7 +164,9 @@ def finetune(options: FinetuneOptions) -> dict[str, float]:
         encoding=encoding_arguments(options, dataset, config.max_sequence_length),
         document_context=options.document_context,
     )
-    if claim(options.output_dir, options, _FREE_OPTIONS):
+    chief = is_chief(strategy)
+    finished = chief and claim(options.output_dir, options, _FREE_OPTIONS)
+    if agreed_minimum(strategy, -int(finished)) < 0:
         path = posixpath.join(options.output_dir, DEV_METRICS)
         with tf.io.gfile.GFile(path) as file:
             return json.load(file)
@@ -159,11 +176,26 @@ def finetune(options: FinetuneOptions) -> dict[str, float]:
     if not options.random_weights:
         weights = model_dir.load_encoder_weights(options.model_dir)
     starting = Start(config, description, vocabulary, weights, features, dev, tests)
-    results = [
-        _result(options, starting, settings, encoding)
-        for settings in options.settings()
-    ]
+    with strategy.scope():
+        results = [
+            _result(options, starting, settings, encoding, strategy)
+            for settings in options.settings()
+        ]
+    if not chief:
+        return best_result(results, dataset.metrics[0]).metrics
     return _finish(options, starting, results, dataset, train, encoding)
+
+
+def _check_batches(
+    options: FinetuneOptions, strategy: tf.distribute.Strategy
+) -> None:
+    count = strategy.num_replicas_in_sync
+    for settings in options.settings():
+        if settings.batch_size % count:
+            raise ValueError(
+                f"Received batch_size={settings.batch_size} for {count} replicas. "
+                f"Expected a multiple of {count}: as many examples for each."
+            )
 
 
 def _examples(
@@ -196,7 +228,11 @@ def _head(options: FinetuneOptions, dataset: Dataset) -> dict[str, Any]:
 
 
 def _result(
-    options: FinetuneOptions, start: Start, settings: RunSettings, encoding: Any
+    options: FinetuneOptions,
+    start: Start,
+    settings: RunSettings,
+    encoding: Any,
+    strategy: tf.distribute.Strategy,
 ) -> RunResult:
     """The result of a run, which is run unless it was finished before."""
     folder = posixpath.join(options.output_dir, RUNS, settings.name)
@@ -204,8 +240,9 @@ def _result(
     if tf.io.gfile.exists(path):
         with tf.io.gfile.GFile(path) as file:
             return RunResult.from_json(file.read())
-    result = train_run(start, settings, options, encoding, folder)
-    model_dir.write_file(path, result.to_json().encode())
+    result = train_run(start, settings, options, encoding, folder, strategy)
+    if is_chief(strategy):
+        model_dir.write_file(path, result.to_json().encode())
     return result
 
 

@@ -15,6 +15,7 @@ import tensorflow as tf
 from bert_tf import model_dir, scoring
 from bert_tf.answering import Answerer
 from bert_tf.config import BertConfig
+from bert_tf.distribution import is_chief, wait_for_all
 from bert_tf.kinds import KINDS
 from bert_tf.optim.adamw import AdamW
 from bert_tf.optim.layer_rates import LayerRates
@@ -115,6 +116,7 @@ def train_run(
     options: TrainingOptions,
     encoding: finetuning.Encoding,
     folder: str,
+    strategy: tf.distribute.Strategy,
 ) -> RunResult:
     """Trains a model, and leaves its best weights in the folder.
 
@@ -125,6 +127,7 @@ def train_run(
         encoding: of the kind.
         folder: of this run: `metrics.jsonl`, `model.safetensors`, checkpoints while
             it goes on; the same call goes on where a stopped one was.
+        strategy: of the training, whose scope is entered.
     """
     began = time.monotonic()
     keras.utils.set_random_seed(settings.seed)
@@ -140,6 +143,7 @@ def train_run(
             model, class_weights(start, options.class_weights)
         ),
         seed=settings.seed,
+        strategy=strategy,
     )
     row_length = finetuning.row_length_of(start.features, encoding.max_length)
 
@@ -155,9 +159,10 @@ def train_run(
             num_shards=num_replicas,
         )
 
-    log = RunLog(folder, num_steps, heldout_name="dev")
+    chief = is_chief(strategy)
+    log = RunLog(folder, num_steps, heldout_name="dev", is_chief=chief)
     log.say(f"{settings.name}: {num_steps:,} steps of {settings.batch_size} examples.")
-    best = _Best(folder, start, model, encoding, log)
+    best = _Best(folder, start, model, encoding, log, chief)
     every = max(1, steps_per_epoch // options.evaluations_per_epoch)
     checkpoints = posixpath.join(folder, CHECKPOINTS)
     try:
@@ -172,10 +177,13 @@ def train_run(
             on_evaluate=best.evaluate,
             on_resume=log.resume,
         )
+        # Until the chief has written the best weights.
+        wait_for_all(strategy)
         result = best.result(settings, time.monotonic() - began)
     finally:
         log.close()
-    tf.io.gfile.rmtree(checkpoints)
+    if chief:
+        tf.io.gfile.rmtree(checkpoints)
     return result
 
 
@@ -263,7 +271,9 @@ class _Best:
         model: keras.Model,
         encoding: finetuning.Encoding,
         log: RunLog,
+        is_chief: bool,
     ) -> None:
+        self.is_chief = is_chief
         self.folder = folder
         self.start = start
         self.model = model
@@ -298,6 +308,8 @@ class _Best:
         if self.found and self.found["metrics"][names[0]] >= metrics[names[0]]:
             return
         self.found = {"step": step, "metrics": metrics, "collapsed": collapsed}
+        if not self.is_chief:
+            return
         path = posixpath.join(self.folder, model_dir.WEIGHTS)
         model_dir.write_weights(path, Tensors.of(model_dir.weights_of(self.model)))
         path = posixpath.join(self.folder, _BEST)

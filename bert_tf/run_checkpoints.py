@@ -15,11 +15,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from bert_tf.distribution import (
-    agreed_minimum,
-    is_chief,
-    wait_for_all,
-)
+from bert_tf.distribution import agreed_minimum, is_chief, wait_for_all
+from bert_tf.model_dir import write_file
 
 _KEPT = 2
 _NAME, _POSITIONS = "step", "position"
@@ -110,13 +107,21 @@ class RunCheckpoints:
         if is_chief(self.strategy):
             self._checkpoint.write(self._prefix(step))
             kept = [*(s for s in self._steps() if s < step), step][-_KEPT:]
-            tf.compat.v1.train.update_checkpoint_state(
-                self.folder,
-                self._prefix(kept[-1]),
-                [self._prefix(s) for s in kept],
-            )
+            self._name(kept)
             self._remove_all_but(kept)
         wait_for_all(self.strategy)
+
+    def _name(self, steps: list[int]) -> None:
+        """Writes the file by which TensorFlow knows the checkpoints of a folder.
+
+        Its own function for that is deprecated, and its CheckpointManager makes a
+        variable, which one worker alone can not.
+        """
+        names = [f'"{_NAME}-{step}"' for step in steps]
+        lines = [f"model_checkpoint_path: {names[-1]}"]
+        lines += [f"all_model_checkpoint_paths: {name}" for name in names]
+        path = posixpath.join(self.folder, "checkpoint")
+        write_file(path, "".join(f"{line}\n" for line in lines).encode())
 
     def _steps(self) -> list[int]:
         """Steps of the checkpoints that count, the oldest first."""

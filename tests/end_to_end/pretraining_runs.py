@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
@@ -45,13 +46,15 @@ def options(prepared: Prepared, output_dir: pathlib.Path, **changes) -> Pretrain
     return PretrainOptions(**(values | changes))
 
 
-def command(options: PretrainOptions) -> list[str]:
-    flags = [
-        f"--{name}={value}"
-        for name, value in dataclasses.asdict(options).items()
-        if value is not None
-    ]
-    return [sys.executable, "-m", "bert_tf.pretrain", *flags]
+def command(options: Any, verb: str = "pretrain") -> list[str]:
+    """The program with these options."""
+    flags = []
+    for name, value in dataclasses.asdict(options).items():
+        if isinstance(value, (tuple, list)):
+            value = ",".join(value)
+        if value not in (None, ""):
+            flags.append(f"--{name}={value}")
+    return [sys.executable, "-m", f"bert_tf.{verb}", *flags]
 
 
 def weights(output_dir: pathlib.Path) -> dict[str, np.ndarray]:

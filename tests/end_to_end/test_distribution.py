@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from bert_tf import config
+from bert_tf.finetune import FinetuneOptions
 from bert_tf.run_log import read_metrics
 from tests.end_to_end.pretraining_runs import (
     ROOT,
@@ -21,6 +22,7 @@ from tests.end_to_end.pretraining_runs import (
     run_until,
     weights,
 )
+from tests.end_to_end.tasks import write_model, write_task
 
 pytestmark = pytest.mark.slow
 
@@ -94,7 +96,7 @@ def wait_for(output_dir, step):
 
 def numbers(output_dir):
     """Losses and the like, by split, step and name."""
-    names = ("loss", "mlm_loss", "mlm_accuracy", "sentence_loss", "gradient_norm")
+    names = ("loss", "mlm_loss", "accuracy", "mlm_accuracy", "gradient_norm")
     return {
         (record["split"], record["step"], name): record[name]
         for record in read_metrics(str(output_dir / "metrics.jsonl"))
@@ -127,6 +129,39 @@ def test_the_numbers_of_one_replica(without_dropout, tmp_path):
             np.testing.assert_allclose(
                 weights(folder)[name], value, atol=1e-4, err_msg=name
             )
+
+
+@pytest.mark.parametrize("kind", ["classification", "multiple_choice"])
+def test_the_numbers_of_one_replica_in_fine_tuning(tmp_path, kind):
+    task = write_task(kind, tmp_path / "files")
+    values = {
+        "model_dir": write_model(tmp_path / "pretrained"),
+        "kind": kind,
+        "train_file": task.train_file,
+        "dev_file": task.dev_file,
+        "learning_rate": 1e-3,
+        "dropout": 0.0,
+        "num_epochs": 2.0,
+        "batch_size": 16,
+        "log_every": 1,
+        **task.options,
+    }
+    folders = []
+    for strategy in ({}, MIRRORED, WORKERS):
+        folder = tmp_path / f"model{len(folders)}"
+        program = command(
+            FinetuneOptions(output_dir=str(folder), **values, **strategy), "finetune"
+        )
+        if strategy == WORKERS:
+            run_workers(program, folder)
+        else:
+            subprocess.run(program, cwd=ROOT, check=True, capture_output=True)
+        (run,) = (folder / "runs").iterdir()
+        folders.append(run)
+        assert (folder / "report.html").exists()
+    assert max(step for _, step, _ in numbers(folders[0])) == 32
+    for other in folders[1:]:
+        assert_same_numbers(folders[0], other)
 
 
 def test_goes_on_with_another_number_of_replicas(without_dropout, tmp_path):
