@@ -186,9 +186,7 @@ def finetune(options: FinetuneOptions) -> dict[str, float]:
     return _finish(options, starting, results, dataset, train, encoding)
 
 
-def _check_batches(
-    options: FinetuneOptions, strategy: tf.distribute.Strategy
-) -> None:
+def _check_batches(options: FinetuneOptions, strategy: tf.distribute.Strategy) -> None:
     count = strategy.num_replicas_in_sync
     for settings in options.settings():
         if settings.batch_size % count:

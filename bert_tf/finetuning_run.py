@@ -32,6 +32,8 @@ from data_pipelines.vocabulary import Vocabulary
 CHECKPOINTS = "checkpoints"
 _BEST = "best.json"
 
+# Between the seeds of the order of two attempts.
+_ATTEMPT_SEED = 10_007
 # Lines of metrics.jsonl of a run, if the user does not say.
 _LOGGED_STEPS = 50
 # Share of the steps in which gradual unfreezing reaches the embeddings.
@@ -147,13 +149,13 @@ def train_run(
     )
     row_length = finetuning.row_length_of(start.features, encoding.max_length)
 
-    def batches(replica: int, num_replicas: int) -> tf.data.Dataset:
+    def batches(replica: int, num_replicas: int, attempt: int) -> tf.data.Dataset:
         return finetuning.training_batches(
             start.features,
             start.vocabulary,
             batch_size=settings.batch_size,
             row_length=row_length,
-            seed=settings.seed,
+            seed=settings.seed + attempt * _ATTEMPT_SEED,
             group_size=encoding.group_size,
             shard_index=replica,
             num_shards=num_replicas,

@@ -71,6 +71,8 @@ _FREE_OPTIONS = (
 )
 # Share of the steps that the paper (appendix A.2) trains on long rows.
 _LONG_SHARE = 0.1
+# Between the seeds of the data of two attempts.
+_ATTEMPT_SEED = 10_007
 # Batches whose labels are counted for the trivial guesses.
 _COUNTED_BATCHES = 200
 
@@ -289,7 +291,7 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
     if heldout is not None:
         trivial = trivial_metrics(
             count_labels(
-                phases[0].batches(0, 1).take(_COUNTED_BATCHES), config.vocab_size
+                phases[0].batches(0, 1, 0).take(_COUNTED_BATCHES), config.vocab_size
             ),
             count_labels(heldout, config.vocab_size),
             options.sentence_task is not None,
@@ -473,13 +475,13 @@ def _phases(
     def phase(number: int, end_step: int, sequence_length: int) -> Phase:
         max_predictions = options.predictions_of(sequence_length)
 
-        def batches(replica: int, num_replicas: int) -> tf.data.Dataset:
+        def batches(replica: int, num_replicas: int, attempt: int) -> tf.data.Dataset:
             return pretraining.training_batches(
                 documents,
                 vocabulary,
                 batch_size=options.batch_size,
                 sequence_length=sequence_length,
-                seed=options.seed + number,
+                seed=options.seed + number + attempt * _ATTEMPT_SEED,
                 sentences=options.sentences,
                 masking_kind=options.masking_kind,
                 mlm_rate=options.mlm_rate,

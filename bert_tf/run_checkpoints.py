@@ -141,6 +141,12 @@ class RunCheckpoints:
             status.assert_existing_objects_matched()
         except _DAMAGED as error:
             return str(error).partition("\n")[0]
+        except AssertionError:
+            raise ValueError(
+                f"The checkpoint {self._prefix(step)} lacks values that this model "
+                "and this version of the program need. Expected one of the same run: "
+                "choose another output_dir."
+            ) from None
         return None
 
     def _prefix(self, step: int) -> str:

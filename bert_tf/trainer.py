@@ -59,6 +59,13 @@ class Trainer:
             another; the result is that of the whole batch.
         compile_elementwise: whether element-wise parts are compiled by XLA.
         strategy: of tf.distribute; the current one if None.
+
+    Attributes:
+        step: int64 variable, steps done.
+        loss_scale: float32 variable, what the loss is multiplied by.
+        rollbacks: int32 variable: how often the run went back to a checkpoint. Each
+            halves the learning rate.
+        data_start: int64 variable: the step at which the data in use began.
     """
 
     def __init__(
@@ -91,6 +98,10 @@ class Trainer:
             )
             self.scales_loss = scaled
             self._good_steps = tf.Variable(0, trainable=False, name="good_steps")
+            self.rollbacks = tf.Variable(0, trainable=False, name="rollbacks")
+            self.data_start = tf.Variable(
+                0, dtype=tf.int64, trainable=False, name="data_start"
+            )
         # Packed batches differ in their number of rows: not a trace for each.
         self._train_step = tf.function(self._train_step_in_graph, reduce_retracing=True)
         self._evaluate_step = tf.function(self._evaluate_step_in_graph)
@@ -103,6 +114,8 @@ class Trainer:
             "step": self.step,
             "loss_scale": self.loss_scale,
             "good_steps": self._good_steps,
+            "rollbacks": self.rollbacks,
+            "data_start": self.data_start,
         }
 
     def train_step(self, batch: Batch, stopping: bool = False) -> dict[str, tf.Tensor]:
@@ -151,9 +164,9 @@ class Trainer:
 
     def _replica_step(self, batch: Batch, stopping: tf.Tensor) -> dict[str, tf.Tensor]:
         context = tf.distribute.get_replica_context()
-        num_replicas = self.strategy.num_replicas_in_sync
         weights = _sum_over_replicas(context, self.objective.weights(batch))
-        learning_rate = tf.cast(self.optimizer.learning_rate, tf.float32)
+        rate = tf.pow(0.5, tf.cast(self.rollbacks, tf.float32))
+        learning_rate = tf.cast(self.optimizer.learning_rate, tf.float32) * rate
         gradients, sums = self._accumulate(
             batch, weights, context.replica_id_in_sync_group
         )
@@ -167,9 +180,8 @@ class Trainer:
         finite = tf.math.is_finite(norm) & tf.math.is_finite(means["loss"])
         clip = self.clip_norm / tf.maximum(norm, self.clip_norm) / self.loss_scale
         scale = tf.where(finite, clip, tf.constant(math.nan))
-        # Keras adds gradients up over the replicas once more.
         with compilation(self.compile_elementwise):
-            self.optimizer.apply_scaled(gradients, scale / num_replicas)
+            self.optimizer.apply_scaled(gradients, scale, rate)
         if self.scales_loss:
             self._move_loss_scale(finite)
         return {

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +14,10 @@ from bert_tf import distribution
 from bert_tf.run_checkpoints import RunCheckpoints
 from bert_tf.trainer import Trainer
 
+# So many steps in a row that are not finite, and the run goes back to the newest
+# checkpoint; so often at most.
+MAX_SKIPPED = 10
+MAX_ROLLBACKS = 3
 # Exit code of a program that was told to stop (SIGTERM) and has saved its work.
 PREEMPTED_EXIT_CODE = 143
 
@@ -23,15 +28,16 @@ class Phase:
 
     Attributes:
         end_step: the step at which it ends.
-        batches: from the number of a replica, and that of all, to a dataset of the
-            replica's part of each batch, whose iterator can be saved. What the parts
-            are together does not depend on their number.
+        batches: from the number of a replica, that of all, and that of the attempt to
+            a dataset of the replica's part of each batch, whose iterator can be saved.
+            What the parts are together does not depend on their number; each attempt
+            has an order of its own.
         work: what one step gets through, such as {"tokens": 4096, "flops": 3e9}; the
             rates of progress are named alike.
     """
 
     end_step: int
-    batches: Callable[[int, int], tf.data.Dataset]
+    batches: Callable[[int, int, int], tf.data.Dataset]
     work: Mapping[str, float]
 
 
@@ -52,7 +58,7 @@ class Progress:
 
 
 class NonFiniteLoss(ValueError):
-    """The loss or a gradient is not a number; the weights are those before it."""
+    """The loss or a gradient is not a number, time and again."""
 
 
 class Preempted(Exception):
@@ -105,71 +111,167 @@ def train(
         on_resume: receives the step of the checkpoint, 0 without one.
 
     Raises:
-        NonFiniteLoss: names the step and the last good checkpoint.
+        NonFiniteLoss: steps that are not finite are skipped; so many in a row, and
+            the run goes back to the newest checkpoint, with other data and half the
+            learning rate. This was of no use.
         Preempted: after SIGTERM, when the checkpoint is written.
         WorkerLost: of several workers one has gone.
     """
     strategy = trainer.strategy
     checkpoints = RunCheckpoints(checkpoint_dir, trainer.trackables(), strategy)
+    run = _Run(
+        trainer,
+        checkpoints,
+        checkpoint_every,
+        log_every,
+        eval_every,
+        on_progress,
+        on_evaluate,
+    )
     with _lost_workers_named(strategy), _sigterm_noted() as sigterm:
-        step = checkpoints.restore()
-        on_resume(step)
-        phase_start = 0
+        on_resume(checkpoints.restore())
+        while int(trainer.step) < phases[-1].end_step:
+            try:
+                run.go_on(phases, sigterm)
+            except _Diverged as diverged:
+                run.go_back(diverged.step)
+                on_resume(int(trainer.step))
+
+
+class _Diverged(Exception):
+    """Too many steps in a row were skipped."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(step)
+        self.step = step
+
+
+class _Run:
+    """The loop over the steps, and what goes wrong in it."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        checkpoints: RunCheckpoints,
+        checkpoint_every: int,
+        log_every: int,
+        eval_every: int | None,
+        on_progress: Callable[[Progress], None],
+        on_evaluate: Callable[[int], None],
+    ) -> None:
+        self.trainer = trainer
+        self.checkpoints = checkpoints
+        self.checkpoint_every = checkpoint_every
+        self.log_every = log_every
+        self.eval_every = eval_every
+        self.on_progress = on_progress
+        self.on_evaluate = on_evaluate
+        self.strategy = trainer.strategy
+
+    def go_on(self, phases: Sequence[Phase], sigterm: Sequence[int]) -> None:
+        """Trains from the step of the trainer to the end of the last phase."""
+        begin = 0
         for number, phase in enumerate(phases):
-            if step >= phase.end_step:
-                phase_start = phase.end_step
-                continue
-            iterators = _iterators(phase, strategy, 0)
-            if step > phase_start and not checkpoints.restore_position(
-                step, number, iterators
-            ):
-                print(
-                    f"The position in the data of {step - phase_start} steps was not "
-                    "saved for this number of replicas: going through them again.",
-                    flush=True,
-                )
-                iterators = _iterators(phase, strategy, step - phase_start)
-            interval = _Interval(step)
-            previous: dict[str, tf.Tensor] | None = None
-            while step < phase.end_step:
-                batch = _next_batch(iterators, strategy)
-                metrics = trainer.train_step(batch, stopping=bool(sigterm))
-                step += 1
-                # Asked for once: it may come at any moment, and first it is saved.
-                stopping = bool(sigterm)
-                if distribution.num_workers(strategy) > 1:
-                    # All have to know. They look at the step before, not to wait for
-                    # each to end.
-                    stopping = previous is not None and bool(previous["stopping"] > 0)
-                previous = metrics
-                interval.add(metrics)
-                at_checkpoint = (
-                    step % checkpoint_every == 0 or step == phase.end_step or stopping
-                )
-                at_evaluation = step == phases[-1].end_step or (
-                    eval_every is not None and step % eval_every == 0
-                )
-                if at_checkpoint or at_evaluation or step % log_every == 0:
-                    _stop_on_non_finite(interval, trainer, checkpoints)
-                    on_progress(interval.finish(phase))
-                    if at_evaluation:
-                        on_evaluate(step)
-                    interval = _Interval(step)
-                if at_checkpoint:
-                    checkpoints.save(step, number, iterators)
-                if stopping:
-                    raise Preempted(f"Stopped by SIGTERM after step {step}.")
-            phase_start = phase.end_step
+            if int(self.trainer.step) < phase.end_step:
+                self._go_through(phase, number, begin, phases[-1].end_step, sigterm)
+            begin = phase.end_step
+
+    def go_back(self, bad_step: int) -> None:
+        """Restores the newest checkpoint, for other data at half the learning rate.
+
+        Raises:
+            NonFiniteLoss: there is none, or it has been of no use too often.
+        """
+        rollbacks = int(self.trainer.rollbacks) + 1
+        good = self.checkpoints.latest()
+        if good is None or rollbacks > MAX_ROLLBACKS:
+            tried = f" after {rollbacks - 1} returns to a checkpoint"
+            raise NonFiniteLoss(
+                f"The loss or a gradient was not finite in {MAX_SKIPPED} steps from "
+                f"step {bad_step} on{tried if rollbacks > 1 else ''}. Expected "
+                "numbers: lower --learning_rate, lengthen --num_warmup_steps, or use "
+                f"bfloat16. The last good checkpoint: {good or 'none was written yet'}."
+            )
+        step = self.checkpoints.restore()
+        self.trainer.rollbacks.assign(rollbacks)
+        self.trainer.data_start.assign(step)
+        print(
+            f"{MAX_SKIPPED} steps in a row, from step {bad_step} on, were not finite: "
+            f"going on from step {step} with other data at "
+            f"{0.5**rollbacks:g} of the learning rate.",
+            flush=True,
+        )
+
+    def _go_through(
+        self, phase: Phase, number: int, begin: int, end: int, sigterm: Sequence[int]
+    ) -> None:
+        step = int(self.trainer.step)
+        iterators = self._iterators(phase, number, max(begin, self._data_start()))
+        interval, skipped = _Interval(step), _SkippedSteps(self.trainer)
+        previous: dict[str, tf.Tensor] | None = None
+        while step < phase.end_step:
+            batch = _next_batch(iterators, self.strategy)
+            metrics = self.trainer.train_step(batch, stopping=bool(sigterm))
+            step += 1
+            # Asked for once: it may come at any moment, and first it is saved.
+            stopping = bool(sigterm)
+            if distribution.num_workers(self.strategy) > 1:
+                # All have to know. They look at the step before, not to wait for each
+                # to end.
+                stopping = previous is not None and bool(previous["stopping"] > 0)
+            previous = metrics
+            interval.add(metrics)
+            at_checkpoint = (
+                step % self.checkpoint_every == 0 or step == phase.end_step or stopping
+            )
+            at_evaluation = step == end or (
+                self.eval_every is not None and step % self.eval_every == 0
+            )
+            if at_checkpoint or at_evaluation or step % self.log_every == 0:
+                skipped.look_at(interval)
+                self.on_progress(interval.finish(phase))
+                if at_evaluation:
+                    self.on_evaluate(step)
+                interval = _Interval(step)
+            # Within a series of bad steps the last good checkpoint is an older one.
+            if at_checkpoint and (stopping or not skipped.in_a_row):
+                self.checkpoints.save(step, number, iterators)
+            if stopping:
+                raise Preempted(f"Stopped by SIGTERM after step {step}.")
+
+    def _data_start(self) -> int:
+        return int(self.trainer.data_start)
+
+    def _iterators(
+        self, phase: Phase, number: int, begin: int
+    ) -> dict[int, Iterator[Any]]:
+        """Of each local replica's data, where the run is in it.
+
+        Args:
+            phase: of the data.
+            number: of the phase.
+            begin: the step of its first batch.
+        """
+        step, attempt = int(self.trainer.step), int(self.trainer.rollbacks)
+        iterators = _iterators(phase, self.strategy, attempt, 0)
+        if step == begin or self.checkpoints.restore_position(step, number, iterators):
+            return iterators
+        print(
+            f"The position in the data of {step - begin} steps was not saved for this "
+            "number of replicas: going through them again.",
+            flush=True,
+        )
+        return _iterators(phase, self.strategy, attempt, step - begin)
 
 
 def _iterators(
-    phase: Phase, strategy: tf.distribute.Strategy, num_done: int
+    phase: Phase, strategy: tf.distribute.Strategy, attempt: int, num_done: int
 ) -> dict[int, Iterator[Any]]:
     """Of each local replica's data, after so many batches."""
     count = strategy.num_replicas_in_sync
     with tf.device("CPU"):
         return {
-            replica: iter(phase.batches(replica, count).skip(num_done))
+            replica: iter(phase.batches(replica, count, attempt).skip(num_done))
             for replica in distribution.local_replicas(strategy)
         }
 
@@ -198,20 +300,19 @@ class _Interval:
         # Not yet a float: that would wait for the step to end.
         self.steps.append(metrics)
 
-    def bad_steps(self) -> list[int]:
-        return [
-            self.first_step + index + 1
-            for index, metrics in enumerate(self.steps)
-            if not float(metrics["finite"])
-        ]
-
     def finish(self, phase: Phase) -> Progress:
+        """The means of the steps that were not skipped; not a number without any."""
         count = len(self.steps)
+        good = [step for step in self.steps if float(step["finite"])]
         metrics = {
-            name: sum(float(step[name]) for step in self.steps) / count
+            name: sum(float(step[name]) for step in good) / len(good)
+            if good
+            else math.nan
             for name in self.steps[0]
             if name not in ("finite", "stopping")
         }
+        if len(good) < count:
+            metrics["skipped_steps"] = float(count - len(good))
         seconds = time.monotonic() - self.started
         return Progress(
             step=self.first_step + count,
@@ -222,19 +323,21 @@ class _Interval:
         )
 
 
-def _stop_on_non_finite(
-    interval: _Interval, trainer: Trainer, checkpoints: RunCheckpoints
-) -> None:
-    bad = interval.bad_steps()
-    # float16 is expected to overflow now and then: the loss scale is halved.
-    if not bad or (trainer.scales_loss and float(trainer.loss_scale) > 1.0):
-        return
-    good = checkpoints.latest() or "none was written yet"
-    raise NonFiniteLoss(
-        f"The loss or a gradient was not finite at step {bad[0]}. Expected numbers: "
-        "lower --learning_rate, lengthen --num_warmup_steps, or use bfloat16. The "
-        f"last good checkpoint: {good}."
-    )
+class _SkippedSteps:
+    """Counts the steps in a row that were skipped, as they were not finite."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self.in_a_row = 0
+
+    def look_at(self, interval: _Interval) -> None:
+        """Raises _Diverged where there are too many, in this interval or before."""
+        for index, metrics in enumerate(interval.steps):
+            self.in_a_row = 0 if float(metrics["finite"]) else self.in_a_row + 1
+            # float16 is expected to overflow now and then: the loss scale is halved.
+            scales = self.trainer.scales_loss and float(self.trainer.loss_scale) > 1.0
+            if self.in_a_row == MAX_SKIPPED and not scales:
+                raise _Diverged(interval.first_step + index + 2 - MAX_SKIPPED)
 
 
 @contextlib.contextmanager

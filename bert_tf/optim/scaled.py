@@ -44,6 +44,8 @@ class MomentOptimizer(keras.optimizers.Optimizer):
         self.epsilon = epsilon
         self.layer_rates = layer_rates
         self._scale: Any = 1.0
+        self._rate: Any = 1.0
+        self._are_summed = False
 
     def build(self, variables: Sequence[Any]) -> None:
         """Makes two moments for each variable."""
@@ -56,21 +58,31 @@ class MomentOptimizer(keras.optimizers.Optimizer):
         self._paths = [variable.path for variable in variables]
         self._excluded = [path.rsplit("/", 1)[-1] in _EXCLUDED for path in self._paths]
 
-    def apply_scaled(self, gradients: Sequence[Any], scale: Any) -> None:
+    def apply_scaled(
+        self, gradients: Sequence[Any], scale: Any, rate: Any = 1.0
+    ) -> None:
         """Applies `scale * gradients`, or nothing if `scale` is not finite.
 
         Clipping by the global norm and skipping a bad step cost no pass over the
         gradients this way, and no branch, which tf.distribute would not allow.
 
         Args:
-            gradients: one for each variable that the optimizer was built with.
+            gradients: one for each variable that the optimizer was built with, summed
+                over all replicas.
             scale: float32 scalar.
+            rate: what the learning rate is multiplied by.
         """
-        self._scale = scale
+        self._scale, self._rate, self._are_summed = scale, rate, True
         try:
             self.apply(gradients)
         finally:
-            self._scale = 1.0
+            self._scale, self._rate, self._are_summed = 1.0, 1.0, False
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        """Keras' own sum over the replicas, where they are not summed already."""
+        if self._are_summed:
+            return grads_and_vars
+        return super()._all_reduce_sum_gradients(grads_and_vars)
 
     def _moments_of(self, variable: Any) -> tuple[Any, Any, bool]:
         index = self._get_variable_index(variable)
@@ -78,6 +90,7 @@ class MomentOptimizer(keras.optimizers.Optimizer):
 
     def _factors(self, variable: Any, learning_rate: Any, bias_correction: bool) -> Any:
         """float32 (4,): learning rate, gradient scale, and both corrections."""
+        learning_rate *= self._rate
         if self.layer_rates is not None:
             path = self._paths[self._get_variable_index(variable)]
             learning_rate *= self.layer_rates.factor(path, self.iterations)

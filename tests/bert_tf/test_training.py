@@ -289,26 +289,78 @@ def test_sigterm_saves_and_stops(tmp_path):
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
-def test_a_loss_that_is_no_number_stops_the_run(tmp_path):
+def poisoned(end_step, bad):
+    """Batches that are not finite where `bad(attempt, number)` says so."""
+
+    def batches(replica, num_replicas, attempt):
+        def poison(number, batch):
+            factor = tf.where(bad(attempt, number), math.nan, 1.0)
+            return {**batch, "mlm_weights": batch["mlm_weights"] * factor}
+
+        dataset = phase(end_step).batches(replica, num_replicas, attempt)
+        return dataset.enumerate().map(poison)
+
+    return Phase(end_step, batches, work={"tokens": 48})
+
+
+def test_bad_batches_are_skipped_and_counted(tmp_path):
     trainer = small_trainer()
+    bad = poisoned(12, lambda attempt, number: (number >= 2) & (number < 5))
+    progress = run(trainer, [bad], tmp_path, log_every=4)
+    assert [p.metrics.get("skipped_steps") for p in progress] == [2, 1, None]
+    assert all(math.isfinite(p.metrics["loss"]) for p in progress)
+    assert int(trainer.optimizer.iterations) == 12
+    assert int(trainer.rollbacks) == 0
 
-    def poison(progress):
-        if progress.step == 4:
-            trainer.model.trainable_variables[0].assign(
-                np.full(trainer.model.trainable_variables[0].shape, np.nan)
-            )
 
-    message = r"not finite at step 5\..*last good checkpoint: .*step-4"
+def test_many_bad_steps_lead_back_to_other_data_and_a_lower_rate(tmp_path, capsys):
+    trainer = small_trainer(learning_rate=1e-3)
+    # Of the first data all are bad from batch 6 on, of the second none is.
+    bad = poisoned(30, lambda attempt, number: (attempt == 0) & (number >= 6))
+    progress = run(trainer, [bad], tmp_path, log_every=2, checkpoint_every=4)
+    # 4 was saved, 8 lay within the bad ones; at 16 it was known.
+    assert [p.step for p in progress] == [2, 4, 6, 8, 10, 12, 14, *range(6, 31, 2)]
+    assert "from step 7 on, were not finite: going on from step 4" in (
+        capsys.readouterr().out
+    )
+    rates = [p.metrics["learning_rate"] for p in progress]
+    assert rates[:3] == pytest.approx([1e-3] * 3)
+    assert rates[7:] == pytest.approx([5e-4] * 13)
+    assert math.isnan(progress[4].metrics["loss"])
+    assert math.isfinite(progress[-1].metrics["loss"])
+
+
+def test_a_run_that_went_back_goes_on_exactly(tmp_path):
+    phases = [poisoned(30, lambda attempt, number: (attempt == 0) & (number >= 6))]
+    whole, first, second = (small_trainer() for _ in range(3))
+    arguments = {"log_every": 2, "checkpoint_every": 4}
+    run(whole, phases, tmp_path / "whole", **arguments)
+
+    def stop(progress):
+        if progress.step == 22:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Preempted):
+        run(first, phases, tmp_path / "cut", on_progress=stop, **arguments)
+    run(second, phases, tmp_path / "cut", **arguments)
+    assert int(second.rollbacks) == 1
+    assert_same_weights(second, whole)
+
+
+def test_a_loss_that_is_never_a_number_stops_the_run(tmp_path):
+    bad = poisoned(50, lambda attempt, number: number >= 6)
+    message = (
+        r"not finite in 10 steps from step \d+ on after 3 returns to a checkpoint\. "
+        r".*last good checkpoint: .*step-\d+"
+    )
     with pytest.raises(NonFiniteLoss, match=message):
-        run(
-            trainer,
-            [phase(50)],
-            tmp_path,
-            checkpoint_every=2,
-            log_every=1,
-            on_progress=poison,
-        )
-    assert tf.train.latest_checkpoint(str(tmp_path)).endswith("step-4")
+        run(small_trainer(), [bad], tmp_path, checkpoint_every=2, log_every=1)
+
+
+def test_a_loss_that_is_no_number_before_any_checkpoint(tmp_path):
+    bad = poisoned(50, lambda attempt, number: number >= 6)
+    with pytest.raises(NonFiniteLoss, match="none was written yet"):
+        run(small_trainer(), [bad], tmp_path, log_every=1)
 
 
 def test_a_bad_step_changes_no_weight():
@@ -327,6 +379,43 @@ def test_checkpoints_of_another_model_are_refused(tmp_path):
     other = small_trainer(model={"hidden_size": 32})
     with pytest.raises(ValueError, match="incompatible"):
         run(other, [phase(2)], tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["cut off", "changed", "empty", "index"])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, capsys, kind):
+    whole = small_trainer()
+    run(whole, [phase(9)], tmp_path / "whole")
+    run(small_trainer(), [phase(6)], tmp_path / "run", checkpoint_every=3)
+    data = tmp_path / "run" / "step-6.data-00000-of-00001"
+    content = data.read_bytes()
+    if kind == "cut off":
+        data.write_bytes(content[: len(content) // 2])
+    elif kind == "changed":
+        middle = len(content) // 2
+        data.write_bytes(content[:middle] + b"\xff\x00\xff\x00" + content[middle + 4 :])
+    elif kind == "empty":
+        data.write_bytes(b"")
+    else:
+        (tmp_path / "run" / "step-6.index").write_bytes(b"")
+    again, resumed = small_trainer(), []
+    run(again, [phase(9)], tmp_path / "run", on_resume=resumed.append)
+    assert resumed == [3]
+    assert "step-6 is damaged" in capsys.readouterr().out
+    assert_same_weights(again, whole)
+
+
+def test_all_checkpoints_damaged(tmp_path):
+    run(small_trainer(), [phase(6)], tmp_path, checkpoint_every=3)
+    for path in tmp_path.glob("step-*.data*"):
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"All checkpoints in .* are damaged"):
+        run(small_trainer(), [phase(9)], tmp_path)
+
+
+def test_two_checkpoints_are_kept(tmp_path):
+    run(small_trainer(), [phase(9)], tmp_path, checkpoint_every=2)
+    names = {path.name.partition(".")[0] for path in tmp_path.iterdir()}
+    assert names == {"checkpoint", "step-8", "step-9", "position-8", "position-9"}
 
 
 def test_matmul_rate_is_plausible():
