@@ -149,7 +149,7 @@ def records(
 
 def batches(out: str, vocab_file: str, options: dict[str, Any]) -> dict[str, float]:
     from data_pipelines import pretraining
-    from data_pipelines.create_pretraining_data import record_files
+    from data_pipelines.record_folder import record_files
     from data_pipelines.vocabulary import Vocabulary
 
     dataset = pretraining.training_batches(

@@ -42,14 +42,15 @@ from bert_tf.trainer import POLICIES, Trainer, matmul_flops_per_second
 from bert_tf.training import PREEMPTED_EXIT_CODE, Phase, Preempted, train
 from bert_tf.trivial_guesses import count_labels, trivial_metrics
 from data_pipelines import cli, corpus, masking, pretraining, sentence_pairs
-from data_pipelines.create_pretraining_data import (
+from data_pipelines.create_pretraining_data import create_pretraining_data
+from data_pipelines.learn_vocabulary import learn_vocabulary
+from data_pipelines.record_folder import (
     check_casing,
     check_vocabulary,
-    create_pretraining_data,
+    lost_records,
     read_manifest,
     record_files,
 )
-from data_pipelines.learn_vocabulary import learn_vocabulary
 from data_pipelines.token_vectors import read_token_vectors
 from data_pipelines.vocabulary import Vocabulary
 
@@ -68,6 +69,7 @@ _FREE_OPTIONS = (
     "strategy",
     "num_replicas",
     "tpu",
+    "skip_corrupt_records",
 )
 # Share of the steps that the paper (appendix A.2) trains on long rows.
 _LONG_SHARE = 0.1
@@ -92,6 +94,9 @@ class PretrainOptions(DistributionOptions):
     )
     separator: corpus.Separator = cli.option(
         "file", "file: a file is one document. blank_line: empty lines separate them."
+    )
+    skip_corrupt_records: bool = cli.option(
+        False, "Leaves out what can not be read of damaged records, and counts it."
     )
     holdout_fraction: float = cli.option(
         0.02, "Share of the documents that the model is evaluated on. 0: none."
@@ -242,7 +247,10 @@ def pretrain(options: PretrainOptions) -> None:
     """
     strategy = make_strategy(options)
     with strategy.scope():
-        _pretrain(options, strategy)
+        try:
+            _pretrain(options, strategy)
+        except tf.errors.DataLossError as error:
+            raise _damaged_records(options) from error
 
 
 def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> None:
@@ -304,6 +312,9 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
         f"{manifest['counts']['tokens']:,} tokens; this machine multiplies matrices "
         f"at {peak / 1e9:,.0f} GFLOP/s in {options.dtype}."
     )
+    if options.skip_corrupt_records and chief:
+        for line in _lost_records(records_dir):
+            log.say(f"{line}: left out.")
     if vectors:
         log.say(f"{int(vectors[1].sum()):,} pieces start from {options.token_vectors}.")
     if trivial is not None:
@@ -344,6 +355,24 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
         dataclasses.asdict(options),
     )
     print(f"Wrote the model to {output_dir}; look at {output_dir}/{REPORT}.")
+
+
+def _lost_records(records_dir: str) -> list[str]:
+    """A line for each file that can not be read whole."""
+    return [
+        f"{path} is damaged: {lost:,} of {count:,} records can not be read"
+        for split in ("train", "heldout")
+        for path, (lost, count) in lost_records(records_dir, split).items()
+    ]
+
+
+def _damaged_records(options: PretrainOptions) -> ValueError:
+    records_dir = options.records_dir or posixpath.join(options.output_dir, RECORDS)
+    return ValueError(
+        f"{'; '.join(_lost_records(records_dir))}. Expected all of them: restore the "
+        "files, or leave them out with --skip_corrupt_records; the same command goes "
+        "on from the last checkpoint."
+    )
 
 
 def _check_workers(options: PretrainOptions, strategy: tf.distribute.Strategy) -> None:
@@ -460,8 +489,10 @@ def _phases(
     records_dir: str,
     vocabulary: Vocabulary,
 ) -> list[Phase]:
-    files = record_files(records_dir)
-    documents = pretraining.documents_from_records(files, seed=options.seed)
+    files = record_files(records_dir, skip_corrupt=options.skip_corrupt_records)
+    documents = pretraining.documents_from_records(
+        files, seed=options.seed, skip_corrupt=options.skip_corrupt_records
+    )
     num_streams = pretraining.streams_of(options.batch_size, len(files))
     num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if num_streams % num_replicas:
@@ -529,7 +560,10 @@ def _heldout(
         )
     return (
         pretraining.evaluation_batches(
-            pretraining.documents_from_records(record_files(records_dir, "heldout")),
+            pretraining.documents_from_records(
+                record_files(records_dir, "heldout", options.skip_corrupt_records),
+                skip_corrupt=options.skip_corrupt_records,
+            ),
             vocabulary,
             batch_size=options.batch_size,
             sequence_length=options.sequence_length,

@@ -30,11 +30,16 @@ import tensorflow as tf
 from absl import logging
 
 from data_pipelines import cli, corpus, features, pretraining, processes
+from data_pipelines.record_folder import (
+    FORMAT,
+    MANIFEST,
+    read_json,
+    read_manifest,
+    require_shards,
+)
 from data_pipelines.vocabulary import Vocabulary
 from data_pipelines.wordpiece import WordPieceTokenizer
 
-_FORMAT = 1
-_MANIFEST = "manifest.json"
 _WORK = "unfinished"
 _PLAN = "plan.json"
 
@@ -142,7 +147,7 @@ def create_pretraining_data(
     sources = list(corpus.expand_sources(input_files))
     sizes = [_size(source) for source in sources]
     plan = {
-        "format": _FORMAT,
+        "format": FORMAT,
         "inputs": [
             {"name": posixpath.basename(source), "bytes": size, "begins": _head(source)}
             for source, size in zip(sources, sizes, strict=True)
@@ -213,97 +218,9 @@ def create_pretraining_data(
             {"name": name, **shard} for name, shard in zip(names, shards, strict=True)
         ],
     }
-    _write_json(posixpath.join(output_dir, _MANIFEST), work, manifest)
+    _write_json(posixpath.join(output_dir, MANIFEST), work, manifest)
     tf.io.gfile.rmtree(work)
     return manifest
-
-
-def read_manifest(output_dir: str) -> dict[str, Any]:
-    """What is in a folder of records.
-
-    Returns:
-        A dict with the options (`lower_case`, `strip_accents`, ...), the `inputs`, the
-        `vocabulary_fingerprint` and `vocabulary_size`; `counts` and
-        `heldout_counts` (documents, parts, sentences, tokens, unknown_tokens,
-        bytes); `reading`, what the reader of the text counted; and `shards`, each
-        with `name`, `records`, `tokens` and `bytes`.
-
-    Raises:
-        FileNotFoundError: there is none, so the folder is not complete.
-        ValueError: it is damaged or of another version of this program.
-    """
-    path = posixpath.join(output_dir, _MANIFEST)
-    if not tf.io.gfile.exists(path):
-        raise FileNotFoundError(
-            f"There is no {path!r}. Expected a folder that create_pretraining_data "
-            "has finished: run it (again)."
-        )
-    manifest = _read_json(path)
-    if manifest.get("format") != _FORMAT:
-        raise ValueError(
-            f"{path} has the format {manifest.get('format')!r}, expected {_FORMAT}: "
-            "write the records again."
-        )
-    # Earlier records were written when accents went with capital letters.
-    return {"strip_accents": manifest["lower_case"], **manifest}
-
-
-def check_vocabulary(manifest: dict[str, Any], vocabulary: Vocabulary) -> None:
-    """Refuses records that were made with another vocabulary.
-
-    Raises:
-        ValueError: they were.
-    """
-    if manifest["vocabulary_fingerprint"] != vocabulary.fingerprint:
-        raise ValueError(
-            "The records were made with another vocabulary: theirs has "
-            f"{manifest['vocabulary_size']} pieces and the fingerprint "
-            f"{manifest['vocabulary_fingerprint'][:12]}, received one with "
-            f"{len(vocabulary)} pieces and {vocabulary.fingerprint[:12]}. Use theirs, "
-            "or write the records again with create_pretraining_data."
-        )
-
-
-def check_casing(
-    manifest: dict[str, Any], lower_case: bool, strip_accents: bool | None = None
-) -> None:
-    """Refuses records that were made with another casing.
-
-    Raises:
-        ValueError: they were.
-    """
-    if strip_accents is None:
-        strip_accents = lower_case
-    if (manifest["lower_case"], manifest["strip_accents"]) != (
-        lower_case,
-        strip_accents,
-    ):
-        raise ValueError(
-            f"The records were made with lower_case={manifest['lower_case']} and "
-            f"strip_accents={manifest['strip_accents']}, received "
-            f"lower_case={lower_case} and strip_accents={strip_accents}. Use theirs, "
-            "or write the records again with create_pretraining_data."
-        )
-
-
-def record_files(output_dir: str, split: str = "train") -> list[str]:
-    """The files of one split, `"train"` or `"heldout"`, as the manifest names them.
-
-    Raises:
-        ValueError: the folder has no such split, or a file of it is missing or has
-            another size than the manifest says.
-        FileNotFoundError: the folder has no manifest.
-    """
-    manifest = read_manifest(output_dir)
-    _require_shards(output_dir, manifest)
-    names = [shard["name"] for shard in manifest["shards"]]
-    names = [name for name in names if name.startswith(f"{split}-")]
-    if not names:
-        raise ValueError(
-            f"{output_dir} has no records of the split {split!r}. Expected 'train', "
-            "or 'heldout' if they were made with --holdout_fraction."
-        )
-    return [posixpath.join(output_dir, name) for name in names]
 
 
 def main(options: CreatePretrainingDataOptions) -> None:
@@ -360,21 +277,21 @@ class _Piece:
 
 def _begin(output_dir: str, work: str, plan: dict[str, Any]) -> dict[str, Any] | None:
     """Makes the folder ready, or gives the manifest of a complete one."""
-    if tf.io.gfile.exists(posixpath.join(output_dir, _MANIFEST)):
+    if tf.io.gfile.exists(posixpath.join(output_dir, MANIFEST)):
         manifest = read_manifest(output_dir)
         _require_same_plan(output_dir, manifest, plan)
-        _require_shards(output_dir, manifest)
+        require_shards(output_dir, manifest)
         if tf.io.gfile.exists(work):  # Stopped between the manifest and the end.
             tf.io.gfile.rmtree(work)
         return manifest
     plan_file = posixpath.join(work, _PLAN)
     if tf.io.gfile.exists(plan_file):
-        _require_same_plan(output_dir, _read_json(plan_file), plan)
+        _require_same_plan(output_dir, read_json(plan_file), plan)
         logging.info("Going on with the unfinished records in %s.", output_dir)
         return None
     if tf.io.gfile.glob(posixpath.join(output_dir, "*.tfrecord")):
         raise ValueError(
-            f"{output_dir} holds records without {_MANIFEST}. Nothing is overwritten: "
+            f"{output_dir} holds records without {MANIFEST}. Nothing is overwritten: "
             "name another folder, or remove them."
         )
     tf.io.gfile.makedirs(work)
@@ -402,18 +319,6 @@ def _require_same_plan(
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _require_shards(output_dir: str, manifest: dict[str, Any]) -> None:
-    for shard in manifest["shards"]:
-        path = posixpath.join(output_dir, shard["name"])
-        size = tf.io.gfile.stat(path).length if tf.io.gfile.exists(path) else None
-        if size != shard["bytes"]:
-            found = "is missing" if size is None else f"has {size} bytes"
-            raise ValueError(
-                f"{path} {found}, expected {shard['bytes']} bytes: remove "
-                f"{output_dir} and write the records again."
-            )
 
 
 def _require_documents(counts: dict[str, Counter], sources: list[str]) -> None:
@@ -454,7 +359,7 @@ def _divide(
 def _write_piece(piece: _Piece) -> dict[str, dict[str, int]]:
     """Tokenizes some sources; gives the counts of both splits and of the reading."""
     if tf.io.gfile.exists(piece.counts):
-        return _read_json(piece.counts)
+        return read_json(piece.counts)
     counts: dict[str, Counter] = {
         split: Counter() for split in ("train", "heldout", "reading")
     }
@@ -640,15 +545,6 @@ def _head(source: str) -> str:
         return ""
     with tf.io.gfile.GFile(source, "rb") as file:
         return hashlib.sha256(file.read(1 << 16)).hexdigest()[:16]
-
-
-def _read_json(path: str) -> dict[str, Any]:
-    with tf.io.gfile.GFile(path, "r") as file:
-        content = file.read()
-    try:
-        return json.loads(content)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON ({error}): it is damaged.") from None
 
 
 def _write_bytes(path: str, content: bytes) -> None:

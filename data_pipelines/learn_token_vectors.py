@@ -22,12 +22,8 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines import cli, pretraining, processes
-from data_pipelines.create_pretraining_data import (
-    check_vocabulary,
-    read_manifest,
-    record_files,
-)
 from data_pipelines.new_file import new_file
+from data_pipelines.record_folder import check_vocabulary, read_manifest, record_files
 from data_pipelines.token_vectors import BINARY, import_gensim_models
 from data_pipelines.vocabulary import Vocabulary
 

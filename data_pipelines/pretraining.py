@@ -197,14 +197,16 @@ def documents_from_records(
     *,
     seed: int = 0,
     shuffle_parts: int = 1024,
+    skip_corrupt: bool = False,
 ) -> Documents:
     """The parts in files that `create_pretraining_data` wrote.
 
     Args:
-        files: of TFRecords, see `create_pretraining_data.record_files`.
+        files: of TFRecords, see `record_folder.record_files`.
         seed: of the order of the files and of the parts, another in each epoch.
         shuffle_parts: how many parts of all streams are mixed at a time; 0: files and
             parts as they are stored.
+        skip_corrupt: whether what can not be read is left out.
 
     Returns:
         See `Documents`. A stream has every n-th file of each epoch.
@@ -223,6 +225,10 @@ def documents_from_records(
             raise FileNotFoundError(f"There is no record file {file!r}.")
     files = list(files)
 
+    def records_of(name: tf.Tensor) -> tf.data.Dataset:
+        records = tf.data.TFRecordDataset(name)
+        return records.ignore_errors() if skip_corrupt else records
+
     def parts(epoch: Any, stream: Any, num_streams: int) -> tf.data.Dataset:
         epoch_seed = tf.random.fold_in(
             _seed(seed), tf.cast(epoch, tf.int64), alg="philox"
@@ -238,7 +244,7 @@ def documents_from_records(
             )
         names = tf.data.Dataset.from_tensor_slices(names[stream::num_streams])
         records = names.interleave(
-            tf.data.TFRecordDataset,
+            records_of,
             cycle_length=max(1, min(_OPEN_FILES, len(files) // num_streams)),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from data_pipelines import create_pretraining_data as program
-from data_pipelines import features, pretraining
+from data_pipelines import features, pretraining, record_folder
 from data_pipelines.create_pretraining_data import create_pretraining_data
 from data_pipelines.vocabulary import SPECIAL_TOKENS, Vocabulary
 
@@ -71,8 +71,8 @@ def parts(files):
 def test_records_hold_every_document_once(corpus, tmp_path):
     out = tmp_path / "out"
     manifest = create_pretraining_data(output_dir=str(out), **corpus)
-    train = parts(program.record_files(str(out)))
-    heldout = parts(program.record_files(str(out), "heldout"))
+    train = parts(record_folder.record_files(str(out)))
+    heldout = parts(record_folder.record_files(str(out), "heldout"))
     ids = [int(part["document_id"]) for part in train + heldout]
     assert len(set(ids)) == 40
     assert not {int(part["document_id"]) for part in train} & {
@@ -95,14 +95,14 @@ def test_records_hold_every_document_once(corpus, tmp_path):
     ]
     # The files of the corpus are mixed in each shard.
     assert all(shard["records"] > 3 for shard in manifest["shards"][:3])
-    assert program.read_manifest(str(out)) == json.loads(json.dumps(manifest))
+    assert record_folder.read_manifest(str(out)) == json.loads(json.dumps(manifest))
 
 
 def test_the_ids_are_those_of_the_text(corpus, tmp_path):
     out = tmp_path / "out"
     create_pretraining_data(output_dir=str(out), **{**corpus, "holdout_fraction": 0.0})
     spelled = set()
-    for part in parts(program.record_files(str(out))):
+    for part in parts(record_folder.record_files(str(out))):
         pieces = [VOCABULARY.tokens[token] for token in part["token_ids"]]
         spelled.add("".join(pieces).replace("##", ""))
     assert spelled == {
@@ -203,7 +203,7 @@ def test_a_killed_run_goes_on(corpus, tmp_path, step, monkeypatch):
     process.wait()
     assert not (out / "manifest.json").exists()
     with pytest.raises(FileNotFoundError, match="has finished: run it"):
-        program.read_manifest(str(out))
+        record_folder.read_manifest(str(out))
     kept = [path for path in out.rglob("*") if path.is_file()]
     assert len(kept) > 2
     # What lies under a final name is whole; what was being written is not kept.
@@ -272,26 +272,26 @@ def test_a_damaged_folder_is_noticed(corpus, tmp_path):
     shard = out / "train-00001-of-00003.tfrecord"
     shard.write_bytes(shard.read_bytes()[:-5])
     with pytest.raises(ValueError, match=r"train-00001.*expected"):
-        program.record_files(str(out))
+        record_folder.record_files(str(out))
     shard.unlink()
     with pytest.raises(ValueError, match="is missing"):
         create_pretraining_data(output_dir=str(out), **corpus)
     (out / "manifest.json").write_text("{", encoding="utf-8")
     with pytest.raises(ValueError, match="is damaged"):
-        program.read_manifest(str(out))
+        record_folder.read_manifest(str(out))
     (out / "manifest.json").write_text('{"format": 0}', encoding="utf-8")
     with pytest.raises(ValueError, match="format 0, expected 1"):
-        program.read_manifest(str(out))
+        record_folder.read_manifest(str(out))
 
 
 def test_check_vocabulary(corpus, tmp_path):
     manifest = create_pretraining_data(output_dir=str(tmp_path / "out"), **corpus)
-    program.check_vocabulary(manifest, VOCABULARY)
+    record_folder.check_vocabulary(manifest, VOCABULARY)
     other = Vocabulary((*VOCABULARY.tokens, "the"))
     with pytest.raises(ValueError, match="another vocabulary: theirs has 58 pieces"):
-        program.check_vocabulary(manifest, other)
+        record_folder.check_vocabulary(manifest, other)
     with pytest.raises(ValueError, match="received lower_case=False"):
-        program.check_casing(manifest, False)
+        record_folder.check_casing(manifest, False)
 
 
 def test_accents_stay_if_asked(corpus, tmp_path):
@@ -305,13 +305,13 @@ def test_accents_stay_if_asked(corpus, tmp_path):
         manifest = create_pretraining_data(
             output_dir=out, strip_accents=strip_accents, **arguments
         )
-        (record,) = tf.data.TFRecordDataset(program.record_files(out))
+        (record,) = tf.data.TFRecordDataset(record_folder.record_files(out))
         ids = tf.train.Example.FromString(record.numpy()).features.feature["token_ids"]
         assert list(ids.int64_list.value) == [vocabulary.tokens.index(piece)]
-        program.check_casing(manifest, True, strip_accents)
+        record_folder.check_casing(manifest, True, strip_accents)
         other = None if strip_accents is False else False
         with pytest.raises(ValueError, match="made with lower_case=True and strip_acc"):
-            program.check_casing(manifest, True, other)
+            record_folder.check_casing(manifest, True, other)
 
 
 def test_records_of_before_accents_could_stay(corpus, tmp_path):
@@ -319,7 +319,7 @@ def test_records_of_before_accents_could_stay(corpus, tmp_path):
     manifest = create_pretraining_data(output_dir=str(out), **corpus)
     older = {name: v for name, v in manifest.items() if name != "strip_accents"}
     (out / "manifest.json").write_text(json.dumps(older))
-    program.check_casing(program.read_manifest(str(out)), True)
+    record_folder.check_casing(record_folder.read_manifest(str(out)), True)
 
 
 def test_bad_input(corpus, tmp_path):
@@ -350,14 +350,14 @@ def test_bad_input(corpus, tmp_path):
     complete = str(tmp_path / "complete")
     create_pretraining_data(output_dir=complete, **{**corpus, "holdout_fraction": 0.0})
     with pytest.raises(ValueError, match="no records of the split 'heldout'"):
-        program.record_files(complete, "heldout")
+        record_folder.record_files(complete, "heldout")
 
 
 def test_records_are_what_pretraining_reads(corpus, tmp_path):
     out = str(tmp_path / "out")
     create_pretraining_data(output_dir=out, **corpus)
     batches = pretraining.training_batches(
-        pretraining.documents_from_records(program.record_files(out)),
+        pretraining.documents_from_records(record_folder.record_files(out)),
         VOCABULARY,
         batch_size=4,
         sequence_length=64,

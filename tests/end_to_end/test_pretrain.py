@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 
@@ -305,3 +306,38 @@ def test_a_full_disk(prepared, tmp_path):
     assert done.returncode == 1, done.stderr
     assert "error: " in done.stderr
     assert not (tmp_path / "model" / model_dir.WEIGHTS).exists()
+
+
+def damaged_records(prepared, folder, how):
+    """A copy of the records, one of whose shards is broken."""
+    copied = pathlib.Path(shutil.copytree(prepared.records_dir, folder / "records"))
+    shard = copied / "train-00001-of-00002.tfrecord"
+    content = shard.read_bytes()
+    if how == "changed":
+        middle = len(content) // 2
+        content = content[:middle] + b"\xff\x00\xff\x00" + content[middle + 4 :]
+    else:
+        content = content[: len(content) // 2]
+    shard.write_bytes(content)
+    return dataclasses.replace(prepared, records_dir=str(copied))
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("changed", r"train-00001-of-00002\.tfrecord is damaged: \d+ of \d+ records"),
+        ("cut off", r"train-00001-of-00002\.tfrecord has \d+ bytes, expected \d+"),
+    ],
+)
+def test_a_damaged_shard_is_named_or_left_out(prepared, tmp_path, capfd, how, message):
+    damaged = damaged_records(prepared, tmp_path, how)
+    folder = tmp_path / "model"
+    with pytest.raises(ValueError, match=message):
+        pretrain.pretrain(options(damaged, folder))
+    # The same run goes on without it.
+    pretrain.pretrain(options(damaged, folder, skip_corrupt_records=True))
+    assert re.search(
+        r"tfrecord is damaged: [1-9]\d* of \d+ records can not be read: left out",
+        capfd.readouterr().err,
+    )
+    assert weights(folder)
