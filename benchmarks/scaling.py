@@ -77,7 +77,8 @@ def tokens_per_second(options: ScalingOptions, num_workers: int, folder: str) ->
                 preexec_fn=lambda cores=cores: os.sched_setaffinity(0, cores),
             )
         )
-    if any([worker.wait() for worker in workers]):
+    codes = [worker.wait() for worker in workers]
+    if any(codes):
         raise RuntimeError(f"{' '.join(command)} failed.")
     records = read_metrics(os.path.join(folder, METRICS))
     rates = [r["tokens_per_second"] for r in records if r["split"] == "train"]

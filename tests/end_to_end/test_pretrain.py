@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -102,6 +103,30 @@ def test_killed_and_stopped_runs_end_as_an_undisturbed_one(prepared, tmp_path):
     assert not (disturbed / model_dir.WEIGHTS).exists()
     subprocess.run(program, cwd=ROOT, check=True, capture_output=True)
 
+    expected = weights(undisturbed)
+    for name, value in weights(disturbed).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    assert curve(disturbed) == curve(undisturbed)
+
+
+@pytest.mark.slow
+def test_twenty_kills(prepared, tmp_path):
+    """At random moments, amid steps, logs and checkpoints alike."""
+    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
+    changes = {
+        "num_train_steps": 600,
+        "long_sequence_length": 48,
+        "checkpoint_every": 7,
+        "eval_every": 50,
+    }
+    pretrain.pretrain(options(prepared, undisturbed, **changes))
+    program = command(options(prepared, disturbed, **changes))
+    generator = random.Random(0)
+    for kill in range(20):
+        step = 25 * (kill + 1) + generator.randrange(20)
+        run_until(program, disturbed, step, signal.SIGKILL)
+        assert not (disturbed / model_dir.WEIGHTS).exists()
+    subprocess.run(program, cwd=ROOT, check=True, capture_output=True)
     expected = weights(undisturbed)
     for name, value in weights(disturbed).items():
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
