@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 import tensorflow as tf
 from absl import logging
 
+from data_pipelines import wikipedia
 from data_pipelines.byte_lines import byte_chunks, byte_lines
 
 Separator = Literal["file", "blank_line"]
@@ -104,6 +105,7 @@ def read_documents(
     - `.json`, `.jsonl`: a document a line, the field `text` of an object.
     - `tfds:NAME[/CONFIG][:SPLIT]`: the feature `text` of a dataset that TFDS has
       prepared, in `TFDS_DATA_DIR` or where TFDS looks by itself. Split: `train`.
+    - `.xml`, `.xml.bz2`: a dump of a Wikipedia, see `wikipedia`.
     - any other: plain text. Hard-wrapped lines are joined to paragraphs, other lines
       are paragraphs. A line ` = Title = ` after an empty line (WikiText) always
       opens a document, and empty lines after it open none.
@@ -140,12 +142,12 @@ def read_documents(
             raise FileNotFoundError(
                 f"No file {source!r}. Expected a file of text: check the name."
             )
-        is_json = source.lower().endswith(_JSON)
-        documents = (
-            _read_json_lines(source, counts)
-            if is_json
-            else _read_text(source, separator, counts)
-        )
+        if source.lower().endswith(_JSON):
+            documents = _read_json_lines(source, counts)
+        elif source.lower().endswith(wikipedia.DUMPS):
+            documents = wikipedia.articles(source)
+        else:
+            documents = _read_text(source, separator, counts)
     counts["sources"] += 1
     for lines in documents:
         document = "\n".join(_paragraphs(lines))

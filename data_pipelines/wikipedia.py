@@ -1,0 +1,130 @@
+"""A dump of a Wikipedia, as Wikimedia publishes it, to the text of its articles.
+
+    python -m data_pipelines.create_pretraining_data \\
+        --input_files=enwiki-latest-pages-articles.xml.bz2 ...
+
+What is kept is running text: no tables, lists, headings, templates, references or
+pictures, and no redirects or pages other than articles, as for BERT (paper, section 3.1).
+"""
+
+import bz2
+import gzip
+import re
+import xml.etree.ElementTree
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import tensorflow as tf
+
+DUMPS = (".xml", ".xml.bz2", ".xml.gz")
+
+# Of every Wikipedia, beside the names in its own language.
+_NAMESPACES = ("File", "Image", "Media", "Category", "Template", "Help", "Portal")
+# What such tags enclose is no running text.
+_LEFT_OUT = frozenset(
+    "ref references table gallery math chem code pre syntaxhighlight source timeline "
+    "score hiero imagemap poem".split()
+)
+_LIST_ITEM = re.compile(r"^[*#;:].*$", re.MULTILINE)
+# [[de:Titel]]: the same article elsewhere.
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z-]+)?:")
+# What is left where a template stood: "( , )", and space before punctuation.
+_EMPTY_BRACKETS = re.compile(r"[(（][\s,;:，；：、]*[)）]")
+_SPACE_BEFORE = re.compile(r" +(?=[,.;:!?)])")
+
+
+def articles(source: str) -> Iterator[list[str]]:
+    """The lines of text of one article after another, those without any too.
+
+    Args:
+        source: a file that ends as one of `DUMPS`, local or remote.
+
+    Raises:
+        ImportError: mwparserfromhell is not installed.
+        ValueError: the file is not such a dump, or is cut off.
+    """
+    text_of = _parser()
+    namespaces = set(_NAMESPACES)
+    try:
+        for element in _elements(source):
+            if element.tag == "namespace":
+                namespaces |= {element.text} if element.text else set()
+            elif element.tag == "page":
+                if element.findtext("ns") == "0" and element.find("redirect") is None:
+                    markup = element.findtext("revision/text") or ""
+                    yield text_of(markup, frozenset(namespaces)).split("\n")
+                element.clear()
+    except (xml.etree.ElementTree.ParseError, EOFError, OSError) as error:
+        raise ValueError(
+            f"{source} is broken: {error}. Expected a whole dump of a Wikipedia, "
+            "pages-articles.xml.bz2: copy it again."
+        ) from None
+
+
+def _elements(source: str) -> Iterator[xml.etree.ElementTree.Element]:
+    """Elements of the dump at their ends, their names without the version's prefix."""
+    with tf.io.gfile.GFile(source, "rb") as file:
+        stream: Any = file
+        if source.endswith(".bz2"):
+            stream = bz2.BZ2File(file)
+        elif source.endswith(".gz"):
+            stream = gzip.GzipFile(fileobj=file)
+        root = None
+        for event, element in xml.etree.ElementTree.iterparse(stream, ("start", "end")):
+            element.tag = element.tag.rpartition("}")[2]
+            if root is None:
+                root = element
+                if root.tag != "mediawiki":
+                    raise ValueError(
+                        f"{source} begins with <{root.tag}>. Expected a dump of a "
+                        "Wikipedia, which begins with <mediawiki>."
+                    )
+            if event == "end":
+                yield element
+                if element.tag == "page":
+                    # The root would keep a stub of each.
+                    root.clear()
+
+
+def _parser() -> Callable[[str, frozenset[str]], str]:
+    """A function from the markup of a page to its text, a paragraph a line."""
+    try:
+        import mwparserfromhell as wiki
+    except ImportError:
+        raise ImportError(
+            "Wikipedia's markup needs the package mwparserfromhell: "
+            "pip install 'bert-tf[wikipedia]', or pip install mwparserfromhell."
+        ) from None
+    nodes = wiki.nodes
+
+    def text_of(markup: str, namespaces: frozenset[str]) -> str:
+        prefixes = tuple(f"{name.lower()}:" for name in namespaces)
+
+        def text_in(code: Any) -> str:
+            return "".join(map(text_of_node, code.nodes)) if code else ""
+
+        def text_of_node(node: Any) -> str:
+            if isinstance(node, nodes.Text):
+                return node.value
+            if isinstance(node, nodes.HTMLEntity):
+                return node.normalize()
+            if isinstance(node, nodes.ExternalLink):
+                return text_in(node.title)
+            if isinstance(node, nodes.Wikilink):
+                title = str(node.title).strip().lower()
+                other_language = not node.text and _LANGUAGE.match(title)
+                if title.startswith(prefixes) or other_language:
+                    return ""
+                return text_in(node.text or node.title)
+            if isinstance(node, nodes.Tag):
+                name = str(node.tag).strip().lower()
+                if name == "br":
+                    return " "
+                return "" if name in _LEFT_OUT else text_in(node.contents)
+            return ""  # Templates, headings, comments.
+
+        text = text_in(wiki.parse(_LIST_ITEM.sub("", markup)))
+        text = _SPACE_BEFORE.sub("", _EMPTY_BRACKETS.sub("", text))
+        return "\n".join(" ".join(line.split()) for line in text.split("\n"))
+
+    return text_of
