@@ -63,7 +63,7 @@ _INDEX = np.dtype(
 
 
 @dataclasses.dataclass(frozen=True)
-class CreatePretrainingDataOptions:
+class CreatePretrainingDataOptions(processes.RunnerOptions):
     """What the program can be told."""
 
     input_files: tuple[str, ...] = cli.option(
@@ -102,6 +102,7 @@ def create_pretraining_data(
     holdout_fraction: float = 0.0,
     separator: corpus.Separator = "file",
     seed: int = 0,
+    cluster: str | None = None,
 ) -> dict[str, Any]:
     """Writes `train-*.tfrecord`, `heldout-*.tfrecord`, and `manifest.json` at last.
 
@@ -126,6 +127,7 @@ def create_pretraining_data(
         separator: what separates the documents of a file, see
             `corpus.read_documents`.
         seed: of the holdout and of the order of the parts.
+        cluster: see `processes.pool`; its machines all see the files and the folder.
 
     Returns:
         The manifest, see `read_manifest`.
@@ -193,7 +195,7 @@ def create_pretraining_data(
         )
         for number, stripes in enumerate(_divide(sources, sizes))
     ]
-    with processes.pool(num_processes, len(pieces)) as run:
+    with processes.pool(num_processes, len(pieces), cluster) as run:
         counts: dict[str, Counter] = {"train": Counter(), "heldout": Counter()}
         for of_piece in run("tokenize", _write_piece, pieces):
             for split, values in of_piece.items():
@@ -236,6 +238,7 @@ def main(options: CreatePretrainingDataOptions) -> None:
         holdout_fraction=options.holdout_fraction,
         separator=options.separator,
         seed=options.seed,
+        cluster=options.cluster,
     )
     for split in ("counts", "heldout_counts", "reading"):
         values = ", ".join(

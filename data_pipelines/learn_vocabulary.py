@@ -46,7 +46,7 @@ _MAX_UNKNOWN_SHARE = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
-class LearnVocabularyOptions:
+class LearnVocabularyOptions(processes.RunnerOptions):
     """What the program can be told."""
 
     input_files: tuple[str, ...] = cli.option(
@@ -80,6 +80,7 @@ def learn_vocabulary(
     strip_accents: bool | None = None,
     num_processes: int | None = None,
     separator: corpus.Separator = "file",
+    cluster: str | None = None,
 ) -> Vocabulary:
     """A vocabulary of exactly `vocab_size` pieces, learned from the words of a corpus.
 
@@ -92,6 +93,7 @@ def learn_vocabulary(
             no more than one for each 128 MB of files.
         separator: what separates the documents of a file, see
             `corpus.read_documents`.
+        cluster: see `processes.pool`.
 
     Returns:
         See `vocabulary_from_counts`.
@@ -118,7 +120,7 @@ def learn_vocabulary(
         strip_accents=strip_accents,
         separator=separator,
     )
-    with processes.pool(num_processes, len(sources)) as run:
+    with processes.pool(num_processes, len(sources), cluster) as run:
         word_counts = add_counts(run("count words", count, sources))
     return vocabulary_from_counts(word_counts, vocab_size)
 
@@ -243,6 +245,8 @@ def vocabulary_from_counts(
 def main(options: LearnVocabularyOptions) -> None:
     """Learns a vocabulary, writes it, and prints how many pieces of a kind it has."""
     arguments = dataclasses.asdict(options)
+    del arguments["runner"], arguments["spark_master"]
+    arguments["cluster"] = options.cluster
     with new_file(arguments.pop("vocab_file")) as write:
         vocabulary = learn_vocabulary(**arguments)
         write(vocabulary.to_bytes())

@@ -3,8 +3,8 @@
     python -m data_pipelines.create_pretraining_data \\
         --input_files=enwiki-latest-pages-articles.xml.bz2 ...
 
-What is kept is running text: no tables, lists, headings, templates, references or
-pictures, and no redirects or pages other than articles, as for BERT (paper, section 3.1).
+What is kept is running text, as for BERT (paper, section 3.1): no tables, lists,
+headings, templates, references or pictures, no redirects or pages other than articles.
 """
 
 import bz2
@@ -22,8 +22,10 @@ DUMPS = (".xml", ".xml.bz2", ".xml.gz")
 _NAMESPACES = ("File", "Image", "Media", "Category", "Template", "Help", "Portal")
 # What such tags enclose is no running text.
 _LEFT_OUT = frozenset(
-    "ref references table gallery math chem code pre syntaxhighlight source timeline "
-    "score hiero imagemap poem".split()
+    [
+        *("ref", "references", "table", "gallery", "math", "chem", "code", "pre"),
+        *("syntaxhighlight", "source", "timeline", "score", "hiero", "imagemap"),
+    ]
 )
 _LIST_ITEM = re.compile(r"^[*#;:].*$", re.MULTILINE)
 # [[de:Titel]]: the same article elsewhere.
