@@ -1,8 +1,7 @@
 """Corpus preparation on Apache Spark: the bytes that one machine writes."""
 
-import os
+import contextlib
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -85,15 +84,15 @@ def kill_a_worker(parent, killed):
     """Kills one of the cluster's executors once it has begun to work."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not killed:
-        for process in psutil.Process(parent).children(recursive=True):
-            name = " ".join(process.cmdline()[:3000])
-            at_work = any(
-                "pyspark.daemon" in " ".join(c.cmdline()) for c in process.children()
-            )
-            if "CoarseGrainedExecutorBackend" in name and at_work:
-                os.kill(process.pid, signal.SIGKILL)
-                killed.append(process.pid)
-                return
+        # Processes come and go meanwhile.
+        with contextlib.suppress(psutil.Error):
+            for process in psutil.Process(parent).children(recursive=True):
+                if "pyspark.daemon" in process.cmdline():
+                    executor = process.parent()
+                    assert any("ExecutorBackend" in a for a in executor.cmdline())
+                    executor.kill()
+                    killed.append(executor.pid)
+                    return
         time.sleep(0.05)
 
 
