@@ -5,6 +5,7 @@ import json
 import pathlib
 import random
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -366,3 +367,31 @@ def test_a_damaged_shard_is_named_or_left_out(prepared, tmp_path, capfd, how, me
         capfd.readouterr().err,
     )
     assert weights(folder)
+
+
+@pytest.mark.slow
+def test_a_full_disk_leaves_what_was_there(prepared, tmp_path):
+    """No file can grow beyond some kilobytes, as on a disk that is full."""
+    undisturbed, folder = tmp_path / "undisturbed", tmp_path / "model"
+    pretrain.pretrain(options(prepared, undisturbed))
+    program = command(options(prepared, folder))
+    run_until(program, folder, step=7, number=signal.SIGTERM)
+    checkpoints = folder / "checkpoints"
+    before = {path.name: path.read_bytes() for path in checkpoints.glob("step-*")}
+    assert before
+    full = subprocess.run(
+        program,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)),
+    )
+    assert full.returncode == 1
+    last = full.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ") and "File too large" in last, last
+    for name, content in before.items():
+        assert (checkpoints / name).read_bytes() == content
+    subprocess.run(program, cwd=ROOT, check=True, capture_output=True)
+    expected = weights(undisturbed)
+    for name, value in weights(folder).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
