@@ -130,12 +130,12 @@ def train(
     )
     with _lost_workers_named(strategy), _sigterm_noted() as sigterm:
         on_resume(checkpoints.restore())
-        while int(trainer.step) < phases[-1].end_step:
+        while int(trainer.step.numpy()) < phases[-1].end_step:
             try:
                 run.go_on(phases, sigterm)
             except _Diverged as diverged:
                 run.go_back(diverged.step)
-                on_resume(int(trainer.step))
+                on_resume(int(trainer.step.numpy()))
 
 
 class _Diverged(Exception):
@@ -172,7 +172,7 @@ class _Run:
         """Trains from the step of the trainer to the end of the last phase."""
         begin = 0
         for number, phase in enumerate(phases):
-            if int(self.trainer.step) < phase.end_step:
+            if int(self.trainer.step.numpy()) < phase.end_step:
                 self._go_through(phase, number, begin, phases[-1].end_step, sigterm)
             begin = phase.end_step
 
@@ -182,7 +182,7 @@ class _Run:
         Raises:
             NonFiniteLoss: there is none, or it has been of no use too often.
         """
-        rollbacks = int(self.trainer.rollbacks) + 1
+        rollbacks = int(self.trainer.rollbacks.numpy()) + 1
         good = self.checkpoints.latest()
         if good is None or rollbacks > MAX_ROLLBACKS:
             tried = f" after {rollbacks - 1} returns to a checkpoint"
@@ -205,7 +205,7 @@ class _Run:
     def _go_through(
         self, phase: Phase, number: int, begin: int, end: int, sigterm: Sequence[int]
     ) -> None:
-        step = int(self.trainer.step)
+        step = int(self.trainer.step.numpy())
         iterators = self._iterators(phase, number, max(begin, self._data_start()))
         interval, skipped = _Interval(step), _SkippedSteps(self.trainer)
         previous: dict[str, tf.Tensor] | None = None
@@ -240,7 +240,7 @@ class _Run:
                 raise Preempted(f"Stopped by SIGTERM after step {step}.")
 
     def _data_start(self) -> int:
-        return int(self.trainer.data_start)
+        return int(self.trainer.data_start.numpy())
 
     def _iterators(
         self, phase: Phase, number: int, begin: int
@@ -252,7 +252,10 @@ class _Run:
             number: of the phase.
             begin: the step of its first batch.
         """
-        step, attempt = int(self.trainer.step), int(self.trainer.rollbacks)
+        step, attempt = (
+            int(self.trainer.step.numpy()),
+            int(self.trainer.rollbacks.numpy()),
+        )
         iterators = _iterators(phase, self.strategy, attempt, 0)
         if step == begin or self.checkpoints.restore_position(step, number, iterators):
             return iterators
@@ -335,7 +338,10 @@ class _SkippedSteps:
         for index, metrics in enumerate(interval.steps):
             self.in_a_row = 0 if float(metrics["finite"]) else self.in_a_row + 1
             # float16 is expected to overflow now and then: the loss scale is halved.
-            scales = self.trainer.scales_loss and float(self.trainer.loss_scale) > 1.0
+            scales = (
+                self.trainer.scales_loss
+                and float(self.trainer.loss_scale.numpy()) > 1.0
+            )
             if self.in_a_row == MAX_SKIPPED and not scales:
                 raise _Diverged(interval.first_step + index + 2 - MAX_SKIPPED)
 
