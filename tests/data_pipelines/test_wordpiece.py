@@ -275,6 +275,7 @@ def test_sample_of_the_corpora(name):
 
 @needs_shared
 @pytest.mark.slow
+@pytest.mark.long
 def test_whole_corpora(capsys):
     configurations = [(published("uncased"), True), (published("chinese"), True)]
     batches = corpus(["books", "enwiki", "chinese/zhwiki"])

@@ -131,6 +131,7 @@ def test_the_numbers_of_one_replica(without_dropout, tmp_path):
             )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["classification", "multiple_choice"])
 def test_the_numbers_of_one_replica_in_fine_tuning(tmp_path, kind):
     task = write_task(kind, tmp_path / "files")
@@ -164,6 +165,7 @@ def test_the_numbers_of_one_replica_in_fine_tuning(tmp_path, kind):
         assert_same_numbers(folders[0], other)
 
 
+@pytest.mark.long
 def test_goes_on_with_another_number_of_replicas(without_dropout, tmp_path):
     """The machine has died, and the one that is left has half the devices."""
     one, other = tmp_path / "one", tmp_path / "other"
@@ -177,6 +179,7 @@ def test_goes_on_with_another_number_of_replicas(without_dropout, tmp_path):
     assert_same_numbers(one, other)
 
 
+@pytest.mark.long
 def test_sigterm_to_one_worker_stops_all(prepared, tmp_path):
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
     changes = {**WORKERS, "num_train_steps": 400, "eval_every": 200}
@@ -197,6 +200,7 @@ def test_sigterm_to_one_worker_stops_all(prepared, tmp_path):
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("killed", [0, 1])
 def test_a_worker_that_dies_ends_the_others(prepared, tmp_path, killed):
     folder = tmp_path / "model"

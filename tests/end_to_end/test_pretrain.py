@@ -111,6 +111,7 @@ def test_killed_and_stopped_runs_end_as_an_undisturbed_one(prepared, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_twenty_kills(prepared, tmp_path):
     """At random moments, amid steps, logs and checkpoints alike."""
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
