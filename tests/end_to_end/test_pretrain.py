@@ -321,21 +321,6 @@ def test_the_program_answers_an_error_in_one_line(prepared, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
-def test_a_full_disk(prepared, tmp_path):
-    # A limit on the size of files fails a write as a full disk does.
-    program = command(
-        options(prepared, tmp_path / "model", num_train_steps=2, num_warmup_steps=1)
-    )
-    limited = f"ulimit -f 24; exec {' '.join(program)}"
-    done = subprocess.run(
-        ["bash", "-c", limited], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 1, done.stderr
-    assert "error: " in done.stderr
-    assert not (tmp_path / "model" / model_dir.WEIGHTS).exists()
-
-
 def damaged_records(prepared, folder, how):
     """A copy of the records, one of whose shards is broken."""
     copied = pathlib.Path(shutil.copytree(prepared.records_dir, folder / "records"))
