@@ -330,6 +330,7 @@ def test_many_bad_steps_lead_back_to_other_data_and_a_lower_rate(tmp_path, capsy
     assert math.isfinite(progress[-1].metrics["loss"])
 
 
+@pytest.mark.slow
 def test_a_run_that_went_back_goes_on_exactly(tmp_path):
     phases = [poisoned(30, lambda attempt, number: (attempt == 0) & (number >= 6))]
     whole, first, second = (small_trainer() for _ in range(3))
@@ -381,7 +382,16 @@ def test_checkpoints_of_another_model_are_refused(tmp_path):
         run(other, [phase(2)], tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["cut off", "changed", "empty", "index"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "changed",
+        *(
+            pytest.param(k, marks=pytest.mark.slow)
+            for k in ("cut off", "empty", "index")
+        ),
+    ],
+)
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, capsys, kind):
     whole = small_trainer()
     run(whole, [phase(9)], tmp_path / "whole")

@@ -19,7 +19,12 @@ from tests.bert_tf.models import small_config
 from tests.shared import SHARED, needs_shared
 
 # Lower case, accents taken away.
-CASINGS = [(True, None), (False, None), (True, False), (False, True)]
+CASINGS = [
+    (True, None),
+    pytest.param(False, None, marks=pytest.mark.slow),
+    (True, False),
+    pytest.param(False, True, marks=pytest.mark.slow),
+]
 TEXTS = [
     "The cat sat, on the mat!",
     "Über Straße naïve CAFÉ Ångström É e\u0301 İstanbul",
