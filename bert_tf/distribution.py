@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import tensorflow as tf
@@ -33,6 +33,24 @@ class DistributionOptions:
     tpu: str | None = cli.option(
         None, "The name or address of a TPU; 'local' on a TPU VM."
     )
+
+
+# Of the options: where a run is done has no part in its result.
+FREE_OPTIONS = tuple(field.name for field in dataclasses.fields(DistributionOptions))
+
+
+class WorkerLost(OSError):
+    """Another worker no longer answers; none can go on alone."""
+
+
+# What TensorFlow raises, sooner or later, where a worker is gone.
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.InternalError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+)
 
 
 def make_strategy(options: DistributionOptions) -> tf.distribute.Strategy:
@@ -86,21 +104,30 @@ def local_replicas(strategy: tf.distribute.Strategy) -> range:
 
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:
     """Returns when every worker has come here."""
-    if num_workers(strategy) > 1:
-        agreed_minimum(strategy, 0)
+    all_agree(strategy, True)
 
 
-def agreed_minimum(strategy: tf.distribute.Strategy, value: int) -> int:
-    """The least of the workers' values, the same for all.
-
-    Args:
-        strategy: of the training.
-        value: of this worker.
-    """
+def all_agree(strategy: tf.distribute.Strategy, answer: bool) -> bool:
+    """Whether every worker's answer is yes; waits for all of them."""
     if num_workers(strategy) == 1:
-        return value
+        return answer
+    answers = _gather(strategy)(tf.constant([int(answer)]))
+    return bool(tf.reduce_all(answers > 0))
 
-    return int(tf.reduce_min(_gather(strategy)(tf.constant([value], tf.int64))))
+
+@contextlib.contextmanager
+def lost_workers_named(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """What TensorFlow raises where another worker has gone becomes WorkerLost."""
+    try:
+        yield
+    except _LOST as error:
+        if num_workers(strategy) == 1:
+            raise
+        raise WorkerLost(
+            "Another worker no longer answers: it has ended or can not be reached. "
+            "Expected all of them: look at its log, and start the same command on each "
+            "again to go on from the newest checkpoint."
+        ) from error
 
 
 @functools.cache

@@ -24,9 +24,10 @@ from bert_tf import model_dir, scoring
 from bert_tf.answering import Answerer
 from bert_tf.baseline_scores import baseline_scores
 from bert_tf.distribution import (
+    FREE_OPTIONS,
     DistributionOptions,
-    agreed_minimum,
     is_chief,
+    lost_workers_named,
     make_strategy,
 )
 from bert_tf.finetuning_data import (
@@ -38,7 +39,7 @@ from bert_tf.finetuning_data import (
 )
 from bert_tf.finetuning_run import Start, TrainingOptions, train_run
 from bert_tf.layers.layer_mix import Features
-from bert_tf.output_dir import claim
+from bert_tf.output_dir import claim_for_all
 from bert_tf.report.finetuning import finetuning_report
 from bert_tf.run_log import METRICS, read_metrics
 from bert_tf.run_results import RunResult, RunSettings, best_result, summaries
@@ -63,9 +64,7 @@ _FREE_OPTIONS = (
     "output_dir",
     "log_every",
     "evaluations_per_epoch",
-    "strategy",
-    "num_replicas",
-    "tpu",
+    *FREE_OPTIONS,
 )
 
 
@@ -139,6 +138,13 @@ def finetune(options: FinetuneOptions) -> dict[str, float]:
         bert_tf.training.Preempted: SIGTERM; the same call goes on.
     """
     strategy = make_strategy(options)
+    with lost_workers_named(strategy):
+        return _finetune(options, strategy)
+
+
+def _finetune(
+    options: FinetuneOptions, strategy: tf.distribute.Strategy
+) -> dict[str, float]:
     _check_batches(options, strategy)
     config, vocabulary, start = model_dir.load_description(options.model_dir)
     config = dataclasses.replace(
@@ -164,9 +170,7 @@ def finetune(options: FinetuneOptions) -> dict[str, float]:
         encoding=encoding_arguments(options, dataset, config.max_sequence_length),
         document_context=options.document_context,
     )
-    chief = is_chief(strategy)
-    finished = chief and claim(options.output_dir, options, _FREE_OPTIONS)
-    if agreed_minimum(strategy, -int(finished)) < 0:
+    if claim_for_all(strategy, options.output_dir, options, _FREE_OPTIONS):
         path = posixpath.join(options.output_dir, DEV_METRICS)
         with tf.io.gfile.GFile(path) as file:
             return json.load(file)
@@ -181,7 +185,7 @@ def finetune(options: FinetuneOptions) -> dict[str, float]:
             _result(options, starting, settings, encoding, strategy)
             for settings in options.settings()
         ]
-    if not chief:
+    if not is_chief(strategy):
         return best_result(results, dataset.metrics[0]).metrics
     return _finish(options, starting, results, dataset, train, encoding)
 

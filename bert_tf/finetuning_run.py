@@ -24,7 +24,7 @@ from bert_tf.run_log import RunLog
 from bert_tf.run_results import RunResult, RunSettings
 from bert_tf.tensors import Tensors
 from bert_tf.trainer import POLICIES, Trainer
-from bert_tf.training import Phase, train
+from bert_tf.training import Phase, seed_of_attempt, train
 from data_pipelines import cli, finetuning
 from data_pipelines.features import Features
 from data_pipelines.vocabulary import Vocabulary
@@ -32,8 +32,6 @@ from data_pipelines.vocabulary import Vocabulary
 CHECKPOINTS = "checkpoints"
 _BEST = "best.json"
 
-# Between the seeds of the order of two attempts.
-_ATTEMPT_SEED = 10_007
 # Lines of metrics.jsonl of a run, if the user does not say.
 _LOGGED_STEPS = 50
 # Share of the steps in which gradual unfreezing reaches the embeddings.
@@ -155,7 +153,7 @@ def train_run(
             start.vocabulary,
             batch_size=settings.batch_size,
             row_length=row_length,
-            seed=settings.seed + attempt * _ATTEMPT_SEED,
+            seed=seed_of_attempt(settings.seed, attempt),
             group_size=encoding.group_size,
             shard_index=replica,
             num_shards=num_replicas,

@@ -9,6 +9,18 @@ from typing import Any
 import tensorflow as tf
 
 from bert_tf import model_dir
+from bert_tf.distribution import all_agree, is_chief
+
+
+def claim_for_all(
+    strategy: tf.distribute.Strategy,
+    output_dir: str,
+    options: Any,
+    free_options: Collection[str],
+) -> bool:
+    """`claim` by the first of several workers, which all learn the answer."""
+    finished = is_chief(strategy) and claim(output_dir, options, free_options)
+    return not all_agree(strategy, not finished)
 
 
 def claim(output_dir: str, options: Any, free_options: Collection[str]) -> bool:

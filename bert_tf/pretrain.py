@@ -23,9 +23,10 @@ from bert_tf import config as configs
 from bert_tf import model_dir
 from bert_tf.config import BertConfig
 from bert_tf.distribution import (
+    FREE_OPTIONS,
     DistributionOptions,
-    agreed_minimum,
     is_chief,
+    lost_workers_named,
     make_strategy,
     num_workers,
 )
@@ -34,12 +35,18 @@ from bert_tf.optim.adamw import AdamW
 from bert_tf.optim.lamb import Lamb
 from bert_tf.optim.scaled import MomentOptimizer
 from bert_tf.optim.schedule import WarmupLinearDecay
-from bert_tf.output_dir import claim
+from bert_tf.output_dir import claim_for_all
 from bert_tf.report.pretraining import cloze_guesses, pretraining_report
 from bert_tf.run_log import METRICS, RunLog, read_metrics
 from bert_tf.tasks.pretraining import BertPretrainer, PretrainingObjective
 from bert_tf.trainer import POLICIES, Trainer, matmul_flops_per_second
-from bert_tf.training import PREEMPTED_EXIT_CODE, Phase, Preempted, train
+from bert_tf.training import (
+    PREEMPTED_EXIT_CODE,
+    Phase,
+    Preempted,
+    seed_of_attempt,
+    train,
+)
 from bert_tf.trivial_guesses import count_labels, trivial_metrics
 from data_pipelines import cli, corpus, masking, pretraining, sentence_pairs
 from data_pipelines.create_pretraining_data import create_pretraining_data
@@ -66,15 +73,11 @@ _FREE_OPTIONS = (
     "num_eval_batches",
     "checkpoint_every",
     "log_every",
-    "strategy",
-    "num_replicas",
-    "tpu",
     "skip_corrupt_records",
+    *FREE_OPTIONS,
 )
 # Share of the steps that the paper (appendix A.2) trains on long rows.
 _LONG_SHARE = 0.1
-# Between the seeds of the data of two attempts.
-_ATTEMPT_SEED = 10_007
 # Batches whose labels are counted for the trivial guesses.
 _COUNTED_BATCHES = 200
 
@@ -246,7 +249,7 @@ def pretrain(options: PretrainOptions) -> None:
         bert_tf.training.Preempted: SIGTERM; the same call goes on.
     """
     strategy = make_strategy(options)
-    with strategy.scope():
+    with strategy.scope(), lost_workers_named(strategy):
         try:
             _pretrain(options, strategy)
         except tf.errors.DataLossError as error:
@@ -267,8 +270,7 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
         if options.token_vectors:
             vectors = _token_vectors(options.token_vectors, vocabulary, config)
     # Nothing is written before this line.
-    finished = chief and claim(output_dir, options, _FREE_OPTIONS)
-    if agreed_minimum(strategy, -int(finished)) < 0:
+    if claim_for_all(strategy, output_dir, options, _FREE_OPTIONS):
         return
     if not options.vocab_file:
         vocabulary = _learned_vocabulary(options)
@@ -512,7 +514,7 @@ def _phases(
                 vocabulary,
                 batch_size=options.batch_size,
                 sequence_length=sequence_length,
-                seed=options.seed + number + attempt * _ATTEMPT_SEED,
+                seed=seed_of_attempt(options.seed + number, attempt),
                 sentences=options.sentences,
                 masking_kind=options.masking_kind,
                 mlm_rate=options.mlm_rate,

@@ -15,7 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from bert_tf.distribution import agreed_minimum, is_chief, wait_for_all
+from bert_tf.distribution import all_agree, is_chief, wait_for_all
 from bert_tf.model_dir import write_file
 
 _KEPT = 2
@@ -58,7 +58,7 @@ class RunCheckpoints:
         steps = self._steps()
         for step in reversed(steps):
             problem = self._problem(step)
-            if agreed_minimum(self.strategy, int(problem is None)):
+            if all_agree(self.strategy, problem is None):
                 return step
             print(
                 f"The checkpoint {self._prefix(step)} is damaged ({problem}): the one "
@@ -96,7 +96,7 @@ class RunCheckpoints:
                 tf.train.Checkpoint(iterator=iterator).read(path).assert_consumed()
             except _DAMAGED:
                 found = False
-        return bool(agreed_minimum(self.strategy, int(found)))
+        return all_agree(self.strategy, found)
 
     def save(self, step: int, phase: int, iterators: Mapping[int, Any]) -> None:
         """Writes a checkpoint, and removes the oldest."""

@@ -254,15 +254,12 @@ class Trainer:
         if count == 1:
             return batch
         replicas = iter(distribution.local_replicas(self.strategy))
+        size = next(iter(batch.values())).shape[0] // count
 
         def part(context: Any) -> dict[str, tf.Tensor]:
             del context
-            replica = next(replicas)
-            size = {name: value.shape[0] // count for name, value in batch.items()}
-            return {
-                name: value[replica * size[name] : (replica + 1) * size[name]]
-                for name, value in batch.items()
-            }
+            first = next(replicas) * size
+            return {name: rows[first : first + size] for name, rows in batch.items()}
 
         return self.strategy.experimental_distribute_values_from_function(part)
 

@@ -65,18 +65,9 @@ class Preempted(Exception):
     """SIGTERM came; a checkpoint is written."""
 
 
-class WorkerLost(OSError):
-    """Another worker no longer answers; none can go on alone."""
-
-
-# What TensorFlow raises, sooner or later, where a worker is gone.
-_LOST = (
-    tf.errors.UnavailableError,
-    tf.errors.AbortedError,
-    tf.errors.InternalError,
-    tf.errors.CancelledError,
-    tf.errors.DeadlineExceededError,
-)
+def seed_of_attempt(seed: int, attempt: int) -> int:
+    """The seed of the data after so many returns to a checkpoint."""
+    return seed + 10_007 * attempt
 
 
 def train(
@@ -115,10 +106,8 @@ def train(
             the run goes back to the newest checkpoint, with other data and half the
             learning rate. This was of no use.
         Preempted: after SIGTERM, when the checkpoint is written.
-        WorkerLost: of several workers one has gone.
     """
-    strategy = trainer.strategy
-    checkpoints = RunCheckpoints(checkpoint_dir, trainer.trackables(), strategy)
+    checkpoints = RunCheckpoints(checkpoint_dir, trainer.trackables(), trainer.strategy)
     run = _Run(
         trainer,
         checkpoints,
@@ -128,45 +117,36 @@ def train(
         on_progress,
         on_evaluate,
     )
-    with _lost_workers_named(strategy), _sigterm_noted() as sigterm:
+    with _sigterm_noted() as sigterm:
         on_resume(checkpoints.restore())
         while int(trainer.step.numpy()) < phases[-1].end_step:
             try:
                 run.go_on(phases, sigterm)
             except _Diverged as diverged:
-                run.go_back(diverged.step)
+                run.go_back(diverged)
                 on_resume(int(trainer.step.numpy()))
 
 
 class _Diverged(Exception):
-    """Too many steps in a row were skipped."""
+    """Too many steps in a row were skipped: so many, from that one on."""
 
-    def __init__(self, step: int) -> None:
-        super().__init__(step)
-        self.step = step
+    def __init__(self, first_step: int, count: int) -> None:
+        super().__init__(first_step, count)
+        self.first_step = first_step
+        self.count = count
 
 
+@dataclasses.dataclass(frozen=True)
 class _Run:
-    """The loop over the steps, and what goes wrong in it."""
+    """The loop over the steps, and what goes wrong in it; attributes as of `train`."""
 
-    def __init__(
-        self,
-        trainer: Trainer,
-        checkpoints: RunCheckpoints,
-        checkpoint_every: int,
-        log_every: int,
-        eval_every: int | None,
-        on_progress: Callable[[Progress], None],
-        on_evaluate: Callable[[int], None],
-    ) -> None:
-        self.trainer = trainer
-        self.checkpoints = checkpoints
-        self.checkpoint_every = checkpoint_every
-        self.log_every = log_every
-        self.eval_every = eval_every
-        self.on_progress = on_progress
-        self.on_evaluate = on_evaluate
-        self.strategy = trainer.strategy
+    trainer: Trainer
+    checkpoints: RunCheckpoints
+    checkpoint_every: int
+    log_every: int
+    eval_every: int | None
+    on_progress: Callable[[Progress], None]
+    on_evaluate: Callable[[int], None]
 
     def go_on(self, phases: Sequence[Phase], sigterm: Sequence[int]) -> None:
         """Trains from the step of the trainer to the end of the last phase."""
@@ -176,7 +156,7 @@ class _Run:
                 self._go_through(phase, number, begin, phases[-1].end_step, sigterm)
             begin = phase.end_step
 
-    def go_back(self, bad_step: int) -> None:
+    def go_back(self, diverged: _Diverged) -> None:
         """Restores the newest checkpoint, for other data at half the learning rate.
 
         Raises:
@@ -187,17 +167,18 @@ class _Run:
         if good is None or rollbacks > MAX_ROLLBACKS:
             tried = f" after {rollbacks - 1} returns to a checkpoint"
             raise NonFiniteLoss(
-                f"The loss or a gradient was not finite in {MAX_SKIPPED} steps from "
-                f"step {bad_step} on{tried if rollbacks > 1 else ''}. Expected "
-                "numbers: lower --learning_rate, lengthen --num_warmup_steps, or use "
-                f"bfloat16. The last good checkpoint: {good or 'none was written yet'}."
+                f"The loss or a gradient was not finite in {diverged.count} steps "
+                f"from step {diverged.first_step} on"
+                f"{tried if rollbacks > 1 else ''}. Expected numbers: lower "
+                "--learning_rate, lengthen --num_warmup_steps, or use bfloat16. "
+                f"The last good checkpoint: {good or 'none was written yet'}."
             )
         step = self.checkpoints.restore()
         self.trainer.rollbacks.assign(rollbacks)
         self.trainer.data_start.assign(step)
         print(
-            f"{MAX_SKIPPED} steps in a row, from step {bad_step} on, were not finite: "
-            f"going on from step {step} with other data at "
+            f"{diverged.count} steps in a row, from step {diverged.first_step} on, "
+            f"were not finite: going on from step {step} with other data at "
             f"{0.5**rollbacks:g} of the learning rate.",
             flush=True,
         )
@@ -205,17 +186,19 @@ class _Run:
     def _go_through(
         self, phase: Phase, number: int, begin: int, end: int, sigterm: Sequence[int]
     ) -> None:
+        strategy = self.trainer.strategy
         step = int(self.trainer.step.numpy())
-        iterators = self._iterators(phase, number, max(begin, self._data_start()))
+        begin = max(begin, int(self.trainer.data_start.numpy()))
+        iterators = self._data_from_here(phase, number, begin)
         interval, skipped = _Interval(step), _SkippedSteps(self.trainer)
         previous: dict[str, tf.Tensor] | None = None
         while step < phase.end_step:
-            batch = _next_batch(iterators, self.strategy)
+            batch = _next_batch(iterators, strategy)
             metrics = self.trainer.train_step(batch, stopping=bool(sigterm))
             step += 1
             # Asked for once: it may come at any moment, and first it is saved.
             stopping = bool(sigterm)
-            if distribution.num_workers(self.strategy) > 1:
+            if distribution.num_workers(strategy) > 1:
                 # All have to know. They look at the step before, not to wait for each
                 # to end.
                 stopping = previous is not None and bool(previous["stopping"] > 0)
@@ -239,10 +222,7 @@ class _Run:
             if stopping:
                 raise Preempted(f"Stopped by SIGTERM after step {step}.")
 
-    def _data_start(self) -> int:
-        return int(self.trainer.data_start.numpy())
-
-    def _iterators(
+    def _data_from_here(
         self, phase: Phase, number: int, begin: int
     ) -> dict[int, Iterator[Any]]:
         """Of each local replica's data, where the run is in it.
@@ -252,11 +232,9 @@ class _Run:
             number: of the phase.
             begin: the step of its first batch.
         """
-        step, attempt = (
-            int(self.trainer.step.numpy()),
-            int(self.trainer.rollbacks.numpy()),
-        )
-        iterators = _iterators(phase, self.strategy, attempt, 0)
+        step = int(self.trainer.step.numpy())
+        attempt = int(self.trainer.rollbacks.numpy())
+        iterators = _iterators(phase, self.trainer.strategy, attempt, 0)
         if step == begin or self.checkpoints.restore_position(step, number, iterators):
             return iterators
         print(
@@ -264,7 +242,7 @@ class _Run:
             "number of replicas: going through them again.",
             flush=True,
         )
-        return _iterators(phase, self.strategy, attempt, step - begin)
+        return _iterators(phase, self.trainer.strategy, attempt, step - begin)
 
 
 def _iterators(
@@ -337,27 +315,14 @@ class _SkippedSteps:
         """Raises _Diverged where there are too many, in this interval or before."""
         for index, metrics in enumerate(interval.steps):
             self.in_a_row = 0 if float(metrics["finite"]) else self.in_a_row + 1
-            # float16 is expected to overflow now and then: the loss scale is halved.
-            scales = (
-                self.trainer.scales_loss
-                and float(self.trainer.loss_scale.numpy()) > 1.0
-            )
-            if self.in_a_row == MAX_SKIPPED and not scales:
-                raise _Diverged(interval.first_step + index + 2 - MAX_SKIPPED)
+            if self.in_a_row >= MAX_SKIPPED and not self._scale_falls():
+                first_step = interval.first_step + index + 2 - self.in_a_row
+                raise _Diverged(first_step, self.in_a_row)
 
-
-@contextlib.contextmanager
-def _lost_workers_named(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    try:
-        yield
-    except _LOST as error:
-        if distribution.num_workers(strategy) == 1:
-            raise
-        raise WorkerLost(
-            "Another worker no longer answers: it has ended or can not be reached. "
-            "Expected all of them: look at its log, and start the same command on each "
-            "again to go on from the newest checkpoint."
-        ) from error
+    def _scale_falls(self) -> bool:
+        """float16 is expected to overflow now and then: its loss scale is halved."""
+        trainer = self.trainer
+        return trainer.scales_loss and float(trainer.loss_scale.numpy()) > 1.0
 
 
 @contextlib.contextmanager

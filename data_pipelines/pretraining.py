@@ -106,10 +106,12 @@ def training_batches(
 
     def rows_of(stream: tf.Tensor, epoch: tf.Tensor) -> tf.data.Dataset:
         epoch_seed = tf.random.fold_in(_seed(seed), epoch, alg="philox")
+        stream_seed = tf.random.fold_in(epoch_seed, stream, alg="philox")
+        row_seed, order_seed = tf.unstack(tf.random.split(stream_seed, alg="philox"))
         rows = _rows(
             documents(epoch, stream, num_streams),
             vocabulary,
-            tf.random.fold_in(epoch_seed, stream, alg="philox"),
+            row_seed,
             sequence_length=sequence_length,
             sentences=sentences,
             short_row_rate=short_row_rate,
@@ -119,7 +121,7 @@ def training_batches(
             parts_per_group=parts_per_group,
         )
         window = max(1, shuffle_rows // num_streams)
-        return _shuffled(rows, window, epoch_seed) if shuffle_rows else rows
+        return _shuffled(rows, window, order_seed) if shuffle_rows else rows
 
     def blocks_of(stream: tf.Tensor) -> tf.data.Dataset:
         last = tf.int64.max if num_epochs is None else num_epochs

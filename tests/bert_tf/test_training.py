@@ -358,6 +358,16 @@ def test_a_loss_that_is_never_a_number_stops_the_run(tmp_path):
         run(small_trainer(), [bad], tmp_path, checkpoint_every=2, log_every=1)
 
 
+def test_float16_gives_up_once_its_loss_scale_can_not_fall(tmp_path):
+    """From 2 ** 15 it falls for 15 steps; those count, too."""
+    bad = poisoned(60, lambda attempt, number: number >= 3)
+    trainer = small_trainer(dtype="mixed_float16")
+    message = "not finite in 15 steps from step 4 on.*none was written yet"
+    with pytest.raises(NonFiniteLoss, match=message):
+        run(trainer, [bad], tmp_path, log_every=1)
+    assert float(trainer.loss_scale) == 1.0
+
+
 def test_a_loss_that_is_no_number_before_any_checkpoint(tmp_path):
     bad = poisoned(50, lambda attempt, number: number >= 6)
     with pytest.raises(NonFiniteLoss, match="none was written yet"):

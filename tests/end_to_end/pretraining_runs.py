@@ -61,6 +61,13 @@ def weights(output_dir: pathlib.Path) -> dict[str, np.ndarray]:
     return safetensors.numpy.load_file(output_dir / model_dir.WEIGHTS)
 
 
+def assert_same_weights(one: pathlib.Path, other: pathlib.Path, atol: float = 0.0):
+    expected, found = weights(one), weights(other)
+    assert expected.keys() == found.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=0, atol=atol, err_msg=name)
+
+
 def curve(output_dir: pathlib.Path) -> list[tuple]:
     """The metrics that do not depend on the clock."""
     clocks = ("time", "tokens_per_second", "matmul_share")

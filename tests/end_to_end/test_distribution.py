@@ -8,15 +8,14 @@ import socket
 import subprocess
 import time
 
-import numpy as np
 import pytest
 
-from bert_tf import config
+from bert_tf.config import BertConfig
 from bert_tf.finetune import FinetuneOptions
 from bert_tf.run_log import read_metrics
 from tests.end_to_end.pretraining_runs import (
     ROOT,
-    VOCAB_SIZE,
+    assert_same_weights,
     command,
     options,
     run_until,
@@ -32,19 +31,13 @@ WORKERS = {"strategy": "multi_worker"}
 
 @pytest.fixture(scope="module")
 def without_dropout(prepared, tmp_path_factory):
-    path = tmp_path_factory.mktemp("config") / "config.json"
-    path.write_text(
-        config.preset(
-            "tiny",
-            VOCAB_SIZE,
-            hidden_size=32,
-            num_attention_heads=2,
-            intermediate_size=64,
-            max_position_embeddings=64,
-            hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0,
-        ).to_json()
+    config = dataclasses.replace(
+        BertConfig.from_file(prepared.config_file),
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
     )
+    path = tmp_path_factory.mktemp("config") / "config.json"
+    path.write_text(config.to_json())
     return dataclasses.replace(prepared, config_file=str(path))
 
 
@@ -124,11 +117,8 @@ def test_the_numbers_of_one_replica(without_dropout, tmp_path):
     assert max(step for _, step, _ in numbers(one)) == 20
     assert_same_numbers(one, two)
     assert_same_numbers(one, workers)
-    for name, value in weights(one).items():
-        for folder in (two, workers):
-            np.testing.assert_allclose(
-                weights(folder)[name], value, atol=1e-4, err_msg=name
-            )
+    for other in (two, workers):
+        assert_same_weights(one, other, atol=1e-4)
 
 
 @pytest.mark.long
@@ -195,9 +185,7 @@ def test_sigterm_to_one_worker_stops_all(prepared, tmp_path):
     stopped = int(lines[0].split("after step ")[1].split(".")[0])
     assert 30 <= stopped < 400
     run_workers(program, disturbed)
-    expected = weights(undisturbed)
-    for name, value in weights(disturbed).items():
-        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    assert_same_weights(undisturbed, disturbed)
 
 
 @pytest.mark.long
@@ -216,3 +204,16 @@ def test_a_worker_that_dies_ends_the_others(prepared, tmp_path, killed):
     run_workers(program, folder)
     assert "Going on from the checkpoint" in log_of(folder, 0)
     assert weights(folder)
+
+
+def test_a_folder_of_another_run_stops_all_workers(prepared, tmp_path):
+    """The first one sees it; the others must not wait for it for ever."""
+    folder = tmp_path / "model"
+    program = command(options(prepared, folder))
+    subprocess.run(program, cwd=ROOT, check=True, capture_output=True)
+    program = command(options(prepared, folder, seed=5, **WORKERS))
+    workers = start_workers(program, folder)
+    assert [worker.wait(90) for worker in workers] == [1, 1]
+    lines = [log_of(folder, i).strip().splitlines()[-1] for i in (0, 1)]
+    assert "holds a run with other options: seed was 0, received 5" in lines[0]
+    assert lines[1].startswith("error: Another worker no longer answers")

@@ -21,6 +21,7 @@ from data_pipelines.vocabulary import Vocabulary
 from tests.end_to_end.pretraining_runs import (
     ROOT,
     VOCAB_SIZE,
+    assert_same_weights,
     command,
     curve,
     options,
@@ -104,9 +105,7 @@ def test_killed_and_stopped_runs_end_as_an_undisturbed_one(prepared, tmp_path):
     assert not (disturbed / model_dir.WEIGHTS).exists()
     subprocess.run(program, cwd=ROOT, check=True, capture_output=True)
 
-    expected = weights(undisturbed)
-    for name, value in weights(disturbed).items():
-        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    assert_same_weights(undisturbed, disturbed)
     assert curve(disturbed) == curve(undisturbed)
 
 
@@ -129,9 +128,7 @@ def test_twenty_kills(prepared, tmp_path):
         run_until(program, disturbed, step, signal.SIGKILL)
         assert not (disturbed / model_dir.WEIGHTS).exists()
     subprocess.run(program, cwd=ROOT, check=True, capture_output=True)
-    expected = weights(undisturbed)
-    for name, value in weights(disturbed).items():
-        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    assert_same_weights(undisturbed, disturbed)
     assert curve(disturbed) == curve(undisturbed)
 
 
@@ -384,6 +381,4 @@ def test_a_full_disk_leaves_what_was_there(prepared, tmp_path):
     for name, content in before.items():
         assert (checkpoints / name).read_bytes() == content
     subprocess.run(program, cwd=ROOT, check=True, capture_output=True)
-    expected = weights(undisturbed)
-    for name, value in weights(folder).items():
-        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    assert_same_weights(undisturbed, folder)
