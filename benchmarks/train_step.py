@@ -16,7 +16,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -51,7 +51,9 @@ class TrainStepBenchmarkOptions:
     sequence_length: int = cli.option(128, "Tokens of a row.")
     max_predictions: int = cli.option(20, "Masked tokens of a row.")
     peers: bool = cli.option(True, "Whether the peers run too.")
-    plain: bool = cli.option(False, "Whether ours runs without compiled parts too.")
+    jit_compile: tuple[str, ...] = cli.option(
+        ("auto",), "Ours runs with each of these: auto, on, off."
+    )
     profile_dir: str | None = cli.option(
         None, "Folder for a TensorBoard profile of one more round of ours."
     )
@@ -76,7 +78,7 @@ def random_batch(options: TrainStepBenchmarkOptions) -> dict[str, np.ndarray]:
 
 
 def ours(
-    options: TrainStepBenchmarkOptions, config: BertConfig, compiled: bool = True
+    options: TrainStepBenchmarkOptions, config: BertConfig, jit_compile: Any
 ) -> Callable[[int], None]:
     """A function that runs some steps of `Trainer`."""
     model = BertPretrainer(config, dtype=POLICIES[options.dtype])
@@ -84,7 +86,7 @@ def ours(
         model,
         AdamW(1e-4),
         PretrainingObjective(),
-        compile_elementwise=compiled,
+        jit_compile=jit_compile,
     )
     batch = {name: tf.constant(x) for name, x in random_batch(options).items()}
 
@@ -161,9 +163,9 @@ def hugging_face(
 def main(options: TrainStepBenchmarkOptions) -> None:
     """Prints tokens/s of each, and the share of the machine's matmul rate."""
     config = configs.preset(options.preset, options.vocab_size)
-    subjects: dict[str, Callable[[int], None]] = {"bert_tf": ours(options, config)}
-    if options.plain:
-        subjects["bert_tf, not compiled"] = ours(options, config, compiled=False)
+    subjects: dict[str, Callable[[int], None]] = {
+        f"bert_tf, {mode}": ours(options, config, mode) for mode in options.jit_compile
+    }
     versions = [f"tensorflow {tf.__version__}", f"keras {keras.__version__}"]
     if options.peers:
         import keras_hub
@@ -196,17 +198,17 @@ def main(options: TrainStepBenchmarkOptions) -> None:
     )
     tokens = options.batch_size * options.sequence_length
     print(f"matrix product of 1024 x 1024: {peak / 1e9:.0f} GFLOP/s")
-    first = statistics.median(seconds["bert_tf"])
+    first = statistics.median(next(iter(seconds.values())))
     for name, values in seconds.items():
         median = statistics.median(values)
         print(
             f"{name:28} {tokens / median:8,.0f} tokens/s  {median:7.3f} s a step  "
             f"(best {min(values):.3f})  {flops / median / peak:4.0%} of the matmul rate"
-            f"  {median / first:5.2f} x our time"
+            f"  {median / first:5.2f} x the first's time"
         )
     if options.profile_dir:
         with tf.profiler.experimental.Profile(options.profile_dir):
-            subjects["bert_tf"](options.steps)
+            next(iter(subjects.values()))(options.steps)
 
 
 if __name__ == "__main__":

@@ -14,14 +14,12 @@ import itertools
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.machine import processor
+from benchmarks.machine import measure, processor
 from data_pipelines import cli
 
 
@@ -66,7 +64,7 @@ def main(options: VocabularyBenchmarkOptions) -> None:
         f"tokenizers {tokenizers.__version__}\n"
         f"text        {len(sources)} files, {len(held_out)} of them held out: "
         f"{len(texts):,} documents, {sum(map(len, texts)):,} characters\n"
-        "MB          peak of the resident memory of all processes together\n"
+        "MB          the most that all processes together hold\n"
     )
     print("whole text                            s      MB")
     for vocab_size in vocab_sizes:
@@ -101,8 +99,6 @@ def _learn(
     options: VocabularyBenchmarkOptions,
 ) -> tuple[list[str], float, int]:
     """The pieces, the seconds, and the bytes of memory."""
-    import psutil
-
     with tempfile.TemporaryDirectory() as folder:
         vocab_file = os.path.join(folder, "vocab.txt")
         command = [
@@ -113,21 +109,7 @@ def _learn(
         ]
         if options.num_processes is not None:
             command.append(f"--num_processes={options.num_processes}")
-        start, peak = time.perf_counter(), 0
-        with subprocess.Popen(command) as process:
-            root = psutil.Process(process.pid)
-            while process.poll() is None:
-                memory = 0
-                try:
-                    for part in (root, *root.children(recursive=True)):
-                        memory += part.memory_info().rss
-                except psutil.NoSuchProcess:
-                    pass
-                peak = max(peak, memory)
-                time.sleep(0.05)
-        seconds = time.perf_counter() - start
-        if process.returncode:
-            raise ValueError(f"{learner} ended with {process.returncode}, see above.")
+        seconds, peak = measure(command)
         return Path(vocab_file).read_text().split("\n")[:-1], seconds, peak
 
 

@@ -7,6 +7,7 @@ same step. Replicas are numbered over all workers; a worker is one process.
 import contextlib
 import dataclasses
 import functools
+import json
 import os
 from collections.abc import Callable, Iterator
 from typing import Literal
@@ -15,10 +16,12 @@ import tensorflow as tf
 
 from data_pipelines import cli
 
+JitCompile = Literal["auto", "on", "off"]
+
 
 @dataclasses.dataclass(frozen=True)
 class DistributionOptions:
-    """Where a program trains."""
+    """Where a program trains, and whether for these devices XLA compiles it."""
 
     strategy: Literal["one_device", "mirrored", "multi_worker", "tpu"] = cli.option(
         "one_device",
@@ -32,6 +35,12 @@ class DistributionOptions:
     )
     tpu: str | None = cli.option(
         None, "The name or address of a TPU; 'local' on a TPU VM."
+    )
+    jit_compile: JitCompile = cli.option(
+        "auto",
+        "What XLA compiles. auto: the element-wise parts. on: loss and gradients as "
+        "one, anew for each shape of a batch; for GPUs. off: nothing. A TPU compiles "
+        "all.",
     )
 
 
@@ -177,6 +186,7 @@ def divide_cpu(count: int) -> list[str]:
 def _cluster() -> tf.distribute.cluster_resolver.ClusterResolver:
     resolvers = tf.distribute.cluster_resolver
     if "TF_CONFIG" in os.environ:
+        check_tf_config(os.environ["TF_CONFIG"])
         return resolvers.TFConfigClusterResolver()
     if "SLURM_STEP_NUM_TASKS" in os.environ:
         return resolvers.SlurmClusterResolver()
@@ -184,6 +194,23 @@ def _cluster() -> tf.distribute.cluster_resolver.ClusterResolver:
         "Received strategy='multi_worker' without TF_CONFIG and outside of Slurm's "
         "srun. Expected one of them to name the machines: see the README."
     )
+
+
+def check_tf_config(text: str) -> None:
+    """Raises ValueError where a `TF_CONFIG` does not say who this process is."""
+    try:
+        config = json.loads(text)
+        kind, index = config["task"]["type"], int(config["task"]["index"])
+        address = config["cluster"][kind][index]
+        is_valid = kind in ("chief", "worker") and index >= 0 and ":" in address
+    except (ValueError, LookupError, TypeError):
+        is_valid = False
+    if not is_valid:
+        raise ValueError(
+            f"Received TF_CONFIG={text} Expected JSON such as "
+            '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
+            '"task": {"type": "worker", "index": 0}}, with an address for each task.'
+        )
 
 
 def _tasks(strategy: tf.distribute.Strategy) -> list[tuple[str, int]]:

@@ -11,6 +11,7 @@ import posixpath
 import tensorflow as tf
 
 from bert_tf import model_dir, serving
+from bert_tf.saved_model_versions import new_version, unpublished
 from data_pipelines import cli
 
 
@@ -60,17 +61,7 @@ def export(
     if not name or "/" in name or name.startswith("."):
         raise ValueError(f"Received name={name!r}. Expected a plain folder name.")
     base = posixpath.join(saved_models_dir, name)
-    existing = _versions(base)
-    if version is None:
-        version = max(existing, default=0) + 1
-    if version < 1:
-        raise ValueError(f"Received version={version}. Expected 1 or more.")
-    target = posixpath.join(base, str(version))
-    if version in existing:
-        raise ValueError(
-            f"{target} exists already and is never written over. Expected a new "
-            f"version, such as {max(existing) + 1}: leave out --version."
-        )
+    version = new_version(base, version)
     _, _, description = model_dir.load_description(model_folder)
     if description.kind != model_dir.PRETRAINING:
         raise ValueError(
@@ -89,25 +80,9 @@ def export(
         tf.saved_model.Asset(posixpath.join(model_folder, file))
         for file in (model_dir.VOCABULARY, model_dir.CONFIG, model_dir.DESCRIPTION)
     ]
-    # TF Serving looks for folders whose name is a number: it does not see this one.
-    unfinished = f"{target}.unfinished"
-    if tf.io.gfile.exists(unfinished):
-        tf.io.gfile.rmtree(unfinished)
-    try:
-        tf.saved_model.save(text_model, unfinished, text_model.signatures())
-        tf.io.gfile.rename(unfinished, target)
-    except BaseException:
-        if tf.io.gfile.exists(unfinished):
-            tf.io.gfile.rmtree(unfinished)
-        raise
-    return target
-
-
-def _versions(base: str) -> set[int]:
-    if not tf.io.gfile.isdir(base):
-        return set()
-    names = (name.rstrip("/") for name in tf.io.gfile.listdir(base))
-    return {int(name) for name in names if name.isdigit()}
+    with unpublished(base, version) as folder:
+        tf.saved_model.save(text_model, folder, text_model.signatures())
+    return posixpath.join(base, str(version))
 
 
 def main(options: ExportOptions) -> None:

@@ -242,7 +242,9 @@ def _result(
     if tf.io.gfile.exists(path):
         with tf.io.gfile.GFile(path) as file:
             return RunResult.from_json(file.read())
-    result = train_run(start, settings, options, encoding, folder, strategy)
+    result = train_run(
+        start, settings, options, encoding, folder, strategy, options.jit_compile
+    )
     if is_chief(strategy):
         model_dir.write_file(path, result.to_json().encode())
     return result

@@ -15,7 +15,7 @@ import tensorflow as tf
 from bert_tf import model_dir, scoring
 from bert_tf.answering import Answerer
 from bert_tf.config import BertConfig
-from bert_tf.distribution import is_chief, wait_for_all
+from bert_tf.distribution import JitCompile, is_chief, wait_for_all
 from bert_tf.kinds import KINDS
 from bert_tf.optim.adamw import AdamW
 from bert_tf.optim.layer_rates import LayerRates
@@ -117,6 +117,7 @@ def train_run(
     encoding: finetuning.Encoding,
     folder: str,
     strategy: tf.distribute.Strategy,
+    jit_compile: JitCompile = "auto",
 ) -> RunResult:
     """Trains a model, and leaves its best weights in the folder.
 
@@ -128,6 +129,7 @@ def train_run(
         folder: of this run: `metrics.jsonl`, `model.safetensors`, checkpoints while
             it goes on; the same call goes on where a stopped one was.
         strategy: of the training, whose scope is entered.
+        jit_compile: what XLA compiles, see `Trainer`.
     """
     began = time.monotonic()
     keras.utils.set_random_seed(settings.seed)
@@ -143,6 +145,7 @@ def train_run(
             model, class_weights(start, options.class_weights)
         ),
         seed=settings.seed,
+        jit_compile=jit_compile,
         strategy=strategy,
     )
     row_length = finetuning.row_length_of(start.features, encoding.max_length)

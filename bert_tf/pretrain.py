@@ -293,6 +293,7 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
         objective,
         seed=options.seed,
         accumulation_steps=options.accumulation_steps,
+        jit_compile=options.jit_compile,
         strategy=strategy,
     )
     phases = _phases(options, config, records_dir, vocabulary)

@@ -57,7 +57,9 @@ class Trainer:
         clip_norm: largest global norm of the gradients.
         accumulation_steps: how many equal slices of a batch are run one after
             another; the result is that of the whole batch.
-        compile_elementwise: whether element-wise parts are compiled by XLA.
+        jit_compile: what XLA compiles. "auto": the element-wise parts and the update;
+            nothing on a TPU, where all is compiled anyway. "on": loss and gradients as
+            one, anew for each shape of a batch. "off": nothing.
         strategy: of tf.distribute; the current one if None.
 
     Attributes:
@@ -77,7 +79,7 @@ class Trainer:
         seed: int = 0,
         clip_norm: float = 1.0,
         accumulation_steps: int = 1,
-        compile_elementwise: bool = True,
+        jit_compile: distribution.JitCompile = "auto",
         strategy: tf.distribute.Strategy | None = None,
     ) -> None:
         self.model = model
@@ -86,8 +88,10 @@ class Trainer:
         self.seed = seed
         self.clip_norm = clip_norm
         self.accumulation_steps = accumulation_steps
-        self.compile_elementwise = compile_elementwise
         self.strategy = strategy or tf.distribute.get_strategy()
+        on_tpu = isinstance(self.strategy, tf.distribute.TPUStrategy)
+        self._compiles_parts = jit_compile == "auto" and not on_tpu
+        self._compiles_update = jit_compile == "on" or self._compiles_parts
         with self.strategy.scope():
             optimizer.build(model.trainable_variables)
             self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
@@ -105,6 +109,9 @@ class Trainer:
         # Packed batches differ in their number of rows: not a trace for each.
         self._train_step = tf.function(self._train_step_in_graph, reduce_retracing=True)
         self._evaluate_step = tf.function(self._evaluate_step_in_graph)
+        self._gradients = self._gradients_in_graph
+        if jit_compile == "on":
+            self._gradients = tf.function(self._gradients_in_graph, jit_compile=True)
 
     def trackables(self) -> dict[str, Any]:
         """What a checkpoint of the run has to hold, besides the data's position."""
@@ -180,7 +187,7 @@ class Trainer:
         finite = tf.math.is_finite(norm) & tf.math.is_finite(means["loss"])
         clip = self.clip_norm / tf.maximum(norm, self.clip_norm) / self.loss_scale
         scale = tf.where(finite, clip, tf.constant(math.nan))
-        with compilation(self.compile_elementwise):
+        with compilation(self._compiles_update):
             self.optimizer.apply_scaled(gradients, scale, rate)
         if self.scales_loss:
             self._move_loss_scale(finite)
@@ -198,14 +205,14 @@ class Trainer:
         """Gradients and sums of the replica's batch, slice after slice."""
         count = self.accumulation_steps
         if count == 1:
-            return self._gradients(batch, weights, replica, 0)
+            return self._gradients(batch, weights, replica, tf.constant(0))
         # Not the static shape: after rows of another length it is not known.
         slices = {
             name: tf.reshape(value, tf.concat([[count, -1], tf.shape(value)[1:]], 0))
             for name, value in batch.items()
         }
         first = {name: value[0] for name, value in slices.items()}
-        gradients, sums = self._gradients(first, weights, replica, 0)
+        gradients, sums = self._gradients(first, weights, replica, tf.constant(0))
 
         def more(index: Any, gradients: Any, sums: Any) -> Any:
             piece = {name: value[index] for name, value in slices.items()}
@@ -217,7 +224,7 @@ class Trainer:
         )
         return gradients, sums
 
-    def _gradients(
+    def _gradients_in_graph(
         self, batch: Batch, weights: dict[str, tf.Tensor], replica: Any, piece: Any
     ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
         draws = self.strategy.num_replicas_in_sync * self.accumulation_steps
@@ -226,7 +233,7 @@ class Trainer:
         seed = tf.stack([tf.constant(self.seed % (2**31 - 1), tf.int32), draw])
         variables = [variable.value for variable in self.model.trainable_variables]
         with (
-            compilation(self.compile_elementwise),
+            compilation(self._compiles_parts),
             replayable_dropout(seed),
             tf.GradientTape() as tape,
         ):

@@ -110,16 +110,18 @@ def test_accumulation_gives_the_step_of_the_whole_batch():
 
 
 def test_accumulation_on_rows_of_two_lengths():
-    one, four = small_trainer(), small_trainer(accumulation_steps=4)
+    one = small_trainer(model=NO_DROPOUT)
+    two = small_trainer(model=NO_DROPOUT, accumulation_steps=2)
     for length in (12, 16, 12):
         batch = random_batch(8, sequence=length)
-        losses = [float(t.train_step(batch)["loss"]) for t in (one, four)]
-    assert losses[0] == pytest.approx(losses[1], rel=0.2)
+        losses = [float(t.train_step(batch)["loss"]) for t in (one, two)]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-def test_compiled_step_equals_the_plain_one_with_dropout():
-    compiled = small_trainer()
-    plain = small_trainer(compile_elementwise=False)
+@pytest.mark.parametrize("jit_compile", ["auto", "on"])
+def test_compiled_step_equals_the_plain_one_with_dropout(jit_compile):
+    compiled = small_trainer(jit_compile=jit_compile)
+    plain = small_trainer(jit_compile="off")
     for seed in range(3):
         batch = random_batch(seed=seed)
         one, other = compiled.train_step(batch), plain.train_step(batch)
@@ -136,28 +138,66 @@ def test_the_seed_alone_makes_the_dropout_masks():
     assert losses[0] == losses[1] != losses[2]
 
 
-def test_two_replicas_give_the_step_of_one():
+@pytest.fixture
+def two_devices():
     """In one process each, for a machine is divided into devices only once."""
-    single = small_trainer(model=NO_DROPOUT)
     devices = tf.config.list_logical_devices("CPU")
     assert len(devices) == 2
-    strategy = tf.distribute.MirroredStrategy(
+    return tf.distribute.MirroredStrategy(
         devices, cross_device_ops=tf.distribute.ReductionToOneDevice()
     )
-    with strategy.scope():
-        double = small_trainer(model=NO_DROPOUT, strategy=strategy)
+
+
+def halves_of(batch, strategy):
+    """A batch of 8 rows as its two replicas have it."""
+    return strategy.experimental_distribute_values_from_function(
+        lambda context: {
+            name: value[context.replica_id_in_sync_group * 4 :][:4]
+            for name, value in batch.items()
+        }
+    )
+
+
+@pytest.mark.parametrize("jit_compile", ["auto", "on"])
+def test_two_replicas_give_the_step_of_one(two_devices, jit_compile):
+    single = small_trainer(model=NO_DROPOUT)
+    with two_devices.scope():
+        double = small_trainer(
+            model=NO_DROPOUT, strategy=two_devices, jit_compile=jit_compile
+        )
     for seed in range(2):
         batch = random_batch(batch_size=8, seed=seed)
-        halves = strategy.experimental_distribute_values_from_function(
-            lambda context, batch=batch: {
-                name: value[context.replica_id_in_sync_group * 4 :][:4]
-                for name, value in batch.items()
-            }
-        )
-        one, other = single.train_step(batch), double.train_step(halves)
+        one = single.train_step(batch)
+        other = double.train_step(halves_of(batch, two_devices))
         for name in one:
             assert float(one[name]) == pytest.approx(float(other[name]), rel=1e-4)
     assert_same_weights(single, double, atol=2e-5)
+
+
+def test_float16_on_two_replicas_has_one_loss_scale(two_devices):
+    single = small_trainer(dtype="mixed_float16", model=NO_DROPOUT)
+    with two_devices.scope():
+        double = small_trainer(
+            dtype="mixed_float16", model=NO_DROPOUT, strategy=two_devices
+        )
+    batch = random_batch(batch_size=8)
+    # So that the first steps overflow.
+    for trainer in (single, double):
+        trainer.loss_scale.assign(2.0**24)
+    skipped = [0.0, 0.0]
+    for _ in range(20):
+        one = single.train_step(batch)
+        other = double.train_step(halves_of(batch, two_devices))
+        skipped[0] += 1 - float(one["finite"])
+        skipped[1] += 1 - float(other["finite"])
+        for variable in (double.loss_scale, double.model.weights[0].value):
+            first, second = two_devices.experimental_local_results(variable)
+            np.testing.assert_array_equal(first.numpy(), second.numpy())
+    # Gradients of other sums overflow at a scale that may be the next one.
+    assert min(skipped) > 0 and max(skipped) - min(skipped) <= 1
+    assert float(one["loss"]) == pytest.approx(float(other["loss"]), rel=0.02)
+    norms = float(one["gradient_norm"]), float(other["gradient_norm"])
+    assert norms[0] == pytest.approx(norms[1], rel=0.1)
 
 
 def test_learns_a_batch_by_heart():

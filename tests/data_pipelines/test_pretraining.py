@@ -211,7 +211,7 @@ def test_streams_share_the_files(files, num_streams):
         assert all(len(ids) % 6 == 0 for ids in found)
 
 
-@pytest.mark.parametrize("num_replicas", [2, 4])
+@pytest.mark.parametrize("num_replicas", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_replicas_have_parts_of_the_same_batches(files, num_replicas):
     def batches(**arguments):
         made = make(files, batch_size=8, epochs=2, num_streams=4, **arguments)

@@ -106,18 +106,19 @@ def assert_same_numbers(one, other):
 
 
 def test_the_numbers_of_one_replica(without_dropout, tmp_path):
-    one, two, workers = (tmp_path / name for name in ("one", "two", "workers"))
+    names = ("one", "two", "compiled", "workers")
+    one, two, compiled, workers = (tmp_path / name for name in names)
     # Slices, and rows of two lengths.
     changes = {"long_sequence_length": 48, "accumulation_steps": 2}
-    for folder, strategy in ((one, {}), (two, MIRRORED)):
+    together = {**MIRRORED, "jit_compile": "on"}
+    for folder, strategy in ((one, {}), (two, MIRRORED), (compiled, together)):
         program = command(options(without_dropout, folder, **changes, **strategy))
         subprocess.run(program, cwd=ROOT, check=True, capture_output=True)
     program = command(options(without_dropout, workers, **changes, **WORKERS))
     run_workers(program, workers)
     assert max(step for _, step, _ in numbers(one)) == 20
-    assert_same_numbers(one, two)
-    assert_same_numbers(one, workers)
-    for other in (two, workers):
+    for other in (two, compiled, workers):
+        assert_same_numbers(one, other)
         assert_same_weights(one, other, atol=1e-4)
 
 
@@ -217,3 +218,47 @@ def test_a_folder_of_another_run_stops_all_workers(prepared, tmp_path):
     lines = [log_of(folder, i).strip().splitlines()[-1] for i in (0, 1)]
     assert "holds a run with other options: seed was 0, received 5" in lines[0]
     assert lines[1].startswith("error: Another worker no longer answers")
+
+
+@pytest.mark.long
+def test_workers_that_diverge_go_back_together(prepared, tmp_path):
+    folder = tmp_path / "model"
+    changes = {"learning_rate": 1e30, "num_train_steps": 100, "checkpoint_every": 1}
+    program = command(options(prepared, folder, **changes, **WORKERS))
+    workers = start_workers(program, folder)
+    assert [worker.wait(120) for worker in workers] == [1, 1]
+    for index in (0, 1):
+        log = log_of(folder, index)
+        assert log.count("were not finite: going on from step") == 3
+        last = log.strip().splitlines()[-1]
+        assert last.startswith("error: The loss or a gradient was not finite")
+        assert "after 3 returns to a checkpoint" in last
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({}, "without TF_CONFIG and outside of Slurm's srun"),
+        ({"TF_CONFIG": "{"}, "TF_CONFIG={ Expected JSON"),
+        ({"TF_CONFIG": "[]"}, "TF_CONFIG=[] Expected JSON"),
+        ({"TF_CONFIG": '{"cluster": {"worker": ["a:1"]}}'}, "Expected JSON"),
+        (
+            {
+                "TF_CONFIG": '{"cluster": {"worker": ["a:1"]}, '
+                '"task": {"type": "worker", "index": 3}}'
+            },
+            "Expected JSON",
+        ),
+    ],
+)
+def test_a_wrong_environment_is_one_line(prepared, tmp_path, variables, message):
+    program = command(options(prepared, tmp_path / "model", **WORKERS))
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CONFIG"}
+    finished = subprocess.run(
+        program, cwd=ROOT, env=environment | variables, capture_output=True, text=True
+    )
+    assert finished.returncode == 1
+    last = finished.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: Received ")
+    assert message in last
+    assert not (tmp_path / "model").exists()

@@ -149,9 +149,7 @@ def test_an_encoder_of_features_does_not_move():
     model = make("classification", features="weighted_all", dropout=0.0)
     before = [v.numpy() for v in model.encoder.weights]
     batch = packed(features_of("classification"))
-    trainer = Trainer(
-        model, AdamW(0.1), ClassificationObjective(), compile_elementwise=False
-    )
+    trainer = Trainer(model, AdamW(0.1), ClassificationObjective(), jit_compile="off")
     losses = [float(trainer.train_step(batch)["loss"]) for _ in range(15)]
     assert losses[-1] < losses[0]
     for variable, value in zip(model.encoder.weights, before, strict=True):

@@ -1,0 +1,91 @@
+"""The versions of a served model: `BASE/1`, `BASE/2`, each whole or not there.
+
+TF Serving looks for folders below a model's base path whose names are numbers, and
+loads the highest.
+"""
+
+import contextlib
+import posixpath
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+# TF Serving does not see a folder whose name is no number.
+_UNFINISHED = "unfinished"
+# Where this file is, TF Serving takes a folder for a model.
+_GRAPH = "saved_model.pb"
+
+
+def versions(base: str) -> list[int]:
+    """The numbers of the versions below a base path, the oldest first."""
+    if not tf.io.gfile.isdir(base):
+        return []
+    names = (name.rstrip("/") for name in tf.io.gfile.listdir(base))
+    return sorted(int(name) for name in names if name.isdigit())
+
+
+def new_version(base: str, version: int | None = None) -> int:
+    """A number that is not taken yet; the one asked for, or the next.
+
+    Raises:
+        ValueError: it is taken, or not positive.
+    """
+    existing = versions(base)
+    next_one = max(existing, default=0) + 1
+    if version is None:
+        return next_one
+    if version < 1:
+        raise ValueError(f"Received version={version}. Expected 1 or more.")
+    if version in existing:
+        raise ValueError(
+            f"{posixpath.join(base, str(version))} exists already and is never written "
+            f"over. Expected a new version, such as {next_one}: leave out --version."
+        )
+    return version
+
+
+@contextlib.contextmanager
+def unpublished(base: str, version: int) -> Iterator[str]:
+    """A folder to write a version into, published at the end of the `with`.
+
+    A local folder appears at once. A remote one is copied, for object stores know no
+    other way, with the file last without which it is no model.
+    """
+    folder = posixpath.join(base, f"{_UNFINISHED}.{version}")
+    target = posixpath.join(base, str(version))
+    _remove(folder)
+    try:
+        yield folder
+        if "://" in base:
+            _copy(folder, target)
+            _remove(folder)
+        else:
+            tf.io.gfile.rename(folder, target)
+    except BaseException:
+        _remove(folder)
+        raise
+
+
+def remove_old_versions(base: str, keep: int) -> list[int]:
+    """Removes all but the newest; the numbers of those removed."""
+    old = versions(base)[:-keep]
+    for version in old:
+        _remove(posixpath.join(base, str(version)))
+    return old
+
+
+def _copy(folder: str, target: str) -> None:
+    files = [
+        posixpath.relpath(posixpath.join(path, name), folder)
+        for path, _, names in tf.io.gfile.walk(folder)
+        for name in names
+    ]
+    for name in sorted(files, key=lambda name: name == _GRAPH):
+        path = posixpath.join(target, name)
+        tf.io.gfile.makedirs(posixpath.dirname(path))
+        tf.io.gfile.copy(posixpath.join(folder, name), path)
+
+
+def _remove(folder: str) -> None:
+    if tf.io.gfile.exists(folder):
+        tf.io.gfile.rmtree(folder)
