@@ -65,8 +65,8 @@ def _measure(
     num_processes: str,
 ) -> None:
     common = [f"--input_files={','.join(patterns)}", f"--num_processes={num_processes}"]
-    vocab_file = os.path.join(folder, "vocab.txt")
-    records = tempfile.mkdtemp(dir=folder)
+    made = tempfile.mkdtemp(dir=folder)
+    vocab_file = os.path.join(made, "vocab.txt")
     programs = {
         "learn_vocabulary": [
             f"--vocab_file={vocab_file}",
@@ -74,16 +74,15 @@ def _measure(
         ],
         "create_pretraining_data": [
             f"--vocab_file={vocab_file}",
-            f"--output_dir={records}/records",
+            f"--output_dir={made}/records",
         ],
     }
     found = {
         name: measure([sys.executable, "-m", f"data_pipelines.{name}", *common, *own])
         for name, own in programs.items()
     }
-    manifest = read_manifest(f"{records}/records")
-    megabytes = manifest["counts"]["bytes"] + manifest["heldout_counts"]["bytes"]
-    megabytes /= 1e6
+    manifest = read_manifest(f"{made}/records")
+    megabytes = manifest["counts"]["bytes"] / 1e6
     for name, (seconds, memory) in found.items():
         print(
             f"| {name} | {megabytes:,.0f} MB | {num_processes} | {seconds:,.0f} | "

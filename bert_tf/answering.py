@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from bert_tf.answers import TagsAnswer
@@ -13,9 +12,6 @@ from bert_tf.tasks.heads import EncoderWithHead
 from data_pipelines import finetuning
 from data_pipelines.finetuning import Chunk, Encoding
 from data_pipelines.tasks.token_tagging import documents, merged
-
-# Of a batch for the decoding of spans.
-_DECODED_INPUTS = ("second_starts",)
 
 
 class Answerer:
@@ -78,15 +74,14 @@ class Answerer:
 
     def answer(self, chunk: Chunk) -> list[Any]:
         """The answers to the user's examples in a chunk."""
-        decoded: dict[str, list[np.ndarray]] = {}
-        for batch in chunk.batches:
-            for name, values in self._decode(batch).items():
-                decoded.setdefault(name, []).extend(values.numpy())
-            for name in _DECODED_INPUTS:
-                decoded.setdefault(name, []).extend(batch[name].numpy())
-        origin = {name: _rows(values) for name, values in chunk.origin.items()}
+        decoded = [self._decode(batch) for batch in chunk.batches]
+        joined = {
+            name: tf.concat([part[name] for part in decoded], axis=0)
+            for name in decoded[0]
+        }
+        tensors = self.kind.answers(joined, chunk.origin, self.encoding)
         examples = [_merged(example) for example in chunk.examples]
-        answers = self.kind.answers(examples, decoded, origin, self.encoding)
+        answers = self.kind.read(tensors, examples)
         if not self.document_context:
             return answers
         return [
@@ -121,9 +116,3 @@ def _by_sentence(document: Sequence[Any], answer: TagsAnswer) -> Iterator[TagsAn
         last = first + len(sentence.words)
         yield TagsAnswer(answer.tags[first:last], answer.probabilities[first:last])
         first = last
-
-
-def _rows(values: tf.Tensor | tf.RaggedTensor) -> Any:
-    if isinstance(values, tf.RaggedTensor):
-        return np.split(values.values.numpy(), values.row_splits.numpy()[1:-1])
-    return values.numpy()

@@ -1,16 +1,21 @@
-"""From decoded outputs of sequences to one answer for each example."""
+"""From decoded outputs of sequences to one answer for each example.
+
+What makes the answers is in graph: evaluation, prediction and the SavedModel share it.
+What reads them gives plain Python.
+"""
 
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
-from bert_tf.tasks.classification import mean_by_example
-from bert_tf.tasks.span_qa import SpanAnswer, span_answer
+from bert_tf.tasks.span_qa import SpanAnswer, read_span_answers, span_answers
+from data_pipelines.features import Features
 
-# Decoded outputs, or origins, of some sequences: one array or number for each.
-Rows = dict[str, Sequence[Any]]
+# Of examples, by name.
+Tensors = dict[str, tf.Tensor | tf.RaggedTensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,63 +62,111 @@ class ChoiceAnswer:
 Answer = ClassAnswer | ScoreAnswer | TagsAnswer | ChoiceAnswer | SpanAnswer
 
 
-def class_answers(
-    examples: Sequence[Any], decoded: Rows, origin: Rows, encoding: Any
-) -> list[ClassAnswer]:
-    """Means of the probabilities over the windows of each text."""
-    means = mean_by_example(
-        np.asarray(decoded["probabilities"]), np.asarray(origin["example"])
-    )
-    return [ClassAnswer(encoding.labels[row.argmax()], row) for row in means]
+def class_tensors(decoded: Tensors, origin: Features, encoding: Any) -> Tensors:
+    """Means of the probabilities over the windows of each text.
+
+    Returns:
+        `label` string (texts,), the most probable; `probabilities` float32 (texts,
+        classes).
+    """
+    means = mean_by_example(decoded["probabilities"], origin["example"])
+    best = tf.argmax(means, axis=1)
+    return {
+        "label": tf.gather(tf.constant(encoding.labels), best),
+        "probabilities": means,
+    }
 
 
-def score_answers(
-    examples: Sequence[Any], decoded: Rows, origin: Rows, encoding: Any
-) -> list[ScoreAnswer]:
-    """Means of the scores over the windows of each text."""
-    means = mean_by_example(np.asarray(decoded["score"]), np.asarray(origin["example"]))
-    return [ScoreAnswer(float(mean)) for mean in means]
-
-
-def choice_answers(
-    examples: Sequence[Any], decoded: Rows, origin: Rows, encoding: Any
-) -> list[ChoiceAnswer]:
-    """The best choice of each text: here a row of outputs is one text."""
-    rows = np.asarray(decoded["probabilities"])
-    return [ChoiceAnswer(int(row.argmax()), row) for row in rows]
-
-
-def tag_answers(
-    examples: Sequence[Any], decoded: Rows, origin: Rows, encoding: Any
-) -> list[TagsAnswer]:
-    """The tags of each sentence, from whichever window has each word."""
-    tags = [np.zeros(len(example.words), np.int32) for example in examples]
-    probabilities = [np.zeros(len(example.words)) for example in examples]
-    for sequence, example in enumerate(origin["example"]):
-        words = origin["words"][sequence]
-        tags[example][words] = decoded["tags"][sequence][: len(words)]
-        probabilities[example][words] = decoded["probabilities"][sequence][: len(words)]
-    names = encoding.labels
+def read_classes(answers: Tensors, examples: Sequence[Any]) -> list[ClassAnswer]:
+    """What `class_tensors` made."""
+    labels, rows = answers["label"].numpy(), answers["probabilities"].numpy()
     return [
-        TagsAnswer(tuple(names[tag] for tag in row), tuple(values.tolist()))
-        for row, values in zip(tags, probabilities, strict=True)
+        ClassAnswer(label.decode(), row)
+        for label, row in zip(labels, rows, strict=True)
     ]
 
 
-def span_answers(
-    examples: Sequence[Any], decoded: Rows, origin: Rows, encoding: Any
-) -> list[SpanAnswer]:
-    """The best spans of each question over its windows."""
-    firsts = np.searchsorted(origin["example"], np.arange(len(examples) + 1))
-    answers = []
-    for index, example in enumerate(examples):
-        windows = slice(firsts[index], firsts[index + 1])
-        answers.append(
-            span_answer(
-                example.context,
-                {name: np.asarray(rows[windows]) for name, rows in decoded.items()},
-                origin["token_starts"][windows],
-                origin["token_ends"][windows],
-            )
+def score_tensors(decoded: Tensors, origin: Features, encoding: Any) -> Tensors:
+    """`score` float32 (texts,), the means over the windows of each text."""
+    return {"score": mean_by_example(decoded["score"], origin["example"])}
+
+
+def read_scores(answers: Tensors, examples: Sequence[Any]) -> list[ScoreAnswer]:
+    """What `score_tensors` made."""
+    return [ScoreAnswer(score) for score in answers["score"].numpy().tolist()]
+
+
+def choice_tensors(decoded: Tensors, origin: Features, encoding: Any) -> Tensors:
+    """The best choice of each text: a row of outputs is one text.
+
+    Returns:
+        `choice` int32 (texts,), from 0; `probabilities` float32 (texts, choices).
+    """
+    probabilities = decoded["probabilities"]
+    return {
+        "choice": tf.argmax(probabilities, axis=1, output_type=tf.int32),
+        "probabilities": probabilities,
+    }
+
+
+def read_choices(answers: Tensors, examples: Sequence[Any]) -> list[ChoiceAnswer]:
+    """What `choice_tensors` made."""
+    choices, rows = answers["choice"].numpy(), answers["probabilities"].numpy()
+    return [ChoiceAnswer(int(c), row) for c, row in zip(choices, rows, strict=True)]
+
+
+def tag_tensors(decoded: Tensors, origin: Features, encoding: Any) -> Tensors:
+    """The tags of each sentence, from whichever window has each word.
+
+    Returns:
+        `tags` string and `probabilities` float32, ragged (sentences, (words)).
+    """
+    places = origin["words"]
+    sentence = tf.gather(origin["example"], places.value_rowids())
+    num_sentences = tf.reduce_max(tf.pad(origin["example"] + 1, [[0, 1]]))
+    counts = tf.math.bincount(sentence, minlength=num_sentences, dtype=tf.int32)
+    target = tf.gather(tf.cumsum(counts, exclusive=True), sentence) + places.values
+
+    def by_sentence(values: tf.RaggedTensor) -> tf.RaggedTensor:
+        ordered = tf.gather(values.values, tf.argsort(target))
+        return tf.RaggedTensor.from_row_lengths(ordered, counts, validate=False)
+
+    tags = by_sentence(decoded["tags"])
+    names = tf.gather(tf.constant(encoding.labels), tags.values)
+    return {
+        "tags": tags.with_values(names),
+        "probabilities": by_sentence(decoded["probabilities"]),
+    }
+
+
+def read_tags(answers: Tensors, examples: Sequence[Any]) -> list[TagsAnswer]:
+    """What `tag_tensors` made."""
+    return [
+        TagsAnswer(tuple(tag.decode() for tag in tags), tuple(probabilities))
+        for tags, probabilities in zip(
+            answers["tags"].to_list(), answers["probabilities"].to_list(), strict=True
         )
-    return answers
+    ]
+
+
+def span_tensors(decoded: Tensors, origin: Features, encoding: Any) -> Tensors:
+    """The best spans of each question over its windows, see `span_answers`."""
+    return span_answers(decoded, origin)
+
+
+def read_spans(answers: Tensors, examples: Sequence[Any]) -> list[SpanAnswer]:
+    """What `span_tensors` made."""
+    return read_span_answers(answers, [example.context for example in examples])
+
+
+def mean_by_example(values: tf.Tensor, example: tf.Tensor) -> tf.Tensor:
+    """Means over the windows of each text.
+
+    Args:
+        values: float (sequences, ...).
+        example: int (sequences,), ascending, each text at least once.
+
+    Returns:
+        float (texts, ...).
+    """
+    return tf.math.segment_mean(values, example)

@@ -27,15 +27,17 @@ class Kind:
         model: class of the model.
         objective: from the model and the weights of the classes (or None).
         decode: from outputs and a batch to a dict of tensors; in graph.
-        answers: from examples, decoded rows, their origin and the encoding to one
-            answer for each example.
+        answers: from decoded outputs, their origin and the encoding to the answers of
+            all examples; in graph.
+        read: from these answers and the examples to one `Answer` for each.
     """
 
     encoding: type
     model: type[EncoderWithHead]
     objective: Callable[[Any, Sequence[float] | None], Objective]
     decode: Callable[[Any, Any], dict[str, Any]]
-    answers: Callable[..., list[Any]]
+    answers: Callable[[Any, Any, Any], dict[str, Any]]
+    read: Callable[[Any, Any], list[Any]]
 
 
 KINDS = {
@@ -44,28 +46,32 @@ KINDS = {
         classification.BertClassifier,
         lambda model, weights: classification.ClassificationObjective(weights),
         classification.decode_classes,
-        answers.class_answers,
+        answers.class_tensors,
+        answers.read_classes,
     ),
     "regression": Kind(
         ClassificationEncoding,
         classification.BertClassifier,
         lambda model, weights: classification.RegressionObjective(),
         classification.decode_scores,
-        answers.score_answers,
+        answers.score_tensors,
+        answers.read_scores,
     ),
     "token_tagging": Kind(
         TokenTaggingEncoding,
         token_tagging.BertTagger,
         lambda model, weights: token_tagging.TokenTaggingObjective(),
         token_tagging.decode_tags,
-        answers.tag_answers,
+        answers.tag_tensors,
+        answers.read_tags,
     ),
     "span_qa": Kind(
         SpanQAEncoding,
         span_qa.BertSpanQA,
         lambda model, weights: span_qa.SpanQAObjective(),
         span_qa.decode_spans,
-        answers.span_answers,
+        answers.span_tensors,
+        answers.read_spans,
     ),
     "multiple_choice": Kind(
         MultipleChoiceEncoding,
@@ -74,6 +80,7 @@ KINDS = {
             model.num_choices
         ),
         classification.decode_classes,
-        answers.choice_answers,
+        answers.choice_tensors,
+        answers.read_choices,
     ),
 }

@@ -24,12 +24,13 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from bert_tf import model_dir, serving
+from bert_tf import model_dir
 from bert_tf.answering import Answerer
 from bert_tf.finetuning_data import DataOptions
 from bert_tf.model_dir import PRETRAINING, Description
 from bert_tf.prediction_input import Examples, examples_of
 from bert_tf.prediction_rows import RowWriter, answer_columns
+from bert_tf.serving.pretrained import TextModel
 from data_pipelines import cli
 from data_pipelines.datasets import submission
 
@@ -62,7 +63,7 @@ class PredictOptions(DataOptions):
 
 
 def predict(
-    text_model: serving.TextModel,
+    text_model: TextModel,
     signature: str,
     texts: Iterable[bytes],
     batch_size: int = 32,
@@ -141,7 +142,7 @@ def main(options: PredictOptions) -> None:
 
 def _predict_texts(options: PredictOptions) -> None:
     loaded = model_dir.load(options.model_dir)
-    text_model = serving.TextModel(
+    text_model = TextModel(
         loaded.model,
         loaded.tokenizer,
         top_k=options.top_k,

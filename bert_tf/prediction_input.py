@@ -4,6 +4,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import tensorflow as tf
+
 from bert_tf.finetuning_data import DataOptions, own_files
 from bert_tf.model_dir import Description
 from data_pipelines.datasets import catalog, tables, text_files
@@ -14,6 +16,7 @@ from data_pipelines.datasets.examples import (
     TextExample,
 )
 from data_pipelines.datasets.read_log import ReadLog
+from data_pipelines.words import split_words
 
 # Examples, each with the columns that are kept beside its answer.
 Examples = Iterable[tuple[dict[str, Any], Any]]
@@ -69,6 +72,15 @@ def examples_of(
     return ((row or {"id": example.id}, example) for row, example in rows), log
 
 
+def words_of_line(line: str) -> tuple[str, ...]:
+    """The words of running text, as a served model cuts it."""
+    words, _, _ = _split(tf.constant([line]))
+    return tuple(word.decode("utf-8", "replace") for word in words.values.numpy())
+
+
+_split = tf.function(split_words, input_signature=[tf.TensorSpec([None], tf.string)])
+
+
 def _lines(kind: str, path: str | None, log: ReadLog) -> Iterator[tuple[dict, Any]]:
     if path is None:
         lines: Iterable[str] = (
@@ -97,7 +109,7 @@ def _example_of_line(
     kind: str, name: str, line: str, parts: list[str]
 ) -> Iterator[tuple[dict, Any]]:
     if kind == "token_tagging":
-        yield {}, TaggedSentence(name, tuple(line.split()), None, int(name))
+        yield {}, TaggedSentence(name, words_of_line(line), None, int(name))
     elif kind == "span_qa":
         row = {"question": parts[0], "context": "\t".join(parts[1:])}
         yield row, Question(name, "", row["question"], row["context"], (), False)

@@ -91,19 +91,3 @@ def decode_classes(logits: Any, batch: Any) -> dict[str, Any]:
 def decode_scores(scores: Any, batch: Any) -> dict[str, Any]:
     """`score` float32 (sequences,); in graph."""
     return {"score": scores[:, 0]}
-
-
-def mean_by_example(values: np.ndarray, example: np.ndarray) -> np.ndarray:
-    """Means over the windows of each text.
-
-    Args:
-        values: float (sequences, ...).
-        example: int (sequences,), ascending, each text at least once.
-
-    Returns:
-        float (texts, ...).
-    """
-    starts = np.flatnonzero(np.diff(example, prepend=-1))
-    counts = np.diff(np.append(starts, len(example)))
-    sums = np.add.reduceat(values, starts, axis=0)
-    return sums / counts.reshape(-1, *[1] * (values.ndim - 1))

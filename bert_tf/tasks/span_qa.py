@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -87,7 +86,8 @@ def decode_spans(logits: dict[str, Any], batch: Any) -> dict[str, Any]:
     Returns:
         `starts` and `ends` int32 (windows, best), token numbers in the sequence, and
         `scores` float32 (windows, best), best first, very negative where there are
-        no more spans; `null_scores` float32 (windows,), that of the `[CLS]`.
+        no more spans; `null_scores` float32 (windows,), that of the `[CLS]`;
+        `second_starts` as it was.
     """
     start, end = logits["start"], logits["end"]
     width = tf.shape(start)[1]
@@ -112,6 +112,7 @@ def decode_spans(logits: dict[str, Any], batch: Any) -> dict[str, Any]:
         "ends": starts + chosen % MAX_ANSWER_TOKENS,
         "scores": scores,
         "null_scores": logits["start"][:, 0] + logits["end"][:, 0],
+        "second_starts": batch["second_starts"],
     }
 
 
@@ -153,42 +154,100 @@ class SpanAnswer:
         return self.best[0].text if self.best else ""
 
 
-def span_answer(
-    context: str,
-    decoded: dict[str, np.ndarray],
-    token_starts: Sequence[np.ndarray],
-    token_ends: Sequence[np.ndarray],
-) -> SpanAnswer:
-    """The best guesses over all windows of one question.
+def span_answers(decoded: dict[str, Any], origin: dict[str, Any]) -> dict[str, Any]:
+    """The best guesses over all windows of each question; in graph.
 
     Args:
-        context: the text.
-        decoded: of `decode_spans`, and `second_starts`; the windows of this question.
-        token_starts, token_ends: bytes of the context, of each window.
+        decoded: of `decode_spans`.
+        origin: of `SpanQAEncoding`: `example`, `token_starts` and `token_ends` of each
+            window, and `contexts`.
+
+    Returns:
+        Ragged (questions, (guesses)), best first and each text once: `starts` and
+        `ends` int32, bytes of the context; `scores` float32, sum of start and end
+        logits; `probabilities` float32, among these guesses and no answer. And
+        `no_answer_scores` float32 (questions,), how much better no answer is than the
+        best guess; `no_answer_probabilities` float32 (questions,).
     """
-    encoded = context.encode()
-    spans: list[tuple[float, int, int]] = []
-    for window, scores in enumerate(decoded["scores"]):
-        shift = decoded["second_starts"][window]
-        for place in np.flatnonzero(scores > _NOWHERE / 2):
-            start = token_starts[window][decoded["starts"][window, place] - shift]
-            end = token_ends[window][decoded["ends"][window, place] - shift]
-            spans.append((float(scores[place]), int(start), int(end)))
-    spans.sort(key=lambda span: (-span[0], span[1], span[2]))
-    null_score = float(decoded["null_scores"].min())
-    guesses: dict[str, SpanGuess] = {}
-    for score, start, end in spans:
-        text = encoded[start:end].decode("utf-8", "replace")
-        if text not in guesses and len(guesses) < NUM_BEST:
+    contexts, example = origin["contexts"], origin["example"]
+    found = tf.where(decoded["scores"] > _NOWHERE / 2)
+    window = found[:, 0]
+    shift = tf.gather(decoded["second_starts"], window)
+
+    def bytes_of(places: Any, offsets: tf.RaggedTensor) -> Any:
+        tokens = tf.gather_nd(places, found) - shift
+        first = tf.gather(offsets.row_starts(), window)
+        return tf.gather(offsets.values, first + tf.cast(tokens, first.dtype))
+
+    spans = {
+        "question": tf.cast(tf.gather(example, window), tf.int64),
+        "starts": bytes_of(decoded["starts"], origin["token_starts"]),
+        "ends": bytes_of(decoded["ends"], origin["token_ends"]),
+        "scores": tf.gather_nd(decoded["scores"], found),
+    }
+    # Sorted by the last of these keys first: each sort keeps the order of the one
+    # before where its own keys are equal.
+    for name, sign in (("ends", 1), ("starts", 1), ("scores", -1), ("question", 1)):
+        order = tf.argsort(sign * spans[name], stable=True)
+        spans = {name: tf.gather(values, order) for name, values in spans.items()}
+
+    question = spans.pop("question")
+    texts = tf.strings.substr(
+        tf.gather(contexts, question), spans["starts"], spans["ends"] - spans["starts"]
+    )
+    keys = tf.strings.join([tf.strings.as_string(question), texts], " ")
+    places = tf.range(tf.size(keys))
+    distinct, number = tf.unique(keys)
+    firsts = tf.math.unsorted_segment_min(places, number, tf.size(distinct))
+    is_first = tf.gather(firsts, number) == places
+    guesses = {
+        name: tf.RaggedTensor.from_value_rowids(
+            tf.boolean_mask(values, is_first),
+            tf.boolean_mask(question, is_first),
+            nrows=tf.size(contexts, tf.int64),
+        )[:, :NUM_BEST]
+        for name, values in spans.items()
+    }
+
+    null_scores = tf.math.segment_min(decoded["null_scores"], example)
+    scores = guesses["scores"]
+    best = tf.maximum(tf.reduce_max(scores, axis=1), _NOWHERE)
+    top = tf.maximum(best, null_scores)
+    weights = scores.with_values(
+        tf.exp(scores.values - tf.gather(top, scores.value_rowids()))
+    )
+    null_weights = tf.exp(null_scores - top)
+    total = tf.reduce_sum(weights, axis=1) + null_weights
+    return {
+        **guesses,
+        "probabilities": weights.with_values(
+            weights.values / tf.gather(total, weights.value_rowids())
+        ),
+        "no_answer_scores": null_scores - best,
+        "no_answer_probabilities": null_weights / total,
+    }
+
+
+def read_span_answers(
+    answers: dict[str, Any], contexts: Sequence[str]
+) -> list[SpanAnswer]:
+    """What `span_answers` made, as plain Python.
+
+    Args:
+        answers: of all questions.
+        contexts: their texts.
+    """
+    names = ("starts", "ends", "scores", "probabilities")
+    columns = [answers[name].to_list() for name in names]
+    nulls = answers["no_answer_scores"].numpy().tolist()
+    found = []
+    for context, null_score, *rows in zip(contexts, nulls, *columns, strict=True):
+        encoded = context.encode()
+        guesses = []
+        for start, end, score, probability in zip(*rows, strict=True):
+            text = encoded[start:end].decode("utf-8", "replace")
             first = len(encoded[:start].decode("utf-8", "replace"))
-            guesses[text] = SpanGuess(text, first, first + len(text), score)
-    best = list(guesses.values())
-    scores = np.array([guess.score for guess in best] + [null_score])
-    weights = np.exp(scores - scores.max())
-    weights /= weights.sum()
-    best = [
-        dataclasses.replace(guess, probability=float(weight))
-        for guess, weight in zip(best, weights[:-1], strict=True)
-    ]
-    top = best[0].score if best else _NOWHERE
-    return SpanAnswer(tuple(best), null_score - top)
+            guess = SpanGuess(text, first, first + len(text), score, probability)
+            guesses.append(guess)
+        found.append(SpanAnswer(tuple(guesses), null_score))
+    return found

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import tensorflow as tf
 from keras import ops
 
 from bert_tf.layers import elementwise
@@ -55,9 +56,16 @@ class TokenTaggingObjective:
 
 
 def decode_tags(logits: Any, batch: Any) -> dict[str, Any]:
-    """`tags` int32 and `probabilities` float32, (sequences, words); in graph."""
-    probabilities = ops.softmax(logits, axis=-1)
-    return {
-        "tags": ops.cast(ops.argmax(logits, axis=-1), "int32"),
-        "probabilities": ops.max(probabilities, axis=-1),
+    """`tags` int32 and `probabilities` float32, ragged (sequences, (words)); in graph.
+
+    Args:
+        logits: of `BertTagger`.
+        batch: `word_positions`, which tells words from padding.
+    """
+    is_word = batch["word_positions"] >= 0
+    probabilities = tf.nn.softmax(logits, axis=-1)
+    decoded = {
+        "tags": tf.argmax(logits, axis=-1, output_type=tf.int32),
+        "probabilities": tf.reduce_max(probabilities, axis=-1),
     }
+    return {k: tf.ragged.boolean_mask(v, is_word) for k, v in decoded.items()}

@@ -67,7 +67,7 @@ class SpanQAEncoding:
             (tokens))`: 1 for tokens of the context that see most in this window,
             else 0. And where it comes from: `example` int32 `(sequences,)`;
             `token_starts`, `token_ends` int32 `(sequences, (context tokens))`,
-            bytes of the context.
+            bytes of the context; `contexts` as they were.
         """
         question = self.tokenizer.tokenize(columns["question"])
         question = question[:, : self.max_question_length]
@@ -105,6 +105,7 @@ class SpanQAEncoding:
             "example": text,
             "token_starts": slices(starts, text, start, length),
             "token_ends": slices(ends, text, start, length),
+            "contexts": columns["context"],
         }
 
 

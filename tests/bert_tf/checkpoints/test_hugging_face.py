@@ -197,10 +197,14 @@ def test_there_and_back(tmp_path, name, changes):
     )
     assert not report["missing_keys"] and not report["mismatched_keys"]
     assert not report["unexpected_keys"]
+    weights = opened.state_dict()
+    for weight, value in theirs.state_dict().items():
+        np.testing.assert_array_equal(weights[weight], value, err_msg=weight)
+    # Not every bit: a product may differ in the last one with the place in memory.
     again = their_outputs(opened.eval())
     for output, value in their_outputs(theirs).items():
         for one, other in zip(again[output], value, strict=True):
-            np.testing.assert_array_equal(one, other, err_msg=output)
+            assert_near(one, other)
 
 
 def test_a_model_of_base_size(tmp_path):

@@ -13,7 +13,7 @@ from bert_tf.checkpoints.formats import recognise
 from bert_tf.extract_features import ExtractOptions, extract_features
 from bert_tf.model_dir import Description
 from bert_tf.sentence_vector import SentenceVector
-from bert_tf.serving import TextModel
+from bert_tf.serving.pretrained import TextModel
 from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of, our_model
 
 TEXTS = ("the cat sat", "a dog ran to the mat . the cat sat on the mat .")

@@ -10,7 +10,6 @@ from bert_tf.tasks.classification import (
     RegressionObjective,
     decode_classes,
     decode_scores,
-    mean_by_example,
 )
 from bert_tf.tasks.multiple_choice import MultipleChoiceObjective
 from bert_tf.tasks.token_tagging import TokenTaggingObjective, decode_tags
@@ -77,7 +76,8 @@ def test_decoding():
         probabilities, np.exp(-cross_entropy_of_all(LOGITS)), 1e-5
     )
     np.testing.assert_array_equal(decode_scores(LOGITS, {})["score"], LOGITS[:, 0])
-    decoded = decode_tags(LOGITS[None], {})
+    positions = tf.range(len(LOGITS))[None]
+    decoded = decode_tags(LOGITS[None], {"word_positions": positions})
     np.testing.assert_array_equal(decoded["tags"][0], LOGITS.argmax(-1))
     np.testing.assert_allclose(
         decoded["probabilities"][0], np.asarray(probabilities).max(-1), rtol=1e-6
@@ -87,14 +87,6 @@ def test_decoding():
 def cross_entropy_of_all(logits):
     labels = [np.full(len(logits), index) for index in range(logits.shape[1])]
     return np.stack([cross_entropy(logits, label) for label in labels], axis=1)
-
-
-def test_mean_by_example():
-    values = np.array([[1.0, 0], [3, 2], [5, 5], [0, 1], [0, 2], [0, 6]])
-    found = mean_by_example(values, np.array([0, 0, 1, 2, 2, 2]))
-    np.testing.assert_allclose(found, [[2, 1], [5, 5], [0, 3]])
-    found = mean_by_example(values[:, 0], np.arange(6))
-    np.testing.assert_array_equal(found, values[:, 0])
 
 
 def test_learns_with_compile_and_fit_on_packed_rows():

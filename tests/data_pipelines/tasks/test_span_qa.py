@@ -49,6 +49,7 @@ def test_a_short_context():
         "example": [0],
         "token_starts": [[0, 2, 3, 5]],
         "token_ends": [[1, 3, 4, 6]],
+        "contexts": [b"a bc d"],
     }
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from bert_tf import export, model_dir, predict
-from bert_tf.serving import TextModel
+from bert_tf.serving.pretrained import TextModel
 from tests.bert_tf.models import (
     VOCABULARY,
     randomize,

@@ -1,0 +1,342 @@
+"""Strings in, answers out, of a fine-tuned model: what a SavedModel of it does.
+
+The way is that of `predict`, op by op: the same encoding, packing, model, decoding and
+answers, in one graph.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from bert_tf.kinds import KINDS
+from bert_tf.model_dir import LoadedModel
+from bert_tf.serving.entities import entity_tensors
+from bert_tf.serving.stored_weights import Precision, StoredWeights
+from data_pipelines import finetuning
+from data_pipelines.features import Features
+from data_pipelines.words import split_words
+
+# Guesses that the answer to a question shows.
+NUM_BEST = 5
+# Rows are as long as the longest sequence, rounded up to a multiple of this.
+_ROW_MULTIPLE = 8
+# The shapes that XLA compiles: lengths of rows, and numbers of sequences.
+_BUCKETS = tuple(2**power for power in range(16))
+
+Rows = str  # "longest", "fixed" or "compiled"; see `FineTunedModel`.
+Answers = dict[str, tf.Tensor]
+
+
+class FineTunedModel(tf.Module):
+    """A fine-tuned model that takes plain strings.
+
+    Each way to ask has three signatures. NAME: rows as long as the longest sequence of
+    the batch. NAME_fixed: rows as long as the model allows, always. NAME_xla: the model
+    is compiled by XLA, for rows and batches of sizes that are powers of two, each anew.
+
+    Args:
+        loaded: of a model folder.
+        precision: of the weights.
+        pairs: of a classifier: whether it is asked for pairs by default.
+    """
+
+    def __init__(
+        self, loaded: LoadedModel, precision: Precision = "float32", pairs: bool = False
+    ) -> None:
+        super().__init__(name="fine_tuned_model")
+        description = loaded.description
+        self.kind_name = description.kind
+        self.kind = KINDS[description.kind]
+        self.encoding = loaded.encoding
+        self.threshold = description.threshold
+        self.has_entities = "entity_f1" in description.metrics
+        self.pairs = pairs
+        # Not the model itself: Keras would add a signature of its own to a SavedModel
+        # that tracks it.
+        self._model = loaded.model.__call__
+        self.weights = StoredWeights(loaded.model, precision, reads_whole_table=False)
+        self.tokenizer = self.encoding.tokenizer
+
+    def signatures(self) -> dict[str, Callable]:
+        """Functions by the name under which they are served."""
+        functions: dict[str, Callable] = {}
+        for name, (function, inputs) in self._questions().items():
+            for suffix, rows in (
+                ("", "longest"),
+                ("_fixed", "fixed"),
+                ("_xla", "compiled"),
+            ):
+                functions[name + suffix] = _served(function, inputs, rows)
+        default = next(iter(functions))
+        return {**functions, "serving_default": functions[default]}
+
+    def _questions(
+        self,
+    ) -> dict[str, tuple[Callable[..., Answers], list[tf.TensorSpec]]]:
+        """Ways to ask, the default first: a function, and what it takes."""
+        texts = _strings("texts")
+        pair = [_strings("first"), _strings("second")]
+        if self.kind_name == "span_qa":
+            return {
+                "answer": (self.answer, [_strings("questions"), _strings("contexts")])
+            }
+        if self.kind_name == "token_tagging":
+            words = tf.TensorSpec([None, None], tf.string, name="words")
+            return {"tag": (self.tag, [texts]), "tag_words": (self.tag_words, [words])}
+        if self.kind_name == "multiple_choice":
+            shape = [None, self.encoding.group_size]
+            choices = tf.TensorSpec(shape, tf.string, name="choices")
+            return {"choose": (self.choose, [texts, choices])}
+        verb, ask = "classify", self.classify
+        if self.kind_name == "regression":
+            verb, ask = "score", self.score
+        singles = {f"{verb}_texts": (ask, [texts])}
+        pairs = {f"{verb}_pairs": (ask, pair)}
+        return {**pairs, **singles} if self.pairs else {**singles, **pairs}
+
+    def classify(
+        self, first: tf.Tensor, second: tf.Tensor | None = None, *, rows: Rows
+    ) -> Answers:
+        """The class of each text, or pair of texts.
+
+        Args:
+            first: string (texts,).
+            second: string (texts,).
+            rows: see the class.
+
+        Returns:
+            `label` string (texts,); `probability` float32 (texts,), its own;
+            `probabilities` float32 (texts, classes), and `labels` string (texts,
+            classes), whose they are; `truncated` bool (texts,), whether the end was
+            cut off.
+        """
+        answers, origin = self._answers(_columns(first, second), rows)
+        probabilities = answers["probabilities"]
+        labels = tf.constant(self.encoding.labels)[tf.newaxis, :]
+        return {
+            "label": answers["label"],
+            "probability": tf.reduce_max(probabilities, axis=1),
+            "probabilities": probabilities,
+            "labels": tf.repeat(labels, tf.shape(probabilities)[0], axis=0),
+            "truncated": _any_by_example(origin["truncated"], origin["example"]),
+        }
+
+    def score(
+        self, first: tf.Tensor, second: tf.Tensor | None = None, *, rows: Rows
+    ) -> Answers:
+        """`score` float32 (texts,) and `truncated` bool (texts,); see `classify`."""
+        answers, origin = self._answers(_columns(first, second), rows)
+        truncated = _any_by_example(origin["truncated"], origin["example"])
+        return {"score": answers["score"], "truncated": truncated}
+
+    def choose(self, first: tf.Tensor, choices: tf.Tensor, *, rows: Rows) -> Answers:
+        """The best of several choices.
+
+        Args:
+            first: string (texts,).
+            choices: string (texts, choices).
+            rows: see the class.
+
+        Returns:
+            `choice` int32 (texts,), from 0; `text` string (texts,), that choice;
+            `probabilities` float32 (texts, choices); `truncated` bool (texts,).
+        """
+        answers, origin = self._answers({"first": first, "choices": choices}, rows)
+        return {
+            **answers,
+            "text": tf.gather(choices, answers["choice"], batch_dims=1),
+            "truncated": _any_by_example(origin["truncated"], origin["example"]),
+        }
+
+    def tag(self, texts: tf.Tensor, *, rows: Rows) -> Answers:
+        """A tag for each word of running texts, and the entities that they make.
+
+        Args:
+            texts: string (texts,), cut by `data_pipelines.words`.
+            rows: see the class.
+
+        Returns:
+            `words`, `tags` string and `probabilities` float32 (texts, words), filled up
+            with "" and 0. For tags of entities also, (texts, entities), filled up with
+            "", -1 and 0: `entities` and `entity_types` string; `entity_starts` and
+            `entity_ends` int32, bytes of the text; `entity_first_characters` and
+            `entity_last_characters` int32, characters, the last exclusive;
+            `entity_probabilities` float32, the mean of its tags'.
+        """
+        words, starts, ends = split_words(texts)
+        found = self._tags(words, rows)
+        if not self.has_entities:
+            return _padded({"words": words, **found})
+        entities = entity_tensors(texts, found, starts, ends)
+        return _padded({"words": words, **found, **entities})
+
+    def tag_words(self, words: tf.Tensor, *, rows: Rows) -> Answers:
+        """`tags` string and `probabilities` float32 (texts, words) of given words.
+
+        Args:
+            words: string (texts, words), filled up with "".
+            rows: see the class.
+        """
+        given = tf.ragged.boolean_mask(words, words != "")
+        found = self._tags(given, rows)
+        width = tf.shape(words)[1]
+        return {
+            "tags": found["tags"].to_tensor("", shape=[None, width]),
+            "probabilities": found["probabilities"].to_tensor(0.0, shape=[None, width]),
+        }
+
+    def answer(self, question: tf.Tensor, context: tf.Tensor, *, rows: Rows) -> Answers:
+        """The answers to questions on contexts of any length.
+
+        Args:
+            question: string (questions,).
+            context: string (questions,).
+            rows: see the class.
+
+        Returns:
+            `answer` string (questions,), a span of the context, or "" where none is
+            better; `start`, `end` int32 (questions,), its characters, and `start_byte`,
+            `end_byte`, -1 without answer; `probability` float32 (questions,), of the
+            best span among the best and none; `no_answer_probability` and
+            `no_answer_score` float32 (questions,), how much better none is than the
+            best span; `best_answers` string and `best_probabilities` float32
+            (questions, NUM_BEST).
+        """
+        answers, _ = self._answers({"question": question, "context": context}, rows)
+
+        def best(name: str, missing: Any, count: int = 1) -> tf.Tensor:
+            return answers[name][:, :count].to_tensor(missing, shape=[None, count])
+
+        starts, ends = best("starts", -1, NUM_BEST), best("ends", -1, NUM_BEST)
+        flat = tf.strings.substr(
+            tf.repeat(context, NUM_BEST),
+            tf.reshape(tf.maximum(starts, 0), [-1]),
+            tf.reshape(ends - starts, [-1]),
+        )
+        texts = tf.reshape(flat, tf.shape(starts))
+        has_answer = starts[:, 0] >= 0
+        if self.threshold is not None:
+            has_answer &= answers["no_answer_scores"] <= self.threshold
+        start = tf.where(has_answer, starts[:, 0], -1)
+        end = tf.where(has_answer, ends[:, 0], -1)
+        return {
+            "answer": tf.where(has_answer, texts[:, 0], ""),
+            "start": _characters_before(context, start),
+            "end": _characters_before(context, end),
+            "start_byte": start,
+            "end_byte": end,
+            "probability": best("probabilities", 0.0)[:, 0],
+            "no_answer_probability": answers["no_answer_probabilities"],
+            "no_answer_score": answers["no_answer_scores"],
+            "best_answers": texts,
+            "best_probabilities": best("probabilities", 0.0, NUM_BEST),
+        }
+
+    def _tags(self, words: tf.RaggedTensor, rows: Rows) -> dict[str, tf.RaggedTensor]:
+        answers, _ = self._answers({"words": words}, rows)
+        return {name: answers[name] for name in ("tags", "probabilities")}
+
+    def _answers(
+        self, columns: dict[str, Any], rows: Rows
+    ) -> tuple[dict[str, Any], Features]:
+        features, origin = self.encoding.encode(columns)
+        decoded = self._decoded(features, rows)
+        return self.kind.answers(decoded, origin, self.encoding), origin
+
+    def _decoded(self, features: Features, rows: Rows) -> dict[str, Any]:
+        vocabulary = self.tokenizer.vocabulary
+        most = self.encoding.max_length
+        longest = tf.reduce_max(
+            tf.pad(tf.cast(features["token_ids"].row_lengths(), tf.int32), [[0, 1]])
+        )
+        count = features["token_ids"].nrows(tf.int32)
+        model = self._run
+        if rows == "longest":
+            row_length = -(-longest // _ROW_MULTIPLE) * _ROW_MULTIPLE
+        elif rows == "fixed":
+            row_length = tf.constant(most)
+        else:
+            row_length = _bucket(longest)
+            features = _filled_up(features, self.encoding.group_size, vocabulary)
+            model = tf.function(self._run, jit_compile=True)
+        batch = finetuning.pack_batch(
+            features,
+            vocabulary,
+            # One token at least, where there is no text.
+            row_length=tf.clip_by_value(row_length, _ROW_MULTIPLE, most),
+            few_shapes=rows == "compiled",
+        )
+        outputs = model(batch)
+        decoded = self.kind.decode(outputs, batch)
+        if rows == "compiled":
+            groups = count // self.encoding.group_size
+            is_group = self.kind_name == "multiple_choice"
+            decoded = {
+                k: v[: groups if is_group else count] for k, v in decoded.items()
+            }
+        return decoded
+
+    def _run(self, batch: dict[str, tf.Tensor]) -> Any:
+        with self.weights.in_use(batch["token_ids"]) as token_ids:
+            return self._model({**batch, "token_ids": token_ids}, training=False)
+
+
+def _served(
+    function: Callable[..., Answers], inputs: list[tf.TensorSpec], rows: Rows
+) -> Callable:
+    # The names of the inputs are those of the specifications.
+    return tf.function(
+        lambda *tensors: function(*tensors, rows=rows), input_signature=inputs
+    )
+
+
+def _strings(name: str) -> tf.TensorSpec:
+    return tf.TensorSpec([None], tf.string, name=name)
+
+
+def _columns(first: tf.Tensor, second: tf.Tensor | None) -> dict[str, tf.Tensor]:
+    return {"first": first} if second is None else {"first": first, "second": second}
+
+
+def _any_by_example(flags: tf.Tensor, example: tf.Tensor) -> tf.Tensor:
+    return tf.math.segment_max(tf.cast(flags, tf.int32), example) > 0
+
+
+def _characters_before(texts: tf.Tensor, ends: tf.Tensor) -> tf.Tensor:
+    """How many characters a text has before a byte; -1 for -1."""
+    beginnings = tf.strings.substr(texts, tf.zeros_like(ends), tf.maximum(ends, 0))
+    count = tf.strings.length(beginnings, unit="UTF8_CHAR")
+    return tf.where(ends >= 0, count, -1)
+
+
+def _padded(values: dict[str, tf.RaggedTensor]) -> Answers:
+    missing = {tf.string: "", tf.float32: 0.0, tf.int32: -1}
+    return {name: v.to_tensor(missing[v.dtype]) for name, v in values.items()}
+
+
+def _bucket(number: tf.Tensor) -> tf.Tensor:
+    buckets = tf.constant(_BUCKETS)
+    return tf.gather(buckets, tf.searchsorted(buckets, number[tf.newaxis])[0])
+
+
+def _filled_up(features: Features, group_size: int, vocabulary: Any) -> Features:
+    """As many sequences as the next power of two, by some without text."""
+    count = features["token_ids"].nrows(tf.int32)
+    missing = (_bucket(count // group_size) * group_size) - count
+    empty = tf.constant([[vocabulary.cls_id, vocabulary.sep_id]])
+    filled = {
+        "token_ids": tf.RaggedTensor.from_tensor(tf.repeat(empty, missing, axis=0)),
+        "second_starts": tf.fill([missing], 2),
+    }
+    return {
+        name: tf.concat([values, filled.get(name, _nothing(values, missing))], axis=0)
+        for name, values in features.items()
+    }
+
+
+def _nothing(values: Any, count: tf.Tensor) -> Any:
+    if isinstance(values, tf.RaggedTensor):
+        nothing = tf.zeros([0], values.dtype)
+        return tf.RaggedTensor.from_row_lengths(nothing, tf.zeros([count], tf.int64))
+    return tf.zeros([count], values.dtype)

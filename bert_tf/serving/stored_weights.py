@@ -1,0 +1,101 @@
+"""The weights of a model in a SavedModel, as narrow as they are wanted."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+Precision = Literal["float32", "bfloat16", "int8"]
+
+# What is computed in with each; int8 is for storing alone.
+POLICIES: dict[str, str] = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "int8": "float32",
+}
+
+
+class StoredWeights(tf.Module):
+    """Values that a Keras model finds in its variables when it is called.
+
+    float32 is kept as it is. bfloat16 takes half of the space. int8 takes a quarter:
+    matrices are rounded to 255 steps, whose size is that of each output (of each row,
+    in tables of embeddings), and made float32 again when they are used; biases and
+    norms stay float32.
+
+    Args:
+        model: whose variables these are.
+        precision: see above.
+        reads_whole_table: whether the token table is needed for more than looking
+            tokens up, as in the head for masked tokens.
+    """
+
+    def __init__(
+        self, model: keras.Model, precision: Precision, reads_whole_table: bool
+    ) -> None:
+        super().__init__(name="stored_weights")
+        self._variables = [
+            v for v in model.weights if keras.backend.is_float_dtype(v.dtype)
+        ]
+        self._table = model.encoder.embeddings.token_table
+        self._is_narrow = precision != "float32"
+        self._gathers = self._is_narrow and not reads_whole_table
+        self._stored = [_store(variable, precision) for variable in self._variables]
+
+    @contextlib.contextmanager
+    def in_use(self, token_ids: tf.Tensor) -> Iterator[tf.Tensor]:
+        """Inside, the model computes with these weights.
+
+        Gives the token ids that it is to be called with: where tokens are only looked
+        up, those of a table of the rows that are there, for the whole one would have
+        to be made float32 first.
+        """
+        if not self._is_narrow:
+            yield token_ids
+            return
+        with keras.StatelessScope(initialize_variables=False) as scope:
+            for variable, stored in zip(self._variables, self._stored, strict=True):
+                if variable is self._table and self._gathers:
+                    distinct, places = tf.unique(tf.reshape(token_ids, [-1]))
+                    token_ids = tf.reshape(places, tf.shape(token_ids))
+                    scope.add_update((variable, _rows(stored, distinct)))
+                else:
+                    scope.add_update((variable, _whole(stored)))
+            yield token_ids
+
+
+def _store(variable: Any, precision: Precision) -> tuple[Any, Any]:
+    """The values, and what they are to be multiplied by, if so."""
+    if precision == "float32":
+        return variable.value, None
+    name = variable.path.replace("/", "_")
+    values = keras.ops.convert_to_numpy(variable.value)
+    if precision == "bfloat16":
+        return tf.Variable(
+            tf.cast(values, tf.bfloat16), trainable=False, name=name
+        ), None
+    if values.ndim < 2:
+        return tf.Variable(values, trainable=False, name=name), None
+    # Kernels have outputs last; tables have a row for each token.
+    axis = 1 if variable.path.endswith("_table") else 0
+    scale = np.abs(values).max(axis, keepdims=True) / 127
+    steps = np.rint(values / np.maximum(scale, 1e-30)).astype(np.int8)
+    return (
+        tf.Variable(steps, trainable=False, name=name),
+        tf.Variable(scale, trainable=False, name=f"{name}_scale"),
+    )
+
+
+def _whole(stored: tuple[Any, Any]) -> tf.Tensor:
+    values, scale = stored
+    values = tf.cast(values, tf.float32)
+    return values if scale is None else values * scale
+
+
+def _rows(stored: tuple[Any, Any], rows: tf.Tensor) -> tf.Tensor:
+    values, scale = stored
+    values = tf.cast(tf.gather(values, rows), tf.float32)
+    return values if scale is None else values * tf.gather(scale, rows)

@@ -1,0 +1,99 @@
+"""Model folders of every kind, and what may be asked of them."""
+
+import keras
+
+from bert_tf import model_dir
+from bert_tf.answering import Answerer
+from bert_tf.config import BertConfig
+from bert_tf.kinds import KINDS
+from data_pipelines.datasets.examples import (
+    ChoiceExample,
+    Question,
+    TaggedSentence,
+    TextExample,
+)
+from tests.bert_tf.models import VOCABULARY, randomize, small_config
+
+TEXTS = (
+    "the cat sat on the mat.",
+    "",
+    "A running dog, " + "the cats ran to the mat " * 6,
+    "中 home (ran) zebra",
+    "dog",
+)
+# Kind: arguments of the encoding and the model, and metrics.
+KIND_ARGUMENTS = {
+    "classification": (
+        {"max_length": 12, "labels": ["no", "yes", "maybe"]},
+        {"num_outputs": 3},
+        ("accuracy",),
+    ),
+    "regression": ({"max_length": 16, "labels": None}, {"num_outputs": 1}, ()),
+    "token_tagging": (
+        {
+            "max_length": 10,
+            "labels": ["O", "B-X", "I-X", "B-YZ", "I-YZ"],
+            "stride": 4,
+        },
+        {"num_outputs": 5},
+        ("entity_f1",),
+    ),
+    "span_qa": ({"max_length": 16, "stride": 4, "max_question_length": 3}, {}, ()),
+    "multiple_choice": ({"max_length": 16, "group_size": 2}, {"num_choices": 2}, ()),
+}
+
+
+def write_model(folder, kind, config: BertConfig | None = None, **description) -> str:
+    """A model folder of random weights."""
+    encoding, head, metrics = KIND_ARGUMENTS[kind]
+    keras.utils.set_random_seed(0)
+    config = config or small_config(num_hidden_layers=1)
+    made = model_dir.make_model(config, model_dir.Description(kind, True, head=head))
+    randomize(made, scale=0.5)
+    described = model_dir.Description(
+        **{
+            "kind": kind,
+            "lower_case": True,
+            "metrics": metrics,
+            "head": head,
+            "encoding": encoding,
+            **description,
+        }
+    )
+    model_dir.save(str(folder), made, VOCABULARY, described, {"seed": 0})
+    return str(folder)
+
+
+def examples_of(kind, texts=TEXTS):
+    """What `predict` would be asked, and the arguments of the same signature."""
+    others = texts[::-1]
+    if kind == "token_tagging":
+        from bert_tf.prediction_input import words_of_line
+
+        words = [words_of_line(text) for text in texts]
+        sentences = [
+            TaggedSentence(str(i), row, None, i) for i, row in enumerate(words) if row
+        ]
+        return sentences, {"texts": texts}
+    if kind == "span_qa":
+        return (
+            [
+                Question("", "", question, context, (), False)
+                for question, context in zip(others, texts, strict=True)
+            ],
+            {"questions": others, "contexts": texts},
+        )
+    if kind == "multiple_choice":
+        choices = [(other, "on") for other in others]
+        examples = [
+            ChoiceExample("", text, pair, None)
+            for text, pair in zip(texts, choices, strict=True)
+        ]
+        return examples, {"texts": texts, "choices": choices}
+    return [TextExample("", text, None, None) for text in texts], {"texts": texts}
+
+
+def answerer_of(folder) -> Answerer:
+    loaded = model_dir.load(folder)
+    assert loaded.description.kind in KINDS
+    return Answerer.of(loaded, batch_size=3)

@@ -1,0 +1,249 @@
+"""A served model answers as `predict` does."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_tf import model_dir
+from bert_tf.metrics.entities import entities
+from bert_tf.predict import predict_rows
+from bert_tf.serving.entities import entity_tensors
+from bert_tf.serving.fine_tuned import NUM_BEST, FineTunedModel
+from data_pipelines.datasets.examples import TextExample
+from tests.bert_tf.models import small_config
+from tests.bert_tf.serving.fine_tuned_models import (
+    KIND_ARGUMENTS,
+    TEXTS,
+    answerer_of,
+    examples_of,
+    write_model,
+)
+
+# Sums in another order: packed rows are of other lengths.
+TOLERANCE = 1e-6
+
+
+def predicted(folder, examples):
+    """The rows that `predict` would write."""
+    answerer = answerer_of(folder)
+    description = model_dir.load_description(folder)[2]
+    rows = predict_rows(answerer, description, (({}, e) for e in examples))
+    return [row for _, _, row in rows]
+
+
+def served(folder, signature, inputs, **arguments):
+    model = FineTunedModel(model_dir.load(folder), **arguments)
+    function = model.signatures()[signature]
+    tensors = [tf.constant(values, tf.string) for values in inputs.values()]
+    return {name: values.numpy() for name, values in function(*tensors).items()}
+
+
+def text(values):
+    return [value.decode() for value in values]
+
+
+@pytest.mark.parametrize("rows", ["", "_fixed", "_xla"])
+@pytest.mark.parametrize("kind", KIND_ARGUMENTS)
+def test_answers_of_predict(tmp_path, kind, rows):
+    folder = write_model(tmp_path / "model", kind)
+    examples, inputs = examples_of(kind)
+    expected = predicted(folder, examples)
+    name = {
+        "classification": "classify_texts",
+        "regression": "score_texts",
+        "token_tagging": "tag",
+        "span_qa": "answer",
+        "multiple_choice": "choose",
+    }[kind]
+    assert_same(kind, served(folder, name + rows, inputs), expected)
+
+
+def assert_same(kind, found, expected):
+    def close(values, other):
+        np.testing.assert_allclose(values, other, rtol=0, atol=TOLERANCE)
+
+    if kind == "token_tagging":
+        # A text without words is no sentence of `predict`.
+        places = [i for i, words in enumerate(found["words"]) if words[0]]
+        found = {name: values[places] for name, values in found.items()}
+    for index, row in enumerate(expected):
+        answer = {name: values[index] for name, values in found.items()}
+        if kind == "classification":
+            assert answer["label"].decode() == row["prediction"]
+            close(answer["probability"], row["probability"])
+            close(answer["probabilities"], list(row["probabilities"].values()))
+            assert text(answer["labels"]) == list(row["probabilities"])
+        elif kind == "regression":
+            close(answer["score"], row["prediction"])
+        elif kind == "multiple_choice":
+            assert answer["choice"] == row["prediction"]
+            assert answer["text"].decode() == row["choice"]
+            close(answer["probabilities"], row["probabilities"])
+        elif kind == "token_tagging":
+            count = len(row["words"])
+            assert text(answer["words"][:count]) == row["words"]
+            assert text(answer["tags"][:count]) == row["tags"]
+            assert not any(answer["words"][count:])
+            kinds = [name for name in text(answer["entity_types"]) if name]
+            assert kinds == [entity["type"] for entity in row["entities"]]
+        else:
+            assert answer["answer"].decode() == row["prediction"]
+            assert (answer["start"], answer["end"]) == (row["start"], row["end"])
+            close(answer["no_answer_score"], row["no_answer_score"])
+            best = [g for g in row["best"] if g["probability"] > 0]
+            assert text(answer["best_answers"][: len(best)]) == [
+                guess["text"] for guess in best
+            ]
+            close(
+                answer["best_probabilities"][: len(best)],
+                [guess["probability"] for guess in best],
+            )
+            assert len(answer["best_answers"]) == NUM_BEST
+            total = answer["no_answer_probability"] + answer["probability"]
+            assert total <= 1 + TOLERANCE
+    assert len(expected) == len(next(iter(found.values())))
+
+
+def test_pairs(tmp_path):
+    folder = write_model(tmp_path / "model", "classification")
+    examples = [
+        TextExample("", one, other, None)
+        for one, other in zip(TEXTS, TEXTS[::-1], strict=True)
+    ]
+    inputs = {"first": TEXTS, "second": TEXTS[::-1]}
+    found = served(folder, "serving_default", inputs, pairs=True)
+    assert_same("classification", found, predicted(folder, examples))
+    assert found["truncated"].tolist() == [True, False, True, False, True]
+
+
+def test_windows_of_long_texts(tmp_path):
+    encoding = {"max_length": 12, "labels": ["no", "yes", "maybe"], "stride": 5}
+    folder = write_model(tmp_path / "model", "classification", encoding=encoding)
+    examples, inputs = examples_of("classification")
+    found = served(folder, "serving_default", inputs)
+    assert_same("classification", found, predicted(folder, examples))
+    assert not found["truncated"].any()
+
+
+@pytest.mark.parametrize("threshold", [-1e9, 1e9])
+def test_threshold_of_answers(tmp_path, threshold):
+    folder = write_model(tmp_path / "model", "span_qa", threshold=threshold)
+    examples, inputs = examples_of("span_qa")
+    found = served(folder, "serving_default", inputs)
+    assert_same("span_qa", found, predicted(folder, examples))
+    if threshold < 0:
+        assert not any(found["answer"])
+        assert (found["start"] == -1).all()
+
+
+def test_answers_are_spans(tmp_path):
+    folder = write_model(tmp_path / "model", "span_qa")
+    contexts = ["é home 中, the cat “sat” ran", "the mat"]
+    found = served(folder, "answer", {"q": ["cat", "cat"], "c": contexts})
+    for index, context in enumerate(contexts):
+        answer = found["answer"][index].decode()
+        assert answer
+        assert context[found["start"][index] : found["end"][index]] == answer
+        encoded = context.encode()[
+            found["start_byte"][index] : found["end_byte"][index]
+        ]
+        assert encoded.decode() == answer
+
+
+def test_entities_are_spans(tmp_path):
+    folder = write_model(tmp_path / "model", "token_tagging")
+    texts = ["é home 中, the cat “sat” ran", "the mat. A dog ran to the home"]
+    found = served(folder, "tag", {"texts": texts})
+    count = 0
+    for row, whole in enumerate(texts):
+        for place, entity in enumerate(text(found["entities"][row])):
+            if not entity:
+                continue
+            count += 1
+            first, last = (
+                found[f"entity_{name}_characters"][row][place]
+                for name in ("first", "last")
+            )
+            assert whole[first:last] == entity
+            begin, end = (
+                found[f"entity_{name}"][row][place] for name in ("starts", "ends")
+            )
+            assert whole.encode()[begin:end].decode() == entity
+            assert 0 < found["entity_probabilities"][row][place] <= 1
+    assert count > 2
+
+
+def test_given_words(tmp_path):
+    folder = write_model(tmp_path / "model", "token_tagging")
+    words = [["the", "cat", "sat"], ["dog", "", ""]]
+    found = served(folder, "tag_words", {"words": words})
+    texts = served(folder, "tag", {"texts": ["the cat sat", "dog"]})
+    assert found["tags"].tolist() == texts["tags"].tolist()
+    np.testing.assert_allclose(
+        found["probabilities"], texts["probabilities"], atol=TOLERANCE
+    )
+
+
+@pytest.mark.parametrize("kind", KIND_ARGUMENTS)
+def test_no_texts(tmp_path, kind):
+    folder = write_model(tmp_path / "model", kind)
+    inputs = {
+        name: np.zeros([0, 2] if name == "choices" else [0], object)
+        for name in examples_of(kind)[1]
+    }
+    for values in served(folder, "serving_default", inputs).values():
+        assert len(values) == 0
+
+
+def test_entities_equal_those_of_conlleval():
+    """On random tags, where an I- may follow anything."""
+    generator = np.random.default_rng(0)
+    names = ["O", "B-A", "I-A", "B-B", "I-B"]
+    rows = [generator.choice(names, n).tolist() for n in [0, *range(1, 40), 1, 0]]
+    texts = [" ".join("w" * (1 + i % 3) for i, _ in enumerate(row)) for row in rows]
+    starts, ends = [], []
+    for row in rows:
+        lengths = np.array([1 + i % 3 for i, _ in enumerate(row)], int)
+        firsts = np.cumsum(lengths + 1) - lengths - 1
+        starts.append(firsts.tolist())
+        ends.append((firsts + lengths).tolist())
+    tagged = {
+        "tags": tf.ragged.constant(rows, tf.string, ragged_rank=1),
+        "probabilities": tf.ragged.constant([[0.5] * len(r) for r in rows], tf.float32),
+    }
+    found = entity_tensors(
+        tf.constant(texts),
+        tagged,
+        tf.ragged.constant(starts, tf.int32, ragged_rank=1),
+        tf.ragged.constant(ends, tf.int32, ragged_rank=1),
+    )
+    for index, row in enumerate(rows):
+        expected = [
+            (kind, starts[index][first], ends[index][last - 1])
+            for kind, first, last in entities(row)
+        ]
+        assert expected == [
+            (kind.decode(), begin, end)
+            for kind, begin, end in zip(
+                found["entity_types"][index].numpy(),
+                found["entity_starts"][index].numpy(),
+                found["entity_ends"][index].numpy(),
+                strict=True,
+            )
+        ]
+
+
+@pytest.mark.parametrize(
+    ("precision", "tolerance"), [("bfloat16", 0.05), ("int8", 0.03)]
+)
+@pytest.mark.parametrize("kind", KIND_ARGUMENTS)
+def test_narrow_weights_give_nearly_the_same(tmp_path, kind, precision, tolerance):
+    folder = write_model(tmp_path / "model", kind, small_config(initializer_range=0.1))
+    _, inputs = examples_of(kind)
+    exact = served(folder, "serving_default", inputs)
+    found = served(folder, "serving_default", inputs, precision=precision)
+    name = "score" if kind == "regression" else "probabilities"
+    name = "no_answer_probability" if kind == "span_qa" else name
+    assert found[name].shape == exact[name].shape
+    np.testing.assert_allclose(found[name], exact[name], atol=tolerance)
+    assert not np.array_equal(found[name], exact[name])
