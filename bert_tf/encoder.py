@@ -128,13 +128,7 @@ class BertEncoder(keras.Model):
                 f"{self.config.max_sequence_length}, the positions of this model: "
                 "shorten the rows or use a model with more positions."
             )
-        positions = inputs.get("positions")
-        if positions is None:
-            positions = ops.arange(ops.shape(token_ids)[1], dtype="int32")[None, :]
-        attention_mask = ops.cast(inputs["padding_mask"], "bool")[:, None, :]
-        if "sequence_ids" in inputs:
-            ids = inputs["sequence_ids"]
-            attention_mask &= ids[:, :, None] == ids[:, None, :]
+        attention_mask, positions = _mask_and_positions(inputs)
         x = self.embeddings(
             token_ids, inputs.get("segment_ids"), positions, training=training
         )
@@ -154,6 +148,24 @@ class BertEncoder(keras.Model):
             "hidden_states": hidden_states,
         }
 
+    def attention_probabilities(self, inputs: dict[str, Any]) -> list[Any]:
+        """How much each token looks at each other, in each block.
+
+        Args:
+            inputs: as for the call.
+
+        Returns:
+            For each block, float (batch, heads, query, key).
+        """
+        attention_mask, positions = _mask_and_positions(inputs)
+        states = self(inputs, training=False)["hidden_states"]
+        return [
+            self.blocks[index % len(self.blocks)].attention_probabilities(
+                states[index], attention_mask, positions
+            )
+            for index in range(self.config.num_hidden_layers)
+        ]
+
     def get_config(self) -> dict[str, Any]:
         """The config as plain values."""
         return {
@@ -166,3 +178,16 @@ class BertEncoder(keras.Model):
     def from_config(cls, config: dict[str, Any]) -> "BertEncoder":
         """The encoder that `get_config` described."""
         return cls(BertConfig.from_dict(config.pop("config")), **config)
+
+
+def _mask_and_positions(inputs: dict[str, Any]) -> tuple[Any, Any]:
+    """Where each token may look, bool (batch, 1 or query, key), and where it is."""
+    positions = inputs.get("positions")
+    if positions is None:
+        length = ops.shape(inputs["token_ids"])[1]
+        positions = ops.arange(length, dtype="int32")[None, :]
+    attention_mask = ops.cast(inputs["padding_mask"], "bool")[:, None, :]
+    if "sequence_ids" in inputs:
+        ids = inputs["sequence_ids"]
+        attention_mask &= ids[:, :, None] == ids[:, None, :]
+    return attention_mask, positions

@@ -1,18 +1,41 @@
-"""A model folder to a SavedModel that takes plain strings.
+"""A model folder to a SavedModel that takes plain strings, and what serves it.
 
     python -m bert_tf.export --model_dir=models/demo --name=demo
+    python -m bert_tf.export --model_dir=models/sst2 --name=sst2 --precision=int8
 
-It loads with tensorflow and tensorflow-text alone, and in TF Serving.
+It loads with tensorflow and tensorflow-text alone, and in TF Serving, whose files are
+written beside the models.
 """
 
 import dataclasses
 import posixpath
+from collections.abc import Mapping
+from typing import Literal
 
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
-from bert_tf import model_dir, serving
-from bert_tf.saved_model_versions import new_version, unpublished
+from bert_tf import model_dir
+from bert_tf.saved_model_versions import (
+    GRAPH,
+    new_version,
+    remove_old_versions,
+    unpublished,
+)
+from bert_tf.sentence_vector import SentenceVector
+from bert_tf.serving import model_card
+from bert_tf.serving.fine_tuned import FineTunedModel
+from bert_tf.serving.kit import write_kit
+from bert_tf.serving.pretrained import TextModel
+from bert_tf.serving.stored_weights import POLICIES, Precision
+from bert_tf.serving.warmup import write_warmup
 from data_pipelines import cli
+
+# Signatures of TF Serving's Classify and Regress APIs, and what these call them.
+_METHODS = {
+    "classify": tf.compat.v1.saved_model.signature_constants.CLASSIFY_METHOD_NAME,
+    "regress": tf.compat.v1.saved_model.signature_constants.REGRESS_METHOD_NAME,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,16 +43,25 @@ class ExportOptions:
     """What the program can be told."""
 
     model_dir: str = cli.option(
-        cli.REQUIRED, "The model folder that bert_tf.pretrain wrote."
+        cli.REQUIRED, "The model folder, pre-trained or fine-tuned."
     )
     name: str = cli.option(cli.REQUIRED, "Under which name the model is served.")
     version: int | None = cli.option(
         None, "A number. Default: one more than the newest version there is."
     )
     saved_models_dir: str = cli.option("saved_models", "Where NAME/VERSION is made.")
+    keep: int | None = cli.option(
+        None, "Versions that stay, the newest. Default: all of them."
+    )
+    precision: Precision = cli.option(
+        "float32", "Of the weights: half as large in bfloat16, a quarter in int8."
+    )
     top_k: int = cli.option(5, "How many guesses fill_mask gives for a mask.")
     embedding_layer: int = cli.option(
-        -1, "The layer that embed reads: 0 the embeddings, -1 the last block."
+        -1, "The layer of embed and features: 0 the embeddings, -1 the last block."
+    )
+    pooling: Literal["mean", "cls", "pooled"] | None = cli.option(
+        None, "What embed gives as sentence. Default: as it was trained, or the mean."
     )
 
 
@@ -40,6 +72,9 @@ def export(
     saved_models_dir: str = "saved_models",
     top_k: int = 5,
     embedding_layer: int = -1,
+    pooling: Literal["mean", "cls", "pooled"] | None = None,
+    precision: Precision = "float32",
+    keep: int | None = None,
 ) -> str:
     """Writes `saved_models_dir/name/version`, whole or not at all.
 
@@ -47,9 +82,11 @@ def export(
         model_folder: a folder of `model_dir.save`.
         name: of the served model.
         version: a positive number that is not there yet; None: the next one.
-        saved_models_dir: TF Serving's base path, one folder a model below it.
-        top_k: guesses of `fill_mask`.
-        embedding_layer: the layer of `embed`.
+        saved_models_dir: one folder a model below it, each a base path of TF Serving.
+        top_k, embedding_layer: of `TextModel`.
+        pooling: of its sentence vector, whose length is then 1; None: as trained.
+        precision: of the weights.
+        keep: how many versions stay, this one included; None: all.
 
     Returns:
         The path of the version.
@@ -60,46 +97,88 @@ def export(
     """
     if not name or "/" in name or name.startswith("."):
         raise ValueError(f"Received name={name!r}. Expected a plain folder name.")
+    if keep is not None and keep < 1:
+        raise ValueError(f"Received keep={keep}. Expected 1 or more.")
     base = posixpath.join(saved_models_dir, name)
     version = new_version(base, version)
-    _, _, description = model_dir.load_description(model_folder)
+    loaded = model_dir.load(model_folder, dtype=POLICIES[precision])
+    description = loaded.description
+    served: FineTunedModel | TextModel
     if description.kind != model_dir.PRETRAINING:
-        raise ValueError(
-            f"{model_folder} is a model of the kind {description.kind}. Expected a "
-            "pre-trained one, which export can do so far: use bert_tf.predict."
+        if pooling is not None:
+            raise ValueError(
+                f"Received pooling={pooling} for a model of the kind "
+                f"{description.kind}. Expected it for a pre-trained one alone."
+            )
+        served = FineTunedModel(loaded, precision)
+    else:
+        vector = description.sentence_vector
+        if pooling is not None:
+            most = loaded.model.encoder.config.max_sequence_length
+            vector = SentenceVector(
+                pooling, True, vector.max_length if vector else most
+            )
+        served = TextModel(
+            loaded.model,
+            loaded.tokenizer,
+            top_k=top_k,
+            embedding_layer=embedding_layer,
+            sentence_vector=vector,
+            precision=precision,
         )
-    loaded = model_dir.load(model_folder, dtype="float32")
-    text_model = serving.TextModel(
-        loaded.model,
-        loaded.tokenizer,
-        top_k=top_k,
-        embedding_layer=embedding_layer,
-        sentence_vector=loaded.description.sentence_vector,
-    )
-    text_model.assets = [
-        tf.saved_model.Asset(posixpath.join(model_folder, file))
-        for file in (model_dir.VOCABULARY, model_dir.CONFIG, model_dir.DESCRIPTION)
-    ]
+    functions = served.signatures()
+    card = model_card.model_card(name, version, model_folder, functions, precision)
     with unpublished(base, version) as folder:
-        tf.saved_model.save(text_model, folder, text_model.signatures())
+        # Beside the assets, which are copied from files.
+        path = posixpath.join(f"{folder}.card", model_card.FILE)
+        tf.io.gfile.makedirs(posixpath.dirname(path))
+        try:
+            model_dir.write_file(path, card.encode())
+            assets = [*model_card.asset_files(model_folder), path]
+            served.assets = [tf.saved_model.Asset(file) for file in assets]
+            tf.saved_model.save(served, folder, functions)
+        finally:
+            tf.io.gfile.rmtree(posixpath.dirname(path))
+        _name_methods(folder, functions)
+        write_warmup(folder, name, functions, loaded.vocabulary)
+    if keep is not None:
+        remove_old_versions(base, keep)
+    write_kit(saved_models_dir, name)
     return posixpath.join(base, str(version))
+
+
+def _name_methods(folder: str, functions: Mapping[str, object]) -> None:
+    """Tells TF Serving which signatures its Classify and Regress APIs may call."""
+    names = [name for name in _METHODS if name in functions]
+    if names:
+        definition = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(
+            folder
+        )
+        for name in names:
+            definition.replace_method_name(name, _METHODS[name], tags="serve")
+        definition.save()
+
+
+def _signatures(path: str) -> list[str]:
+    with tf.io.gfile.GFile(posixpath.join(path, GRAPH), "rb") as file:
+        saved_model = saved_model_pb2.SavedModel.FromString(file.read())
+    return sorted(saved_model.meta_graphs[0].signature_def)
 
 
 def main(options: ExportOptions) -> None:
     """Exports and says what there is."""
-    path = export(
-        options.model_dir,
-        options.name,
-        options.version,
-        options.saved_models_dir,
-        options.top_k,
-        options.embedding_layer,
+    values = dataclasses.asdict(options)
+    folder = values.pop("model_dir")
+    path = export(folder, **values)
+    signatures = [
+        name
+        for name in _signatures(path)
+        if not name.endswith(("_fixed", "_xla", "_default", "_init_op"))
+    ]
+    print(
+        f"Wrote {path} with the signatures {', '.join(signatures)}.\n"
+        f"Beside it, for TF Serving: docker compose up, in {options.saved_models_dir}."
     )
-    _, _, description = model_dir.load_description(options.model_dir)
-    signatures = "embed (serving_default), encode"
-    if description.has_mlm_head:
-        signatures = "fill_mask (serving_default), embed, encode"
-    print(f"Wrote {path} with the signatures {signatures}.")
 
 
 if __name__ == "__main__":

@@ -169,6 +169,7 @@ def _finetune(
         head=_head(options, dataset),
         encoding=encoding_arguments(options, dataset, config.max_sequence_length),
         document_context=options.document_context,
+        pairs=any(getattr(e, "second", None) is not None for e in train),
     )
     if claim_for_all(strategy, options.output_dir, options, _FREE_OPTIONS):
         path = posixpath.join(options.output_dir, DEV_METRICS)

@@ -60,6 +60,7 @@ class Description:
         head: arguments of the kind's model, besides the config.
         encoding: arguments of the kind's encoding, besides the tokenizer.
         document_context: whether sentences are tagged together with those around them.
+        pairs: whether a classifier was fine-tuned on pairs of texts.
         sentence_vector: of encoders that were trained to give one vector for a text.
         threshold: of span answers: from which no-answer score on there is none; None:
             every question has an answer.
@@ -76,6 +77,7 @@ class Description:
     threshold: float | None = None
     sentence_vector: SentenceVector | None = None
     strip_accents: bool | None = None
+    pairs: bool = False
 
     @property
     def has_mlm_head(self) -> bool:

@@ -13,7 +13,7 @@ import tensorflow as tf
 # TF Serving does not see a folder whose name is no number.
 _UNFINISHED = "unfinished"
 # Where this file is, TF Serving takes a folder for a model.
-_GRAPH = "saved_model.pb"
+GRAPH = "saved_model.pb"
 
 
 def versions(base: str) -> list[int]:
@@ -80,7 +80,7 @@ def _copy(folder: str, target: str) -> None:
         for path, _, names in tf.io.gfile.walk(folder)
         for name in names
     ]
-    for name in sorted(files, key=lambda name: name == _GRAPH):
+    for name in sorted(files, key=lambda name: name == GRAPH):
         path = posixpath.join(target, name)
         tf.io.gfile.makedirs(posixpath.dirname(path))
         tf.io.gfile.copy(posixpath.join(folder, name), path)

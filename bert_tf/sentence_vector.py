@@ -10,10 +10,11 @@ class SentenceVector:
 
     Attributes:
         pooling: "mean": over all tokens, [CLS] and [SEP] included. "cls": at [CLS].
+            "pooled": the pooler's, which is of the last layer too.
         normalize: whether its length is made 1.
         max_length: tokens of a text, [CLS] and [SEP] included; the rest is cut off.
     """
 
-    pooling: Literal["mean", "cls"]
+    pooling: Literal["mean", "cls", "pooled"]
     normalize: bool
     max_length: int

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from data_pipelines import batching, row_packing
 from data_pipelines.features import MODEL_INPUTS, Features
+from data_pipelines.packing import filled_rows
 from data_pipelines.vocabulary import Vocabulary
 from data_pipelines.wordpiece import WordPieceTokenizer
 
@@ -240,7 +241,7 @@ def pack_batch(
     features: Features,
     vocabulary: Vocabulary,
     *,
-    row_length: int,
+    row_length: int | tf.Tensor,
     few_shapes: bool = False,
 ) -> dict[str, tf.Tensor]:
     """Sequences as the models take them, in graph.
@@ -248,7 +249,7 @@ def pack_batch(
     Args:
         features: of `encoding.encode`.
         vocabulary: knows the id of the padding.
-        row_length: tokens of a row.
+        row_length: tokens of a row, an int or an int32 scalar.
         few_shapes: see `row_packing.pack_rows`; ragged features are then as wide as
             a row.
 
@@ -265,12 +266,12 @@ def pack_batch(
         few_shapes=few_shapes,
     )
     batch["lengths"] = tf.cast(token_ids.row_lengths(), tf.int32)
-    shape = [None, row_length if few_shapes else None]
     for name, values in features.items():
         if not isinstance(values, tf.RaggedTensor):
             batch[name] = values
         elif name != "token_ids":
-            batch[name] = values.to_tensor(default_value=-1, shape=shape)
+            width = row_length if few_shapes else values.bounding_shape(axis=1)
+            batch[name] = filled_rows(values, width, missing=-1)
     return batch
 
 

@@ -191,3 +191,22 @@ def join(
     if second is not None:
         parts += [second, separator]
     return tf.concat(parts, axis=1), tf.cast(first.row_lengths(), tf.int32) + 2
+
+
+def filled_rows(
+    values: tf.RaggedTensor, width: tf.Tensor | int, missing: int | float | str
+) -> tf.Tensor:
+    """Rows that are all so wide: cut off, or filled up.
+
+    Args:
+        values: `(rows, (places))`.
+        width: int scalar, known or not when the graph is made.
+        missing: what rows are filled up with.
+
+    Returns:
+        `(rows, width)`.
+    """
+    if isinstance(width, int):
+        return values.to_tensor(missing, shape=[None, width])
+    shape = tf.stack([values.nrows(), tf.cast(width, values.row_splits.dtype)])
+    return values.to_tensor(missing, shape=shape)

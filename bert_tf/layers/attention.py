@@ -71,28 +71,51 @@ class SelfAttention(keras.layers.Layer):
     ) -> Any:
         """See the class."""
         batch, sequence, _ = ops.shape(x)
+        query, key, value = self._query_key_value(x, positions)
+        probabilities = self._probabilities(query, key, attention_mask, training)
+        context = ops.matmul(probabilities, value)  # (batch, heads, query, head_dim)
+        context = ops.transpose(context, (0, 2, 1, 3))
+        return self.output_projection(
+            ops.reshape(context, (batch, sequence, self.hidden_dim))
+        )
+
+    def probabilities(self, x: Any, attention_mask: Any, positions: Any = None) -> Any:
+        """How much each token looks at each other, without dropout.
+
+        Args:
+            x, attention_mask, positions: as for the call.
+
+        Returns:
+            float (batch, heads, query, key); over the keys they sum up to 1.
+        """
+        query, key, _ = self._query_key_value(x, positions)
+        return self._probabilities(query, key, attention_mask, training=False)
+
+    def _query_key_value(self, x: Any, positions: Any) -> tuple[Any, Any, Any]:
+        """Each (batch, heads, sequence, head_dim)."""
+        batch, sequence, _ = ops.shape(x)
         head_dim = self.hidden_dim // self.num_heads
         projected = ops.reshape(
             self.query_key_value(x), (batch, sequence, 3, self.num_heads, head_dim)
         )
         query, key, value = ops.unstack(
             ops.transpose(projected, (2, 0, 3, 1, 4)), 3, axis=0
-        )  # each (batch, heads, sequence, head_dim)
+        )
         if self.rotary:
             query, key = rotate(query, positions), rotate(key, positions)
+        return query, key, value
+
+    def _probabilities(
+        self, query: Any, key: Any, attention_mask: Any, training: bool
+    ) -> Any:
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         rate = self.dropout if training else 0.0
-        probabilities = elementwise.masked_softmax(
+        return elementwise.masked_softmax(
             scores,  # (batch, heads, query, key)
             attention_mask,
             draw_seed(self.seed_generator, rate),
-            scale=head_dim**-0.5,
+            scale=(self.hidden_dim // self.num_heads) ** -0.5,
             rate=rate,
-        )
-        context = ops.matmul(probabilities, value)  # (batch, heads, query, head_dim)
-        context = ops.transpose(context, (0, 2, 1, 3))
-        return self.output_projection(
-            ops.reshape(context, (batch, sequence, self.hidden_dim))
         )
 
     def compute_output_shape(self, input_shape: tuple, *_: Any) -> tuple:

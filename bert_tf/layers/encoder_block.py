@@ -84,6 +84,14 @@ class EncoderBlock(keras.layers.Layer):
             self.feed_forward(x), residual=x, training=training
         )
 
+    def attention_probabilities(
+        self, x: Any, attention_mask: Any, positions: Any = None
+    ) -> Any:
+        """float (batch, heads, query, key), see `SelfAttention.probabilities`."""
+        if self.norm_first:
+            x = self.attention_norm(x)
+        return self.attention.probabilities(x, attention_mask, positions)
+
     def compute_output_shape(self, input_shape: tuple, *_: Any) -> tuple:
         """The shape of `x`."""
         return input_shape

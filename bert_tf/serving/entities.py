@@ -59,7 +59,7 @@ def entity_tensors(
         "entity_last_characters": first + tf.strings.length(entities, unit="UTF8_CHAR"),
         "entity_probabilities": probabilities,
     }
-    rows = tf.size(texts, tf.int64)
+    rows = tf.size(texts, owner.dtype)
     return {
         name: tf.RaggedTensor.from_value_rowids(values, owner, nrows=rows)
         for name, values in found.items()

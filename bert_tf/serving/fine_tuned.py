@@ -12,38 +12,34 @@ import tensorflow as tf
 from bert_tf.kinds import KINDS
 from bert_tf.model_dir import LoadedModel
 from bert_tf.serving.entities import entity_tensors
+from bert_tf.serving.signatures import (
+    Answers,
+    Question,
+    Rows,
+    power_of_two,
+    row_length,
+    signatures,
+    strings,
+)
 from bert_tf.serving.stored_weights import Precision, StoredWeights
 from data_pipelines import finetuning
 from data_pipelines.features import Features
+from data_pipelines.packing import filled_rows
 from data_pipelines.words import split_words
 
 # Guesses that the answer to a question shows.
 NUM_BEST = 5
-# Rows are as long as the longest sequence, rounded up to a multiple of this.
-_ROW_MULTIPLE = 8
-# The shapes that XLA compiles: lengths of rows, and numbers of sequences.
-_BUCKETS = tuple(2**power for power in range(16))
-
-Rows = str  # "longest", "fixed" or "compiled"; see `FineTunedModel`.
-Answers = dict[str, tf.Tensor]
 
 
 class FineTunedModel(tf.Module):
     """A fine-tuned model that takes plain strings.
 
-    Each way to ask has three signatures. NAME: rows as long as the longest sequence of
-    the batch. NAME_fixed: rows as long as the model allows, always. NAME_xla: the model
-    is compiled by XLA, for rows and batches of sizes that are powers of two, each anew.
-
     Args:
         loaded: of a model folder.
         precision: of the weights.
-        pairs: of a classifier: whether it is asked for pairs by default.
     """
 
-    def __init__(
-        self, loaded: LoadedModel, precision: Precision = "float32", pairs: bool = False
-    ) -> None:
+    def __init__(self, loaded: LoadedModel, precision: Precision = "float32") -> None:
         super().__init__(name="fine_tuned_model")
         description = loaded.description
         self.kind_name = description.kind
@@ -51,49 +47,47 @@ class FineTunedModel(tf.Module):
         self.encoding = loaded.encoding
         self.threshold = description.threshold
         self.has_entities = "entity_f1" in description.metrics
-        self.pairs = pairs
+        self.pairs = description.pairs
         # Not the model itself: Keras would add a signature of its own to a SavedModel
         # that tracks it.
         self._model = loaded.model.__call__
-        self.weights = StoredWeights(loaded.model, precision, reads_whole_table=False)
+        self.weights = StoredWeights(loaded.model, precision)
         self.tokenizer = self.encoding.tokenizer
 
     def signatures(self) -> dict[str, Callable]:
         """Functions by the name under which they are served."""
-        functions: dict[str, Callable] = {}
-        for name, (function, inputs) in self._questions().items():
-            for suffix, rows in (
-                ("", "longest"),
-                ("_fixed", "fixed"),
-                ("_xla", "compiled"),
-            ):
-                functions[name + suffix] = _served(function, inputs, rows)
-        default = next(iter(functions))
-        return {**functions, "serving_default": functions[default]}
+        return signatures(self.questions())
 
-    def _questions(
-        self,
-    ) -> dict[str, tuple[Callable[..., Answers], list[tf.TensorSpec]]]:
-        """Ways to ask, the default first: a function, and what it takes."""
-        texts = _strings("texts")
-        pair = [_strings("first"), _strings("second")]
+    def questions(self) -> dict[str, Question]:
+        """Ways to ask, the default first."""
+        texts = strings("texts")
+        pair = [strings("first"), strings("second")]
         if self.kind_name == "span_qa":
             return {
-                "answer": (self.answer, [_strings("questions"), _strings("contexts")])
+                "answer": Question(
+                    self.answer, [strings("questions"), strings("contexts")]
+                )
             }
         if self.kind_name == "token_tagging":
             words = tf.TensorSpec([None, None], tf.string, name="words")
-            return {"tag": (self.tag, [texts]), "tag_words": (self.tag_words, [words])}
+            return {
+                "tag": Question(self.tag, [texts]),
+                "tag_words": Question(self.tag_words, [words]),
+            }
         if self.kind_name == "multiple_choice":
             shape = [None, self.encoding.group_size]
             choices = tf.TensorSpec(shape, tf.string, name="choices")
-            return {"choose": (self.choose, [texts, choices])}
-        verb, ask = "classify", self.classify
+            return {"choose": Question(self.choose, [texts, choices])}
+        serialized = [strings("inputs")]
         if self.kind_name == "regression":
             verb, ask = "score", self.score
-        singles = {f"{verb}_texts": (ask, [texts])}
-        pairs = {f"{verb}_pairs": (ask, pair)}
-        return {**pairs, **singles} if self.pairs else {**singles, **pairs}
+            api = {"regress": Question(self.regress, serialized, ("longest",))}
+        else:
+            verb, ask = "classify", self.classify
+            api = {"classify": Question(self.classify_api, serialized, ("longest",))}
+        singles = {f"{verb}_texts": Question(ask, [texts])}
+        pairs = {f"{verb}_pairs": Question(ask, pair)}
+        return {**(pairs | singles if self.pairs else singles | pairs), **api}
 
     def classify(
         self, first: tf.Tensor, second: tf.Tensor | None = None, *, rows: Rows
@@ -103,7 +97,7 @@ class FineTunedModel(tf.Module):
         Args:
             first: string (texts,).
             second: string (texts,).
-            rows: see the class.
+            rows: see `Rows`.
 
         Returns:
             `label` string (texts,); `probability` float32 (texts,), its own;
@@ -130,13 +124,37 @@ class FineTunedModel(tf.Module):
         truncated = _any_by_example(origin["truncated"], origin["example"])
         return {"score": answers["score"], "truncated": truncated}
 
+    def classify_api(self, serialized: tf.Tensor, *, rows: Rows) -> Answers:
+        """What TF Serving's Classify API takes and gives.
+
+        Args:
+            serialized: string (texts,), each a `tf.train.Example` with the features
+                `first` and `second` of a model of pairs, else `text`.
+            rows: see `Rows`.
+
+        Returns:
+            `classes` string and `scores` float32 (texts, classes).
+        """
+        answers = self.classify(*self._parsed(serialized), rows=rows)
+        return {"classes": answers["labels"], "scores": answers["probabilities"]}
+
+    def regress(self, serialized: tf.Tensor, *, rows: Rows) -> Answers:
+        """`outputs` float32 (texts,): the scores of what `classify_api` takes."""
+        return {"outputs": self.score(*self._parsed(serialized), rows=rows)["score"]}
+
+    def _parsed(self, serialized: tf.Tensor) -> list[tf.Tensor]:
+        names = ["first", "second"] if self.pairs else ["text"]
+        feature = tf.io.FixedLenFeature([], tf.string)
+        parsed = tf.io.parse_example(serialized, dict.fromkeys(names, feature))
+        return [parsed[name] for name in names]
+
     def choose(self, first: tf.Tensor, choices: tf.Tensor, *, rows: Rows) -> Answers:
         """The best of several choices.
 
         Args:
             first: string (texts,).
             choices: string (texts, choices).
-            rows: see the class.
+            rows: see `Rows`.
 
         Returns:
             `choice` int32 (texts,), from 0; `text` string (texts,), that choice;
@@ -154,7 +172,7 @@ class FineTunedModel(tf.Module):
 
         Args:
             texts: string (texts,), cut by `data_pipelines.words`.
-            rows: see the class.
+            rows: see `Rows`.
 
         Returns:
             `words`, `tags` string and `probabilities` float32 (texts, words), filled up
@@ -176,14 +194,14 @@ class FineTunedModel(tf.Module):
 
         Args:
             words: string (texts, words), filled up with "".
-            rows: see the class.
+            rows: see `Rows`.
         """
         given = tf.ragged.boolean_mask(words, words != "")
         found = self._tags(given, rows)
         width = tf.shape(words)[1]
         return {
-            "tags": found["tags"].to_tensor("", shape=[None, width]),
-            "probabilities": found["probabilities"].to_tensor(0.0, shape=[None, width]),
+            "tags": filled_rows(found["tags"], width, ""),
+            "probabilities": filled_rows(found["probabilities"], width, 0.0),
         }
 
     def answer(self, question: tf.Tensor, context: tf.Tensor, *, rows: Rows) -> Answers:
@@ -192,7 +210,7 @@ class FineTunedModel(tf.Module):
         Args:
             question: string (questions,).
             context: string (questions,).
-            rows: see the class.
+            rows: see `Rows`.
 
         Returns:
             `answer` string (questions,), a span of the context, or "" where none is
@@ -206,7 +224,7 @@ class FineTunedModel(tf.Module):
         answers, _ = self._answers({"question": question, "context": context}, rows)
 
         def best(name: str, missing: Any, count: int = 1) -> tf.Tensor:
-            return answers[name][:, :count].to_tensor(missing, shape=[None, count])
+            return filled_rows(answers[name], count, missing)
 
         starts, ends = best("starts", -1, NUM_BEST), best("ends", -1, NUM_BEST)
         flat = tf.strings.substr(
@@ -245,54 +263,28 @@ class FineTunedModel(tf.Module):
         return self.kind.answers(decoded, origin, self.encoding), origin
 
     def _decoded(self, features: Features, rows: Rows) -> dict[str, Any]:
-        vocabulary = self.tokenizer.vocabulary
-        most = self.encoding.max_length
-        longest = tf.reduce_max(
-            tf.pad(tf.cast(features["token_ids"].row_lengths(), tf.int32), [[0, 1]])
-        )
-        count = features["token_ids"].nrows(tf.int32)
-        model = self._run
-        if rows == "longest":
-            row_length = -(-longest // _ROW_MULTIPLE) * _ROW_MULTIPLE
-        elif rows == "fixed":
-            row_length = tf.constant(most)
-        else:
-            row_length = _bucket(longest)
-            features = _filled_up(features, self.encoding.group_size, vocabulary)
-            model = tf.function(self._run, jit_compile=True)
+        lengths = tf.cast(features["token_ids"].row_lengths(), tf.int32)
+        longest = tf.reduce_max(tf.pad(lengths, [[0, 1]]))
+        if rows == "compiled":
+            features = _filled_up(features, self.encoding)
         batch = finetuning.pack_batch(
             features,
-            vocabulary,
-            # One token at least, where there is no text.
-            row_length=tf.clip_by_value(row_length, _ROW_MULTIPLE, most),
+            self.tokenizer.vocabulary,
+            row_length=row_length(longest, self.encoding.max_length, rows),
             few_shapes=rows == "compiled",
         )
-        outputs = model(batch)
+        if rows != "compiled":
+            return self.kind.decode(self._run(batch), batch)
+        outputs = tf.function(self._run, jit_compile=True)(batch)
         decoded = self.kind.decode(outputs, batch)
-        if rows == "compiled":
-            groups = count // self.encoding.group_size
-            is_group = self.kind_name == "multiple_choice"
-            decoded = {
-                k: v[: groups if is_group else count] for k, v in decoded.items()
-            }
-        return decoded
+        count = tf.size(lengths)
+        if self.kind_name == "multiple_choice":
+            count = count // self.encoding.group_size
+        return {name: values[:count] for name, values in decoded.items()}
 
     def _run(self, batch: dict[str, tf.Tensor]) -> Any:
         with self.weights.in_use(batch["token_ids"]) as token_ids:
             return self._model({**batch, "token_ids": token_ids}, training=False)
-
-
-def _served(
-    function: Callable[..., Answers], inputs: list[tf.TensorSpec], rows: Rows
-) -> Callable:
-    # The names of the inputs are those of the specifications.
-    return tf.function(
-        lambda *tensors: function(*tensors, rows=rows), input_signature=inputs
-    )
-
-
-def _strings(name: str) -> tf.TensorSpec:
-    return tf.TensorSpec([None], tf.string, name=name)
 
 
 def _columns(first: tf.Tensor, second: tf.Tensor | None) -> dict[str, tf.Tensor]:
@@ -315,15 +307,11 @@ def _padded(values: dict[str, tf.RaggedTensor]) -> Answers:
     return {name: v.to_tensor(missing[v.dtype]) for name, v in values.items()}
 
 
-def _bucket(number: tf.Tensor) -> tf.Tensor:
-    buckets = tf.constant(_BUCKETS)
-    return tf.gather(buckets, tf.searchsorted(buckets, number[tf.newaxis])[0])
-
-
-def _filled_up(features: Features, group_size: int, vocabulary: Any) -> Features:
+def _filled_up(features: Features, encoding: Any) -> Features:
     """As many sequences as the next power of two, by some without text."""
+    vocabulary, group_size = encoding.tokenizer.vocabulary, encoding.group_size
     count = features["token_ids"].nrows(tf.int32)
-    missing = (_bucket(count // group_size) * group_size) - count
+    missing = power_of_two(count // group_size) * group_size - count
     empty = tf.constant([[vocabulary.cls_id, vocabulary.sep_id]])
     filled = {
         "token_ids": tf.RaggedTensor.from_tensor(tf.repeat(empty, missing, axis=0)),

@@ -29,39 +29,43 @@ class StoredWeights(tf.Module):
     Args:
         model: whose variables these are.
         precision: see above.
-        reads_whole_table: whether the token table is needed for more than looking
-            tokens up, as in the head for masked tokens.
     """
 
-    def __init__(
-        self, model: keras.Model, precision: Precision, reads_whole_table: bool
-    ) -> None:
+    def __init__(self, model: keras.Model, precision: Precision) -> None:
         super().__init__(name="stored_weights")
-        self._variables = [
-            v for v in model.weights if keras.backend.is_float_dtype(v.dtype)
-        ]
-        self._table = model.encoder.embeddings.token_table
+        variables = [v for v in model.weights if keras.backend.is_float_dtype(v.dtype)]
+        table = model.encoder.embeddings.token_table
+        # Not as attributes: a SavedModel would have all of these values too.
+        self._of_model = lambda: (variables, table)
         self._is_narrow = precision != "float32"
-        self._gathers = self._is_narrow and not reads_whole_table
-        self._stored = [_store(variable, precision) for variable in self._variables]
+        self._stored = [_store(variable, precision) for variable in variables]
 
     @contextlib.contextmanager
-    def in_use(self, token_ids: tf.Tensor) -> Iterator[tf.Tensor]:
+    def in_use(
+        self, token_ids: tf.Tensor, looks_up_only: bool = True
+    ) -> Iterator[tf.Tensor]:
         """Inside, the model computes with these weights.
 
-        Gives the token ids that it is to be called with: where tokens are only looked
-        up, those of a table of the rows that are there, for the whole one would have
-        to be made float32 first.
+        Args:
+            token_ids: int32 (batch, sequence).
+            looks_up_only: whether the token table is read for these tokens alone; the
+                head for masked tokens reads all of it.
+
+        Yields:
+            The token ids that the model is to be called with. Where it only looks
+            tokens up, its table are the rows of these: the whole one would have to be
+            made float32 first.
         """
         if not self._is_narrow:
             yield token_ids
             return
+        variables, table = self._of_model()
         with keras.StatelessScope(initialize_variables=False) as scope:
-            for variable, stored in zip(self._variables, self._stored, strict=True):
-                if variable is self._table and self._gathers:
-                    distinct, places = tf.unique(tf.reshape(token_ids, [-1]))
-                    token_ids = tf.reshape(places, tf.shape(token_ids))
-                    scope.add_update((variable, _rows(stored, distinct)))
+            for variable, stored in zip(variables, self._stored, strict=True):
+                if variable is table and looks_up_only:
+                    rows = tf.reshape(token_ids, [-1])
+                    scope.add_update((variable, _rows(stored, rows)))
+                    token_ids = tf.reshape(tf.range(tf.size(rows)), tf.shape(token_ids))
                 else:
                     scope.add_update((variable, _whole(stored)))
             yield token_ids

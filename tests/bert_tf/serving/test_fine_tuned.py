@@ -19,8 +19,11 @@ from tests.bert_tf.serving.fine_tuned_models import (
     write_model,
 )
 
+WORDS = ("the", "é", "cats", "dog", "on", "home", "mat", "zebra", "running")
 # Sums in another order: packed rows are of other lengths.
 TOLERANCE = 1e-6
+# XLA has an exponential and a tanh of its own.
+TOLERANCE_XLA = 1e-5
 
 
 def predicted(folder, examples):
@@ -55,12 +58,13 @@ def test_answers_of_predict(tmp_path, kind, rows):
         "span_qa": "answer",
         "multiple_choice": "choose",
     }[kind]
-    assert_same(kind, served(folder, name + rows, inputs), expected)
+    tolerance = TOLERANCE_XLA if rows == "_xla" else TOLERANCE
+    assert_same(kind, served(folder, name + rows, inputs), expected, tolerance)
 
 
-def assert_same(kind, found, expected):
+def assert_same(kind, found, expected, tolerance=TOLERANCE):
     def close(values, other):
-        np.testing.assert_allclose(values, other, rtol=0, atol=TOLERANCE)
+        np.testing.assert_allclose(values, other, rtol=0, atol=tolerance)
 
     if kind == "token_tagging":
         # A text without words is no sentence of `predict`.
@@ -100,20 +104,20 @@ def assert_same(kind, found, expected):
             )
             assert len(answer["best_answers"]) == NUM_BEST
             total = answer["no_answer_probability"] + answer["probability"]
-            assert total <= 1 + TOLERANCE
+            assert total <= 1 + tolerance
     assert len(expected) == len(next(iter(found.values())))
 
 
 def test_pairs(tmp_path):
-    folder = write_model(tmp_path / "model", "classification")
+    folder = write_model(tmp_path / "model", "classification", pairs=True)
     examples = [
         TextExample("", one, other, None)
         for one, other in zip(TEXTS, TEXTS[::-1], strict=True)
     ]
     inputs = {"first": TEXTS, "second": TEXTS[::-1]}
-    found = served(folder, "serving_default", inputs, pairs=True)
+    found = served(folder, "serving_default", inputs)
     assert_same("classification", found, predicted(folder, examples))
-    assert found["truncated"].tolist() == [True, False, True, False, True]
+    assert found["truncated"].tolist() == [False, False, True, False, False]
 
 
 def test_windows_of_long_texts(tmp_path):
@@ -152,7 +156,11 @@ def test_answers_are_spans(tmp_path):
 
 def test_entities_are_spans(tmp_path):
     folder = write_model(tmp_path / "model", "token_tagging")
-    texts = ["é home 中, the cat “sat” ran", "the mat. A dog ran to the home"]
+    texts = [
+        "é home 中, the cat “sat” ran",
+        "the mat. A dog ran to the home",
+        *(f"{word} “{other}” 中 (ran)" for word in WORDS for other in WORDS),
+    ]
     found = served(folder, "tag", {"texts": texts})
     count = 0
     for row, whole in enumerate(texts):
@@ -233,9 +241,7 @@ def test_entities_equal_those_of_conlleval():
         ]
 
 
-@pytest.mark.parametrize(
-    ("precision", "tolerance"), [("bfloat16", 0.05), ("int8", 0.03)]
-)
+@pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.1), ("int8", 0.2)])
 @pytest.mark.parametrize("kind", KIND_ARGUMENTS)
 def test_narrow_weights_give_nearly_the_same(tmp_path, kind, precision, tolerance):
     folder = write_model(tmp_path / "model", kind, small_config(initializer_range=0.1))

@@ -1,14 +1,12 @@
 import json
-import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
 
-from bert_tf import export, model_dir, predict
+from bert_tf import model_dir, predict
 from bert_tf.serving.pretrained import TextModel
 from tests.bert_tf.models import (
     VOCABULARY,
@@ -86,11 +84,11 @@ def test_fill_mask_equals_the_model_on_rows_made_by_hand(folder):
 
 
 def test_control_tokens_in_a_text_are_text(folder):
-    inputs, _ = text_model(folder)._inputs(tf.constant(["the [SEP] cat [PAD] [CLS]"]))
-    ids = inputs["token_ids"].numpy()[0].tolist()
-    assert ids.count(VOCABULARY.sep_id) == 1 and ids[-1] == VOCABULARY.sep_id
-    assert ids.count(VOCABULARY.cls_id) == 1
-    assert VOCABULARY.pad_id not in ids
+    found = text_model(folder).features(tf.constant(["the [SEP] cat [PAD] [CLS]"]))
+    tokens = [token.decode() for token in found["tokens"].numpy()[0] if token]
+    assert tokens.count("[SEP]") == 1 and tokens[-1] == "[SEP]"
+    assert tokens.count("[CLS]") == 1
+    assert "[PAD]" not in tokens
 
 
 def test_an_empty_batch(folder):
@@ -143,106 +141,6 @@ def test_a_config_with_room_for_more_pieces(tmp_path):
     model_dir.save(str(tmp_path), model, VOCABULARY, DESCRIPTION, {})
     answers = text_model(str(tmp_path), top_k=20).fill_mask(tf.constant(["[MASK]"]))
     assert float(tf.reduce_sum(answers["probabilities"])) == pytest.approx(1, abs=1e-5)
-
-
-# --- Export.
-
-_BARE = """
-import json, sys
-import tensorflow as tf
-import tensorflow_text
-model = tf.saved_model.load(sys.argv[1])
-texts = tf.constant(sys.argv[2:])
-answers = {
-    name: {key: value.numpy().tolist() for key, value in function(texts).items()}
-    for name, function in model.signatures.items() if name != "encode"
-}
-ids = tf.constant([[2, 5, 6, 3]])
-encoded = model.signatures["encode"](
-    token_ids=ids, segment_ids=0 * ids, padding_mask=ids > 0)
-answers["encode"] = {k: v.numpy().tolist() for k, v in encoded.items()}
-ours = [m for m in sys.modules if m.startswith(("bert_tf", "data_pipelines"))]
-print(json.dumps([answers, ours], default=lambda b: b.decode()))
-"""
-
-
-@pytest.fixture(scope="module")
-def saved_model(folder, tmp_path_factory):
-    base = tmp_path_factory.mktemp("saved")
-    return export.export(folder, "small", saved_models_dir=str(base))
-
-
-def test_saved_model_answers_without_this_project(folder, saved_model, tmp_path):
-    run = subprocess.run(
-        [sys.executable, "-c", _BARE, saved_model, *TEXTS],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
-    )
-    assert run.returncode == 0, run.stderr
-    answers, ours = json.loads(run.stdout)
-    assert not ours
-    assert answers["serving_default"] == answers["fill_mask"]
-    served = text_model(folder)
-    for signature in ("fill_mask", "embed"):
-        expected = getattr(served, signature)(tf.constant(TEXTS))
-        for name, value in answers[signature].items():
-            if name == "tokens":
-                tokens = np.char.decode(expected[name].numpy().astype(bytes), "utf-8")
-                assert value == tokens.tolist()
-            else:
-                np.testing.assert_allclose(value, expected[name], atol=1e-5)
-    assert np.shape(answers["encode"]["sequence_output"]) == (1, 4, 16)
-    assert np.shape(answers["encode"]["pooled_output"]) == (1, 16)
-
-
-def test_saved_model_needs_no_xla(saved_model):
-    with open(f"{saved_model}/saved_model.pb", "rb") as file:
-        content = saved_model_pb2.SavedModel.FromString(file.read())
-    functions = content.meta_graphs[0].graph_def.library.function
-    assert functions
-    assert not [f for f in functions if f.attr["_XlaMustCompile"].b]
-    operations = {node.op for function in functions for node in function.node_def}
-    assert not [name for name in operations if "Xla" in name]
-
-
-def test_saved_model_carries_its_files(saved_model):
-    assets = sorted(os.listdir(f"{saved_model}/assets"))
-    assert assets == ["bert_config.json", "model.json", "vocab.txt"]
-
-
-@pytest.mark.slow
-def test_versions(folder, tmp_path):
-    base = str(tmp_path)
-    assert export.export(folder, "a", saved_models_dir=base) == f"{base}/a/1"
-    assert export.export(folder, "a", 7, saved_models_dir=base) == f"{base}/a/7"
-    assert export.export(folder, "a", saved_models_dir=base) == f"{base}/a/8"
-    with pytest.raises(ValueError, match=r"a/7 exists already .* such as 9"):
-        export.export(folder, "a", 7, saved_models_dir=base)
-    assert sorted(os.listdir(f"{base}/a")) == ["1", "7", "8"]
-
-
-@pytest.mark.parametrize("name", ["", "a/b", ".hidden"])
-def test_bad_names(folder, tmp_path, name):
-    with pytest.raises(ValueError, match="Expected a plain folder name"):
-        export.export(folder, name, saved_models_dir=str(tmp_path))
-
-
-def test_bad_version(folder, tmp_path):
-    with pytest.raises(ValueError, match="version=0"):
-        export.export(folder, "a", 0, saved_models_dir=str(tmp_path))
-
-
-def test_a_failed_export_leaves_nothing(folder, tmp_path, monkeypatch):
-    def fail(model, path, signatures):
-        os.makedirs(path)
-        raise OSError("disk full")
-
-    monkeypatch.setattr(export.tf.saved_model, "save", fail)
-    with pytest.raises(OSError, match="disk full"):
-        export.export(folder, "a", saved_models_dir=str(tmp_path))
-    assert not (tmp_path / "a").exists() or not list((tmp_path / "a").iterdir())
 
 
 # --- Predict.
@@ -309,24 +207,9 @@ def test_predict_without_a_model():
     assert b"Traceback" not in run.stderr
 
 
-def test_an_encoder_alone(tmp_path, capsys):
-    """Without heads and pooler: vectors, and a clear answer to what is not there."""
+def test_predict_without_a_head_for_masks(tmp_path):
     description = model_dir.Description("pretraining", True, head={"mlm_head": False})
     model = model_dir.make_model(small_config(pooler=False), description)
-    randomize(model)
-    folder = str(tmp_path / "model")
-    model_dir.save(folder, model, VOCABULARY, description, {})
-    export.main(
-        export.ExportOptions(
-            model_dir=folder, name="x", saved_models_dir=str(tmp_path / "saved")
-        )
-    )
-    assert "embed (serving_default), encode." in capsys.readouterr().out
-    loaded = tf.saved_model.load(str(tmp_path / "saved" / "x" / "1"))
-    assert set(loaded.signatures) == {"serving_default", "embed", "encode"}
-    served = loaded.signatures["serving_default"](texts=tf.constant(["the cat"]))
-    assert set(served) == {"cls", "mean", "truncated"}
-    expected = text_model(folder).embed(tf.constant(["the cat"]))
-    np.testing.assert_allclose(served["mean"], expected["mean"], atol=1e-6)
+    model_dir.save(str(tmp_path), model, VOCABULARY, description, {})
     with pytest.raises(ValueError, match="Expected --signature=embed"):
-        list(predict.predict(text_model(folder), "fill_mask", [b"the [MASK]"]))
+        list(predict.predict(text_model(str(tmp_path)), "fill_mask", [b"the [MASK]"]))

@@ -1,0 +1,102 @@
+"""What a served model is, for people: a page in its SavedModel's assets."""
+
+import datetime
+import importlib.metadata
+import json
+import posixpath
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from bert_tf import model_dir
+from bert_tf.serving.stored_weights import Precision
+
+FILE = "model_card.md"
+# What `bert_tf.finetune` wrote beside the model.
+DEV_METRICS = "dev_metrics.json"
+_PACKAGES = ("bert-tf", "tensorflow", "tensorflow-text", "keras")
+
+
+def asset_files(model_folder: str) -> list[str]:
+    """The files of a model folder that go with the SavedModel."""
+    names = (
+        model_dir.VOCABULARY,
+        model_dir.CONFIG,
+        model_dir.DESCRIPTION,
+        model_dir.OPTIONS,
+        DEV_METRICS,
+    )
+    paths = (posixpath.join(model_folder, name) for name in names)
+    return [path for path in paths if tf.io.gfile.exists(path)]
+
+
+def model_card(
+    name: str,
+    version: int,
+    model_folder: str,
+    signatures: Mapping[str, Callable],
+    precision: Precision,
+) -> str:
+    """The page.
+
+    Args:
+        name, version: under which the model is served.
+        model_folder: that it comes from.
+        signatures: of the SavedModel.
+        precision: of its weights.
+    """
+    config, vocabulary, description = model_dir.load_description(model_folder)
+    longest = description.encoding.get("max_length", config.max_sequence_length)
+    facts = {
+        "kind": description.kind,
+        "trained on": description.dataset or "see options.json",
+        "labels": ", ".join(description.labels or ()) or None,
+        "casing": "lower-cased" if description.lower_case else "cased",
+        "vocabulary": f"{len(vocabulary):,} pieces",
+        "encoder": f"{config.num_hidden_layers} layers, {config.hidden_size} wide",
+        "longest sequence": f"{longest} tokens",
+        "weights": precision,
+        "exported": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }
+    sections = [
+        f"# {name}, version {version}",
+        _table(facts),
+        "## On the development set",
+        _table(_read(posixpath.join(model_folder, DEV_METRICS)))
+        or "Not written down where the model was trained.",
+        "## Signatures",
+        _table({key: _inputs(function) for key, function in signatures.items()}),
+        "## Versions",
+        _table({package: _version_of(package) for package in _PACKAGES}),
+        "## Options of the training",
+        _table(_read(posixpath.join(model_folder, model_dir.OPTIONS)))
+        or "Not written down.",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _table(facts: Mapping[str, Any]) -> str:
+    rows = [f"| {key} | {value} |" for key, value in facts.items() if value is not None]
+    return "\n".join(["| | |", "|---|---|", *rows]) if rows else ""
+
+
+def _inputs(function: Any) -> str:
+    return ", ".join(
+        f"`{spec.name}` {spec.dtype.name} {list(spec.shape)}"
+        for spec in function.input_signature
+    )
+
+
+def _version_of(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _read(path: str) -> dict[str, Any]:
+    if not tf.io.gfile.exists(path):
+        return {}
+    with tf.io.gfile.GFile(path) as file:
+        return json.load(file)
