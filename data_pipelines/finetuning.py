@@ -59,11 +59,11 @@ class Encoding(Protocol):
 
 def encoder_of(encoding: Encoding) -> Callable[[Sequence[Any]], Any]:
     """A function from examples to `encoding.encode` of their columns, traced once."""
-    encode = _traced_once(encoding.encode)
+    encode = traced_once(encoding.encode)
     return lambda examples: encode(encoding.columns(examples))
 
 
-def _traced_once(function: Callable[..., Any]) -> Callable[..., Any]:
+def traced_once(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function as a graph that takes any number of rows."""
     traced: dict[str, Callable[..., Any]] = {}
 
@@ -224,7 +224,7 @@ def evaluation_chunks(
     vocabulary = encoding.tokenizer.vocabulary
     size = batch_size * encoding.group_size
 
-    @_traced_once
+    @traced_once
     def pack(features: Features, first: tf.Tensor, row_length: tf.Tensor) -> Any:
         part = {name: values[first : first + size] for name, values in features.items()}
         return pack_batch(part, vocabulary, row_length=row_length)

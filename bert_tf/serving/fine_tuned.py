@@ -45,6 +45,10 @@ class FineTunedModel(tf.Module):
         self.kind_name = description.kind
         self.kind = KINDS[description.kind]
         self.encoding = loaded.encoding
+        self.labels = description.labels
+        # Traced once for all signatures: most of an export is tracing.
+        self._encode = finetuning.traced_once(self.encoding.encode)
+        self._split_words = tf.function(split_words, input_signature=[strings("texts")])
         self.threshold = description.threshold
         self.has_entities = "entity_f1" in description.metrics
         self.pairs = description.pairs
@@ -107,7 +111,7 @@ class FineTunedModel(tf.Module):
         """
         answers, origin = self._answers(_columns(first, second), rows)
         probabilities = answers["probabilities"]
-        labels = tf.constant(self.encoding.labels)[tf.newaxis, :]
+        labels = tf.constant(self.labels)[tf.newaxis, :]
         return {
             "label": answers["label"],
             "probability": tf.reduce_max(probabilities, axis=1),
@@ -182,7 +186,7 @@ class FineTunedModel(tf.Module):
             `entity_last_characters` int32, characters, the last exclusive;
             `entity_probabilities` float32, the mean of its tags'.
         """
-        words, starts, ends = split_words(texts)
+        words, starts, ends = self._split_words(texts)
         found = self._tags(words, rows)
         if not self.has_entities:
             return _padded({"words": words, **found})
@@ -258,7 +262,7 @@ class FineTunedModel(tf.Module):
     def _answers(
         self, columns: dict[str, Any], rows: Rows
     ) -> tuple[dict[str, Any], Features]:
-        features, origin = self.encoding.encode(columns)
+        features, origin = self._encode(columns)
         decoded = self._decoded(features, rows)
         return self.kind.answers(decoded, origin, self.encoding), origin
 

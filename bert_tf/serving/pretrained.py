@@ -84,6 +84,10 @@ class TextModel(tf.Module):
         self.top_k = top_k
         self.embedding_layer = embedding_layer
         self._pieces = tf.constant(vocabulary.tokens)
+        # Traced once for all signatures: most of an export is tracing.
+        self._cut = tf.function(
+            self._cut_in_graph, input_signature=[strings("texts")], autograph=False
+        )
         self._cls, self._sep = vocabulary.cls_id, vocabulary.sep_id
         self._pad, self._mask = vocabulary.pad_id, vocabulary.mask_id
 
@@ -394,7 +398,7 @@ class TextModel(tf.Module):
         }
         return inputs, truncated
 
-    def _cut(
+    def _cut_in_graph(
         self, texts: tf.Tensor
     ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
         """Ids of the pieces, and the bytes where each begins and ends."""

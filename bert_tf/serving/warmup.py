@@ -5,7 +5,8 @@ Serving replays the requests in `assets.extra` of a version before it is availab
 """
 
 import posixpath
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import tensorflow as tf
 
@@ -22,7 +23,7 @@ _COLUMNS = 8
 
 
 def write_warmup(
-    folder: str, name: str, functions: Mapping[str, Callable], vocabulary: Vocabulary
+    folder: str, name: str, functions: Mapping[str, Any], vocabulary: Vocabulary
 ) -> int:
     """Writes `PredictionLog` records into a SavedModel.
 
@@ -62,7 +63,7 @@ def write_warmup(
     return count
 
 
-def _is_plain(function: Callable) -> bool:
+def _is_plain(function: Any) -> bool:
     """Whether it takes values that can be thought of: no serialized records."""
     return all(spec.name != "inputs" for spec in function.input_signature)
 

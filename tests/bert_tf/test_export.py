@@ -173,8 +173,8 @@ def test_it_answers_in_c(exported, ask, kind):
             )
 
 
-# Ops that TF Serving links beside TensorFlow's own, of those in
-# @org_tensorflow_text//tensorflow_text:ops_lib (tensorflow/text, tensorflow_text/BUILD).
+# Of the ops that TF Serving links beside TensorFlow's own: its BUILD names
+# @org_tensorflow_text//tensorflow_text:ops_lib, see tensorflow_text/BUILD.
 TEXT_OPS = {"FastWordpieceTokenizeWithOffsets", "NormalizeUTF8"}
 # What cuts running text into words.
 TAGGING_OPS = {"RegexSplitWithOffsets"}

@@ -1,0 +1,193 @@
+"""A local server that speaks as TF Serving does, for development.
+
+    python -m bert_tf.serve --model_base_path=saved_models/demo
+
+REST on port 8501, gRPC on 8500, and a page to try the models at
+http://127.0.0.1:8501. New versions in the folders are picked up.
+"""
+
+import dataclasses
+import os
+import posixpath
+import threading
+
+from data_pipelines import cli
+
+
+@dataclasses.dataclass(frozen=True)
+class ServeOptions:
+    """What the program can be told."""
+
+    model_base_path: tuple[str, ...] = cli.option(
+        cli.REQUIRED,
+        "Folders of models, each with a folder for each version; a model is served "
+        "under the name of its folder, or, of NAME=FOLDER, under NAME.",
+    )
+    host: str = cli.option(
+        "127.0.0.1", "Where it listens; 0.0.0.0 is everywhere, for everyone."
+    )
+    rest_api_port: int = cli.option(8501, "Of REST and the page; 0: any free one.")
+    port: int = cli.option(8500, "Of gRPC; 0: any free one.")
+    enable_batching: bool = cli.option(
+        True, "Whether requests that arrive together are answered together."
+    )
+    max_batch_size: int = cli.option(64, "Rows of a batch, and of a request.")
+    batch_timeout_micros: int = cli.option(
+        0, "How long the first request of a batch waits for others."
+    )
+    num_batch_threads: int = cli.option(2, "Batches that run at once.")
+    max_queued_requests: int = cli.option(
+        256, "Requests that may wait; more are refused: 429, RESOURCE_EXHAUSTED."
+    )
+    max_request_bytes: int = cli.option(2**18, "Of a request, as it is sent.")
+    request_timeout_seconds: float = cli.option(30.0, "From arrival to answer.")
+    max_connections: int = cli.option(512, "Of REST, at once; more are refused: 503.")
+    file_system_poll_wait_seconds: float = cli.option(
+        1.0, "Between two looks for new versions."
+    )
+
+    def __post_init__(self) -> None:
+        positive = {
+            "max_batch_size": self.max_batch_size,
+            "num_batch_threads": self.num_batch_threads,
+            "max_queued_requests": self.max_queued_requests,
+            "max_request_bytes": self.max_request_bytes,
+            "request_timeout_seconds": self.request_timeout_seconds,
+            "max_connections": self.max_connections,
+            "file_system_poll_wait_seconds": self.file_system_poll_wait_seconds,
+        }
+        for name, value in positive.items():
+            if value <= 0:
+                raise ValueError(f"Received {name}={value}. Expected more than 0.")
+        if self.batch_timeout_micros < 0:
+            raise ValueError(
+                f"Received batch_timeout_micros={self.batch_timeout_micros}. Expected "
+                "0 or more."
+            )
+
+    def base_paths(self) -> dict[str, str]:
+        """Of each model, by its name.
+
+        Raises:
+            ValueError: two have the same name, or one has none.
+        """
+        found: dict[str, str] = {}
+        for written in self.model_base_path:
+            name, _, path = written.rpartition("=")
+            path = path.rstrip("/")
+            name = name or posixpath.basename(path)
+            if not name or not path or name in found:
+                raise ValueError(
+                    f"Received model_base_path={','.join(self.model_base_path)}. "
+                    "Expected FOLDER or NAME=FOLDER, each with another name."
+                )
+            found[name] = path
+        return found
+
+
+def main(options: ServeOptions) -> int:
+    """Serves until SIGTERM or SIGINT, and answers what it has been asked till then."""
+    print(
+        "bert_tf.serve is for development: in production run TF Serving, for which "
+        "bert_tf.export writes the files.",
+        flush=True,
+    )
+    # Late: TensorFlow takes seconds, and the servers are an extra.
+    import tensorflow as tf
+
+    try:
+        import uvicorn
+
+        from bert_tf.server.batching import Batcher
+        from bert_tf.server.grpc_services import grpc_server
+        from bert_tf.server.inference import Inference, Limits
+        from bert_tf.server.monitoring import Monitoring
+        from bert_tf.server.rest import application
+        from bert_tf.server.served_models import ServedModels
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"{error.name} is not installed. Expected the packages of the server: pip "
+            "install 'bert-tf[serve]'."
+        ) from None
+
+    base_paths = options.base_paths()
+    for name, path in base_paths.items():
+        if not tf.io.gfile.isdir(path):
+            raise FileNotFoundError(
+                f"There is no folder {path} for the model {name}. Expected one with a "
+                "folder for each version: run bert_tf.export."
+            )
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    monitoring = Monitoring()
+    models = ServedModels(base_paths, say)
+    batcher = Batcher(
+        options.max_batch_size if options.enable_batching else 0,
+        options.batch_timeout_micros / 1e6,
+        options.max_queued_requests,
+        options.num_batch_threads,
+        monitoring.batch,
+    )
+    monitoring.gauge(
+        "bert_tf_queued_requests",
+        "Requests that wait for a batch.",
+        lambda: batcher.num_queued,
+    )
+    inference = Inference(
+        models,
+        batcher,
+        Limits(
+            options.max_batch_size,
+            options.max_request_bytes,
+            options.request_timeout_seconds,
+        ),
+        monitoring,
+    )
+    # The ports first: a taken one is said before models are loaded.
+    rpc = grpc_server(
+        inference,
+        f"{options.host}:{options.port}",
+        options.max_queued_requests + options.max_batch_size,
+    )
+    config = uvicorn.Config(
+        application(inference),
+        host=options.host,
+        port=options.rest_api_port,
+        log_level="warning",
+        access_log=False,
+        limit_concurrency=options.max_connections,
+        timeout_keep_alive=int(options.request_timeout_seconds) or 1,
+        timeout_graceful_shutdown=int(options.request_timeout_seconds) or 1,
+        ws="none",
+        lifespan="off",
+    )
+    listening = config.bind_socket()
+    models.poll()
+    watcher = threading.Thread(
+        target=models.watch,
+        args=(options.file_system_poll_wait_seconds,),
+        name="watch",
+        daemon=True,
+    )
+    watcher.start()
+    rpc.start()
+    rest_port = listening.getsockname()[1]
+    say(
+        f"Listening: http://{options.host}:{rest_port} (REST and the page), "
+        f"{options.host}:{rpc.bound_port} (gRPC)."  # type: ignore[attr-defined]
+    )
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        say("Shutting down.")
+        rpc.stop(options.request_timeout_seconds).wait()
+        batcher.stop()
+        models.stop()
+    # A thread of gRPC or TensorFlow must not keep the process.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    cli.run(ServeOptions, main, __doc__)

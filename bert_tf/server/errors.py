@@ -1,0 +1,42 @@
+"""What a request is refused with, in the terms of gRPC and of HTTP."""
+
+from typing import Literal
+
+Code = Literal[
+    "INVALID_ARGUMENT",
+    "NOT_FOUND",
+    "DEADLINE_EXCEEDED",
+    "RESOURCE_EXHAUSTED",
+    "UNAVAILABLE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+]
+
+HTTP_STATUS: dict[Code, int] = {
+    "INVALID_ARGUMENT": 400,
+    "NOT_FOUND": 404,
+    "RESOURCE_EXHAUSTED": 429,
+    "UNIMPLEMENTED": 501,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+    "INTERNAL": 500,
+}
+
+
+class RequestError(Exception):
+    """A request that is not answered.
+
+    Attributes:
+        code: a status code of gRPC; `HTTP_STATUS` has that of HTTP.
+        message: for the client: what was received, what was expected.
+    """
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.code: Code = code
+        self.message = message
+
+
+def invalid(message: str) -> RequestError:
+    """The client has to change the request."""
+    return RequestError("INVALID_ARGUMENT", message)

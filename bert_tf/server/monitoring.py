@@ -1,0 +1,54 @@
+"""What Prometheus is told of the server."""
+
+from collections.abc import Callable
+
+import prometheus_client as prometheus
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+class Monitoring:
+    """Counts requests, their times, and batches."""
+
+    def __init__(self) -> None:
+        self._registry = prometheus.CollectorRegistry()
+        self._requests = prometheus.Counter(
+            "bert_tf_requests_total",
+            "Requests, by how they ended.",
+            ["api", "method", "status"],
+            registry=self._registry,
+        )
+        self._seconds = prometheus.Histogram(
+            "bert_tf_request_seconds",
+            "From the arrival of a request to its answer.",
+            ["api", "method"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._rows = prometheus.Histogram(
+            "bert_tf_batch_rows",
+            "Rows that were answered together.",
+            buckets=_ROWS,
+            registry=self._registry,
+        )
+
+    def request(self, api: str, method: str, status: str, seconds: float) -> None:
+        """A request has ended."""
+        self._requests.labels(api, method, status).inc()
+        self._seconds.labels(api, method).observe(seconds)
+
+    def batch(self, rows: int) -> None:
+        """A batch is run."""
+        self._rows.observe(rows)
+
+    def gauge(self, name: str, description: str, read: Callable[[], float]) -> None:
+        """A number that is looked up when it is asked for."""
+        gauge = prometheus.Gauge(name, description, registry=self._registry)
+        gauge.set_function(read)
+
+    def page(self) -> bytes:
+        """All of it, in Prometheus' text format."""
+        return prometheus.generate_latest(self._registry)
+
+    content_type = prometheus.CONTENT_TYPE_LATEST
