@@ -2,6 +2,7 @@
 
 import dataclasses
 import posixpath
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,9 @@ from bert_tf.server.errors import RequestError, invalid
 from bert_tf.serving.warmup import FILE as WARMUP
 
 Arrays = dict[str, np.ndarray]
+
+# Names of nodes in TensorFlow's errors.
+_PLACES = re.compile(r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:.*?\]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,10 +91,9 @@ class Signature:
         try:
             found = self.function(**tensors)
         except tf.errors.InvalidArgumentError as error:
-            # The line without the place in the graph.
-            lines = [line.strip() for line in error.message.split("\n")]
-            told = [line for line in lines if line and "Detected at" not in line]
-            raise invalid(" ".join(told[:3])[:500]) from None
+            # Without the place in the graph.
+            told = " ".join(_PLACES.sub("", error.message).split())
+            raise invalid(told.removeprefix("assertion failed: ")[:500]) from None
         except tf.errors.ResourceExhaustedError as error:
             raise RequestError("RESOURCE_EXHAUSTED", error.message[:300]) from None
         return {name: value.numpy() for name, value in found.items()}
