@@ -9,7 +9,10 @@ http://127.0.0.1:8501. New versions in the folders are picked up.
 import dataclasses
 import os
 import posixpath
+import socket
 import threading
+from collections.abc import Callable
+from typing import Any
 
 from data_pipelines import cli
 
@@ -85,8 +88,13 @@ class ServeOptions:
         return found
 
 
-def main(options: ServeOptions) -> int:
-    """Serves until SIGTERM or SIGINT, and answers what it has been asked till then."""
+def main(options: ServeOptions, load: Callable[[str], Any] | None = None) -> int:
+    """Serves until SIGTERM or SIGINT, and answers what it has been asked till then.
+
+    Args:
+        options: of the server.
+        load: makes a model of the path of a version; None: that is a SavedModel.
+    """
     print(
         "bert_tf.serve is for development: in production run TF Serving, for which "
         "bert_tf.export writes the files.",
@@ -103,6 +111,7 @@ def main(options: ServeOptions) -> int:
         from bert_tf.server.inference import Inference, Limits
         from bert_tf.server.monitoring import Monitoring
         from bert_tf.server.rest import application
+        from bert_tf.server.saved_model import LoadedSavedModel
         from bert_tf.server.served_models import ServedModels
     except ModuleNotFoundError as error:
         raise ImportError(
@@ -122,7 +131,7 @@ def main(options: ServeOptions) -> int:
         print(line, flush=True)
 
     monitoring = Monitoring()
-    models = ServedModels(base_paths, say)
+    models = ServedModels(base_paths, say, load or LoadedSavedModel)
     batcher = Batcher(
         options.max_batch_size if options.enable_batching else 0,
         options.batch_timeout_micros / 1e6,
@@ -163,7 +172,7 @@ def main(options: ServeOptions) -> int:
         ws="none",
         lifespan="off",
     )
-    listening = config.bind_socket()
+    listening = _listen(options.host, options.rest_api_port)
     models.poll()
     watcher = threading.Thread(
         target=models.watch,
@@ -173,13 +182,18 @@ def main(options: ServeOptions) -> int:
     )
     watcher.start()
     rpc.start()
-    rest_port = listening.getsockname()[1]
-    say(
-        f"Listening: http://{options.host}:{rest_port} (REST and the page), "
-        f"{options.host}:{rpc.bound_port} (gRPC)."  # type: ignore[attr-defined]
-    )
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            rest_port = listening.getsockname()[1]
+            say(
+                f"Listening: http://{options.host}:{rest_port} (REST and the page), "
+                f"{options.host}:{rpc.bound_port} (gRPC)."  # type: ignore[attr-defined]
+            )
+
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        Server(config).run(sockets=[listening])
     finally:
         say("Shutting down.")
         rpc.stop(options.request_timeout_seconds).wait()
@@ -187,6 +201,17 @@ def main(options: ServeOptions) -> int:
         models.stop()
     # A thread of gRPC or TensorFlow must not keep the process.
     os._exit(0)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        raise OSError(
+            f"Cannot listen on {host}:{port} ({error.strerror}). Expected a free port: "
+            "choose another by --rest_api_port."
+        ) from None
 
 
 if __name__ == "__main__":

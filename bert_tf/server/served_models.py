@@ -163,7 +163,7 @@ class ServedModels:
         if name not in self._versions:
             raise RequestError(
                 "NOT_FOUND",
-                f"Received the model {name!r}. Expected one of "
+                f"Received the model {name[:100]!r}. Expected one of "
                 f"{sorted(self._versions)}.",
             )
         return self._versions[name]

@@ -7,7 +7,11 @@ import pytest
 import tensorflow as tf
 
 from bert_tf import model_dir, predict
+from bert_tf.sentence_vector import SentenceVector
 from bert_tf.serving.pretrained import TextModel
+from bert_tf.text_vectors import TextVectorizer
+from data_pipelines.datasets.examples import TextExample
+from data_pipelines.tasks.whole_texts import WholeTextEncoding
 from tests.bert_tf.models import (
     VOCABULARY,
     randomize,
@@ -141,6 +145,170 @@ def test_a_config_with_room_for_more_pieces(tmp_path):
     model_dir.save(str(tmp_path), model, VOCABULARY, DESCRIPTION, {})
     answers = text_model(str(tmp_path), top_k=20).fill_mask(tf.constant(["[MASK]"]))
     assert float(tf.reduce_sum(answers["probabilities"])) == pytest.approx(1, abs=1e-5)
+
+
+# --- Variants, and the other ways to ask.
+
+QUESTIONS = {
+    "fill_mask": {"texts": TEXTS},
+    "embed": {"texts": TEXTS},
+    "features": {"texts": TEXTS},
+    "similarity": {"first": TEXTS, "second": TEXTS[::-1]},
+}
+
+
+def asked(model, signature, inputs):
+    tensors = [tf.constant(values) for values in inputs.values()]
+    found = model.signatures()[signature](*tensors)
+    return {name: value.numpy() for name, value in found.items()}
+
+
+@pytest.mark.parametrize("rows", ["_fixed", "_xla"])
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_other_rows_give_the_same(folder, name, rows):
+    model, inputs = text_model(folder), QUESTIONS[name]
+    expected, found = asked(model, name, inputs), asked(model, name + rows, inputs)
+    assert set(found) == set(expected)
+    for output, values in expected.items():
+        # Rows may be wider, by places that are filled up.
+        other = found[output]
+        if name == "features" and output != "truncated":
+            assert other.shape[1] == 24
+            other = other[:, : values.shape[1]]
+        if values.dtype == object:
+            assert np.array_equal(other, values), output
+        else:
+            np.testing.assert_allclose(other, values, atol=1e-5, err_msg=output)
+
+
+def test_sentences_of_length_one(folder):
+    found = text_model(folder).embed(tf.constant(TEXTS))
+    mean = found["mean"].numpy()
+    expected = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+    np.testing.assert_allclose(found["sentence"], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean", "pooled"])
+def test_sentences_of_each_pooling(folder, pooling):
+    vector = SentenceVector(pooling, False, 24)
+    found = text_model(folder, sentence_vector=vector).embed(tf.constant(TEXTS))
+    np.testing.assert_allclose(found["sentence"], found[pooling], atol=1e-6)
+
+
+def test_similarity_is_the_cosine(folder):
+    model = text_model(folder)
+    found = asked(model, "similarity", QUESTIONS["similarity"])
+    sentences = model.embed(tf.constant(TEXTS))["sentence"].numpy()
+    expected = (sentences * sentences[::-1]).sum(axis=1)
+    np.testing.assert_allclose(found["similarity"], expected, atol=1e-6)
+    assert found["similarity"][2] == pytest.approx(1, abs=1e-6)
+    assert found["truncated"].tolist() == [True, False, False, False, True]
+
+
+@pytest.mark.parametrize("layer", [0, 1, -1])
+def test_features_are_those_of_extract_features(folder, layer):
+    """The same tokens, offsets and vectors as the verb gives, to 1e-6."""
+    texts = [text for text in TEXTS if "[MASK]" not in text] + ["L'été, cats"]
+    loaded = model_dir.load(folder)
+    vectorizer = TextVectorizer(
+        loaded.model.encoder,
+        WholeTextEncoding(loaded.tokenizer, 24, in_windows=False),
+        "tokens",
+        (layer,),
+    )
+    expected = list(
+        vectorizer.vectorize(TextExample("", text, None, None) for text in texts)
+    )
+    found = asked(
+        text_model(folder, embedding_layer=layer), "features", {"texts": texts}
+    )
+    for index, text in enumerate(expected):
+        count = len(text.vectors)
+        pieces = [piece.decode() for piece in found["tokens"][index]]
+        assert pieces[:count] == text.tokens.pieces
+        assert not any(pieces[count:]) and not found["vectors"][index, count:].any()
+        for name in ("starts", "ends"):
+            places = found[name][index]
+            assert places[:count].tolist() == getattr(text.tokens, name).tolist()
+            assert (places[count:] == -1).all()
+        # Rows of other lengths: sums in another order.
+        tolerance = 1e-6 * np.abs(text.vectors).max()
+        np.testing.assert_allclose(
+            found["vectors"][index, :count], text.vectors, rtol=0, atol=tolerance
+        )
+        assert found["truncated"][index] == text.truncated
+
+
+def test_offsets_around_masks(folder):
+    text = "é the[MASK] cat[MASK][MASK] on 中"
+    found = asked(text_model(folder), "features", {"texts": [text]})
+    encoded = text.encode()
+    spans = [
+        encoded[start:end].decode()
+        for start, end in zip(found["starts"][0], found["ends"][0], strict=True)
+        if start >= 0
+    ]
+    assert spans == ["é", "the", "[MASK]", "cat", "[MASK]", "[MASK]", "on", "中"]
+
+
+def test_attention_by_hand(folder):
+    """softmax(QK'/sqrt(d)) over the tokens that are there, in NumPy."""
+    texts, layers, heads = ["the cat sat", "the"], [2, 1], [1, 2]
+    found = asked(
+        text_model(folder),
+        "attention",
+        {"texts": texts, "layers": layers, "heads": heads},
+    )
+    encoder = model_dir.load(folder).model.encoder
+    num_heads = encoder.config.num_attention_heads
+    size = encoder.config.hidden_size // num_heads
+    for index, (text, layer, head) in enumerate(zip(texts, layers, heads, strict=True)):
+        row = row_by_hand(text)
+        states = encoder(
+            {
+                "token_ids": tf.constant([row]),
+                "padding_mask": tf.ones([1, len(row)], tf.bool),
+            }
+        )["hidden_states"]
+        kernel, bias = encoder.blocks[layer - 1].attention.query_key_value.weights
+        projected = states[layer - 1][0].numpy() @ kernel.numpy() + bias.numpy()
+        query, key, _ = (
+            part.reshape(len(row), num_heads, size)[:, head - 1]
+            for part in np.split(projected, 3, axis=-1)
+        )
+        scores = np.exp(query @ key.T / np.sqrt(size))
+        expected = scores / scores.sum(axis=1, keepdims=True)
+        count = len(row)
+        attention = found["attention"][index]
+        np.testing.assert_allclose(attention[:count, :count], expected, atol=1e-6)
+        assert not attention[count:].any() and not attention[:, count:].any()
+        tokens = [VOCABULARY.tokens[token].encode() for token in row]
+        assert found["tokens"][index].tolist()[:count] == tokens
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("layers", 0), ("layers", 3), ("heads", 0), ("heads", 5)]
+)
+def test_an_attention_that_is_not_there(folder, name, number):
+    inputs = {"texts": ["the"], "layers": [1], "heads": [1], name: [number]}
+    message = f"Expected {name} from 1 to"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        asked(text_model(folder), "attention", inputs)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_narrow_weights_guess_nearly_the_same(folder, precision):
+    policy = {"bfloat16": "mixed_bfloat16", "int8": "float32"}[precision]
+    loaded = model_dir.load(folder, dtype=policy)
+    narrow = TextModel(loaded.model, loaded.tokenizer, top_k=20, precision=precision)
+    exact = text_model(folder, top_k=20)
+    for name in ("fill_mask", "embed"):
+        found, expected = (
+            asked(model, name, QUESTIONS[name]) for model in (narrow, exact)
+        )
+        output = "sentence" if name == "embed" else "probabilities"
+        np.testing.assert_allclose(found[output], expected[output], atol=0.1)
+        assert not np.array_equal(found[output], expected[output])
 
 
 # --- Predict.

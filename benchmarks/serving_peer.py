@@ -1,0 +1,55 @@
+"""The server of `benchmarks.serving` with PyTorch in eager mode below it."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import torch
+import transformers
+
+from bert_tf import serve
+from bert_tf.server.saved_model import Arrays
+from data_pipelines import cli
+
+
+class TorchSignature:
+    """Classifies texts, as the SavedModel's signature of the same name does."""
+
+    method = "predict"
+    name = "classify_texts"
+    definition = SimpleNamespace(inputs={"texts": None})
+
+    def __init__(self, folder: str) -> None:
+        self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        kind = transformers.AutoModelForSequenceClassification
+        self._model = kind.from_pretrained(folder).eval()
+        self._labels = np.array(list(self._model.config.id2label.values()), object)
+
+    def spec(self, name: str) -> tuple[tf.DType, tuple[int | None, ...]]:
+        """Of the only input."""
+        return tf.string, (None,)
+
+    def check(self, inputs: Arrays) -> int:
+        """How many texts there are."""
+        return len(inputs["texts"])
+
+    def answer(self, inputs: Arrays) -> Arrays:
+        """The label of each text, and its probability."""
+        texts = [text.decode() for text in inputs["texts"]]
+        batch = self._tokenizer(
+            texts, padding=True, truncation=True, max_length=128, return_tensors="pt"
+        )
+        with torch.inference_mode():
+            shares = self._model(**batch).logits.softmax(dim=-1).numpy()
+        labels = np.array([b"%d" % n for n in shares.argmax(axis=1)], object)
+        return {"label": labels, "probabilities": shares}
+
+
+def load(path: str) -> Any:
+    """What `ServedModels` holds of a version."""
+    return SimpleNamespace(signatures={"serving_default": TorchSignature(path)})
+
+
+if __name__ == "__main__":
+    cli.run(serve.ServeOptions, lambda options: serve.main(options, load), __doc__)
