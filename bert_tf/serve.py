@@ -9,6 +9,7 @@ http://127.0.0.1:8501. New versions in the folders are picked up.
 import dataclasses
 import os
 import posixpath
+import signal
 import socket
 import threading
 from collections.abc import Callable
@@ -192,6 +193,9 @@ def main(options: ServeOptions, load: Callable[[str], Any] | None = None) -> int
                 f"{options.host}:{rpc.bound_port} (gRPC)."  # type: ignore[attr-defined]
             )
 
+    # uvicorn ends at these, and then sends them once more.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
     try:
         Server(config).run(sockets=[listening])
     finally:
