@@ -105,7 +105,7 @@ def _engines(
     export.export(f"{folder}/model", "sst2", saved_models_dir=f"{folder}/saved")
     found = [("TensorFlow", "bert_tf.serve", f"{folder}/saved/sst2")]
     if all(map(importlib.util.find_spec, ("torch", "transformers"))):
-        convert.main(
+        convert.convert(
             convert.ConvertOptions(
                 source=f"{folder}/model",
                 output_dir=f"{folder}/torch/sst2/1",

@@ -22,6 +22,8 @@ VERBS = {
     "extract_features",
     "demo",
     "model_size",
+    "serve",
+    "convert",
 }
 
 

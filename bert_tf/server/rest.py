@@ -68,6 +68,10 @@ def application(inference: Inference) -> Starlette:
         except ClientDisconnect:
             status = 499
             return Response(status_code=400)
+        except ValueError as error:
+            # Numbers that are none: JSON has no word for them.
+            message = f"The answer cannot be written as JSON: {error}."
+            return JSONResponse({"error": message}, status)
         finally:
             seconds = time.monotonic() - begin
             inference.monitoring.request("rest", method, str(status), seconds)

@@ -25,7 +25,7 @@ from tensorflow_serving.apis import (
 from bert_tf.client import RestClient
 from tests.bert_tf.server.running import export_models, running
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 MODELS = ("pretraining", "classification", "token_tagging", "span_qa")
 MAX_BYTES = 2**16
 

@@ -116,6 +116,17 @@ def test_status_and_metadata(server):
     assert signatures["fill_mask"]["method_name"] == "tensorflow/serving/predict"
 
 
+def test_an_answer_does_not_wait_for_an_acknowledgement(server):
+    """Nagle's algorithm would make each answer 40 ms late."""
+    client = RestClient(server.url, "regression")
+    times = []
+    for _ in range(15):
+        begin = time.monotonic()
+        client.status()
+        times.append(time.monotonic() - begin)
+    assert min(times) < 0.03
+
+
 def test_metrics(server):
     RestClient(server.url, "pretraining").predict(texts=["[MASK]"])
     page = requests.get(f"{server.url}/monitoring/prometheus/metrics").text
@@ -177,6 +188,7 @@ def run_program(*flags):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_mistakes_are_one_line(saved):
     run = run_program("--model_base_path=none")
     assert run.returncode == 1 and "Traceback" not in run.stderr
@@ -223,6 +235,7 @@ class Load:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_new_version_under_load_loses_no_request(tmp_path):
     saved = export_models(tmp_path, "pretraining")
     other = write_pretrained(tmp_path / "other", seed=1)
@@ -249,6 +262,7 @@ def test_a_new_version_under_load_loses_no_request(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_kill_and_start_again(tmp_path):
     saved = export_models(tmp_path, "pretraining")
     flag = f"--model_base_path={saved}/pretraining"
@@ -264,6 +278,7 @@ def test_kill_and_start_again(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_sigterm_answers_what_was_asked(tmp_path):
     saved = export_models(tmp_path, "pretraining")
     # A batch waits for two seconds: the request is on its way at the signal.
