@@ -209,8 +209,8 @@ def main(options: ServeOptions, load: Callable[[str], Any] | None = None) -> int
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol said: asyncio turns Nagle's algorithm off for such sockets alone,
-    # and with it an answer waits 40 ms for the client's acknowledgement.
+    # With the protocol said: asyncio turns Nagle's algorithm off for such sockets
+    # alone, and with it an answer waits 40 ms for the client's acknowledgement.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
