@@ -48,7 +48,7 @@ def main(options: PrecisionBenchmarkOptions) -> None:
             "a classifier of single texts."
         )
     dataset = catalog.find(str(description.dataset))
-    examples = catalog.read(dataset, "dev", options.data_dir, ReadLog("dev"))
+    examples = list(catalog.read(dataset, "dev", options.data_dir, ReadLog("dev")))
     texts = np.array([example.first for example in examples], object)
     labels = np.array([example.label for example in examples], object)
     with tempfile.TemporaryDirectory() as folder:

@@ -48,7 +48,6 @@ class FineTunedModel(tf.Module):
         self.labels = description.labels
         # Traced once for all signatures: most of an export is tracing.
         self._encode = finetuning.traced_once(self.encoding.encode)
-        self._split_words = tf.function(split_words, input_signature=[strings("texts")])
         self.threshold = description.threshold
         self.has_entities = "entity_f1" in description.metrics
         self.pairs = description.pairs
@@ -57,6 +56,9 @@ class FineTunedModel(tf.Module):
         self._model = loaded.model.__call__
         self.weights = StoredWeights(loaded.model, precision)
         self.tokenizer = self.encoding.tokenizer
+        if self.kind_name == "token_tagging":
+            texts = [strings("texts")]
+            self._words_of = tf.function(split_words, input_signature=texts)
 
     def signatures(self) -> dict[str, Callable]:
         """Functions by the name under which they are served."""
@@ -186,7 +188,7 @@ class FineTunedModel(tf.Module):
             `entity_last_characters` int32, characters, the last exclusive;
             `entity_probabilities` float32, the mean of its tags'.
         """
-        words, starts, ends = self._split_words(texts)
+        words, starts, ends = self._words_of(texts)
         found = self._tags(words, rows)
         if not self.has_entities:
             return _padded({"words": words, **found})

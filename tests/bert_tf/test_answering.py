@@ -121,6 +121,7 @@ def test_answers_do_not_depend_on_batches_and_chunks(kind, monkeypatch):
     assert model._graph.experimental_get_tracing_count() == 1
 
 
+@pytest.mark.slow
 def test_sentences_of_a_document_are_tagged_together():
     alone, together = (
         answerer("token_tagging", document_context=context) for context in (False, True)

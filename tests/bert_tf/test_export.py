@@ -27,7 +27,11 @@ from tests.bert_tf.serving.fine_tuned_models import (
     write_model,
 )
 
-KINDS = ("pretraining", *KIND_ARGUMENTS)
+# The default tests look at one kind, the slow ones at all.
+KINDS = [
+    pytest.param(kind, marks=[pytest.mark.slow] if kind != "regression" else [])
+    for kind in ("pretraining", *KIND_ARGUMENTS)
+]
 TEXTS = ("The [MASK] sat.", "", "the cat [SEP] sat", "the" + " cat" * 40)
 
 
@@ -92,6 +96,7 @@ print(json.dumps([answers, ours], default=lambda b: b.decode()))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pretraining", "span_qa"])
 def test_it_answers_without_this_project(exported, kind, tmp_path):
     _, path = exported(kind)
@@ -141,7 +146,8 @@ def ask(tmp_path_factory):
     return str(program), [str(folder / f"_{name}.so") for name in names]
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if k != "multiple_choice"])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [k for k in KINDS if "choice" not in k.values[0]])
 def test_it_answers_in_c(exported, ask, kind):
     """TensorFlow's C API, as TF Serving has it: no Python in the way."""
     program, libraries = ask
@@ -208,6 +214,7 @@ def test_every_op_is_one_of_tf_serving(exported, core_ops, kind):
     assert len(used & core_ops) > 50
 
 
+@pytest.mark.slow
 def test_only_signatures_of_xla_need_xla(exported):
     """TF Serving on a CPU answers XLA with an error unless it is told to compile."""
     content = meta_graph(exported("pretraining")[1])
@@ -238,6 +245,7 @@ def test_only_signatures_of_xla_need_xla(exported):
 # --- Assets and kit.
 
 
+@pytest.mark.slow
 def test_assets(exported):
     _, path = exported("token_tagging")
     assert sorted(os.listdir(f"{path}/assets")) == [
@@ -261,6 +269,7 @@ def test_assets(exported):
     assert not [name for name in os.listdir(os.path.dirname(path)) if "card" in name]
 
 
+@pytest.mark.slow
 def test_metrics_are_on_the_card(tmp_path):
     folder = write_model(tmp_path / "model", "regression")
     (tmp_path / "model" / "dev_metrics.json").write_text('{"pearson": 0.875}')
@@ -290,6 +299,7 @@ def test_warmup_requests_are_answered(exported, kind):
     assert asked == expected - {"classify", "regress"}
 
 
+@pytest.mark.slow
 def test_methods_of_tf_serving(exported):
     """What its Classify and Regress APIs ask for, model_servers and servables."""
     signatures = meta_graph(exported("classification")[1]).signature_def
@@ -308,6 +318,7 @@ def test_methods_of_tf_serving(exported):
     assert {s.method_name for s in others.values()} == {"tensorflow/serving/predict"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["classification", "regression"])
 def test_serialized_examples(exported, kind):
     signatures = tf.saved_model.load(exported(kind)[1]).signatures

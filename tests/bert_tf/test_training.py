@@ -66,6 +66,7 @@ def run(trainer, phases, folder, **arguments):
 # --- One step.
 
 
+@pytest.mark.slow
 def test_first_step_equals_the_optimizer_of_the_paper():
     trainer = small_trainer(model=NO_DROPOUT, decay=0.1, learning_rate=0.01)
     batch = random_batch()
@@ -109,6 +110,7 @@ def test_accumulation_gives_the_step_of_the_whole_batch():
     assert_same_weights(whole, slices, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_accumulation_on_rows_of_two_lengths():
     one = small_trainer(model=NO_DROPOUT)
     two = small_trainer(model=NO_DROPOUT, accumulation_steps=2)
@@ -118,6 +120,7 @@ def test_accumulation_on_rows_of_two_lengths():
         assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", ["auto", "on"])
 def test_compiled_step_equals_the_plain_one_with_dropout(jit_compile):
     compiled = small_trainer(jit_compile=jit_compile)
@@ -174,6 +177,7 @@ def test_two_replicas_give_the_step_of_one(two_devices, jit_compile):
     assert_same_weights(single, double, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_float16_on_two_replicas_has_one_loss_scale(two_devices):
     single = small_trainer(dtype="mixed_float16", model=NO_DROPOUT)
     with two_devices.scope():

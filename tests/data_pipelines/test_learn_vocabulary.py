@@ -324,6 +324,7 @@ def test_special_tokens_in_the_text_are_text(tmp_path):
     assert tokens_of(vocabulary, "[MASK]", False) == ["[", "MASK", "]"]
 
 
+@pytest.mark.slow
 def test_division_into_files_and_processes_do_not_show(tmp_path):
     lines = ENGLISH.splitlines(keepends=True)
     whole = learn(folder_of(tmp_path / "a", "".join(lines)), 110)

@@ -18,6 +18,7 @@ def test_results_are_in_the_order_of_the_tasks(num_processes):
         assert list(run("square", square, [])) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_processes", [1, 2])
 def test_an_error_reaches_the_caller(num_processes):
     with (

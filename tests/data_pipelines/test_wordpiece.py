@@ -258,6 +258,7 @@ def compare_with_reference(batches, configurations):
     return texts, size, differing
 
 
+@pytest.mark.slow
 @needs_shared
 @pytest.mark.parametrize("name", ["books", "enwiki", "chinese/zhwiki"])
 def test_sample_of_the_corpora(name):

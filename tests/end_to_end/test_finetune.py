@@ -205,6 +205,7 @@ def test_a_killed_run_goes_on_exactly(pretrained, tmp_path):
     assert config.hidden_dropout_prob == config.attention_probs_dropout_prob == dropout
 
 
+@pytest.mark.slow
 def test_seeds_are_summed_up_and_finished_runs_kept(pretrained, tmp_path, capsys):
     task = write_task("classification", tmp_path / "files")
     chosen = options(pretrained, task, tmp_path / "model", num_seeds=2, num_epochs=1.0)
@@ -217,6 +218,7 @@ def test_seeds_are_summed_up_and_finished_runs_kept(pretrained, tmp_path, capsys
     assert "holds the finished model" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

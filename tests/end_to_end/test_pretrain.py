@@ -174,6 +174,7 @@ def test_files_that_do_not_fit(prepared, tmp_path, changes, error, message):
     assert not (tmp_path / "model" / model_dir.WEIGHTS).exists()
 
 
+@pytest.mark.slow
 def test_the_token_table_starts_from_vectors(prepared, tmp_path):
     pytest.importorskip("gensim", reason="the extra word_vectors is not installed")
     vocabulary = Vocabulary.from_file(prepared.vocab_file)
@@ -242,6 +243,7 @@ def test_a_run_of_other_options_is_left_alone(prepared, tmp_path):
         pretrain.pretrain(options(prepared, output_dir))
 
 
+@pytest.mark.slow
 def test_a_run_that_failed_at_once_can_be_put_right(prepared, tmp_path):
     output_dir = tmp_path / "model"
     with pytest.raises(ValueError, match="made with lower_case=True"):
@@ -332,6 +334,7 @@ def damaged_records(prepared, folder, how):
     return dataclasses.replace(prepared, records_dir=str(copied))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "message"),
     [

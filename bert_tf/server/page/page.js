@@ -148,6 +148,7 @@ function drawAttention(answer) {
   const pen = canvas.getContext("2d");
   pen.font = "13px system-ui, sans-serif";
   pen.textBaseline = "middle";
+  const most = Math.max(...answer.attention.flat());
   tokens.forEach((token, place) => {
     const middle = margin + (place + 0.5) * size;
     pen.fillStyle = "#1c2733";
@@ -161,11 +162,13 @@ function drawAttention(answer) {
     pen.restore();
     tokens.forEach((_, other) => {
       const share = answer.attention[place][other];
-      pen.fillStyle = `rgba(36, 99, 168, ${share})`;
+      pen.fillStyle = `rgba(36, 99, 168, ${share / most})`;
       pen.fillRect(margin + other * size, margin + place * size, size - 1, size - 1);
     });
   });
-  const note = "From each token (a row, which sums up to 1) to each other (a column).";
+  const note =
+    "From each token (a row, which sums up to 1) to each other (a column); " +
+    `the darkest is ${most.toFixed(2)}.`;
   return [canvas, element("p", note, { className: "note" })];
 }
 

@@ -46,6 +46,7 @@ def clients(server, model):
     return RestClient(server.url, model), GrpcClient(server.address, model)
 
 
+@pytest.mark.slow
 def test_first_line(server):
     assert "in production run TF Serving" in server.first_line
 
@@ -58,6 +59,7 @@ INPUTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_both_apis_give_the_answers_of_the_saved_model(server, saved, kind):
     inputs = INPUTS[kind]
@@ -77,6 +79,7 @@ def test_both_apis_give_the_answers_of_the_saved_model(server, saved, kind):
             np.testing.assert_allclose(by_rest[name], values, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_rows(server):
     url = f"{server.url}/v1/models/span_qa:predict"
     rows = [{"questions": "cat", "contexts": "the cat sat"}] * 2
@@ -90,6 +93,7 @@ def test_rows(server):
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 def test_classify_and_regress(server):
     rest, rpc = clients(server, "classification")
     by_rest, by_rpc = (
@@ -106,6 +110,7 @@ def test_classify_and_regress(server):
     assert found["result"] == pytest.approx(score, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_status_and_metadata(server):
     for client in clients(server, "pretraining"):
         assert client.status() == {1: "AVAILABLE"}
@@ -116,6 +121,7 @@ def test_status_and_metadata(server):
     assert signatures["fill_mask"]["method_name"] == "tensorflow/serving/predict"
 
 
+@pytest.mark.slow
 def test_an_answer_does_not_wait_for_an_acknowledgement(server):
     """Nagle's algorithm would make each answer 40 ms late."""
     client = RestClient(server.url, "regression")
@@ -127,6 +133,7 @@ def test_an_answer_does_not_wait_for_an_acknowledgement(server):
     assert min(times) < 0.03
 
 
+@pytest.mark.slow
 def test_metrics(server):
     RestClient(server.url, "pretraining").predict(texts=["[MASK]"])
     page = requests.get(f"{server.url}/monitoring/prometheus/metrics").text
@@ -136,6 +143,7 @@ def test_metrics(server):
         assert name in page
 
 
+@pytest.mark.slow
 def test_page_is_served(server):
     for name in ("", "page.css", "page.js"):
         response = requests.get(f"{server.url}/{name}")
@@ -144,6 +152,7 @@ def test_page_is_served(server):
     assert [model["name"] for model in models] == list(KINDS)
 
 
+@pytest.mark.slow
 def test_refusals(server):
     with pytest.raises(
         RuntimeError, match=r"404: Received the model 'none'\. Expected"

@@ -45,7 +45,10 @@ def text(values):
     return [value.decode() for value in values]
 
 
-@pytest.mark.parametrize("rows", ["", "_fixed", "_xla"])
+OTHER_ROWS = [pytest.param(rows, marks=pytest.mark.slow) for rows in ("_fixed", "_xla")]
+
+
+@pytest.mark.parametrize("rows", ["", *OTHER_ROWS])
 @pytest.mark.parametrize("kind", KIND_ARGUMENTS)
 def test_answers_of_predict(tmp_path, kind, rows):
     folder = write_model(tmp_path / "model", kind)
@@ -241,6 +244,7 @@ def test_entities_equal_those_of_conlleval():
         ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.1), ("int8", 0.2)])
 @pytest.mark.parametrize("kind", KIND_ARGUMENTS)
 def test_narrow_weights_give_nearly_the_same(tmp_path, kind, precision, tolerance):

@@ -163,6 +163,7 @@ def asked(model, signature, inputs):
     return {name: value.numpy() for name, value in found.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", ["_fixed", "_xla"])
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_other_rows_give_the_same(folder, name, rows):
@@ -296,6 +297,7 @@ def test_an_attention_that_is_not_there(folder, name, number):
         asked(text_model(folder), "attention", inputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
 def test_narrow_weights_guess_nearly_the_same(folder, precision):
     policy = {"bfloat16": "mixed_bfloat16", "int8": "float32"}[precision]
