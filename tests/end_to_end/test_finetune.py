@@ -56,7 +56,16 @@ class Trained:
     metrics: dict[str, float]
 
 
-@pytest.fixture(scope="module", params=KINDS)
+# The default tests look at two kinds, the slow ones at all.
+OF_EACH = [
+    pytest.param(
+        kind, marks=[] if kind in ("classification", "span_qa") else pytest.mark.slow
+    )
+    for kind in KINDS
+]
+
+
+@pytest.fixture(scope="module", params=OF_EACH)
 def trained(request, pretrained, tmp_path_factory) -> Trained:
     folder = tmp_path_factory.mktemp(request.param)
     task = write_task(request.param, folder / "files")
