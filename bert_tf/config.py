@@ -50,6 +50,12 @@ class BertConfig:
     embedding_size: int | None = None
     # One block, called `num_hidden_layers` times (ALBERT).
     share_layers: bool = False
+    # Whether a token looks at itself and those before it alone (GPT).
+    causal: bool = False
+    # How far a token looks to either side; None: everywhere. Every so many layers,
+    # the first among them, it looks everywhere all the same (ModernBERT).
+    local_attention: int | None = None
+    global_attention_every: int = 3
     # Whether there is a dense layer over the first token; some published encoders
     # have lost theirs.
     pooler: bool = True
@@ -64,8 +70,14 @@ class BertConfig:
             "num_attention_heads",
             "intermediate_size",
             "max_position_embeddings",
+            "global_attention_every",
         ):
             self._expect(name, getattr(self, name) >= 1, "a positive number")
+        self._expect(
+            "local_attention",
+            self.local_attention is None or self.local_attention >= 1,
+            "a positive number, or None",
+        )
         self._expect("type_vocab_size", self.type_vocab_size >= 0, "0 or more")
         self._expect("position_offset", self.position_offset >= 0, "0 or more")
         self._expect(

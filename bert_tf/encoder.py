@@ -10,7 +10,7 @@ from bert_tf.layers.attention import SelfAttention
 from bert_tf.layers.embeddings import Embeddings
 from bert_tf.layers.encoder_block import EncoderBlock
 from bert_tf.layers.feed_forward import FeedForward
-from bert_tf.layers.gather import gather_tokens
+from bert_tf.layers.gather import gather_rows, gather_tokens
 from bert_tf.layers.norm import LayerNorm
 
 
@@ -27,14 +27,16 @@ class BertEncoder(keras.Model):
             `segment_ids` int32 (batch, sequence). Rows that hold several sequences
             each (`data_pipelines.row_packing`) have three more: `positions` and
             `sequence_ids` int32 (batch, sequence), and `first_tokens` int32
-            (sequences,), where in all rows laid end to end each of them begins.
+            (sequences,), where in all rows laid end to end each of them begins; of a
+            causal encoder with a pooler also `lengths` int32 (sequences,).
         training: whether dropout is on.
 
     Output:
         dict of `sequence_output` (batch, sequence, hidden), `pooled_output`
-        (batch or sequences, hidden): tanh of a dense layer over the first token (None
-        where the config has no pooler), and `hidden_states`, a list of the embeddings'
-        and each block's output, of which the last is the `sequence_output`.
+        (batch or sequences, hidden): tanh of a dense layer over the first token, in a
+        causal encoder over the last (None where the config has no pooler), and
+        `hidden_states`, a list of the embeddings' and each block's output, of which
+        the last is the `sequence_output`.
 
     Raises:
         ValueError: a row is longer than the positions.
@@ -128,25 +130,62 @@ class BertEncoder(keras.Model):
                 f"{self.config.max_sequence_length}, the positions of this model: "
                 "shorten the rows or use a model with more positions."
             )
-        attention_mask, positions = _mask_and_positions(inputs)
+        attention_masks, positions = self._masks_and_positions(inputs)
         x = self.embeddings(
             token_ids, inputs.get("segment_ids"), positions, training=training
         )
         hidden_states = [x]
         for index in range(self.config.num_hidden_layers):
             block = self.blocks[index % len(self.blocks)]
-            x = block(x, attention_mask, positions, training=training)
+            x = block(x, attention_masks[index], positions, training=training)
             hidden_states.append(x)
         if self.final_norm:
             x = hidden_states[-1] = self.final_norm(x)
-        first = x[:, 0]
-        if "first_tokens" in inputs:
-            first = gather_tokens(x, inputs["first_tokens"])
+        pooled = self.pooler(self._token_of_row(x, inputs)) if self.pooler else None
         return {
             "sequence_output": x,
-            "pooled_output": self.pooler(first) if self.pooler else None,
+            "pooled_output": pooled,
             "hidden_states": hidden_states,
         }
+
+    def _token_of_row(self, x: Any, inputs: dict[str, Any]) -> Any:
+        """The vector (batch or sequences, hidden) of the token that sees all others."""
+        if "first_tokens" in inputs:
+            tokens = inputs["first_tokens"]
+            if self.config.causal:
+                tokens = tokens + inputs["lengths"] - 1
+            return gather_tokens(x, tokens)
+        if not self.config.causal:
+            return x[:, 0]
+        lengths = ops.sum(ops.cast(inputs["padding_mask"], "int32"), axis=1)
+        return gather_rows(x, lengths[:, None] - 1)[:, 0]
+
+    def _masks_and_positions(self, inputs: dict[str, Any]) -> tuple[list[Any], Any]:
+        """Of each layer, where each token may look, and where each token is.
+
+        Returns:
+            bool (batch, 1 or query, key) for each layer, and int32 (batch or 1,
+            sequence).
+        """
+        config = self.config
+        positions = inputs.get("positions")
+        if positions is None:
+            length = ops.shape(inputs["token_ids"])[1]
+            positions = ops.arange(length, dtype="int32")[None, :]
+        everywhere = ops.cast(inputs["padding_mask"], "bool")[:, None, :]
+        if "sequence_ids" in inputs:
+            ids = inputs["sequence_ids"]
+            everywhere &= ids[:, :, None] == ids[:, None, :]
+        if config.causal or config.local_attention:
+            distance = positions[:, :, None] - positions[:, None, :]  # query - key
+        if config.causal:
+            everywhere &= distance >= 0
+        layers = range(config.num_hidden_layers)
+        if config.local_attention is None:
+            return [everywhere for _ in layers], positions
+        near = everywhere & (ops.abs(distance) <= config.local_attention)
+        every = config.global_attention_every
+        return [near if n % every else everywhere for n in layers], positions
 
     def attention_probabilities(self, inputs: dict[str, Any]) -> list[Any]:
         """How much each token looks at each other, in each block.
@@ -157,11 +196,11 @@ class BertEncoder(keras.Model):
         Returns:
             For each block, float (batch, heads, query, key).
         """
-        attention_mask, positions = _mask_and_positions(inputs)
+        attention_masks, positions = self._masks_and_positions(inputs)
         states = self(inputs, training=False)["hidden_states"]
         return [
             self.blocks[index % len(self.blocks)].attention_probabilities(
-                states[index], attention_mask, positions
+                states[index], attention_masks[index], positions
             )
             for index in range(self.config.num_hidden_layers)
         ]
@@ -178,16 +217,3 @@ class BertEncoder(keras.Model):
     def from_config(cls, config: dict[str, Any]) -> "BertEncoder":
         """The encoder that `get_config` described."""
         return cls(BertConfig.from_dict(config.pop("config")), **config)
-
-
-def _mask_and_positions(inputs: dict[str, Any]) -> tuple[Any, Any]:
-    """Where each token may look, bool (batch, 1 or query, key), and where it is."""
-    positions = inputs.get("positions")
-    if positions is None:
-        length = ops.shape(inputs["token_ids"])[1]
-        positions = ops.arange(length, dtype="int32")[None, :]
-    attention_mask = ops.cast(inputs["padding_mask"], "bool")[:, None, :]
-    if "sequence_ids" in inputs:
-        ids = inputs["sequence_ids"]
-        attention_mask &= ids[:, :, None] == ids[:, None, :]
-    return attention_mask, positions

@@ -57,6 +57,7 @@ class ExportOptions:
         "float32", "Of the weights: half as large in bfloat16, a quarter in int8."
     )
     top_k: int = cli.option(5, "How many guesses fill_mask gives for a mask.")
+    num_tokens: int = cli.option(32, "Pieces that generate adds at most.")
     embedding_layer: int = cli.option(
         -1, "The layer of embed and features: 0 the embeddings, -1 the last block."
     )
@@ -75,6 +76,7 @@ def export(
     pooling: Literal["mean", "cls", "pooled"] | None = None,
     precision: Precision = "float32",
     keep: int | None = None,
+    num_tokens: int = 32,
 ) -> str:
     """Writes `saved_models_dir/name/version`, whole or not at all.
 
@@ -83,7 +85,7 @@ def export(
         name: of the served model.
         version: a positive number that is not there yet; None: the next one.
         saved_models_dir: one folder a model below it, each a base path of TF Serving.
-        top_k, embedding_layer: of `TextModel`.
+        top_k, embedding_layer, num_tokens: of `TextModel`.
         pooling: of its sentence vector, whose length is then 1; None: as trained.
         precision: of the weights.
         keep: how many versions stay, this one included; None: all.
@@ -125,6 +127,7 @@ def export(
             embedding_layer=embedding_layer,
             sentence_vector=vector,
             precision=precision,
+            num_tokens=num_tokens,
         )
     functions = served.signatures()
     card = model_card.model_card(name, version, model_folder, functions, precision)

@@ -42,8 +42,10 @@ class PredictOptions(DataOptions):
     model_dir: str = cli.option(
         cli.REQUIRED, "The model folder, pre-trained or fine-tuned."
     )
-    signature: Literal["fill_mask", "embed"] = cli.option(
-        "fill_mask", "Of a pre-trained model: guesses for each [MASK], or vectors."
+    signature: Literal["fill_mask", "generate", "embed"] | None = cli.option(
+        None,
+        "Of a pre-trained model: guesses for each [MASK], what a causal model goes on "
+        "with, or vectors. Default: what its head is for.",
     )
     input_file: str | None = cli.option(
         None, "What to answer. Default: standard input, a text on each line."
@@ -57,6 +59,7 @@ class PredictOptions(DataOptions):
     )
     batch_size: int = cli.option(32, "How many examples are run at once.")
     top_k: int = cli.option(5, "How many guesses fill_mask gives for a mask.")
+    num_tokens: int = cli.option(32, "Pieces that generate adds at most.")
     embedding_layer: int = cli.option(
         -1, "The layer that embed reads: 0 the embeddings, -1 the last block."
     )
@@ -64,7 +67,7 @@ class PredictOptions(DataOptions):
 
 def predict(
     text_model: TextModel,
-    signature: str,
+    signature: str | None,
     texts: Iterable[bytes],
     batch_size: int = 32,
 ) -> Iterator[dict[str, Any]]:
@@ -72,7 +75,7 @@ def predict(
 
     Args:
         text_model: the model.
-        signature: "fill_mask" or "embed".
+        signature: "fill_mask", "generate" or "embed"; None: the model's first.
         texts: UTF-8 strings; read as they are needed.
         batch_size: how many are run at once.
 
@@ -83,10 +86,12 @@ def predict(
         ValueError: the model has no such signature.
     """
     signatures = text_model.signatures()
+    signature = signature or "serving_default"
     if signature not in signatures:
+        known = [n for n in ("fill_mask", "generate", "embed") if n in signatures]
         raise ValueError(
-            f"Received signature={signature}, but this model has no head for masked "
-            "tokens. Expected --signature=embed."
+            f"Received signature={signature}, for which this model has no head. "
+            f"Expected one of {known}."
         )
     function = signatures[signature]
     texts = iter(texts)
@@ -124,6 +129,9 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
         real = row["probabilities"][:, 0] > 0
         tokens = np.char.decode(row["tokens"][real].astype(bytes), "utf-8")
         row = {**row, "tokens": tokens, "probabilities": row["probabilities"][real]}
+    if "continuations" in row:
+        continuation = row["continuations"].decode("utf-8")
+        row = {**row, "continuations": continuation}
     return {name: np.asarray(value).tolist() for name, value in row.items()}
 
 
@@ -148,6 +156,7 @@ def _predict_texts(options: PredictOptions) -> None:
         top_k=options.top_k,
         embedding_layer=options.embedding_layer,
         sentence_vector=loaded.description.sentence_vector,
+        num_tokens=options.num_tokens,
     )
     with contextlib.ExitStack() as stack:
         lines = _open(stack, options.input_file, "rb", sys.stdin.buffer)

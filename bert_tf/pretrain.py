@@ -131,7 +131,11 @@ class PretrainOptions(DistributionOptions):
         "next_sentence: NSP of the paper. sentence_order: SOP of ALBERT. "
         "full_sentences: no sentence task, as RoBERTa.",
     )
-    masking_kind: masking.Kind = cli.option("token", "What is masked as a whole.")
+    masking_kind: masking.Kind = cli.option(
+        "token",
+        "What is masked as a whole. next_token: nothing; each token is predicted from "
+        "those before it, and the model is causal, as GPT.",
+    )
     mlm_rate: float = cli.option(0.15, "Share of the tokens to predict.")
     max_predictions: int | None = cli.option(
         None, "The most of a row of sequence_length. Default: mlm_rate of it."
@@ -209,6 +213,12 @@ class PretrainOptions(DistributionOptions):
                 f"Received mlm_rate={self.mlm_rate}, holdout_fraction="
                 f"{self.holdout_fraction}. Expected shares between 0 and 1."
             )
+        if self.masking_kind == "next_token" and self.sentences != "full_sentences":
+            raise ValueError(
+                f"Received masking_kind=next_token and sentences={self.sentences}. "
+                "Expected full_sentences: the first token, which a sentence task "
+                "reads, has nothing before it."
+            )
         if self.batch_size % self.accumulation_steps:
             raise ValueError(
                 f"Received batch_size={self.batch_size}, accumulation_steps="
@@ -234,7 +244,9 @@ class PretrainOptions(DistributionOptions):
         return None if self.sentences == "full_sentences" else self.sentences
 
     def predictions_of(self, sequence_length: int) -> int:
-        """The most masked tokens of a row."""
+        """The most tokens of a row that are predicted."""
+        if self.masking_kind == "next_token":
+            return sequence_length - 1
         if self.max_predictions is None:
             return math.ceil(self.mlm_rate * sequence_length)
         return round(self.max_predictions * sequence_length / self.sequence_length)
@@ -402,7 +414,17 @@ def _config(options: PretrainOptions, vocabulary: Vocabulary) -> BertConfig:
         config = configs.preset(options.preset, len(vocabulary))
     _check_length(options, config)
     model_dir.check_sizes(config, vocabulary)
-    return config
+    is_causal = options.masking_kind == "next_token"
+    if config.causal and not is_causal:
+        raise ValueError(
+            f"Received masking_kind={options.masking_kind} and a config with causal="
+            "true. Expected masking_kind=next_token: a causal model does not see what "
+            "comes after a mask."
+        )
+    if not is_causal:
+        return config
+    # No task reads a row as a whole.
+    return dataclasses.replace(config, causal=True, pooler=False)
 
 
 def _token_vectors(

@@ -180,7 +180,7 @@ class TextVectorizer:
             yield from zip(vectors, counts, strict=True)
 
     def _run_in_graph(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        inputs = {name: batch[name] for name in PACKED_INPUTS}
+        inputs = {name: batch[name] for name in (*PACKED_INPUTS, "lengths")}
         encoded = self.encoder(inputs, training=False)
         first_tokens = batch["first_tokens"]
         ones = tf.ones_like(first_tokens)

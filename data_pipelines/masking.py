@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from data_pipelines.vocabulary import Vocabulary
 
-Kind = Literal["token", "whole_word", "span"]
+Kind = Literal["token", "whole_word", "span", "next_token"]
 
 # Lengths of spans in words are geometric with this rate: 5 words on average (Joshi et
 # al., SpanBERT, 2020, section 3.1).
@@ -45,6 +45,10 @@ def mask_tokens(
       probability of 0.2. As long spans fit less often, those chosen are shorter than
       that on average.
 
+    With the kind `next_token` nothing is hidden, and no rate is used: every token but
+    the first of a row is to be predicted at the place before it (Radford et al. 2018,
+    section 3.1), by a model that does not look ahead.
+
     What: `[MASK]` at `mask_rate`, a token uniform over the vocabulary at
     `random_rate`, else the token itself; decided for each token, with `span` for each
     span. The two rates 0 hide nothing and predict what is visible.
@@ -80,6 +84,8 @@ def mask_tokens(
             "Expected rates between 0 and 1, the last two together as well, and at "
             "least one prediction."
         )
+    if kind == "next_token":
+        return _next_tokens(token_ids, padding_mask, vocabulary, max_predictions)
     unit_seed, order_seed, what_seed, random_seed = tf.unstack(
         tf.random.split(seed, 4, alg="philox")
     )
@@ -118,6 +124,28 @@ def mask_tokens(
             is_used, tf.gather(token_ids, positions, batch_dims=1), vocabulary.pad_id
         ),
         "mlm_weights": tf.cast(is_used, tf.float32),
+    }
+
+
+def _next_tokens(
+    token_ids: tf.Tensor,
+    padding_mask: tf.Tensor,
+    vocabulary: Vocabulary,
+    max_predictions: int,
+) -> dict[str, tf.Tensor]:
+    def laid_out(values: tf.Tensor) -> tf.Tensor:
+        """One for each prediction: cut off, or filled up with 0."""
+        values = values[:, :max_predictions]
+        missing = max_predictions - tf.shape(values)[1]
+        return tf.pad(values, [[0, 0], [0, missing]])
+
+    is_real = laid_out(padding_mask[:, 1:])
+    positions = tf.range(max_predictions)[tf.newaxis, :]
+    return {
+        "token_ids": token_ids,
+        "mlm_positions": tf.where(is_real, positions, 0),
+        "mlm_ids": tf.where(is_real, laid_out(token_ids[:, 1:]), vocabulary.pad_id),
+        "mlm_weights": tf.cast(is_real, tf.float32),
     }
 
 

@@ -119,7 +119,12 @@ def to_theirs(config: BertConfig, pad_id: int) -> dict[str, Any]:
         ValueError: none of their models computes this one; what differs is named.
     """
     values = config.to_dict()
-    same = {"norm_position": "post", "position_embeddings": "learned"}
+    same = {
+        "norm_position": "post",
+        "position_embeddings": "learned",
+        "causal": False,
+        "local_attention": None,
+    }
     others = {field: values[field] for field in same if values[field] != same[field]}
     if config.hidden_act not in _OUR_ACTIVATIONS:
         others["hidden_act"] = config.hidden_act

@@ -19,7 +19,7 @@ from bert_tf.serving.stored_weights import Precision, StoredWeights
 from bert_tf.tasks.pretraining import BertPretrainer
 from data_pipelines.packing import filled_rows
 from data_pipelines.vocabulary import MASK
-from data_pipelines.wordpiece import WordPieceTokenizer
+from data_pipelines.wordpiece import CONTINUATION, WordPieceTokenizer
 
 
 class TextModel(tf.Module):
@@ -37,6 +37,7 @@ class TextModel(tf.Module):
         sentence_vector: what `embed` gives as `sentence`; None: the mean, its length
             made 1.
         precision: of the weights.
+        num_tokens: how many pieces `generate` adds at most.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class TextModel(tf.Module):
         embedding_layer: int = -1,
         sentence_vector: SentenceVector | None = None,
         precision: Precision = "float32",
+        num_tokens: int = 32,
     ) -> None:
         super().__init__(name="text_model")
         config = model.encoder.config
@@ -58,11 +60,19 @@ class TextModel(tf.Module):
                 "the end."
             )
         self.has_mlm_head = model.mlm_head is not None
+        self.is_causal = config.causal
+        self.num_tokens = num_tokens
         vocabulary = tokenizer.vocabulary
         if not 1 <= top_k <= len(vocabulary):
             raise ValueError(
                 f"Received top_k={top_k}. Expected 1 to {len(vocabulary)}, the size of "
                 "the vocabulary."
+            )
+        if config.causal and not 1 <= num_tokens <= config.max_sequence_length - 2:
+            raise ValueError(
+                f"Received num_tokens={num_tokens}. Expected 1 to "
+                f"{config.max_sequence_length - 2}, so that there is room for a text "
+                "before them."
             )
         if sentence_vector is None:
             sentence_vector = SentenceVector("mean", True, config.max_sequence_length)
@@ -107,14 +117,16 @@ class TextModel(tf.Module):
     def questions(self) -> dict[str, Question]:
         """Ways to ask, the default first.
 
-        A model without a head for masked tokens has no `fill_mask`.
+        A model without a head has no `fill_mask`; that of a causal one is `generate`.
         """
         texts = strings("texts")
         pair = [strings("first"), strings("second")]
         places = [tf.TensorSpec([None], tf.int32, name=n) for n in ("layers", "heads")]
-        fill_mask = {"fill_mask": Question(self.fill_mask, [texts])}
+        of_head = {"fill_mask": Question(self.fill_mask, [texts])}
+        if self.is_causal:
+            of_head = {"generate": Question(self.generate, [texts], ("longest",))}
         return {
-            **(fill_mask if self.has_mlm_head else {}),
+            **(of_head if self.has_mlm_head else {}),
             "embed": Question(self.embed, [texts]),
             "similarity": Question(self.similarity, pair),
             "features": Question(self.features, [texts]),
@@ -161,6 +173,76 @@ class TextModel(tf.Module):
         return {
             "tokens": tf.where(real, tf.gather(self._pieces, tokens), ""),
             "probabilities": tf.where(real, best, 0.0),
+            "truncated": truncated,
+        }
+
+    def generate(self, texts: tf.Tensor, *, rows: Rows = "longest") -> Answers:
+        """Goes on with the texts, by the most probable piece each time.
+
+        Args:
+            texts: string (batch,). Of one that leaves no room for `num_tokens`, the
+                last pieces are read.
+            rows: see `Rows`.
+
+        Returns:
+            `continuations` string (batch,), up to the end of a sentence of training,
+            if there is one: in the words of the vocabulary, with spaces between them;
+            `probabilities` float32 (batch, num_tokens), of each piece, 0 after the
+            end; `truncated` bool (batch,).
+        """
+        ids, _, _ = self._cut(texts)
+        room = self.max_length - 1 - self.num_tokens
+        truncated = ids.row_lengths() > room
+        ids = ids[:, -room:]
+        opening = tf.fill([ids.nrows(), 1], self._cls)
+        ids = tf.concat([opening, ids], axis=1)
+        lengths = tf.cast(ids.row_lengths(), tf.int32)
+        longest = tf.reduce_max(tf.pad(lengths, [[0, 1]]))
+        width = row_length(longest + self.num_tokens, self.max_length, rows)
+        token_ids = filled_rows(ids, width, self._pad)
+        never = [self._pad, self._cls, self._mask]
+        is_piece = tf.constant([n not in never for n in range(self._pieces.shape[0])])
+
+        def add_one(
+            step: tf.Tensor, token_ids: tf.Tensor, shares: tf.Tensor
+        ) -> tuple[tf.Tensor, ...]:
+            known = lengths + step
+            inputs = {
+                "token_ids": token_ids,
+                "segment_ids": tf.zeros_like(token_ids),
+                "padding_mask": tf.sequence_mask(known, width),
+                "mlm_positions": (known - 1)[:, tf.newaxis],
+            }
+
+            def guess(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+                return self._logits(inputs)["mlm"][:, 0, : self._pieces.shape[0]]
+
+            logits = self._run(guess, inputs, rows, looks_up_only=False)
+            share = tf.nn.softmax(tf.where(is_piece, logits, logits.dtype.min))
+            best = tf.argmax(share, axis=-1, output_type=tf.int32)
+            is_place = tf.range(width) == known[:, tf.newaxis]
+            token_ids = tf.where(is_place, best[:, tf.newaxis], token_ids)
+            shares = shares.write(step, tf.reduce_max(share, axis=-1))
+            return step + 1, token_ids, shares
+
+        _, token_ids, shares = tf.while_loop(
+            lambda step, *_: step < self.num_tokens,
+            add_one,
+            (
+                0,
+                token_ids,
+                tf.TensorArray(tf.float32, self.num_tokens, element_shape=[None]),
+            ),
+        )
+        places = lengths[:, tf.newaxis] + tf.range(self.num_tokens)[tf.newaxis, :]
+        added = tf.gather(token_ids, places, batch_dims=1)
+        goes_on = tf.math.cumprod(tf.cast(added != self._sep, tf.int32), axis=1) > 0
+        pieces = tf.where(goes_on, tf.gather(self._pieces, added), "")
+        joined = tf.strings.reduce_join(pieces, axis=1, separator=" ")
+        joined = tf.strings.regex_replace(joined, f" {CONTINUATION}", "")
+        return {
+            "continuations": tf.strings.strip(joined),
+            "probabilities": tf.where(goes_on, tf.transpose(shares.stack()), 0.0),
             "truncated": truncated,
         }
 

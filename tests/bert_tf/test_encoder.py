@@ -28,6 +28,13 @@ VARIANTS = {
     "sinusoidal": {"position_embeddings": "sinusoidal"},
     "rotary": {"position_embeddings": "rotary"},
     "ALBERT": {"embedding_size": 6, "share_layers": True, "num_hidden_layers": 3},
+    "GPT": {"causal": True},
+    "local attention": {
+        "local_attention": 2,
+        "global_attention_every": 2,
+        "num_hidden_layers": 3,
+        "position_embeddings": "rotary",
+    },
     "RoBERTa": {"type_vocab_size": 0, "position_offset": 2, "layer_norm_eps": 1e-5},
 }
 
@@ -48,6 +55,34 @@ def test_equals_the_numpy_reference(name):
     difference = np.asarray(outputs["sequence_output"]) - sequence
     assert np.abs(difference[real]).max() < 1e-5
     assert np.abs(np.asarray(outputs["pooled_output"]) - pooled).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("changes", "reach"),
+    [({"causal": True}, (12, 0)), ({"local_attention": 2}, (2, 2))],
+)
+def test_what_is_out_of_sight_has_no_part(changes, reach):
+    """Another token changes the vectors of those that see it, and no others."""
+    # The second layer alone, if not all are global.
+    config = small_config(**changes, global_attention_every=2)
+    block = BertEncoder(config)
+    randomize(block)
+    block.blocks[0].attention.output_projection.kernel.assign(np.zeros((16, 16)))
+    token_ids = np.arange(5, 17)[None, :]
+    other = token_ids.copy()
+    other[0, 6] = 17
+    one, two = (
+        np.asarray(
+            block({"token_ids": ids, "padding_mask": np.ones([1, 12], bool)})[
+                "sequence_output"
+            ]
+        )
+        for ids in (token_ids, other)
+    )
+    moved = np.abs(one - two).max(axis=-1)[0] > 1e-6
+    after, before = reach
+    expected = [6 - before <= place <= 6 + after for place in range(12)]
+    assert moved.tolist() == expected
 
 
 def test_a_model_of_bert_tinys_size_equals_the_reference():

@@ -205,6 +205,27 @@ def test_spans_are_words_in_succession():
     assert (hidden[:, 1:] == hidden[:, :-1])[both].mean() > 0.9
 
 
+def test_next_tokens():
+    token_ids = np.array([[CLS, 6, 7, 8, SEP, PAD, PAD], [CLS, 9, SEP, 6, 8, 7, SEP]])
+    token_ids = token_ids.astype(np.int32)
+    masked = mask(token_ids, token_ids != PAD, kind="next_token", max_predictions=6)
+    np.testing.assert_array_equal(masked["token_ids"], token_ids)
+    expected = [[6, 7, 8, SEP, PAD, PAD], [9, SEP, 6, 8, 7, SEP]]
+    np.testing.assert_array_equal(masked["mlm_ids"], expected)
+    np.testing.assert_array_equal(
+        masked["mlm_positions"], [[0, 1, 2, 3, 0, 0], [0, 1, 2, 3, 4, 5]]
+    )
+    np.testing.assert_array_equal(
+        masked["mlm_weights"], [[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1]]
+    )
+    for most in (3, 9):
+        masked = mask(
+            token_ids, token_ids != PAD, kind="next_token", max_predictions=most
+        )
+        assert masked["mlm_ids"].shape == (2, most)
+        assert masked["mlm_weights"].sum() == min(most, 4) + min(most, 6)
+
+
 def test_same_seed_same_masks():
     token_ids, padding_mask = rows(20)
     for kind in ("token", "whole_word", "span"):

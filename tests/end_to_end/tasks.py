@@ -45,7 +45,7 @@ class Task:
     goal: float
 
 
-def write_model(folder: pathlib.Path) -> str:
+def write_model(folder: pathlib.Path, **changes) -> str:
     """A model folder as `pretrain` leaves it, with random weights."""
     keras.utils.set_random_seed(0)
     config = BertConfig(
@@ -60,6 +60,7 @@ def write_model(folder: pathlib.Path) -> str:
         initializer_range=0.2,
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
+        **changes,
     )
     description = model_dir.Description(
         "pretraining", lower_case=True, sentence_task="next_sentence"

@@ -2,7 +2,8 @@
 
 Devlin et al. 2018 (section 3 and appendix A) for the model, Vaswani et al. 2017
 (section 3) for attention, and for the variants: Xiong et al. 2020 (pre-LN), Su et al.
-2021 (rotary positions), Lan et al. 2019 (factorised embeddings), Shazeer 2020 (GEGLU).
+2021 (rotary positions), Lan et al. 2019 (factorised embeddings), Shazeer 2020 (GEGLU),
+Radford et al. 2018 (causal attention), Warner et al. 2024 (local attention).
 
 `weights` maps the names that a model folder gives to its weights onto arrays.
 """
@@ -26,19 +27,22 @@ def encode(
     x = _embeddings(weights, config, token_ids, segment_ids)
     pre = config["norm_position"] == "pre"
     for layer in range(config["num_hidden_layers"]):
+        may_look = _may_look(config, layer, padding_mask)
         block = "block_0" if config["share_layers"] else f"block_{layer}"
         for part in (_attention, _feed_forward):
             name = part.__name__[1:]
             norm = f"{block}/{name}_norm"
             if pre:
                 normed = _norm(weights, norm, x, config)
-                x = x + part(weights, f"{block}/{name}", normed, padding_mask, config)
+                x = x + part(weights, f"{block}/{name}", normed, may_look, config)
             else:
-                added = part(weights, f"{block}/{name}", x, padding_mask, config)
+                added = part(weights, f"{block}/{name}", x, may_look, config)
                 x = _norm(weights, norm, x + added, config)
     if pre:
         x = _norm(weights, "final_norm", x, config)
-    return x, np.tanh(_dense(weights, "pooler", x[:, 0]))
+    row = np.arange(len(x))
+    place = padding_mask.sum(1) - 1 if config["causal"] else 0 * row
+    return x, np.tanh(_dense(weights, "pooler", x[row, place]))
 
 
 def pretraining_logits(
@@ -87,7 +91,24 @@ def _embeddings(weights, config, token_ids, segment_ids):
     return x
 
 
-def _attention(weights, name, x, padding_mask, config):
+def _may_look(config, layer, padding_mask):
+    """Of each row, from which token (first) at which (second)."""
+    length = padding_mask.shape[1]
+    allowed = np.zeros([len(padding_mask), length, length], bool)
+    is_global = layer % config["global_attention_every"] == 0
+    for row, real in enumerate(padding_mask):
+        for query in range(length):
+            for key in range(length):
+                if config["causal"] and key > query:
+                    continue
+                far = config["local_attention"] or length
+                if not is_global and abs(query - key) > far:
+                    continue
+                allowed[row, query, key] = real[key]
+    return allowed
+
+
+def _attention(weights, name, x, may_look, config):
     batch, _, hidden = x.shape
     heads = config["num_attention_heads"]
     width = hidden // heads
@@ -104,9 +125,10 @@ def _attention(weights, name, x, padding_mask, config):
             if config["position_embeddings"] == "rotary":
                 q, k = _turned(q), _turned(k)
             scores = q @ k.T / math.sqrt(width)
-            scores[:, ~padding_mask[row]] = -np.inf
-            scores = np.exp(scores - scores.max(-1, keepdims=True))
-            out[row, :, columns] = scores / scores.sum(-1, keepdims=True) @ v
+            scores = np.exp(scores - scores.max(-1, keepdims=True)) * may_look[row]
+            # Of the padding, some tokens look at nothing.
+            total = np.maximum(scores.sum(-1, keepdims=True), 1e-300)
+            out[row, :, columns] = scores / total @ v
     return _dense(weights, f"{name}/output", out)
 
 
@@ -119,7 +141,7 @@ def _turned(x):
     return np.concatenate([turned.real, turned.imag], 1)
 
 
-def _feed_forward(weights, name, x, padding_mask, config):
+def _feed_forward(weights, name, x, may_look, config):
     x = _ACTIVATIONS[config["hidden_act"]](_dense(weights, f"{name}/expansion", x))
     return _dense(weights, f"{name}/contraction", x)
 
