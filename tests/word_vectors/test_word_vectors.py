@@ -1,0 +1,152 @@
+"""From text to word vectors, and what they are worth."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from word_vectors import quality
+from word_vectors.learn import LearnOptions, main
+from word_vectors.text import Words, words_of
+from word_vectors.word2vec import learn_word2vec
+
+models = pytest.importorskip(
+    "gensim", reason="the extra word_vectors is not installed"
+).models
+
+YOUNG = {"cats": "kittens", "dogs": "puppies", "cows": "calves", "birds": "chicks"}
+FOODS = ("fish", "meat", "grass", "seeds")
+
+
+def sentences(count=2000, seed=0):
+    """Who eats what, the young as the old, with words that say nothing."""
+    generator = np.random.default_rng(seed)
+    for _ in range(count):
+        kind = generator.integers(4)
+        animal = list(YOUNG.items())[kind][generator.integers(2)]
+        food = FOODS[kind]
+        rest = generator.choice(["now", "then", "here", "there", "often"], 2).tolist()
+        yield [animal, "eat", food, *rest]
+
+
+def learn(**changes):
+    arguments = {
+        "vector_size": 16,
+        "num_epochs": 5,
+        "sample": 0,
+        "num_threads": 1,
+        "seed": 1,
+    }
+    return learn_word2vec(list(sentences()), **(arguments | changes))
+
+
+def test_words_of_a_text():
+    assert words_of("It isn't 3 O’Clock: L'été, x2 — naïve_ness!") == [
+        *("it", "isn't", "o’clock", "l'été", "x"),
+        *("naïve", "ness"),
+    ]
+
+
+def test_words_of_files(tmp_path):
+    (tmp_path / "a.txt").write_text("The cat sat.\n\nA dog")
+    with gzip.open(tmp_path / "b.txt.gz", "wt") as file:
+        file.write("word " * 2500)
+    words = Words([str(tmp_path / "*")])
+    for _ in range(2):
+        found = list(words)
+        assert found[0] == ["the", "cat", "sat", "a", "dog"]
+        assert [len(part) for part in found[1:]] == [1000, 1000, 500]
+
+
+@pytest.mark.parametrize("method", ["skip_gram", "cbow"])
+@pytest.mark.parametrize("softmax", ["negative_sampling", "hierarchical"])
+def test_what_stands_in_the_same_places_is_alike(method, softmax):
+    vectors = learn(method=method, softmax=softmax)
+    for old, young in YOUNG.items():
+        likes = {other: vectors.similarity(old, other) for other in YOUNG.values()}
+        assert max(likes, key=likes.get) == young
+
+
+def test_sides_are_the_two_tables_and_their_mean():
+    found = {side: learn(side=side).vectors for side in ("input", "output", "mean")}
+    assert not np.allclose(found["input"], found["output"])
+    mean = (found["input"] + found["output"]) / 2
+    np.testing.assert_allclose(found["mean"], mean, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"vector_size": 0}, "'vector_size': 0"),
+        ({"min_count": 10**6}, "No word occurs 1000000 times"),
+        ({"softmax": "hierarchical", "side": "mean"}, "Expected input"),
+    ],
+)
+def test_errors(changes, message):
+    with pytest.raises(ValueError, match=message):
+        learn(**changes)
+
+
+def keyed(table):
+    vectors = models.KeyedVectors(2)
+    vectors.add_vectors(list(table), np.array(list(table.values()), np.float32))
+    return vectors
+
+
+def test_similarity_by_hand(tmp_path):
+    vectors = keyed({"a": (1, 0), "b": (1, 0.1), "c": (0, 1), "d": (-1, 0)})
+    pairs = tmp_path / "pairs"
+    # Cosines 0.995, 0.0995, 0 and -1: in this order, but for the first two.
+    pairs.write_text("A\tb\t5\nb\tc\t9\na\tc\t3\na\td\t1\na\tx\t8\n")
+    found = quality.similarity(vectors, str(pairs))
+    # 1 - 6 * (1 + 1) / (4 * 15)
+    assert found == quality.Similarity(pytest.approx(0.8), 4, 1)
+    pairs.write_text("a b 5\n")
+    with pytest.raises(ValueError, match="is no list of pairs"):
+        quality.similarity(vectors, str(pairs))
+    pairs.write_text("x\ty\t5\n")
+    with pytest.raises(ValueError, match="0 of 1 pairs"):
+        quality.similarity(vectors, str(pairs))
+    with pytest.raises(FileNotFoundError):
+        quality.similarity(vectors, str(tmp_path / "none"))
+
+
+def test_analogies_by_hand(tmp_path):
+    vectors = keyed(
+        {"man": (1, 0), "king": (1, 1), "woman": (-1, 0.01), "queen": (-1, 1)}
+        | {"apple": (0, -1)}
+    )
+    questions = tmp_path / "questions"
+    questions.write_text(
+        ": family\nMan King Woman Queen\nman king woman apple\nman king x queen\n"
+    )
+    found = quality.analogies(vectors, str(questions))
+    assert found == quality.Analogies(0.5, 2, 1)
+    questions.write_text(": family\nx y z w\n")
+    with pytest.raises(ValueError, match="None of 1 questions"):
+        quality.analogies(vectors, str(questions))
+
+
+@pytest.mark.parametrize("name", ["vectors.bin", "vectors.txt"])
+def test_program(tmp_path, capsys, name):
+    text = tmp_path / "text.txt"
+    text.write_text("\n".join(" ".join(words) for words in sentences()))
+    pairs = tmp_path / "pairs.txt"
+    pairs.write_text("cats\tfish\t9\ncats\tseeds\t1\ndogs\tmeat\t9\n")
+    options = LearnOptions(
+        input_files=(str(text),),
+        vectors_file=str(tmp_path / name),
+        vector_size=8,
+        num_threads=1,
+        pairs_files=(str(pairs),),
+    )
+    main(options)
+    printed = capsys.readouterr().out
+    assert f"{name}: vectors of 8 numbers for 18 words." in printed
+    assert "pairs.txt: Spearman" in printed and "on 3 pairs" in printed
+    vectors = models.KeyedVectors.load_word2vec_format(
+        str(tmp_path / name), binary=name.endswith(".bin")
+    )
+    assert set(YOUNG) < set(vectors.key_to_index)
+    with pytest.raises(FileExistsError, match="already"):
+        main(options)

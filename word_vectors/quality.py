@@ -1,0 +1,141 @@
+"""How good word vectors are: similarity as people see it, and analogies."""
+
+import dataclasses
+import os
+import posixpath
+import tempfile
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import tensorflow as tf
+
+if TYPE_CHECKING:
+    from gensim.models import KeyedVectors
+
+
+@dataclasses.dataclass(frozen=True)
+class Similarity:
+    """The rank correlation with what people say.
+
+    Attributes:
+        spearman: of the pairs whose words both have a vector.
+        pairs: how many these are.
+        unknown: how many others there are.
+    """
+
+    spearman: float
+    pairs: int
+    unknown: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Analogies:
+    """`a : b = c : ?`, where `?` is nearest to b - a + c and none of the three.
+
+    Attributes:
+        accuracy: of the questions whose words all have a vector.
+        questions: how many these are.
+        unknown: how many others there are.
+    """
+
+    accuracy: float
+    questions: int
+    unknown: int
+
+
+def similarity(vectors: "KeyedVectors", pairs_file: str) -> Similarity:
+    """Cosines beside the scores of people.
+
+    Args:
+        vectors: keyed by lower-cased word.
+        pairs_file: word, word and score in each line, with tabs between them
+            (SimLex-999, WordSim-353).
+
+    Raises:
+        ValueError: the file has another format, or not a pair that is known.
+        FileNotFoundError: there is none.
+    """
+    with tf.io.gfile.GFile(_existing(pairs_file)) as file:
+        rows = [line.split("\t") for line in file.read().splitlines() if line.strip()]
+    try:
+        pairs = [(a.lower(), b.lower(), float(score)) for a, b, score in rows]
+    except ValueError:
+        raise ValueError(
+            f"{pairs_file} is no list of pairs. Expected word, word and score in each "
+            "line, with tabs between them."
+        ) from None
+    known = [(a, b, score) for a, b, score in pairs if a in vectors and b in vectors]
+    if len(known) < 2:
+        raise ValueError(
+            f"{len(known)} of {len(pairs)} pairs in {pairs_file} have vectors. "
+            "Expected two at least: learn from more text."
+        )
+    # Late: SciPy takes a while.
+    from scipy.stats import spearmanr
+
+    cosines = [float(vectors.similarity(a, b)) for a, b, _ in known]
+    spearman = spearmanr(cosines, [score for _, _, score in known]).statistic
+    return Similarity(float(spearman), len(known), len(pairs) - len(known))
+
+
+def analogies(
+    vectors: "KeyedVectors", questions_file: str, num_words: int = 30_000
+) -> Analogies:
+    """How many analogies are right.
+
+    Args:
+        vectors: keyed by lower-cased word, the most frequent first.
+        questions_file: four words in each line, and lines that begin with `:`.
+        num_words: the most frequent words, among which answers are looked for.
+
+    Raises:
+        ValueError: the file has another format, or no question is known.
+        FileNotFoundError: there is none.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        # The path may be remote; gensim wants a local one.
+        local = os.path.join(folder, posixpath.basename(questions_file))
+        tf.io.gfile.copy(_existing(questions_file), local)
+        _, sections = vectors.evaluate_word_analogies(
+            local, restrict_vocab=num_words, case_insensitive=True
+        )
+        with open(local, encoding="utf-8") as file:
+            total = sum(1 for line in file if line.strip() and line[0] != ":")
+    whole = sections[-1]
+    right, asked = (
+        len(whole["correct"]),
+        len(whole["correct"]) + len(whole["incorrect"]),
+    )
+    if not asked:
+        raise ValueError(
+            f"None of {total} questions in {questions_file} has vectors for all of its "
+            "words. Expected lines of four words, and more text to learn from."
+        )
+    return Analogies(right / asked, asked, total - asked)
+
+
+def lines(
+    vectors: "KeyedVectors", pairs_files: Sequence[str], questions_file: str | None
+) -> list[str]:
+    """A line for each file, for the user."""
+    told = []
+    for path in pairs_files:
+        found = similarity(vectors, path)
+        told.append(
+            f"{posixpath.basename(path)}: Spearman {found.spearman:.3f} on "
+            f"{found.pairs:,} pairs; {found.unknown:,} have a word without vector."
+        )
+    if questions_file is not None:
+        right = analogies(vectors, questions_file)
+        told.append(
+            f"{posixpath.basename(questions_file)}: {right.accuracy:.1%} of "
+            f"{right.questions:,} analogies; {right.unknown:,} have a word without "
+            "vector."
+        )
+    return told
+
+
+def _existing(path: str) -> str:
+    if not tf.io.gfile.exists(path):
+        raise FileNotFoundError(f"There is no file {path!r}.")
+    return path
