@@ -81,11 +81,15 @@ def _copy(folder: str, target: str) -> None:
         for name in names
     ]
     for name in sorted(files, key=lambda name: name == GRAPH):
+        # TensorFlow's ram:// takes assets.extra for a file .extra in assets.
+        if not tf.io.gfile.exists(posixpath.join(folder, name)):
+            continue
         path = posixpath.join(target, name)
         tf.io.gfile.makedirs(posixpath.dirname(path))
         tf.io.gfile.copy(posixpath.join(folder, name), path)
 
 
 def _remove(folder: str) -> None:
-    if tf.io.gfile.exists(folder):
+    # What a listing names need not be there, see `_copy`.
+    with contextlib.suppress(tf.errors.NotFoundError):
         tf.io.gfile.rmtree(folder)

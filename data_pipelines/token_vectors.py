@@ -35,16 +35,7 @@ def read_token_vectors(
         ValueError: it is of another format, or has no piece of the vocabulary.
         ModuleNotFoundError: gensim, which reads it, is not installed.
     """
-    if not tf.io.gfile.exists(path):
-        raise FileNotFoundError(
-            f"No token vectors at {path!r}. Expected a file in word2vec's format: make "
-            "it with data_pipelines.learn_token_vectors."
-        )
-    with tempfile.TemporaryDirectory() as folder:
-        # The path may be remote; gensim wants a local one.
-        local = os.path.join(folder, posixpath.basename(path))
-        tf.io.gfile.copy(path, local)
-        keyed = _load(local, path)
+    keyed = load_vectors(path)
     vectors = np.zeros((len(vocabulary), keyed.vector_size), np.float32)
     is_found = np.array([token in keyed for token in vocabulary.tokens])
     if not is_found.any():
@@ -55,6 +46,24 @@ def read_token_vectors(
         )
     vectors[is_found] = keyed[[t for t in vocabulary.tokens if t in keyed]]
     return vectors, is_found
+
+
+def load_vectors(path: str) -> "KeyedVectors":
+    """gensim's vectors of a file, local or remote, in word2vec's format.
+
+    Raises:
+        FileNotFoundError, ValueError, ModuleNotFoundError: as `read_token_vectors`.
+    """
+    if not tf.io.gfile.exists(path):
+        raise FileNotFoundError(
+            f"No vectors at {path!r}. Expected a file in word2vec's format: make it "
+            "with data_pipelines.learn_token_vectors or word_vectors.learn."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        # The path may be remote; gensim wants a local one.
+        local = os.path.join(folder, posixpath.basename(path))
+        tf.io.gfile.copy(path, local)
+        return _load(local, path)
 
 
 def _load(local: str, path: str) -> "KeyedVectors":

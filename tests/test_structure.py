@@ -23,6 +23,7 @@ VERBS = {
     "demo",
     "model_size",
     "serve",
+    "neighbors",
     "convert",
 }
 

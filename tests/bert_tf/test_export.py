@@ -27,9 +27,10 @@ from tests.bert_tf.serving.fine_tuned_models import (
     write_model,
 )
 
-# The default tests look at one kind, the slow ones at all.
+# The default tests look at one kind, the slow ones at two, the long ones at all.
+MARKS = {"regression": [], "token_tagging": [pytest.mark.slow]}
 KINDS = [
-    pytest.param(kind, marks=[pytest.mark.slow] if kind != "regression" else [])
+    pytest.param(kind, marks=MARKS.get(kind, [pytest.mark.slow, pytest.mark.long]))
     for kind in ("pretraining", *KIND_ARGUMENTS)
 ]
 TEXTS = ("The [MASK] sat.", "", "the cat [SEP] sat", "the" + " cat" * 40)
@@ -96,6 +97,7 @@ print(json.dumps([answers, ours], default=lambda b: b.decode()))
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pretraining", "span_qa"])
 def test_it_answers_without_this_project(exported, kind, tmp_path):
@@ -214,6 +216,7 @@ def test_every_op_is_one_of_tf_serving(exported, core_ops, kind):
     assert len(used & core_ops) > 50
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_only_signatures_of_xla_need_xla(exported):
     """TF Serving on a CPU answers XLA with an error unless it is told to compile."""
@@ -299,6 +302,7 @@ def test_warmup_requests_are_answered(exported, kind):
     assert asked == expected - {"classify", "regress"}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_methods_of_tf_serving(exported):
     """What its Classify and Regress APIs ask for, model_servers and servables."""
@@ -318,6 +322,7 @@ def test_methods_of_tf_serving(exported):
     assert {s.method_name for s in others.values()} == {"tensorflow/serving/predict"}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["classification", "regression"])
 def test_serialized_examples(exported, kind):
@@ -447,6 +452,7 @@ def test_an_encoder_alone(tmp_path, capsys):
         export.export(folder, "x", saved_models_dir=saved, pooling="pooled")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
 def test_narrow_weights_are_smaller(tmp_path, precision):

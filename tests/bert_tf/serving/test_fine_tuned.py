@@ -45,7 +45,10 @@ def text(values):
     return [value.decode() for value in values]
 
 
-OTHER_ROWS = [pytest.param(rows, marks=pytest.mark.slow) for rows in ("_fixed", "_xla")]
+OTHER_ROWS = [
+    pytest.param(rows, marks=[pytest.mark.slow, pytest.mark.long])
+    for rows in ("_fixed", "_xla")
+]
 
 
 @pytest.mark.parametrize("rows", ["", *OTHER_ROWS])

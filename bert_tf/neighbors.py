@@ -1,0 +1,243 @@
+"""What is near to a word: among words, or among its own occurrences in sentences.
+
+    python -m bert_tf.neighbors --word=play --vectors_file=words.bin
+    python -m bert_tf.neighbors --word=play --model_dir=models/mine \\
+        --input_files='books/*.txt.gz' --output_dir=play
+
+A static vector is one for all senses of a word; a vector in context is near to those
+of the same sense (Peters et al. 2018, table 4). `--output_dir` gets a picture, and the
+files that TensorBoard's projector loads.
+"""
+
+import dataclasses
+import itertools
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf import model_dir
+from bert_tf.text_vectors import TextVectorizer, TextVectors, layers_of
+from data_pipelines import cli, corpus
+from data_pipelines.datasets.examples import TextExample
+from data_pipelines.pretraining import batches_of_text
+from data_pipelines.sentences import split_sentences
+from data_pipelines.tasks.whole_texts import WholeTextEncoding
+from data_pipelines.token_vectors import load_vectors
+
+PICTURE = "projection.png"
+VECTORS, LABELS = "vectors.tsv", "labels.tsv"
+# Characters of a sentence that are shown on either side of the word.
+_SHOWN = 45
+_LABELLED = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class NeighborsOptions:
+    """What the program can be told."""
+
+    word: str = cli.option(cli.REQUIRED, "The word.")
+    vectors_file: str | None = cli.option(
+        None, "Vectors of words in word2vec's format, as word_vectors.learn writes."
+    )
+    model_dir: str | None = cli.option(None, "Instead: a model folder,")
+    input_files: tuple[str, ...] | None = cli.option(
+        None, "and text, in whose sentences the word is looked for."
+    )
+    features: str = cli.option(
+        "last", "The layer: embeddings, second_to_last, last, or its number."
+    )
+    max_sentences: int = cli.option(500, "Of those that have the word, the first.")
+    num_sentences: int = cli.option(5, "Sentences whose neighbours are shown.")
+    num_neighbors: int = cli.option(5, "How many are shown of each.")
+    output_dir: str | None = cli.option(
+        None, "A new folder for a picture and TensorBoard's projector files."
+    )
+
+    def __post_init__(self) -> None:
+        in_context = self.model_dir is not None and self.input_files is not None
+        if (self.vectors_file is not None) == in_context:
+            raise ValueError(
+                f"Received vectors_file={self.vectors_file}, model_dir="
+                f"{self.model_dir} and input_files={self.input_files}. Expected either "
+                "vectors_file, or both of the others."
+            )
+        for name in ("max_sentences", "num_sentences", "num_neighbors"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"Received {name}={getattr(self, name)}. Expected 1 or more."
+                )
+
+
+@dataclasses.dataclass(frozen=True)
+class Points:
+    """Things with vectors.
+
+    Attributes:
+        labels: what each is called.
+        vectors: float32 (things, width), of length 1.
+    """
+
+    labels: list[str]
+    vectors: np.ndarray
+
+    def nearest(self, index: int, count: int) -> list[tuple[str, float]]:
+        """The nearest others by the cosine, nearest first."""
+        cosines = self.vectors @ self.vectors[index]
+        order = [other for other in np.argsort(-cosines) if other != index]
+        return [(self.labels[i], float(cosines[i])) for i in order[:count]]
+
+
+def words_around(path: str, word: str, count: int) -> Points:
+    """A word, first, and those whose vectors are nearest to its own.
+
+    Raises:
+        ValueError: the file does not have the word.
+        FileNotFoundError: there is no file.
+    """
+    vectors = load_vectors(path)
+    if word not in vectors:
+        raise ValueError(
+            f"{path} has no vector for {word!r}. Expected one of its "
+            f"{len(vectors):,} words, such as {vectors.index_to_key[:3]}."
+        )
+    near = [other for other, _ in vectors.most_similar(word, topn=count)]
+    names = [word, *near]
+    return Points(names, _of_length_one(np.stack([vectors[name] for name in names])))
+
+
+def sentences_with(word: str, sources: Iterable[str]) -> Iterator[str]:
+    """Sentences of text that have a word, capitals aside, each once."""
+    pattern = _pattern(word)
+    seen = set()
+    for source in sources:
+        for batch in batches_of_text(corpus.read_documents(source, "file")):
+            texts = [text for text, _, _ in batch]
+            for encoded in split_sentences(tf.constant(texts)).values.numpy():
+                sentence = " ".join(encoded.decode("utf-8", "replace").split())
+                if sentence not in seen and pattern.search(sentence):
+                    seen.add(sentence)
+                    yield sentence
+
+
+def occurrences(word: str, texts: Iterable[TextVectors]) -> Points:
+    """The first occurrence of a word in each text: the mean over its pieces."""
+    labels, rows = [], []
+    for text in texts:
+        sentence = text.example.first
+        found = _pattern(word).search(sentence)
+        if found is None or text.tokens is None:
+            continue
+        first = len(sentence[: found.start()].encode())
+        last = len(sentence[: found.end()].encode())
+        inside = (text.tokens.starts >= first) & (text.tokens.ends <= last)
+        # What was cut off at the end has no vector.
+        if not (inside & (text.tokens.starts >= 0)).any():
+            continue
+        rows.append(text.vectors[inside].mean(axis=0))
+        before = sentence[max(0, found.start() - _SHOWN) : found.start()]
+        after = sentence[found.end() : found.end() + _SHOWN]
+        labels.append(f"{before}[{found[0]}]{after}")
+    if len(labels) < 2:
+        raise ValueError(
+            f"{len(labels)} sentences have the word {word!r}. Expected two at least: "
+            "choose a more frequent word, or more text."
+        )
+    return Points(labels, _of_length_one(np.stack(rows)))
+
+
+def neighbors(options: NeighborsOptions) -> None:
+    """Prints the neighbours, and draws them.
+
+    Raises:
+        ValueError: there is no such word, or the folder exists already.
+        FileNotFoundError: there is no such file or folder.
+    """
+    folder = options.output_dir
+    if folder is not None and tf.io.gfile.exists(folder):
+        raise ValueError(
+            f"{folder} exists already. Expected a new folder: choose another name."
+        )
+    if options.vectors_file is not None:
+        count = max(options.num_neighbors, 50 if folder else 0)
+        points = words_around(options.vectors_file, options.word.lower(), count)
+        shown = [0]
+    else:
+        points = _in_context(options)
+        shown = np.linspace(
+            0, len(points.labels) - 1, options.num_sentences, dtype=int
+        ).tolist()
+    for index in dict.fromkeys(shown):
+        print(points.labels[index])
+        for label, cosine in points.nearest(index, options.num_neighbors):
+            print(f"    {cosine:.3f}  {label}")
+    if folder is not None:
+        write_projection(folder, points)
+        print(f"Wrote {folder}/{PICTURE}, {VECTORS} and {LABELS}.")
+
+
+def _in_context(options: NeighborsOptions) -> Points:
+    loaded = model_dir.load(str(options.model_dir))
+    config = loaded.model.encoder.config
+    sources = corpus.expand_sources(options.input_files or ())
+    found = itertools.islice(
+        sentences_with(options.word, sources), options.max_sentences
+    )
+    vectorizer = TextVectorizer(
+        loaded.model.encoder,
+        WholeTextEncoding(
+            loaded.tokenizer, config.max_sequence_length, in_windows=False
+        ),
+        "tokens",
+        layers_of(options.features, config.num_hidden_layers),
+    )
+    examples = (TextExample("", sentence, None, None) for sentence in found)
+    return occurrences(options.word, vectorizer.vectorize(examples))
+
+
+def write_projection(folder: str, points: Points) -> None:
+    """A picture of the first two principal components, and the projector's files.
+
+    Args:
+        folder: made if it is missing.
+        points: what is drawn.
+    """
+    # Late: it takes a while, and only this needs it.
+    import matplotlib
+    from sklearn.decomposition import PCA
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    tf.io.gfile.makedirs(folder)
+    rows = ("\t".join(f"{value:.6g}" for value in row) for row in points.vectors)
+    labels = (" ".join(label.split()) for label in points.labels)
+    for name, lines in ((VECTORS, rows), (LABELS, labels)):
+        with tf.io.gfile.GFile(os.path.join(folder, name), "w") as file:
+            file.write("".join(f"{line}\n" for line in lines))
+    places = PCA(2).fit_transform(points.vectors)
+    figure, axes = pyplot.subplots(figsize=(11, 8), layout="constrained")
+    axes.scatter(places[:, 0], places[:, 1], s=12, color="#2463a8")
+    for label, place in list(zip(points.labels, places, strict=True))[:_LABELLED]:
+        axes.annotate(label, place, fontsize=6, alpha=0.8)
+    axes.set(xlabel="first principal component", ylabel="second")
+    with tempfile.TemporaryDirectory() as local:
+        path = os.path.join(local, PICTURE)
+        figure.savefig(path, dpi=150)
+        tf.io.gfile.copy(path, os.path.join(folder, PICTURE))
+    pyplot.close(figure)
+
+
+def _pattern(word: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
+
+
+def _of_length_one(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+if __name__ == "__main__":
+    cli.run(NeighborsOptions, neighbors, __doc__)
