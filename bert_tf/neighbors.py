@@ -32,7 +32,9 @@ PICTURE = "projection.png"
 VECTORS, LABELS = "vectors.tsv", "labels.tsv"
 # Characters of a sentence that are shown on either side of the word.
 _SHOWN = 45
-_LABELLED = 60
+# Things whose labels are drawn, and the characters of each around the word.
+_LABELLED = 24
+_DRAWN = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -221,8 +223,14 @@ def write_projection(folder: str, points: Points) -> None:
     places = PCA(2).fit_transform(points.vectors)
     figure, axes = pyplot.subplots(figsize=(11, 8), layout="constrained")
     axes.scatter(places[:, 0], places[:, 1], s=12, color="#2463a8")
-    for label, place in list(zip(points.labels, places, strict=True))[:_LABELLED]:
-        axes.annotate(label, place, fontsize=6, alpha=0.8)
+    count = len(points.labels)
+    for index in np.linspace(0, count - 1, min(count, _LABELLED), dtype=int):
+        label = points.labels[index]
+        middle = max(label.find("["), 0)
+        short = label[max(0, middle - _DRAWN) : middle + _DRAWN]
+        axes.annotate(
+            short, places[index], (3, 3), textcoords="offset points", fontsize=7
+        )
     axes.set(xlabel="first principal component", ylabel="second")
     with tempfile.TemporaryDirectory() as local:
         path = os.path.join(local, PICTURE)
