@@ -198,8 +198,11 @@ def test_there_and_back(tmp_path, name, changes):
     assert not report["missing_keys"] and not report["mismatched_keys"]
     assert not report["unexpected_keys"]
     weights = opened.state_dict()
+    # Where the tables are not tied, decoder.bias is added and this one never is.
+    unused = () if theirs.config.tie_word_embeddings else ("cls.predictions.bias",)
     for weight, value in theirs.state_dict().items():
-        np.testing.assert_array_equal(weights[weight], value, err_msg=weight)
+        if weight not in unused:
+            np.testing.assert_array_equal(weights[weight], value, err_msg=weight)
     # Not every bit: a product may differ in the last one with the place in memory.
     again = their_outputs(opened.eval())
     for output, value in their_outputs(theirs).items():
