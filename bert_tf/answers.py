@@ -14,6 +14,8 @@ import tensorflow as tf
 from bert_tf.tasks.span_qa import SpanAnswer, read_span_answers, span_answers
 from data_pipelines.features import Features
 
+# Spans of an answer to a question that are shown.
+NUM_SHOWN = 5
 # Of examples, by name.
 Tensors = dict[str, tf.Tensor | tf.RaggedTensor]
 

@@ -25,7 +25,7 @@ from bert_tf.saved_model_versions import (
 from bert_tf.sentence_vector import SentenceVector
 from bert_tf.serving import model_card
 from bert_tf.serving.fine_tuned import FineTunedModel
-from bert_tf.serving.kit import write_kit
+from bert_tf.serving.kit import read_models, write_kit
 from bert_tf.serving.pretrained import TextModel
 from bert_tf.serving.stored_weights import POLICIES, Precision
 from bert_tf.serving.warmup import write_warmup
@@ -103,6 +103,8 @@ def export(
         raise ValueError(f"Received keep={keep}. Expected 1 or more.")
     base = posixpath.join(saved_models_dir, name)
     version = new_version(base, version)
+    # A list that cannot be read is told before there is a new version.
+    read_models(saved_models_dir)
     loaded = model_dir.load(model_folder, dtype=POLICIES[precision])
     description = loaded.description
     served: FineTunedModel | TextModel

@@ -50,7 +50,6 @@ from data_pipelines.datasets.sources import Dataset
 RUNS = "runs"
 RESULT = "result.json"
 REPORT = "report.html"
-DEV_METRICS = "dev_metrics.json"
 
 # Appendix A.3 of the paper.
 _PAPER_GRID = {
@@ -172,7 +171,7 @@ def _finetune(
         pairs=any(getattr(e, "second", None) is not None for e in train),
     )
     if claim_for_all(strategy, options.output_dir, options, _FREE_OPTIONS):
-        path = posixpath.join(options.output_dir, DEV_METRICS)
+        path = posixpath.join(options.output_dir, model_dir.DEV_METRICS)
         with tf.io.gfile.GFile(path) as file:
             return json.load(file)
     encoding = model_dir.make_encoding(description, vocabulary)
@@ -294,7 +293,7 @@ def _finish(
     write = model_dir.write_file
     write(posixpath.join(options.output_dir, REPORT), page.encode())
     text = json.dumps(metrics, indent=2) + "\n"
-    write(posixpath.join(options.output_dir, DEV_METRICS), text.encode())
+    write(posixpath.join(options.output_dir, model_dir.DEV_METRICS), text.encode())
     # The weights come last: with them the folder is a finished model.
     model_dir.save(
         options.output_dir,

@@ -36,6 +36,8 @@ CONFIG = "bert_config.json"
 VOCABULARY = "vocab.txt"
 DESCRIPTION = "model.json"
 OPTIONS = "options.json"
+# Of a fine-tuned model, beside it.
+DEV_METRICS = "dev_metrics.json"
 WEIGHTS = "model.safetensors"
 
 _FORMAT = 1

@@ -6,10 +6,10 @@
         --output_file=out.csv
 
 Input is a text on each line (two texts, or question and context, with a tab between
-them; for tagging, a sentence with spaces between its words), or a table (CSV, TSV, JSON
-lines) whose columns are kept, a CoNLL file, or questions in SQuAD's JSON. With
-`--dataset` the examples are those of the catalogue; `--submission_dir` then writes the
-file that the GLUE leaderboard takes.
+them), or a table (CSV, TSV, JSON lines) whose columns are kept, a CoNLL file, or
+questions in SQuAD's JSON. A tagger takes running text, or words with spaces between
+them. With `--dataset` the examples are those of the catalogue; `--submission_dir` then
+writes the file that the GLUE leaderboard takes.
 """
 
 import contextlib
@@ -159,9 +159,15 @@ def _predict_texts(options: PredictOptions) -> None:
         num_tokens=options.num_tokens,
     )
     with contextlib.ExitStack() as stack:
-        lines = _open(stack, options.input_file, "rb", sys.stdin.buffer)
+        lines = iter(_open(stack, options.input_file, "rb", sys.stdin.buffer))
+        first = next(lines, None)
+        if first is None:
+            raise ValueError(
+                f"{options.input_file or 'Standard input'} is empty. Expected a text "
+                "on each line."
+            )
         output = _open(stack, options.output_file, "wb", sys.stdout.buffer)
-        texts = (line.rstrip(b"\r\n") for line in lines)
+        texts = (line.rstrip(b"\r\n") for line in itertools.chain([first], lines))
         for answer in predict(text_model, options.signature, texts, options.batch_size):
             output.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
 

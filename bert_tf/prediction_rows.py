@@ -11,6 +11,7 @@ from typing import Any, TextIO
 import tensorflow as tf
 
 from bert_tf.answers import (
+    NUM_SHOWN,
     Answer,
     ChoiceAnswer,
     ClassAnswer,
@@ -20,8 +21,6 @@ from bert_tf.answers import (
 from bert_tf.metrics.entities import entities
 from bert_tf.model_dir import Description
 
-# Guesses that a row of a question shows.
-_NUM_BEST = 5
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 ENDINGS = (*_DELIMITERS, ".jsonl")
 
@@ -78,7 +77,7 @@ def answer_columns(
         "no_answer_score": answer.no_answer_score,
         "best": [
             {"text": guess.text, "probability": guess.probability}
-            for guess in answer.best[:_NUM_BEST]
+            for guess in answer.best[:NUM_SHOWN]
         ],
     }
 

@@ -96,10 +96,9 @@ def main(options: ServeOptions, load: Callable[[str], Any] | None = None) -> int
         options: of the server.
         load: makes a model of the path of a version; None: that is a SavedModel.
     """
-    print(
+    _say(
         "bert_tf.serve is for development: in production run TF Serving, for which "
-        "bert_tf.export writes the files.",
-        flush=True,
+        "bert_tf.export writes the files."
     )
     # Late: TensorFlow takes seconds, and the servers are an extra.
     import tensorflow as tf
@@ -120,19 +119,9 @@ def main(options: ServeOptions, load: Callable[[str], Any] | None = None) -> int
             "install 'bert-tf[serve]'."
         ) from None
 
-    base_paths = options.base_paths()
-    for name, path in base_paths.items():
-        if not tf.io.gfile.isdir(path):
-            raise FileNotFoundError(
-                f"There is no folder {path} for the model {name}. Expected one with a "
-                "folder for each version: run bert_tf.export."
-            )
-
-    def say(line: str) -> None:
-        print(line, flush=True)
-
+    base_paths = _existing(options.base_paths(), tf.io.gfile.isdir)
     monitoring = Monitoring()
-    models = ServedModels(base_paths, say, load or LoadedSavedModel)
+    models = ServedModels(base_paths, _say, load or LoadedSavedModel)
     batcher = Batcher(
         options.max_batch_size if options.enable_batching else 0,
         options.batch_timeout_micros / 1e6,
@@ -145,66 +134,71 @@ def main(options: ServeOptions, load: Callable[[str], Any] | None = None) -> int
         "Requests that wait for a batch.",
         lambda: batcher.num_queued,
     )
-    inference = Inference(
-        models,
-        batcher,
-        Limits(
-            options.max_batch_size,
-            options.max_request_bytes,
-            options.request_timeout_seconds,
-        ),
-        monitoring,
+    limits = Limits(
+        options.max_batch_size,
+        options.max_request_bytes,
+        options.request_timeout_seconds,
     )
+    inference = Inference(models, batcher, limits, monitoring)
     # The ports first: a taken one is said before models are loaded.
-    rpc = grpc_server(
-        inference,
-        f"{options.host}:{options.port}",
-        options.max_queued_requests + options.max_batch_size,
-    )
-    config = uvicorn.Config(
-        application(inference),
-        host=options.host,
-        port=options.rest_api_port,
-        log_level="warning",
-        access_log=False,
-        limit_concurrency=options.max_connections,
-        timeout_keep_alive=int(options.request_timeout_seconds) or 1,
-        timeout_graceful_shutdown=int(options.request_timeout_seconds) or 1,
-        ws="none",
-        lifespan="off",
-    )
+    most = options.max_queued_requests + options.max_batch_size
+    rpc, port = grpc_server(inference, f"{options.host}:{options.port}", most)
     listening = _listen(options.host, options.rest_api_port)
     models.poll()
-    watcher = threading.Thread(
-        target=models.watch,
-        args=(options.file_system_poll_wait_seconds,),
-        name="watch",
-        daemon=True,
-    )
-    watcher.start()
+    every = options.file_system_poll_wait_seconds
+    threading.Thread(target=models.watch, args=(every,), daemon=True).start()
     rpc.start()
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
             rest_port = listening.getsockname()[1]
-            say(
+            _say(
                 f"Listening: http://{options.host}:{rest_port} (REST and the page), "
-                f"{options.host}:{rpc.bound_port} (gRPC)."  # type: ignore[attr-defined]
+                f"{options.host}:{port} (gRPC)."
             )
 
+    seconds = max(1, int(options.request_timeout_seconds))
+    server = Server(
+        uvicorn.Config(
+            application(inference),
+            log_level="warning",
+            access_log=False,
+            limit_concurrency=options.max_connections,
+            timeout_keep_alive=seconds,
+            timeout_graceful_shutdown=seconds,
+            ws="none",
+            lifespan="off",
+        )
+    )
     # uvicorn ends at these, and then sends them once more.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     try:
-        Server(config).run(sockets=[listening])
+        server.run(sockets=[listening])
     finally:
-        say("Shutting down.")
+        _say("Shutting down.")
         rpc.stop(options.request_timeout_seconds).wait()
         batcher.stop()
         models.stop()
     # A thread of gRPC or TensorFlow must not keep the process.
     os._exit(0)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _existing(
+    base_paths: dict[str, str], is_folder: Callable[[str], bool]
+) -> dict[str, str]:
+    for name, path in base_paths.items():
+        if not is_folder(path):
+            raise FileNotFoundError(
+                f"There is no folder {path} for the model {name}. Expected one with a "
+                "folder for each version: run bert_tf.export."
+            )
+    return base_paths
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -6,15 +6,9 @@
 
 Which pieces are alike, skip-gram learns in minutes; a small BERT that starts from
 random vectors spends the first hours of its training on that.
-
-Reference: Mikolov et al., Distributed Representations of Words and Phrases and their
-Compositionality (2013). The work is gensim's.
 """
 
 import dataclasses
-import os
-import posixpath
-import tempfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -24,8 +18,9 @@ import tensorflow as tf
 from data_pipelines import cli, pretraining, processes
 from data_pipelines.new_file import new_file
 from data_pipelines.record_folder import check_vocabulary, read_manifest, record_files
-from data_pipelines.token_vectors import BINARY, import_gensim_models
+from data_pipelines.token_vectors import to_word2vec_format
 from data_pipelines.vocabulary import Vocabulary
+from data_pipelines.word2vec import learn_word2vec
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
@@ -89,38 +84,17 @@ def learn_token_vectors(
             frequent enough.
         ModuleNotFoundError: gensim is not installed.
     """
-    numbers = {
-        "vector_size": vector_size,
-        "num_epochs": num_epochs,
-        "min_count": min_count,
-        "num_threads": 1 if num_threads is None else num_threads,
-    }
-    wrong = {name: value for name, value in numbers.items() if value < 1}
-    if wrong:
-        raise ValueError(f"Received {wrong}. Expected numbers of 1 or more.")
-    models = import_gensim_models()
     manifest = read_manifest(records_dir)
     check_vocabulary(manifest, vocabulary)
     text = _Text(records_dir, vocabulary, manifest["counts"]["parts"])
-    model = models.Word2Vec(
+    return learn_word2vec(
+        text,
         vector_size=vector_size,
-        window=5,
         min_count=min_count,
-        sg=1,
-        negative=5,
-        # Of the most frequent pieces, most occurrences are left out.
-        sample=1e-4,
-        workers=num_threads or os.cpu_count() or 1,
+        num_epochs=num_epochs,
+        num_threads=num_threads,
         seed=seed,
     )
-    model.build_vocab(text)
-    if not len(model.wv):
-        raise ValueError(
-            f"No piece occurs {min_count} times. Expected more text, or a lower "
-            "min_count."
-        )
-    model.train(text, total_examples=model.corpus_count, epochs=num_epochs)
-    return model.wv
 
 
 class _Text:
@@ -150,12 +124,9 @@ def main(options: LearnTokenVectorsOptions) -> None:
     path = options.vectors_file
     arguments = dataclasses.asdict(options)
     del arguments["vocab_file"], arguments["vectors_file"]
-    with new_file(path) as write, tempfile.TemporaryDirectory() as folder:
+    with new_file(path) as write:
         vectors = learn_token_vectors(vocabulary=vocabulary, **arguments)
-        local = os.path.join(folder, posixpath.basename(path))
-        vectors.save_word2vec_format(local, binary=path.endswith(BINARY))
-        with open(local, "rb") as file:
-            write(file.read())
+        write(to_word2vec_format(vectors, path))
     print(
         f"{path}: vectors of {vectors.vector_size} numbers for {len(vectors):,} of "
         f"{len(vocabulary):,} pieces."

@@ -66,6 +66,15 @@ def load_vectors(path: str) -> "KeyedVectors":
         return _load(local, path)
 
 
+def to_word2vec_format(vectors: "KeyedVectors", path: str) -> bytes:
+    """What a file of this name is to hold: binary if it ends in `.bin`, else text."""
+    with tempfile.TemporaryDirectory() as folder:
+        local = os.path.join(folder, posixpath.basename(path))
+        vectors.save_word2vec_format(local, binary=path.endswith(BINARY))
+        with open(local, "rb") as file:
+            return file.read()
+
+
 def _load(local: str, path: str) -> "KeyedVectors":
     models = import_gensim_models()
     try:

@@ -8,14 +8,11 @@ What came before BERT: one vector for a word, whatever stands around it.
 """
 
 import dataclasses
-import os
-import posixpath
-import tempfile
 
-from data_pipelines import cli, corpus
+from data_pipelines import cli, corpus, word2vec
 from data_pipelines.new_file import new_file
-from data_pipelines.token_vectors import BINARY
-from word_vectors import quality, word2vec
+from data_pipelines.token_vectors import to_word2vec_format
+from word_vectors import quality
 from word_vectors.text import Words
 
 
@@ -63,7 +60,8 @@ class LearnOptions:
 def main(options: LearnOptions) -> None:
     """Learns the vectors, writes them, and says how good they are."""
     path = options.vectors_file
-    with new_file(path) as write, tempfile.TemporaryDirectory() as folder:
+    quality.check_files(options.pairs_files, options.questions_file)
+    with new_file(path) as write:
         vectors = word2vec.learn_word2vec(
             Words(options.input_files, options.separator),
             method=options.method,
@@ -77,10 +75,7 @@ def main(options: LearnOptions) -> None:
             num_threads=options.num_threads,
             seed=options.seed,
         )
-        local = os.path.join(folder, posixpath.basename(path))
-        vectors.save_word2vec_format(local, binary=path.endswith(BINARY))
-        with open(local, "rb") as file:
-            write(file.read())
+        write(to_word2vec_format(vectors, path))
     print(
         f"{path}: vectors of {vectors.vector_size} numbers for {len(vectors):,} words."
     )

@@ -114,6 +114,12 @@ def analogies(
     return Analogies(right / asked, asked, total - asked)
 
 
+def check_files(pairs_files: Sequence[str], questions_file: str | None) -> None:
+    """Raises FileNotFoundError where a file is not there: before hours of learning."""
+    for path in (*pairs_files, *([questions_file] if questions_file else [])):
+        _existing(path)
+
+
 def lines(
     vectors: "KeyedVectors", pairs_files: Sequence[str], questions_file: str | None
 ) -> list[str]:
@@ -137,5 +143,7 @@ def lines(
 
 def _existing(path: str) -> str:
     if not tf.io.gfile.exists(path):
-        raise FileNotFoundError(f"There is no file {path!r}.")
+        raise FileNotFoundError(
+            f"There is no file {path!r}. Expected one of word pairs, or of analogies."
+        )
     return path

@@ -16,6 +16,7 @@ from bert_tf.server.saved_model import Arrays, Signature
 
 @dataclasses.dataclass
 class _Waiting:
+    signature: Signature
     inputs: Arrays
     rows: int
     deadline: float
@@ -50,7 +51,6 @@ class Batcher:
         self._max_queued = max_queued
         self._on_batch = on_batch
         self._queues: dict[Any, collections.deque[_Waiting]] = {}
-        self._signatures: dict[Any, Signature] = {}
         self._num_queued = 0
         self._changed = threading.Condition()
         self._stopped = False
@@ -82,7 +82,7 @@ class Batcher:
         """
         future: concurrent.futures.Future = concurrent.futures.Future()
         now = time.monotonic()
-        waiting = _Waiting(inputs, rows, deadline, future, now)
+        waiting = _Waiting(signature, inputs, rows, deadline, future, now)
         shapes = tuple((name, inputs[name].shape[1:]) for name in sorted(inputs))
         key = (id(signature), shapes)
         with self._changed:
@@ -94,7 +94,6 @@ class Batcher:
                     f"{self._num_queued} requests are waiting already. Expected the "
                     "client to send fewer at once: try again later.",
                 )
-            self._signatures[key] = signature
             self._queues.setdefault(key, collections.deque()).append(waiting)
             self._num_queued += 1
             self._changed.notify()
@@ -109,15 +108,11 @@ class Batcher:
             thread.join()
 
     def _work(self) -> None:
-        while True:
-            taken = self._take()
-            if taken is None:
-                return
-            signature, batch = taken
-            self._answer(signature, batch)
+        while batch := self._take():
+            self._answer(batch)
 
-    def _take(self) -> tuple[Signature, list[_Waiting]] | None:
-        """The next batch, or None at the end."""
+    def _take(self) -> list[_Waiting]:
+        """The next batch; empty at the end."""
         with self._changed:
             while True:
                 if self._queues:
@@ -130,24 +125,23 @@ class Batcher:
                         return self._pop(key)
                     self._changed.wait(left)
                 elif self._stopped:
-                    return None
+                    return []
                 else:
                     self._changed.wait()
 
-    def _pop(self, key: Any) -> tuple[Signature, list[_Waiting]]:
+    def _pop(self, key: Any) -> list[_Waiting]:
         queue = self._queues[key]
         batch = [queue.popleft()]
         rows = batch[0].rows
         while queue and rows + queue[0].rows <= self._max_batch_size:
             rows += queue[0].rows
             batch.append(queue.popleft())
-        signature = self._signatures[key]
         if not queue:
-            del self._queues[key], self._signatures[key]
+            del self._queues[key]
         self._num_queued -= len(batch)
-        return signature, batch
+        return batch
 
-    def _answer(self, signature: Signature, batch: list[_Waiting]) -> None:
+    def _answer(self, batch: list[_Waiting]) -> None:
         now = time.monotonic()
         wanted = []
         for waiting in batch:
@@ -164,14 +158,14 @@ class Batcher:
             return
         self._on_batch(sum(waiting.rows for waiting in wanted))
         try:
-            answers = _answer_together(signature, wanted)
+            answers = _answer_together(wanted)
         except RequestError as error:
             if len(wanted) == 1:
                 wanted[0].future.set_exception(error)
                 return
             # One of them is wrong: the others are not to suffer for it.
             for waiting in wanted:
-                self._answer_alone(signature, waiting)
+                _answer_alone(waiting)
         except Exception as error:  # a thread must live on
             for waiting in wanted:
                 waiting.future.set_exception(error)
@@ -179,14 +173,16 @@ class Batcher:
             for waiting, answer in zip(wanted, answers, strict=True):
                 waiting.future.set_result(answer)
 
-    def _answer_alone(self, signature: Signature, waiting: _Waiting) -> None:
-        try:
-            waiting.future.set_result(signature.answer(waiting.inputs))
-        except Exception as error:  # a thread must live on
-            waiting.future.set_exception(error)
+
+def _answer_alone(waiting: _Waiting) -> None:
+    try:
+        waiting.future.set_result(waiting.signature.answer(waiting.inputs))
+    except Exception as error:  # a thread must live on
+        waiting.future.set_exception(error)
 
 
-def _answer_together(signature: Signature, batch: list[_Waiting]) -> list[Arrays]:
+def _answer_together(batch: list[_Waiting]) -> list[Arrays]:
+    signature = batch[0].signature
     if len(batch) == 1:
         return [signature.answer(batch[0].inputs)]
     names = batch[0].inputs

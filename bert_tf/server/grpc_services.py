@@ -1,7 +1,7 @@
 """TF Serving's PredictionService and ModelService over gRPC."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent import futures
 from typing import Any
 
@@ -30,8 +30,10 @@ from bert_tf.server.saved_model import Arrays, Signature
 _NUM_THREADS = 64
 
 
-def grpc_server(inference: Inference, address: str, max_concurrent: int) -> grpc.Server:
-    """A server that listens, not yet started.
+def grpc_server(
+    inference: Inference, address: str, max_concurrent: int
+) -> tuple[grpc.Server, int]:
+    """A server that listens, not yet started, and its port.
 
     Args:
         inference: answers.
@@ -57,13 +59,12 @@ def grpc_server(inference: Inference, address: str, max_concurrent: int) -> grpc
         ModelService(inference), server
     )
     try:
-        server.bound_port = server.add_insecure_port(address)  # type: ignore[attr-defined]
+        return server, server.add_insecure_port(address)
     except RuntimeError as error:
         raise OSError(
             f"Cannot listen on {address} ({error}). Expected a free port: choose "
-            "another."
+            "another by --port."
         ) from None
-    return server
 
 
 class _Service:
@@ -234,10 +235,12 @@ def _arrays(inputs: Mapping[str, tensor_pb2.TensorProto]) -> Arrays:
 
 def _sent(proto: tensor_pb2.TensorProto) -> int:
     """How many values there are, or bytes that they are in."""
-    values: Iterator[int] = (
-        len(value) for field, value in proto.ListFields() if field.name.endswith("_val")
-    )
-    return max(len(proto.tensor_content), *values, 0, 0)
+    counts = [
+        len(values)
+        for field, values in proto.ListFields()
+        if field.name.endswith("_val")
+    ]
+    return max([len(proto.tensor_content), *counts])
 
 
 def _examples(message: input_pb2.Input) -> Arrays:

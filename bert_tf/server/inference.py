@@ -63,8 +63,7 @@ class Inference:
             RequestError: the request cannot be answered.
         """
         deadline = time.monotonic() + self.limits.timeout_seconds
-        holding = self.models.using(model_name, number)
-        version, model = holding.__enter__()
+        version, model = self.models.acquire(model_name, number)
         try:
             signature = _signature(model, method, signature_name)
             inputs = read(signature)
@@ -76,10 +75,10 @@ class Inference:
                 )
             future = self.batcher.submit(signature, inputs, rows, deadline)
         except BaseException:
-            holding.__exit__(None, None, None)
+            self.models.release(version)
             raise
         # Held until there is an answer, whether or not it is waited for.
-        future.add_done_callback(lambda _: holding.__exit__(None, None, None))
+        future.add_done_callback(lambda _: self.models.release(version))
         return version.number, future
 
     def wait(self, future: concurrent.futures.Future) -> Arrays:

@@ -57,8 +57,13 @@ def signature_name(request: Mapping[str, Any]) -> str:
     return name
 
 
-def inputs_of(request: Mapping[str, Any], signature: Signature) -> tuple[Arrays, bool]:
-    """The inputs of a `:predict` request, and whether they came as rows.
+def is_by_rows(request: Mapping[str, Any]) -> bool:
+    """Whether a `:predict` request has rows, and its answer shall have them too."""
+    return "instances" in request
+
+
+def inputs_of(request: Mapping[str, Any], signature: Signature) -> Arrays:
+    """The inputs of a `:predict` request.
 
     Raises:
         RequestError: they are not those of the signature.
@@ -66,18 +71,16 @@ def inputs_of(request: Mapping[str, Any], signature: Signature) -> tuple[Arrays,
     if ("instances" in request) == ("inputs" in request):
         raise invalid("Expected either instances (rows) or inputs (columns).")
     names = sorted(signature.definition.inputs)
-    by_rows = "instances" in request
     columns = request.get("inputs")
-    if by_rows:
+    if is_by_rows(request):
         columns = _columns(request["instances"], names)
     elif not isinstance(columns, dict):
         columns = _only(columns, names, "inputs")
     if sorted(columns) != names:
         raise invalid(f"Received the inputs {sorted(columns)}. Expected {names}.")
-    arrays = {
+    return {
         name: array_of(name, columns[name], *signature.spec(name)) for name in names
     }
-    return arrays, by_rows
 
 
 def _columns(rows: Any, names: list[str]) -> dict[str, Any]:

@@ -156,14 +156,11 @@ async def _ask(
     limits = inference.limits
     body = await _body(request, inference)
     content = json_tensors.parse(body)
-    by_rows = True
 
     def read(signature: Signature) -> Arrays:
-        nonlocal by_rows
-        if method != "predict":
-            return {"inputs": json_tensors.examples_of(content)}
-        arrays, by_rows = json_tensors.inputs_of(content, signature)
-        return arrays
+        if method == "predict":
+            return json_tensors.inputs_of(content, signature)
+        return {"inputs": json_tensors.examples_of(content)}
 
     asked = json_tensors.signature_name(content)
     _, future = inference.start(name, number, method, asked, read)
@@ -174,7 +171,7 @@ async def _ask(
     except TimeoutError:
         raise too_late(limits) from None
     if method == "predict":
-        return json_tensors.predictions(answers, by_rows)
+        return json_tensors.predictions(answers, json_tensors.is_by_rows(content))
     return json_tensors.results(answers)
 
 

@@ -96,7 +96,8 @@ class Signature:
             raise invalid(told.removeprefix("assertion failed: ")[:500]) from None
         except tf.errors.ResourceExhaustedError as error:
             raise RequestError("RESOURCE_EXHAUSTED", error.message[:300]) from None
-        return {name: value.numpy() for name, value in found.items()}
+        # TensorFlow's own order is another in each process.
+        return {name: found[name].numpy() for name in sorted(found)}
 
 
 class LoadedSavedModel:

@@ -133,16 +133,27 @@ class ServedModels:
         Raises:
             RequestError: there is no such model or version, or not yet.
         """
+        version, model = self.acquire(name, number)
+        try:
+            yield version, model
+        finally:
+            self.release(version)
+
+    def acquire(
+        self, name: str, number: int | None = None
+    ) -> tuple[ServedVersion, LoadedSavedModel]:
+        """As `using`, until `release` is called."""
         with self._changed:
             version = self._available(name, number)
             assert version.model is not None  # noqa: S101  an available one has it
             version.in_flight += 1
-        try:
-            yield version, version.model
-        finally:
-            with self._changed:
-                version.in_flight -= 1
-                self._changed.notify_all()
+            return version, version.model
+
+    def release(self, version: ServedVersion) -> None:
+        """An acquired version is not used any more."""
+        with self._changed:
+            version.in_flight -= 1
+            self._changed.notify_all()
 
     def _available(self, name: str, number: int | None) -> ServedVersion:
         known = self._known(name)

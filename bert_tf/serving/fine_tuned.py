@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from bert_tf.answers import NUM_SHOWN
 from bert_tf.kinds import KINDS
 from bert_tf.model_dir import LoadedModel
 from bert_tf.serving.entities import entity_tensors
@@ -26,9 +27,6 @@ from data_pipelines import finetuning
 from data_pipelines.features import Features
 from data_pipelines.packing import filled_rows
 from data_pipelines.words import split_words
-
-# Guesses that the answer to a question shows.
-NUM_BEST = 5
 
 
 class FineTunedModel(tf.Module):
@@ -119,7 +117,7 @@ class FineTunedModel(tf.Module):
             "probability": tf.reduce_max(probabilities, axis=1),
             "probabilities": probabilities,
             "labels": tf.repeat(labels, tf.shape(probabilities)[0], axis=0),
-            "truncated": _any_by_example(origin["truncated"], origin["example"]),
+            "truncated": _truncated(origin),
         }
 
     def score(
@@ -127,7 +125,7 @@ class FineTunedModel(tf.Module):
     ) -> Answers:
         """`score` float32 (texts,) and `truncated` bool (texts,); see `classify`."""
         answers, origin = self._answers(_columns(first, second), rows)
-        truncated = _any_by_example(origin["truncated"], origin["example"])
+        truncated = _truncated(origin)
         return {"score": answers["score"], "truncated": truncated}
 
     def classify_api(self, serialized: tf.Tensor, *, rows: Rows) -> Answers:
@@ -170,7 +168,7 @@ class FineTunedModel(tf.Module):
         return {
             **answers,
             "text": tf.gather(choices, answers["choice"], batch_dims=1),
-            "truncated": _any_by_example(origin["truncated"], origin["example"]),
+            "truncated": _truncated(origin),
         }
 
     def tag(self, texts: tf.Tensor, *, rows: Rows) -> Answers:
@@ -225,16 +223,19 @@ class FineTunedModel(tf.Module):
             best span among the best and none; `no_answer_probability` and
             `no_answer_score` float32 (questions,), how much better none is than the
             best span; `best_answers` string and `best_probabilities` float32
-            (questions, NUM_BEST).
+            (questions, NUM_SHOWN); `truncated` bool (questions,), whether the end of
+            the question, not of the context, was cut off.
         """
-        answers, _ = self._answers({"question": question, "context": context}, rows)
+        answers, origin = self._answers(
+            {"question": question, "context": context}, rows
+        )
 
         def best(name: str, missing: Any, count: int = 1) -> tf.Tensor:
             return filled_rows(answers[name], count, missing)
 
-        starts, ends = best("starts", -1, NUM_BEST), best("ends", -1, NUM_BEST)
+        starts, ends = best("starts", -1, NUM_SHOWN), best("ends", -1, NUM_SHOWN)
         flat = tf.strings.substr(
-            tf.repeat(context, NUM_BEST),
+            tf.repeat(context, NUM_SHOWN),
             tf.reshape(tf.maximum(starts, 0), [-1]),
             tf.reshape(ends - starts, [-1]),
         )
@@ -254,7 +255,8 @@ class FineTunedModel(tf.Module):
             "no_answer_probability": answers["no_answer_probabilities"],
             "no_answer_score": answers["no_answer_scores"],
             "best_answers": texts,
-            "best_probabilities": best("probabilities", 0.0, NUM_BEST),
+            "best_probabilities": best("probabilities", 0.0, NUM_SHOWN),
+            "truncated": _truncated(origin),
         }
 
     def _tags(self, words: tf.RaggedTensor, rows: Rows) -> dict[str, tf.RaggedTensor]:
@@ -297,8 +299,10 @@ def _columns(first: tf.Tensor, second: tf.Tensor | None) -> dict[str, tf.Tensor]
     return {"first": first} if second is None else {"first": first, "second": second}
 
 
-def _any_by_example(flags: tf.Tensor, example: tf.Tensor) -> tf.Tensor:
-    return tf.math.segment_max(tf.cast(flags, tf.int32), example) > 0
+def _truncated(origin: Features) -> tf.Tensor:
+    """Of each text, whether a sequence of it was cut off."""
+    flags = tf.cast(origin["truncated"], tf.int32)
+    return tf.math.segment_max(flags, origin["example"]) > 0
 
 
 def _characters_before(texts: tf.Tensor, ends: tf.Tensor) -> tf.Tensor:

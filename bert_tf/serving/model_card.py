@@ -13,8 +13,6 @@ from bert_tf import model_dir
 from bert_tf.serving.stored_weights import Precision
 
 FILE = "model_card.md"
-# What `bert_tf.finetune` wrote beside the model.
-DEV_METRICS = "dev_metrics.json"
 _PACKAGES = ("bert-tf", "tensorflow", "tensorflow-text", "keras")
 
 
@@ -25,7 +23,7 @@ def asset_files(model_folder: str) -> list[str]:
         model_dir.CONFIG,
         model_dir.DESCRIPTION,
         model_dir.OPTIONS,
-        DEV_METRICS,
+        model_dir.DEV_METRICS,
     )
     paths = (posixpath.join(model_folder, name) for name in names)
     return [path for path in paths if tf.io.gfile.exists(path)]
@@ -63,7 +61,7 @@ def model_card(
         f"# {name}, version {version}",
         _table(facts),
         "## On the development set",
-        _table(_read(posixpath.join(model_folder, DEV_METRICS)))
+        _table(_read(posixpath.join(model_folder, model_dir.DEV_METRICS)))
         or "Not written down where the model was trained.",
         "## Signatures",
         _table({key: _inputs(function) for key, function in signatures.items()}),

@@ -67,9 +67,11 @@ class SpanQAEncoding:
             (tokens))`: 1 for tokens of the context that see most in this window,
             else 0. And where it comes from: `example` int32 `(sequences,)`;
             `token_starts`, `token_ends` int32 `(sequences, (context tokens))`,
-            bytes of the context; `contexts` as they were.
+            bytes of the context; `contexts` as they were; `truncated` bool
+            `(sequences,)`, whether the end of the question was cut off.
         """
         question = self.tokenizer.tokenize(columns["question"])
+        truncated = question.row_lengths() > self.max_question_length
         question = question[:, : self.max_question_length]
         context, starts, ends = self.tokenizer.tokenize_with_offsets(columns["context"])
         room = self.max_length - 3 - tf.cast(question.row_lengths(), tf.int32)
@@ -106,6 +108,7 @@ class SpanQAEncoding:
             "token_starts": slices(starts, text, start, length),
             "token_ends": slices(ends, text, start, length),
             "contexts": columns["context"],
+            "truncated": tf.gather(truncated, text),
         }
 
 

@@ -378,6 +378,10 @@ def test_kit(tmp_path):
     lists.write_text("broken {")
     with pytest.raises(ValueError, match="is no list of models"):
         kit.write_kit(str(saved), "three")
+    folder = write_model(tmp_path / "model", "regression")
+    with pytest.raises(ValueError, match="is no list of models"):
+        export.export(folder, "three", saved_models_dir=str(saved))
+    assert not (saved / "three").exists()
 
 
 # --- Versions.

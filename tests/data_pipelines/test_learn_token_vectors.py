@@ -70,7 +70,7 @@ def test_frequent_pieces_alone(prepared):
     assert all(
         every.get_vecattr(piece, "count") >= 500 for piece in frequent.key_to_index
     )
-    with pytest.raises(ValueError, match="No piece occurs 1000000 times"):
+    with pytest.raises(ValueError, match="Nothing occurs 1000000 times"):
         learn(prepared, min_count=1_000_000)
 
 

@@ -6,8 +6,11 @@ leaves what a user has changed.
 
 import importlib.resources
 import posixpath
+from typing import Any
 
 import tensorflow as tf
+
+from bert_tf import model_dir
 
 MODELS = "models.config"
 FILES = (
@@ -35,22 +38,28 @@ def write_kit(saved_models_dir: str, name: str) -> list[str]:
         ValueError: there is a `models.config` that cannot be read.
     """
     written = []
-    if _add_model(posixpath.join(saved_models_dir, MODELS), saved_models_dir, name):
+    if _add_model(saved_models_dir, name):
         written.append(MODELS)
     for file in FILES:
         path = posixpath.join(saved_models_dir, file)
         if not tf.io.gfile.exists(path):
             content = importlib.resources.files(__package__).joinpath(file).read_text()
-            _write(path, content)
+            model_dir.write_file(path, content.encode())
             written.append(file)
     return written
 
 
-def _add_model(path: str, saved_models_dir: str, name: str) -> bool:
+def read_models(saved_models_dir: str) -> Any:
+    """The `ModelServerConfig` of the models, empty if there is none yet.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
     # Late: protos of TF Serving, which only an export needs.
     from google.protobuf import text_format
     from tensorflow_serving.config import model_server_config_pb2
 
+    path = posixpath.join(saved_models_dir, MODELS)
     config = model_server_config_pb2.ModelServerConfig()
     if tf.io.gfile.exists(path):
         with tf.io.gfile.GFile(path) as file:
@@ -61,6 +70,11 @@ def _add_model(path: str, saved_models_dir: str, name: str) -> bool:
                     f"{path} is no list of models ({error}). Expected what an export "
                     "wrote, or TF Serving's ModelServerConfig: mend or remove it."
                 ) from None
+    return config
+
+
+def _add_model(saved_models_dir: str, name: str) -> bool:
+    config = read_models(saved_models_dir)
     models = config.model_config_list.config
     if any(model.name == name for model in models):
         return False
@@ -70,11 +84,5 @@ def _add_model(path: str, saved_models_dir: str, name: str) -> bool:
         base_path=posixpath.join(base, name),
         model_platform="tensorflow",
     )
-    _write(path, text_format.MessageToString(config))
+    model_dir.write_file(posixpath.join(saved_models_dir, MODELS), str(config).encode())
     return True
-
-
-def _write(path: str, content: str) -> None:
-    with tf.io.gfile.GFile(f"{path}.tmp", "w") as file:
-        file.write(content)
-    tf.io.gfile.rename(f"{path}.tmp", path, overwrite=True)

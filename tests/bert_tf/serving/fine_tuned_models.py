@@ -6,6 +6,7 @@ from bert_tf import model_dir
 from bert_tf.answering import Answerer
 from bert_tf.config import BertConfig
 from bert_tf.kinds import KINDS
+from bert_tf.prediction_input import words_of_line
 from data_pipelines.datasets.examples import (
     ChoiceExample,
     Question,
@@ -68,8 +69,6 @@ def examples_of(kind, texts=TEXTS):
     """What `predict` would be asked, and the arguments of the same signature."""
     others = texts[::-1]
     if kind == "token_tagging":
-        from bert_tf.prediction_input import words_of_line
-
         words = [words_of_line(text) for text in texts]
         sentences = [
             TaggedSentence(str(i), row, None, i) for i, row in enumerate(words) if row

@@ -5,10 +5,11 @@ import pytest
 import tensorflow as tf
 
 from bert_tf import model_dir
+from bert_tf.answers import NUM_SHOWN
 from bert_tf.metrics.entities import entities
 from bert_tf.predict import predict_rows
 from bert_tf.serving.entities import entity_tensors
-from bert_tf.serving.fine_tuned import NUM_BEST, FineTunedModel
+from bert_tf.serving.fine_tuned import FineTunedModel
 from data_pipelines.datasets.examples import TextExample
 from tests.bert_tf.models import small_config
 from tests.bert_tf.serving.fine_tuned_models import (
@@ -108,7 +109,7 @@ def assert_same(kind, found, expected, tolerance=TOLERANCE):
                 answer["best_probabilities"][: len(best)],
                 [guess["probability"] for guess in best],
             )
-            assert len(answer["best_answers"]) == NUM_BEST
+            assert len(answer["best_answers"]) == NUM_SHOWN
             total = answer["no_answer_probability"] + answer["probability"]
             assert total <= 1 + tolerance
     assert len(expected) == len(next(iter(found.values())))
@@ -144,6 +145,12 @@ def test_threshold_of_answers(tmp_path, threshold):
     if threshold < 0:
         assert not any(found["answer"])
         assert (found["start"] == -1).all()
+
+
+def test_a_question_that_is_too_long_is_told(tmp_path):
+    folder = write_model(tmp_path / "model", "span_qa")
+    inputs = {"questions": ["the cat sat", "the cat sat on"], "contexts": ["mat"] * 2}
+    assert served(folder, "answer", inputs)["truncated"].tolist() == [False, True]
 
 
 def test_answers_are_spans(tmp_path):

@@ -363,6 +363,18 @@ def test_predict_to_a_file_that_exists(folder, tmp_path):
     assert json.loads(new.read_text())["text"] == "the cat"
 
 
+def test_predict_of_an_empty_file(folder, tmp_path):
+    (tmp_path / "in").touch()
+    options = predict.PredictOptions(
+        model_dir=folder,
+        input_file=str(tmp_path / "in"),
+        output_file=str(tmp_path / "out"),
+    )
+    with pytest.raises(ValueError, match=r"in is empty\. Expected a text on each line"):
+        predict.main(options)
+    assert not (tmp_path / "out").exists()
+
+
 def test_predict_with_a_bad_batch_size(folder):
     options = predict.PredictOptions(model_dir=folder, batch_size=0)
     with pytest.raises(ValueError, match="batch_size=0"):

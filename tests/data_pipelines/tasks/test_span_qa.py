@@ -50,6 +50,7 @@ def test_a_short_context():
         "token_starts": [[0, 2, 3, 5]],
         "token_ends": [[1, 3, 4, 6]],
         "contexts": [b"a bc d"],
+        "truncated": [False],
     }
 
 

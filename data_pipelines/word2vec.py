@@ -1,4 +1,8 @@
-"""Skip-gram and CBOW (Mikolov et al. 2013, both papers). The work is gensim's."""
+"""Vectors of words, or of pieces, by skip-gram or CBOW. The work is gensim's.
+
+Reference: Mikolov et al. 2013, Efficient Estimation of Word Representations in Vector
+Space, and Distributed Representations of Words and Phrases and their Compositionality.
+"""
 
 import os
 from collections.abc import Iterable
@@ -17,7 +21,7 @@ _NEGATIVES = 5
 
 
 def learn_word2vec(
-    words: Iterable[list[str]],
+    lists: Iterable[list[str]],
     *,
     method: Method = "skip_gram",
     softmax: Softmax = "negative_sampling",
@@ -33,7 +37,7 @@ def learn_word2vec(
     """A vector for each frequent word.
 
     Args:
-        words: lists of words, iterated several times.
+        lists: of words, iterated several times.
         method: skip_gram: a word guesses those around it. cbow: they guess it.
         softmax: negative_sampling: against five words drawn by chance. hierarchical:
             along the path in a Huffman tree.
@@ -84,13 +88,13 @@ def learn_word2vec(
         workers=num_threads or os.cpu_count() or 1,
         seed=seed,
     )
-    model.build_vocab(words)
+    model.build_vocab(lists)
     if not len(model.wv):
         raise ValueError(
-            f"No word occurs {min_count} times. Expected more text, or a lower "
+            f"Nothing occurs {min_count} times. Expected more text, or a lower "
             "min_count."
         )
-    model.train(words, total_examples=model.corpus_count, epochs=num_epochs)
+    model.train(lists, total_examples=model.corpus_count, epochs=num_epochs)
     vectors = model.wv
     if side == "output":
         vectors.vectors = model.syn1neg

@@ -5,39 +5,14 @@ import gzip
 import numpy as np
 import pytest
 
+from tests.data_pipelines.test_word2vec import YOUNG, sentences
 from word_vectors import quality
 from word_vectors.learn import LearnOptions, main
 from word_vectors.text import Words, words_of
-from word_vectors.word2vec import learn_word2vec
 
 models = pytest.importorskip(
     "gensim", reason="the extra word_vectors is not installed"
 ).models
-
-YOUNG = {"cats": "kittens", "dogs": "puppies", "cows": "calves", "birds": "chicks"}
-FOODS = ("fish", "meat", "grass", "seeds")
-
-
-def sentences(count=2000, seed=0):
-    """Who eats what, the young as the old, with words that say nothing."""
-    generator = np.random.default_rng(seed)
-    for _ in range(count):
-        kind = generator.integers(4)
-        animal = list(YOUNG.items())[kind][generator.integers(2)]
-        food = FOODS[kind]
-        rest = generator.choice(["now", "then", "here", "there", "often"], 2).tolist()
-        yield [animal, "eat", food, *rest]
-
-
-def learn(**changes):
-    arguments = {
-        "vector_size": 16,
-        "num_epochs": 5,
-        "sample": 0,
-        "num_threads": 1,
-        "seed": 1,
-    }
-    return learn_word2vec(list(sentences()), **(arguments | changes))
 
 
 def test_words_of_a_text():
@@ -56,35 +31,6 @@ def test_words_of_files(tmp_path):
         found = list(words)
         assert found[0] == ["the", "cat", "sat", "a", "dog"]
         assert [len(part) for part in found[1:]] == [1000, 1000, 500]
-
-
-@pytest.mark.parametrize("method", ["skip_gram", "cbow"])
-@pytest.mark.parametrize("softmax", ["negative_sampling", "hierarchical"])
-def test_what_stands_in_the_same_places_is_alike(method, softmax):
-    vectors = learn(method=method, softmax=softmax)
-    for old, young in YOUNG.items():
-        likes = {other: vectors.similarity(old, other) for other in YOUNG.values()}
-        assert max(likes, key=likes.get) == young
-
-
-def test_sides_are_the_two_tables_and_their_mean():
-    found = {side: learn(side=side).vectors for side in ("input", "output", "mean")}
-    assert not np.allclose(found["input"], found["output"])
-    mean = (found["input"] + found["output"]) / 2
-    np.testing.assert_allclose(found["mean"], mean, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"vector_size": 0}, "'vector_size': 0"),
-        ({"min_count": 10**6}, "No word occurs 1000000 times"),
-        ({"softmax": "hierarchical", "side": "mean"}, "Expected input"),
-    ],
-)
-def test_errors(changes, message):
-    with pytest.raises(ValueError, match=message):
-        learn(**changes)
 
 
 def keyed(table):
@@ -150,3 +96,14 @@ def test_program(tmp_path, capsys, name):
     assert set(YOUNG) < set(vectors.key_to_index)
     with pytest.raises(FileExistsError, match="already"):
         main(options)
+
+
+def test_a_missing_list_is_told_before_the_work(tmp_path):
+    options = LearnOptions(
+        input_files=("none",),
+        vectors_file=str(tmp_path / "vectors.bin"),
+        pairs_files=(str(tmp_path / "pairs"),),
+    )
+    with pytest.raises(FileNotFoundError, match="Expected one of word pairs"):
+        main(options)
+    assert not list(tmp_path.iterdir())
