@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 HIDDEN_ACTS = ("gelu", "gelu_tanh", "relu", "geglu")
+ARCHITECTURES = ("transformer", "elmo")
 POSITION_EMBEDDINGS = ("learned", "sinusoidal", "rotary")
 NORM_POSITIONS = ("post", "pre")
 
@@ -38,6 +39,9 @@ class BertConfig:
     type_vocab_size: int = 2
     initializer_range: float = 0.02
 
+    # "elmo": LSTMs over characters, see `ElmoEncoder`; of the fields, it has the sizes
+    # of the vocabulary, of the vectors and of their number, and the first dropout.
+    architecture: str = "transformer"
     layer_norm_eps: float = 1e-12
     # "post" normalizes after the residual addition, as the original; "pre"
     # normalizes the input of each part, and once more after the last block.
@@ -86,6 +90,11 @@ class BertConfig:
             f"a divisor of hidden_size={self.hidden_size}",
         )
         self._expect("hidden_act", self.hidden_act in HIDDEN_ACTS, HIDDEN_ACTS)
+        self._expect("architecture", self.architecture in ARCHITECTURES, ARCHITECTURES)
+        if self.architecture == "elmo":
+            self._expect(
+                "hidden_size", self.hidden_size % 2 == 0, "two halves for ELMo"
+            )
         self._expect(
             "position_embeddings",
             self.position_embeddings in POSITION_EMBEDDINGS,

@@ -19,6 +19,8 @@ class BertEncoder(keras.Model):
 
     Args:
         config: sizes and variants; nothing below this class sees it.
+        embeddings: of another encoder, whose tables this one shares; their output is
+            projected where it is of another width. None: its own.
         dtype: a Keras dtype policy, such as "float32" or "mixed_bfloat16".
 
     Call arguments:
@@ -42,11 +44,22 @@ class BertEncoder(keras.Model):
         ValueError: a row is longer than the positions.
     """
 
-    def __init__(self, config: BertConfig, dtype: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        config: BertConfig,
+        embeddings: Embeddings | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(dtype=dtype, **kwargs)
         self.config = config
         policy = self.dtype_policy
-        self.embeddings = Embeddings(
+        self.input_projection = None
+        if embeddings is not None and embeddings.hidden_dim != config.hidden_size:
+            self.input_projection = keras.layers.Dense(
+                config.hidden_size, name="input_projection", dtype=policy
+            )
+        self.embeddings = embeddings or Embeddings(
             vocab_size=config.vocab_size,
             embedding_dim=config.embedding_size or config.hidden_size,
             hidden_dim=config.hidden_size,
@@ -111,7 +124,10 @@ class BertEncoder(keras.Model):
     def build(self, input_shape: Any = None) -> None:
         """Makes all weights."""
         hidden_shape = (None, None, self.config.hidden_size)
-        self.embeddings.build((None, None))
+        if not self.embeddings.built:
+            self.embeddings.build((None, None))
+        if self.input_projection:
+            self.input_projection.build((None, None, self.embeddings.hidden_dim))
         for block in self.blocks:
             block.build(hidden_shape)
         if self.final_norm:
@@ -134,6 +150,8 @@ class BertEncoder(keras.Model):
         x = self.embeddings(
             token_ids, inputs.get("segment_ids"), positions, training=training
         )
+        if self.input_projection:
+            x = self.input_projection(x)
         hidden_states = [x]
         for index in range(self.config.num_hidden_layers):
             block = self.blocks[index % len(self.blocks)]

@@ -20,8 +20,8 @@ import tensorflow as tf
 
 from bert_tf.config import BertConfig
 from bert_tf.kinds import KINDS
+from bert_tf.objectives import make_pretrainer
 from bert_tf.sentence_vector import SentenceVector
-from bert_tf.tasks.pretraining import BertPretrainer
 from bert_tf.tensors import (
     Tensors,
     differences,
@@ -56,6 +56,7 @@ class Description:
         kind: "pretraining", or one of `KINDS`.
         lower_case: whether texts are lower-cased before they are split into pieces.
         strip_accents: whether accents are taken away; None: as `lower_case`.
+        objective: what it was pre-trained on, one of `OBJECTIVES`.
         sentence_task: what the sentence head was trained on; None without one.
         dataset: what it was fine-tuned on.
         metrics: names of that dataset's metrics, the most important first.
@@ -80,6 +81,7 @@ class Description:
     sentence_vector: SentenceVector | None = None
     strip_accents: bool | None = None
     pairs: bool = False
+    objective: str = "masked_lm"
 
     @property
     def has_mlm_head(self) -> bool:
@@ -115,12 +117,12 @@ class LoadedModel:
 def make_model(config: BertConfig, description: Description, dtype: Any = None) -> Any:
     """The model that is described, with random weights."""
     if description.kind == PRETRAINING:
-        return BertPretrainer(
+        return make_pretrainer(
+            description.objective,
             config,
             sentence_head=description.sentence_task is not None,
-            **description.head,
             dtype=dtype,
-            name="bert",
+            **description.head,
         )
     return KINDS[description.kind].model(
         config, **description.head, dtype=dtype, name="bert"

@@ -50,6 +50,15 @@ def pretraining_step_flops(
 ) -> float:
     """Operations of one training step: products only, forward and twice backward."""
     hidden, inner = config.hidden_size, config.intermediate_size
+    if config.architecture == "elmo":
+        # Of two LSTMs, four gates each, and two softmaxes; not of the characters.
+        half = hidden // 2
+        per_token = config.num_hidden_layers * 2 * 8 * half**2
+        per_prediction = 2 * half * config.vocab_size
+        products = batch_size * (
+            sequence_length * per_token + max_predictions * per_prediction
+        )
+        return 2.0 * 3 * products
     width = config.embedding_size or hidden
     gates = 2 if config.hidden_act == "geglu" else 1
     per_token = config.num_hidden_layers * (

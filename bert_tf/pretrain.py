@@ -10,10 +10,9 @@ output folder is a model folder, with `report.html` to look at.
 
 import dataclasses
 import datetime
-import math
 import posixpath
 import statistics
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,21 +23,22 @@ from bert_tf import model_dir
 from bert_tf.config import BertConfig
 from bert_tf.distribution import (
     FREE_OPTIONS,
-    DistributionOptions,
     is_chief,
     lost_workers_named,
     make_strategy,
     num_workers,
 )
+from bert_tf.families import FAMILIES
 from bert_tf.model_size import pretraining_step_flops
+from bert_tf.objectives import OBJECTIVES, make_pretrainer
 from bert_tf.optim.adamw import AdamW
 from bert_tf.optim.lamb import Lamb
 from bert_tf.optim.scaled import MomentOptimizer
 from bert_tf.optim.schedule import WarmupLinearDecay
 from bert_tf.output_dir import claim_for_all
+from bert_tf.pretraining_options import PretrainOptions
 from bert_tf.report.pretraining import cloze_guesses, pretraining_report
 from bert_tf.run_log import METRICS, RunLog, read_metrics
-from bert_tf.tasks.pretraining import BertPretrainer, PretrainingObjective
 from bert_tf.trainer import POLICIES, Trainer, matmul_flops_per_second
 from bert_tf.training import (
     PREEMPTED_EXIT_CODE,
@@ -48,7 +48,7 @@ from bert_tf.training import (
     train,
 )
 from bert_tf.trivial_guesses import count_labels, trivial_metrics
-from data_pipelines import cli, corpus, masking, pretraining, sentence_pairs
+from data_pipelines import cli, pretraining
 from data_pipelines.create_pretraining_data import create_pretraining_data
 from data_pipelines.learn_vocabulary import learn_vocabulary
 from data_pipelines.record_folder import (
@@ -80,176 +80,6 @@ _FREE_OPTIONS = (
 _LONG_SHARE = 0.1
 # Batches whose labels are counted for the trivial guesses.
 _COUNTED_BATCHES = 200
-
-
-@dataclasses.dataclass(frozen=True)
-class PretrainOptions(DistributionOptions):
-    """What the program can be told. The defaults are the paper's for BERT base."""
-
-    output_dir: str = cli.option(
-        cli.REQUIRED, "Folder of the model, its checkpoints, logs and report."
-    )
-    input_files: tuple[str, ...] | None = cli.option(
-        None, "Text: files or patterns such as 'corpus/*.txt', or tfds:NAME."
-    )
-    records_dir: str | None = cli.option(
-        None, "Instead of text: the folder of create_pretraining_data."
-    )
-    separator: corpus.Separator = cli.option(
-        "file", "file: a file is one document. blank_line: empty lines separate them."
-    )
-    skip_corrupt_records: bool = cli.option(
-        False, "Leaves out what can not be read of damaged records, and counts it."
-    )
-    holdout_fraction: float = cli.option(
-        0.02, "Share of the documents that the model is evaluated on. 0: none."
-    )
-    vocab_file: str | None = cli.option(
-        None, "The vocabulary. Default: one is learned from the text."
-    )
-    vocab_size: int = cli.option(30522, "Pieces of a learned vocabulary.")
-    lower_case: bool = cli.option(True, "Whether capitals and accents are taken away.")
-    strip_accents: bool | None = cli.option(
-        None, "Whether accents are taken away. Default: as lower_case."
-    )
-    num_processes: int | None = cli.option(
-        None, "Processes that read text. Default: one for each core."
-    )
-    preset: Literal["tiny", "mini", "small", "medium", "base", "large"] = cli.option(
-        "base", "Size of the model."
-    )
-    config_file: str | None = cli.option(
-        None, "A bert_config.json, instead of a preset."
-    )
-    token_vectors: str | None = cli.option(
-        None,
-        "The file of data_pipelines.learn_token_vectors, or one like it: the token "
-        "table starts from its vectors. Default: from random ones.",
-    )
-    sentences: sentence_pairs.Kind = cli.option(
-        "next_sentence",
-        "next_sentence: NSP of the paper. sentence_order: SOP of ALBERT. "
-        "full_sentences: no sentence task, as RoBERTa.",
-    )
-    masking_kind: masking.Kind = cli.option(
-        "token",
-        "What is masked as a whole. next_token: nothing; each token is predicted from "
-        "those before it, and the model is causal, as GPT.",
-    )
-    mlm_rate: float = cli.option(0.15, "Share of the tokens to predict.")
-    max_predictions: int | None = cli.option(
-        None, "The most of a row of sequence_length. Default: mlm_rate of it."
-    )
-    sequence_length: int = cli.option(128, "Tokens of a row.")
-    long_sequence_length: int | None = cli.option(
-        None, "Tokens of a row in the last tenth of the steps; 512 in the paper."
-    )
-    batch_size: int = cli.option(256, "Rows of a step.")
-    accumulation_steps: int = cli.option(
-        1, "Slices of a batch that are run one after another, to need less memory."
-    )
-    num_train_steps: int = cli.option(1_000_000, "Steps in all.")
-    optimizer: Literal["adamw_bert", "adamw", "lamb"] = cli.option(
-        "adamw_bert",
-        "adamw_bert: the original, without bias correction. adamw: with it. "
-        "lamb: for large batches.",
-    )
-    learning_rate: float = cli.option(1e-4, "At the end of the warm-up.")
-    beta_2: float = cli.option(
-        0.999, "Decay of the gradients' second moment; 0.98 in RoBERTa."
-    )
-    num_warmup_steps: int | None = cli.option(
-        None, "Steps of the warm-up. Default: a hundredth of all."
-    )
-    weight_decay: float = cli.option(0.01, "Except of biases and norms.")
-    dtype: Literal["float32", "bfloat16", "float16"] = cli.option(
-        "float32", "What is computed in; the weights stay float32."
-    )
-    seed: int = cli.option(0, "Of weights, order, pairs, masks and dropout.")
-    eval_every: int = cli.option(5000, "Steps between two evaluations.")
-    num_eval_batches: int = cli.option(100, "Held-out batches of an evaluation.")
-    checkpoint_every: int = cli.option(1000, "Steps between two checkpoints.")
-    log_every: int = cli.option(20, "Steps between two lines of metrics.jsonl.")
-
-    def __post_init__(self) -> None:
-        if (self.input_files is None) == (self.records_dir is None):
-            raise ValueError(
-                f"Received input_files={self.input_files} and "
-                f"records_dir={self.records_dir}. Expected one of the two."
-            )
-        if self.records_dir and not self.vocab_file:
-            raise ValueError(
-                "Received records_dir without vocab_file. Expected the vocabulary that "
-                "the records were made with."
-            )
-        if self.token_vectors and not self.vocab_file:
-            raise ValueError(
-                "Received token_vectors without vocab_file. Expected the vocabulary "
-                "whose pieces have these vectors."
-            )
-        positive = {
-            name: getattr(self, name)
-            for name in (
-                "sequence_length",
-                "batch_size",
-                "accumulation_steps",
-                "num_train_steps",
-                "eval_every",
-                "num_eval_batches",
-                "checkpoint_every",
-                "log_every",
-                "learning_rate",
-            )
-        }
-        wrong = {name: value for name, value in positive.items() if not value > 0}
-        if wrong:
-            raise ValueError(f"Received {wrong}. Expected numbers above 0.")
-        if not 0 <= self.beta_2 < 1:
-            raise ValueError(
-                f"Received beta_2={self.beta_2}. Expected 0 or more, and less than 1."
-            )
-        if not 0 < self.mlm_rate < 1 or not 0 <= self.holdout_fraction < 1:
-            raise ValueError(
-                f"Received mlm_rate={self.mlm_rate}, holdout_fraction="
-                f"{self.holdout_fraction}. Expected shares between 0 and 1."
-            )
-        if self.masking_kind == "next_token" and self.sentences != "full_sentences":
-            raise ValueError(
-                f"Received masking_kind=next_token and sentences={self.sentences}. "
-                "Expected full_sentences: the first token, which a sentence task "
-                "reads, has nothing before it."
-            )
-        if self.batch_size % self.accumulation_steps:
-            raise ValueError(
-                f"Received batch_size={self.batch_size}, accumulation_steps="
-                f"{self.accumulation_steps}. Expected a batch of equal slices: choose "
-                "a divisor."
-            )
-        if self.warmup_steps >= self.num_train_steps:
-            raise ValueError(
-                f"Received num_warmup_steps={self.num_warmup_steps}. Expected less "
-                f"than num_train_steps={self.num_train_steps}."
-            )
-
-    @property
-    def warmup_steps(self) -> int:
-        """Steps of the warm-up."""
-        if self.num_warmup_steps is None:
-            return self.num_train_steps // 100
-        return self.num_warmup_steps
-
-    @property
-    def sentence_task(self) -> str | None:
-        """What the sentence head is trained on; None without one."""
-        return None if self.sentences == "full_sentences" else self.sentences
-
-    def predictions_of(self, sequence_length: int) -> int:
-        """The most tokens of a row that are predicted."""
-        if self.masking_kind == "next_token":
-            return sequence_length - 1
-        if self.max_predictions is None:
-            return math.ceil(self.mlm_rate * sequence_length)
-        return round(self.max_predictions * sequence_length / self.sequence_length)
 
 
 def pretrain(options: PretrainOptions) -> None:
@@ -290,15 +120,17 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
     records_dir, manifest = _records(options, vocabulary)
 
     keras.utils.set_random_seed(options.seed)
-    model = BertPretrainer(
+    model = make_pretrainer(
+        options.objective,
         config,
         sentence_head=options.sentence_task is not None,
         dtype=POLICIES[options.dtype],
-        name="bert",
     )
     if vectors:
         model.encoder.embeddings.start_from(*vectors)
-    objective = PretrainingObjective(options.sentence_task is not None)
+    if config.architecture == "elmo":
+        model.encoder.embeddings.know(vocabulary.tokens)
+    objective = OBJECTIVES[options.objective].loss(options.sentence_task is not None)
     trainer = Trainer(
         model,
         _optimizer(options),
@@ -317,7 +149,7 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
                 phases[0].batches(0, 1, 0).take(_COUNTED_BATCHES), config.vocab_size
             ),
             count_labels(heldout, config.vocab_size),
-            options.sentence_task is not None,
+            objective.losses,
         )
     peak = matmul_flops_per_second(options.dtype)
     log = RunLog(output_dir, options.num_train_steps, peak, is_chief=chief)
@@ -365,6 +197,7 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
             kind="pretraining",
             lower_case=options.lower_case,
             strip_accents=options.strip_accents,
+            objective=options.objective,
             sentence_task=options.sentence_task,
         ),
         dataclasses.asdict(options),
@@ -411,20 +244,37 @@ def _config(options: PretrainOptions, vocabulary: Vocabulary) -> BertConfig:
     if options.config_file:
         config = BertConfig.from_file(options.config_file)
     else:
-        config = configs.preset(options.preset, len(vocabulary))
+        changes = FAMILIES[options.family].config
+        config = configs.preset(options.preset, len(vocabulary), **changes)
+        # The paper's width of embeddings may be more than a small model has at all.
+        if config.embedding_size and config.embedding_size > config.hidden_size:
+            config = dataclasses.replace(config, embedding_size=None)
+    if options.objective == "next_token":
+        # No task reads a row as a whole.
+        config = dataclasses.replace(config, causal=True, pooler=False)
+    if options.sentence_task is not None and not options.config_file:
+        config = dataclasses.replace(config, pooler=True)
     _check_length(options, config)
     model_dir.check_sizes(config, vocabulary)
-    is_causal = options.masking_kind == "next_token"
-    if config.causal and not is_causal:
+    if config.causal and options.objective != "next_token":
         raise ValueError(
-            f"Received masking_kind={options.masking_kind} and a config with causal="
-            "true. Expected masking_kind=next_token: a causal model does not see what "
-            "comes after a mask."
+            f"Received objective={options.objective} and a config with causal=true. "
+            "Expected objective=next_token: a causal model does not see what comes "
+            "after a mask."
         )
-    if not is_causal:
-        return config
-    # No task reads a row as a whole.
-    return dataclasses.replace(config, causal=True, pooler=False)
+    is_elmo = config.architecture == "elmo"
+    if is_elmo != (options.objective == "both_directions"):
+        raise ValueError(
+            f"Received objective={options.objective} and the architecture "
+            f"{config.architecture}. Expected objective=both_directions and "
+            "architecture=elmo, or none of them: see --family."
+        )
+    if is_elmo and options.token_vectors:
+        raise ValueError(
+            "Received token_vectors for ELMo, whose vectors are made of characters. "
+            "Expected none: leave it out."
+        )
+    return config
 
 
 def _token_vectors(
@@ -539,8 +389,10 @@ def _phases(
                 sequence_length=sequence_length,
                 seed=seed_of_attempt(options.seed + number, attempt),
                 sentences=options.sentences,
-                masking_kind=options.masking_kind,
+                masking_kind=options.masking,
                 mlm_rate=options.mlm_rate,
+                mask_rate=options.mask_rate,
+                random_rate=options.random_rate,
                 max_predictions=max_predictions,
                 num_streams=num_streams,
                 replica=replica,
@@ -594,8 +446,10 @@ def _heldout(
             sequence_length=options.sequence_length,
             seed=options.seed,
             sentences=options.sentences,
-            masking_kind=options.masking_kind,
+            masking_kind=options.masking,
             mlm_rate=options.mlm_rate,
+            mask_rate=options.mask_rate,
+            random_rate=options.random_rate,
             max_predictions=options.predictions_of(options.sequence_length),
         )
         .take(options.num_eval_batches)
@@ -605,7 +459,7 @@ def _heldout(
 
 def _write_report(
     options: PretrainOptions,
-    model: BertPretrainer,
+    model: Any,
     vocabulary: Vocabulary,
     manifest: dict[str, Any],
     heldout: tf.data.Dataset | None,

@@ -1,7 +1,7 @@
 """What one scores without a model: the yardstick for held-out figures."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,27 +32,40 @@ def count_labels(batches: Iterable[dict[str, Any]], vocab_size: int) -> LabelCou
     return LabelCounts(tokens, sentences)
 
 
+# Losses that are means over predicted tokens.
+_TOKEN_LOSSES = ("mlm_loss", "forward_loss", "backward_loss")
+
+
 def trivial_metrics(
-    training: LabelCounts, heldout: LabelCounts, sentence_task: bool = True
+    training: LabelCounts, heldout: LabelCounts, losses: Sequence[str]
 ) -> dict[str, float]:
     """The held-out metrics of a guesser that knows the frequencies alone.
 
     Its losses are cross-entropies (nats) with the unigram frequencies of the training
     labels, one added to each count; its accuracies are those of always giving the most
-    frequent training label. The names are those of `PretrainingObjective`.
+    frequent training label.
+
+    Args:
+        training: labels of training.
+        heldout: labels to guess.
+        losses: of the objective. Of those that frequencies say nothing of there is
+            none in what is returned, nor their sum.
     """
-    metrics = _metrics("mlm", training.tokens, heldout.tokens)
-    if sentence_task:
-        metrics |= _metrics("sentence", training.sentences, heldout.sentences)
-    losses = [value for name, value in metrics.items() if name.endswith("_loss")]
-    return {"loss": sum(losses), **metrics}
+    token_loss, token_accuracy = _metrics(training.tokens, heldout.tokens)
+    metrics = {name: token_loss for name in losses if name in _TOKEN_LOSSES}
+    metrics["mlm_accuracy"] = token_accuracy
+    if "sentence_loss" in losses:
+        metrics["sentence_loss"], metrics["sentence_accuracy"] = _metrics(
+            training.sentences, heldout.sentences
+        )
+    if set(losses) <= set(metrics):
+        metrics = {"loss": sum(metrics[name] for name in losses), **metrics}
+    return metrics
 
 
-def _metrics(name: str, training: np.ndarray, heldout: np.ndarray) -> dict[str, float]:
+def _metrics(training: np.ndarray, heldout: np.ndarray) -> tuple[float, float]:
     smoothed = training + 1
     log_probabilities = np.log(smoothed / smoothed.sum())
     total = max(int(heldout.sum()), 1)
-    return {
-        f"{name}_loss": float(-(heldout * log_probabilities).sum() / total),
-        f"{name}_accuracy": float(heldout[training.argmax()] / total),
-    }
+    loss = float(-(heldout * log_probabilities).sum() / total)
+    return loss, float(heldout[training.argmax()] / total)

@@ -6,7 +6,10 @@ import tensorflow as tf
 
 from data_pipelines.vocabulary import Vocabulary
 
-Kind = Literal["token", "whole_word", "span", "next_token"]
+# What is hidden as a whole; and what is predicted where nothing is hidden.
+Unit = Literal["token", "whole_word", "span"]
+Unmasked = Literal["next_token", "every_token"]
+Kind = Literal[Unit, Unmasked]
 
 # Lengths of spans in words are geometric with this rate: 5 words on average (Joshi et
 # al., SpanBERT, 2020, section 3.1).
@@ -45,9 +48,13 @@ def mask_tokens(
       probability of 0.2. As long spans fit less often, those chosen are shorter than
       that on average.
 
-    With the kind `next_token` nothing is hidden, and no rate is used: every token but
-    the first of a row is to be predicted at the place before it (Radford et al. 2018,
-    section 3.1), by a model that does not look ahead.
+    With two more kinds nothing is hidden, and no rate is used: every token but the
+    first of a row is to be predicted by a model that does not see it,
+
+    * `next_token`: at the place before it, by a model that does not look ahead
+      (Radford et al. 2018, section 3.1);
+    * `every_token`: at its own place (but not the last), by one that looks ahead and
+      back apart (Peters et al. 2018, section 3.1).
 
     What: `[MASK]` at `mask_rate`, a token uniform over the vocabulary at
     `random_rate`, else the token itself; decided for each token, with `span` for each
@@ -84,8 +91,14 @@ def mask_tokens(
             "Expected rates between 0 and 1, the last two together as well, and at "
             "least one prediction."
         )
-    if kind == "next_token":
-        return _next_tokens(token_ids, padding_mask, vocabulary, max_predictions)
+    if kind in get_args(Unmasked):
+        return _unmasked(
+            token_ids,
+            padding_mask,
+            vocabulary,
+            max_predictions,
+            is_own_place=kind == "every_token",
+        )
     unit_seed, order_seed, what_seed, random_seed = tf.unstack(
         tf.random.split(seed, 4, alg="philox")
     )
@@ -127,11 +140,12 @@ def mask_tokens(
     }
 
 
-def _next_tokens(
+def _unmasked(
     token_ids: tf.Tensor,
     padding_mask: tf.Tensor,
     vocabulary: Vocabulary,
     max_predictions: int,
+    is_own_place: bool,
 ) -> dict[str, tf.Tensor]:
     def laid_out(values: tf.Tensor) -> tf.Tensor:
         """One for each prediction: cut off, or filled up with 0."""
@@ -139,13 +153,17 @@ def _next_tokens(
         missing = max_predictions - tf.shape(values)[1]
         return tf.pad(values, [[0, 0], [0, missing]])
 
-    is_real = laid_out(padding_mask[:, 1:])
-    positions = tf.range(max_predictions)[tf.newaxis, :]
+    is_asked = padding_mask[:, 1:]
+    if is_own_place:
+        # The last has nothing behind it.
+        is_asked &= tf.pad(padding_mask[:, 2:], [[0, 0], [0, 1]])
+    is_asked = laid_out(is_asked)
+    positions = tf.range(max_predictions)[tf.newaxis, :] + int(is_own_place)
     return {
         "token_ids": token_ids,
-        "mlm_positions": tf.where(is_real, positions, 0),
-        "mlm_ids": tf.where(is_real, laid_out(token_ids[:, 1:]), vocabulary.pad_id),
-        "mlm_weights": tf.cast(is_real, tf.float32),
+        "mlm_positions": tf.where(is_asked, positions, 0),
+        "mlm_ids": tf.where(is_asked, laid_out(token_ids[:, 1:]), vocabulary.pad_id),
+        "mlm_weights": tf.cast(is_asked, tf.float32),
     }
 
 

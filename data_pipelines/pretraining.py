@@ -53,6 +53,8 @@ def training_batches(
     masking_kind: masking.Kind = "token",
     mlm_rate: float = 0.15,
     max_predictions: int = 20,
+    mask_rate: float = 0.8,
+    random_rate: float = 0.1,
     parts_per_group: int = 64,
     shuffle_rows: int = 4096,
     num_streams: int = 1,
@@ -81,6 +83,8 @@ def training_batches(
         masking_kind: what is chosen as a whole, see `masking`.
         mlm_rate: share of the tokens to predict.
         max_predictions: the most of a row.
+        mask_rate: share of these that become `[MASK]`.
+        random_rate: share that become another token.
         parts_per_group: parts that rows are made of at once, and the pool in which
             other documents are looked for. More need more memory.
         shuffle_rows: how many rows of all streams are mixed at a time. They are part
@@ -118,6 +122,8 @@ def training_batches(
             masking_kind=masking_kind,
             mlm_rate=mlm_rate,
             max_predictions=max_predictions,
+            mask_rate=mask_rate,
+            random_rate=random_rate,
             parts_per_group=parts_per_group,
         )
         window = max(1, shuffle_rows // num_streams)
@@ -156,6 +162,8 @@ def evaluation_batches(
     masking_kind: masking.Kind = "token",
     mlm_rate: float = 0.15,
     max_predictions: int = 20,
+    mask_rate: float = 0.8,
+    random_rate: float = 0.1,
     parts_per_group: int = 64,
 ) -> tf.data.Dataset:
     """The rows of one epoch, the same in each call; none is lost.
@@ -175,6 +183,8 @@ def evaluation_batches(
         masking_kind=masking_kind,
         mlm_rate=mlm_rate,
         max_predictions=max_predictions,
+        mask_rate=mask_rate,
+        random_rate=random_rate,
         parts_per_group=parts_per_group,
     )
     return batching.evaluation_batches(rows, batch_size=batch_size)
@@ -426,6 +436,8 @@ def _rows(
     masking_kind: masking.Kind,
     mlm_rate: float,
     max_predictions: int,
+    mask_rate: float,
+    random_rate: float,
     parts_per_group: int,
 ) -> tf.data.Dataset:
     """The rows of one epoch."""
@@ -451,6 +463,8 @@ def _rows(
             kind=masking_kind,
             mlm_rate=mlm_rate,
             max_predictions=max_predictions,
+            mask_rate=mask_rate,
+            random_rate=random_rate,
         )
         num_rows = tf.size(rows["sentence_label"])
         rows["row_weight"] = tf.ones([num_rows], tf.float32)

@@ -158,6 +158,26 @@ def drop(x: Any, seed: Any, *, rate: float) -> Any:
     return _drop(x, seed, rate)
 
 
+def draw(logits: Any, seed: Any) -> Any:
+    """A class for each vector of logits, drawn from their softmax.
+
+    Args:
+        logits: float (..., classes).
+        seed: int32 (2,); the draw is a function of it and of the logits.
+
+    Returns:
+        int32 (...).
+    """
+    shares = ops.softmax(ops.cast(ops.stop_gradient(logits), "float32"), axis=-1)
+    bits = _random_bits(ops.shape(logits)[:-1], seed)
+    # The upper 24 bits, which float32 can tell apart; never 1.
+    uniform = ops.cast(ops.right_shift(bits, _uint32(8)), "float32") * 2.0**-24
+    passed = ops.cumsum(shares, axis=-1) <= uniform[..., None]
+    # Rounding may leave the sum below 1.
+    last = logits.shape[-1] - 1
+    return ops.minimum(ops.sum(ops.cast(passed, "int32"), axis=-1), last)
+
+
 @compilable
 def masked_softmax(
     scores: Any, attention_mask: Any, seed: Any, *, scale: float, rate: float

@@ -29,3 +29,21 @@ def gather_tokens(x: Any, tokens: Any) -> Any:
         float (*tokens.shape, features).
     """
     return ops.take(ops.reshape(x, (-1, x.shape[-1])), tokens, axis=0)
+
+
+def sequence_layout(inputs: dict[str, Any], width: int | None = None) -> tuple:
+    """Where the tokens of each sequence stand in all rows laid end to end.
+
+    Args:
+        inputs: packed rows, see `data_pipelines.finetuning.pack_batch`.
+        width: tokens to take of each sequence; None: a whole row.
+
+    Returns:
+        int32 (sequences, width), and bool (sequences, width): whether the token is one
+        of the sequence.
+    """
+    rows, length = ops.shape(inputs["token_ids"])
+    places = ops.arange(length if width is None else width, dtype="int32")[None, :]
+    tokens = inputs["first_tokens"][:, None] + places
+    mask = places < inputs["lengths"][:, None]
+    return ops.minimum(tokens, rows * length - 1), mask

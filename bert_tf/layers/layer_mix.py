@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 import keras
 from keras import ops
 
-# Table 7 of the paper, in its order.
+# Table 7 of the paper, in its order; then ELMo's sum.
 Features = Literal[
     "embeddings",
     "second_to_last",
@@ -13,6 +13,7 @@ Features = Literal[
     "weighted_last_4",
     "concat_last_4",
     "weighted_all",
+    "weighted_states",
 ]
 FEATURES = get_args(Features)
 
@@ -23,7 +24,7 @@ class LayerMix(keras.layers.Layer):
     Args:
         features: one of `FEATURES`. Weights of a sum are learned: their softmax, times
             a learned factor, as in ELMo; the sum of all layers leaves out the
-            embeddings.
+            embeddings, that of all states, which is ELMo's, does not.
 
     Call arguments:
         hidden_states: list of float (rows, row length, hidden): the embeddings and
@@ -82,6 +83,7 @@ class LayerMix(keras.layers.Layer):
             "weighted_last_4": states[1:][-4:],
             "concat_last_4": states[1:][-4:],
             "weighted_all": states[1:],
+            "weighted_states": states,
         }[self.features]
 
     def get_config(self) -> dict:

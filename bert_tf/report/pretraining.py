@@ -23,7 +23,11 @@ from data_pipelines.vocabulary import Vocabulary
 # The heldout metrics as people call them, and how they are written.
 _METRICS = {
     "mlm_loss": ("masked tokens, loss (nats)", "{:.3f}"),
+    "forward_loss": ("tokens from those before, loss (nats)", "{:.3f}"),
+    "backward_loss": ("tokens from those behind, loss (nats)", "{:.3f}"),
     "mlm_accuracy": ("masked tokens, accuracy", "{:.1%}"),
+    "replaced_loss": ("replaced or not, loss (nats)", "{:.3f}"),
+    "replaced_accuracy": ("replaced or not, accuracy", "{:.1%}"),
     "sentence_loss": ("sentence task, loss (nats)", "{:.3f}"),
     "sentence_accuracy": ("sentence task, accuracy", "{:.1%}"),
 }
@@ -135,19 +139,19 @@ def curves(
     records: Sequence[Record], trivial: dict[str, float] | None
 ) -> matplotlib.figure.Figure:
     """Loss, accuracies, learning rate and speed over the steps."""
-    figure = new_figure(11, 9.5)
-    axes = figure.subplots(3, 2)
-    has_sentence_task = any("sentence_loss" in record for record in records)
-    for axis, metric in zip(axes.flat, _METRICS, strict=False):
+    shown = [name for name in _METRICS if any(name in record for record in records)]
+    rows = -(-len(shown) // 2) + 1
+    figure = new_figure(11, 3.2 * rows)
+    axes = figure.subplots(rows, 2, squeeze=False)
+    for axis, metric in zip(axes.flat, shown, strict=False):
         axis.set_title(_METRICS[metric][0])
-        if not has_sentence_task and metric.startswith("sentence"):
-            axis.text(0.5, 0.5, "no sentence task", ha="center", va="center")
-            continue
         _draw(axis, records, metric, trivial)
-    draw_plain(axes[2, 0], records, "learning_rate", "learning rate")
-    draw_plain(axes[2, 1], records, "tokens_per_second", "tokens per second")
-    axes[2, 1].set_ylim(bottom=0)
-    for axis in axes[2]:
+    if len(shown) % 2:
+        axes[-2, 1].set_axis_off()
+    draw_plain(axes[-1, 0], records, "learning_rate", "learning rate")
+    draw_plain(axes[-1, 1], records, "tokens_per_second", "tokens per second")
+    axes[-1, 1].set_ylim(bottom=0)
+    for axis in axes[-1]:
         axis.set_xlabel("step")
     return figure
 
@@ -167,7 +171,11 @@ def _draw(
 
 def _heldout_table(heldout: Record, trivial: dict[str, float]) -> Html:
     rows = [
-        [name, form.format(heldout[metric]), form.format(trivial[metric])]
+        [
+            name,
+            form.format(heldout[metric]),
+            form.format(trivial[metric]) if metric in trivial else "",
+        ]
         for metric, (name, form) in _METRICS.items()
         if metric in heldout
     ]

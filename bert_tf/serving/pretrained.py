@@ -84,7 +84,10 @@ class TextModel(tf.Module):
         # Not the models themselves: Keras would add to a SavedModel that tracks them
         # a signature of its own, which knows nothing of these inputs.
         self._logits, self._encoder = model.__call__, model.encoder.__call__
-        self._attention_probabilities = model.encoder.attention_probabilities
+        # LSTMs have no attention to show.
+        self.has_attention = config.architecture != "elmo"
+        if self.has_attention:
+            self._attention_probabilities = model.encoder.attention_probabilities
         self._num_layers = config.num_hidden_layers
         self._num_heads = config.num_attention_heads
         self.weights = StoredWeights(model, precision)
@@ -118,11 +121,15 @@ class TextModel(tf.Module):
         """Ways to ask, the default first.
 
         A model without a head has no `fill_mask`; that of a causal one is `generate`.
+        One without attention has no `attention`.
         """
         texts = strings("texts")
         pair = [strings("first"), strings("second")]
         places = [tf.TensorSpec([None], tf.int32, name=n) for n in ("layers", "heads")]
         of_head = {"fill_mask": Question(self.fill_mask, [texts])}
+        of_attention = {
+            "attention": Question(self.attention, [texts, *places], ("longest",))
+        }
         if self.is_causal:
             of_head = {"generate": Question(self.generate, [texts], ("longest",))}
         return {
@@ -130,7 +137,7 @@ class TextModel(tf.Module):
             "embed": Question(self.embed, [texts]),
             "similarity": Question(self.similarity, pair),
             "features": Question(self.features, [texts]),
-            "attention": Question(self.attention, [texts, *places], ("longest",)),
+            **(of_attention if self.has_attention else {}),
         }
 
     def fill_mask(self, texts: tf.Tensor, *, rows: Rows = "longest") -> Answers:

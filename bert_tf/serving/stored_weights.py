@@ -34,7 +34,8 @@ class StoredWeights(tf.Module):
     def __init__(self, model: keras.Model, precision: Precision) -> None:
         super().__init__(name="stored_weights")
         variables = [v for v in model.weights if keras.backend.is_float_dtype(v.dtype)]
-        table = model.encoder.embeddings.token_table
+        # ELMo has none.
+        table = getattr(model.encoder.embeddings, "token_table", None)
         # Not as attributes: a SavedModel would have all of these values too.
         self._of_model = lambda: (variables, table)
         self._is_narrow = precision != "float32"
@@ -73,7 +74,8 @@ class StoredWeights(tf.Module):
 
 def _store(variable: Any, precision: Precision) -> tuple[Any, Any]:
     """The values, and what they are to be multiplied by, if so."""
-    if precision == "float32":
+    # Characters are numbers that stand for something: none may change.
+    if precision == "float32" or variable.path.endswith("/characters"):
         return variable.value, None
     name = variable.path.replace("/", "_")
     values = keras.ops.convert_to_numpy(variable.value)

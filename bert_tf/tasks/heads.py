@@ -6,9 +6,9 @@ import keras
 from keras import ops
 
 from bert_tf.config import BertConfig
-from bert_tf.encoder import BertEncoder
+from bert_tf.encoders import make_encoder
 from bert_tf.layers.dropout import Dropout
-from bert_tf.layers.gather import gather_tokens
+from bert_tf.layers.gather import gather_tokens, sequence_layout
 from bert_tf.layers.layer_mix import BiLSTM, LayerMix
 
 
@@ -50,7 +50,7 @@ class EncoderWithHead(keras.Model):
         self.features = features
         self.lstm_units = lstm_units
         self.dropout_rate = config.hidden_dropout_prob if dropout is None else dropout
-        self.encoder = BertEncoder(config, name="encoder", dtype=policy)
+        self.encoder = make_encoder(config, policy)
         self.encoder.trainable = features is None
         self.mix = self.bilstm = None
         if features is not None:
@@ -118,24 +118,6 @@ class EncoderWithHead(keras.Model):
     def from_config(cls, config: dict[str, Any]) -> "EncoderWithHead":
         """The model that `get_config` described."""
         return cls(BertConfig.from_dict(config.pop("config")), **config)
-
-
-def sequence_layout(inputs: dict[str, Any], width: int | None = None) -> tuple:
-    """Where the tokens of each sequence stand in all rows laid end to end.
-
-    Args:
-        inputs: packed rows, see `data_pipelines.finetuning.pack_batch`.
-        width: tokens to take of each sequence; None: a whole row.
-
-    Returns:
-        int32 (sequences, width), and bool (sequences, width): whether the token is one
-        of the sequence.
-    """
-    rows, length = ops.shape(inputs["token_ids"])
-    places = ops.arange(length if width is None else width, dtype="int32")[None, :]
-    tokens = inputs["first_tokens"][:, None] + places
-    mask = places < inputs["lengths"][:, None]
-    return ops.minimum(tokens, rows * length - 1), mask
 
 
 def sequence_vectors(x: Any, inputs: dict[str, Any]) -> tuple[Any, Any]:

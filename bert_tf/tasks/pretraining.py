@@ -10,6 +10,7 @@ from bert_tf.encoder import BertEncoder
 from bert_tf.layers import elementwise
 from bert_tf.layers.gather import gather_rows
 from bert_tf.layers.norm import LayerNorm
+from bert_tf.layers.vocabulary_logits import vocabulary_logits
 
 
 class BertPretrainer(keras.Model):
@@ -196,32 +197,9 @@ class MaskedLMHead(keras.layers.Layer):
         x = self.norm(x)
         batch, predictions, _ = ops.shape(x)
         rows = ops.reshape(x, (-1, self.embedding_dim))
-        # Tensors: TensorFlow wants no variable in a custom gradient.
-        table = ops.copy(token_table if self.tied else self.output_table)
-        bias = ops.copy(self.output_bias)
-        logits = _logits(rows, table, bias)
+        table = token_table if self.tied else self.output_table
+        logits = vocabulary_logits(rows, table, self.output_bias)
         return ops.reshape(logits, (batch, predictions, self.vocab_size))
-
-
-@ops.custom_gradient
-def _logits(rows: Any, table: Any, bias: Any) -> tuple[Any, Any]:
-    """float32 `rows @ table.T + bias`, with gradients for matrices as large as these.
-
-    The automatic gradient makes that of the table transposed, and to turn tens of
-    megabytes around takes as long as the product. A sum over rows is a product too.
-    """
-    narrow = ops.cast(table, rows.dtype)
-
-    def gradient(*arguments: Any, upstream: Any = None) -> tuple[Any, Any, Any]:
-        # As Keras has it: TensorFlow and JAX give it by place, PyTorch by name.
-        upstream = arguments[0] if upstream is None else upstream
-        ones = ops.ones((1, ops.shape(upstream)[0]), upstream.dtype)
-        of_bias = ops.matmul(ones, upstream)[0]
-        upstream = ops.cast(upstream, rows.dtype)
-        of_table = ops.matmul(ops.transpose(upstream), rows)
-        return ops.matmul(upstream, narrow), ops.cast(of_table, "float32"), of_bias
-
-    return ops.cast(ops.matmul(rows, ops.transpose(narrow)), "float32") + bias, gradient
 
 
 class PretrainingObjective:
@@ -249,16 +227,23 @@ class PretrainingObjective:
     def sums(self, outputs: dict[str, Any], batch: Any) -> dict[str, Any]:
         """Losses and right guesses, summed; float32 scalars."""
         sums = {}
-        sums["mlm_loss"], sums["mlm_accuracy"] = _weighted_sums(
+        sums["mlm_loss"], sums["mlm_accuracy"] = weighted_sums(
             outputs["mlm"], batch["mlm_ids"], batch["mlm_weights"]
         )
         if self.sentence_task:
-            sums["sentence_loss"], sums["sentence_accuracy"] = _weighted_sums(
+            sums["sentence_loss"], sums["sentence_accuracy"] = weighted_sums(
                 outputs["sentence"], batch["sentence_label"], batch["row_weight"]
             )
         return sums
 
 
-def _weighted_sums(logits: Any, labels: Any, weights: Any) -> tuple[Any, Any]:
+def weighted_sums(logits: Any, labels: Any, weights: Any) -> tuple[Any, Any]:
+    """Cross-entropies and right guesses, weighted and summed; float32 scalars.
+
+    Args:
+        logits: float32 (..., classes).
+        labels: int (...).
+        weights: float32 (...).
+    """
     losses, right = elementwise.cross_entropy(logits, ops.cast(labels, "int32"))
     return ops.sum(losses * weights), ops.sum(right * weights)

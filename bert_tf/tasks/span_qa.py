@@ -9,8 +9,8 @@ from keras import ops
 
 from bert_tf.config import BertConfig
 from bert_tf.layers import elementwise
-from bert_tf.layers.gather import gather_tokens
-from bert_tf.tasks.heads import EncoderWithHead, sequence_layout, sequence_vectors
+from bert_tf.layers.gather import gather_tokens, sequence_layout
+from bert_tf.tasks.heads import EncoderWithHead, sequence_vectors
 
 # As in google-research/bert, run_squad.py.
 NUM_BEST = 20

@@ -6,9 +6,8 @@ import tensorflow as tf
 
 from bert_tf.config import BertConfig, preset
 from bert_tf.encoder import BertEncoder
-from bert_tf.layers.gather import gather_tokens
+from bert_tf.layers.gather import gather_tokens, sequence_layout
 from bert_tf.model_size import parameter_formulas
-from bert_tf.tasks.heads import sequence_layout
 from tests.bert_tf.models import random_batch, randomize, small_config, weights_by_name
 from tests.bert_tf.packed import (
     alone,

@@ -226,6 +226,22 @@ def test_next_tokens():
         assert masked["mlm_weights"].sum() == min(most, 4) + min(most, 6)
 
 
+def test_every_token_but_those_at_the_ends():
+    token_ids = np.array([[CLS, 6, 7, 8, SEP, PAD, PAD], [CLS, 9, SEP, 6, 8, 7, SEP]])
+    token_ids = token_ids.astype(np.int32)
+    masked = mask(token_ids, token_ids != PAD, kind="every_token", max_predictions=5)
+    np.testing.assert_array_equal(masked["token_ids"], token_ids)
+    np.testing.assert_array_equal(
+        masked["mlm_ids"], [[6, 7, 8, PAD, PAD], [9, SEP, 6, 8, 7]]
+    )
+    np.testing.assert_array_equal(
+        masked["mlm_positions"], [[1, 2, 3, 0, 0], [1, 2, 3, 4, 5]]
+    )
+    np.testing.assert_array_equal(
+        masked["mlm_weights"], [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
+    )
+
+
 def test_same_seed_same_masks():
     token_ids, padding_mask = rows(20)
     for kind in ("token", "whole_word", "span"):

@@ -20,8 +20,7 @@ def folder(prepared, tmp_path_factory) -> pathlib.Path:
         options(
             prepared,
             output_dir,
-            masking_kind="next_token",
-            sentences="full_sentences",
+            family="gpt",
             num_train_steps=200,
             num_warmup_steps=20,
             learning_rate=5e-3,
@@ -78,8 +77,8 @@ def test_it_can_be_fine_tuned(tmp_path, kind):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"masking_kind": "next_token"}, "Expected full_sentences"),
-        ({"config": {"causal": True}}, "Expected masking_kind=next_token"),
+        ({"objective": "next_token"}, "Expected full_sentences"),
+        ({"config": {"causal": True}}, "Expected objective=next_token"),
     ],
 )
 def test_what_does_not_fit(prepared, tmp_path, changes, message):

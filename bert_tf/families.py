@@ -1,0 +1,144 @@
+"""The members of the family around BERT: what each changes, in one table.
+
+A member is the model of its paper in the size that is asked for, with the options of
+pre-training that its paper has. Every one of them can be changed by its own flag, and
+every field of the config in a `--config_file`.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+Name = Literal["bert", "roberta", "albert", "electra", "modern", "gpt", "elmo"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """What a member has that BERT has not.
+
+    Attributes:
+        config: fields of the config, beside those of the size.
+        options: of `pretrain`, where the user does not say.
+    """
+
+    config: Mapping[str, Any]
+    options: Mapping[str, Any]
+
+
+# The paper's, section 3.1 and appendix A.2.
+_BERT: dict[str, Any] = {
+    "objective": "masked_lm",
+    "sentences": "next_sentence",
+    "masking_kind": "token",
+    "mlm_rate": 0.15,
+    "mask_rate": 0.8,
+    "random_rate": 0.1,
+    "batch_size": 256,
+    "optimizer": "adamw_bert",
+    "learning_rate": 1e-4,
+    "beta_2": 0.999,
+}
+
+FAMILIES: dict[str, Family] = {
+    "bert": Family({}, _BERT),
+    # Liu et al. 2019, section 3.1 and table 9.
+    "roberta": Family(
+        {
+            "hidden_act": "gelu",
+            "type_vocab_size": 0,
+            "layer_norm_eps": 1e-5,
+            "pooler": False,
+        },
+        {
+            **_BERT,
+            "sentences": "full_sentences",
+            "batch_size": 8192,
+            "optimizer": "adamw",
+            "learning_rate": 6e-4,
+            "beta_2": 0.98,
+        },
+    ),
+    # Lan et al. 2020, sections 3.1 and 4.1; without dropout, section 4.8.
+    "albert": Family(
+        {
+            "embedding_size": 128,
+            "share_layers": True,
+            "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
+        },
+        {
+            **_BERT,
+            "sentences": "sentence_order",
+            "masking_kind": "span",
+            "batch_size": 4096,
+            "optimizer": "lamb",
+            "learning_rate": 1.76e-3,
+        },
+    ),
+    # Clark et al. 2020, appendix A.
+    "electra": Family(
+        {"pooler": False},
+        {
+            **_BERT,
+            "objective": "replaced_tokens",
+            "sentences": "full_sentences",
+            "mask_rate": 0.85,
+            "random_rate": 0.0,
+            "optimizer": "adamw",
+            "learning_rate": 2e-4,
+        },
+    ),
+    # Warner et al. 2024, section 2 and table 3: ModernBERT. Rows are full, as sentences
+    # run on from one document into the next.
+    "modern": Family(
+        {
+            "hidden_act": "geglu",
+            "norm_position": "pre",
+            "position_embeddings": "rotary",
+            "local_attention": 64,
+            "type_vocab_size": 0,
+            "layer_norm_eps": 1e-5,
+            "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
+            "pooler": False,
+        },
+        {
+            **_BERT,
+            "sentences": "full_sentences",
+            "mlm_rate": 0.3,
+            "optimizer": "adamw",
+            "learning_rate": 8e-4,
+            "beta_2": 0.98,
+        },
+    ),
+    # Radford et al. 2018, section 4.1.
+    "gpt": Family(
+        {"type_vocab_size": 0, "causal": True, "pooler": False},
+        {
+            **_BERT,
+            "objective": "next_token",
+            "sentences": "full_sentences",
+            "batch_size": 64,
+            "optimizer": "adamw",
+            "learning_rate": 2.5e-4,
+        },
+    ),
+    # Peters et al. 2018, section 3.4: two layers, whatever the size.
+    "elmo": Family(
+        {
+            "architecture": "elmo",
+            "num_hidden_layers": 2,
+            "type_vocab_size": 0,
+            "pooler": False,
+            "tie_word_embeddings": False,
+        },
+        {
+            **_BERT,
+            "objective": "both_directions",
+            "sentences": "full_sentences",
+            "batch_size": 128,
+            "optimizer": "adamw",
+            "learning_rate": 1e-3,
+        },
+    ),
+}

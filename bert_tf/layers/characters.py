@@ -1,0 +1,133 @@
+"""A vector for each piece of the vocabulary, made of its characters."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+# A byte, and one more for nothing, and one for the beginning of a word.
+_NOTHING, _BEGINNING, _NUM_CHARACTERS = 0, 257, 258
+_CONTINUATION = "##"
+_CHARACTER_DIM = 16
+# Filters of each width: the wider, the more there are.
+_FILTERS = {1: 32, 2: 32, 3: 64, 4: 128, 5: 256}
+
+
+class CharacterEmbeddings(keras.layers.Layer):
+    """Filters over the bytes of a piece, their largest values, a highway layer.
+
+    The characters of each piece are a table that is saved with the weights and not
+    trained: ids are all that the model is given. Until `know` was called, a piece has
+    no characters.
+
+    Args:
+        vocab_size: number of pieces.
+        hidden_dim: width of the output.
+        num_bytes: as many of the bytes (UTF-8) of a piece are read.
+
+    Call arguments:
+        token_ids: int32 (batch, sequence).
+
+    Output:
+        float32 (batch, sequence, hidden).
+
+    Reference:
+        Peters et al. 2018, section 3.4; Kim et al. 2016.
+    """
+
+    def __init__(
+        self, vocab_size: int, hidden_dim: int, num_bytes: int = 16, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.vocab_size = vocab_size
+        self.hidden_dim = hidden_dim
+        self.num_bytes = num_bytes
+        policy = self.dtype_policy
+        self.filters = [
+            keras.layers.Conv1D(
+                count, width, activation="relu", name=f"width_{width}", dtype=policy
+            )
+            for width, count in _FILTERS.items()
+        ]
+        # What passes as it is, and what is made of it (Srivastava et al. 2015).
+        width = sum(_FILTERS.values())
+        self.gate = keras.layers.Dense(
+            width,
+            activation="sigmoid",
+            # At first most is passed.
+            bias_initializer=keras.initializers.Constant(-2.0),
+            name="gate",
+            dtype=policy,
+        )
+        self.transform = keras.layers.Dense(
+            width, activation="relu", name="transform", dtype=policy
+        )
+        self.projection = keras.layers.Dense(
+            hidden_dim, name="projection", dtype=policy
+        )
+
+    def build(self, input_shape: tuple) -> None:
+        """Makes the table of characters, and the weights."""
+        self.characters = self.add_weight(
+            name="characters",
+            shape=(self.vocab_size, self.num_bytes),
+            initializer="zeros",
+            trainable=False,
+            autocast=False,
+        )
+        self.character_table = self.add_weight(
+            name="character_table",
+            shape=(_NUM_CHARACTERS, _CHARACTER_DIM),
+            initializer=keras.initializers.RandomNormal(stddev=0.1),
+        )
+        for layer in self.filters:
+            layer.build((None, self.num_bytes, _CHARACTER_DIM))
+        shape = (None, sum(_FILTERS.values()))
+        for layer in (self.gate, self.transform, self.projection):
+            layer.build(shape)
+
+    def know(self, pieces: Sequence[str]) -> None:
+        """Says what the pieces are, in the order of their ids."""
+        table = np.zeros(self.characters.shape, np.float32)
+        table[: len(pieces)] = characters_of(pieces, self.num_bytes)
+        self.characters.assign(table)
+
+    def call(self, token_ids: Any) -> Any:
+        """See the class."""
+        characters = ops.take(self.characters, token_ids, axis=0)
+        shape = ops.shape(characters)
+        characters = ops.cast(ops.reshape(characters, (-1, self.num_bytes)), "int32")
+        # A product: its gradient adds up in one go what a lookup adds row by row.
+        one_hot = ops.one_hot(characters, _NUM_CHARACTERS, dtype=self.compute_dtype)
+        vectors = ops.matmul(one_hot, self.character_table)
+        found = [ops.max(layer(vectors), axis=1) for layer in self.filters]
+        x = ops.concatenate(found, axis=-1)  # (tokens, filters)
+        gate = self.gate(x)
+        x = self.projection(gate * self.transform(x) + (1 - gate) * x)
+        return ops.reshape(x, (*shape[:2], self.hidden_dim))
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """(batch, sequence, hidden)."""
+        return (*input_shape, self.hidden_dim)
+
+
+def characters_of(pieces: Sequence[str], num_bytes: int) -> np.ndarray:
+    """Numbers of the characters of each piece.
+
+    `["a", "##b"]` gives `[[257, 98, 0], [99, 0, 0]]` for 3 bytes: a mark where a word
+    begins, and each byte plus 1.
+
+    Returns:
+        int32 (pieces, num_bytes), cut off at the end, and filled up with 0.
+    """
+    rows = np.full((len(pieces), num_bytes), _NOTHING, np.int32)
+    for row, piece in zip(rows, pieces, strict=True):
+        goes_on = piece.startswith(_CONTINUATION) and piece != _CONTINUATION
+        text = piece.removeprefix(_CONTINUATION) if goes_on else piece
+        numbers = [byte + 1 for byte in text.encode("utf-8", "surrogatepass")]
+        if not goes_on:
+            numbers = [_BEGINNING, *numbers]
+        row[: len(numbers)] = numbers[:num_bytes]
+    return rows

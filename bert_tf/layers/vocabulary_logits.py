@@ -1,0 +1,41 @@
+"""The product of vectors with a table of the vocabulary."""
+
+from typing import Any
+
+from keras import ops
+
+
+def vocabulary_logits(rows: Any, table: Any, bias: Any) -> Any:
+    """A score for each piece.
+
+    Args:
+        rows: float (rows, width).
+        table: float32 (vocabulary, width), a tensor or a variable.
+        bias: float32 (vocabulary,), likewise.
+
+    Returns:
+        float32 (rows, vocabulary).
+    """
+    # Tensors: TensorFlow wants no variable in a custom gradient.
+    return _logits(rows, ops.copy(table), ops.copy(bias))
+
+
+@ops.custom_gradient
+def _logits(rows: Any, table: Any, bias: Any) -> tuple[Any, Any]:
+    """float32 `rows @ table.T + bias`, with gradients for matrices as large as these.
+
+    The automatic gradient makes that of the table transposed, and to turn tens of
+    megabytes around takes as long as the product. A sum over rows is a product too.
+    """
+    narrow = ops.cast(table, rows.dtype)
+
+    def gradient(*arguments: Any, upstream: Any = None) -> tuple[Any, Any, Any]:
+        # As Keras has it: TensorFlow and JAX give it by place, PyTorch by name.
+        upstream = arguments[0] if upstream is None else upstream
+        ones = ops.ones((1, ops.shape(upstream)[0]), upstream.dtype)
+        of_bias = ops.matmul(ones, upstream)[0]
+        upstream = ops.cast(upstream, rows.dtype)
+        of_table = ops.matmul(ops.transpose(upstream), rows)
+        return ops.matmul(upstream, narrow), ops.cast(of_table, "float32"), of_bias
+
+    return ops.cast(ops.matmul(rows, ops.transpose(narrow)), "float32") + bias, gradient
