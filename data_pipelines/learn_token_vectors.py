@@ -1,21 +1,22 @@
-"""Records of text to a vector for each piece of the vocabulary, by skip-gram.
+"""Records of text to a vector for each piece of the vocabulary.
 
     python -m data_pipelines.learn_token_vectors --records_dir=records \\
         --vocab_file=vocab.txt --vector_size=256 --vectors_file=vectors.bin
     python -m bert_tf.pretrain --token_vectors=vectors.bin ...
 
-Which pieces are alike, skip-gram learns in minutes; a small BERT that starts from
-random vectors spends the first hours of its training on that.
+Which pieces are alike, skip-gram (or GloVe) learns in minutes; a small BERT that starts
+from random vectors spends the first hours of its training on that.
 """
 
 import dataclasses
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import tensorflow as tf
 
 from data_pipelines import cli, pretraining, processes
+from data_pipelines.glove import learn_glove
 from data_pipelines.new_file import new_file
 from data_pipelines.record_folder import check_vocabulary, read_manifest, record_files
 from data_pipelines.token_vectors import to_word2vec_format
@@ -24,6 +25,8 @@ from data_pipelines.word2vec import learn_word2vec
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
+
+Method = Literal["skip_gram", "glove"]
 
 # gensim cuts off what is longer than 10,000.
 _PIECES_AT_ONCE = 1000
@@ -47,12 +50,23 @@ class LearnTokenVectorsOptions:
     vector_size: int = cli.option(
         cli.REQUIRED, "Width of a vector: the hidden_size of the model to start."
     )
-    num_epochs: int = cli.option(2, "How often the text is gone through.")
+    method: Method = cli.option(
+        "skip_gram",
+        "A piece guesses those around it, or (glove) vectors are fitted to counts of "
+        "pairs.",
+    )
+    num_epochs: int | None = cli.option(
+        None,
+        "How often the text, or glove: its pairs, are gone through. Default: 2; "
+        "glove: 50.",
+    )
     min_count: int = cli.option(5, "Rarer pieces have no vector.")
     num_threads: int | None = cli.option(
-        None, "Default: one for each core. Only with 1 the vectors are reproducible."
+        None,
+        "Of skip_gram. Default: one for each core. Only with 1 the vectors are "
+        "reproducible.",
     )
-    seed: int = cli.option(0, "Of the vectors' start and of the negatives.")
+    seed: int = cli.option(0, "Of the vectors' start and of what is drawn by chance.")
 
 
 def learn_token_vectors(
@@ -60,38 +74,54 @@ def learn_token_vectors(
     records_dir: str,
     vocabulary: Vocabulary,
     vector_size: int,
-    num_epochs: int = 2,
+    method: Method = "skip_gram",
+    num_epochs: int | None = None,
     min_count: int = 5,
     num_threads: int | None = None,
     seed: int = 0,
 ) -> "KeyedVectors":
-    """Skip-gram with negative sampling on the training part of records.
+    """Skip-gram with negative sampling, or GloVe, on the training part of records.
 
     Args:
         records_dir: see `create_pretraining_data`; what is held out is not read.
         vocabulary: the one that the records were made with.
         vector_size: width.
-        num_epochs: how often the text is gone through.
+        method: see `word2vec` and `glove`.
+        num_epochs: how often the text, or its counted pairs, are gone through; None: 2
+            or, for these, 50.
         min_count: rarer pieces have no vector.
-        num_threads: None: one for each core.
-        seed: with one thread, the vectors depend on it and the records alone.
+        num_threads: of skip-gram; None: one for each core.
+        seed: with one thread, or GloVe, the vectors depend on it and the records alone.
 
     Returns:
         gensim's vectors, keyed by piece.
 
     Raises:
-        ValueError: a number is not positive, the vocabulary is another, or no piece is
-            frequent enough.
+        ValueError: a number is not positive, the vocabulary is another, no piece is
+            frequent enough, or GloVe is given threads.
         ModuleNotFoundError: gensim is not installed.
     """
+    if method == "glove" and num_threads is not None:
+        raise ValueError(
+            f"Received num_threads={num_threads} with method=glove, which uses all "
+            "cores. Expected it with skip_gram alone: leave it out."
+        )
     manifest = read_manifest(records_dir)
     check_vocabulary(manifest, vocabulary)
     text = _Text(records_dir, vocabulary, manifest["counts"]["parts"])
+    if method == "glove":
+        return learn_glove(
+            text,
+            vector_size=vector_size,
+            min_count=min_count,
+            num_epochs=50 if num_epochs is None else num_epochs,
+            seed=seed,
+        )
     return learn_word2vec(
         text,
         vector_size=vector_size,
         min_count=min_count,
-        num_epochs=num_epochs,
+        num_epochs=2 if num_epochs is None else num_epochs,
         num_threads=num_threads,
         seed=seed,
     )

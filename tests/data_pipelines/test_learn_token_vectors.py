@@ -57,6 +57,17 @@ def test_what_stands_together_is_alike(prepared):
         assert max(likes, key=likes.get) == food
 
 
+def test_glove_learns_of_the_same_pieces(prepared):
+    first, again = (
+        learn(prepared, method="glove", num_threads=None, num_epochs=3)
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(first.vectors, again.vectors)
+    assert set(first.index_to_key) == set(learn(prepared).index_to_key)
+    # "the" stands at most places, and beside nearly all.
+    assert first.index_to_key[0] == "the"
+
+
 def test_one_thread_is_reproducible(prepared):
     first, again, other = (learn(prepared, seed=seed) for seed in (1, 1, 2))
     assert first.index_to_key == again.index_to_key
@@ -106,6 +117,7 @@ def test_file(prepared, tmp_path, capsys, name):
     [
         ({"num_epochs": 0}, ValueError, "{'num_epochs': 0}. Expected numbers of 1"),
         ({"num_threads": 0}, ValueError, "{'num_threads': 0}"),
+        ({"method": "glove"}, ValueError, "num_threads=1 with method=glove"),
         ({"records_dir": "missing"}, FileNotFoundError, "manifest.json"),
         (
             {"vocabulary": Vocabulary((*SPECIAL_TOKENS, "a"))},

@@ -98,6 +98,37 @@ def test_program(tmp_path, capsys, name):
         main(options)
 
 
+@pytest.mark.parametrize(
+    ("changes", "size"),
+    [
+        ({"method": "cbow", "softmax": "hierarchical", "window": 2}, 18),
+        ({"method": "glove", "x_max": 10.0, "vocab_size": 9, "num_epochs": 2}, 9),
+    ],
+)
+def test_methods(tmp_path, changes, size):
+    text = tmp_path / "text.txt"
+    text.write_text("\n".join(" ".join(words) for words in sentences()))
+    path = str(tmp_path / "vectors.bin")
+    main(LearnOptions(input_files=(str(text),), vectors_file=path, **changes))
+    vectors = models.KeyedVectors.load_word2vec_format(path, binary=True)
+    assert len(vectors) == size and vectors.vector_size == 100
+    assert vectors.index_to_key[0] == "eat"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "glove", "softmax": "hierarchical", "sample": 0.0}, "glove.*alone"),
+        ({"method": "glove", "num_threads": 1}, "num_threads=1 with method=glove"),
+        ({"x_max": 10.0}, "x_max=10.0 with method=skip_gram. Expected it with glove"),
+        ({"method": "cbow", "vocab_size": 9}, "vocab_size=9 with method=cbow"),
+    ],
+)
+def test_options_of_another_method(changes, message):
+    with pytest.raises(ValueError, match=message):
+        LearnOptions(input_files=("text",), vectors_file="vectors.bin", **changes)
+
+
 def test_a_missing_list_is_told_before_the_work(tmp_path):
     options = LearnOptions(
         input_files=("none",),

@@ -1,0 +1,179 @@
+"""How often words stand near each other, counted in shards.
+
+The memory that it takes does not grow with the text, but with its vocabulary: pairs are
+counted chunk by chunk, and what each chunk has of a shard is added to a file of this
+shard. A shard is a part of all pairs by chance, small enough to be summed up in memory.
+
+Reference: Pennington et al. 2014, GloVe: Global Vectors for Word Representation,
+sections 3 and 4.2.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import itertools
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+# A word beside another: their numbers, the first of which is not the larger one, for
+# the matrix is symmetric; and the sum of 1 / distance over the places.
+PAIR = np.dtype([("row", np.int32), ("column", np.int32), ("count", np.float32)])
+_SUM = np.dtype([("key", np.int64), ("count", np.float64)])
+# Pairs of places that are held at once. Half a gigabyte is enough for them.
+_PAIRS_AT_ONCE = 1 << 24
+
+
+@dataclasses.dataclass(frozen=True)
+class Cooccurrences:
+    """The upper half of a symmetric matrix, without its zeros.
+
+    Attributes:
+        words: the most frequent first; a word's number is its place.
+        frequencies: how often each occurs.
+        shards: files of `PAIR`, in a folder that goes with the counting.
+        num_pairs: of all shards.
+    """
+
+    words: list[str]
+    frequencies: list[int]
+    shards: list[str]
+    num_pairs: int
+
+    def read(self, shard: str) -> np.ndarray:
+        """The pairs `(pairs,)` of a shard, each of which is in no other."""
+        return np.fromfile(shard, PAIR)
+
+
+@contextlib.contextmanager
+def count_cooccurrences(
+    lists: Iterable[list[str]],
+    *,
+    window: int = 10,
+    min_count: int = 5,
+    vocab_size: int | None = None,
+    pairs_at_once: int = _PAIRS_AT_ONCE,
+) -> Iterator[Cooccurrences]:
+    """Counts pairs of words in lists, with the weight 1 / distance.
+
+    With the window 2, `["a", "b", "a"]` gives the pairs a, b: 2 and a, a: 1; for a word
+    beside itself is a neighbour on both sides. Words without a number are taken out
+    before distances are measured, as word2vec does it.
+
+    Args:
+        lists: of words, iterated twice. No pair reaches from one into the next.
+        window: how far the words around are looked for, on either side.
+        min_count: rarer words have no number.
+        vocab_size: at most so many words have one; None: all.
+        pairs_at_once: how many are held in memory; the result does not depend on it.
+
+    Yields:
+        The counts; the files are removed in the end.
+
+    Raises:
+        ValueError: a number is not positive, or no word is frequent enough.
+    """
+    numbers = {
+        "window": window,
+        "min_count": min_count,
+        "vocab_size": 1 if vocab_size is None else vocab_size,
+        "pairs_at_once": pairs_at_once,
+    }
+    wrong = {name: value for name, value in numbers.items() if value < 1}
+    if wrong:
+        raise ValueError(f"Received {wrong}. Expected numbers of 1 or more.")
+    counter = collections.Counter(itertools.chain.from_iterable(lists))
+    found = [(word, n) for word, n in counter.items() if n >= min_count]
+    found.sort(key=lambda item: (-item[1], item[0]))
+    found = found[:vocab_size]
+    if not found:
+        raise ValueError(
+            f"Nothing occurs {min_count} times. Expected more text, or a lower "
+            "min_count."
+        )
+    words, frequencies = [word for word, _ in found], [n for _, n in found]
+    num_shards = math.ceil(sum(frequencies) * window / pairs_at_once)
+    ids = {word: index for index, word in enumerate(words)}
+    with tempfile.TemporaryDirectory() as folder:
+        shards = [os.path.join(folder, str(number)) for number in range(num_shards)]
+        for keys in _keys(lists, ids, window, max(1, pairs_at_once // window)):
+            _spill(_summed(*_with_counts(keys, window)), shards)
+        num_pairs = sum(_sum_up(shard, len(words)) for shard in shards)
+        yield Cooccurrences(words, frequencies, shards, num_pairs)
+
+
+def _keys(
+    lists: Iterable[list[str]], ids: dict[str, int], window: int, words_at_once: int
+) -> Iterator[np.ndarray]:
+    """int64 arrays of pairs of places, as `(row * words + column) * window + distance`.
+
+    The distance is less by 1 here. All pairs of some lists together are an array.
+    """
+    numbers: list[int] = []
+    ends: list[int] = []
+
+    def keys() -> np.ndarray:
+        word = np.array(numbers, np.int64)
+        in_list = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
+        made = []
+        for distance in range(1, window + 1):
+            is_near = in_list[distance:] == in_list[:-distance]
+            a, b = word[distance:][is_near], word[:-distance][is_near]
+            pair = np.minimum(a, b) * len(ids) + np.maximum(a, b)
+            made.append(pair * window + (distance - 1))
+        return np.concatenate(made)
+
+    for words in lists:
+        numbers.extend([ids[word] for word in words if word in ids])
+        ends.append(len(numbers))
+        if len(numbers) >= words_at_once:
+            yield keys()
+            numbers, ends = [], []
+    if numbers:
+        yield keys()
+
+
+def _with_counts(keys: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sorted pairs, and what each of their places counts."""
+    keys.sort()
+    pairs, distances = np.divmod(keys, window)
+    return pairs, 1 / (distances + 1)
+
+
+def _summed(keys: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """`_SUM` of sorted keys: each once."""
+    is_first = np.diff(keys, prepend=-1) > 0
+    sums = np.empty(np.count_nonzero(is_first), _SUM)
+    sums["key"] = keys[is_first]
+    if len(keys):
+        sums["count"] = np.add.reduceat(counts, np.flatnonzero(is_first))
+    return sums
+
+
+def _spill(sums: np.ndarray, shards: list[str]) -> None:
+    """Adds sums to the files of their shards."""
+    # Scattered by Fibonacci's hash: neighbours in the matrix are as far as others.
+    hashed = sums["key"].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    number = (hashed >> np.uint64(33)) % np.uint64(len(shards))
+    order = np.argsort(number, kind="stable")
+    borders = np.searchsorted(number[order], np.arange(len(shards) + 1))
+    for shard, (first, last) in zip(shards, itertools.pairwise(borders), strict=True):
+        with open(shard, "ab") as file:
+            sums[order[first:last]].tofile(file)
+
+
+def _sum_up(shard: str, num_words: int) -> int:
+    """Writes a shard's file anew, with each pair once; gives their number."""
+    parts = np.fromfile(shard, _SUM)
+    order = np.argsort(parts["key"], kind="stable")
+    sums = _summed(parts["key"][order], parts["count"][order])
+    pairs = np.empty(len(sums), PAIR)
+    pairs["row"], pairs["column"] = np.divmod(sums["key"], num_words)
+    # Within the row of a word its neighbours on both sides are itself.
+    is_same = pairs["row"] == pairs["column"]
+    pairs["count"] = np.where(is_same, 2 * sums["count"], sums["count"])
+    pairs.tofile(shard)
+    return len(pairs)
