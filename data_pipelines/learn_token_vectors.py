@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import tensorflow as tf
 
 from data_pipelines import cli, pretraining, processes
 from data_pipelines.glove import learn_glove
@@ -133,17 +132,14 @@ class _Text:
     def __init__(
         self, records_dir: str, vocabulary: Vocabulary, num_parts: int
     ) -> None:
-        self.documents = pretraining.documents_from_records(
-            record_files(records_dir), shuffle_parts=0
-        )
+        self.files = record_files(records_dir)
         self.tokens = np.array(vocabulary.tokens, dtype=object)
         self.num_parts = num_parts
 
     def __iter__(self) -> Iterator[list[str]]:
-        first, all_of_it = tf.constant(0, tf.int64), tf.constant(0, tf.int64)
-        parts = self.documents(first, all_of_it, 1).as_numpy_iterator()
-        for part in processes.show_progress("read", parts, self.num_parts):
-            pieces = self.tokens[part["token_ids"]].tolist()
+        texts = pretraining.stored_texts(self.files)
+        for token_ids in processes.show_progress("read", texts, self.num_parts):
+            pieces = self.tokens[token_ids].tolist()
             for start in range(0, len(pieces), _PIECES_AT_ONCE):
                 yield pieces[start : start + _PIECES_AT_ONCE]
 

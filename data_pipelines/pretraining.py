@@ -17,6 +17,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from data_pipelines import batching, corpus, features, masking, sentence_pairs
@@ -268,6 +269,18 @@ def documents_from_records(
         ).filter(lambda part: tf.size(part["token_ids"]) > 0)
 
     return parts
+
+
+def stored_texts(files: Sequence[str]) -> Iterator[np.ndarray]:
+    """The token ids int32 `(tokens,)` of each part in such files, as they are stored.
+
+    Raises:
+        ValueError, FileNotFoundError: as `documents_from_records`.
+    """
+    documents = documents_from_records(files, shuffle_parts=0)
+    first, all_of_it = tf.constant(0, tf.int64), tf.constant(0, tf.int64)
+    for part in documents(first, all_of_it, 1).as_numpy_iterator():
+        yield part["token_ids"]
 
 
 def documents_from_text(

@@ -1,16 +1,14 @@
 import numpy as np
 import pytest
 
-from data_pipelines.create_pretraining_data import create_pretraining_data
 from data_pipelines.learn_token_vectors import (
     LearnTokenVectorsOptions,
     learn_token_vectors,
     main,
 )
-from data_pipelines.learn_vocabulary import learn_vocabulary
 from data_pipelines.token_vectors import read_token_vectors
 from data_pipelines.vocabulary import SPECIAL_TOKENS, Vocabulary
-from tests.end_to_end.corpus import ANIMALS, write_corpus
+from tests.end_to_end.corpus import ANIMALS, write_records
 
 pytest.importorskip("gensim", reason="the extra word_vectors is not installed")
 
@@ -18,22 +16,7 @@ pytest.importorskip("gensim", reason="the extra word_vectors is not installed")
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     """A folder of records, and their vocabulary."""
-    folder = tmp_path_factory.mktemp("prepared")
-    text = write_corpus(folder / "text")
-    vocabulary = learn_vocabulary(
-        input_files=[text], vocab_size=100, lower_case=True, num_processes=1
-    )
-    (folder / "vocab.txt").write_bytes(vocabulary.to_bytes())
-    create_pretraining_data(
-        input_files=[text],
-        vocab_file=str(folder / "vocab.txt"),
-        output_dir=str(folder / "records"),
-        lower_case=True,
-        num_shards=2,
-        num_processes=1,
-        holdout_fraction=0.2,
-    )
-    return folder
+    return write_records(tmp_path_factory.mktemp("prepared"))
 
 
 def learn(prepared, **changes):

@@ -3,6 +3,9 @@
 import pathlib
 import random
 
+from data_pipelines.create_pretraining_data import create_pretraining_data
+from data_pipelines.learn_vocabulary import learn_vocabulary
+
 ANIMALS = {"cat": "mouse", "dog": "bone", "bird": "worm", "horse": "apple"}
 PLACES = ("garden", "kitchen", "barn", "street", "forest", "field")
 
@@ -26,3 +29,22 @@ def write_corpus(folder: pathlib.Path, num_documents: int = 60) -> str:
         stories = "".join(story(generator) for _ in range(8))
         (folder / f"{number:03d}.txt").write_text(stories)
     return str(folder / "*.txt")
+
+
+def write_records(folder: pathlib.Path) -> pathlib.Path:
+    """Writes the corpus, `vocab.txt` of 100 pieces, and `records`, a fifth held out."""
+    text = write_corpus(folder / "text")
+    vocabulary = learn_vocabulary(
+        input_files=[text], vocab_size=100, lower_case=True, num_processes=1
+    )
+    (folder / "vocab.txt").write_bytes(vocabulary.to_bytes())
+    create_pretraining_data(
+        input_files=[text],
+        vocab_file=str(folder / "vocab.txt"),
+        output_dir=str(folder / "records"),
+        lower_case=True,
+        num_shards=2,
+        num_processes=1,
+        holdout_fraction=0.2,
+    )
+    return folder

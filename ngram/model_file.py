@@ -1,0 +1,101 @@
+"""A model in one file: its tables, its vocabulary, and how texts become pieces."""
+
+import dataclasses
+import io
+import json
+import zipfile
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from data_pipelines.vocabulary import Vocabulary
+from data_pipelines.wordpiece import WordPieceTokenizer
+from ngram.model import NgramModel, Table
+
+_FORMAT = 1
+# And what a key has that is not there.
+_TABLES = {"trigrams": 0.0, "trigram_rest": 1.0, "bigrams": 0.0}
+_ARRAYS = ("bigram_rest", "unigrams")
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedModel:
+    """A model, and what its inputs are made with.
+
+    Attributes:
+        model: the tables.
+        vocabulary: whose ids they hold.
+        lower_case: whether texts are lower-cased.
+        strip_accents: whether accents are taken away.
+    """
+
+    model: NgramModel
+    vocabulary: Vocabulary
+    lower_case: bool
+    strip_accents: bool
+
+    @property
+    def tokenizer(self) -> WordPieceTokenizer:
+        """What cuts texts into pieces."""
+        return WordPieceTokenizer(self.vocabulary, self.lower_case, self.strip_accents)
+
+
+def to_bytes(loaded: LoadedModel) -> bytes:
+    """What a file of the model holds: NumPy's npz."""
+    arrays = {name: getattr(loaded.model, name) for name in _ARRAYS}
+    for name in _TABLES:
+        table = getattr(loaded.model, name)
+        arrays |= {f"{name}_keys": table.keys, f"{name}_values": table.values}
+    description = {
+        "format": _FORMAT,
+        "lower_case": loaded.lower_case,
+        "strip_accents": loaded.strip_accents,
+    }
+    arrays["vocabulary"] = np.frombuffer(loaded.vocabulary.to_bytes(), np.uint8)
+    arrays["description"] = np.frombuffer(json.dumps(description).encode(), np.uint8)
+    with io.BytesIO() as file:
+        np.savez(file, **arrays)
+        return file.getvalue()
+
+
+def load(path: str) -> LoadedModel:
+    """Reads a file that `ngram.train` wrote, local or remote.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is another file, or damaged.
+    """
+    if not tf.io.gfile.exists(path):
+        raise FileNotFoundError(
+            f"There is no n-gram model at {path!r}. Expected a file: make it with "
+            "ngram.train."
+        )
+    with tf.io.gfile.GFile(path, "rb") as file:
+        content = io.BytesIO(file.read())
+    try:
+        with np.load(content, allow_pickle=False) as arrays:
+            return _from_arrays(dict(arrays))
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path} is no n-gram model ({error}). Expected a file that ngram.train "
+            "wrote, as a whole."
+        ) from None
+
+
+def _from_arrays(arrays: dict[str, np.ndarray]) -> LoadedModel:
+    description = json.loads(arrays["description"].tobytes())
+    if description["format"] != _FORMAT:
+        raise ValueError(f"format {description['format']}, expected {_FORMAT}")
+    lines = arrays["vocabulary"].tobytes().decode().split("\n")
+    values: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
+    for name, default in _TABLES.items():
+        keys, shares = arrays[f"{name}_keys"], arrays[f"{name}_values"]
+        values[name] = Table(keys, shares, default)
+    model = NgramModel(vocab_size=len(values["unigrams"]), **values)
+    return LoadedModel(
+        model,
+        Vocabulary(tuple(lines[:-1])),
+        description["lower_case"],
+        description["strip_accents"],
+    )
