@@ -1,10 +1,12 @@
-"""A fine-tuned model and labelled examples to metrics.
+"""A fine-tuned model and labelled examples to metrics; a pre-trained one on records.
 
     python -m bert_tf.evaluate --model_dir=models/sst2 --data_dir=data --split=dev
+    python -m bert_tf.evaluate --model_dir=models/mine --records_dir=records
 
 The dataset is the one that the model was trained on, unless another, or files, are
 given. With `--output_dir`, `metrics.json`, `report.html` and, for questions,
-`predictions.json` as SQuAD's official script takes it, are written.
+`predictions.json` as SQuAD's official script takes it, are written. A pre-trained model
+guesses masked tokens of what is held out, and gives its perplexity if it has one.
 """
 
 import dataclasses
@@ -17,6 +19,7 @@ import tensorflow as tf
 from bert_tf import model_dir, scoring
 from bert_tf.answering import Answerer
 from bert_tf.finetuning_data import DataOptions, dataset_of, read
+from bert_tf.heldout import heldout_scores
 from bert_tf.model_dir import Description
 from bert_tf.report.finetuning import evaluation_report
 from data_pipelines import cli
@@ -33,11 +36,16 @@ class EvaluateOptions(DataOptions):
     """What the program can be told, besides the data."""
 
     model_dir: str = cli.option(
-        cli.REQUIRED, "The model folder that bert_tf.finetune wrote."
+        cli.REQUIRED, "The model folder that bert_tf.finetune or pretrain wrote."
     )
     split: str = cli.option("dev", "The part of the dataset: dev, test, ...")
     output_dir: str | None = cli.option(None, "A new folder for metrics and a report.")
     batch_size: int = cli.option(64, "Examples that are run at once.")
+    records_dir: str | None = cli.option(
+        None, "Of a pre-trained model: records with a part held out."
+    )
+    sequence_length: int = cli.option(128, "With records: tokens of a row.")
+    num_eval_batches: int = cli.option(100, "With records: the most batches.")
 
 
 def evaluate(options: EvaluateOptions) -> dict[str, float]:
@@ -48,12 +56,21 @@ def evaluate(options: EvaluateOptions) -> dict[str, float]:
         FileNotFoundError: the model or the data is not there.
     """
     _, _, description = model_dir.load_description(options.model_dir)
-    dataset = check_dataset(described_dataset(options, description), description)
+    is_pretrained = description.kind == model_dir.PRETRAINING
+    if is_pretrained != (options.records_dir is not None):
+        raise ValueError(
+            f"Received records_dir={options.records_dir} for a model of the kind "
+            f"{description.kind}. Expected --records_dir for a pre-trained model, and "
+            "for no other."
+        )
     if options.output_dir is not None and tf.io.gfile.exists(options.output_dir):
         raise ValueError(
             f"{options.output_dir} exists already. Expected a new folder: nothing is "
             "overwritten."
         )
+    if options.records_dir is not None:
+        return _evaluate_pretrained(options, options.records_dir)
+    dataset = check_dataset(described_dataset(options, description), description)
     examples, _ = read(options, dataset, options.split)
     answerer = Answerer.of(model_dir.load(options.model_dir), options.batch_size)
     answers = [answer for _, answer in answerer.answers(examples)]
@@ -68,6 +85,21 @@ def evaluate(options: EvaluateOptions) -> dict[str, float]:
     if options.output_dir is not None:
         _write(options.output_dir, options, description, examples, answers, metrics)
     return metrics
+
+
+def _evaluate_pretrained(
+    options: EvaluateOptions, records_dir: str
+) -> dict[str, float]:
+    scores = heldout_scores(
+        model_dir.load(options.model_dir),
+        records_dir,
+        sequence_length=options.sequence_length,
+        batch_size=options.batch_size,
+        num_batches=options.num_eval_batches,
+    )
+    if options.output_dir is not None:
+        _write_files(options.output_dir, {METRICS: json.dumps(scores, indent=2) + "\n"})
+    return scores
 
 
 def described_dataset(options: DataOptions, description: Description) -> Dataset:
@@ -134,6 +166,10 @@ def _write(
         labels=description.labels,
         threshold=description.threshold,
     )
+    _write_files(folder, files)
+
+
+def _write_files(folder: str, files: dict[str, str]) -> None:
     tf.io.gfile.makedirs(folder)
     for name, text in files.items():
         model_dir.write_file(posixpath.join(folder, name), text.encode())
@@ -144,7 +180,9 @@ def main(options: EvaluateOptions) -> None:
     for name, value in evaluate(options).items():
         print(f"{name} {value:.4f}")
     if options.output_dir is not None:
-        print(f"Wrote {options.output_dir}; look at {options.output_dir}/{REPORT}.")
+        has_report = options.records_dir is None
+        look = f"; look at {options.output_dir}/{REPORT}" if has_report else ""
+        print(f"Wrote {options.output_dir}{look}.")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ VERBS = {
     "serve",
     "neighbors",
     "convert",
+    "compare",
 }
 
 

@@ -1,0 +1,1 @@
+"""The members of the family on the same ground: how each is trained and measured."""

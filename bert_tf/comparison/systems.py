@@ -1,0 +1,117 @@
+"""The systems that are compared, and the sets of them that the paper's tables have."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+Name = Literal[
+    "ngram",
+    "skip_gram",
+    "cbow",
+    "glove",
+    "elmo",
+    "gpt",
+    "bert",
+    "roberta",
+    "albert",
+    "electra",
+    "modern",
+]
+Ablation = Literal["pretraining_tasks", "masking", "sizes"]
+
+# Frozen vectors below what is learned, as before BERT.
+_FROZEN = {"lstm_units": 64, "learning_rate": 2e-3}
+
+
+@dataclasses.dataclass(frozen=True)
+class System:
+    """What is trained by which verb.
+
+    Attributes:
+        verb: "pretrain", "word_vectors" or "ngram".
+        title: as people call it.
+        options: of the verb, by flag.
+        config: fields of the config, of "pretrain" alone.
+        finetuning: options of `finetune`, by flag; None: it has nothing to fine-tune.
+    """
+
+    verb: Literal["pretrain", "word_vectors", "ngram"]
+    title: str
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    finetuning: Mapping[str, Any] | None = dataclasses.field(default_factory=dict)
+
+    @property
+    def tokenizer(self) -> str:
+        """What cuts its text: RoBERTa's is part of it."""
+        is_roberta = self.options.get("family") == "roberta"
+        return "byte_bpe" if is_roberta else "wordpiece"
+
+
+def _member(family: str, title: str, **finetuning: Any) -> System:
+    return System("pretrain", title, {"family": family}, finetuning=finetuning)
+
+
+def _vectors(title: str, **options: Any) -> System:
+    return System(
+        "word_vectors",
+        title,
+        options,
+        finetuning={"features": "embeddings", **_FROZEN},
+    )
+
+
+SYSTEMS: dict[str, System] = {
+    "ngram": System("ngram", "trigrams", finetuning=None),
+    "skip_gram": _vectors("skip-gram", method="skip_gram"),
+    "cbow": _vectors("CBOW", method="cbow"),
+    "glove": _vectors("GloVe", method="glove"),
+    "elmo": _member("elmo", "ELMo", features="weighted_states", **_FROZEN),
+    "gpt": _member("gpt", "GPT"),
+    "bert": _member("bert", "BERT"),
+    "roberta": _member("roberta", "RoBERTa"),
+    "albert": _member("albert", "ALBERT"),
+    "electra": _member("electra", "ELECTRA"),
+    "modern": _member("modern", "modern"),
+}
+
+
+def _bert(title: str, **options: Any) -> System:
+    return System("pretrain", title, {"family": "bert", **options})
+
+
+def _split(mask: float, random: float) -> System:
+    same = round(1 - mask - random, 2)
+    title = f"mask {mask:.0%}, same {same:.0%}, random {random:.0%}"
+    return _bert(title, mask_rate=mask, random_rate=random)
+
+
+ABLATIONS: dict[str, dict[str, System]] = {
+    # Table 5 of the paper.
+    "pretraining_tasks": {
+        "bert": SYSTEMS["bert"],
+        "no_nsp": _bert("no NSP", sentences="full_sentences"),
+        "left_to_right": _bert(
+            "left to right, no NSP", objective="next_token", sentences="full_sentences"
+        ),
+    },
+    # Table 8.
+    "masking": {
+        "mask80_random10": _split(0.8, 0.1),
+        "mask100": _split(1.0, 0.0),
+        "mask80": _split(0.8, 0.0),
+        "mask80_random20": _split(0.8, 0.2),
+        "random20": _split(0.0, 0.2),
+        "random100": _split(0.0, 1.0),
+    },
+    # Table 6, for a machine of this size.
+    "sizes": {
+        name: _bert(title, preset=name)
+        for name, title in (
+            ("tiny", "2 layers of 128"),
+            ("mini", "4 layers of 256"),
+            ("small", "4 layers of 512"),
+            ("medium", "8 layers of 512"),
+        )
+    },
+}
