@@ -26,15 +26,17 @@ import tensorflow as tf
 
 from bert_tf import model_dir
 from bert_tf.baseline_scores import baseline_scores
-from bert_tf.comparison import measuring, programs, systems
+from bert_tf.comparison import measuring, programs
 from bert_tf.comparison.outcome import Outcome
-from bert_tf.comparison.systems import ABLATIONS, SYSTEMS, System
+from bert_tf.comparison.systems import ABLATIONS, SYSTEMS, Ablation, System
+from bert_tf.comparison.systems import Name as SystemName
 from bert_tf.comparison.training import LOG, Text, train
 from bert_tf.finetuning_data import DataOptions, dataset_of, read
 from bert_tf.output_dir import claim
 from bert_tf.report.comparison import comparison_report, text_table
 from bert_tf.training import PREEMPTED_EXIT_CODE
-from data_pipelines import cli, corpus
+from data_pipelines import cli
+from data_pipelines.corpus import Separator, expand_sources
 from data_pipelines.datasets import catalog
 from data_pipelines.record_folder import MANIFEST
 from data_pipelines.vocabulary import Vocabulary
@@ -57,9 +59,9 @@ class CompareOptions:
     )
     output_dir: str = cli.option(cli.REQUIRED, "Folder of the models and the report.")
     systems: tuple[str, ...] = cli.option(
-        get_args(systems.Name), "What is compared, in this order."
+        get_args(SystemName), "What is compared, in this order."
     )
-    ablation: systems.Ablation | None = cli.option(
+    ablation: Ablation | None = cli.option(
         None,
         "Instead of systems, BERT with a part changed: pretraining_tasks (table 5 of "
         "the paper), sizes (table 6), masking (table 8).",
@@ -68,7 +70,7 @@ class CompareOptions:
         (), "To fine-tune on: names of the catalogue, each with =FOLDER of its files."
     )
     budget: str = cli.option("30m", "Training of each system: 90s, 30m, 2h.")
-    separator: corpus.Separator = cli.option(
+    separator: Separator = cli.option(
         "file", "file: a file is one document. blank_line: empty lines separate them."
     )
     holdout_fraction: float = cli.option(
@@ -117,7 +119,7 @@ class CompareOptions:
         found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", self.budget)
         if not found or float(found[1]) == 0:
             raise ValueError(
-                f"Received budget={self.budget!r}. Expected a time such as 90s, 30m, 2h."
+                f"Received budget={self.budget!r}. Expected a time: 90s, 30m, 2h."
             )
         return float(found[1]) * _SECONDS[found[2]]
 
@@ -144,7 +146,7 @@ def compare(options: CompareOptions) -> dict[str, Outcome]:
     Raises:
         ValueError, FileNotFoundError: options or files are wrong; nothing was written.
     """
-    corpus.expand_sources(options.corpus)
+    expand_sources(options.corpus)
     check_files(options.pairs_files, options.questions_file)
     data = {name: _read(name, folder) for name, folder in options.folders.items()}
     claim(options.output_dir, options, _FREE_OPTIONS)

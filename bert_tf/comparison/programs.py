@@ -1,4 +1,4 @@
-"""Verbs run as programs of their own: one that fails, or is killed, takes none along."""
+"""Verbs as programs of their own: one that fails takes no other along."""
 
 import contextlib
 import signal

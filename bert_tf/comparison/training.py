@@ -1,4 +1,4 @@
-"""Each system is trained in the same time: how many steps that is, is measured first."""
+"""Each system is trained for the same time: how many steps that is, a trial tells."""
 
 import dataclasses
 import json

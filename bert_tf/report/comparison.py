@@ -111,12 +111,12 @@ def figures_table(
         for dataset, (name, score) in simple_guesses.items()
     ]
     explanation = note(
-        "cloze: share of single masked pieces of held-out rows whose likeliest guess is "
-        "right. GPT reads what is before the place alone, trigrams two pieces on either "
-        "side. perplexity: of each piece of held-out text from those before it. Both "
-        "are of the system's own pieces: RoBERTa's are others. Tasks: the first metric "
-        "of the dataset times 100, mean and deviation over the seeds, on the "
-        "development set. Static vectors and ELMo are frozen below an LSTM that is "
+        "cloze: of single masked pieces of held-out rows, the share whose likeliest "
+        "guess is right. GPT reads what is before the place alone, trigrams two pieces "
+        "on either side. perplexity: of each piece of held-out text from those before "
+        "it. Both are of the system's own pieces: RoBERTa's are others. Tasks: the "
+        "first metric of the dataset times 100, mean and deviation over the seeds, on "
+        "the development set. Static vectors and ELMo are frozen below an LSTM that is "
         "learned; all others are fine-tuned. ",
         *(["Without a model: ", *guesses] if guesses else []),
     )
