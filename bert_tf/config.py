@@ -4,8 +4,6 @@ import dataclasses
 import json
 from typing import Any
 
-import tensorflow as tf
-
 HIDDEN_ACTS = ("gelu", "gelu_tanh", "relu", "geglu")
 ARCHITECTURES = ("transformer", "elmo")
 POSITION_EMBEDDINGS = ("learned", "sinusoidal", "rotary")
@@ -149,6 +147,8 @@ class BertConfig:
     @classmethod
     def from_file(cls, path: str) -> "BertConfig":
         """Reads a `bert_config.json`, local or remote."""
+        import tensorflow as tf  # Late: on other backends layers do without it.
+
         if not tf.io.gfile.exists(path):
             raise FileNotFoundError(
                 f"No model config at {path!r}. Expected a bert_config.json."

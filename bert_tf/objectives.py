@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from bert_tf.tasks.both_directions import (
     BidirectionalLanguageModel,
@@ -10,7 +10,10 @@ from bert_tf.tasks.both_directions import (
 )
 from bert_tf.tasks.pretraining import BertPretrainer, PretrainingObjective
 from bert_tf.tasks.replaced_tokens import ReplacedTokenDetector, ReplacedTokenObjective
-from data_pipelines import masking
+
+if TYPE_CHECKING:
+    # Not for itself: on other backends the models do without TensorFlow.
+    from data_pipelines import masking
 
 Name = Literal["masked_lm", "next_token", "both_directions", "replaced_tokens"]
 
@@ -28,7 +31,7 @@ class Objective:
 
     model: Callable[..., Any]
     loss: Callable[[bool], Any]
-    unmasked: masking.Unmasked | None = None
+    unmasked: "masking.Unmasked | None" = None
     has_sentence_task: bool = False
 
 
