@@ -6,7 +6,7 @@ from typing import Any
 
 HIDDEN_ACTS = ("gelu", "gelu_tanh", "relu", "geglu")
 ARCHITECTURES = ("transformer", "elmo")
-POSITION_EMBEDDINGS = ("learned", "sinusoidal", "rotary")
+POSITION_EMBEDDINGS = ("learned", "sinusoidal", "rotary", "none")
 NORM_POSITIONS = ("post", "pre")
 
 
@@ -24,6 +24,7 @@ class BertConfig:
 
     vocab_size: int
     hidden_size: int = 768
+    # 0: the embeddings alone, such as static word vectors.
     num_hidden_layers: int = 12
     num_attention_heads: int = 12
     intermediate_size: int = 3072
@@ -47,6 +48,8 @@ class BertConfig:
     position_embeddings: str = "learned"
     # The first token has this position (2 in RoBERTa).
     position_offset: int = 0
+    # Whether the sum of the embeddings is normalized.
+    embedding_norm: bool = True
     # Width of the embeddings before they are projected to `hidden_size`
     # (ALBERT); None: `hidden_size`, without a projection.
     embedding_size: int | None = None
@@ -68,7 +71,6 @@ class BertConfig:
         for name in (
             "vocab_size",
             "hidden_size",
-            "num_hidden_layers",
             "num_attention_heads",
             "intermediate_size",
             "max_position_embeddings",
@@ -79,6 +81,12 @@ class BertConfig:
             "local_attention",
             self.local_attention is None or self.local_attention >= 1,
             "a positive number, or None",
+        )
+        self._expect("num_hidden_layers", self.num_hidden_layers >= 0, "0 or more")
+        self._expect(
+            "pooler",
+            not self.pooler or self.num_hidden_layers > 0,
+            "False without layers: no token has seen the others",
         )
         self._expect("type_vocab_size", self.type_vocab_size >= 0, "0 or more")
         self._expect("position_offset", self.position_offset >= 0, "0 or more")

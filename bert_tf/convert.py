@@ -4,8 +4,12 @@ r"""Any BERT in, any BERT out: a model in one format becomes the same model in a
     python -m bert_tf.convert --source=models/mine --output_dir=mine_for_hugging_face \
         --output_format=hugging_face
 
-The format of the source is recognised. A name, such as bert_base_en_uncased, is that of
-a KerasHub preset and is downloaded: the encoder, as of `hf://` names, without heads.
+    python -m bert_tf.convert --source=words.bin --output_dir=models/words
+
+The format of the source is recognised. A file of vectors of words, or of pieces,
+becomes an encoder that is nothing but their table. A name, such as
+bert_base_en_uncased, is that of a KerasHub preset and is downloaded: the encoder, as of
+`hf://` names, without heads.
 """
 
 import dataclasses
@@ -26,7 +30,9 @@ class ConvertOptions:
     """What the program can be told."""
 
     source: str = cli.option(
-        cli.REQUIRED, "A model: a folder, a checkpoint's prefix, or a preset's name."
+        cli.REQUIRED,
+        "A model: a folder, a checkpoint's prefix, a preset's name, or a file of word "
+        "vectors in word2vec's format.",
     )
     output_dir: str = cli.option(cli.REQUIRED, "The folder to make.")
     output_format: Literal["bert_tf", "google", "hugging_face", "keras_hub"] = (

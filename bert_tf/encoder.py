@@ -68,12 +68,14 @@ class BertEncoder(keras.Model):
             position_embeddings=config.position_embeddings,
             position_offset=config.position_offset,
             dropout=config.hidden_dropout_prob,
-            epsilon=config.layer_norm_eps,
+            epsilon=config.layer_norm_eps if config.embedding_norm else None,
             initializer_range=config.initializer_range,
             name="embeddings",
             dtype=policy,
         )
-        num_blocks = 1 if config.share_layers else config.num_hidden_layers
+        num_blocks = config.num_hidden_layers
+        if config.share_layers:
+            num_blocks = min(num_blocks, 1)
         self.blocks = [self._block(index) for index in range(num_blocks)]
         self.final_norm = None
         if config.norm_position == "pre":

@@ -156,7 +156,8 @@ def _finetune(
     train, dev, dataset = _examples(options, dataset)
     splits = options.test_splits or (("test",) if options.test_file else ())
     tests = {split: read(options, dataset, split)[0] for split in splits}
-    if options.features == "none" and dataset.kind in _POOLED and not config.pooler:
+    is_pooled = dataset.kind in _POOLED and config.num_hidden_layers > 0
+    if options.features == "none" and is_pooled and not config.pooler:
         print(f"{options.model_dir} has no pooler: a new one starts from chance.")
         config = dataclasses.replace(config, pooler=True)
     description = model_dir.Description(

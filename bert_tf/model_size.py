@@ -18,7 +18,9 @@ def parameter_formulas(config: BertConfig) -> dict[str, tuple[str, int]]:
     """
     hidden, width = config.hidden_size, config.embedding_size or config.hidden_size
     inner = config.intermediate_size
-    layers = 1 if config.share_layers else config.num_hidden_layers
+    layers = config.num_hidden_layers
+    if config.share_layers:
+        layers = min(layers, 1)
     positions = (
         config.max_position_embeddings if config.position_embeddings == "learned" else 0
     )
@@ -27,8 +29,9 @@ def parameter_formulas(config: BertConfig) -> dict[str, tuple[str, int]]:
         "token embeddings": ("V E", config.vocab_size * width),
         "position embeddings": ("P E", positions * width),
         "segment embeddings": ("T E", config.type_vocab_size * width),
-        "embedding norm": ("2 E", 2 * width),
     }
+    if config.embedding_norm:
+        parts["embedding norm"] = ("2 E", 2 * width)
     if width != hidden:
         parts["projection"] = ("E H + H", width * hidden + hidden)
     parts |= {
@@ -41,7 +44,8 @@ def parameter_formulas(config: BertConfig) -> dict[str, tuple[str, int]]:
     }
     if config.norm_position == "pre":
         parts["final norm"] = ("2 H", 2 * hidden)
-    parts["pooler"] = ("H^2 + H", hidden**2 + hidden)
+    if config.pooler:
+        parts["pooler"] = ("H^2 + H", hidden**2 + hidden)
     return parts
 
 

@@ -75,9 +75,10 @@ def layers_of(features: str, num_layers: int) -> tuple[int, ...]:
     Raises:
         ValueError: no such name, or the encoder lacks the layer.
     """
+    layers = FEATURES.get(features)
     # A concatenation has as many blocks as it says: the embeddings are none.
-    if features in FEATURES and len(FEATURES[features]) <= num_layers:
-        return FEATURES[features]
+    if layers and -min(layers) <= num_layers + (len(layers) == 1):
+        return layers
     is_number = features.removeprefix("-").isdecimal()
     if is_number and -num_layers - 1 <= int(features) <= num_layers:
         return (int(features),)

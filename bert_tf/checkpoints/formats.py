@@ -14,6 +14,7 @@ from bert_tf.checkpoints import (
     model_folder,
     model_garden,
     record,
+    word2vec,
 )
 from bert_tf.checkpoints.checkpoint import Checkpoint
 from bert_tf.checkpoints.json_file import read_json
@@ -25,6 +26,7 @@ _READERS = {
     "model_garden": model_garden.read,
     "hugging_face": hugging_face.read,
     "keras_hub": keras_hub.read,
+    "word2vec": word2vec.read,
 }
 # From a checkpoint to a new folder.
 _WRITERS = {
@@ -41,7 +43,7 @@ def read(source: str) -> tuple[str, Checkpoint]:
     """The format of a model, and the model.
 
     Args:
-        source: a folder, a checkpoint's prefix, or a preset's name.
+        source: a folder, a checkpoint's prefix, a file of vectors, or a preset's name.
 
     Raises:
         FileNotFoundError: nothing of any format is there.
@@ -74,7 +76,7 @@ def write(checkpoint: Checkpoint, folder: str, output_format: str) -> None:
 
 
 def recognise(source: str) -> str:
-    """The format of a folder, of a checkpoint's prefix, or of a preset's name.
+    """The format of a folder or file, of a checkpoint's prefix, or a preset's name.
 
     Raises:
         FileNotFoundError: nothing of any format is there.
@@ -99,10 +101,12 @@ def recognise(source: str) -> str:
         _, prefix = google.find_prefix(source)
         is_tf2 = model_garden.is_object_checkpoint(prefix)
         return "model_garden" if is_tf2 else "google"
+    if tf.io.gfile.exists(source) and not is_folder:
+        return "word2vec"
     if not is_folder and keras_hub.is_preset(source):
         return "keras_hub"
     raise FileNotFoundError(
         f"Received {source!r}, in which no model was recognised. Expected a folder of "
-        "bert_tf, google-research/bert, Model Garden, Hugging Face or KerasHub, or the "
-        "name of a preset of KerasHub."
+        "bert_tf, google-research/bert, Model Garden, Hugging Face or KerasHub, the "
+        "name of a preset of KerasHub, or a file of word vectors."
     )

@@ -1,4 +1,4 @@
-"""Token, position and segment embeddings, summed and normalized."""
+"""Token, position and segment embeddings, summed and mostly normalized."""
 
 from typing import Any
 
@@ -21,10 +21,10 @@ class Embeddings(keras.layers.Layer):
         num_positions: rows of the learned position table.
         num_segments: rows of the segment table; 0 for none.
         position_embeddings: "learned", "sinusoidal" (Vaswani et al. 2017, section
-            3.5), or "rotary", which adds nothing here.
+            3.5), or "rotary" and "none", which add nothing here.
         position_offset: position of the first token.
         dropout: rate after the normalization.
-        epsilon: of the normalization.
+        epsilon: of the normalization; None: there is none.
         initializer_range: standard deviation of the initial tables.
 
     Call arguments:
@@ -47,7 +47,7 @@ class Embeddings(keras.layers.Layer):
         position_embeddings: str,
         position_offset: int,
         dropout: float,
-        epsilon: float,
+        epsilon: float | None,
         initializer_range: float,
         **kwargs: Any,
     ) -> None:
@@ -61,7 +61,9 @@ class Embeddings(keras.layers.Layer):
         self.position_offset = position_offset
         self.initializer = keras.initializers.TruncatedNormal(stddev=initializer_range)
         policy = self.dtype_policy
-        self.norm = LayerNorm(epsilon, name="norm", dtype=policy)
+        self.norm = None
+        if epsilon is not None:
+            self.norm = LayerNorm(epsilon, name="norm", dtype=policy)
         self.dropout = Dropout(dropout, name="dropout", dtype=policy)
         self.projection = None
         if hidden_dim != embedding_dim:
@@ -82,7 +84,8 @@ class Embeddings(keras.layers.Layer):
         if self.num_segments:
             self.segment_table = self._table("segment_table", self.num_segments)
         shape = (*input_shape, self.embedding_dim)
-        self.norm.build(shape)
+        if self.norm:
+            self.norm.build(shape)
         if self.projection:
             self.projection.build(shape)
 
@@ -139,7 +142,8 @@ class Embeddings(keras.layers.Layer):
             x += ops.take(self.position_table, positions + self.position_offset, axis=0)
         elif self.position_embeddings == "sinusoidal":
             x += sinusoids(positions + self.position_offset, self.embedding_dim)
-        x = self.norm(ops.cast(x, self.compute_dtype))
+        x = ops.cast(x, self.compute_dtype)
+        x = self.norm(x) if self.norm else x
         x = self.dropout(x, training=training)
         return self.projection(x) if self.projection else x
 

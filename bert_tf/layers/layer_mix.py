@@ -34,7 +34,7 @@ class LayerMix(keras.layers.Layer):
         float (rows, row length, hidden), or 4 hidden for a concatenation.
 
     Raises:
-        ValueError: another name.
+        ValueError: another name, or there is no such layer.
     """
 
     def __init__(self, features: str, **kwargs: Any) -> None:
@@ -47,8 +47,13 @@ class LayerMix(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         """Makes the weights of a sum; `input_shape` is a list, one for each state."""
+        count = len(self._chosen(input_shape))
+        if not count:
+            raise ValueError(
+                f"Received features={self.features!r} for an encoder of "
+                f"{len(input_shape) - 1} layers. Expected embeddings, or last."
+            )
         if self.features.startswith("weighted"):
-            count = len(self._chosen(input_shape))
             # autocast=False: a narrow dtype could not tell the shares of layers apart.
             self.mix = self.add_weight(
                 name="mix", shape=(count,), initializer="zeros", autocast=False

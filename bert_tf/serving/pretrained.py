@@ -84,8 +84,9 @@ class TextModel(tf.Module):
         # Not the models themselves: Keras would add to a SavedModel that tracks them
         # a signature of its own, which knows nothing of these inputs.
         self._logits, self._encoder = model.__call__, model.encoder.__call__
-        # LSTMs have no attention to show.
-        self.has_attention = config.architecture != "elmo"
+        # LSTMs have no attention to show, nor has a mere table.
+        is_elmo = config.architecture == "elmo"
+        self.has_attention = config.num_hidden_layers > 0 and not is_elmo
         if self.has_attention:
             self._attention_probabilities = model.encoder.attention_probabilities
         self._num_layers = config.num_hidden_layers

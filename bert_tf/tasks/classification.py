@@ -14,10 +14,10 @@ class BertClassifier(EncoderWithHead):
     """Logits from the pooled output (paper, section 4.1), or from features.
 
     Features of a frozen encoder are averaged over the tokens, after the BiLSTM if there
-    is one.
+    is one. So is the output of an encoder without a pooler.
 
     Call arguments:
-        inputs: the encoder's; packed rows with `lengths`, too, for features.
+        inputs: the encoder's; packed rows with `lengths`, too, for an average.
         training: whether dropout is on.
 
     Output:
@@ -27,7 +27,7 @@ class BertClassifier(EncoderWithHead):
     def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
         """See the class."""
         encoded = self.token_vectors(inputs, training)
-        if self.mix is None:
+        if self.mix is None and self.encoder.pooler is not None:
             return self.scores(encoded["pooled_output"], training)
         vectors, mask = sequence_vectors(encoded["sequence_output"], inputs)
         # A narrow dtype could not count the tokens of a long sequence.

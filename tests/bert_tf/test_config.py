@@ -57,12 +57,13 @@ def test_max_sequence_length():
     ("changes", "message"),
     [
         ({"vocab_size": 0}, "vocab_size=0"),
-        ({"num_hidden_layers": 0}, "num_hidden_layers=0"),
+        ({"num_hidden_layers": -1}, "num_hidden_layers=-1"),
+        ({"num_hidden_layers": 0}, "pooler=True in .* Expected False without layers"),
         ({"type_vocab_size": -1}, "type_vocab_size=-1"),
         ({"position_offset": -1}, "position_offset=-1"),
         ({"num_attention_heads": 7}, "a divisor of hidden_size=768"),
         ({"hidden_act": "swish"}, "hidden_act='swish'"),
-        ({"position_embeddings": "none"}, "position_embeddings='none'"),
+        ({"position_embeddings": "random"}, "position_embeddings='random'"),
         ({"norm_position": "middle"}, "norm_position='middle'"),
         ({"hidden_dropout_prob": 1.0}, "hidden_dropout_prob=1.0"),
         (

@@ -162,6 +162,29 @@ def test_hidden_states():
     )
 
 
+WITHOUT_BLOCKS = {
+    "num_hidden_layers": 0,
+    "position_embeddings": "none",
+    "type_vocab_size": 0,
+    "embedding_norm": False,
+    "pooler": False,
+}
+
+
+@pytest.mark.parametrize("changes", [{}, {"share_layers": True}])
+def test_without_blocks_an_encoder_is_its_table(changes):
+    model = BertEncoder(small_config(**WITHOUT_BLOCKS, **changes), name="encoder")
+    (name,), (table,) = zip(*weights_by_name(model).items(), strict=True)
+    assert name == "embeddings/token_table"
+    batch = random_batch()
+    outputs = model(batch)
+    expected = table[batch["token_ids"].numpy()]
+    np.testing.assert_array_equal(outputs["sequence_output"], expected)
+    assert outputs["pooled_output"] is None and len(outputs["hidden_states"]) == 1
+    formulas = parameter_formulas(model.config)
+    assert sum(value for _, value in formulas.values()) == model.count_params()
+
+
 def test_mixed_precision_is_near_float32():
     config = small_config()
     exact = BertEncoder(config, dtype="float32")

@@ -196,6 +196,11 @@ def test_fewer_blocks_than_are_concatenated():
     assert layers_of("concat_last_4", 4) == (-4, -3, -2, -1)
     with pytest.raises(ValueError, match="this model has 3 blocks"):
         layers_of("concat_last_4", 3)
+    assert layers_of("second_to_last", 1) == (-2,)
+    # The embeddings are the last that an encoder without blocks has.
+    assert layers_of("embeddings", 0) == (0,) and layers_of("last", 0) == (-1,)
+    with pytest.raises(ValueError, match="this model has 0 blocks"):
+        layers_of("second_to_last", 0)
 
 
 def test_weighted_sums_are_learned():

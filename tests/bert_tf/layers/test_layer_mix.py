@@ -63,6 +63,12 @@ def test_other_features():
         LayerMix("first")
 
 
+@pytest.mark.parametrize("features", ["second_to_last", "weighted_all"])
+def test_layers_that_there_are_not(features):
+    with pytest.raises(ValueError, match="for an encoder of 0 layers"):
+        LayerMix(features).build([(None, None, 8)])
+
+
 def test_a_sum_in_mixed_precision_is_rounded_once():
     scores = np.array([0.001, 0, 0.002, 0], "float32")
     weights = [scores, np.float32(1.001)]

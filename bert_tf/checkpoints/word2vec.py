@@ -1,0 +1,60 @@
+"""Vectors of words, or of pieces, as an encoder without blocks.
+
+What stands in a text is then the same wherever it stands: what a head makes of it shows
+what context is worth.
+"""
+
+import numpy as np
+
+from bert_tf.checkpoints.checkpoint import Checkpoint, pretraining_head
+from bert_tf.checkpoints.foreign_vocabulary import has_accents, is_lower_cased
+from bert_tf.config import BertConfig
+from bert_tf.model_dir import PRETRAINING, Description
+from bert_tf.tensors import Tensors
+from data_pipelines.token_vectors import load_vectors
+from data_pipelines.vocabulary import SPECIAL_TOKENS, Vocabulary
+
+TOKEN_TABLE = "encoder/embeddings/token_table"
+
+
+def read(path: str) -> Checkpoint:
+    """Reads a file in word2vec's format, see `data_pipelines.token_vectors`.
+
+    The vocabulary is the special tokens, whose vectors are 0 if the file has none, and
+    the words. Other words are `[UNK]`.
+
+    Raises:
+        FileNotFoundError, ValueError, ModuleNotFoundError: as `load_vectors`;
+            or a word stands there twice.
+    """
+    vectors = load_vectors(path)
+    words = [word for word in vectors.index_to_key if word not in SPECIAL_TOKENS]
+    vocabulary = Vocabulary((*SPECIAL_TOKENS, *words))
+    table = np.zeros((len(vocabulary), vectors.vector_size), np.float32)
+    for index, token in enumerate(vocabulary.tokens):
+        if token in vectors:
+            table[index] = vectors[token]
+    lower_case = is_lower_cased(vocabulary)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=vectors.vector_size,
+        num_hidden_layers=0,
+        # Of what there is not.
+        num_attention_heads=1,
+        intermediate_size=1,
+        type_vocab_size=0,
+        position_embeddings="none",
+        embedding_norm=False,
+        pooler=False,
+    )
+    return Checkpoint(
+        config,
+        vocabulary,
+        Description(
+            PRETRAINING,
+            lower_case,
+            strip_accents=lower_case and not has_accents(vocabulary),
+            head=pretraining_head(mlm_head=False),
+        ),
+        Tensors.of({TOKEN_TABLE: table}),
+    )
