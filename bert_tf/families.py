@@ -27,6 +27,7 @@ class Family:
 
 # The paper's, section 3.1 and appendix A.2.
 _BERT: dict[str, Any] = {
+    "tokenizer": "wordpiece",
     "objective": "masked_lm",
     "sentences": "next_sentence",
     "masking_kind": "token",
@@ -51,6 +52,7 @@ FAMILIES: dict[str, Family] = {
         },
         {
             **_BERT,
+            "tokenizer": "byte_bpe",
             "sentences": "full_sentences",
             "batch_size": 8192,
             "optimizer": "adamw",

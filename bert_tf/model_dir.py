@@ -1,7 +1,7 @@
 """The model folder: everything that is needed to use a model, guessed from nothing.
 
 bert_config.json    sizes and variants, Google's names
-vocab.txt           the pieces
+vocab.txt           the pieces, and of byte-level BPE merges.txt beside it
 model.json          casing, the kind of model, what its heads are
 options.json        the options it was trained with
 model.safetensors   the weights, named by their path in the model
@@ -28,9 +28,10 @@ from bert_tf.tensors import (
     open_safetensors,
     write_safetensors,
 )
+from data_pipelines import tokenizer
 from data_pipelines.finetuning import Encoding
+from data_pipelines.tokenizer import Tokenizer
 from data_pipelines.vocabulary import Vocabulary
-from data_pipelines.wordpiece import WordPieceTokenizer
 
 CONFIG = "bert_config.json"
 VOCABULARY = "vocab.txt"
@@ -109,7 +110,7 @@ class LoadedModel:
         return make_encoding(self.description, self.vocabulary)
 
     @property
-    def tokenizer(self) -> WordPieceTokenizer:
+    def tokenizer(self) -> Tokenizer:
         """What cuts its texts into pieces."""
         return make_tokenizer(self.description, self.vocabulary)
 
@@ -129,11 +130,9 @@ def make_model(config: BertConfig, description: Description, dtype: Any = None) 
     )
 
 
-def make_tokenizer(
-    description: Description, vocabulary: Vocabulary
-) -> WordPieceTokenizer:
+def make_tokenizer(description: Description, vocabulary: Vocabulary) -> Tokenizer:
     """What cuts texts into pieces for the model that is described."""
-    return WordPieceTokenizer(
+    return tokenizer.make_tokenizer(
         vocabulary, description.lower_case, description.strip_accents
     )
 
@@ -143,8 +142,9 @@ def make_encoding(description: Description, vocabulary: Vocabulary) -> Encoding:
     arguments = dict(description.encoding)
     if arguments.get("labels") is not None:
         arguments["labels"] = tuple(arguments["labels"])
-    tokenizer = make_tokenizer(description, vocabulary)
-    return KINDS[description.kind].encoding(tokenizer, **arguments)
+    return KINDS[description.kind].encoding(
+        make_tokenizer(description, vocabulary), **arguments
+    )
 
 
 def check_sizes(config: BertConfig, vocabulary: Vocabulary) -> None:
@@ -193,7 +193,7 @@ def write(
     tf.io.gfile.makedirs(path)
     for name, content in (
         (CONFIG, config.to_json().encode()),
-        (VOCABULARY, vocabulary.to_bytes()),
+        *vocabulary.to_files(VOCABULARY).items(),
         (DESCRIPTION, json.dumps(record, indent=2).encode() + b"\n"),
         (OPTIONS, json.dumps(options, indent=2).encode() + b"\n"),
     ):

@@ -108,6 +108,7 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
         _check_length(options, BertConfig.from_file(options.config_file))
     if options.vocab_file:
         vocabulary = Vocabulary.from_file(options.vocab_file)
+        options.lowers_case(vocabulary)  # Or it raises.
         config = _config(options, vocabulary)
         if options.token_vectors:
             vectors = _token_vectors(options.token_vectors, vocabulary, config)
@@ -195,7 +196,7 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
         vocabulary,
         model_dir.Description(
             kind="pretraining",
-            lower_case=options.lower_case,
+            lower_case=options.lowers_case(vocabulary),
             strip_accents=options.strip_accents,
             objective=options.objective,
             sentence_task=options.sentence_task,
@@ -307,11 +308,13 @@ def _learned_vocabulary(options: PretrainOptions) -> Vocabulary:
         vocabulary = learn_vocabulary(
             input_files=options.input_files or (),
             vocab_size=options.vocab_size,
+            tokenizer=options.tokenizer,
             lower_case=options.lower_case,
             strip_accents=options.strip_accents,
             num_processes=options.num_processes,
         )
-        model_dir.write_file(path, vocabulary.to_bytes())
+        for name, content in vocabulary.to_files(path).items():
+            model_dir.write_file(name, content)
     return Vocabulary.from_file(path)
 
 
@@ -322,7 +325,8 @@ def _records(
     if options.records_dir:
         manifest = read_manifest(options.records_dir)
         check_vocabulary(manifest, vocabulary)
-        check_casing(manifest, options.lower_case, options.strip_accents)
+        lower_case = options.lowers_case(vocabulary)
+        check_casing(manifest, lower_case, options.strip_accents)
         return options.records_dir, manifest
     records_dir = posixpath.join(options.output_dir, RECORDS)
     vocab_file = options.vocab_file or posixpath.join(
@@ -477,7 +481,7 @@ def _write_report(
         "model": f"{config.num_hidden_layers} layers of {config.hidden_size}, "
         f"{model.count_params():,} weights",
         "vocabulary": f"{len(vocabulary):,} pieces, "
-        f"{'lower-cased' if options.lower_case else 'cased'}",
+        f"{'lower-cased' if options.lowers_case(vocabulary) else 'cased'}",
         "training text": f"{counts['documents']:,} documents, "
         f"{counts['tokens']:,} tokens, "
         f"{counts['bytes'] / max(counts['tokens'], 1):.2f} bytes a token",

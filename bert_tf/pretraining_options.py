@@ -9,6 +9,8 @@ from bert_tf.distribution import DistributionOptions
 from bert_tf.families import FAMILIES
 from bert_tf.objectives import OBJECTIVES
 from data_pipelines import cli, corpus, masking, sentence_pairs
+from data_pipelines.tokenizer import Kind, kind_of, lowers_case
+from data_pipelines.vocabulary import Vocabulary
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +39,14 @@ class PretrainOptions(DistributionOptions):
         None, "The vocabulary. Default: one is learned from the text."
     )
     vocab_size: int = cli.option(30522, "Pieces of a learned vocabulary.")
-    lower_case: bool = cli.option(True, "Whether capitals and accents are taken away.")
+    tokenizer: Kind = cli.option(
+        None, "Of a learned vocabulary. byte_bpe: as GPT-2 and RoBERTa."
+    )
+    lower_case: bool | None = cli.option(
+        None,
+        "Whether capitals and accents are taken away. Default: true for WordPiece; "
+        "byte-level BPE keeps them.",
+    )
     strip_accents: bool | None = cli.option(
         None, "Whether accents are taken away. Default: as lower_case."
     )
@@ -129,6 +138,8 @@ class PretrainOptions(DistributionOptions):
                 "Received records_dir without vocab_file. Expected the vocabulary that "
                 "the records were made with."
             )
+        if not self.vocab_file:
+            lowers_case(self.tokenizer, self.lower_case, self.strip_accents)
         if self.token_vectors and not self.vocab_file:
             raise ValueError(
                 "Received token_vectors without vocab_file. Expected the vocabulary "
@@ -201,6 +212,10 @@ class PretrainOptions(DistributionOptions):
     def sentence_task(self) -> str | None:
         """What the sentence head is trained on; None without one."""
         return None if self.sentences == "full_sentences" else self.sentences
+
+    def lowers_case(self, vocabulary: Vocabulary) -> bool:
+        """Whether capitals are taken away."""
+        return lowers_case(kind_of(vocabulary), self.lower_case, self.strip_accents)
 
     def predictions_of(self, sequence_length: int) -> int:
         """The most tokens of a row that are predicted."""

@@ -37,8 +37,8 @@ from data_pipelines.record_folder import (
     read_manifest,
     require_shards,
 )
+from data_pipelines.tokenizer import kind_of, lowers_case, make_tokenizer
 from data_pipelines.vocabulary import Vocabulary
-from data_pipelines.wordpiece import WordPieceTokenizer
 
 _WORK = "unfinished"
 _PLAN = "plan.json"
@@ -71,8 +71,10 @@ class CreatePretrainingDataOptions(processes.RunnerOptions):
     )
     vocab_file: str = cli.option(cli.REQUIRED, "The vocabulary, one piece a line.")
     output_dir: str = cli.option(cli.REQUIRED, "Folder for the records.")
-    lower_case: bool = cli.option(
-        True, "Whether to take capitals and accents away, as the vocabulary does."
+    lower_case: bool | None = cli.option(
+        None,
+        "Whether to take capitals and accents away, as the vocabulary does. Default: "
+        "true for WordPiece; byte-level BPE keeps them.",
     )
     strip_accents: bool | None = cli.option(
         None, "Whether to take accents away. Default: as lower_case."
@@ -95,7 +97,7 @@ def create_pretraining_data(
     input_files: Sequence[str],
     vocab_file: str,
     output_dir: str,
-    lower_case: bool,
+    lower_case: bool | None = None,
     strip_accents: bool | None = None,
     num_shards: int = 16,
     num_processes: int | None = None,
@@ -118,7 +120,7 @@ def create_pretraining_data(
         input_files: files or patterns, see `corpus.expand_sources`.
         vocab_file: a `vocab.txt`.
         output_dir: folder for the records, made if it is missing.
-        lower_case: whether capitals are taken away.
+        lower_case: whether capitals are taken away; None: of WordPiece.
         strip_accents: whether accents are; None: as `lower_case`.
         num_shards: number of files of training records.
         num_processes: how many work at once; None: one for each core.
@@ -146,6 +148,7 @@ def create_pretraining_data(
             "one process, and a fraction from 0 to less than 1."
         )
     vocabulary = Vocabulary.from_file(vocab_file)
+    lower_case = lowers_case(kind_of(vocabulary), lower_case, strip_accents)
     sources = list(corpus.expand_sources(input_files))
     sizes = [_size(source) for source in sources]
     plan = {
@@ -456,7 +459,7 @@ def _tokenize(
     # The GPU is for training, and in many processes its memory would not suffice.
     with tf.device("CPU"):
         vocabulary = Vocabulary.from_file(vocab_file)
-        tokenizer = WordPieceTokenizer(vocabulary, lower_case, strip_accents)
+        tokenizer = make_tokenizer(vocabulary, lower_case, strip_accents)
 
     @tf.function(
         input_signature=[

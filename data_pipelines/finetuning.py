@@ -17,8 +17,8 @@ import tensorflow as tf
 from data_pipelines import batching, row_packing
 from data_pipelines.features import MODEL_INPUTS, Features
 from data_pipelines.packing import filled_rows
+from data_pipelines.tokenizer import Tokenizer
 from data_pipelines.vocabulary import Vocabulary
-from data_pipelines.wordpiece import WordPieceTokenizer
 
 # Enough for the ops' fixed cost to vanish, little enough to hold.
 _CHUNK_EXAMPLES = 512
@@ -34,7 +34,7 @@ class Encoding(Protocol):
     """How examples of one kind become sequences."""
 
     @property
-    def tokenizer(self) -> WordPieceTokenizer:
+    def tokenizer(self) -> Tokenizer:
         """Cuts the texts."""
         ...
 

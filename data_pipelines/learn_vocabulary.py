@@ -1,4 +1,4 @@
-"""Text to a WordPiece vocabulary of a given size.
+"""Text to a vocabulary of a given size, of WordPiece or byte-level BPE.
 
     python -m data_pipelines.learn_vocabulary --input_files='corpus/*.txt' \\
         --vocab_size=30522 --lower_case --vocab_file=vocab.txt
@@ -7,6 +7,8 @@
 *Merge*: each word begins as its characters, and again and again the most frequent pair
 of neighbours becomes one piece. The vocabulary depends on the text alone, to the byte:
 not on the order of files, the division into files, nor the number of processes.
+`--tokenizer=byte_bpe` leaves this to Hugging Face's tokenizers, and writes `merges.txt`
+beside the vocabulary; see `learn_byte_bpe`.
 
 References:
     Schuster and Nakajima, Japanese and Korean Voice Search (2012), for the pieces.
@@ -14,6 +16,7 @@ References:
     (2016), section 3.2, for the choice of pairs by their counts alone.
 """
 
+import contextlib
 import dataclasses
 import functools
 import heapq
@@ -27,10 +30,17 @@ import tensorflow as tf
 from absl import logging
 
 from data_pipelines import cli, corpus, pretraining, processes
+from data_pipelines.learn_byte_bpe import learn_byte_bpe
 from data_pipelines.new_file import new_file
 from data_pipelines.normalization import normalize, separate_words
-from data_pipelines.vocabulary import SPECIAL_TOKENS, Vocabulary
-from data_pipelines.wordpiece import CONTINUATION, MAX_WORD_CHARACTERS
+from data_pipelines.tokenizer import Kind, lowers_case
+from data_pipelines.vocabulary import (
+    CONTINUATION,
+    SPECIAL_TOKENS,
+    Vocabulary,
+    merges_file,
+)
+from data_pipelines.wordpiece import MAX_WORD_CHARACTERS
 
 # A process needs some seconds and 800 MB before it counts a word, and counts ten
 # megabytes a second: so each is to have so many bytes of (often compressed) text.
@@ -58,14 +68,21 @@ class LearnVocabularyOptions(processes.RunnerOptions):
     vocab_file: str = cli.option(
         cli.REQUIRED, "The file to write, one piece a line. There must be none yet."
     )
-    lower_case: bool = cli.option(
-        True, "Whether to take capitals and accents away, in use as in learning."
+    tokenizer: Kind = cli.option(
+        "wordpiece", "What the pieces are for. byte_bpe: as GPT-2 and RoBERTa."
+    )
+    lower_case: bool | None = cli.option(
+        None,
+        "Whether to take capitals and accents away, in use as in learning. Default: "
+        "true for WordPiece; byte-level BPE keeps them.",
     )
     strip_accents: bool | None = cli.option(
         None, "Whether to take accents away. Default: as lower_case."
     )
     num_processes: int | None = cli.option(
-        None, "How many processes count words. Default: by the cores and the text."
+        None,
+        "WordPiece: how many processes count words. Default: by the cores and the "
+        "text.",
     )
     separator: corpus.Separator = cli.option(
         "file", "file: a file is one document. blank_line: empty lines separate them."
@@ -76,7 +93,8 @@ def learn_vocabulary(
     *,
     input_files: Sequence[str],
     vocab_size: int,
-    lower_case: bool,
+    tokenizer: Kind = "wordpiece",
+    lower_case: bool | None = None,
     strip_accents: bool | None = None,
     num_processes: int | None = None,
     separator: corpus.Separator = "file",
@@ -87,28 +105,32 @@ def learn_vocabulary(
     Args:
         input_files: files or patterns, see `corpus.expand_sources`.
         vocab_size: number of pieces, special tokens and characters among them.
-        lower_case: whether capitals are taken away first.
+        tokenizer: what the pieces are for.
+        lower_case: whether capitals are taken away first; None: of WordPiece.
         strip_accents: whether accents are; None: as `lower_case`.
-        num_processes: how many count words at once; None: one for each core, but
-            no more than one for each 128 MB of files.
+        num_processes: of WordPiece, how many count words at once; None: one for each
+            core, but no more than one for each 128 MB of files.
         separator: what separates the documents of a file, see
             `corpus.read_documents`.
         cluster: see `processes.pool`.
 
     Returns:
-        See `vocabulary_from_counts`.
+        See `vocabulary_from_counts` and `learn_byte_bpe`.
 
     Raises:
         ValueError: `num_processes` is less than 1, or as `corpus.read_documents` and
-            `vocabulary_from_counts` raise it.
+            `vocabulary_from_counts` raise it; or byte-level BPE is to lower case.
         FileNotFoundError: no file matches.
     """
+    lower_case = lowers_case(tokenizer, lower_case, strip_accents)
     if num_processes is not None and num_processes < 1:
         raise ValueError(
             f"Received num_processes={num_processes}, expected at least 1, or None "
             "for one for each core."
         )
     sources = corpus.expand_sources(input_files)
+    if tokenizer == "byte_bpe":
+        return learn_byte_bpe(sources, vocab_size, separator)
     if num_processes is None:
         # Of a TFDS dataset the size is not known.
         files = [source for source in sources if tf.io.gfile.exists(source)]
@@ -247,13 +269,19 @@ def main(options: LearnVocabularyOptions) -> None:
     arguments = dataclasses.asdict(options)
     del arguments["runner"], arguments["spark_master"]
     arguments["cluster"] = options.cluster
-    with new_file(arguments.pop("vocab_file")) as write:
+    paths = [arguments.pop("vocab_file")]
+    if options.tokenizer == "byte_bpe":
+        # First: where the vocabulary is, so are its merges.
+        paths.insert(0, merges_file(options.vocab_file))
+    with contextlib.ExitStack() as files:
+        writers = {path: files.enter_context(new_file(path)) for path in paths}
         vocabulary = learn_vocabulary(**arguments)
-        write(vocabulary.to_bytes())
-    inside = sum(token.startswith(CONTINUATION) for token in vocabulary.tokens)
+        for path, content in vocabulary.to_files(options.vocab_file).items():
+            writers[path](content)
     print(
-        f"{options.vocab_file}: {len(vocabulary):,} pieces, {inside:,} of them "
-        f"continuations, lower_case={options.lower_case}"
+        f"{options.vocab_file}: {len(vocabulary):,} pieces, "
+        f"{sum(vocabulary.continues):,} of them continuations, lower_case="
+        f"{lowers_case(options.tokenizer, options.lower_case, options.strip_accents)}"
     )
 
 

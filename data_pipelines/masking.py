@@ -43,7 +43,8 @@ def mask_tokens(
     original (create_pretraining_data.py:342). A unit is
 
     * `token`: one token;
-    * `whole_word`: a token and the continuations (`##`) behind it;
+    * `whole_word`: a token and the continuations behind it, see
+      `Vocabulary.continues`;
     * `span`: some words in succession; behind each word the span ends with a
       probability of 0.2. As long spans fit less often, those chosen are shorter than
       that on average.
@@ -177,7 +178,7 @@ def _opens_unit(
     """bool `(rows, sequence)`, True where a unit begins."""
     if kind == "token":
         return may_be_chosen
-    continues = tf.constant([token.startswith("##") for token in vocabulary.tokens])
+    continues = tf.constant(vocabulary.continues)
     after_chosable = tf.pad(may_be_chosen[:, :-1], [[0, 0], [1, 0]])
     # What begins a segment begins a unit, even if it is the rest of a cut word.
     opens_word = ~tf.gather(continues, token_ids) | ~after_chosable

@@ -63,6 +63,22 @@ def normalize(
     return tf.reshape(normalized, tf.shape(texts))
 
 
+def delete_invalid(texts: tf.Tensor) -> tf.Tensor:
+    """Texts without the bytes that are not UTF-8.
+
+    Args:
+        texts: string `(texts,)`, any bytes.
+
+    Returns:
+        String `(texts,)`, valid UTF-8.
+    """
+    invalid = ~tf.strings.regex_full_match(texts, _VALID_UTF8)
+    decoded = tf.strings.unicode_transcode(
+        tf.boolean_mask(texts, invalid), "UTF-8", "UTF-8", errors="ignore"
+    )
+    return _replace_rows(texts, invalid, decoded)
+
+
 def is_plain(texts: tf.Tensor) -> tf.Tensor:
     """Whether a text is ASCII without controls but tabs and line ends.
 
@@ -95,12 +111,7 @@ def separate_words(normalized: tf.Tensor) -> tf.Tensor:
 def _normalize_unicode(
     texts: tf.Tensor, lower_case: bool, strip_accents: bool
 ) -> tf.Tensor:
-    invalid = ~tf.strings.regex_full_match(texts, _VALID_UTF8)
-    decoded = tf.strings.unicode_transcode(
-        tf.boolean_mask(texts, invalid), "UTF-8", "UTF-8", errors="ignore"
-    )
-    texts = _replace_rows(texts, invalid, decoded)
-    texts = tf.strings.regex_replace(texts, _DELETED, "")
+    texts = tf.strings.regex_replace(delete_invalid(texts), _DELETED, "")
     texts = tf.strings.regex_replace(texts, _WHITESPACE, " ")
     if lower_case:
         # ASCII first: the op for Unicode follows the locale of the process, and a

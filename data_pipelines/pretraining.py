@@ -22,8 +22,8 @@ import tensorflow as tf
 
 from data_pipelines import batching, corpus, features, masking, sentence_pairs
 from data_pipelines.sentences import split_sentences
+from data_pipelines.tokenizer import Tokenizer
 from data_pipelines.vocabulary import Vocabulary
-from data_pipelines.wordpiece import WordPieceTokenizer
 
 # From the numbers of an epoch, of a stream, and of all streams to a dataset of the
 # parts (`features.PART`) that the stream has in that epoch.
@@ -285,7 +285,7 @@ def stored_texts(files: Sequence[str]) -> Iterator[np.ndarray]:
 
 def documents_from_text(
     sources: Sequence[str],
-    tokenizer: WordPieceTokenizer,
+    tokenizer: Tokenizer,
     *,
     separator: corpus.Separator = "file",
 ) -> Documents:
@@ -375,7 +375,7 @@ def batches_of_text(
 
 
 def tokenize_documents(
-    texts: tf.Tensor, document_ids: tf.Tensor, tokenizer: WordPieceTokenizer
+    texts: tf.Tensor, document_ids: tf.Tensor, tokenizer: Tokenizer
 ) -> dict[str, tf.Tensor]:
     """Texts to parts of documents, in graph.
 
@@ -396,7 +396,7 @@ def tokenize_documents(
         and `text` int64 `(parts,)`, in which text each part is.
     """
     sentences = split_sentences(texts)  # (texts, (sentences))
-    pieces = tokenizer.tokenize(sentences.values)  # (sentences, (pieces))
+    pieces = tokenizer.tokenize_words(sentences.values)  # (sentences, (pieces))
     text = sentences.value_rowids()  # (sentences,)
     lengths = pieces.row_lengths()
     # Cut long sentences; an empty one becomes none.

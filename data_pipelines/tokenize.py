@@ -1,4 +1,4 @@
-"""Lines of text on stdin to lines of WordPiece ids on stdout.
+"""Lines of text on stdin to lines of ids on stdout.
 
     python -m data_pipelines.tokenize --vocab_file=vocab.txt < text > ids
 
@@ -13,8 +13,8 @@ import sys
 import tensorflow as tf
 
 from data_pipelines import cli
+from data_pipelines.tokenizer import make_tokenizer
 from data_pipelines.vocabulary import Vocabulary
-from data_pipelines.wordpiece import WordPieceTokenizer
 
 # Enough for the ops' fixed cost to vanish, and little memory even for long lines.
 _BATCH_LINES = 1024
@@ -25,8 +25,10 @@ class TokenizeOptions:
     """What `tokenize` asks for."""
 
     vocab_file: str = cli.option(cli.REQUIRED, "the vocab.txt: one piece a line")
-    lower_case: bool = cli.option(
-        True, "take away capitals and accents, as an uncased vocabulary expects"
+    lower_case: bool | None = cli.option(
+        None,
+        "take away capitals and accents, as an uncased vocabulary expects. Default: "
+        "true for WordPiece; byte-level BPE keeps them",
     )
     strip_accents: bool | None = cli.option(
         None, "take away accents. Default: as lower_case"
@@ -36,9 +38,7 @@ class TokenizeOptions:
 def tokenize(options: TokenizeOptions) -> None:
     """Reads stdin to its end, any bytes, and writes the ids to stdout."""
     vocabulary = Vocabulary.from_file(options.vocab_file)
-    tokenizer = WordPieceTokenizer(
-        vocabulary, options.lower_case, options.strip_accents
-    )
+    tokenizer = make_tokenizer(vocabulary, options.lower_case, options.strip_accents)
     to_ids = tf.function(
         tokenizer.tokenize, input_signature=[tf.TensorSpec([None], tf.string)]
     )

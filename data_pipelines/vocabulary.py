@@ -1,26 +1,61 @@
-"""A WordPiece vocabulary as a value: the lines of a `vocab.txt`."""
+"""A vocabulary as a value: the lines of a `vocab.txt`, and of a `merges.txt` beside it.
+
+With merges it is one of byte-level BPE, whose pieces spell bytes: each of the 256 has a
+visible symbol, as in GPT-2's vocabulary. `Ġ` is the space.
+"""
 
 import dataclasses
 import functools
 import hashlib
+import posixpath
 from collections import Counter
+from collections.abc import Iterable
 
 import tensorflow as tf
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
 
+# Begins the WordPiece pieces that go on with a word.
+CONTINUATION = "##"
+
+_VISIBLE = (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))
+_INVISIBLE = tuple(byte for byte in range(0x100) if byte not in _VISIBLE)
+# The character that stands for each byte: itself where it can be seen (as Latin-1),
+# the others from U+0100 on (openai/gpt-2, encoder.py:9).
+BYTE_SYMBOLS = tuple(
+    chr(byte if byte in _VISIBLE else 0x100 + _INVISIBLE.index(byte))
+    for byte in range(0x100)
+)
+_BYTES = {symbol: byte for byte, symbol in enumerate(BYTE_SYMBOLS)}
+SPACE = BYTE_SYMBOLS[0x20]
+
+_MERGES = "merges.txt"
+# Readers take a first line with this beginning for a comment.
+_VERSION = "#version: 0.2"
+_PREFIX_SPACE = " add_prefix_space"
+
 
 @dataclasses.dataclass(frozen=True)
 class Vocabulary:
-    """The pieces in the order of their ids; continuations begin with `##`.
+    """The pieces in the order of their ids.
+
+    Attributes:
+        tokens: the pieces. Continuations begin with `##`; with merges, words that
+            follow a space begin with `Ġ`.
+        merges: of byte-level BPE, the pairs of pieces that become one, first ones
+            first; None: WordPiece.
+        add_prefix_space: of byte-level BPE, whether a text is cut as if a space stood
+            before it: its first word is then the same piece as anywhere else.
 
     Raises:
-        ValueError: a special token is missing, or a piece stands there twice or
-            is empty.
+        ValueError: a special token is missing, a piece stands there twice or is
+            empty, or a byte or what a merge needs is no piece.
     """
 
     tokens: tuple[str, ...]
+    merges: tuple[tuple[str, str], ...] | None = None
+    add_prefix_space: bool = False
 
     def __post_init__(self) -> None:
         missing = [token for token in SPECIAL_TOKENS if token not in self._ids]
@@ -43,41 +78,97 @@ class Vocabulary:
                 f"The vocabulary has an empty line at line {self.id_of('') + 1}: "
                 "remove it."
             )
+        if self.merges is not None:
+            needed = {*BYTE_SYMBOLS, *(a + b for a, b in self.merges)}
+            needed.update(piece for pair in self.merges for piece in pair)
+            lacking = sorted(needed - self._ids.keys())
+            if lacking:
+                raise ValueError(
+                    f"The vocabulary lacks {len(lacking)} pieces that its merges or "
+                    f"bytes need: {lacking[:5]}. Expected the {_MERGES} that was "
+                    "learned with it."
+                )
 
     @classmethod
     def from_file(cls, path: str) -> "Vocabulary":
-        """Reads a `vocab.txt`, local or remote: UTF-8, one piece a line."""
+        """Reads a `vocab.txt`, local or remote: UTF-8, one piece a line.
+
+        If its pieces are those of byte-level BPE, `merges.txt` in the same folder is
+        read too: a pair of pieces a line, a space between them.
+
+        Raises:
+            FileNotFoundError: there is no such file, or no `merges.txt` where it is
+                needed.
+            ValueError: the files are not text, or no vocabulary.
+        """
         if not tf.io.gfile.exists(path):
             raise FileNotFoundError(
                 f"No vocabulary file at {path!r}. Expected a text file with one "
                 "piece a line."
             )
-        with tf.io.gfile.GFile(path, "rb") as file:
-            content = file.read()
+        tokens = tuple(line.rstrip("\r") for line in _lines(path, "one piece a line"))
+        merges, add_prefix_space = None, False
+        if _is_byte_level(tokens):
+            merges, add_prefix_space = _read_merges(path)
         try:
-            text = content.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"The vocabulary {path!r} is not UTF-8 text (byte {error.start}). "
-                "Expected one piece a line."
-            ) from None
-        # Not splitlines(): published vocabularies contain U+2028 as a piece.
-        lines = text.split("\n")
-        if lines[-1] == "":
-            lines.pop()
-        try:
-            return cls(tuple(line.rstrip("\r") for line in lines))
+            return cls(tokens, merges, add_prefix_space)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
+
+    def to_files(self, path: str) -> dict[str, bytes]:
+        """The files to write for `from_file(path)`, the one at `path` last."""
+        files = {path: self.to_bytes()}
+        if self.merges is None:
+            return files
+        return {merges_file(path): self.merges_to_bytes(), **files}
 
     def to_bytes(self) -> bytes:
         """What a `vocab.txt` of this vocabulary holds."""
         return "".join(f"{token}\n" for token in self.tokens).encode("utf-8")
 
+    def merges_to_bytes(self) -> bytes:
+        """What a `merges.txt` of this vocabulary holds."""
+        first = _VERSION + _PREFIX_SPACE * self.add_prefix_space
+        lines = [first, *(f"{left} {right}" for left, right in self.merges or ())]
+        return "".join(f"{line}\n" for line in lines).encode("utf-8")
+
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the file's bytes: two vocabularies with it are equal."""
-        return hashlib.sha256(self.to_bytes()).hexdigest()
+        """SHA-256 of the files' bytes: two vocabularies with it are equal."""
+        merges = b"" if self.merges is None else self.merges_to_bytes()
+        return hashlib.sha256(self.to_bytes() + merges).hexdigest()
+
+    @functools.cached_property
+    def continues(self) -> tuple[bool, ...]:
+        """Whether each piece goes on with the word before it.
+
+        Of byte-level BPE these are all that do not begin with a space: marks after a
+        word are of the word. Special tokens do not.
+        """
+        if self.merges is None:
+            return tuple(token.startswith(CONTINUATION) for token in self.tokens)
+        return tuple(
+            not token.startswith(SPACE) and token not in SPECIAL_TOKENS
+            for token in self.tokens
+        )
+
+    @functools.cached_property
+    def names(self) -> tuple[str, ...]:
+        """The pieces as they are shown: of byte-level BPE the text, if it is UTF-8."""
+        if self.merges is None:
+            return self.tokens
+        return tuple(_readable(token) for token in self.tokens)
+
+    def joined(self, tokens: Iterable[str]) -> str:
+        """Pieces as readable text: `["un", "##do", "it"]` becomes `"undo it"`."""
+        if self.merges is None:
+            return " ".join(tokens).replace(f" {CONTINUATION}", "")
+        spelled = bytearray()
+        for token in tokens:
+            spelled += (
+                f" {token}".encode() if token in SPECIAL_TOKENS else bytes_of(token)
+            )
+        return spelled.decode("utf-8", "replace").strip()
 
     @functools.cached_property
     def _ids(self) -> dict[str, int]:
@@ -117,3 +208,71 @@ class Vocabulary:
     def mask_id(self) -> int:
         """Id of `[MASK]`."""
         return self._ids[MASK]
+
+
+def bytes_of(piece: str) -> bytes:
+    """What a piece of byte-level BPE spells; of other characters, their UTF-8."""
+    if all(symbol in _BYTES for symbol in piece):
+        return bytes(_BYTES[symbol] for symbol in piece)
+    return piece.encode()
+
+
+def _readable(piece: str) -> str:
+    try:
+        return bytes_of(piece).decode()
+    except UnicodeDecodeError:
+        return piece
+
+
+def _is_byte_level(tokens: tuple[str, ...]) -> bool:
+    # WordPiece with so many letters has a ##a among them; in byte-level BPE no piece
+    # is a mark and a letter.
+    return {*BYTE_SYMBOLS} <= {*tokens} and not any(
+        token.startswith(CONTINUATION) and token.removeprefix(CONTINUATION).isalpha()
+        for token in tokens
+    )
+
+
+def merges_file(path: str) -> str:
+    """Where the merges of the vocabulary at a path are."""
+    return posixpath.join(posixpath.dirname(path), _MERGES)
+
+
+def _read_merges(path: str) -> tuple[tuple[tuple[str, str], ...], bool]:
+    """The pairs, and whether a space is put before texts."""
+    merges = merges_file(path)
+    if not tf.io.gfile.exists(merges):
+        raise FileNotFoundError(
+            f"The pieces in {path!r} are those of byte-level BPE, and there is no "
+            f"{merges!r}. Expected the merges that were learned with them."
+        )
+    lines = _lines(merges, "two pieces a line")
+    first = lines.pop(0) if lines and lines[0].startswith("#version") else ""
+    pairs = [line.split(" ") for line in lines if line]
+    wrong = [pair for pair in pairs if len(pair) != 2]
+    if wrong:
+        raise ValueError(
+            f"{merges} has the line {' '.join(wrong[0])!r}. Expected two pieces "
+            "with a space between them."
+        )
+    return (
+        tuple((left, right) for left, right in pairs),
+        first.endswith(_PREFIX_SPACE),
+    )
+
+
+def _lines(path: str, expected: str) -> list[str]:
+    with tf.io.gfile.GFile(path, "rb") as file:
+        content = file.read()
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"The vocabulary {path!r} is not UTF-8 text (byte {error.start}). "
+            f"Expected {expected}."
+        ) from None
+    # Not splitlines(): published vocabularies contain U+2028 as a piece.
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return lines

@@ -3,10 +3,9 @@
 import tensorflow as tf
 import tensorflow_text as text
 
-from data_pipelines.normalization import is_plain, normalize
-from data_pipelines.vocabulary import UNK, Vocabulary
-
-CONTINUATION = "##"
+from data_pipelines.normalization import normalize
+from data_pipelines.offsets import into_original
+from data_pipelines.vocabulary import CONTINUATION, UNK, Vocabulary
 
 # A longer word is one [UNK], as in google-research/bert, tokenization.py:300.
 MAX_WORD_CHARACTERS = 200
@@ -56,7 +55,7 @@ class WordPieceTokenizer(tf.Module):
                 unknown_token=UNK,
             )
             self._opens_word = tf.constant(
-                [not token.startswith(CONTINUATION) for token in vocabulary.tokens]
+                [not continues for continues in vocabulary.continues]
             )
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
@@ -79,8 +78,12 @@ class WordPieceTokenizer(tf.Module):
             ids, _, _ = self._tokenize_normalized(self._normalize(texts))
             return ids
 
+    def tokenize_words(self, words: tf.Tensor) -> tf.RaggedTensor:
+        """The ids of words, or sentences, that follow others: as of any text."""
+        return self.tokenize(words)
+
     def tokenize_with_offsets(
-        self, texts: tf.Tensor
+        self, texts: tf.Tensor, opens: tf.Tensor | None = None
     ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
         """The ids, and where in the original bytes each piece begins and ends.
 
@@ -93,6 +96,7 @@ class WordPieceTokenizer(tf.Module):
 
         Args:
             texts: string `(texts,)`, any bytes.
+            opens: which of them begin a text; here all are cut alike.
 
         Returns:
             Three int32 `(texts, (pieces))`: ids as from `tokenize`, the first
@@ -103,7 +107,10 @@ class WordPieceTokenizer(tf.Module):
         """
         with tf.device("CPU"):
             ids, starts, ends = self._tokenize_normalized(self._normalize(texts))
-            return (ids, *self._into_original(texts, starts, ends))
+            # Of what depends on neighbours, a final sigma is as long as another, and
+            # the order of marks moves none out of its word.
+            starts, ends = into_original(texts, starts, ends, self._normalize)
+            return ids, starts, ends
 
     def _normalize(self, texts: tf.Tensor) -> tf.Tensor:
         texts = tf.convert_to_tensor(texts, tf.string)
@@ -166,51 +173,4 @@ class WordPieceTokenizer(tf.Module):
         return tuple(
             tf.RaggedTensor.from_row_splits(values, splits, validate=False)
             for values in (ids, starts, ends)
-        )
-
-    def _into_original(
-        self, texts: tf.Tensor, starts: tf.RaggedTensor, ends: tf.RaggedTensor
-    ) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
-        # The offsets into plain texts stand already, so no character of them is
-        # looked at.
-        moved = ~is_plain(texts)
-        characters, positions = tf.strings.unicode_decode_with_offsets(
-            tf.where(moved, texts, ""), "UTF-8", errors="ignore"
-        )  # (texts, (characters))
-        positions = tf.cast(positions.values, tf.int32)
-        # How many bytes a character leaves in the normalised text depends on the
-        # character alone: of what depends on neighbours, a final sigma is as long
-        # as another, and the order of marks moves none out of its word. So the
-        # same `normalize` is asked once for each distinct character.
-        distinct, which = tf.unique(characters.values)
-        encoded = tf.strings.unicode_encode(distinct[:, tf.newaxis], "UTF-8")
-        original_sizes = tf.strings.length(encoded)
-        sizes = tf.strings.length(
-            normalize(encoded, self.lower_case, self.strip_accents)
-        )
-        # The end of each character in all normalised texts laid end to end.
-        borders = tf.cumsum(tf.gather(sizes, which))  # (characters,)
-        text_starts = tf.gather(tf.pad(borders, [[1, 0]]), characters.row_starts())
-
-        rows = starts.value_rowids()
-        pieces = tf.where(tf.gather(moved, rows))  # (moved pieces, 1)
-        text_starts = tf.gather(text_starts, tf.gather_nd(rows, pieces))
-
-        def character_at(byte: tf.Tensor) -> tf.Tensor:
-            byte = text_starts + tf.gather_nd(byte, pieces)
-            return tf.searchsorted(borders, byte, side="right")
-
-        first = character_at(starts.values)
-        last = character_at(ends.values - 1)
-        moved_starts = tf.gather(positions, first)
-        moved_ends = tf.gather(positions, last) + tf.gather(
-            original_sizes, tf.gather(which, last)
-        )
-        return (
-            starts.with_values(
-                tf.tensor_scatter_nd_update(starts.values, pieces, moved_starts)
-            ),
-            ends.with_values(
-                tf.tensor_scatter_nd_update(ends.values, pieces, moved_ends)
-            ),
         )

@@ -3,8 +3,7 @@
 import unicodedata
 from collections.abc import Iterable
 
-from data_pipelines.vocabulary import Vocabulary
-from data_pipelines.wordpiece import CONTINUATION
+from data_pipelines.vocabulary import CONTINUATION, Vocabulary
 
 _LINE_SEPARATOR = "\u2028"
 

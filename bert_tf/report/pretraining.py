@@ -87,9 +87,9 @@ def cloze_guesses(
             ClozeGuess(
                 before=joined_pieces(rows[row, first:position], vocabulary),
                 after=joined_pieces(rows[row, position + 1 : last], vocabulary),
-                answer=vocabulary.tokens[int(batch["mlm_ids"][row, place])],
+                answer=vocabulary.names[int(batch["mlm_ids"][row, place])],
                 guesses=tuple(
-                    (vocabulary.tokens[i], float(probabilities[i])) for i in best
+                    (vocabulary.names[i], float(probabilities[i])) for i in best
                 ),
             )
         )
@@ -98,8 +98,7 @@ def cloze_guesses(
 
 def joined_pieces(token_ids: Iterable[int], vocabulary: Vocabulary) -> str:
     """Pieces as readable text: `["un", "##do", "it"]` becomes `"undo it"`."""
-    pieces = " ".join(vocabulary.tokens[int(token_id)] for token_id in token_ids)
-    return pieces.replace(" ##", "")
+    return vocabulary.joined(vocabulary.tokens[int(id_)] for id_ in token_ids)
 
 
 def pretraining_report(

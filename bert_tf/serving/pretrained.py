@@ -18,8 +18,10 @@ from bert_tf.serving.signatures import (
 from bert_tf.serving.stored_weights import Precision, StoredWeights
 from bert_tf.tasks.pretraining import BertPretrainer
 from data_pipelines.packing import filled_rows
-from data_pipelines.vocabulary import MASK
-from data_pipelines.wordpiece import CONTINUATION, WordPieceTokenizer
+from data_pipelines.tokenizer import Tokenizer
+from data_pipelines.vocabulary import CONTINUATION, MASK, bytes_of
+
+_SPACES_AT_END = r"[\s\v\x{85}\p{Z}]+$"
 
 
 class TextModel(tf.Module):
@@ -43,7 +45,7 @@ class TextModel(tf.Module):
     def __init__(
         self,
         model: BertPretrainer,
-        tokenizer: WordPieceTokenizer,
+        tokenizer: Tokenizer,
         top_k: int = 5,
         embedding_layer: int = -1,
         sentence_vector: SentenceVector | None = None,
@@ -97,7 +99,12 @@ class TextModel(tf.Module):
         self.max_length = min(config.max_sequence_length, sentence_vector.max_length)
         self.top_k = top_k
         self.embedding_layer = embedding_layer
-        self._pieces = tf.constant(vocabulary.tokens)
+        self._pieces = tf.constant(vocabulary.names)
+        self._spelled = None
+        if vocabulary.merges is not None:
+            self._spelled = tf.constant(
+                [bytes_of(piece) for piece in vocabulary.tokens]
+            )
         # Traced once for all signatures: most of an export is tracing.
         self._cut = tf.function(
             self._cut_in_graph, input_signature=[strings("texts")], autograph=False
@@ -194,7 +201,8 @@ class TextModel(tf.Module):
 
         Returns:
             `continuations` string (batch,), up to the end of a sentence of training,
-            if there is one: in the words of the vocabulary, with spaces between them;
+            if there is one: in the words of the vocabulary, with spaces between them,
+            or of byte-level BPE what follows the text to the byte;
             `probabilities` float32 (batch, num_tokens), of each piece, 0 after the
             end; `truncated` bool (batch,).
         """
@@ -245,14 +253,21 @@ class TextModel(tf.Module):
         places = lengths[:, tf.newaxis] + tf.range(self.num_tokens)[tf.newaxis, :]
         added = tf.gather(token_ids, places, batch_dims=1)
         goes_on = tf.math.cumprod(tf.cast(added != self._sep, tf.int32), axis=1) > 0
-        pieces = tf.where(goes_on, tf.gather(self._pieces, added), "")
-        joined = tf.strings.reduce_join(pieces, axis=1, separator=" ")
-        joined = tf.strings.regex_replace(joined, f" {CONTINUATION}", "")
         return {
-            "continuations": tf.strings.strip(joined),
+            "continuations": self._joined(added, goes_on),
             "probabilities": tf.where(goes_on, tf.transpose(shares.stack()), 0.0),
             "truncated": truncated,
         }
+
+    def _joined(self, ids: tf.Tensor, is_there: tf.Tensor) -> tf.Tensor:
+        """string (batch,), what pieces (batch, pieces) spell together."""
+        if self._spelled is not None:
+            spelled = tf.where(is_there, tf.gather(self._spelled, ids), "")
+            return tf.strings.reduce_join(spelled, axis=1)
+        pieces = tf.where(is_there, tf.gather(self._pieces, ids), "")
+        joined = tf.strings.reduce_join(pieces, axis=1, separator=" ")
+        joined = tf.strings.regex_replace(joined, f" {CONTINUATION}", "")
+        return tf.strings.strip(joined)
 
     def embed(self, texts: tf.Tensor, *, rows: Rows = "longest") -> Answers:
         """Vectors of the texts.
@@ -503,7 +518,19 @@ class TextModel(tf.Module):
             parts.row_lengths(),
         )
         before = before[:, tf.newaxis]
-        ids, starts, ends = self.tokenizer.tokenize_with_offsets(parts.values)
+        opens, ends_text = (
+            tf.scatter_nd(places[:, tf.newaxis], tf.ones_like(places), [size]) > 0
+            for size in [tf.size(parts.values, tf.int64)]
+            for places in (parts.row_starts(), parts.row_limits() - 1)
+        )
+        # The space before a mask is of the mask, as the one before a word is of the
+        # word.
+        values = tf.where(
+            ends_text,
+            parts.values,
+            tf.strings.regex_replace(parts.values, _SPACES_AT_END, ""),
+        )
+        ids, starts, ends = self.tokenizer.tokenize_with_offsets(values, opens)
         masks = tf.fill(tf.shape(before), self._mask)
 
         def joined(of_masks: tf.Tensor, of_pieces: tf.RaggedTensor) -> tf.RaggedTensor:

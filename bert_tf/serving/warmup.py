@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from bert_tf.serving.signatures import SUFFIXES
 from data_pipelines.vocabulary import MASK, Vocabulary
-from data_pipelines.wordpiece import CONTINUATION
 
 FILE = posixpath.join("assets.extra", "tf_serving_warmup_requests")
 
@@ -72,9 +71,9 @@ def _requests(
     specs: list[tf.TensorSpec], vocabulary: Vocabulary
 ) -> Iterator[dict[str, tf.Tensor]]:
     words = [
-        word
-        for word in vocabulary.tokens
-        if not word.startswith((CONTINUATION, "[")) and len(word) > 1
+        word.strip()
+        for word, continues in zip(vocabulary.names, vocabulary.continues, strict=True)
+        if not continues and not word.startswith("[") and len(word.strip()) > 1
     ] or [MASK]
     for rows, length in _SIZES:
         chosen = (words * (length // len(words) + 1))[:length]

@@ -10,8 +10,8 @@ import tensorflow as tf
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.features import Features
 from data_pipelines.packing import join, truncate_pair
+from data_pipelines.tokenizer import Tokenizer
 from data_pipelines.windows import slices, windows
-from data_pipelines.wordpiece import WordPieceTokenizer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ClassificationEncoding:
         ValueError: the windows would leave gaps between them.
     """
 
-    tokenizer: WordPieceTokenizer
+    tokenizer: Tokenizer
     max_length: int
     labels: tuple[str, ...] | None
     stride: int | None = None

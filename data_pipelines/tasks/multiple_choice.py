@@ -8,7 +8,7 @@ import tensorflow as tf
 from data_pipelines.datasets.examples import ChoiceExample
 from data_pipelines.features import Features
 from data_pipelines.packing import join, truncate_pair
-from data_pipelines.wordpiece import WordPieceTokenizer
+from data_pipelines.tokenizer import Tokenizer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +21,7 @@ class MultipleChoiceEncoding:
         group_size: the number of choices, the same for all examples.
     """
 
-    tokenizer: WordPieceTokenizer
+    tokenizer: Tokenizer
     max_length: int
     group_size: int
 

@@ -8,8 +8,8 @@ import tensorflow as tf
 from data_pipelines.datasets.examples import Question
 from data_pipelines.features import Features
 from data_pipelines.packing import join
+from data_pipelines.tokenizer import Tokenizer
 from data_pipelines.windows import most_context, slices, windows
-from data_pipelines.wordpiece import WordPieceTokenizer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class SpanQAEncoding:
         ValueError: the windows would leave gaps between them.
     """
 
-    tokenizer: WordPieceTokenizer
+    tokenizer: Tokenizer
     max_length: int
     stride: int
     max_question_length: int

@@ -9,8 +9,8 @@ import tensorflow as tf
 from data_pipelines.datasets.examples import TaggedSentence
 from data_pipelines.features import Features
 from data_pipelines.packing import join
+from data_pipelines.tokenizer import Tokenizer
 from data_pipelines.windows import most_context, slices, windows
-from data_pipelines.wordpiece import WordPieceTokenizer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,7 @@ class TokenTaggingEncoding:
         ValueError: the windows would leave gaps between them.
     """
 
-    tokenizer: WordPieceTokenizer
+    tokenizer: Tokenizer
     max_length: int
     labels: tuple[str, ...]
     stride: int
@@ -139,7 +139,7 @@ class TokenTaggingEncoding:
 
     def _pieces(self, words: tf.Tensor) -> tf.RaggedTensor:
         # A word of control characters alone has no pieces: it is unknown, not lost.
-        pieces = self.tokenizer.tokenize(words)
+        pieces = self.tokenizer.tokenize_words(words)
         missing = tf.cast(tf.equal(pieces.row_lengths(), 0), tf.int64)
         unknown = tf.RaggedTensor.from_row_lengths(
             tf.fill([tf.reduce_sum(missing)], self.tokenizer.vocabulary.unk_id),

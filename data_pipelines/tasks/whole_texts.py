@@ -8,8 +8,8 @@ import tensorflow as tf
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.features import Features
 from data_pipelines.packing import join, truncated_lengths
+from data_pipelines.tokenizer import Tokenizer
 from data_pipelines.windows import most_context, slices, windows
-from data_pipelines.wordpiece import WordPieceTokenizer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class WholeTextEncoding:
             off where it would leave the second less than half of the room.
     """
 
-    tokenizer: WordPieceTokenizer
+    tokenizer: Tokenizer
     max_length: int
     in_windows: bool = False
     group_size: int = dataclasses.field(default=1, init=False)
