@@ -23,6 +23,7 @@ from bert_tf.checkpoints import formats
 from bert_tf.checkpoints.checkpoint import encoder_only
 from bert_tf.model_dir import Description
 from data_pipelines import cli
+from data_pipelines.tokenizer import kind_of, lowers_case
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +77,10 @@ def convert(options: ConvertOptions) -> None:
     if options.encoder_only:
         checkpoint = encoder_only(checkpoint)
     model_dir.check_sizes(checkpoint.config, checkpoint.vocabulary)
+    described = checkpoint.description
+    lowers_case(
+        kind_of(checkpoint.vocabulary), described.lower_case, described.strip_accents
+    )  # Or it raises.
     unfinished = f"{options.output_dir.rstrip('/')}.unfinished"
     if tf.io.gfile.exists(unfinished):
         tf.io.gfile.rmtree(unfinished)

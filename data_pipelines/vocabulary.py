@@ -109,7 +109,7 @@ class Vocabulary:
         tokens = tuple(line.rstrip("\r") for line in _lines(path, "one piece a line"))
         merges, add_prefix_space = None, False
         if _is_byte_level(tokens):
-            merges, add_prefix_space = _read_merges(path)
+            merges, add_prefix_space = read_merges(merges_file(path))
         try:
             return cls(tokens, merges, add_prefix_space)
         except ValueError as error:
@@ -238,21 +238,25 @@ def merges_file(path: str) -> str:
     return posixpath.join(posixpath.dirname(path), _MERGES)
 
 
-def _read_merges(path: str) -> tuple[tuple[tuple[str, str], ...], bool]:
-    """The pairs, and whether a space is put before texts."""
-    merges = merges_file(path)
-    if not tf.io.gfile.exists(merges):
+def read_merges(path: str) -> tuple[tuple[tuple[str, str], ...], bool]:
+    """The pairs in a `merges.txt`, and whether a space is put before texts.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: a line is no pair.
+    """
+    if not tf.io.gfile.exists(path):
         raise FileNotFoundError(
-            f"The pieces in {path!r} are those of byte-level BPE, and there is no "
-            f"{merges!r}. Expected the merges that were learned with them."
+            f"No merges at {path!r}, and the pieces beside it are those of byte-level "
+            "BPE. Expected the merges that were learned with them."
         )
-    lines = _lines(merges, "two pieces a line")
+    lines = _lines(path, "two pieces a line")
     first = lines.pop(0) if lines and lines[0].startswith("#version") else ""
     pairs = [line.split(" ") for line in lines if line]
     wrong = [pair for pair in pairs if len(pair) != 2]
     if wrong:
         raise ValueError(
-            f"{merges} has the line {' '.join(wrong[0])!r}. Expected two pieces "
+            f"{path} has the line {' '.join(wrong[0])!r}. Expected two pieces "
             "with a space between them."
         )
     return (

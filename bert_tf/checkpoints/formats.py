@@ -36,6 +36,8 @@ _WRITERS = {
     "keras_hub": keras_hub.write,
 }
 
+_WORDPIECE_ONLY = ("google", "keras_hub")
+
 _DOWNLOADS = ("hf://", "kaggle://")
 
 
@@ -66,6 +68,12 @@ def write(checkpoint: Checkpoint, folder: str, output_format: str) -> None:
         raise ValueError(
             f"Received output_format={output_format!r}. Expected one of "
             f"{list(_WRITERS)}."
+        )
+    if checkpoint.vocabulary.merges is not None and output_format in _WORDPIECE_ONLY:
+        raise ValueError(
+            f"Received output_format={output_format} for a model with byte-level BPE. "
+            "Expected WordPiece, which alone that format holds: write bert_tf or "
+            "hugging_face."
         )
     _WRITERS[output_format](checkpoint, folder)
     # Keras' models are cycles: one that was made to be written would stay in memory.

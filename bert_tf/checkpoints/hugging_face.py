@@ -1,6 +1,6 @@
 """Folders of Hugging Face's transformers, read without it; sentence-transformers' too.
 
-BERT, RoBERTa-like and ALBERT encoders with WordPiece vocabularies, with all heads.
+BERT, RoBERTa and ALBERT encoders with all heads; WordPiece or byte-level BPE.
 """
 
 import dataclasses
@@ -160,6 +160,7 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
             description.lower_case,
             description.strip_accents,
             config.max_sequence_length,
+            has_segments=config.type_vocab_size > 1,
         ),
     }
     if description.sentence_vector is not None:

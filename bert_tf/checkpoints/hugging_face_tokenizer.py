@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from bert_tf.checkpoints import hugging_face_byte_bpe as byte_bpe
 from bert_tf.checkpoints.foreign_vocabulary import is_lower_cased, restored
 from bert_tf.checkpoints.json_file import read_json_if_any
 from data_pipelines.vocabulary import CLS, MASK, PAD, SEP, UNK, Vocabulary
@@ -19,12 +20,14 @@ def read(folder: str) -> tuple[Vocabulary, bool, bool | None]:
 
     Raises:
         FileNotFoundError: there is no vocabulary.
-        ValueError: it is not WordPiece, or the tokenizer has a setting that changes
-            the pieces and is not known here.
+        ValueError: it is neither WordPiece nor byte-level BPE, or the tokenizer has a
+            setting that changes the pieces and is not known here.
     """
     settings = read_json_if_any(posixpath.join(folder, _CONFIG))
     tokenizer = read_json_if_any(posixpath.join(folder, _TOKENIZER))
     normalizer = tokenizer.get("normalizer") or {}
+    if byte_bpe.is_there(folder, tokenizer):
+        return byte_bpe.read(folder, settings, tokenizer), False, None
     vocab_file = posixpath.join(folder, _VOCABULARY)
     if tf.io.gfile.exists(vocab_file):
         vocabulary = Vocabulary.from_file(vocab_file)
@@ -33,7 +36,8 @@ def read(folder: str) -> tuple[Vocabulary, bool, bool | None]:
     else:
         raise FileNotFoundError(
             f"{folder} holds neither {_VOCABULARY} nor {_TOKENIZER}. Expected the "
-            "WordPiece vocabulary of the model in one of them."
+            "WordPiece vocabulary of the model in one of them, or vocab.json and "
+            "merges.txt of byte-level BPE."
         )
     lower_case = settings.get("do_lower_case", normalizer.get("lowercase"))
     if lower_case is None:
@@ -68,8 +72,11 @@ def files(
     lower_case: bool,
     strip_accents: bool | None,
     max_length: int,
+    has_segments: bool,
 ) -> dict[str, bytes]:
     """What a folder holds of a tokenizer, by file name."""
+    if vocabulary.merges is not None:
+        return byte_bpe.files(vocabulary, max_length, has_segments)
     names = {"unk": UNK, "sep": SEP, "pad": PAD, "cls": CLS, "mask": MASK}
     special = {f"{name}_token": token for name, token in names.items()}
     settings = {
@@ -92,7 +99,7 @@ def _vocabulary(tokenizer: dict[str, Any], folder: str) -> Vocabulary:
     if model.get("type") != "WordPiece":
         raise ValueError(
             f"The tokenizer in {folder} is of the type {model.get('type')!r}. Expected "
-            "WordPiece, the only one that this project cuts texts with."
+            "WordPiece or byte-level BPE, which this project cuts texts with."
         )
     ids = dict(model["vocab"])
     for token in tokenizer.get("added_tokens", ()):

@@ -132,7 +132,8 @@ class Embeddings(keras.layers.Layer):
         """See the class."""
         x = ops.take(self.token_table, token_ids, axis=0)
         if self.num_segments:
-            if segment_ids is None:
+            # RoBERTa has one segment, also of pairs.
+            if segment_ids is None or self.num_segments == 1:
                 segment_ids = ops.zeros_like(token_ids)
             # A product with one-hot rows: its gradient is a small product too,
             # where that of a lookup adds up thousands of rows one by one.
