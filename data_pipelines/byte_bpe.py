@@ -327,6 +327,9 @@ def _merge_tables(
     for side in (left, right):
         np.minimum.at(first_use, side[ranks], ranks)
     is_orderly = first_use[merged] > np.arange(len(merges))
+    # One that no pair has, so that there is always one to compare with.
+    keys = np.concatenate([[-1], keys])
+    ranks = np.concatenate([[_NO_RANK], ranks])
     return keys, ranks.astype(np.int32), merged.astype(np.int32), is_orderly
 
 

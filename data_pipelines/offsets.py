@@ -48,17 +48,15 @@ def into_original(
     def character_at(byte: tf.Tensor) -> tf.Tensor:
         return tf.searchsorted(borders, text_starts + byte, side="right")
 
-    last_byte = tf.gather_nd(ends.values, pieces) - 1
-    # An empty piece begins where it ends.
-    first = character_at(tf.minimum(tf.gather_nd(starts.values, pieces), last_byte))
-    last = character_at(last_byte)
+    start, end = (tf.gather_nd(places.values, pieces) for places in (starts, ends))
+    # An empty piece begins where it ends, perhaps before the first character.
+    first = character_at(tf.minimum(start, end - 1))
+    last = character_at(end - 1)
     moved_ends = tf.gather(positions, last) + tf.gather(
         original_sizes, tf.gather(which, last)
     )
-    is_empty = tf.equal(
-        tf.gather_nd(starts.values, pieces), tf.gather_nd(ends.values, pieces)
-    )
-    moved_starts = tf.where(is_empty, moved_ends, tf.gather(positions, first))
+    moved_ends = tf.where(end > 0, moved_ends, 0)
+    moved_starts = tf.where(start < end, tf.gather(positions, first), moved_ends)
     return (
         starts.with_values(
             tf.tensor_scatter_nd_update(starts.values, pieces, moved_starts)

@@ -2,7 +2,12 @@ import hashlib
 
 import pytest
 
-from data_pipelines.vocabulary import SPECIAL_TOKENS, Vocabulary
+from data_pipelines.vocabulary import (
+    BYTE_SYMBOLS,
+    SPECIAL_TOKENS,
+    Vocabulary,
+    bytes_of,
+)
 
 TOKENS = (*SPECIAL_TOKENS, "a", "##b", "中")
 
@@ -73,3 +78,91 @@ def test_files_that_are_missing_or_no_text(tmp_path):
     path.write_bytes(b"[PAD]\n\xff\xfe")
     with pytest.raises(ValueError, match=r"is not UTF-8 text \(byte 6\)"):
         Vocabulary.from_file(str(path))
+
+
+# --- Of byte-level BPE.
+
+BYTE_LEVEL = (*SPECIAL_TOKENS, *BYTE_SYMBOLS, "Ġc", "at", "Ġcat", "Ã©")
+MERGES = (("Ġ", "c"), ("a", "t"), ("Ġc", "at"), ("Ã", "©"))
+
+
+def written(vocabulary, folder):
+    path = str(folder / "vocab.txt")
+    files = vocabulary.to_files(path)
+    assert list(files)[-1] == path
+    for name, content in files.items():
+        with open(name, "wb") as file:
+            file.write(content)
+    return path
+
+
+@pytest.mark.parametrize("add_prefix_space", [False, True])
+def test_round_trip_with_merges(tmp_path, add_prefix_space):
+    vocabulary = Vocabulary(BYTE_LEVEL, MERGES, add_prefix_space)
+    path = written(vocabulary, tmp_path)
+    assert Vocabulary.from_file(path) == vocabulary
+    first = (tmp_path / "merges.txt").read_text().split("\n")[0]
+    assert first == "#version: 0.2" + " add_prefix_space" * add_prefix_space
+
+
+def test_fingerprint_knows_the_merges():
+    others = [
+        Vocabulary(BYTE_LEVEL, MERGES),
+        Vocabulary(BYTE_LEVEL, MERGES, add_prefix_space=True),
+        Vocabulary(BYTE_LEVEL, MERGES[1::-1] + MERGES[2:]),
+        Vocabulary(BYTE_LEVEL),
+    ]
+    assert len({vocabulary.fingerprint for vocabulary in others}) == 4
+
+
+def test_byte_symbols():
+    assert len(set(BYTE_SYMBOLS)) == 256
+    assert all(symbol.isprintable() and symbol != " " for symbol in BYTE_SYMBOLS)
+    assert [BYTE_SYMBOLS[byte] for byte in b"a \n\xc3"] == ["a", "Ġ", "Ċ", "Ã"]
+    assert bytes_of("Ġcaf" + "Ã©") == " café".encode()
+
+
+def test_wordpiece_beside_merges_stays_wordpiece(tmp_path):
+    written(Vocabulary(BYTE_LEVEL, MERGES), tmp_path)
+    path = tmp_path / "other.txt"
+    # As a multilingual one: all of these letters, and continuations.
+    path.write_bytes(Vocabulary((*BYTE_LEVEL, "##a")).to_bytes())
+    assert Vocabulary.from_file(str(path)).merges is None
+
+
+@pytest.mark.parametrize(
+    ("merges", "message"),
+    [
+        (None, "No merges at .*merges.txt"),
+        ("#version: 0.2\nĠ c\na\n", "has the line 'a'. Expected two pieces"),
+        ("Ġ d\n", r"lacks 1 pieces that its merges or bytes need: \['Ġd'\]"),
+    ],
+)
+def test_wrong_merges(tmp_path, merges, message):
+    path = written(Vocabulary(BYTE_LEVEL, MERGES), tmp_path)
+    file = tmp_path / "merges.txt"
+    file.unlink() if merges is None else file.write_text(merges)
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        Vocabulary.from_file(path)
+
+
+def test_every_byte_is_needed():
+    with pytest.raises(ValueError, match=r"lacks 1 pieces .*: \['!'\]"):
+        Vocabulary(tuple(t for t in BYTE_LEVEL if t != "!"), MERGES)
+
+
+def test_continuations_and_what_is_shown():
+    wordpiece = Vocabulary(TOKENS)
+    assert wordpiece.continues[-3:] == (False, True, False)
+    assert wordpiece.names == TOKENS
+    assert wordpiece.joined(["a", "##b", "中"]) == "ab 中"
+    byte_level = Vocabulary(BYTE_LEVEL, MERGES)
+    continues = dict(zip(BYTE_LEVEL, byte_level.continues, strict=True))
+    assert [continues[t] for t in ("[CLS]", "Ġcat", "Ġ", "at", ".")] == [
+        *(False, False, False, True, True),
+    ]
+    names = dict(zip(BYTE_LEVEL, byte_level.names, strict=True))
+    assert [names[t] for t in ("[CLS]", "Ġcat", "Ã©", "Ã")] == [
+        *("[CLS]", " cat", "é", "Ã"),
+    ]
+    assert byte_level.joined(["Ġcat", "s", "[MASK]", "Ġ", "Ã", "©"]) == "cats [MASK] é"
