@@ -221,31 +221,28 @@ class ByteBPETokenizer(tf.Module):
             result: tf.Tensor,
         ) -> tuple[tf.Tensor, ...]:
             best = tf.gather(tf.math.unsorted_segment_min(rank, word, num_words), word)
-            # Words without a pair are done.
-            goes_on = best < _NO_RANK
-            place, word, ids, rank, best = (
-                tf.boolean_mask(values, goes_on)
-                for values in (place, word, ids, rank, best)
-            )
-            left = tf.where(tf.equal(rank, best))[:, 0]  # (pairs,)
+            has_pair = best < _NO_RANK
+            left = tf.where(has_pair & tf.equal(rank, best))[:, 0]  # (pairs,)
             left = tf.boolean_mask(left, self._may_merge(left, word, rank))
+            right = left[:, tf.newaxis] + 1
             merged = tf.gather(self._merged, tf.gather(rank, left))
             ids = tf.tensor_scatter_nd_update(ids, left[:, tf.newaxis], merged)
             result = tf.tensor_scatter_nd_update(
                 result, tf.gather(place, left)[:, tf.newaxis], merged
             )
-            right = left[:, tf.newaxis] + 1
             result = tf.tensor_scatter_nd_update(
                 result, tf.gather_nd(place, right)[:, tf.newaxis], -tf.ones_like(merged)
             )
+            # Words without a pair are done.
             is_kept = tf.tensor_scatter_nd_update(
-                tf.ones_like(ids, tf.bool), right, tf.zeros_like(left, tf.bool)
+                has_pair, right, tf.zeros_like(left, tf.bool)
             )
+            left = tf.gather(tf.cumsum(tf.cast(is_kept, tf.int64)) - 1, left)
+            kept = tf.where(is_kept)[:, 0]
             place, word, ids, rank = (
-                tf.boolean_mask(values, is_kept) for values in (place, word, ids, rank)
+                tf.gather(values, kept) for values in (place, word, ids, rank)
             )
             # The pairs on both sides of what has been merged are new.
-            left -= tf.range(tf.size(left, tf.int64))
             changed = tf.concat([tf.maximum(left - 1, 0), left], 0)
             rank = tf.tensor_scatter_nd_update(
                 rank, changed[:, tf.newaxis], self._rank(ids, word, changed)

@@ -1,0 +1,176 @@
+"""RoBERTa's tokenizer in Hugging Face folders: taken over, and given back."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_tf import convert, model_dir
+from bert_tf.checkpoints import hugging_face_tokenizer
+from bert_tf.serving.pretrained import TextModel
+from data_pipelines.vocabulary import CLS, MASK, PAD, SEP, UNK, Vocabulary
+from tests.data_pipelines.byte_bpe_vocabulary import learned_vocabulary
+
+pytest.importorskip("tokenizers", reason="needs tokenizers, of requirements.txt")
+
+NAMES = {CLS: "<s>", PAD: "<pad>", SEP: "</s>", UNK: "<unk>", MASK: "<mask>"}
+TEXTS = ["The <mask> sat.", " <mask>  it's 中文\n<mask><mask>", "", "L'été <mask>,"]
+
+
+@pytest.fixture(scope="module")
+def vocabulary(tmp_path_factory):
+    """With the ids that RoBERTa's special tokens have."""
+    learned = learned_vocabulary(str(tmp_path_factory.mktemp("byte_bpe")), 800)
+    tokens = (CLS, PAD, SEP, UNK, *learned.tokens[5:], MASK)
+    return Vocabulary(tokens, learned.merges)
+
+
+def write_tokenizer(vocabulary, folder):
+    """As RoBERTa is published."""
+    tokens = [NAMES.get(token, token) for token in vocabulary.tokens]
+    ids = {token: index for index, token in enumerate(tokens)}
+    (folder / "vocab.json").write_text(json.dumps(ids))
+    lines = [f"{left} {right}\n" for left, right in vocabulary.merges]
+    (folder / "merges.txt").write_text("".join(["#version: 0.2\n", *lines]))
+
+
+def their_library(folder):
+    transformers = pytest.importorskip(
+        "transformers", reason="needs transformers, of requirements-peers.txt"
+    )
+    return transformers.AutoTokenizer.from_pretrained(folder)
+
+
+def test_files_of_a_published_one(vocabulary, tmp_path):
+    write_tokenizer(vocabulary, tmp_path)
+    found, lower_case, strip_accents = hugging_face_tokenizer.read(str(tmp_path))
+    assert (found, lower_case, strip_accents) == (vocabulary, False, None)
+
+
+@pytest.mark.parametrize("add_prefix_space", [False, True])
+def test_round_trip(vocabulary, tmp_path, add_prefix_space):
+    vocabulary = Vocabulary(vocabulary.tokens, vocabulary.merges, add_prefix_space)
+    files = hugging_face_tokenizer.files(vocabulary, False, None, 512, True)
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    assert hugging_face_tokenizer.read(str(tmp_path))[0] == vocabulary
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"normalizer": {"type": "NFC"}},
+        {"pre_tokenizer": {"type": "Metaspace"}},
+        {"model": {"ignore_merges": True}},
+        {"model": {"end_of_word_suffix": "</w>"}},
+    ],
+)
+def test_other_kinds_of_bpe_are_refused(vocabulary, tmp_path, change):
+    files = hugging_face_tokenizer.files(vocabulary, False, None, 512, True)
+    tokenizer = json.loads(files["tokenizer.json"])
+    model = tokenizer["model"] | change.pop("model", {})
+    tokenizer |= {"model": model, **change}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(ValueError, match="Expected GPT-2's"):
+        hugging_face_tokenizer.read(str(tmp_path))
+
+
+def test_merges_are_needed(vocabulary, tmp_path):
+    write_tokenizer(vocabulary, tmp_path)
+    (tmp_path / "merges.txt").unlink()
+    with pytest.raises(FileNotFoundError, match="No merges at"):
+        hugging_face_tokenizer.read(str(tmp_path))
+
+
+@pytest.fixture
+def theirs(vocabulary, tmp_path):
+    """A RoBERTa with random weights, as transformers saves it."""
+    torch = pytest.importorskip(
+        "torch", reason="needs torch, of requirements-peers.txt"
+    )
+    transformers = pytest.importorskip(
+        "transformers", reason="needs transformers, of requirements-peers.txt"
+    )
+    torch.manual_seed(0)
+    model = transformers.RobertaForMaskedLM(
+        transformers.RobertaConfig(
+            vocab_size=len(vocabulary),
+            hidden_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=64,
+            type_vocab_size=1,
+            initializer_range=0.3,
+        )
+    ).eval()
+    folder = tmp_path / "theirs"
+    model.save_pretrained(folder)
+    write_tokenizer(vocabulary, folder)
+    return model, folder
+
+
+def test_the_same_ids_and_guesses(theirs, tmp_path):
+    import torch
+
+    model, folder = theirs
+    ours, back = str(tmp_path / "ours"), str(tmp_path / "back")
+    convert.convert(convert.ConvertOptions(source=str(folder), output_dir=ours))
+    convert.convert(
+        convert.ConvertOptions(
+            source=ours, output_dir=back, output_format="hugging_face"
+        )
+    )
+    loaded = model_dir.load(ours)
+    tokenizer = their_library(back)
+    assert tokenizer.mask_token == "<mask>"
+    text_model = TextModel(loaded.model, loaded.tokenizer, top_k=3)
+    texts = [text.replace("<mask>", MASK) for text in TEXTS]
+    answers = text_model.fill_mask(tf.constant(texts))
+    published = their_library(str(folder))
+    for row, text in enumerate(TEXTS):
+        without = text.replace("<mask>", "")
+        expected = published(without, add_special_tokens=False)["input_ids"]
+        assert tokenizer(without, add_special_tokens=False)["input_ids"] == expected
+        found = loaded.tokenizer.tokenize(tf.constant([without])).to_list()[0]
+        assert found == expected
+
+        inputs = tokenizer(text, return_tensors="pt")
+        with torch.no_grad():
+            logits = model(**inputs).logits[0]
+        probabilities = torch.softmax(logits, -1)[
+            inputs["input_ids"][0] == tokenizer.mask_token_id
+        ]
+        best = probabilities.topk(3)
+        count = len(best.values)
+        assert count == text.count("<mask>")
+        np.testing.assert_allclose(
+            answers["probabilities"][row, :count], best.values, atol=1e-5
+        )
+        tokens = answers["tokens"][row, :count].numpy().flatten()
+        for token, found in zip(best.indices.flatten(), tokens, strict=True):
+            name = tokenizer.decode(token)
+            assert found.decode() == name or "\ufffd" in name
+
+
+def test_formats_without_merges_are_refused(theirs, tmp_path):
+    _, folder = theirs
+    for output_format in ("google", "keras_hub"):
+        options = convert.ConvertOptions(
+            source=str(folder),
+            output_dir=str(tmp_path / output_format),
+            output_format=output_format,
+        )
+        with pytest.raises(ValueError, match="byte-level BPE"):
+            convert.convert(options)
+
+
+def test_lower_case_is_refused(theirs, tmp_path):
+    _, folder = theirs
+    options = convert.ConvertOptions(
+        source=str(folder), output_dir=str(tmp_path / "ours"), lower_case=True
+    )
+    with pytest.raises(ValueError, match="spells texts as they are"):
+        convert.convert(options)
+    assert not (tmp_path / "ours").exists()
