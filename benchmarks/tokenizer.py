@@ -1,9 +1,9 @@
-"""WordPiece on one thread: this project against Hugging Face tokenizers.
+"""Tokenizers on one thread: this project's against Hugging Face tokenizers.
 
     python -m benchmarks.tokenizer --vocab_file=vocab.txt [--text_file=text.txt]
 
-The same lines, the same vocabulary, one thread each, turn by turn in one process;
-medians. `pip install tokenizers` first: it is no dependency of the project.
+WordPiece or byte-level BPE, as the vocabulary is. The same lines, the same vocabulary,
+one thread each, turn by turn in one process; medians. `pip install tokenizers` first: it is no dependency of the project.
 """
 
 import dataclasses
@@ -15,14 +15,15 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_text
 
 from benchmarks.machine import processor
 from data_pipelines import cli
+from data_pipelines.tokenizer import kind_of, lowers_case, make_tokenizer
 from data_pipelines.vocabulary import Vocabulary
-from data_pipelines.wordpiece import WordPieceTokenizer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +34,9 @@ class TokenizerBenchmarkOptions:
     text_file: str | None = cli.option(
         None, "text, plain or .gz; without it Python's own help texts"
     )
-    lower_case: bool = cli.option(True, "take away capitals and accents")
+    lower_case: bool | None = cli.option(
+        None, "take away capitals and accents. Default: true for WordPiece"
+    )
     repeats: int = cli.option(7, "runs of each, of which the median counts")
     batch_lines: int = cli.option(1024, "lines tokenized in one call")
 
@@ -58,19 +61,14 @@ def benchmark(options: TokenizerBenchmarkOptions) -> None:
     ]
 
     vocabulary = Vocabulary.from_file(options.vocab_file)
-    ours = WordPieceTokenizer(vocabulary, options.lower_case)
+    lower_case = lowers_case(kind_of(vocabulary), options.lower_case)
+    ours = make_tokenizer(vocabulary, lower_case)
     specification = [tf.TensorSpec([None], tf.string)]
     tokenize = tf.function(ours.tokenize, input_signature=specification)
     with_offsets = tf.function(
         ours.tokenize_with_offsets, input_signature=specification
     )
-    theirs = tokenizers.BertWordPieceTokenizer(
-        {token: index for index, token in enumerate(vocabulary.tokens)},
-        clean_text=True,
-        handle_chinese_chars=True,
-        strip_accents=options.lower_case,
-        lowercase=options.lower_case,
-    )._tokenizer
+    theirs = _theirs(vocabulary, lower_case)
 
     def run_ours() -> list[list[int]]:
         # Strings go in and NumPy arrays come out: the copies count.
@@ -105,7 +103,17 @@ def benchmark(options: TokenizerBenchmarkOptions) -> None:
             if repeat:
                 seconds[name].append(time.perf_counter() - start)
 
-    our_pieces = sum(len(values) for values, _ in run_ours())
+    our_ids = [
+        row for batch in batches for row in tokenize(tf.constant(batch)).to_list()
+    ]
+    their_ids = [
+        encoding.ids
+        for batch in batches
+        for encoding in theirs.encode_batch(batch, add_special_tokens=False)
+    ]
+    differing = sum(
+        ours != theirs for ours, theirs in zip(our_ids, their_ids, strict=True)
+    )
     rates = {
         name: size / 1e6 / statistics.median(times) for name, times in seconds.items()
     }
@@ -115,7 +123,10 @@ def benchmark(options: TokenizerBenchmarkOptions) -> None:
         f"TF Text {tensorflow_text.__version__}, tokenizers {tokenizers.__version__}"
     )
     print(f"text        {source}: {len(lines):,} lines, {size:,} bytes")
-    print(f"pieces      {our_pieces:,} ours, {run_theirs(theirs.encode_batch):,} HF")
+    print(
+        f"pieces      {sum(map(len, our_ids)):,} ours, {sum(map(len, their_ids)):,} "
+        f"HF, {differing:,} lines differ"
+    )
     for name, rate in rates.items():
         fastest, slowest = min(seconds[name]), max(seconds[name])
         print(
@@ -124,6 +135,23 @@ def benchmark(options: TokenizerBenchmarkOptions) -> None:
         )
     best = max(rate for name, rate in rates.items() if name.startswith("HF"))
     print(f"ours / best of HF     {rates['ours, tokenize'] / best:6.1f}")
+
+
+def _theirs(vocabulary: Vocabulary, lower_case: bool) -> Any:
+    import tokenizers
+
+    ids = {token: index for index, token in enumerate(vocabulary.tokens)}
+    if vocabulary.merges is None:
+        return tokenizers.BertWordPieceTokenizer(
+            ids,
+            clean_text=True,
+            handle_chinese_chars=True,
+            strip_accents=lower_case,
+            lowercase=lower_case,
+        )._tokenizer
+    return tokenizers.ByteLevelBPETokenizer(
+        ids, list(vocabulary.merges), add_prefix_space=vocabulary.add_prefix_space
+    )._tokenizer
 
 
 def _read_text(path: str | None) -> tuple[str, str]:
