@@ -45,7 +45,7 @@ def tokenize(options: TokenizeOptions) -> None:
     spelled = [b"%d" % index for index in range(len(vocabulary))]
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     while lines := list(itertools.islice(stdin, _BATCH_LINES)):
-        ids = to_ids(tf.constant(lines))
+        ids = to_ids(tf.constant([line.rstrip(b"\r\n") for line in lines]))
         values, splits = ids.values.numpy().tolist(), ids.row_splits.numpy().tolist()
         for first, end in itertools.pairwise(splits):
             stdout.write(b" ".join([spelled[i] for i in values[first:end]]) + b"\n")

@@ -30,7 +30,7 @@ BYTE_SYMBOLS = tuple(
 _BYTES = {symbol: byte for byte, symbol in enumerate(BYTE_SYMBOLS)}
 SPACE = BYTE_SYMBOLS[0x20]
 
-_MERGES = "merges.txt"
+MERGES = "merges.txt"
 # Readers take a first line with this beginning for a comment.
 _VERSION = "#version: 0.2"
 _PREFIX_SPACE = " add_prefix_space"
@@ -85,7 +85,7 @@ class Vocabulary:
             if lacking:
                 raise ValueError(
                     f"The vocabulary lacks {len(lacking)} pieces that its merges or "
-                    f"bytes need: {lacking[:5]}. Expected the {_MERGES} that was "
+                    f"bytes need: {lacking[:5]}. Expected the {MERGES} that was "
                     "learned with it."
                 )
 
@@ -235,7 +235,7 @@ def _is_byte_level(tokens: tuple[str, ...]) -> bool:
 
 def merges_file(path: str) -> str:
     """Where the merges of the vocabulary at a path are."""
-    return posixpath.join(posixpath.dirname(path), _MERGES)
+    return posixpath.join(posixpath.dirname(path), MERGES)
 
 
 def read_merges(path: str) -> tuple[tuple[tuple[str, str], ...], bool]:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from bert_tf import model_dir
 from bert_tf.serving.stored_weights import Precision
+from data_pipelines.vocabulary import MERGES
 
 FILE = "model_card.md"
 _PACKAGES = ("bert-tf", "tensorflow", "tensorflow-text", "keras")
@@ -20,6 +21,7 @@ def asset_files(model_folder: str) -> list[str]:
     """The files of a model folder that go with the SavedModel."""
     names = (
         model_dir.VOCABULARY,
+        MERGES,
         model_dir.CONFIG,
         model_dir.DESCRIPTION,
         model_dir.OPTIONS,

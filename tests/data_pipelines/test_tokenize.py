@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from data_pipelines import tokenize
-from data_pipelines.vocabulary import SPECIAL_TOKENS, Vocabulary
+from data_pipelines.vocabulary import BYTE_SYMBOLS, SPECIAL_TOKENS, Vocabulary
 from tests.reference.wordpiece import ReferenceTokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,3 +81,13 @@ def test_as_a_program(vocab_file):
 def test_missing_vocabulary(monkeypatch, tmp_path):
     with pytest.raises(FileNotFoundError, match="No vocabulary file"):
         answer(monkeypatch, b"a\n", vocab_file=str(tmp_path / "none.txt"))
+
+
+def test_byte_bpe_without_line_ends(monkeypatch, tmp_path):
+    vocabulary = Vocabulary((*SPECIAL_TOKENS, *BYTE_SYMBOLS), ())
+    path = str(tmp_path / "vocab.txt")
+    for name, content in vocabulary.to_files(path).items():
+        Path(name).write_bytes(content)
+    output = answer(monkeypatch, b"aB\r\n\nb", vocab_file=path)
+    a, capital, b = (vocabulary.id_of(letter) for letter in "aBb")
+    assert output == f"{a} {capital}\n\n{b}\n".encode()

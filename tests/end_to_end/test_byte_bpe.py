@@ -140,6 +140,7 @@ def test_classification_here_and_served(pretrained, core_ops, tmp_path):
     used = {node.op for f in graph.library.function for node in f.node_def}
     functions = {f.signature.name for f in graph.library.function}
     assert used - functions <= core_ops
+    assert (pathlib.Path(saved_model) / "assets" / "merges.txt").exists()
     question = tmp_path / "question.json"
     question.write_text(json.dumps(texts))
     run = subprocess.run(
