@@ -4,14 +4,13 @@ import pytest
 from bert_tf.layers.embeddings import Embeddings
 
 
-@pytest.fixture
-def layer():
+def make_layer(num_segments):
     layer = Embeddings(
         vocab_size=6,
         embedding_dim=4,
         hidden_dim=4,
         num_positions=8,
-        num_segments=2,
+        num_segments=num_segments,
         position_embeddings="rotary",
         position_offset=0,
         dropout=0.0,
@@ -20,6 +19,20 @@ def layer():
     )
     layer.build((None, None))
     return layer
+
+
+@pytest.fixture
+def layer():
+    return make_layer(2)
+
+
+def test_one_segment_is_that_of_both_texts_of_a_pair():
+    layer = make_layer(1)
+    layer.segment_table.assign(np.full((1, 4), [1.0, -2.0, 3.0, 0.5]))
+    ids, positions = np.array([[1, 2, 3]]), np.array([[0, 1, 2]])
+    expected = layer(ids, None, positions)
+    found = layer(ids, np.array([[0, 1, 1]]), positions)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_token_table_starts_from_vectors(layer):
