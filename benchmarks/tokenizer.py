@@ -3,7 +3,8 @@
     python -m benchmarks.tokenizer --vocab_file=vocab.txt [--text_file=text.txt]
 
 WordPiece or byte-level BPE, as the vocabulary is. The same lines, the same vocabulary,
-one thread each, turn by turn in one process; medians. `pip install tokenizers` first: it is no dependency of the project.
+one thread each, turn by turn in one process; medians. `pip install tokenizers` first:
+it is no dependency of the project.
 """
 
 import dataclasses
