@@ -8,8 +8,10 @@ import tensorflow as tf
 from bert_tf.answers import TagsAnswer
 from bert_tf.kinds import KINDS
 from bert_tf.model_dir import LoadedModel
+from bert_tf.tasks.edits import Edits
 from bert_tf.tasks.heads import EncoderWithHead
 from data_pipelines import finetuning
+from data_pipelines.datasets.examples import CorrectionExample
 from data_pipelines.finetuning import Chunk, Encoding
 from data_pipelines.tasks.token_tagging import documents, merged
 
@@ -23,6 +25,7 @@ class Answerer:
         encoding: of that kind.
         document_context: whether the sentences of a document are tagged together.
         batch_size: examples that are run at once.
+        threshold: of corrections, see `edits.in_passes`; may be changed.
     """
 
     def __init__(
@@ -32,12 +35,15 @@ class Answerer:
         encoding: Encoding,
         document_context: bool = False,
         batch_size: int = 64,
+        threshold: float | None = None,
     ) -> None:
         self.kind = KINDS[kind]
         self.model = model
         self.encoding = encoding
         self.document_context = document_context
         self.batch_size = batch_size
+        self.threshold = threshold
+        self._chunk_of = finetuning.chunk_maker(encoding, batch_size, _merged)
         self._graph: Any = None
 
     @classmethod
@@ -50,6 +56,7 @@ class Answerer:
             loaded.encoding,
             description.document_context,
             batch_size,
+            description.threshold,
         )
 
     def answers(self, examples: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
@@ -62,9 +69,7 @@ class Answerer:
         if self.document_context:
             # Each document is an example of the model, and knows its sentences.
             examples = documents(examples)
-        return finetuning.evaluation_chunks(
-            self.encoding, examples, self.batch_size, _merged
-        )
+        return map(self._chunk_of, finetuning.chunks_of(examples))
 
     def examples_of(self, chunk: Chunk) -> list[Any]:
         """The user's examples in a chunk."""
@@ -74,12 +79,9 @@ class Answerer:
 
     def answer(self, chunk: Chunk) -> list[Any]:
         """The answers to the user's examples in a chunk."""
-        decoded = [self._decode(batch) for batch in chunk.batches]
-        joined = {
-            name: tf.concat([part[name] for part in decoded], axis=0)
-            for name in decoded[0]
-        }
-        tensors = self.kind.answers(joined, chunk.origin, self.encoding)
+        tensors = self._tensors(chunk)
+        if self.kind.passes is not None:
+            tensors = self.kind.passes(tensors, self._corrected, self.threshold)
         examples = [_merged(example) for example in chunk.examples]
         answers = self.kind.read(tensors, examples)
         if not self.document_context:
@@ -89,6 +91,24 @@ class Answerer:
             for document, answer in zip(chunk.examples, answers, strict=True)
             for part in _by_sentence(document, answer)
         ]
+
+    def _tensors(self, chunk: Chunk) -> Any:
+        decoded = [self._decode(batch) for batch in chunk.batches]
+        joined = {
+            name: tf.concat([part[name] for part in decoded], axis=0)
+            for name in decoded[0]
+        }
+        return self.kind.answers(joined, chunk.origin, self.encoding)
+
+    def _corrected(self, texts: tf.Tensor) -> Edits:
+        """The edits of texts that are corrected once more, no more than in a chunk."""
+        examples = [
+            CorrectionExample("", text.decode("utf-8", "replace"), ())
+            for text in texts.numpy()
+        ]
+        return (
+            self._tensors(self._chunk_of(examples)) if examples else Edits.none(texts)
+        )
 
     def _decode(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         if self._graph is None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.tasks.edits import Edits, edit_tensors, edits_of_pieces
 from bert_tf.tasks.span_qa import SpanAnswer, read_span_answers, span_answers
 from data_pipelines.features import Features
 
@@ -61,7 +62,41 @@ class ChoiceAnswer:
     probabilities: np.ndarray
 
 
-Answer = ClassAnswer | ScoreAnswer | TagsAnswer | ChoiceAnswer | SpanAnswer
+@dataclasses.dataclass(frozen=True)
+class Edit:
+    """A place of a text where something else is written.
+
+    Attributes:
+        start: the first character.
+        end: the one after the last; as the first where something is only inserted.
+        original: what stands there.
+        replacement: what is written instead.
+        probability: the least of those of its parts.
+    """
+
+    start: int
+    end: int
+    original: str
+    replacement: str
+    probability: float
+
+
+@dataclasses.dataclass(frozen=True)
+class CorrectionAnswer:
+    """A text as it should be, and what was changed in it."""
+
+    corrected: str
+    edits: tuple[Edit, ...]
+
+
+Answer = (
+    ClassAnswer
+    | ScoreAnswer
+    | TagsAnswer
+    | ChoiceAnswer
+    | SpanAnswer
+    | CorrectionAnswer
+)
 
 
 def class_tensors(decoded: Tensors, origin: Features, encoding: Any) -> Tensors:
@@ -159,6 +194,37 @@ def span_tensors(decoded: Tensors, origin: Features, encoding: Any) -> Tensors:
 def read_spans(answers: Tensors, examples: Sequence[Any]) -> list[SpanAnswer]:
     """What `span_tensors` made."""
     return read_span_answers(answers, [example.context for example in examples])
+
+
+def piece_edits(decoded: Tensors, origin: Features, encoding: Any) -> Edits:
+    """The edits of each text in one pass, see `edits_of_pieces`."""
+    return edits_of_pieces(decoded, origin, encoding.tokenizer)
+
+
+def read_corrections(
+    answers: tuple[tf.Tensor, Edits], examples: Sequence[Any]
+) -> list[CorrectionAnswer]:
+    """What `in_passes` made of `piece_edits`."""
+    tensors = edit_tensors(*answers)
+    names = ("edit_first_characters", "edit_last_characters", "originals")
+    columns = [
+        tensors[name].to_list()
+        for name in (*names, "replacements", "edit_probabilities")
+    ]
+    found = []
+    for corrected, *rows in zip(tensors["corrected"].numpy(), *columns, strict=True):
+        edits = [
+            Edit(start, end, _decoded(original), _decoded(replacement), probability)
+            for start, end, original, replacement, probability in zip(
+                *rows, strict=True
+            )
+        ]
+        found.append(CorrectionAnswer(_decoded(corrected), tuple(edits)))
+    return found
+
+
+def _decoded(text: bytes) -> str:
+    return text.decode("utf-8", "replace")
 
 
 def mean_by_example(values: tf.Tensor, example: tf.Tensor) -> tf.Tensor:

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from bert_tf import baselines, scoring
-from bert_tf.answers import ChoiceAnswer, ClassAnswer, ScoreAnswer, TagsAnswer
+from bert_tf.answers import (
+    ChoiceAnswer,
+    ClassAnswer,
+    CorrectionAnswer,
+    ScoreAnswer,
+    TagsAnswer,
+)
 from data_pipelines.datasets.sources import Dataset
 
 # Nothing is compared with a linear model that would be trained for minutes.
@@ -26,6 +32,7 @@ def baseline_scores(
         "regression": _scores,
         "token_tagging": _tags,
         "multiple_choice": _choices,
+        "correction": _corrections,
         "span_qa": lambda *_: {},
     }[dataset.kind](dataset, list(train[:_MAX_TEXTS]), dev)
     return {
@@ -91,6 +98,20 @@ def _tags(dataset: Dataset, train: Sequence[Any], dev: Sequence[Any]) -> dict:
         "most frequent tag of each word": [
             TagsAnswer(tuple(tags), (1.0,) * len(tags)) for tags in guessed
         ]
+    }
+
+
+def _corrections(dataset: Dataset, train: Sequence[Any], dev: Sequence[Any]) -> dict:
+    texts = [example.text for example in dev]
+    guessed = baselines.frequent_replacements(
+        [(example.text, example.corrected[0]) for example in train], texts
+    )
+    return {
+        name: [CorrectionAnswer(text, ()) for text in corrected]
+        for name, corrected in (
+            ("no change", texts),
+            ("most frequent replacement of each word", guessed),
+        )
     }
 
 

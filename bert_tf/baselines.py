@@ -20,6 +20,8 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from bert_tf.metrics.classification import METRICS
+from bert_tf.metrics.correction import WORD, words_of
+from data_pipelines.alignment import align
 
 # A text, or a pair of texts.
 Text = str | tuple[str, str]
@@ -234,6 +236,31 @@ def frequent_tags(
     best = {word: _most_frequent(counts) for word, counts in of_word.items()}
     unknown = _most_frequent(overall)
     return [[best.get(word, unknown) for word in sentence] for sentence in words]
+
+
+def frequent_replacements(
+    train: Sequence[tuple[str, str]], texts: Sequence[str]
+) -> list[str]:
+    """Each word as what most often became of it in training, if that is another one.
+
+    Words that are deleted, or inserted, are not looked at; of several replacements that
+    are equally frequent, none at all or the first in the alphabet is taken.
+
+    Args:
+        train: texts and their corrections.
+        texts: to correct.
+    """
+    of_word: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for text, corrected in train:
+        words, others = words_of(text), words_of(corrected)
+        for old, new in align(words, others):
+            if old is not None and new is not None:
+                of_word[words[old]][others[new]] += 1
+    best = {
+        word: word if 2 * counts[word] >= counts.total() else _most_frequent(counts)
+        for word, counts in of_word.items()
+    }
+    return [WORD.sub(lambda found: best.get(found[0], found[0]), t) for t in texts]
 
 
 class _Features:

@@ -166,7 +166,7 @@ def _finetune(
         strip_accents=start.strip_accents,
         dataset=dataset.name,
         metrics=dataset.metrics,
-        head=_head(options, dataset),
+        head=_head(options, dataset, start),
         encoding=encoding_arguments(options, dataset, config.max_sequence_length),
         document_context=options.document_context,
         pairs=any(getattr(e, "second", None) is not None for e in train),
@@ -179,7 +179,8 @@ def _finetune(
     features = finetuning.encode_all(encoding, training_examples(options, train))
     weights = {}
     if not options.random_weights:
-        weights = model_dir.load_encoder_weights(options.model_dir)
+        taken = _taken_heads(dataset.kind, start.kind)
+        weights = model_dir.load_encoder_weights(options.model_dir, taken)
     starting = Start(config, description, vocabulary, weights, features, dev, tests)
     with strategy.scope():
         results = [
@@ -217,7 +218,20 @@ def _examples(
     return train, dev, dataset
 
 
-def _head(options: FinetuneOptions, dataset: Dataset) -> dict[str, Any]:
+def _taken_heads(kind: str, start_kind: str) -> tuple[str, ...]:
+    """What the names of weights begin with that a model takes along beside the encoder.
+
+    Corrections are written by the head of pre-training; and who goes on from synthetic
+    errors to real ones keeps what was learned.
+    """
+    if kind != "correction":
+        return ()
+    return ("mlm_head/", *(("head/", "tag_table") if start_kind == kind else ()))
+
+
+def _head(
+    options: FinetuneOptions, dataset: Dataset, start: model_dir.Description
+) -> dict[str, Any]:
     head: dict[str, Any] = {
         "features": None if options.features == "none" else options.features,
         "lstm_units": options.lstm_units,
@@ -226,6 +240,9 @@ def _head(options: FinetuneOptions, dataset: Dataset) -> dict[str, Any]:
         return {**head, "num_choices": dataset.num_choices}
     if dataset.kind == "span_qa":
         return head
+    if dataset.kind == "correction":
+        names = ("mlm_activation", "mlm_epsilon")
+        return {**head, **{name: start.head.get(name) for name in names}}
     outputs = 1 if dataset.labels is None else len(dataset.labels)
     return {**head, "num_outputs": outputs}
 
@@ -265,9 +282,11 @@ def _finish(
     folder = posixpath.join(options.output_dir, RUNS, best.settings.name)
     model = model_dir.make_model(start.config, start.description, options.policy)
     model_dir.assign_weights(model, posixpath.join(folder, model_dir.WEIGHTS))
-    answerer = Answerer(dataset.kind, model, encoding, options.document_context)
-    answers = [answer for _, answer in answerer.answers(start.dev)]
     threshold = best.metrics.get("threshold")
+    answerer = Answerer(
+        dataset.kind, model, encoding, options.document_context, threshold=threshold
+    )
+    answers = [answer for _, answer in answerer.answers(start.dev)]
     labels = dataset.labels
     metrics = scoring.score(
         dataset.kind, dataset.metrics, start.dev, answers, labels, threshold

@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from data_pipelines import cli
 from data_pipelines.datasets import catalog
@@ -37,6 +37,9 @@ class DataOptions:
     second_column: str | None = cli.option(None, "Own tables: the second text.")
     label_column: str = cli.option("label", "Own tables: the class or the score.")
     id_column: str | None = cli.option(None, "Own tables: names of the examples.")
+    corrected_column: str = cli.option(
+        "corrected", "Own tables: the corrected text; equal to the text: a clean one."
+    )
     choice_columns: tuple[str, ...] = cli.option((), "Own tables: the choices.")
     column_names: tuple[str, ...] = cli.option(
         (), "Own tables without a header: the names of their columns."
@@ -51,7 +54,7 @@ class DataOptions:
     stride: int | None = cli.option(
         None,
         "Tokens between the windows of a long text. Default: 128 for questions, half "
-        "of max_length for tags, a quarter for classes.",
+        "of max_length for tags and corrections, a quarter for classes.",
     )
     max_question_length: int = cli.option(64, "Tokens of a question.")
     long_texts: Literal["truncate", "windows"] = cli.option(
@@ -83,7 +86,7 @@ def dataset_of(options: DataOptions) -> Dataset:
     if options.kind is None:
         raise ValueError(
             f"Received {given} without kind. Expected --kind, what is asked of them: "
-            "classification, regression, token_tagging, span_qa or multiple_choice."
+            f"{', '.join(get_args(Kind))}."
         )
     return own_files(options, options.kind, **files)
 
@@ -114,6 +117,7 @@ def own_files(
         choice_columns=options.choice_columns,
         column_names=options.column_names,
         tag_column=options.tag_column,
+        corrected_column=options.corrected_column,
         labels=labels,
     )
 
@@ -182,6 +186,8 @@ def encoding_arguments(
     if kind == "token_tagging":
         stride = options.stride or max_length // 2
         return {**arguments, "labels": dataset.labels, "stride": stride}
+    if kind == "correction":
+        return {**arguments, "stride": options.stride or max_length // 2}
     if kind == "multiple_choice":
         return {**arguments, "group_size": dataset.num_choices}
     windows = options.long_texts == "windows"

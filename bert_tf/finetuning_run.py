@@ -95,7 +95,8 @@ class Start:
         config: of the encoder.
         description: of the model.
         vocabulary: of the model.
-        weights: of the encoder, by name; none for random ones.
+        weights: of the encoder, and of heads that are taken along, by name; none for
+            random ones.
         features: sequences to train on.
         dev: examples to choose the best checkpoint by.
         tests: examples of other splits, for a last look at each run.
@@ -195,7 +196,8 @@ def assign_encoder(
 ) -> None:
     """Gives a model the weights of an encoder; those of its head stay as they are.
 
-    So does a pooler where the encoder has none.
+    So does a pooler where the encoder has none. Weights of heads are taken where they
+    are given.
 
     Args:
         model: with an encoder of the same config.
@@ -216,12 +218,13 @@ def assign_encoder(
     if reinit_layers or "encoder/pooler/kernel" not in weights:
         kept.append("encoder/pooler/")
     for name, variable in model_dir.weights_of(model).items():
-        if not name.startswith("encoder/") or name.startswith(tuple(kept)):
+        is_encoder = name.startswith(model_dir.ENCODER)
+        if name.startswith(tuple(kept)) or not (is_encoder or name in weights):
             continue
         if name not in weights or weights[name].shape != tuple(variable.shape):
             found = weights[name].shape if name in weights else "missing"
             raise ValueError(
-                f"The encoder's weight {name} is {found}. Expected the shape "
+                f"The weight {name} is {found}. Expected the shape "
                 f"{tuple(variable.shape)} of the config beside it."
             )
         variable.assign(weights[name])
@@ -297,10 +300,13 @@ class _Best:
         """Called by the training loop."""
         kind, names = self.start.description.kind, self.start.description.metrics
         dev = self.start.dev
-        answers = [a for chunk in self.chunks for a in self.answerer.answer(chunk)]
-        threshold = None
-        if kind == "span_qa":
-            threshold = scoring.best_threshold(dev, answers)
+        self.answerer.threshold = None
+        answers = self._answers()
+        threshold = scoring.best_threshold(kind, dev, answers)
+        if kind == "correction":
+            # What there is to be corrected again depends on it.
+            self.answerer.threshold = threshold
+            answers = self._answers()
         metrics = scoring.score(
             kind, names, dev, answers, self.start.description.labels, threshold
         )
@@ -317,6 +323,9 @@ class _Best:
         model_dir.write_weights(path, Tensors.of(model_dir.weights_of(self.model)))
         path = posixpath.join(self.folder, _BEST)
         model_dir.write_file(path, json.dumps(self.found).encode())
+
+    def _answers(self) -> list[Any]:
+        return [a for chunk in self.chunks for a in self.answerer.answer(chunk)]
 
     def result(self, settings: RunSettings, seconds: float) -> RunResult:
         """After the last step, which is evaluated too."""
@@ -335,8 +344,9 @@ class _Best:
 
     def _test(self, split: str) -> dict[str, float]:
         description, examples = self.start.description, self.start.tests[split]
-        answers = [answer for _, answer in self.answerer.answers(examples)]
         threshold = (self.found or {})["metrics"].get("threshold")
+        self.answerer.threshold = threshold
+        answers = [answer for _, answer in self.answerer.answers(examples)]
         metrics = scoring.score(
             description.kind,
             description.metrics,

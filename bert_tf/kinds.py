@@ -9,10 +9,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bert_tf import answers
-from bert_tf.tasks import classification, multiple_choice, span_qa, token_tagging
+from bert_tf.tasks import (
+    classification,
+    correction,
+    edits,
+    multiple_choice,
+    span_qa,
+    token_tagging,
+)
 from bert_tf.tasks.heads import EncoderWithHead
 from bert_tf.trainer import Objective
 from data_pipelines.tasks.classification import ClassificationEncoding
+from data_pipelines.tasks.correction import CorrectionEncoding
 from data_pipelines.tasks.multiple_choice import MultipleChoiceEncoding
 from data_pipelines.tasks.span_qa import SpanQAEncoding
 from data_pipelines.tasks.token_tagging import TokenTaggingEncoding
@@ -30,14 +38,17 @@ class Kind:
         answers: from decoded outputs, their origin and the encoding to the answers of
             all examples; in graph.
         read: from these answers and the examples to one `Answer` for each.
+        passes: from the answers of a first pass, what answers texts again, and the
+            threshold of the model, to those that are read; None: there is one pass.
     """
 
     encoding: type
     model: type[EncoderWithHead]
     objective: Callable[[Any, Sequence[float] | None], Objective]
     decode: Callable[[Any, Any], dict[str, Any]]
-    answers: Callable[[Any, Any, Any], dict[str, Any]]
+    answers: Callable[[Any, Any, Any], Any]
     read: Callable[[Any, Any], list[Any]]
+    passes: Callable[[Any, Callable[[Any], Any], float | None], Any] | None = None
 
 
 KINDS = {
@@ -82,5 +93,14 @@ KINDS = {
         classification.decode_classes,
         answers.choice_tensors,
         answers.read_choices,
+    ),
+    "correction": Kind(
+        CorrectionEncoding,
+        correction.BertCorrector,
+        lambda model, weights: correction.CorrectionObjective(),
+        correction.decode_edits,
+        answers.piece_edits,
+        answers.read_corrections,
+        edits.in_passes,
     ),
 }

@@ -67,7 +67,8 @@ class Description:
         pairs: whether a classifier was fine-tuned on pairs of texts.
         sentence_vector: of encoders that were trained to give one vector for a text.
         threshold: of span answers: from which no-answer score on there is none; None:
-            every question has an answer.
+            every question has an answer. Of corrections: the least probability of an
+            edit.
     """
 
     kind: str
@@ -247,10 +248,18 @@ def _check_complete(path: str) -> None:
             )
 
 
-def load_encoder_weights(path: str) -> dict[str, np.ndarray]:
-    """The weights of the encoder in a model folder, by their names in any model."""
+def load_encoder_weights(
+    path: str, others: tuple[str, ...] = ()
+) -> dict[str, np.ndarray]:
+    """The weights of the encoder in a model folder, by their names in any model.
+
+    Args:
+        path: the folder.
+        others: what the names of other weights begin with that are wanted, too.
+    """
     tensors = open_safetensors(posixpath.join(path, WEIGHTS))
-    names = (name for name in tensors.shapes if name.startswith(ENCODER))
+    wanted = (ENCODER, *others)
+    names = (name for name in tensors.shapes if name.startswith(wanted))
     return {name: tensors.read(name) for name in names}
 
 

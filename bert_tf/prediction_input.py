@@ -11,6 +11,7 @@ from bert_tf.model_dir import Description
 from data_pipelines.datasets import catalog, tables, text_files
 from data_pipelines.datasets.examples import (
     ChoiceExample,
+    CorrectionExample,
     Question,
     TaggedSentence,
     TextExample,
@@ -116,6 +117,8 @@ def _example_of_line(
     elif kind == "multiple_choice":
         row = {"text": parts[0]}
         yield row, ChoiceExample(name, parts[0], tuple(parts[1:]), None)
+    elif kind == "correction":
+        yield {"text": line}, CorrectionExample(name, line, ())
     elif len(parts) == 2:
         row = {"first": parts[0], "second": parts[1]}
         yield row, TextExample(name, parts[0], parts[1], None)

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import dataclasses
 import json
 import os
 import sys
@@ -15,6 +16,7 @@ from bert_tf.answers import (
     Answer,
     ChoiceAnswer,
     ClassAnswer,
+    CorrectionAnswer,
     ScoreAnswer,
     TagsAnswer,
 )
@@ -36,7 +38,8 @@ def answer_columns(
         entities, `entities` with `type`, `text`, `start` and `end` (words). Questions:
         `prediction`, `start` and `end` (characters), `probability`,
         `no_answer_score`, `best`. Multiple choice: `prediction` (from 0), `choice`,
-        `probabilities`.
+        `probabilities`. Correction: `prediction`, the corrected text, and `edits` with
+        `start` and `end` (characters), `original`, `replacement`, `probability`.
     """
     if isinstance(answer, ClassAnswer):
         labels = description.labels or ()
@@ -54,6 +57,9 @@ def answer_columns(
             "choice": example.choices[answer.choice],
             "probabilities": answer.probabilities.tolist(),
         }
+    if isinstance(answer, CorrectionAnswer):
+        edits = [dataclasses.asdict(edit) for edit in answer.edits]
+        return {"prediction": answer.corrected, "edits": edits}
     if isinstance(answer, TagsAnswer):
         row: dict[str, Any] = {"words": list(example.words), "tags": list(answer.tags)}
         if "entity_f1" in description.metrics:

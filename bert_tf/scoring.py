@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bert_tf.metrics import classification, entities, squad
+from bert_tf.metrics import classification, correction, entities, squad
 
 
 def score(
@@ -23,7 +23,8 @@ def score(
         answers: one for each.
         labels: names of classes, in the order of their ids.
         threshold: of span answers: from which no-answer score on there is none; None:
-            every question is given an answer.
+            every question is given an answer. Of corrections: the least probability of
+            an edit, which is told.
 
     Raises:
         ValueError: there are no examples, or one has no label.
@@ -39,6 +40,8 @@ def score(
             f"{missing[:3]}. Expected labels to compare with: choose a split that has "
             "them, or predict instead."
         )
+    if kind == "correction":
+        return _correction_scores(metrics, examples, answers, threshold)
     if kind == "token_tagging":
         return _tag_scores(metrics, examples, answers)
     if kind == "classification":
@@ -60,12 +63,18 @@ def score(
     )
 
 
-def best_threshold(examples: Sequence[Any], answers: Sequence[Any]) -> float | None:
-    """The no-answer threshold with the best F1; None if all questions have an answer.
+def best_threshold(
+    kind: str, examples: Sequence[Any], answers: Sequence[Any]
+) -> float | None:
+    """The threshold that is best for these examples; None where there is none.
 
-    To be found on the development set, as for the paper's section 4.3.
+    To be found on the development set, as for the paper's section 4.3. Of questions:
+    the no-answer threshold with the best F1; None if all have an answer. Of
+    corrections: the probability of an edit with the best F0.5.
     """
-    if not any(example.is_impossible for example in examples):
+    if kind == "correction":
+        return _edit_threshold(examples, answers)
+    if kind != "span_qa" or not any(example.is_impossible for example in examples):
         return None
     return squad.best_threshold(examples, *_span_columns(examples, answers)).value
 
@@ -89,7 +98,43 @@ def is_collapsed(kind: str, examples: Sequence[Any], answers: Sequence[Any]) -> 
 
 
 def _label_of(example: Any) -> Any:
+    if hasattr(example, "corrected"):
+        return example.corrected or None
     return example.tags if hasattr(example, "tags") else example.label
+
+
+def _correction_scores(
+    metrics: Sequence[str],
+    examples: Sequence[Any],
+    answers: Sequence[Any],
+    threshold: float | None,
+) -> dict[str, float]:
+    found = correction.scores(
+        [example.text for example in examples],
+        [answer.corrected for answer in answers],
+        [example.corrected for example in examples],
+    )
+    if threshold is not None:
+        found["threshold"] = threshold
+    return {**{name: found[name] for name in metrics}, **found}
+
+
+def _edit_threshold(examples: Sequence[Any], answers: Sequence[Any]) -> float:
+    probabilities, right, sizes = [], [], []
+    num_gold = 0
+    for example, answer in zip(examples, answers, strict=True):
+        text = example.text
+        nearest = correction.nearest(text, answer.corrected, example.corrected)
+        gold = correction.word_changes(text, nearest)
+        num_gold += len(gold)
+        for edit in answer.edits:
+            # What the edit alone changes.
+            alone = text[: edit.start] + edit.replacement + text[edit.end :]
+            changes = correction.word_changes(text, alone)
+            probabilities.append(edit.probability)
+            right.append(len(changes & gold))
+            sizes.append(len(changes))
+    return correction.best_threshold(probabilities, right, sizes, num_gold)
 
 
 def _span_columns(

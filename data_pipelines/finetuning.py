@@ -220,6 +220,15 @@ def evaluation_chunks(
         batch_size: examples of a batch; a batch at the end of a chunk may be smaller.
         encoded_as: what the encoding is given for an example.
     """
+    return map(chunk_maker(encoding, batch_size, encoded_as), chunks_of(examples))
+
+
+def chunk_maker(
+    encoding: Encoding,
+    batch_size: int,
+    encoded_as: Callable[[Any], Any] = lambda example: example,
+) -> Callable[[list[Any]], Chunk]:
+    """A function from examples to a chunk, traced once; see `evaluation_chunks`."""
     encode = encoder_of(encoding)
     vocabulary = encoding.tokenizer.vocabulary
     size = batch_size * encoding.group_size
@@ -229,12 +238,14 @@ def evaluation_chunks(
         part = {name: values[first : first + size] for name, values in features.items()}
         return pack_batch(part, vocabulary, row_length=row_length)
 
-    for chunk in chunks_of(examples):
-        features, origin = encode([encoded_as(example) for example in chunk])
+    def chunk_of(examples: list[Any]) -> Chunk:
+        features, origin = encode([encoded_as(example) for example in examples])
         row_length = tf.constant(row_length_of(features, encoding.max_length))
         firsts = range(0, int(features["token_ids"].nrows()), size)
         batches = [pack(features, tf.constant(f), row_length) for f in firsts]
-        yield Chunk(chunk, batches, origin)
+        return Chunk(examples, batches, origin)
+
+    return chunk_of
 
 
 def pack_batch(

@@ -8,6 +8,7 @@ import matplotlib.figure
 
 from bert_tf.report import (
     classification,
+    correction,
     multiple_choice,
     regression,
     span_qa,
@@ -194,6 +195,7 @@ def _sections_of_kind(
         ),
         "span_qa": lambda: span_qa.sections(examples, answers, threshold),
         "multiple_choice": lambda: multiple_choice.sections(examples, answers),
+        "correction": lambda: correction.sections(examples, answers),
     }
     if kind not in parts:
         raise ValueError(f"Received kind={kind!r}. Expected one of {list(parts)}.")

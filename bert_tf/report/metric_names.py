@@ -7,6 +7,24 @@ _METRICS = {
     "entity_f1": ("F1 of entities", "{:.1%}"),
     "entity_precision": ("precision of entities", "{:.1%}"),
     "entity_recall": ("recall of entities", "{:.1%}"),
+    **{
+        f"{level}_{name}": (f"{words} of {what}", "{:.1%}")
+        for level, what in (
+            ("detection", "detection, by texts"),
+            ("correction", "correction, by texts"),
+            ("character_detection", "detection, by characters"),
+            ("character_correction", "correction, by characters"),
+            ("edit", "edits"),
+        )
+        for name, words in (
+            ("accuracy", "accuracy"),
+            ("precision", "precision"),
+            ("recall", "recall"),
+            ("f1", "F1"),
+            ("f05", "F0.5"),
+        )
+    },
+    "false_positive_rate": ("right texts that are changed", "{:.1%}"),
     "matthews": ("Matthews correlation", "{:.3f}"),
     "pearson": ("Pearson correlation", "{:.3f}"),
     "spearman": ("Spearman correlation", "{:.3f}"),

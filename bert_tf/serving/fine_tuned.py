@@ -23,6 +23,7 @@ from bert_tf.serving.signatures import (
     strings,
 )
 from bert_tf.serving.stored_weights import Precision, StoredWeights
+from bert_tf.tasks.edits import Edits, edit_tensors, in_passes
 from data_pipelines import finetuning
 from data_pipelines.features import Features
 from data_pipelines.packing import filled_rows
@@ -78,6 +79,9 @@ class FineTunedModel(tf.Module):
                 "tag": Question(self.tag, [texts]),
                 "tag_words": Question(self.tag_words, [words]),
             }
+        if self.kind_name == "correction":
+            # How much is written is known when it is answered: nothing to compile.
+            return {"correct": Question(self.correct, [texts], ("longest", "fixed"))}
         if self.kind_name == "multiple_choice":
             shape = [None, self.encoding.group_size]
             choices = tf.TensorSpec(shape, tf.string, name="choices")
@@ -208,6 +212,29 @@ class FineTunedModel(tf.Module):
             "probabilities": filled_rows(found["probabilities"], width, 0.0),
         }
 
+    def correct(self, texts: tf.Tensor, *, rows: Rows) -> Answers:
+        """Corrected texts, of any length, and what was changed in them.
+
+        Args:
+            texts: string (texts,).
+            rows: see `Rows`.
+
+        Returns:
+            `corrected` string (texts,); and (texts, edits), filled up with "", -1 and
+            0: `originals` and `replacements` string; `edit_starts` and `edit_ends`
+            int32, bytes of the text; `edit_first_characters` and
+            `edit_last_characters` int32, characters, the last exclusive;
+            `edit_probabilities` float32.
+        """
+
+        @tf.function(input_signature=[strings("texts")], autograph=False)
+        def once(texts: tf.Tensor) -> Edits:
+            return self._answers({"text": texts}, rows)[0]
+
+        found = edit_tensors(*in_passes(once(texts), once, self.threshold))
+        corrected = found.pop("corrected")
+        return {"corrected": corrected, **_padded(found)}
+
     def answer(self, question: tf.Tensor, context: tf.Tensor, *, rows: Rows) -> Answers:
         """The answers to questions on contexts of any length.
 
@@ -263,9 +290,7 @@ class FineTunedModel(tf.Module):
         answers, _ = self._answers({"words": words}, rows)
         return {name: answers[name] for name in ("tags", "probabilities")}
 
-    def _answers(
-        self, columns: dict[str, Any], rows: Rows
-    ) -> tuple[dict[str, Any], Features]:
+    def _answers(self, columns: dict[str, Any], rows: Rows) -> tuple[Any, Features]:
         features, origin = self._encode(columns)
         decoded = self._decoded(features, rows)
         return self.kind.answers(decoded, origin, self.encoding), origin

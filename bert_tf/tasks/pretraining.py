@@ -59,21 +59,7 @@ class BertPretrainer(keras.Model):
         self.mlm_activation, self.mlm_epsilon = mlm_activation, mlm_epsilon
         self.mlm_head = None
         if mlm_head:
-            # The head has no gate: its input is as wide as its output.
-            gated = config.hidden_act == "geglu"
-            activation = mlm_activation or ("gelu" if gated else config.hidden_act)
-            epsilon = config.layer_norm_eps if mlm_epsilon is None else mlm_epsilon
-            self.mlm_head = MaskedLMHead(
-                vocab_size=config.vocab_size,
-                embedding_dim=config.embedding_size or config.hidden_size,
-                hidden_dim=config.hidden_size,
-                activation=activation,
-                epsilon=epsilon,
-                initializer_range=config.initializer_range,
-                tied=config.tie_word_embeddings,
-                name="mlm_head",
-                dtype=policy,
-            )
+            self.mlm_head = masked_lm_head(config, mlm_activation, mlm_epsilon, policy)
         self.sentence_head = None
         if sentence_head:
             self.sentence_head = keras.layers.Dense(
@@ -124,6 +110,25 @@ class BertPretrainer(keras.Model):
     def from_config(cls, config: dict[str, Any]) -> "BertPretrainer":
         """The model that `get_config` described."""
         return cls(BertConfig.from_dict(config.pop("config")), **config)
+
+
+def masked_lm_head(
+    config: BertConfig, activation: str | None, epsilon: float | None, dtype: Any
+) -> "MaskedLMHead":
+    """The head for an encoder; activation and epsilon are its own if they are None."""
+    # The head has no gate: its input is as wide as its output.
+    own = "gelu" if config.hidden_act == "geglu" else config.hidden_act
+    return MaskedLMHead(
+        vocab_size=config.vocab_size,
+        embedding_dim=config.embedding_size or config.hidden_size,
+        hidden_dim=config.hidden_size,
+        activation=activation or own,
+        epsilon=config.layer_norm_eps if epsilon is None else epsilon,
+        initializer_range=config.initializer_range,
+        tied=config.tie_word_embeddings,
+        name="mlm_head",
+        dtype=dtype,
+    )
 
 
 class MaskedLMHead(keras.layers.Layer):

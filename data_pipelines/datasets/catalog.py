@@ -5,6 +5,11 @@ from collections.abc import Iterator
 
 from data_pipelines.datasets import conll, glue, multiple_choice
 from data_pipelines.datasets.conll import ConllFile
+from data_pipelines.datasets.correction import (
+    CorrectionTable,
+    ParallelLines,
+    SighanFiles,
+)
 from data_pipelines.datasets.examples import Example
 from data_pipelines.datasets.multiple_choice import ChoiceTable
 from data_pipelines.datasets.own_files import from_files as from_files
@@ -27,6 +32,16 @@ _NEWS = (
     *("sports", "game", "entertainment"),
 )
 _FIFTHS = {"train": Part((0, 1, 2), 5), "dev": Part((3,), 5), "test": Part((4,), 5)}
+
+_SIGHAN_TRAIN = (
+    "sighan-train/TrainingInputAll.txt",
+    "sighan-train/TrainingTruthAll.txt",
+)
+
+
+def _jfleg_files(name: str) -> Files:
+    return Files((f"{name}.src", *(f"{name}.ref{number}" for number in range(4))))
+
 
 # The tasks of the paper (tables 1 to 4 and 7), others of their kinds, and Chinese ones.
 # The first metrics of GLUE are those of the paper's table 1, but for MRPC and QQP: by
@@ -192,6 +207,36 @@ DATASETS: dict[str, Dataset] = {
         reader=TextTable(first=("text_a",), id=("qid",)),
         folders=("chinese/chnsenticorp", "chnsenticorp", ""),
     ),
+    # What the three bake-offs gave to train on, and the test of the last (Tseng et al.
+    # 2015). A tenth of the former is the development set.
+    "sighan15": Dataset(
+        name="sighan15",
+        kind="correction",
+        labels=None,
+        metrics=("correction_f1", "detection_f1", "false_positive_rate"),
+        splits={
+            "train": Split((Files(_SIGHAN_TRAIN, part=Part(tuple(range(1, 10)), 10)),)),
+            "dev": Split((Files(_SIGHAN_TRAIN, part=Part((0,), 10)),)),
+            "test": Split(
+                (Files(("sighan15/TestInput.txt", "sighan15/TestTruth.txt")),)
+            ),
+        },
+        reader=SighanFiles(),
+        folders=("chinese", "sighan", ""),
+    ),
+    # Four corrections of each sentence (Napoles et al. 2017), and none to train on.
+    "jfleg": Dataset(
+        name="jfleg",
+        kind="correction",
+        labels=None,
+        metrics=("edit_f05",),
+        splits={
+            split: Split((_jfleg_files(split), _jfleg_files(f"{split}/{split}")))
+            for split in ("dev", "test")
+        },
+        reader=ParallelLines(),
+        folders=("jfleg", ""),
+    ),
     # Titles; the numbers in the file are the places of the names.
     "thucnews": Dataset(
         name="thucnews",
@@ -206,6 +251,10 @@ DATASETS: dict[str, Dataset] = {
         folders=("chinese/thucnews", "thucnews", ""),
     ),
 }
+
+
+# Readers of local CSV, TSV and JSON lines.
+_TABLES = TextTable | ChoiceTable | CorrectionTable
 
 
 def find(name: str) -> Dataset:
@@ -259,7 +308,7 @@ def read_with_columns(
     """
     reader = dataset.reader
     is_tfds = data_dir is None and dataset.split(split).tfds is not None
-    if is_tfds or not isinstance(reader, TextTable | ChoiceTable):
+    if is_tfds or not isinstance(reader, _TABLES):
         return (({}, example) for example in read(dataset, split, data_dir, log))
     paths, files = _find(dataset, split, data_dir, log)
     return reader.read_rows(paths, files, Reading(role_of(split), dataset.labels, log))

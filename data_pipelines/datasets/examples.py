@@ -105,7 +105,23 @@ class ChoiceExample:
     label: int | None
 
 
-Example = TextExample | TaggedSentence | Question | ChoiceExample
+@dataclasses.dataclass(frozen=True, slots=True)
+class CorrectionExample:
+    """A text, and how people corrected it.
+
+    Attributes:
+        id: the name that the data gives it, else its number from 0.
+        text: not blank.
+        corrected: what it was corrected to, by one or several people; equal to the
+            text where nothing is wrong. Empty where this is not known.
+    """
+
+    id: str
+    text: str
+    corrected: tuple[str, ...]
+
+
+Example = TextExample | TaggedSentence | Question | ChoiceExample | CorrectionExample
 
 
 def labels_in(examples: Iterable[Example]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from data_pipelines.datasets.conll import UPOS_COLUMN, ConllFile
+from data_pipelines.datasets.correction import CorrectionTable
 from data_pipelines.datasets.multiple_choice import ChoiceTable
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.sources import (
@@ -27,6 +28,7 @@ _METRICS: dict[Kind, tuple[str, ...]] = {
     "token_tagging": ("accuracy",),
     "span_qa": ("f1", "exact"),
     "multiple_choice": ("accuracy",),
+    "correction": ("edit_f05",),
 }
 # Enough to meet an entity, little enough to read twice.
 _MAX_SENTENCES_TO_DETECT = 10_000
@@ -45,13 +47,15 @@ def from_files(
     choice_columns: Sequence[str] = (),
     column_names: Sequence[str] = (),
     tag_column: int | None = None,
+    corrected_column: str = "corrected",
     entity_tags: bool | None = None,
     labels: Sequence[str] | None = None,
 ) -> Dataset:
     """Files of any kind as a dataset, named "files".
 
-    Tables (classification, regression, multiple choice) are as `tables.read_rows`
-    takes them, tagged sentences as `ConllFile` does, questions are in SQuAD's JSON.
+    Tables (classification, regression, multiple choice, correction) are as
+    `tables.read_rows` takes them, tagged sentences as `ConllFile` does, questions are
+    in SQuAD's JSON.
 
     Args:
         kind: what is asked about the examples.
@@ -66,6 +70,7 @@ def from_files(
         column_names: all names, if the first line of the tables is no header.
         tag_column: from 0, or from the end with -1. None: the last one; UPOS in files
             that end in `.conllu`.
+        corrected_column: of the corrected text.
         entity_tags: tags are those of entities (BIO, BIOES, …), which become IOB2 and
             are evaluated as entities. None: found in `labels` or in the first file.
         labels: names of classes or tags in the order of their ids. None: those that
@@ -97,6 +102,9 @@ def from_files(
         metrics = ("entity_f1", "accuracy") if reader.are_entities else metrics
     elif kind == "span_qa":
         reader = SquadJson()
+    elif kind == "correction":
+        ids = (id_column,) if id_column is not None else ()
+        reader = CorrectionTable(first_column, corrected_column, ids)
     else:
         reader = TextTable(
             first=(first_column,),

@@ -11,7 +11,12 @@ from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.text_files import existing
 
 Kind = Literal[
-    "classification", "regression", "token_tagging", "span_qa", "multiple_choice"
+    "classification",
+    "regression",
+    "token_tagging",
+    "span_qa",
+    "multiple_choice",
+    "correction",
 ]
 # Training and development need labels; of a test they are read if they are there.
 Role = Literal["train", "dev", "test"]

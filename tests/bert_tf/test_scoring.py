@@ -109,8 +109,8 @@ def test_spans():
 
 def test_best_threshold():
     # Both thresholds leave the third question alone; the lowest is taken.
-    assert best_threshold(QUESTIONS, SPANS) == -3
-    assert best_threshold(QUESTIONS[:2], SPANS[:2]) is None
+    assert best_threshold("span_qa", QUESTIONS, SPANS) == -3
+    assert best_threshold("span_qa", QUESTIONS[:2], SPANS[:2]) is None
     found = score("span_qa", ("f1",), QUESTIONS, SPANS, threshold=-3.0)
     assert found["f1"] == found["best_f1"] == pytest.approx(2 / 3)
 

@@ -155,6 +155,26 @@ def _multiple_choice(folder: pathlib.Path) -> Task:
     return _task("multiple_choice", folder, "tsv", columns, "accuracy", 0.9)
 
 
+def _correction(folder: pathlib.Path) -> Task:
+    for name, draw, count in _splits():
+        with (folder / f"{name}.tsv").open("w") as file:
+            file.write("text\tcorrected\n")
+            for number in range(count):
+                words = [draw.choice(NAMES), "lives", "in", draw.choice(CITIES), "."]
+                text = list(words)
+                # Of four texts one is right, and one each has a word of another sort,
+                # one twice, or one too few.
+                if number % 4 == 1:
+                    text[1] = draw.choice(OTHERS[7:])
+                elif number % 4 == 2:
+                    text[2:2] = ["lives"]
+                elif number % 4 == 3:
+                    del text[2]
+                sentences = [" ".join(part).capitalize() for part in (text, words)]
+                file.write("\t".join(sentences) + "\n")
+    return _task("correction", folder, "tsv", {}, "edit_f05", 0.9)
+
+
 def _splits() -> list[tuple[str, random.Random, int]]:
     return [("train", random.Random(0), 256), ("dev", random.Random(1), 48)]
 
@@ -177,5 +197,6 @@ _WRITERS: dict[str, Callable[[pathlib.Path], Task]] = {
     "token_tagging": _token_tagging,
     "span_qa": _span_qa,
     "multiple_choice": _multiple_choice,
+    "correction": _correction,
 }
 KINDS = tuple(_WRITERS)

@@ -140,6 +140,16 @@ def test_predict_keeps_columns_and_equals_evaluation(trained, tmp_path):
     elif trained.task.kind == "span_qa":
         for row in rows:
             assert row["prediction"] == "" or row["start"] >= 0
+    elif trained.task.kind == "correction":
+        assert all(bool(r["edits"]) == (r["prediction"] != r["text"]) for r in rows)
+        changed = [row for row in rows if row["edits"]]
+        assert len(changed) > 20
+        for row in changed:
+            text = row["text"]
+            for edit in row["edits"][::-1]:
+                assert text[edit["start"] : edit["end"]] == edit["original"]
+                text = text[: edit["start"]] + edit["replacement"] + text[edit["end"] :]
+            assert text == row["prediction"]
 
 
 def test_predict_writes_tables_and_reads_lines(trained, tmp_path):
@@ -149,6 +159,7 @@ def test_predict_writes_tables_and_reads_lines(trained, tmp_path):
         "token_tagging": "anna lives in rome\n",
         "span_qa": "where is anna ?\tAnna lives in Rome.\n",
         "multiple_choice": "the film\twas bad .\twas good .\twas dull .\n",
+        "correction": "anna lives lives in rome .\n",
     }[trained.task.kind]
     source, output = tmp_path / "asked.txt", tmp_path / "answers.csv"
     source.write_text(lines * 2)
@@ -165,6 +176,8 @@ def test_predict_writes_tables_and_reads_lines(trained, tmp_path):
         assert set(rows[0]) == {"text", "prediction", "probability", "probabilities"}
     if trained.task.kind == "multiple_choice":
         assert rows[0]["choice"] == "was good ."
+    if trained.task.kind == "correction":
+        assert rows[0]["prediction"] == "anna lives in rome ."
 
 
 def run(*flags: str) -> subprocess.CompletedProcess:

@@ -9,6 +9,7 @@ from bert_tf.kinds import KINDS
 from bert_tf.prediction_input import words_of_line
 from data_pipelines.datasets.examples import (
     ChoiceExample,
+    CorrectionExample,
     Question,
     TaggedSentence,
     TextExample,
@@ -41,6 +42,7 @@ KIND_ARGUMENTS = {
     ),
     "span_qa": ({"max_length": 16, "stride": 4, "max_question_length": 3}, {}, ()),
     "multiple_choice": ({"max_length": 16, "group_size": 2}, {"num_choices": 2}, ()),
+    "correction": ({"max_length": 10, "stride": 4}, {}, ()),
 }
 
 
@@ -89,6 +91,8 @@ def examples_of(kind, texts=TEXTS):
             for text, pair in zip(texts, choices, strict=True)
         ]
         return examples, {"texts": texts, "choices": choices}
+    if kind == "correction":
+        return [CorrectionExample("", text, ()) for text in texts], {"texts": texts}
     return [TextExample("", text, None, None) for text in texts], {"texts": texts}
 
 

@@ -1,0 +1,212 @@
+"""How well texts are corrected: the figures of SIGHAN's bake-offs, and of edits.
+
+All figures are from 0 to 1; where nothing was found, or there is nothing to find, a
+precision or recall is 0.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+
+from data_pipelines.alignment import align
+
+# A word, a character of a script without spaces, or a sign of punctuation.
+_UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+|[^\w\s]")
+# Precision counts twice as much as recall: to correct what is right does more harm than
+# to leave what is wrong (Ng et al. 2014).
+_BETA = 0.5
+
+# A threshold of probabilities that lets nothing through.
+_UNREACHED = 1.01
+
+# A place, and the item that stands there instead; None where it is deleted. Insertions
+# have the place before which they are made, and their number at it.
+Change = tuple[Hashable, ...]
+
+
+def scores(
+    texts: Sequence[str], corrected: Sequence[str], golds: Sequence[Sequence[str]]
+) -> dict[str, float]:
+    """All figures.
+
+    *Sentences*, as in SIGHAN 2015 (Tseng et al. 2015, section 4). A text is detected if
+    exactly the wrong places are changed, and corrected if it becomes the gold text.
+    Accuracy is the share of such texts, right ones that stay among them; precision that
+    among the changed texts, recall that among the texts with errors. The false positive
+    rate is the share of the texts without errors that are changed.
+
+    *Characters*: detection asks whether a changed place is a wrong one, correction
+    whether the right character stands there afterwards. In a text and a correction of
+    the same length, places are compared; else those of the fewest edits of characters.
+
+    *Edits*: words that are replaced, deleted or inserted, by the fewest edits of words
+    (of characters in scripts without spaces); spaces do not count. Precision, recall
+    and F0.5 over all of them, as for GEC (Ng et al. 2014).
+
+    Where a text has several gold corrections, that counts which is nearest to what was
+    given: first by the edits in common, then by those that only one of them has.
+
+    Args:
+        texts: as they were.
+        corrected: as the model has them.
+        golds: one or several corrections of each text.
+
+    Returns:
+        `detection_` and `correction_`, each with `accuracy`, `precision`, `recall` and
+        `f1`; `false_positive_rate`; `character_detection_` and `character_correction_`
+        with `precision`, `recall` and `f1`; `edit_precision`, `edit_recall` and
+        `edit_f05`.
+    """
+    gold = [
+        nearest(text, given, others)
+        for text, given, others in zip(texts, corrected, golds, strict=True)
+    ]
+    counts: Counter[str] = Counter()
+    for text, given, right in zip(texts, corrected, gold, strict=True):
+        counts.update(_counts(text, given, right))
+    num_texts = len(gold)
+    found = {}
+    for name in ("detection", "correction"):
+        right_texts = counts[f"{name}_right"] + counts["kept"]
+        found[f"{name}_accuracy"] = _share(right_texts, num_texts)
+        found |= _rates(
+            name, counts[f"{name}_right"], counts["changed"], counts["wrong"]
+        )
+    found["false_positive_rate"] = _share(
+        counts["false_positives"], num_texts - counts["wrong"]
+    )
+    for name in ("character_detection", "character_correction"):
+        found |= _rates(
+            name,
+            counts[name],
+            counts["changed_characters"],
+            counts["wrong_characters"],
+        )
+    edits = counts["right_edits"], counts["edits"], counts["gold_edits"]
+    found["edit_precision"] = _share(edits[0], edits[1])
+    found["edit_recall"] = _share(edits[0], edits[2])
+    found["edit_f05"] = f_beta(*edits, beta=_BETA)
+    return found
+
+
+def nearest(text: str, given: str, golds: Sequence[str]) -> str:
+    """The gold correction with most edits in common with the given one."""
+    if len(golds) == 1:
+        return golds[0]
+    own = word_changes(text, given)
+
+    def likeness(gold: str) -> tuple[int, int]:
+        others = word_changes(text, gold)
+        return len(own & others), -len(own ^ others)
+
+    return max(golds, key=likeness)
+
+
+def words_of(text: str) -> list[str]:
+    """Words, characters of scripts without spaces, and signs of punctuation."""
+    return WORD.findall(text)
+
+
+def word_changes(text: str, corrected: str) -> set[Change]:
+    """The fewest edits of words."""
+    return _changes(words_of(text), words_of(corrected))
+
+
+def character_changes(text: str, corrected: str) -> set[Change]:
+    """The characters that differ; of texts of other lengths, the fewest edits."""
+    if len(text) != len(corrected):
+        return _changes(text, corrected)
+    pairs = enumerate(zip(text, corrected, strict=True))
+    return {(place, 0, new) for place, (old, new) in pairs if old != new}
+
+
+def best_threshold(
+    probabilities: Sequence[float],
+    right: Sequence[int],
+    sizes: Sequence[int],
+    num_gold: int,
+) -> float:
+    """From which probability on edits give the best F0.5.
+
+    Args:
+        probabilities: of edits.
+        right: how many words of each are changed as they should be.
+        sizes: how many words each changes.
+        num_gold: how many should be changed.
+
+    Returns:
+        A threshold half-way between two edits; of several that are as good, the
+        greatest. More than 1, which no edit reaches, if it is best to change nothing.
+    """
+    order = sorted(range(len(right)), key=lambda place: -probabilities[place])
+    steps = [probabilities[place] for place in order] + [0.0]
+    best, threshold = 0.0, _UNREACHED
+    num_right = num_given = 0
+    for number, place in enumerate(order):
+        num_right += right[place]
+        num_given += sizes[place]
+        # Equal probabilities are on the same side of any threshold.
+        if steps[number + 1] < steps[number]:
+            score = f_beta(num_right, num_given, num_gold, _BETA)
+            if score > best:
+                best, threshold = score, (steps[number] + steps[number + 1]) / 2
+    return threshold
+
+
+def f_beta(num_right: int, num_given: int, num_gold: int, beta: float) -> float:
+    """The weighted harmonic mean of precision and recall."""
+    weight = beta**2
+    return _share((1 + weight) * num_right, num_given + weight * num_gold)
+
+
+def _counts(text: str, given: str, gold: str) -> dict[str, int]:
+    own, right = character_changes(text, given), character_changes(text, gold)
+    own_places, right_places = _places(own), _places(right)
+    own_words, right_words = word_changes(text, given), word_changes(text, gold)
+    is_changed, is_wrong = given != text, gold != text
+    return {
+        "wrong": is_wrong,
+        "changed": is_changed,
+        "kept": not is_changed and not is_wrong,
+        "false_positives": is_changed and not is_wrong,
+        "detection_right": is_changed and is_wrong and own_places == right_places,
+        "correction_right": is_changed and given == gold,
+        "changed_characters": len(own),
+        "wrong_characters": len(right),
+        "character_detection": len(own_places & right_places),
+        "character_correction": len(own & right),
+        "edits": len(own_words),
+        "gold_edits": len(right_words),
+        "right_edits": len(own_words & right_words),
+    }
+
+
+def _places(changes: Iterable[Change]) -> set[Change]:
+    return {change[:-1] for change in changes}
+
+
+def _changes(items: Sequence[str], others: Sequence[str]) -> set[Change]:
+    found: set[Change] = set()
+    place = inserted = 0
+    for item, other in align(items, others):
+        if item is None:
+            inserted += 1
+            found.add((place, inserted, others[other]))  # type: ignore[index]
+            continue
+        if other is None or items[item] != others[other]:
+            found.add((item, 0, None if other is None else others[other]))
+        place, inserted = item + 1, 0
+    return found
+
+
+def _rates(name: str, right: int, given: int, gold: int) -> dict[str, float]:
+    return {
+        f"{name}_precision": _share(right, given),
+        f"{name}_recall": _share(right, gold),
+        f"{name}_f1": f_beta(right, given, gold, beta=1.0),
+    }
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0

@@ -1,0 +1,214 @@
+"""What is wrong in a text, and what to write instead: tags, and a masked-LM head.
+
+The tags are those of GECToR (Omelianchuk et al. 2020) without its list of words: which
+piece is written, the head of pre-training says, as in Soft-Masked BERT (Zhang et al.
+2020). It sees the vector of the piece and one of the tag.
+"""
+
+from typing import Any
+
+import tensorflow as tf
+from keras import ops
+
+from bert_tf.config import BertConfig
+from bert_tf.layers import elementwise
+from bert_tf.layers.gather import gather_tokens
+from bert_tf.tasks.heads import EncoderWithHead, sequence_layout
+from bert_tf.tasks.pretraining import masked_lm_head
+from data_pipelines.tasks.correction import DELETE, INSERT, NONE, REPLACE, TAGS
+
+# Pieces that are learned to be written of a batch: so many times its sequences. The
+# logits of the vocabulary are most of a small model's work.
+MEAN_WRITTEN = 4
+_NEVER = -1e9
+
+
+class BertCorrector(EncoderWithHead):
+    """Logits of tags for each piece, and of the vocabulary where one is written.
+
+    Args:
+        config: of the encoder.
+        mlm_activation, mlm_epsilon: of the masked-LM head, see `BertPretrainer`.
+
+    Call arguments:
+        inputs: the encoder's, as packed rows; `is_asked` int32 (sequences, tokens), see
+            `CorrectionEncoding`; in training `tags` and `written` of the same shape.
+        training: whether dropout is on, and pieces are written where they are to be,
+            not where the tags say so.
+
+    Output:
+        dict of `tags`, float32 logits (sequences, tokens, tags); `written_places` int32
+        (written,), places in the sequences laid end to end; and `pieces`, float32
+        logits (written, vocabulary). In training these are as many as `MEAN_WRITTEN`
+        times the sequences, the first places with a piece to write and, if there are
+        fewer, some without.
+
+    Raises:
+        ValueError: features of a frozen encoder are asked for.
+    """
+
+    def __init__(
+        self,
+        config: BertConfig,
+        mlm_activation: str | None = None,
+        mlm_epsilon: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if kwargs.get("features") is not None:
+            raise ValueError(
+                f"Received features={kwargs['features']!r} for the kind correction. "
+                "Expected none: what is written is read from the last layer."
+            )
+        self.mlm_activation, self.mlm_epsilon = mlm_activation, mlm_epsilon
+        super().__init__(config, len(TAGS), **kwargs)
+
+    def build(self, input_shape: Any = None) -> None:
+        """Makes all weights."""
+        config = self.encoder.config
+        self.mlm_head = masked_lm_head(
+            config, self.mlm_activation, self.mlm_epsilon, self.dtype_policy
+        )
+        self.mlm_head.build((None, None, config.hidden_size))
+        # Zero, so that the head begins as it was pre-trained.
+        self.tag_table = self.add_weight(
+            name="tag_table",
+            shape=(len(TAGS), config.hidden_size),
+            initializer="zeros",
+            autocast=False,
+        )
+        super().build(input_shape)
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """See the class."""
+        x = self.token_vectors(inputs, training)["sequence_output"]
+        tokens, mask = sequence_layout(inputs, ops.shape(inputs["is_asked"])[1])
+        logits = gather_tokens(self.scores(x, training), tokens)
+        if training:
+            tags = ops.maximum(inputs["tags"], 0)
+            is_written = ops.reshape(inputs["written"] >= 0, (-1,))
+            count = MEAN_WRITTEN * ops.shape(inputs["tags"])[0]
+            _, places = ops.top_k(ops.cast(is_written, "int32"), count)
+        else:
+            logits = _allowed(logits)
+            tags = ops.cast(ops.argmax(logits, axis=-1), "int32")
+            is_written = ((tags == REPLACE) | (tags == INSERT)) & mask
+            is_written &= inputs["is_asked"] == 1
+            (places,) = ops.nonzero(ops.reshape(is_written, (-1,)))
+        places = ops.cast(places, "int32")
+        return {
+            "tags": logits,
+            "written_places": places,
+            "pieces": self._pieces(
+                gather_tokens(x, ops.take(ops.reshape(tokens, (-1,)), places)),
+                ops.take(ops.reshape(tags, (-1,)), places),
+            ),
+        }
+
+    def _pieces(self, vectors: Any, tags: Any) -> Any:
+        """float32 logits (written, vocabulary)."""
+        told = ops.cast(ops.take(self.tag_table, tags, axis=0), vectors.dtype)
+        table = self.encoder.embeddings.token_table
+        return self.mlm_head((vectors + told)[None], table)[0]
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor."""
+        config = super().get_config()
+        del config["num_outputs"]
+        return {
+            **config,
+            "mlm_activation": self.mlm_activation,
+            "mlm_epsilon": self.mlm_epsilon,
+        }
+
+
+class CorrectionObjective:
+    """Mean cross-entropy of the tags, plus that of the pieces that are to be written.
+
+    Args:
+        edit_weight: of a tag that changes something; that of others is 1.
+    """
+
+    losses = ("loss_per_tag", "loss_per_piece")
+
+    def __init__(self, edit_weight: float = 1.0) -> None:
+        self.edit_weight = edit_weight
+
+    def weights(self, batch: Any) -> dict[str, Any]:
+        """Weight of all tags, and numbers of edits and pieces; float32 scalars."""
+        tags = batch["tags"]
+        edits = _sum(tags > 0)
+        pieces = ops.minimum(
+            _sum(batch["written"] >= 0),
+            ops.cast(MEAN_WRITTEN * ops.shape(tags)[0], "float32"),
+        )
+        # A batch may be without an edit.
+        return {
+            "loss_per_tag": _sum(self._weights(tags)) + 1e-5,
+            "loss_per_piece": pieces + 1e-5,
+            "edits_found": edits + 1e-5,
+            "accuracy": pieces + 1e-5,
+        }
+
+    def sums(self, outputs: dict[str, Any], batch: Any) -> dict[str, Any]:
+        """Losses, edits with the right tag, right pieces, summed; float32 scalars."""
+        tags = batch["tags"]
+        losses, right = elementwise.cross_entropy(outputs["tags"], tags)
+        written = ops.reshape(batch["written"], (-1,))
+        pieces = ops.take(written, outputs["written_places"])
+        is_written = ops.cast(pieces >= 0, "float32")
+        piece_losses, piece_right = elementwise.cross_entropy(
+            outputs["pieces"], ops.maximum(pieces, 0)
+        )
+        return {
+            "loss_per_tag": _sum(losses * self._weights(tags)),
+            "loss_per_piece": _sum(piece_losses * is_written),
+            "edits_found": _sum(right * ops.cast(tags > 0, "float32")),
+            "accuracy": _sum(piece_right * is_written),
+        }
+
+    def _weights(self, tags: Any) -> Any:
+        weights = ops.where(tags > 0, self.edit_weight, 1.0)
+        return ops.where(tags >= 0, weights, 0.0)
+
+
+def decode_edits(outputs: dict[str, Any], batch: Any) -> dict[str, Any]:
+    """The best tag of each token that is asked for, and what is written; in graph.
+
+    Args:
+        outputs: of `BertCorrector`.
+        batch: `is_asked` of `CorrectionEncoding`.
+
+    Returns:
+        Ragged (sequences, (asked)): `tags` int32; `written` int32, ids of pieces, -1
+        for none; `probabilities` float32, of the tag and what is written.
+    """
+    probabilities = tf.nn.softmax(outputs["tags"], axis=-1)
+    tags = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+    best = tf.reduce_max(probabilities, axis=-1)
+    pieces, places = outputs["pieces"], outputs["written_places"][:, tf.newaxis]
+    of_pieces = tf.reduce_max(tf.nn.softmax(pieces, axis=-1), axis=-1)
+    ids = tf.argmax(pieces, axis=-1, output_type=tf.int32)
+
+    def scattered(values: tf.Tensor, missing: Any) -> tf.Tensor:
+        flat = tf.fill([tf.size(tags)], tf.constant(missing, values.dtype))
+        filled = tf.tensor_scatter_nd_update(flat, places, values)
+        return tf.reshape(filled, tf.shape(tags))
+
+    decoded = {
+        "tags": tags,
+        "written": scattered(ids, NONE),
+        "probabilities": best * scattered(of_pieces, 1.0),
+    }
+    is_asked = batch["is_asked"] == 1
+    return {k: tf.ragged.boolean_mask(v, is_asked) for k, v in decoded.items()}
+
+
+def _allowed(logits: Any) -> Any:
+    """`[CLS]` is neither replaced nor deleted: something is inserted after it."""
+    bars = [_NEVER if tag in (REPLACE, DELETE) else 0.0 for tag in range(len(TAGS))]
+    place = ops.arange(ops.shape(logits)[1])[None, :, None]
+    return logits + ops.where(place == 0, ops.convert_to_tensor(bars, "float32"), 0.0)
+
+
+def _sum(values: Any) -> Any:
+    return ops.sum(ops.cast(values, "float32"))

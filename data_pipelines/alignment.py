@@ -1,0 +1,87 @@
+"""Which items of one sequence became which of another: the fewest edits."""
+
+import functools
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+# Places in the source and in the target, None where the other has an item more.
+Step = tuple[int | None, int | None]
+
+
+def align(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[Step]:
+    """Pairs items so that as few as possible are replaced, deleted or inserted.
+
+    `"abc", "axcd"` gives `[(0, 0), (1, 1), (2, 2), (None, 3)]`: `b` is replaced and
+    `d` inserted. An item that is deleted has the partner None. Of the ways with the
+    fewest edits (Levenshtein 1966) it is always the same: equal beginnings and ends
+    stay, and of several items that became one the first is that which is replaced, as
+    the first of several that one became replaces it.
+
+    Args:
+        source, target: items that are compared by equality.
+
+    Returns:
+        All items of both, in order.
+    """
+    first, last = _equal_ends(source, target)
+    inner = source[first : len(source) - last], target[first : len(target) - last]
+    steps: list[Step] = [(place, place) for place in range(first)]
+    steps += [
+        (None if i is None else first + i, None if j is None else first + j)
+        for i, j in _aligned(*inner)
+    ]
+    ends = range(last, 0, -1)
+    return steps + [(len(source) - place, len(target) - place) for place in ends]
+
+
+def _equal_ends(source: Sequence, target: Sequence) -> tuple[int, int]:
+    """How many items are equal at the beginning, and at the end of the rest."""
+    shorter = min(len(source), len(target))
+    first = 0
+    while first < shorter and source[first] == target[first]:
+        first += 1
+    last = 0
+    while last < shorter - first and source[-1 - last] == target[-1 - last]:
+        last += 1
+    return first, last
+
+
+def _aligned(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[Step]:
+    costs = _costs(source, target)
+    steps: list[Step] = []
+    i, j = len(source), len(target)
+    while i or j:
+        here = costs[i][j]
+        if i and costs[i - 1][j] + 1 == here:
+            i -= 1
+            steps.append((i, None))
+        elif j and costs[i][j - 1] + 1 == here:
+            j -= 1
+            steps.append((None, j))
+        else:
+            i, j = i - 1, j - 1
+            steps.append((i, j))
+    return steps[::-1]
+
+
+def _costs(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[list[int]]:
+    """The fewest edits from each beginning of the source to each of the target."""
+    numbers: dict[Hashable, int] = {}
+    number = functools.partial(_number, numbers)
+    wanted = np.array([number(item) for item in target], np.int64)
+    places = np.arange(len(target) + 1)
+    row = places
+    rows = [row.tolist()]
+    for item in source:
+        best = row + 1
+        replaced = row[:-1] + (wanted != number(item))
+        best[1:] = np.minimum(best[1:], replaced)
+        # Each insertion costs one: the least of all places before, and the way here.
+        row = np.minimum.accumulate(best - places) + places
+        rows.append(row.tolist())
+    return rows
+
+
+def _number(numbers: dict[Hashable, int], item: Hashable) -> int:
+    return numbers.setdefault(item, len(numbers))
