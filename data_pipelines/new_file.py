@@ -4,6 +4,7 @@ import contextlib
 import os
 import posixpath
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import tensorflow as tf
 
@@ -40,6 +41,25 @@ def new_file(path: str) -> Iterator[Callable[[bytes], None]]:
     finally:
         with contextlib.suppress(OSError, tf.errors.OpError):
             tf.io.gfile.remove(unfinished)
+
+
+@contextlib.contextmanager
+def new_stream(path: str) -> Iterator[Any]:
+    """A file to be written bit by bit, which is there when the `with` ends well.
+
+    Raises:
+        FileExistsError, OSError: as `new_file`.
+    """
+    with new_file(path):
+        stream = f"{path}.{os.getpid()}.stream"
+        try:
+            with tf.io.gfile.GFile(stream, "wb") as file:
+                yield file
+            tf.io.gfile.rename(stream, path)
+        except BaseException:
+            with contextlib.suppress(OSError, tf.errors.OpError):
+                tf.io.gfile.remove(stream)
+            raise
 
 
 def _write(path: str, content: bytes) -> None:

@@ -316,7 +316,9 @@ class FineTunedModel(tf.Module):
         return {name: values[:count] for name, values in decoded.items()}
 
     def _run(self, batch: dict[str, tf.Tensor]) -> Any:
-        with self.weights.in_use(batch["token_ids"]) as token_ids:
+        # What is written is chosen from the whole vocabulary.
+        looks_up_only = self.kind_name != "correction"
+        with self.weights.in_use(batch["token_ids"], looks_up_only) as token_ids:
             return self._model({**batch, "token_ids": token_ids}, training=False)
 
 

@@ -280,6 +280,10 @@ def test_narrow_weights_give_nearly_the_same(tmp_path, kind, precision, toleranc
     _, inputs = examples_of(kind)
     exact = served(folder, "serving_default", inputs)
     found = served(folder, "serving_default", inputs, precision=precision)
+    if kind == "correction":
+        # What is nearly as probable as another may be another.
+        assert sum(found["corrected"] == exact["corrected"]) >= 3
+        return
     name = "score" if kind == "regression" else "probabilities"
     name = "no_answer_probability" if kind == "span_qa" else name
     assert found[name].shape == exact[name].shape

@@ -1,0 +1,194 @@
+"""Clean text to pairs of wrong and right sentences, to learn correction from.
+
+    python -m data_pipelines.corrupt_text --input_files='corpus/*.txt' \\
+        --language=english --output_file=pairs.tsv
+
+    python -m data_pipelines.corrupt_text --input_files='zhwiki/*.jsonl.gz' \\
+        --language=chinese --confusions_from=real.tsv --output_file=pairs.tsv
+
+The table has the columns `text` and `corrected`, as the kind correction takes it; in
+some rows both are the same. Which mistakes are made is said in `corruption.py`. The
+same text and seed give the same table, and memory does not grow with the text.
+"""
+
+import dataclasses
+import random
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from data_pipelines import cli, corpus
+from data_pipelines.corruption import (
+    Confusions,
+    Language,
+    corrupt_chinese,
+    corrupt_english,
+)
+from data_pipelines.datasets import catalog
+from data_pipelines.datasets.read_log import ReadLog
+from data_pipelines.new_file import new_stream
+from data_pipelines.sentences import split_sentences
+
+# Longer ones are lists and tables, shorter ones headings.
+_LENGTHS: dict[Language, tuple[int, int]] = {
+    "english": (20, 300),
+    "chinese": (8, 120),
+}
+# At least so many characters of a sentence are of its script.
+_MIN_SHARE = 0.7
+# Paragraphs that are divided at once.
+_CHUNK_PARAGRAPHS = 1000
+# Before the first sentence, what Chinese characters stand in for others.
+_FIRST_OTHERS = "的是不了人在有我他这"
+
+
+@dataclasses.dataclass(frozen=True)
+class CorruptTextOptions:
+    """What the program can be told."""
+
+    input_files: tuple[str, ...] = cli.option(
+        cli.REQUIRED, "Files of clean text, or patterns of names."
+    )
+    output_file: str = cli.option(cli.REQUIRED, "A new .tsv.")
+    language: Language = cli.option(cli.REQUIRED, "Which mistakes are made.")
+    seed: int = cli.option(0, "Of the mistakes.")
+    clean_fraction: float = cli.option(0.3, "Share of the sentences that stay right.")
+    max_pairs: int | None = cli.option(
+        None, "Ends after so many, taken evenly from all files. Default: all sentences."
+    )
+    confusions_from: str | None = cli.option(
+        None,
+        "Chinese: real pairs to learn from which character is taken for which; a table "
+        "with the columns text and corrected, or a dataset of the catalogue. Sentences "
+        "in other characters than theirs (traditional ones, say) are left out.",
+    )
+    data_dir: str | None = cli.option(None, "The folder of that dataset.")
+    separator: corpus.Separator = cli.option(
+        "file", "file: a file is one document. blank_line: empty lines separate them."
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.clean_fraction <= 1:
+            raise ValueError(
+                f"Received clean_fraction={self.clean_fraction}. Expected 0 to 1."
+            )
+        if self.confusions_from is not None and self.language != "chinese":
+            raise ValueError(
+                f"Received confusions_from for language={self.language}. Expected it "
+                "for chinese alone: leave it out."
+            )
+        if self.max_pairs is not None and self.max_pairs < 1:
+            raise ValueError(
+                f"Received max_pairs={self.max_pairs}. Expected 1 or more."
+            )
+        if not self.output_file.endswith(".tsv"):
+            raise ValueError(
+                f"Received output_file={self.output_file!r}. Expected a name that ends "
+                "in .tsv."
+            )
+
+
+def pairs(options: CorruptTextOptions) -> Iterator[tuple[str, str]]:
+    """Wrong and right sentences, made as they are asked for.
+
+    Raises:
+        FileNotFoundError: no file matches.
+        ValueError: a file is not as it should be.
+    """
+    draw = random.Random(options.seed)
+    confusions = _confusions(options)
+    others = _FIRST_OTHERS
+    for sentence in _sentences(options, confusions):
+        if draw.random() < options.clean_fraction:
+            yield sentence, sentence
+        elif options.language == "english":
+            yield corrupt_english(sentence, draw), sentence
+        else:
+            yield corrupt_chinese(sentence, draw, confusions, others), sentence
+            # Characters as often as they stand in text.
+            others = (others + sentence)[-1000:]
+
+
+def _confusions(options: CorruptTextOptions) -> Confusions:
+    source = options.confusions_from
+    if source is None:
+        return Confusions(())
+    if source in catalog.DATASETS:
+        dataset = catalog.find(source)
+    else:
+        dataset = catalog.from_files("correction", train_file=source)
+    if dataset.kind != "correction":
+        raise ValueError(
+            f"Received confusions_from={source}, a dataset of the kind {dataset.kind}. "
+            "Expected one of the kind correction."
+        )
+    examples = catalog.read(dataset, "train", options.data_dir, ReadLog("train"))
+    known: Iterator[Any] = examples
+    return Confusions((example.text, example.corrected[0]) for example in known)
+
+
+def _sentences(options: CorruptTextOptions, confusions: Confusions) -> Iterator[str]:
+    """Sentences of all sources, or as many of each as make `max_pairs` together."""
+    sources = corpus.expand_sources(options.input_files)
+    missing = options.max_pairs
+    for number, source in enumerate(sources):
+        wanted = None
+        if missing is not None:
+            wanted = -(-missing // (len(sources) - number))
+        count = 0
+        for sentence in filter(confusions.knows, _sentences_of(source, options)):
+            if count == wanted:
+                break
+            count += 1
+            yield sentence
+        if missing is not None:
+            missing -= count
+
+
+def _sentences_of(source: str, options: CorruptTextOptions) -> Iterator[str]:
+    shortest, longest = _LENGTHS[options.language]
+    for document in corpus.read_documents(source, options.separator):
+        paragraphs = document.split("\n")
+        for first in range(0, len(paragraphs), _CHUNK_PARAGRAPHS):
+            chunk = paragraphs[first : first + _CHUNK_PARAGRAPHS]
+            for sentence in _split(tf.constant(chunk)).values.numpy():
+                text = " ".join(sentence.decode("utf-8", "replace").split())
+                if shortest <= len(text) <= longest and _is_of(text, options.language):
+                    yield text
+
+
+_split = tf.function(
+    split_sentences, input_signature=[tf.TensorSpec([None], tf.string)]
+)
+
+
+def _is_of(text: str, language: Language) -> bool:
+    """Whether most of a sentence is of the script of its language."""
+    if language == "english":
+        count = sum(c.isascii() and (c.isalpha() or c == " ") for c in text)
+    else:
+        count = sum("\u3400" <= c <= "\u9fff" for c in text)
+    return count >= _MIN_SHARE * len(text)
+
+
+def main(options: CorruptTextOptions) -> None:
+    """Writes the table, and says how much is in it."""
+    total = wrong = 0
+    with new_stream(options.output_file) as file:
+        file.write(b"text\tcorrected\n")
+        for text, corrected in pairs(options):
+            file.write(f"{text}\t{corrected}\n".encode())
+            total += 1
+            wrong += text != corrected
+    if not total:
+        raise ValueError("The files have no sentence of the language. Expected some.")
+    print(
+        f"{options.output_file}: {total:,} pairs, {wrong:,} of them with mistakes.",
+        file=sys.stderr,
+    )
+
+
+if __name__ == "__main__":
+    cli.run(CorruptTextOptions, main, __doc__ or "")
