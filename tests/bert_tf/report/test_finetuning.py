@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from bert_tf import scoring
-from bert_tf.answers import ChoiceAnswer, ClassAnswer, ScoreAnswer, TagsAnswer
+from bert_tf.answers import (
+    ChoiceAnswer,
+    ClassAnswer,
+    CorrectionAnswer,
+    Edit,
+    ScoreAnswer,
+    TagsAnswer,
+)
 from bert_tf.report.finetuning import curves, evaluation_report, finetuning_report
 from bert_tf.report.runs import strip_plot
 from bert_tf.run_results import RunResult, RunSettings
@@ -15,6 +22,7 @@ from bert_tf.tasks.span_qa import SpanAnswer, SpanGuess
 from data_pipelines.datasets.examples import (
     Answer,
     ChoiceExample,
+    CorrectionExample,
     Question,
     TaggedSentence,
     TextExample,
@@ -61,12 +69,28 @@ CHOICES = (
     [ChoiceExample(f"c{i}", f"He {EVIL}", ("ate", EVIL), i % 2) for i in range(3)],
     [ChoiceAnswer(0, np.array([0.75, 0.25]))] * 3,
 )
+CORRECTIONS = (
+    [
+        CorrectionExample("x1", f"He go home {EVIL}", (f"He goes home {EVIL}",)),
+        CorrectionExample("x2", "He ran", ("He ran",)),
+        CorrectionExample("x3", "He ran to to me", ("He ran to me", "He ran for me")),
+    ],
+    [
+        CorrectionAnswer(
+            f"He goes house {EVIL}",
+            (Edit(3, 5, "go", "goes", 0.75), Edit(6, 10, "home", "house", 0.5)),
+        ),
+        CorrectionAnswer("She ran", (Edit(0, 2, "He", "She", 0.625),)),
+        CorrectionAnswer("He ran to me", (Edit(9, 12, " to", "", 0.9),)),
+    ],
+)
 KINDS = {
     "classification": (*CLASSES, ("accuracy",), LABELS),
     "regression": (*SCORES, ("spearman", "pearson"), None),
     "token_tagging": (*SENTENCES, ("entity_f1", "accuracy"), TAGS),
     "span_qa": (*QUESTIONS, ("f1", "exact"), None),
     "multiple_choice": (*CHOICES, ("accuracy",), None),
+    "correction": (*CORRECTIONS, ("edit_f05", "correction_f1"), None),
 }
 
 
@@ -174,6 +198,18 @@ def test_regression():
     assert "— other &lt;script" in largest
     # All the same gold score.
     report("regression", examples=texts([2.0, 2.0]), answers=[ScoreAnswer(2.0)] * 2)
+
+
+def test_corrections():
+    html = with_curves("correction")
+    # What is found, missed, right and wrong, with what was there before.
+    assert 'He <mark class="found"><del>go</del>goes</mark> home' in html
+    assert '<mark class="right"><del>go</del>goes</mark>' in html
+    assert '<mark class="wrong"><del>home</del>house</mark> &lt;script' in html
+    assert '<mark class="wrong"><del>He</del>She</mark> ran' in html
+    assert 'to <mark class="right"><del>to</del></mark> me' in html
+    assert "<td>right text changed</td>" in html and "75.0%" in html
+    assert "F0.5 of edits" in html and "F1 of correction, by texts" in html
 
 
 def test_multiple_choice():

@@ -8,7 +8,10 @@ from data_pipelines.datasets.examples import Answer, Question, TaggedSentence
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.sources import Kind, role_of
 
-METRICS = {*("accuracy", "f1", "matthews", "pearson", "spearman", "entity_f1", "exact")}
+METRICS = {
+    *("accuracy", "f1", "matthews", "pearson", "spearman", "entity_f1", "exact"),
+    *("edit_f05", "correction_f1", "detection_f1", "false_positive_rate"),
+}
 
 
 def read(name, split, data_dir):
@@ -24,8 +27,9 @@ def test_every_dataset_is_complete(name):
     assert dataset.name == name
     assert dataset.kind in get_args(Kind)
     assert set(dataset.metrics) <= METRICS
-    assert {role_of(split) for split in dataset.splits} >= (
-        {"test"} if name == "glue/ax" else {"train", "dev"}
+    wanted = {"glue/ax": {"test"}, "jfleg": {"dev", "test"}}
+    assert {role_of(split) for split in dataset.splits} >= wanted.get(
+        name, {"train", "dev"}
     )
     has_labels = dataset.kind in ("classification", "token_tagging")
     assert (dataset.labels is not None) == has_labels
