@@ -32,7 +32,7 @@ def test_english_mistakes():
         "to to",
         "to old house",
         "with the old",
-        "old the house",
+        "house old",
         "dog and it",
     ):
         assert mistake in joined, mistake
@@ -134,7 +134,7 @@ def test_confusions_are_learned_from_a_table(tmp_path):
 
 def test_memory_does_not_grow(tmp_path):
     sizes = []
-    for count in (500, 5000):
+    for count in (200, 1000):
         path = tmp_path / f"{count}.txt"
         # Documents of their own, for paragraphs of one are held together.
         path.write_text(f"{ENGLISH}\n\n" * count)
