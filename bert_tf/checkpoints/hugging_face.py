@@ -128,6 +128,8 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
     """
     config, description = checkpoint.config, checkpoint.description
     others = unusual_head(dataclasses.replace(description, sentence_vector=None))
+    if description.kind not in ("pretraining", *_HEADS):
+        others["kind"] = description.kind
     if others:
         raise ValueError(
             f"Received a model with {others}, for which no Hugging Face model has a "

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bert_tf.baselines import (
+    frequent_replacements,
     frequent_tags,
     majority,
     mean_score,
@@ -44,6 +45,22 @@ def test_mean_score():
     guesses = mean_score([1.0, 2.0, 6.0], num_examples=2)
     assert guesses.predictions.tolist() == [3.0, 3.0]
     assert guesses.probabilities is None
+
+
+def test_frequent_replacements():
+    pairs = [
+        ("Teh cat, teh dog", "The cat, the dog"),
+        ("teh end", "the end"),
+        # As often right as wrong: it stays.
+        ("its fine", "it is fine"),
+        ("its end", "its end"),
+        ("of of it", "of it"),
+    ]
+    texts = ["teh end of  teh", "its (teh)", "Teh of"]
+    expected = ["the end of  the", "its (the)", "The of"]
+    assert frequent_replacements(pairs, texts) == expected
+    assert frequent_replacements([("措折", "挫折")], ["不怕措折"]) == ["不怕挫折"]
+    assert frequent_replacements([], ["a"]) == ["a"]
 
 
 def test_words_are_learnt():

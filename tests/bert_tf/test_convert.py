@@ -134,6 +134,12 @@ def test_names_of_presets():
             model_dir.Description("pretraining", True, head={"mlm_epsilon": 1e-3}),
             "'mlm_epsilon': 0.001",
         ),
+        (
+            model_dir.Description(
+                "correction", True, encoding={"max_length": 24, "stride": 8}
+            ),
+            "correction",
+        ),
     ],
 )
 def test_heads_that_others_compute_otherwise(
