@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.tasks.edits import Edits, edit_tensors, edits_of_pieces
+from bert_tf.tasks.edits import Edits, edit_tensors
+from bert_tf.tasks.piece_edits import edits_of_pieces
 from bert_tf.tasks.span_qa import SpanAnswer, read_span_answers, span_answers
 from data_pipelines.features import Features
 

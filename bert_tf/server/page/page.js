@@ -40,6 +40,7 @@ const QUESTIONS = {
     draw: drawScore,
   },
   tag: { title: "Tags and entities", fields: { texts: "" }, draw: drawTags },
+  correct: { title: "Corrections", fields: { texts: "" }, draw: drawCorrection },
   answer: {
     title: "Answer from a text",
     fields: { questions: "", contexts: "" },
@@ -116,6 +117,18 @@ function drawTags(answer, inputs) {
     ])
     .filter(([first]) => first >= 0);
   return [marked(inputs.texts, parts)];
+}
+
+function drawCorrection(answer, inputs) {
+  const parts = answer.edit_probabilities
+    .map((probability, place) => [
+      answer.edit_first_characters[place],
+      answer.edit_last_characters[place],
+      `→ ${answer.replacements[place]} ${probability.toFixed(2)}`,
+    ])
+    .filter(([first]) => first >= 0);
+  const corrected = element("p", answer.corrected, { className: "text" });
+  return [corrected, element("h2", "What was changed"), marked(inputs.texts, parts)];
 }
 
 function drawSpan(answer, inputs) {

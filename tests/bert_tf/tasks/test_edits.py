@@ -7,9 +7,9 @@ from bert_tf.tasks.edits import (
     apply,
     confident,
     edit_tensors,
-    edits_of_pieces,
     in_passes,
 )
+from bert_tf.tasks.piece_edits import edits_of_pieces
 from data_pipelines.datasets.examples import CorrectionExample
 from data_pipelines.tasks.correction import TAGS, CorrectionEncoding
 from data_pipelines.vocabulary import SPECIAL_TOKENS, Vocabulary

@@ -1,0 +1,152 @@
+"""From tagged pieces to edits of texts, in graph: places, spaces and capitals."""
+
+import tensorflow as tf
+
+from bert_tf.tasks.edits import Edits, joined
+from data_pipelines.features import Features
+from data_pipelines.tasks.correction import DELETE, INSERT, REPLACE
+from data_pipelines.vocabulary import SPECIAL_TOKENS
+from data_pipelines.wordpiece import CONTINUATION, WordPieceTokenizer
+
+# Scripts without spaces between words, and wide punctuation.
+_UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\x{3000}-\x{303F}\x{FF00}-\x{FFEF}]"
+_CLOSING = r"""[,.;:!?%)\]}'’”»…-]"""
+_OPENING = r"""[(\[{«“‘]"""
+# Between letters these join words: don't, well-known.
+_JOINING = r"['’-]"
+
+
+def edits_of_pieces(
+    decoded: dict[str, tf.RaggedTensor], origin: Features, tokenizer: WordPieceTokenizer
+) -> Edits:
+    """What the tags of pieces change in their texts.
+
+    A replaced piece takes the place of the other's bytes, and of its capital where the
+    vocabulary has none; a continuation is joined to what is before it. An inserted word
+    has a space before it, but not where its script has none, nor before punctuation. A
+    deleted word takes one of the spaces around it along. Edits that touch are one.
+
+    Args:
+        decoded: of `decode_edits`.
+        origin: of `CorrectionEncoding`.
+        tokenizer: of the same encoding.
+    """
+    tags, written, probabilities = (
+        _by_text(decoded[name], origin).values
+        for name in ("tags", "written", "probabilities")
+    )
+    count = tf.size(origin["texts"])
+    before = tf.zeros([count, 1], tf.int32)
+
+    def with_cls(pieces: tf.RaggedTensor) -> tf.RaggedTensor:
+        return tf.concat([before, pieces], axis=1)
+
+    # `[CLS]` is an empty piece at the beginning of each text.
+    rows = with_cls(origin["starts"])
+    owner, start = rows.value_rowids(), rows.values
+    end = with_cls(origin["ends"]).values
+    piece = with_cls(origin["pieces"]).values
+    is_first = tf.ragged.range(rows.row_lengths()).values == 0
+    end_before = tf.where(is_first, 0, tf.roll(end, 1, 0))
+    texts = tf.gather(origin["texts"], owner)
+    original = tf.strings.substr(texts, start, end - start)
+    original_before = tf.where(is_first, "", tf.roll(original, 1, 0))
+
+    pieces = _Pieces(tokenizer)
+    new, continues = pieces.text(written), pieces.continues(written)
+    writes = (tags == REPLACE) & (written != piece) | (tags == INSERT)
+    writes &= ~pieces.is_special(written)
+    is_changed = writes | (tags == DELETE)
+    replaces, inserts = writes & (tags == REPLACE), writes & (tags == INSERT)
+    if tokenizer.lower_case:
+        new = tf.where(replaces, _with_capital(new, original), new)
+
+    # A replacement that begins a word where none began, or an insertion.
+    opens = ~continues & (inserts | replaces & pieces.continues(piece))
+    left = tf.where(inserts, original, original_before)
+    opens &= ~is_first & ~_needs_no_space(new, left, start == end_before)
+    new = tf.where(opens, tf.strings.join([" ", new]), new)
+    at_beginning = inserts & is_first & ~_full_match(new, f"{_UNSPACED}.*|{_OPENING}")
+    new = tf.where(at_beginning, tf.strings.join([new, " "]), new)
+    joins = replaces & continues & ~pieces.continues(piece)
+    start = tf.where(joins, end_before, start)
+
+    parts = Edits(
+        origin["texts"],
+        owner,
+        tf.where(inserts, end, start),
+        end,
+        tf.where(writes, new, ""),
+        probabilities,
+    ).where(is_changed)
+    return _without_spaces(joined(parts))
+
+
+class _Pieces:
+    """The pieces of a vocabulary as tensors; of an id of -1, as of the first one."""
+
+    def __init__(self, tokenizer: WordPieceTokenizer) -> None:
+        tokens = tokenizer.vocabulary.tokens
+        self._texts = tf.constant([t.removeprefix(CONTINUATION) for t in tokens])
+        self._continues = tf.constant([t.startswith(CONTINUATION) for t in tokens])
+        self._special = tf.constant([t in SPECIAL_TOKENS for t in tokens])
+
+    def text(self, ids: tf.Tensor) -> tf.Tensor:
+        return tf.gather(self._texts, tf.maximum(ids, 0))
+
+    def continues(self, ids: tf.Tensor) -> tf.Tensor:
+        return tf.gather(self._continues, tf.maximum(ids, 0))
+
+    def is_special(self, ids: tf.Tensor) -> tf.Tensor:
+        return tf.gather(self._special, tf.maximum(ids, 0))
+
+
+def _by_text(values: tf.RaggedTensor, origin: Features) -> tf.RaggedTensor:
+    """From windows, (sequences, (asked)), to (texts, (1 + pieces)).
+
+    Each token is asked for in one window, and windows are in order: so tokens are, too.
+    """
+    counts = tf.cast(origin["pieces"].row_lengths(), tf.int32) + 1
+    places = origin["places"]
+    text = tf.gather(origin["example"], places.value_rowids())
+    target = tf.gather(tf.cumsum(counts, exclusive=True), text) + places.values
+    ordered = tf.gather(values.values, tf.argsort(target))
+    return tf.RaggedTensor.from_row_lengths(ordered, counts, validate=False)
+
+
+def _without_spaces(edits: Edits) -> Edits:
+    """Where nothing is left of a word, without the space that would stand double."""
+    texts = tf.gather(edits.texts, edits.owner)
+    lengths = tf.strings.length(texts)
+    before = tf.strings.substr(
+        texts, tf.maximum(edits.starts - 1, 0), tf.minimum(edits.starts, 1)
+    )
+    after = tf.strings.substr(texts, edits.ends, tf.minimum(lengths - edits.ends, 1))
+    is_deletion = edits.replacements == ""
+    ends_there = (after == "") | _full_match(after, r"[\s,.;:!?)]")
+    left = is_deletion & (before == " ") & ends_there
+    right = is_deletion & (edits.starts == 0) & (after == " ")
+    return edits._replace(
+        starts=edits.starts - tf.cast(left, tf.int32),
+        ends=edits.ends + tf.cast(right, tf.int32),
+    )
+
+
+def _needs_no_space(new: tf.Tensor, left: tf.Tensor, glued: tf.Tensor) -> tf.Tensor:
+    joins = _full_match(new, f"({_UNSPACED}|{_CLOSING}).*")
+    joins |= _full_match(left, f".*({_UNSPACED}|{_OPENING})")
+    return joins | glued & _full_match(left, _JOINING)
+
+
+def _with_capital(new: tf.Tensor, original: tf.Tensor) -> tf.Tensor:
+    """With the first letter as large as the original's."""
+    first = tf.strings.substr(original, 0, 1, unit="UTF8_CHAR")
+    is_capital = tf.strings.lower(first, encoding="utf-8") != first
+    own = tf.strings.substr(new, 0, 1, unit="UTF8_CHAR")
+    rest = tf.strings.substr(new, tf.strings.length(own), tf.strings.length(new))
+    large = tf.strings.join([tf.strings.upper(own, encoding="utf-8"), rest])
+    return tf.where(is_capital, large, new)
+
+
+def _full_match(texts: tf.Tensor, pattern: str) -> tf.Tensor:
+    return tf.strings.regex_full_match(texts, f"(?s){pattern}")
