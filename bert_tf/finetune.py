@@ -38,6 +38,7 @@ from bert_tf.finetuning_data import (
     training_examples,
 )
 from bert_tf.finetuning_run import Start, TrainingOptions, train_run
+from bert_tf.further_passes import with_further_passes
 from bert_tf.layers.layer_mix import Features
 from bert_tf.output_dir import claim_for_all
 from bert_tf.report.finetuning import finetuning_report
@@ -176,7 +177,10 @@ def _finetune(
         with tf.io.gfile.GFile(path) as file:
             return json.load(file)
     encoding = model_dir.make_encoding(description, vocabulary)
-    features = finetuning.encode_all(encoding, training_examples(options, train))
+    examples = training_examples(options, train)
+    if dataset.kind == "correction":
+        examples = with_further_passes(encoding, examples)
+    features = finetuning.encode_all(encoding, examples)
     weights = {}
     if not options.random_weights:
         taken = _taken_heads(dataset.kind, start.kind)

@@ -26,8 +26,8 @@ class CorrectionEncoding:
     The tags are those of the fewest edits of pieces from the text to its correction,
     as in GECToR (Omelianchuk et al. 2020). What is inserted before the first piece
     belongs to `[CLS]`. A piece has one tag, so of several pieces that are inserted at
-    one place the first is learned, and none beside a replaced one: the others are for
-    a next pass over what came of the first. What would be written as `[UNK]` has no
+    one place the first is tagged, and none beside a replaced one: the others are for a
+    next pass over what came of the first. What would be written as `[UNK]` has no
     tag, and is not learned from.
 
     A text that is longer than the model becomes several windows; each piece is asked
