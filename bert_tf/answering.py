@@ -41,7 +41,6 @@ class Answerer:
         self.model = model
         self.encoding = encoding
         self.document_context = document_context
-        self.batch_size = batch_size
         self.threshold = threshold
         self._chunk_of = finetuning.chunk_maker(encoding, batch_size, _merged)
         self._graph: Any = None

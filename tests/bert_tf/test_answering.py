@@ -11,6 +11,7 @@ from bert_tf.kinds import KINDS
 from data_pipelines import finetuning
 from data_pipelines.datasets.examples import (
     ChoiceExample,
+    CorrectionExample,
     Question,
     TaggedSentence,
     TextExample,
@@ -71,6 +72,11 @@ CASES = {
         {"num_choices": 2},
         [ChoiceExample(str(i), text(i), (text(9 + i), "on"), None) for i in range(7)],
     ),
+    "correction": (
+        {"max_length": 10, "stride": 4},
+        {},
+        [CorrectionExample(str(i), text(i), ()) for i in range(7)],
+    ),
 }
 
 
@@ -80,7 +86,11 @@ def answerer(kind, **arguments):
     made = KINDS[kind].model(CONFIG, **model, name="model")
     randomize(made)
     return Answerer(
-        kind, made, KINDS[kind].encoding(TOKENIZER, **encoding), **arguments
+        kind,
+        made,
+        KINDS[kind].encoding(TOKENIZER, **encoding),
+        threshold=0.0,
+        **arguments,
     )
 
 
@@ -91,6 +101,8 @@ def numbers(answer):
         return [answer.no_answer_score, *itertools.chain(*found)]
     if hasattr(answer, "score"):
         return [answer.score]
+    if hasattr(answer, "edits"):
+        return [edit.probability for edit in answer.edits]
     return list(answer.probabilities)
 
 
@@ -98,7 +110,7 @@ def words(answer):
     """What is the same."""
     if hasattr(answer, "best"):
         return [guess.text for guess in answer.best]
-    names = ("label", "choice", "tags")
+    names = ("label", "choice", "tags", "corrected")
     return [getattr(answer, name) for name in names if hasattr(answer, name)]
 
 
@@ -110,7 +122,7 @@ def test_answers_do_not_depend_on_batches_and_chunks(kind, monkeypatch):
     assert [example for example, _ in whole] == examples
     small = functools.partial(finetuning.chunks_of, size=3)
     monkeypatch.setattr(finetuning, "chunks_of", small)
-    model.batch_size = 2
+    model = answerer(kind, batch_size=2)
     chunks = list(model.chunks(examples))
     assert [len(chunk.examples) for chunk in chunks] == [3, 3, 1]
     parts = [answer for chunk in chunks for answer in model.answer(chunk)]

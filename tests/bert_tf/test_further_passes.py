@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from bert_tf.further_passes import with_further_passes
 from bert_tf.tasks.edits import NUM_PASSES
@@ -33,6 +34,7 @@ def test_what_a_pass_leaves():
     assert [e.corrected for e in left] == [("a b c d",), *[("a b c y.",)] * 2]
 
 
+@pytest.mark.slow
 def test_passes_end_where_they_should():
     """The edits that are made of tags lead to the pieces that they were made for."""
     generator = np.random.default_rng(0)
