@@ -30,7 +30,7 @@ def with_further_passes(
     Args:
         encoding: a `CorrectionEncoding`.
         examples: with corrections, of which the first counts.
-        num_passes: of which the last is not to leave anything.
+        num_passes: how often a text is looked at, see `edits.in_passes`.
     """
     encode = encoder_of(encoding)
     found = list(examples)

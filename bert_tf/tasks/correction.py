@@ -130,7 +130,7 @@ class CorrectionObjective:
 
     losses = ("loss_per_tag", "loss_per_piece")
 
-    def __init__(self, edit_weight: float = 1.0) -> None:
+    def __init__(self, edit_weight: float = 3.0) -> None:
         self.edit_weight = edit_weight
 
     def weights(self, batch: Any) -> dict[str, Any]:

@@ -102,10 +102,7 @@ class _Pieces:
 
 
 def _by_text(values: tf.RaggedTensor, origin: Features) -> tf.RaggedTensor:
-    """From windows, (sequences, (asked)), to (texts, (1 + pieces)).
-
-    Each token is asked for in one window, and windows are in order: so tokens are, too.
-    """
+    """From windows, (sequences, (asked)), to (texts, (1 + pieces)), each token once."""
     counts = tf.cast(origin["pieces"].row_lengths(), tf.int32) + 1
     places = origin["places"]
     text = tf.gather(origin["example"], places.value_rowids())

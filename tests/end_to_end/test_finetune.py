@@ -269,6 +269,35 @@ def test_ways_to_train(pretrained, tmp_path, changes):
 
 
 @pytest.mark.slow
+def test_corrections_start_from_the_heads_there_are(pretrained, tmp_path):
+    task = write_task("correction", tmp_path / "files")
+    before = open_safetensors(f"{pretrained}/model.safetensors").all()
+    folder = pretrained
+    for name in ("first", "second"):
+        # Nothing is learned: what there is comes from where it starts.
+        chosen = options(
+            folder,
+            task,
+            tmp_path / name,
+            baselines=False,
+            num_epochs=0.1,
+            learning_rate=0.0,
+            seed=len(name),
+        )
+        finetune.finetune(chosen)
+        folder = chosen.output_dir
+        after = open_safetensors(f"{folder}/model.safetensors").all()
+        taken = [n for n in after if n.startswith(("encoder/", "mlm_head/"))]
+        assert any(n.startswith("mlm_head/") for n in taken)
+        assert name == "first" or {"head/kernel", "tag_table"} <= set(after)
+        # The tags of a corrector go on, too.
+        others = [] if name == "first" else ["head/kernel", "head/bias", "tag_table"]
+        for weight in (*taken, *others):
+            np.testing.assert_array_equal(after[weight], before[weight], weight)
+        before = after
+
+
+@pytest.mark.slow
 def test_a_pooler_that_is_missing_starts_from_chance(pretrained, tmp_path, capsys):
     checkpoint = model_folder.read(pretrained)
     shapes = {
