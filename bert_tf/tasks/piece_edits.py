@@ -22,9 +22,10 @@ def edits_of_pieces(
     """What the tags of pieces change in their texts.
 
     A replaced piece takes the place of the other's bytes, and of its capital where the
-    vocabulary has none; a continuation is joined to what is before it. An inserted word
-    has a space before it, but not where its script has none, nor before punctuation. A
-    deleted word takes one of the spaces around it along. Edits that touch are one.
+    vocabulary has none, as does what is inserted at the beginning; a continuation is
+    joined to what is before it. An inserted word has a space before it, but not where
+    its script has none, nor before punctuation. A deleted word takes one of the spaces
+    around it along. Edits that touch are one.
 
     Args:
         decoded: of `decode_edits`.
@@ -59,7 +60,9 @@ def edits_of_pieces(
     is_changed = writes | (tags == DELETE)
     replaces, inserts = writes & (tags == REPLACE), writes & (tags == INSERT)
     if tokenizer.lower_case:
-        new = tf.where(replaces, _with_capital(new, original), new)
+        capital_of = tf.where(is_first, tf.roll(original, -1, 0), original)
+        takes_place = replaces | inserts & is_first
+        new = tf.where(takes_place, _with_capital(new, capital_of), new)
 
     # A replacement that begins a word where none began, or an insertion.
     opens = ~continues & (inserts | replaces & pieces.continues(piece))

@@ -86,6 +86,7 @@ def corrected(text, *changes, **arguments):
         ("lots ran", [(1, "replace", "a"), (2, "replace", "lot")], "a lot ran"),
         ("the ran", [(1, "insert", "cat")], "the cat ran"),
         ("cat ran", [(0, "insert", "the")], "the cat ran"),
+        ("Cat ran", [(0, "insert", "the")], "The Cat ran"),
         ("", [(0, "insert", "the")], "the "),
         ("the cat ran", [(3, "insert", ".")], "the cat ran."),
         ("the cat . ran", [(2, "insert", ",")], "the cat, . ran"),
