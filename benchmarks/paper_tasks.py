@@ -20,9 +20,9 @@ import tensorflow as tf
 
 from benchmarks.machine import processor
 from bert_tf.baseline_scores import baseline_scores
-from bert_tf.finetune import RESULT, RUNS, FinetuneOptions, finetune
+from bert_tf.finetune import FinetuneOptions, finetune
 from bert_tf.finetuning_data import read
-from bert_tf.run_results import RunResult, Summary, summaries
+from bert_tf.run_results import RESULT, RUNS, RunResult, Summary, summaries
 from data_pipelines import cli
 from data_pipelines.datasets import catalog
 

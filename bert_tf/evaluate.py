@@ -19,13 +19,12 @@ import tensorflow as tf
 from bert_tf import model_dir, scoring
 from bert_tf.answering import Answerer
 from bert_tf.finetuning_data import DataOptions, dataset_of, read
-from bert_tf.heldout import heldout_scores
+from bert_tf.heldout import METRICS, heldout_scores
 from bert_tf.model_dir import Description
 from bert_tf.report.finetuning import evaluation_report
 from data_pipelines import cli
 from data_pipelines.datasets.sources import Dataset
 
-METRICS = "metrics.json"
 PREDICTIONS = "predictions.json"
 NULL_ODDS = "null_odds.json"
 REPORT = "report.html"

@@ -43,13 +43,18 @@ from bert_tf.layers.layer_mix import Features
 from bert_tf.output_dir import claim_for_all
 from bert_tf.report.finetuning import finetuning_report
 from bert_tf.run_log import METRICS, read_metrics
-from bert_tf.run_results import RunResult, RunSettings, best_result, summaries
+from bert_tf.run_results import (
+    RESULT,
+    RUNS,
+    RunResult,
+    RunSettings,
+    best_result,
+    summaries,
+)
 from bert_tf.training import PREEMPTED_EXIT_CODE, Preempted
 from data_pipelines import cli, finetuning
 from data_pipelines.datasets.sources import Dataset
 
-RUNS = "runs"
-RESULT = "result.json"
 REPORT = "report.html"
 
 # Appendix A.3 of the paper.
@@ -161,6 +166,13 @@ def _finetune(
     if options.features == "none" and is_pooled and not config.pooler:
         print(f"{options.model_dir} has no pooler: a new one starts from chance.")
         config = dataclasses.replace(config, pooler=True)
+    if options.lm_weight and (not config.causal or options.features != "none"):
+        raise ValueError(
+            f"Received lm_weight={options.lm_weight} for a model with causal="
+            f"{config.causal} and features={options.features}. Expected a causal one, "
+            "as of bert_tf.pretrain --family=gpt, without features: others do not "
+            "predict the next token."
+        )
     description = model_dir.Description(
         kind=dataset.kind,
         lower_case=start.lower_case,
@@ -183,7 +195,7 @@ def _finetune(
     features = finetuning.encode_all(encoding, examples)
     weights = {}
     if not options.random_weights:
-        taken = _taken_heads(dataset.kind, start.kind)
+        taken = _taken_heads(options, dataset.kind, start)
         weights = model_dir.load_encoder_weights(options.model_dir, taken)
     starting = Start(config, description, vocabulary, weights, features, dev, tests)
     with strategy.scope():
@@ -222,15 +234,23 @@ def _examples(
     return train, dev, dataset
 
 
-def _taken_heads(kind: str, start_kind: str) -> tuple[str, ...]:
+def _taken_heads(
+    options: FinetuneOptions, kind: str, start: model_dir.Description
+) -> tuple[str, ...]:
     """What the names of weights begin with that a model takes along beside the encoder.
 
-    Corrections are written by the head of pre-training; and who goes on from synthetic
-    errors to real ones keeps what was learned.
+    Corrections, and an auxiliary language model, are written by the head of
+    pre-training; and who goes on from synthetic errors to real ones keeps what was
+    learned.
     """
-    if kind != "correction":
-        return ()
-    return ("mlm_head/", *(("head/", "tag_table") if start_kind == kind else ()))
+    taken: tuple[str, ...] = ()
+    # The heads of other objectives are of other models.
+    has_head = start.objective in ("masked_lm", "next_token")
+    if has_head and (kind == "correction" or options.lm_weight):
+        taken = ("mlm_head/",)
+    if kind == start.kind == "correction":
+        taken = (*taken, "head/", "tag_table")
+    return taken
 
 
 def _head(

@@ -22,6 +22,7 @@ from bert_tf.optim.layer_rates import LayerRates
 from bert_tf.optim.schedule import WarmupLinearDecay
 from bert_tf.run_log import RunLog
 from bert_tf.run_results import RunResult, RunSettings
+from bert_tf.tasks.auxiliary_lm import AuxiliaryObjective, WithLanguageModel
 from bert_tf.tensors import Tensors
 from bert_tf.trainer import POLICIES, Trainer
 from bert_tf.training import Phase, seed_of_attempt, train
@@ -50,6 +51,11 @@ class TrainingOptions:
     reinit_layers: int = cli.option(
         0, "So many top layers, and the pooler, start from random weights."
     )
+    lm_weight: float = cli.option(
+        0.0,
+        "Of a causal model: how much the loss of the next token counts beside the "
+        "task's; 0.5 in GPT's paper.",
+    )
     gradual_unfreezing: bool = cli.option(
         False, "The head learns first, then one layer more at a time."
     )
@@ -74,6 +80,10 @@ class TrainingOptions:
             raise ValueError(
                 f"Received warmup_fraction={self.warmup_fraction}, layer_decay="
                 f"{self.layer_decay}. Expected a share in [0, 1) and one in (0, 1]."
+            )
+        if self.lm_weight < 0:
+            raise ValueError(
+                f"Received lm_weight={self.lm_weight}. Expected 0 or more."
             )
         if self.evaluations_per_epoch < 1:
             raise ValueError(
@@ -139,12 +149,17 @@ def train_run(
     total = finetuning.num_groups(start.features, encoding.group_size)
     num_steps = max(1, math.ceil(total * settings.num_epochs / settings.batch_size))
     steps_per_epoch = max(1, math.ceil(num_steps / settings.num_epochs))
+    objective = KINDS[start.description.kind].objective(
+        model, class_weights(start, options.class_weights)
+    )
+    trained = model
+    if options.lm_weight:
+        trained = WithLanguageModel(model, start.weights, name="with_language_model")
+        objective = AuxiliaryObjective(objective, options.lm_weight)
     trainer = Trainer(
-        model,
+        trained,
         _optimizer(settings, options, num_steps, len(model.encoder.blocks)),
-        KINDS[start.description.kind].objective(
-            model, class_weights(start, options.class_weights)
-        ),
+        objective,
         seed=settings.seed,
         jit_compile=jit_compile,
         strategy=strategy,

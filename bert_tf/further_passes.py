@@ -14,7 +14,7 @@ from bert_tf.tasks.piece_edits import edits_of_pieces
 from data_pipelines.datasets.examples import CorrectionExample
 from data_pipelines.features import Features
 from data_pipelines.finetuning import Encoding, chunks_of, encoder_of
-from data_pipelines.wordpiece import WordPieceTokenizer
+from data_pipelines.tokenizer import Tokenizer
 
 
 def with_further_passes(
@@ -43,7 +43,7 @@ def with_further_passes(
 
 def _after_a_pass(
     encode: Callable[[Sequence[Any]], tuple[Features, Features]],
-    tokenizer: WordPieceTokenizer,
+    tokenizer: Tokenizer,
     examples: Sequence[CorrectionExample],
 ) -> Iterator[CorrectionExample]:
     """What the right tags make of the texts, where it is not yet what it is to be."""

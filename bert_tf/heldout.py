@@ -18,6 +18,9 @@ from data_pipelines.features import MODEL_INPUTS
 from data_pipelines.record_folder import check_vocabulary, read_manifest, record_files
 from data_pipelines.vocabulary import Vocabulary
 
+# What `evaluate` writes.
+METRICS = "metrics.json"
+
 # Batches whose time is taken.
 _TIMED_BATCHES = 20
 

@@ -6,6 +6,10 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+# In the folder of a model: one of each run, and in it what came of it.
+RUNS = "runs"
+RESULT = "result.json"
+
 
 @dataclasses.dataclass(frozen=True)
 class RunSettings:

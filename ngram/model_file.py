@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from data_pipelines.tokenizer import Tokenizer, make_tokenizer
 from data_pipelines.vocabulary import Vocabulary
-from data_pipelines.wordpiece import WordPieceTokenizer
 from ngram.model import NgramModel, Table
 
 _FORMAT = 1
@@ -36,9 +36,9 @@ class LoadedModel:
     strip_accents: bool
 
     @property
-    def tokenizer(self) -> WordPieceTokenizer:
+    def tokenizer(self) -> Tokenizer:
         """What cuts texts into pieces."""
-        return WordPieceTokenizer(self.vocabulary, self.lower_case, self.strip_accents)
+        return make_tokenizer(self.vocabulary, self.lower_case, self.strip_accents)
 
 
 def to_bytes(loaded: LoadedModel) -> bytes:

@@ -16,10 +16,8 @@ from bert_tf.answering import Answerer
 from bert_tf.comparison import programs
 from bert_tf.comparison.systems import System
 from bert_tf.comparison.training import LOG, MODEL, NGRAM, VECTORS, Text
-from bert_tf.evaluate import METRICS
-from bert_tf.finetune import RESULT, RUNS
-from bert_tf.heldout import cloze_batches
-from bert_tf.run_results import RunResult, summaries
+from bert_tf.heldout import METRICS, cloze_batches
+from bert_tf.run_results import RESULT, RUNS, RunResult, summaries
 from bert_tf.tensors import open_safetensors
 from data_pipelines import pretraining
 from data_pipelines.record_folder import read_manifest, record_files

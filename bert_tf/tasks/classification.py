@@ -24,9 +24,10 @@ class BertClassifier(EncoderWithHead):
         float32 logits (sequences, outputs).
     """
 
-    def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
+    def answer(
+        self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
+    ) -> Any:
         """See the class."""
-        encoded = self.token_vectors(inputs, training)
         if self.mix is None and self.encoder.pooler is not None:
             return self.scores(encoded["pooled_output"], training)
         vectors, mask = sequence_vectors(encoded["sequence_output"], inputs)

@@ -12,8 +12,8 @@ from keras import ops
 
 from bert_tf.config import BertConfig
 from bert_tf.layers import elementwise
-from bert_tf.layers.gather import gather_tokens
-from bert_tf.tasks.heads import EncoderWithHead, sequence_layout
+from bert_tf.layers.gather import gather_tokens, sequence_layout
+from bert_tf.tasks.heads import EncoderWithHead
 from bert_tf.tasks.pretraining import masked_lm_head
 from data_pipelines.tasks.correction import DELETE, INSERT, NONE, REPLACE, TAGS
 
@@ -44,7 +44,7 @@ class BertCorrector(EncoderWithHead):
         fewer, some without.
 
     Raises:
-        ValueError: features of a frozen encoder are asked for.
+        ValueError: features of a frozen encoder are asked for, or it is ELMo's.
     """
 
     def __init__(
@@ -58,6 +58,11 @@ class BertCorrector(EncoderWithHead):
             raise ValueError(
                 f"Received features={kwargs['features']!r} for the kind correction. "
                 "Expected none: what is written is read from the last layer."
+            )
+        if config.architecture == "elmo":
+            raise ValueError(
+                "Received an encoder of ELMo for the kind correction. Expected one "
+                "with a table of pieces, from which the new ones are chosen."
             )
         self.mlm_activation, self.mlm_epsilon = mlm_activation, mlm_epsilon
         super().__init__(config, len(TAGS), **kwargs)
@@ -78,9 +83,11 @@ class BertCorrector(EncoderWithHead):
         )
         super().build(input_shape)
 
-    def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+    def answer(
+        self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
+    ) -> dict[str, Any]:
         """See the class."""
-        x = self.token_vectors(inputs, training)["sequence_output"]
+        x = encoded["sequence_output"]
         tokens, mask = sequence_layout(inputs, ops.shape(inputs["is_asked"])[1])
         logits = gather_tokens(self.scores(x, training), tokens)
         if training:

@@ -83,6 +83,22 @@ class EncoderWithHead(keras.Model):
         self.head.build((None, width))
         self.built = True
 
+    def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
+        """What the subclass says of the encoder's outputs."""
+        return self.answer(self.token_vectors(inputs, training), inputs, training)
+
+    def answer(
+        self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
+    ) -> Any:
+        """The output of the model.
+
+        Args:
+            encoded: of `token_vectors`.
+            inputs: of the call.
+            training: of the call.
+        """
+        raise NotImplementedError
+
     def token_vectors(self, inputs: dict[str, Any], training: bool) -> dict[str, Any]:
         """The encoder's outputs, `sequence_output` being the features if there are."""
         if self.mix is None:

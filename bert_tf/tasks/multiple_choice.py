@@ -23,9 +23,11 @@ class BertMultipleChoice(BertClassifier):
         super().__init__(config, 1, **kwargs)
         self.num_choices = num_choices
 
-    def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
+    def answer(
+        self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
+    ) -> Any:
         """See the class."""
-        scores = super().call(inputs, training=training)
+        scores = super().answer(encoded, inputs, training)
         return ops.reshape(scores, (-1, self.num_choices))
 
     def get_config(self) -> dict[str, Any]:

@@ -5,8 +5,9 @@ import tensorflow as tf
 from bert_tf.tasks.edits import Edits, joined
 from data_pipelines.features import Features
 from data_pipelines.tasks.correction import DELETE, INSERT, REPLACE
+from data_pipelines.tokenizer import Tokenizer
 from data_pipelines.vocabulary import SPECIAL_TOKENS
-from data_pipelines.wordpiece import CONTINUATION, WordPieceTokenizer
+from data_pipelines.wordpiece import CONTINUATION
 
 # Scripts without spaces between words, and wide punctuation.
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\x{3000}-\x{303F}\x{FF00}-\x{FFEF}]"
@@ -17,7 +18,7 @@ _JOINING = r"['’-]"
 
 
 def edits_of_pieces(
-    decoded: dict[str, tf.RaggedTensor], origin: Features, tokenizer: WordPieceTokenizer
+    decoded: dict[str, tf.RaggedTensor], origin: Features, tokenizer: Tokenizer
 ) -> Edits:
     """What the tags of pieces change in their texts.
 
@@ -88,7 +89,7 @@ def edits_of_pieces(
 class _Pieces:
     """The pieces of a vocabulary as tensors; of an id of -1, as of the first one."""
 
-    def __init__(self, tokenizer: WordPieceTokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer) -> None:
         tokens = tokenizer.vocabulary.tokens
         self._texts = tf.constant([t.removeprefix(CONTINUATION) for t in tokens])
         self._continues = tf.constant([t.startswith(CONTINUATION) for t in tokens])

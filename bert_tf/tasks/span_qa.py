@@ -34,9 +34,11 @@ class BertSpanQA(EncoderWithHead):
     def __init__(self, config: BertConfig, **kwargs: Any) -> None:
         super().__init__(config, 2, **kwargs)
 
-    def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+    def answer(
+        self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
+    ) -> dict[str, Any]:
         """See the class."""
-        x = self.token_vectors(inputs, training)["sequence_output"]
+        x = encoded["sequence_output"]
         if self.bilstm is None:
             tokens, mask = sequence_layout(inputs)
             logits = gather_tokens(self.scores(x, training), tokens)

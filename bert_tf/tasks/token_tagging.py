@@ -24,9 +24,10 @@ class BertTagger(EncoderWithHead):
         float32 logits (sequences, words, tags).
     """
 
-    def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
+    def answer(
+        self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
+    ) -> Any:
         """See the class."""
-        encoded = self.token_vectors(inputs, training)
         positions = inputs["word_positions"]
         tokens = inputs["first_tokens"][:, None] + ops.maximum(positions, 0)
         vectors = gather_tokens(encoded["sequence_output"], tokens)

@@ -9,8 +9,8 @@ from data_pipelines.alignment import align
 from data_pipelines.datasets.examples import CorrectionExample
 from data_pipelines.features import Features
 from data_pipelines.packing import join
+from data_pipelines.tokenizer import Tokenizer, kind_of
 from data_pipelines.windows import most_context, slices, windows
-from data_pipelines.wordpiece import WordPieceTokenizer
 
 # What is done with a piece. INSERT keeps it, and puts another one after it.
 TAGS = ("keep", "replace", "delete", "insert")
@@ -39,15 +39,23 @@ class CorrectionEncoding:
         stride: tokens from the start of one window to that of the next.
 
     Raises:
-        ValueError: the windows would leave gaps between them.
+        ValueError: the windows would leave gaps between them, or the pieces are not
+            those of WordPiece, which say what is joined.
     """
 
-    tokenizer: WordPieceTokenizer
+    tokenizer: Tokenizer
     max_length: int
     stride: int
     group_size: int = dataclasses.field(default=1, init=False)
 
     def __post_init__(self) -> None:
+        kind = kind_of(self.tokenizer.vocabulary)
+        if kind != "wordpiece":
+            raise ValueError(
+                f"Received a vocabulary of the kind {kind}. Expected WordPiece for "
+                "corrections, which are written by pieces with ##: start from a model "
+                "that has it."
+            )
         room = self.max_length - 2
         if not 1 <= self.stride <= room:
             raise ValueError(

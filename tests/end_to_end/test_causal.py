@@ -74,6 +74,47 @@ def test_it_can_be_fine_tuned(tmp_path, kind):
     assert metrics["accuracy"] > 0.85
 
 
+def test_the_language_model_goes_on_beside_the_task(folder, tmp_path):
+    """GPT's auxiliary loss: what is saved is the model of the task alone."""
+    task = write_task("classification", tmp_path / "files")
+    values = {
+        "kind": task.kind,
+        "train_file": task.train_file,
+        "dev_file": task.dev_file,
+        "learning_rate": 5e-3,
+        "dropout": 0.0,
+        "num_epochs": 6.0,
+        "batch_size": 16,
+        "lm_weight": 0.5,
+        **task.options,
+    }
+    output_dir = tmp_path / "model"
+    metrics = finetune.finetune(
+        finetune.FinetuneOptions(
+            model_dir=str(folder), output_dir=str(output_dir), **values
+        )
+    )
+    assert metrics["accuracy"] > 0.85
+    (run,) = (output_dir / "runs").iterdir()
+    losses = [
+        r["lm_loss"]
+        for r in read_metrics(str(run / "metrics.jsonl"))
+        if r["split"] == "train"
+    ]
+    assert losses[-1] < losses[0]
+    names = model_dir.weights_of(model_dir.load(str(output_dir)).model)
+    assert not any("mlm_head" in name for name in names)
+    with pytest.raises(ValueError, match="Expected a causal one"):
+        finetune.finetune(
+            finetune.FinetuneOptions(
+                model_dir=write_model(tmp_path / "other"),
+                output_dir=str(tmp_path / "none"),
+                **values,
+            )
+        )
+    assert not (tmp_path / "none").exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -1,0 +1,99 @@
+"""A causal model that is fine-tuned, and goes on predicting tokens (GPT)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from bert_tf.tasks.heads import EncoderWithHead
+from bert_tf.tasks.pretraining import masked_lm_head, weighted_sums
+from bert_tf.trainer import Objective
+
+
+class WithLanguageModel(keras.Model):
+    """A model of a task, and the head of pre-training on the same vectors.
+
+    For training alone: what is saved, and answers, is the model of the task.
+
+    Args:
+        task: the model, whose encoder is causal and trained.
+        weights: of the head, by name; those that are not there start from chance.
+
+    Call arguments:
+        inputs: those of the task's model, as packed rows.
+        training: whether dropout is on.
+
+    Output:
+        dict of `task`, the output of its model, and `next`, float32 logits (rows, row
+        length, vocabulary) of the token behind each.
+    """
+
+    def __init__(
+        self,
+        task: EncoderWithHead,
+        weights: Mapping[str, np.ndarray],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(dtype=task.dtype_policy, **kwargs)
+        config = task.encoder.config
+        self.task = task
+        self.mlm_head = masked_lm_head(config, None, None, task.dtype_policy)
+        self.mlm_head.build((None, None, config.hidden_size))
+        for variable in self.mlm_head.weights:
+            name = variable.path[variable.path.index("mlm_head/") :]
+            if name in weights:
+                variable.assign(weights[name])
+        self.built = True
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """See the class."""
+        encoded = self.task.token_vectors(inputs, training)
+        table = self.task.encoder.embeddings.token_table
+        return {
+            "task": self.task.answer(encoded, inputs, training),
+            "next": self.mlm_head(encoded["sequence_output"], table),
+        }
+
+
+class AuxiliaryObjective:
+    """The loss of the task, plus some of that of the next token.
+
+    L3 = L2 + lambda L1 (Radford et al. 2018, section 3.2).
+
+    Args:
+        task: objective of the task.
+        lm_weight: lambda; 0.5 in the paper.
+    """
+
+    def __init__(self, task: Objective, lm_weight: float) -> None:
+        self.task = task
+        self.lm_weight = lm_weight
+        self.losses = (*task.losses, "weighted_lm_loss")
+
+    def weights(self, batch: Any) -> dict[str, Any]:
+        """Those of the task, and the number of tokens; float32 scalars."""
+        count = ops.sum(_has_next(batch)) + 1e-5
+        return {
+            **self.task.weights(batch),
+            "lm_loss": count,
+            "weighted_lm_loss": count,
+        }
+
+    def sums(self, outputs: dict[str, Any], batch: Any) -> dict[str, Any]:
+        """Those of the task, and the losses of the next tokens; float32 scalars."""
+        next_ids = ops.roll(batch["token_ids"], -1, axis=1)
+        loss, _ = weighted_sums(outputs["next"], next_ids, _has_next(batch))
+        return {
+            **self.task.sums(outputs["task"], batch),
+            "lm_loss": loss,
+            "weighted_lm_loss": self.lm_weight * loss,
+        }
+
+
+def _has_next(batch: Any) -> Any:
+    """float32 (rows, row length): 1 where the next token is of the same sequence."""
+    ids = batch["sequence_ids"]
+    same = (ids[:, 1:] == ids[:, :-1]) & (ids[:, 1:] >= 0)
+    return ops.cast(ops.pad(same, [[0, 0], [0, 1]]), "float32")
