@@ -13,12 +13,13 @@ from bert_tf.tasks.edits import NUM_PASSES, apply
 from bert_tf.tasks.piece_edits import edits_of_pieces
 from data_pipelines.datasets.examples import CorrectionExample
 from data_pipelines.features import Features
-from data_pipelines.finetuning import Encoding, chunks_of, encoder_of
-from data_pipelines.tokenizer import Tokenizer
+from data_pipelines.finetuning import chunks_of, encoder_of
+from data_pipelines.tasks.correction import CorrectionEncoding
+from data_pipelines.wordpiece import WordPieceTokenizer
 
 
 def with_further_passes(
-    encoding: Encoding,
+    encoding: CorrectionEncoding,
     examples: Sequence[CorrectionExample],
     num_passes: int = NUM_PASSES,
 ) -> list[CorrectionExample]:
@@ -28,7 +29,7 @@ def with_further_passes(
     has gone the house`, which a first pass would leave.
 
     Args:
-        encoding: a `CorrectionEncoding`.
+        encoding: of the texts.
         examples: with corrections, of which the first counts.
         num_passes: how often a text is looked at, see `edits.in_passes`.
     """
@@ -43,7 +44,7 @@ def with_further_passes(
 
 def _after_a_pass(
     encode: Callable[[Sequence[Any]], tuple[Features, Features]],
-    tokenizer: Tokenizer,
+    tokenizer: WordPieceTokenizer,
     examples: Sequence[CorrectionExample],
 ) -> Iterator[CorrectionExample]:
     """What the right tags make of the texts, where it is not yet what it is to be."""

@@ -5,9 +5,8 @@ import tensorflow as tf
 from bert_tf.tasks.edits import Edits, joined
 from data_pipelines.features import Features
 from data_pipelines.tasks.correction import DELETE, INSERT, REPLACE
-from data_pipelines.tokenizer import Tokenizer
 from data_pipelines.vocabulary import SPECIAL_TOKENS
-from data_pipelines.wordpiece import CONTINUATION
+from data_pipelines.wordpiece import CONTINUATION, WordPieceTokenizer
 
 # Scripts without spaces between words, and wide punctuation.
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\x{3000}-\x{303F}\x{FF00}-\x{FFEF}]"
@@ -18,7 +17,7 @@ _JOINING = r"['’-]"
 
 
 def edits_of_pieces(
-    decoded: dict[str, tf.RaggedTensor], origin: Features, tokenizer: Tokenizer
+    decoded: dict[str, tf.RaggedTensor], origin: Features, tokenizer: WordPieceTokenizer
 ) -> Edits:
     """What the tags of pieces change in their texts.
 
@@ -89,7 +88,7 @@ def edits_of_pieces(
 class _Pieces:
     """The pieces of a vocabulary as tensors; of an id of -1, as of the first one."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: WordPieceTokenizer) -> None:
         tokens = tokenizer.vocabulary.tokens
         self._texts = tf.constant([t.removeprefix(CONTINUATION) for t in tokens])
         self._continues = tf.constant([t.startswith(CONTINUATION) for t in tokens])

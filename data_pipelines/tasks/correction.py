@@ -9,8 +9,9 @@ from data_pipelines.alignment import align
 from data_pipelines.datasets.examples import CorrectionExample
 from data_pipelines.features import Features
 from data_pipelines.packing import join
-from data_pipelines.tokenizer import Tokenizer, kind_of
+from data_pipelines.tokenizer import kind_of
 from data_pipelines.windows import most_context, slices, windows
+from data_pipelines.wordpiece import WordPieceTokenizer
 
 # What is done with a piece. INSERT keeps it, and puts another one after it.
 TAGS = ("keep", "replace", "delete", "insert")
@@ -43,7 +44,7 @@ class CorrectionEncoding:
             those of WordPiece, which say what is joined.
     """
 
-    tokenizer: Tokenizer
+    tokenizer: WordPieceTokenizer
     max_length: int
     stride: int
     group_size: int = dataclasses.field(default=1, init=False)
