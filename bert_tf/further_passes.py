@@ -14,12 +14,11 @@ from bert_tf.tasks.piece_edits import edits_of_pieces
 from data_pipelines.datasets.examples import CorrectionExample
 from data_pipelines.features import Features
 from data_pipelines.finetuning import chunks_of, encoder_of
-from data_pipelines.tasks.correction import CorrectionEncoding
 from data_pipelines.wordpiece import WordPieceTokenizer
 
 
 def with_further_passes(
-    encoding: CorrectionEncoding,
+    encoding: Any,
     examples: Sequence[CorrectionExample],
     num_passes: int = NUM_PASSES,
 ) -> list[CorrectionExample]:
@@ -29,7 +28,7 @@ def with_further_passes(
     has gone the house`, which a first pass would leave.
 
     Args:
-        encoding: of the texts.
+        encoding: a `CorrectionEncoding`.
         examples: with corrections, of which the first counts.
         num_passes: how often a text is looked at, see `edits.in_passes`.
     """

@@ -47,7 +47,9 @@ def test_shapes_and_config(features):
     layer = LayerMix.from_config(LayerMix(features, name="mix").get_config())
     layer.build(SHAPES)
     assert layer(list(STATES)).shape == (2, 5, layer.width(3, 6))
-    count = {"weighted_last_4": 5, "weighted_all": 6}.get(features, 0)
+    count = {"weighted_last_4": 5, "weighted_all": 6, "weighted_states": 7}.get(
+        features, 0
+    )
     assert sum(np.prod(w.shape) for w in layer.trainable_variables) == count
 
 
