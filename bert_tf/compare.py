@@ -38,7 +38,7 @@ from bert_tf.training import PREEMPTED_EXIT_CODE
 from data_pipelines import cli
 from data_pipelines.corpus import Separator, expand_sources
 from data_pipelines.datasets import catalog
-from data_pipelines.record_folder import MANIFEST
+from data_pipelines.record_folder import MANIFEST, read_manifest
 from data_pipelines.vocabulary import Vocabulary
 from word_vectors.quality import check_files
 
@@ -275,6 +275,14 @@ def _text(options: CompareOptions, system: System) -> Text:
             },
             log,
         )
+    manifest = read_manifest(text.records_dir)
+    if not manifest.get("heldout_counts", {}).get("parts"):
+        raise ValueError(
+            f"None of {manifest['counts']['documents']} documents was held out with "
+            f"holdout_fraction={options.holdout_fraction}. Expected some, to ask the "
+            "models about: raise it, or divide the text into more documents "
+            "(--separator=blank_line)."
+        )
     return text
 
 
@@ -329,7 +337,8 @@ def _write(
         },
         outcomes=shown,
         simple_guesses=simple_guesses,
-        commands="".join(commands),
+        # Those of a run that was stopped stand there twice.
+        commands="".join(dict.fromkeys(commands)),
     )
     for name, content in texts.items():
         path = posixpath.join(options.output_dir, name)
