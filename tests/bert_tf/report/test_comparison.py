@@ -1,0 +1,65 @@
+import base64
+import re
+
+from bert_tf.comparison.measuring import TaskScore
+from bert_tf.comparison.outcome import Outcome
+from bert_tf.comparison.training import Trained
+from bert_tf.report.comparison import comparison_report, text_table
+
+
+def outcomes():
+    return [
+        Outcome("trigrams", Trained(3.2, "once"), {"cloze_accuracy": 0.25}),
+        Outcome(
+            "skip-gram",
+            Trained(61, "5 epochs"),
+            similarities={"SimLex <1>": 0.321},
+            tasks={"glue/sst2": TaskScore("accuracy", 0.7, 0.01, 2)},
+            num_weights=1000,
+            num_bytes=4_000_000,
+        ),
+        Outcome(
+            "BERT",
+            Trained(60, "100 steps"),
+            {"cloze_accuracy": 0.5, "perplexity": 30.0},
+            tasks={"glue/sst2": TaskScore("accuracy", 0.8, 0.02, 2)},
+            texts_per_second=120.4,
+        ),
+        Outcome("GPT", failures=["training: it ended with <3>"]),
+    ]
+
+
+def page(found):
+    return comparison_report(
+        "A <title>",
+        facts={"text": "books"},
+        outcomes=found,
+        simple_guesses={"glue/sst2": ("TF-IDF + linear", 0.774)},
+        commands="python -m x --y=<z>\n",
+    )
+
+
+def test_has_figures_and_pictures():
+    html = page(outcomes())
+    assert "80.0 ± 2.0" in html and "50.0%" in html and "0.321" in html
+    assert "TF-IDF + linear 77.4" in html
+    assert "it ended with &lt;3&gt;" in html and "--y=&lt;z&gt;" in html
+    pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
+    assert len(pictures) == 3
+    assert all(base64.b64decode(p).startswith(b"\x89PNG") for p in pictures)
+    assert not re.search("https?:", html.replace("https://www.w3.org", ""))
+
+
+def test_the_table_has_what_there_is():
+    lines = text_table(outcomes()).splitlines()
+    assert lines[0] == (
+        "| system | trained | seconds | weights | MB | cloze | perplexity | SimLex <1> "
+        "| glue/sst2 | texts/s |"
+    )
+    assert lines[2] == "| trigrams | once | 3 |  |  | 25.0% |  |  |  |  |"
+    assert lines[5] == "| GPT |  |  |  |  |  |  |  |  |  |"
+
+
+def test_of_nothing_yet():
+    html = page([Outcome("BERT")])
+    assert "png;base64" not in html and "What failed" not in html
