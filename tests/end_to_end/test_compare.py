@@ -12,7 +12,7 @@ from tests.end_to_end.tasks import write_task
 
 def options(tmp_path, **changes):
     values = {
-        "corpus": (str(tmp_path / "text"),),
+        "corpus": (str(tmp_path / "text" / "*"),),
         "output_dir": str(tmp_path / "out"),
         "systems": ("ngram", "bert"),
         "budget": "1s",
