@@ -27,8 +27,8 @@ from tests.bert_tf.serving.fine_tuned_models import (
     write_model,
 )
 
-# The default tests look at one kind, the slow ones at two, the long ones at all.
-MARKS = {"regression": [], "token_tagging": [pytest.mark.slow]}
+# The slow tests look at two kinds, the long ones at all.
+MARKS = {"regression": [pytest.mark.slow], "token_tagging": [pytest.mark.slow]}
 KINDS = [
     pytest.param(kind, marks=MARKS.get(kind, [pytest.mark.slow, pytest.mark.long]))
     for kind in ("pretraining", *KIND_ARGUMENTS)

@@ -161,7 +161,9 @@ def halves_of(batch, strategy):
     )
 
 
-@pytest.mark.parametrize("jit_compile", ["auto", "on"])
+@pytest.mark.parametrize(
+    "jit_compile", ["auto", pytest.param("on", marks=pytest.mark.slow)]
+)
 def test_two_replicas_give_the_step_of_one(two_devices, jit_compile):
     single = small_trainer(model=NO_DROPOUT)
     with two_devices.scope():
@@ -213,7 +215,10 @@ def test_learns_a_batch_by_heart():
     assert float(metrics["sentence_accuracy"]) == 1
 
 
-@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "dtype",
+    ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)],
+)
 def test_mixed_precision_learns_too(dtype):
     trainer = small_trainer(dtype=dtype, learning_rate=1e-2, model=NO_DROPOUT)
     batch = random_batch()
@@ -439,7 +444,7 @@ def test_checkpoints_of_another_model_are_refused(tmp_path):
 @pytest.mark.parametrize(
     "kind",
     [
-        "changed",
+        pytest.param("changed", marks=pytest.mark.slow),
         *(
             pytest.param(k, marks=pytest.mark.slow)
             for k in ("cut off", "empty", "index")

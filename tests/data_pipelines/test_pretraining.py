@@ -307,6 +307,7 @@ def text(seed, sentences):
     return " ".join(made)
 
 
+@pytest.mark.slow
 def test_text_gives_the_rows_of_its_records(tmp_path):
     documents = [text(seed, 30 + 300 * (seed == 2)) for seed in range(6)]
     source = tmp_path / "source.txt"

@@ -401,6 +401,7 @@ def test_texts_that_are_no_vector(texts):
             method(tf.constant(texts))
 
 
+@pytest.mark.slow
 def test_saved_model_in_a_bare_process_with_a_turkish_locale(tmp_path):
     tokenizer, _ = tokenizers(SMALL, True)
     module = tf.Module()

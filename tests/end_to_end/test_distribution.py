@@ -105,6 +105,7 @@ def assert_same_numbers(one, other):
         assert found[key] == pytest.approx(value, abs=1e-5), key
 
 
+@pytest.mark.long
 def test_the_numbers_of_one_replica(without_dropout, tmp_path):
     names = ("one", "two", "compiled", "workers")
     one, two, compiled, workers = (tmp_path / name for name in names)
@@ -124,6 +125,7 @@ def test_the_numbers_of_one_replica(without_dropout, tmp_path):
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", ["classification", "multiple_choice"])
+@pytest.mark.long
 def test_the_numbers_of_one_replica_in_fine_tuning(tmp_path, kind):
     task = write_task(kind, tmp_path / "files")
     values = {

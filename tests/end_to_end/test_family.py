@@ -15,7 +15,7 @@ from bert_tf.run_log import read_metrics
 from tests.end_to_end.pretraining_runs import assert_same_weights, options
 from tests.end_to_end.tasks import write_task
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 # Of the held-out rows, what is to become less.
 LOSSES = {"elmo": "forward_loss", "electra": "replaced_loss"}
@@ -60,14 +60,7 @@ def train(name, prepared, folder, **changes):
     return output_dir
 
 
-# Those with a model of their own in all runs, the others where time does not matter.
-MEMBERS = [
-    pytest.param(name, marks=[] if name in LOSSES else pytest.mark.long)
-    for name in FAMILIES
-]
-
-
-@pytest.fixture(scope="module", params=MEMBERS)
+@pytest.fixture(scope="module", params=FAMILIES)
 def member(request, prepared, tmp_path_factory) -> tuple[str, pathlib.Path]:
     folder = tmp_path_factory.mktemp(request.param)
     return request.param, train(request.param, prepared, folder)

@@ -56,11 +56,9 @@ class Trained:
     metrics: dict[str, float]
 
 
-# The default tests look at two kinds, the slow ones at all.
+# The default tests look at one kind, the slow ones at all.
 OF_EACH = [
-    pytest.param(
-        kind, marks=[] if kind in ("classification", "span_qa") else pytest.mark.slow
-    )
+    pytest.param(kind, marks=[] if kind == "classification" else pytest.mark.slow)
     for kind in KINDS
 ]
 

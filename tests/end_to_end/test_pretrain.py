@@ -91,6 +91,7 @@ def test_text_to_model_report_and_saved_model(prepared, tmp_path, capfd):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_killed_and_stopped_runs_end_as_an_undisturbed_one(prepared, tmp_path):
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
     # The long phase begins at step 18: the second stop lies in it.
@@ -250,7 +251,7 @@ def test_a_run_that_failed_at_once_can_be_put_right(prepared, tmp_path):
         pretrain.pretrain(options(prepared, output_dir, lower_case=False))
     right = options(prepared, output_dir, num_train_steps=2, num_warmup_steps=1)
     pretrain.pretrain(right)
-    assert json.loads((output_dir / model_dir.OPTIONS).read_text())["lower_case"]
+    assert model_dir.load_description(str(output_dir))[2].lower_case
 
 
 def test_nothing_held_out(prepared, tmp_path):

@@ -160,6 +160,7 @@ def test_tags_by_an_lstm_on_frozen_vectors(made, tmp_path):
     assert found >= task.goal
 
 
+@pytest.mark.slow
 def test_export_has_no_attention(made, tmp_path):
     folder, vectors = made
     export.main(

@@ -47,6 +47,7 @@ programs.run("child", {}, sys.argv[1])
 """
 
 
+@pytest.mark.slow
 def test_who_is_stopped_stops_its_program_and_waits(tmp_path):
     (tmp_path / "child.py").write_text(
         "import signal, sys, time, pathlib\n"

@@ -46,14 +46,22 @@ def text(values):
     return [value.decode() for value in values]
 
 
+DEFAULT_KINDS = ("classification", "token_tagging", "correction")
 OTHER_ROWS = [
     pytest.param(rows, marks=[pytest.mark.slow, pytest.mark.long])
     for rows in ("_fixed", "_xla")
 ]
 
 
+# The default tests look at three kinds, the slow ones at all.
+OF_KINDS = [
+    pytest.param(kind, marks=[] if kind in DEFAULT_KINDS else pytest.mark.slow)
+    for kind in KIND_ARGUMENTS
+]
+
+
 @pytest.mark.parametrize("rows", ["", *OTHER_ROWS])
-@pytest.mark.parametrize("kind", KIND_ARGUMENTS)
+@pytest.mark.parametrize("kind", OF_KINDS)
 def test_answers_of_predict(tmp_path, kind, rows):
     folder = write_model(tmp_path / "model", kind)
     examples, inputs = examples_of(kind)
@@ -154,6 +162,7 @@ def test_windows_of_long_texts(tmp_path):
     assert not found["truncated"].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threshold", [-1e9, 1e9])
 def test_threshold_of_answers(tmp_path, threshold):
     folder = write_model(tmp_path / "model", "span_qa", threshold=threshold)

@@ -121,6 +121,7 @@ def test_of_a_long_text_the_end_is_read(folder):
     assert none["continuations"].shape == (0,)
 
 
+@pytest.mark.slow
 def test_exported(folder, tmp_path):
     path = export.export(folder, "a", saved_models_dir=str(tmp_path), num_tokens=12)
     signatures = tf.saved_model.load(path).signatures

@@ -89,6 +89,7 @@ def cross_entropy_of_all(logits):
     return np.stack([cross_entropy(logits, label) for label in labels], axis=1)
 
 
+@pytest.mark.slow
 def test_learns_with_compile_and_fit_on_packed_rows():
     """Whether a text has the word cat."""
     generator = np.random.default_rng(0)
