@@ -40,3 +40,9 @@ def test_texts_do_not_depend_on_each_other():
 def test_bytes_that_are_no_text():
     words, _, _ = split_words(tf.constant([b"a\xff\xfe b."]))
     assert words.nrows() == 1
+
+
+def test_what_stands_after_a_nul_is_not_lost():
+    words, starts, ends = split_words(tf.constant(["anna\0 lives in\0rome"]))
+    assert words.to_list() == [[b"anna\1", b"lives", b"in\1rome"]]
+    assert starts.to_list() == [[0, 6, 12]] and ends.to_list() == [[5, 11, 19]]
