@@ -101,7 +101,9 @@ def similarities(
         return {}
     vectors = load_vectors(posixpath.join(folder, VECTORS))
     found = {
-        posixpath.basename(path): quality.similarity(vectors, path).spearman
+        posixpath.basename(path).removesuffix(".txt"): quality.similarity(
+            vectors, path
+        ).spearman
         for path in pairs_files
     }
     if questions_file:
