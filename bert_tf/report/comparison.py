@@ -134,8 +134,8 @@ def _table(columns: Sequence[Column], outcomes: Sequence[Outcome]) -> Html:
 
 
 _READ_LISTS = note(
-    "Spearman's correlation of cosines with what people say; the share of the analogies "
-    "that are right. Of the words that have vectors."
+    "Spearman's correlation of cosines with what people say; the share of the "
+    "analogies that are right. Of the words that have vectors."
 )
 _READ_GENERAL = note(
     "cloze: of single masked pieces of held-out rows, the share whose likeliest "
