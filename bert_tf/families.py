@@ -42,11 +42,14 @@ _BERT: dict[str, Any] = {
 
 FAMILIES: dict[str, Family] = {
     "bert": Family({}, _BERT),
-    # Liu et al. 2019, section 3.1 and table 9.
+    # Liu et al. 2019, section 3.1 and table 9. Positions begin behind that of padding,
+    # and there is one segment, as in the published models.
     "roberta": Family(
         {
             "hidden_act": "gelu",
-            "type_vocab_size": 0,
+            "type_vocab_size": 1,
+            "position_offset": 1,
+            "max_position_embeddings": 513,
             "layer_norm_eps": 1e-5,
             "pooler": False,
         },

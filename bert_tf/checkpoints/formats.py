@@ -28,6 +28,8 @@ _READERS = {
     "keras_hub": keras_hub.read,
     "word2vec": word2vec.read,
 }
+# Whose models have more than an encoder and the heads of BERT.
+_OWN_OBJECTIVES = ("replaced_tokens", "both_directions")
 # From a checkpoint to a new folder.
 _WRITERS = {
     "bert_tf": model_folder.write,
@@ -74,6 +76,13 @@ def write(checkpoint: Checkpoint, folder: str, output_format: str) -> None:
             f"Received output_format={output_format} for a model with byte-level BPE. "
             "Expected WordPiece, which alone that format holds: write bert_tf or "
             "hugging_face."
+        )
+    objective = checkpoint.description.objective
+    if objective in _OWN_OBJECTIVES and output_format != "bert_tf":
+        raise ValueError(
+            f"Received output_format={output_format} for a model with the objective "
+            f"{objective}, for whose heads it has no names. Expected --encoder_only: "
+            "what is fine-tuned goes over."
         )
     _WRITERS[output_format](checkpoint, folder)
     # Keras' models are cycles: one that was made to be written would stay in memory.

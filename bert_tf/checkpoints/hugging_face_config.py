@@ -120,6 +120,8 @@ def to_theirs(config: BertConfig, pad_id: int) -> dict[str, Any]:
     """
     values = config.to_dict()
     same = {
+        "architecture": "transformer",
+        "embedding_norm": True,
         "norm_position": "post",
         "position_embeddings": "learned",
         "causal": False,

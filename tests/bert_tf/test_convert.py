@@ -1,12 +1,16 @@
 """The verb: formats in a row, and what is left after an error."""
 
+import dataclasses
 import json
 
 import pytest
 
 from bert_tf import convert, model_dir
 from bert_tf.checkpoints import formats, google, model_folder
+from bert_tf.checkpoints.hugging_face_config import to_ours, to_theirs
+from bert_tf.config import preset
 from bert_tf.convert import ConvertOptions
+from bert_tf.families import FAMILIES
 from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of
 
 ENCODER = model_dir.Description("pretraining", True, head={"mlm_head": False})
@@ -197,3 +201,34 @@ def test_nothing_that_is_known(tmp_path):
         formats.recognise(str(tmp_path))
     with pytest.raises(FileNotFoundError, match="in which no model was recognised"):
         formats.recognise(str(tmp_path / "nowhere"))
+
+
+def test_of_electra_the_encoder_goes_over(tmp_path):
+    description = model_dir.Description(
+        "pretraining", True, objective="replaced_tokens"
+    )
+    checkpoint = checkpoint_of(description, tmp_path / "ours")
+    options = ConvertOptions(
+        source=str(tmp_path / "ours"),
+        output_dir=str(tmp_path / "theirs"),
+        output_format="hugging_face",
+    )
+    with pytest.raises(ValueError, match="Expected --encoder_only"):
+        convert.convert(options)
+    assert not (tmp_path / "theirs").exists()
+    convert.convert(dataclasses.replace(options, encoder_only=True))
+    _, found = formats.read(str(tmp_path / "theirs"))
+    assert found.weights.shapes == {
+        name: shape
+        for name, shape in checkpoint.weights.shapes.items()
+        if name.startswith("encoder/")
+    }
+
+
+def test_the_family_s_roberta_is_that_of_hugging_face():
+    config = preset("tiny", 100, **FAMILIES["roberta"].config)
+    theirs = to_theirs(config, pad_id=0)
+    assert theirs["model_type"] == "roberta"
+    assert config.max_sequence_length == 512
+    again = to_ours(theirs, pooler=False, tied=True)
+    assert again == config
