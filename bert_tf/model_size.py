@@ -1,13 +1,19 @@
 """Parameters and floating-point operations of a model, by closed formula.
 
-python -m bert_tf.model_size --preset=base
+python -m bert_tf.model_size --preset=base --family=albert
 """
 
 import dataclasses
 
 from bert_tf import config as configs
+from bert_tf import families
 from bert_tf.config import BertConfig
+from bert_tf.families import FAMILIES
 from data_pipelines import cli
+
+# Of ELMo's characters: their table, the filters of five widths, and the highway layer
+# over 512 of them; what they are projected to depends on the model.
+_CHARACTER_WEIGHTS = 258 * 16 + 33_792 + 2 * (512**2 + 512)
 
 
 def parameter_formulas(config: BertConfig) -> dict[str, tuple[str, int]]:
@@ -19,6 +25,15 @@ def parameter_formulas(config: BertConfig) -> dict[str, tuple[str, int]]:
     hidden, width = config.hidden_size, config.embedding_size or config.hidden_size
     inner = config.intermediate_size
     layers = config.num_hidden_layers
+    if config.architecture == "elmo":
+        return {
+            "characters": (
+                f"{_CHARACTER_WEIGHTS:,} + 513 H/2",
+                _CHARACTER_WEIGHTS + 513 * hidden // 2,
+            ),
+            "LSTMs": ("L (4 H^2 + 4 H)", layers * 4 * (hidden**2 + hidden)),
+            **_pooler(config),
+        }
     if config.share_layers:
         layers = min(layers, 1)
     positions = (
@@ -44,9 +59,12 @@ def parameter_formulas(config: BertConfig) -> dict[str, tuple[str, int]]:
     }
     if config.norm_position == "pre":
         parts["final norm"] = ("2 H", 2 * hidden)
-    if config.pooler:
-        parts["pooler"] = ("H^2 + H", hidden**2 + hidden)
-    return parts
+    return {**parts, **_pooler(config)}
+
+
+def _pooler(config: BertConfig) -> dict[str, tuple[str, int]]:
+    hidden = config.hidden_size
+    return {"pooler": ("H^2 + H", hidden**2 + hidden)} if config.pooler else {}
 
 
 def pretraining_step_flops(
@@ -81,6 +99,7 @@ def pretraining_step_flops(
 class ModelSizeOptions:
     """What the program can be told."""
 
+    family: families.Name = cli.option("bert", "A member of the family.")
     preset: str = cli.option("base", f"One of {', '.join(configs.PRESETS)}.")
     vocab_size: int = cli.option(30522, "Number of pieces in the vocabulary.")
     config_file: str | None = cli.option(
@@ -93,18 +112,19 @@ class ModelSizeOptions:
 def main(options: ModelSizeOptions) -> None:
     """Prints the parameters by part, beside the real model's, and the operations."""
     # Late: only here is a model made.
-    from bert_tf.encoder import BertEncoder
+    from bert_tf.encoders import make_encoder
 
     if options.config_file:
         config = BertConfig.from_file(options.config_file)
     else:
-        config = configs.preset(options.preset, options.vocab_size)
+        changes = FAMILIES[options.family].config
+        config = configs.preset(options.preset, options.vocab_size, **changes)
     formulas = parameter_formulas(config)
     for name, (formula, value) in formulas.items():
         print(f"{name:<20}  {formula:<22}  {value:>13,}")
     total = sum(value for _, value in formulas.values())
     print(f"{'sum of the formulas':<20}  {'':<22}  {total:>13,}")
-    variables = BertEncoder(config).trainable_variables
+    variables = make_encoder(config).trainable_variables
     counted = sum(variable.value.shape.num_elements() for variable in variables)
     print(f"{'counted in the model':<20}  {'':<22}  {counted:>13,}")
     flops = pretraining_step_flops(

@@ -5,6 +5,7 @@ import pytest
 
 from bert_tf import model_size
 from bert_tf.config import preset
+from bert_tf.families import FAMILIES
 from bert_tf.model_size import pretraining_step_flops
 
 
@@ -38,3 +39,11 @@ def test_a_config_file(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "final norm" in printed
     assert "L (3 H I + 2 I + H)" in printed
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_formulas_of_the_family(family, capsys):
+    model_size.main(model_size.ModelSizeOptions(preset="tiny", family=family))
+    lines = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
+    values = {line[0].strip(): line[-1].strip() for line in lines}
+    assert values["sum of the formulas"] == values["counted in the model"]
