@@ -177,7 +177,8 @@ def encoding_arguments(
     if kind == "span_qa":
         # A short model leaves less room than the paper's stride.
         length = min(options.max_question_length, max_length // 3)
-        room = max_length - 3 - length
+        # Four special tokens at most, see `packing.pair_room`.
+        room = max_length - 4 - length
         return {
             **arguments,
             "stride": options.stride or min(_QA_STRIDE, room),

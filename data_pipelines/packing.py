@@ -1,4 +1,7 @@
-"""Segments to rows: `[CLS] A [SEP] B [SEP]`, segment ids, padding mask."""
+"""Segments to rows: `[CLS] A [SEP] B [SEP]`, segment ids, padding mask.
+
+With byte-level BPE there are two separators between A and B, as RoBERTa has it.
+"""
 
 import tensorflow as tf
 
@@ -76,6 +79,7 @@ def pack_ranges(
         first_start: int32 `(rows,)`, where in `tokens` each first segment begins.
         first_length: int32 `(rows,)`, of how many tokens it is.
         second_start: the same of the second segments, or None: rows of one segment.
+            As many separators are before them as the vocabulary says.
         second_length: the same.
         sequence_length: length of the rows; shorter ones are padded.
         vocabulary: knows the ids of the special tokens.
@@ -94,15 +98,15 @@ def pack_ranges(
     is_token = in_first
     last = first_separator
     if second_start is not None and second_length is not None:
-        last = first_separator + second_length[:, tf.newaxis] + 1
-        in_second = (position > first_separator) & (position < last)
-        second_index = second_start[:, tf.newaxis] + position - first_separator - 1
+        begin = first_separator + vocabulary.num_separators
+        last = begin + second_length[:, tf.newaxis]
+        in_second = (position >= begin) & (position < last)
+        second_index = second_start[:, tf.newaxis] + position - begin
         index = tf.where(in_second, second_index, index)
+        is_separator = (position >= first_separator) & (position < begin)
         is_separator |= tf.equal(position, last)
         is_token |= in_second
-        segment_ids = tf.cast(
-            (position > first_separator) & (position <= last), "int32"
-        )
+        segment_ids = tf.cast((position >= begin) & (position <= last), "int32")
     else:
         segment_ids = tf.zeros_like(index)
     fits = tf.debugging.assert_less(
@@ -188,9 +192,17 @@ def join(
     ones = tf.ones([first.nrows(), 1], tf.int32)
     separator = ones * vocabulary.sep_id
     parts = [ones * vocabulary.cls_id, first, separator]
+    front = 2
     if second is not None:
-        parts += [second, separator]
-    return tf.concat(parts, axis=1), tf.cast(first.row_lengths(), tf.int32) + 2
+        between = vocabulary.num_separators - 1
+        parts += [separator] * between + [second, separator]
+        front += between
+    return tf.concat(parts, axis=1), tf.cast(first.row_lengths(), tf.int32) + front
+
+
+def pair_room(max_length: int, vocabulary: Vocabulary) -> int:
+    """How many tokens of two segments there are in a sequence of such a length."""
+    return max_length - 2 - vocabulary.num_separators
 
 
 def filled_rows(

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 
 import tensorflow as tf
 
-from data_pipelines.packing import pack_ranges, truncated_lengths
+from data_pipelines.packing import pack_ranges, pair_room, truncated_lengths
 from data_pipelines.vocabulary import Vocabulary
 
 Kind = Literal["next_sentence", "sentence_order", "full_sentences"]
@@ -84,10 +84,10 @@ def sentence_rows(
             f"Received the kind of sentence rows {kind!r}, expected one of "
             f"{list(get_args(Kind))}."
         )
-    if sequence_length < 5:
+    if pair_room(sequence_length, vocabulary) < 2:
         raise ValueError(
-            f"Received sequence_length={sequence_length}, expected at least 5: two "
-            "tokens and three special ones."
+            f"Received sequence_length={sequence_length}, expected at least "
+            f"{4 + vocabulary.num_separators}: two tokens and the special ones."
         )
     group = {**group, "token_ids": tf.cast(group["token_ids"], tf.int32)}
     if kind == "full_sentences":
@@ -99,7 +99,11 @@ def sentence_rows(
     else:
         tokens = group["token_ids"].values
         *ranges, label = _sentence_pairs(
-            group, seed, sequence_length - 3, kind, short_row_rate
+            group,
+            seed,
+            pair_room(sequence_length, vocabulary),
+            kind,
+            short_row_rate,
         )
     rows = pack_ranges(
         tokens, *ranges, sequence_length=sequence_length, vocabulary=vocabulary

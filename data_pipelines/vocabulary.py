@@ -185,6 +185,11 @@ class Vocabulary:
         return len(self.tokens)
 
     @property
+    def num_separators(self) -> int:
+        """How many `[SEP]` are between two texts: two in RoBERTa, else one."""
+        return 1 if self.merges is None else 2
+
+    @property
     def pad_id(self) -> int:
         """Id of `[PAD]`."""
         return self._ids[PAD]

@@ -114,9 +114,12 @@ def files(
         "trim_offsets": True,
         "use_regex": True,
     }
-    pair = {
-        name: [names[of], ids[names[of]]] for name, of in (("sep", SEP), ("cls", CLS))
-    }
+    cls, sep = ({"SpecialToken": {"id": names[of], "type_id": 0}} for of in (CLS, SEP))
+    first, second = (
+        {"Sequence": {"id": name, "type_id": number}}
+        for number, name in enumerate("AB")
+    )
+    last = {"SpecialToken": {"id": names[SEP], "type_id": 1}}
     added = [
         {
             "id": ids[name],
@@ -137,11 +140,31 @@ def files(
         "added_tokens": added,
         "normalizer": None,
         "pre_tokenizer": byte_level,
-        # Of a pair `[CLS] A [SEP] B [SEP]`, as these models are trained; RoBERTa's own
-        # has two separators in the middle.
+        # As `packing.join` has it.
         "post_processor": {
             "type": "Sequence",
-            "processors": [byte_level, {"type": "BertProcessing", **pair}],
+            "processors": [
+                byte_level,
+                {
+                    "type": "TemplateProcessing",
+                    "single": [cls, first, sep],
+                    "pair": [
+                        cls,
+                        first,
+                        *[sep] * vocabulary.num_separators,
+                        second,
+                        last,
+                    ],
+                    "special_tokens": {
+                        names[of]: {
+                            "id": names[of],
+                            "ids": [ids[names[of]]],
+                            "tokens": [names[of]],
+                        }
+                        for of in (CLS, SEP)
+                    },
+                },
+            ],
         },
         "decoder": byte_level,
         "model": {

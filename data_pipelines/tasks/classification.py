@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.features import Features
-from data_pipelines.packing import join, truncate_pair
+from data_pipelines.packing import join, pair_room, truncate_pair
 from data_pipelines.tokenizer import Tokenizer
 from data_pipelines.windows import slices, windows
 
@@ -38,7 +38,7 @@ class ClassificationEncoding:
     group_size: int = dataclasses.field(default=1, init=False)
 
     def __post_init__(self) -> None:
-        room = self.max_length - 3
+        room = pair_room(self.max_length, self.tokenizer.vocabulary)
         if self.stride is not None and not 1 <= self.stride <= room:
             raise ValueError(
                 f"Received stride={self.stride} with max_length={self.max_length}. "
@@ -105,7 +105,7 @@ class ClassificationEncoding:
         if second is None:
             room = self.max_length - 2
             return first[:, :room], None, first.row_lengths() > room
-        room = self.max_length - 3
+        room = pair_room(self.max_length, self.tokenizer.vocabulary)
         truncated = first.row_lengths() + second.row_lengths() > room
         return *truncate_pair(first, second, room), truncated
 
@@ -119,7 +119,7 @@ class ClassificationEncoding:
                 stride,
             )
             return slices(first, text, start, length), None, text
-        room = self.max_length - 3
+        room = pair_room(self.max_length, self.tokenizer.vocabulary)
         # No token may lie between two windows.
         first = first[:, : min(room // 2, room - stride)]
         room -= tf.cast(first.row_lengths(), tf.int32)

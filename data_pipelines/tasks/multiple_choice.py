@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from data_pipelines.datasets.examples import ChoiceExample
 from data_pipelines.features import Features
-from data_pipelines.packing import join, truncate_pair
+from data_pipelines.packing import join, pair_room, truncate_pair
 from data_pipelines.tokenizer import Tokenizer
 
 
@@ -65,7 +65,7 @@ class MultipleChoiceEncoding:
         example = tf.repeat(tf.range(tf.size(columns["first"])), self.group_size)
         first = tf.gather(first, example)
         second = self.tokenizer.tokenize(tf.reshape(columns["choices"], [-1]))
-        room = self.max_length - 3
+        room = pair_room(self.max_length, self.tokenizer.vocabulary)
         truncated = first.row_lengths() + second.row_lengths() > room
         token_ids, second_starts = join(
             *truncate_pair(first, second, room), self.tokenizer.vocabulary

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from data_pipelines.datasets.examples import Question
 from data_pipelines.features import Features
-from data_pipelines.packing import join
+from data_pipelines.packing import join, pair_room
 from data_pipelines.tokenizer import Tokenizer
 from data_pipelines.windows import most_context, slices, windows
 
@@ -33,7 +33,8 @@ class SpanQAEncoding:
     group_size: int = dataclasses.field(default=1, init=False)
 
     def __post_init__(self) -> None:
-        room = self.max_length - 3 - self.max_question_length
+        room = pair_room(self.max_length, self.tokenizer.vocabulary)
+        room -= self.max_question_length
         if not 1 <= self.stride <= room:
             raise ValueError(
                 f"Received stride={self.stride} with max_length={self.max_length} and "
@@ -74,7 +75,8 @@ class SpanQAEncoding:
         truncated = question.row_lengths() > self.max_question_length
         question = question[:, : self.max_question_length]
         context, starts, ends = self.tokenizer.tokenize_with_offsets(columns["context"])
-        room = self.max_length - 3 - tf.cast(question.row_lengths(), tf.int32)
+        room = pair_room(self.max_length, self.tokenizer.vocabulary)
+        room -= tf.cast(question.row_lengths(), tf.int32)
         text, start, length = windows(
             tf.cast(context.row_lengths(), tf.int32), room, self.stride
         )

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.features import Features
-from data_pipelines.packing import join, truncated_lengths
+from data_pipelines.packing import join, pair_room, truncated_lengths
 from data_pipelines.tokenizer import Tokenizer
 from data_pipelines.windows import most_context, slices, windows
 
@@ -114,10 +114,15 @@ class WholeTextEncoding:
         token_ids, _ = join(cut[0][0], second_ids, self.tokenizer.vocabulary)
         nowhere = -tf.ones([tf.size(kept[0]), 1], tf.int32)
         whole = [token_ids]
+        num_separators = self.tokenizer.vocabulary.num_separators
         for index in (1, 2):
-            parts = [part for values in cut for part in (values[index], nowhere)]
-            whole.append(tf.concat([nowhere, *parts], axis=1))
-        front = kept[0] + 2 if len(cut) > 1 else tf.ones_like(kept[0])
+            parts = [nowhere, cut[0][index]]
+            if len(cut) > 1:
+                parts += [nowhere] * num_separators + [cut[1][index]]
+            whole.append(tf.concat([*parts, nowhere], axis=1))
+        front = tf.ones_like(kept[0])
+        if len(cut) > 1:
+            front += kept[0] + num_separators
         num_tokens = tf.add_n(lengths)
         return whole, front, tf.add_n(kept) < num_tokens, tf.equal(num_tokens, 0)
 
@@ -127,12 +132,15 @@ class WholeTextEncoding:
             room = self.max_length - 2
             return lengths if self.in_windows else [tf.minimum(lengths[0], room)]
         first, second = lengths
-        kept_first, kept_second = truncated_lengths(first, second, self.max_length - 3)
+        room = pair_room(self.max_length, self.tokenizer.vocabulary)
+        kept_first, kept_second = truncated_lengths(first, second, room)
         return [kept_first, second if self.in_windows else kept_second]
 
     def _stride(self, is_pair: bool) -> int:
         # Of a pair, the first text may take half of the room.
-        room = (self.max_length - 3) // 2 if is_pair else self.max_length - 2
+        room = self.max_length - 2
+        if is_pair:
+            room = pair_room(self.max_length, self.tokenizer.vocabulary) // 2
         return max(1, room // 2)
 
 

@@ -3,6 +3,7 @@ import tensorflow as tf
 
 from data_pipelines import packing
 from data_pipelines.vocabulary import Vocabulary
+from tests.data_pipelines.byte_bpe_vocabulary import learned_vocabulary
 
 VOCABULARY = Vocabulary(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b"))
 PAD, CLS, SEP = 0, 2, 3
@@ -78,3 +79,25 @@ def test_truncate_pair_cuts_the_ends():
     assert first.to_list() == [[1, 2], [1], []]
     assert second.to_list() == [[5], [5, 6], [5, 6, 7]]
     assert first.dtype == tf.int32
+
+
+def test_two_separators_with_byte_level_bpe(tmp_path):
+    """As RoBERTa has them: `<s> A </s></s> B </s>`."""
+    vocabulary = learned_vocabulary(str(tmp_path), 300)
+    pad, cls, sep = vocabulary.pad_id, vocabulary.cls_id, vocabulary.sep_id
+    first = tf.ragged.constant([[5, 6], []], tf.int32)
+    second = tf.ragged.constant([[7], [5]], tf.int32)
+    expected = [[cls, 5, 6, sep, sep, 7, sep], [cls, sep, sep, 5, sep]]
+    joined, second_starts = packing.join(first, second, vocabulary)
+    assert joined.to_list() == expected
+    assert second_starts.numpy().tolist() == [5, 3]
+    assert packing.join(first, None, vocabulary)[1].numpy().tolist() == [4, 2]
+    rows = packing.pack(first, second, sequence_length=8, vocabulary=vocabulary)
+    assert rows["token_ids"].numpy().tolist() == [
+        [*row, *[pad] * (8 - len(row))] for row in expected
+    ]
+    assert rows["segment_ids"].numpy().tolist() == [
+        [0, 0, 0, 0, 0, 1, 1, 0],
+        [0, 0, 0, 1, 1, 0, 0, 0],
+    ]
+    assert packing.pair_room(8, vocabulary) == 4
