@@ -11,10 +11,11 @@ Techniques for Language Modeling, sections 2.7 and 2.8.
 
 import dataclasses
 import functools
-import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+
+from ngram.language_model import LanguageModel
 
 # Three ids are one key of 64 bits.
 MAX_VOCAB_SIZE = (1 << 21) - 1
@@ -54,7 +55,7 @@ class Table:
 
 
 @dataclasses.dataclass(frozen=True)
-class NgramModel:
+class NgramModel(LanguageModel):
     """Probabilities of pieces after two others, and between others.
 
     Ids are below `vocab_size`, which itself stands for nothing: what is before a text.
@@ -126,30 +127,15 @@ class NgramModel:
         )
 
     def probabilities(self, u: np.ndarray, v: np.ndarray, w: np.ndarray) -> np.ndarray:
-        """float64, P(w | u v) of each; `vocab_size` as u or v is nothing."""
+        """See `LanguageModel`."""
         u, v, w = (np.asarray(ids, np.int64) for ids in (u, v, w))
         base = self.vocab_size + 1
         lower = self.bigrams(v * base + w) + self.bigram_rest[v] * self.unigrams[w]
         context = u * base + v
         return self.trigrams(context * base + w) + self.trigram_rest(context) * lower
 
-    def log_probabilities(self, text: np.ndarray) -> np.ndarray:
-        """float64 `(pieces,)`, the natural logarithm for each piece of a text.
-
-        The first pieces have fewer before them, or none.
-        """
-        text = np.asarray(text, np.int64)
-        before = np.concatenate([np.full(2, self.vocab_size), text])
-        return np.log(self.probabilities(before[:-2], before[1:-1], text))
-
-    def perplexity(self, texts: Iterable[np.ndarray]) -> float:
-        """exp of the mean negative logarithm, of all pieces of some texts."""
-        sums = [(self.log_probabilities(text).sum(), len(text)) for text in texts]
-        total, pieces = np.sum(sums, axis=0)
-        return math.exp(-total / pieces)
-
     def next_piece(self, before: Sequence[int]) -> np.ndarray:
-        """float64 `(vocab_size,)`: the probability of each piece after some."""
+        """See `LanguageModel`."""
         base, nothing = self.vocab_size + 1, self.vocab_size
         u, v = (nothing, nothing, *before)[-2:]
         found = self.bigram_rest[v] * self.unigrams.astype(float)
@@ -160,28 +146,8 @@ class NgramModel:
         found[pieces] += shares
         return found
 
-    def cloze(self, before: Sequence[int], after: Sequence[int]) -> np.ndarray:
-        """The probability of each piece between others.
-
-        Args:
-            before: ids right before the place, of which the last two count.
-            after: ids right after it, of which the first two count.
-
-        Returns:
-            float64 `(vocab_size,)`: P(w | u v) P(x | v w) P(y | w x) in `u v w x y`,
-            divided by its sum. What is not given has no factor.
-        """
-        before, after = [int(i) for i in before], [int(i) for i in after]
-        found = self.next_piece(before)
-        if after:
-            v = before[-1] if before else self.vocab_size
-            found *= self._followed_by(v, after[0])
-        if len(after) > 1:
-            found *= self._followed_by_two(after[0], after[1])
-        return found / found.sum()
-
-    def _followed_by(self, v: int, x: int) -> np.ndarray:
-        """P(x | v w) of every w."""
+    def followed_by(self, v: int, x: int) -> np.ndarray:
+        """See `LanguageModel`."""
         base = self.vocab_size + 1
         found = self.bigram_rest[:-1].astype(float) * self.unigrams[x]
         before_x, shares = self._bigrams_by_last.after(x, base)
@@ -195,8 +161,8 @@ class NgramModel:
         found[w] += self.trigrams((v * base + w) * base + x)
         return found
 
-    def _followed_by_two(self, x: int, y: int) -> np.ndarray:
-        """P(y | w x) of every w."""
+    def followed_by_two(self, x: int, y: int) -> np.ndarray:
+        """See `LanguageModel`."""
         base = self.vocab_size + 1
         lower = self.bigrams(np.array([x * base + y])) + (
             self.bigram_rest[x] * self.unigrams[y]

@@ -11,12 +11,16 @@ import tensorflow as tf
 
 from data_pipelines.tokenizer import Tokenizer, make_tokenizer
 from data_pipelines.vocabulary import Vocabulary
+from ngram.class_model import ClassModel, MixedModel
 from ngram.model import NgramModel, Table
 
 _FORMAT = 1
 # And what a key has that is not there.
 _TABLES = {"trigrams": 0.0, "trigram_rest": 1.0, "bigrams": 0.0}
 _ARRAYS = ("bigram_rest", "unigrams")
+# Of a model of classes, what is before the names of its tables, and what else it has.
+_OF_CLASSES = "class_"
+_CLASS_ARRAYS = ("classes", "shares")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +34,7 @@ class LoadedModel:
         strip_accents: whether accents are taken away.
     """
 
-    model: NgramModel
+    model: NgramModel | MixedModel
     vocabulary: Vocabulary
     lower_case: bool
     strip_accents: bool
@@ -43,10 +47,16 @@ class LoadedModel:
 
 def to_bytes(loaded: LoadedModel) -> bytes:
     """What a file of the model holds: NumPy's npz."""
-    arrays = {name: getattr(loaded.model, name) for name in _ARRAYS}
-    for name in _TABLES:
-        table = getattr(loaded.model, name)
-        arrays |= {f"{name}_keys": table.keys, f"{name}_values": table.values}
+    model = loaded.model
+    arrays: dict[str, Any]
+    if isinstance(model, MixedModel):
+        arrays = _arrays(model.pieces)
+        for name, array in _arrays(model.classes.trigrams).items():
+            arrays[_OF_CLASSES + name] = array
+        arrays |= {name: getattr(model.classes, name) for name in _CLASS_ARRAYS}
+        arrays["weight"] = np.array(model.weight)
+    else:
+        arrays = _arrays(model)
     description = {
         "format": _FORMAT,
         "lower_case": loaded.lower_case,
@@ -88,14 +98,34 @@ def _from_arrays(arrays: dict[str, np.ndarray]) -> LoadedModel:
     if description["format"] != _FORMAT:
         raise ValueError(f"format {description['format']}, expected {_FORMAT}")
     lines = arrays["vocabulary"].tobytes().decode().split("\n")
-    values: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
-    for name, default in _TABLES.items():
-        keys, shares = arrays[f"{name}_keys"], arrays[f"{name}_values"]
-        values[name] = Table(keys, shares, default)
-    model = NgramModel(vocab_size=len(values["unigrams"]), **values)
+    pieces = _model(arrays)
+    model: NgramModel | MixedModel = pieces
+    if "weight" in arrays:
+        class_arrays = {name: arrays[name] for name in _CLASS_ARRAYS}
+        classes = ClassModel(
+            pieces.vocab_size, trigrams=_model(arrays, _OF_CLASSES), **class_arrays
+        )
+        weight = float(arrays["weight"])
+        model = MixedModel(pieces.vocab_size, pieces, classes, weight)
     return LoadedModel(
         model,
         Vocabulary(tuple(lines[:-1])),
         description["lower_case"],
         description["strip_accents"],
     )
+
+
+def _arrays(model: NgramModel) -> dict[str, np.ndarray]:
+    arrays = {name: getattr(model, name) for name in _ARRAYS}
+    for name in _TABLES:
+        table = getattr(model, name)
+        arrays |= {f"{name}_keys": table.keys, f"{name}_values": table.values}
+    return arrays
+
+
+def _model(arrays: dict[str, np.ndarray], prefix: str = "") -> NgramModel:
+    values: dict[str, Any] = {name: arrays[prefix + name] for name in _ARRAYS}
+    for name, default in _TABLES.items():
+        keys, shares = (arrays[f"{prefix}{name}_{part}"] for part in ("keys", "values"))
+        values[name] = Table(keys, shares, default)
+    return NgramModel(vocab_size=len(values["unigrams"]), **values)

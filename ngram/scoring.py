@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from data_pipelines.vocabulary import Vocabulary
-from ngram.model import NgramModel
+from ngram.language_model import LanguageModel
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +41,7 @@ class ClozeScore:
 
 
 def score_text(
-    model: NgramModel, texts: Iterable[np.ndarray], num_bytes: int
+    model: LanguageModel, texts: Iterable[np.ndarray], num_bytes: int
 ) -> TextScore:
     """The perplexity of texts.
 
@@ -58,7 +58,9 @@ def score_text(
 
 
 def score_cloze(
-    model: NgramModel, vocabulary: Vocabulary, batches: Iterable[dict[str, np.ndarray]]
+    model: LanguageModel,
+    vocabulary: Vocabulary,
+    batches: Iterable[dict[str, np.ndarray]],
 ) -> ClozeScore:
     """Guesses at the places that BERT has to guess, from what it is shown.
 
@@ -81,9 +83,12 @@ def score_cloze(
 
 
 def guesses(
-    model: NgramModel, vocabulary: Vocabulary, token_ids: Sequence[int], position: int
+    model: LanguageModel,
+    vocabulary: Vocabulary,
+    token_ids: Sequence[int],
+    position: int,
 ) -> np.ndarray:
-    """The probability of each piece at a place of a row, see `NgramModel.cloze`.
+    """The probability of each piece at a place of a row, see `LanguageModel.cloze`.
 
     Args:
         model: the model.

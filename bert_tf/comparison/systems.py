@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 Name = Literal[
     "ngram",
+    "class_ngram",
     "skip_gram",
     "cbow",
     "glove",
@@ -63,6 +64,9 @@ def _vectors(title: str, **options: Any) -> System:
 
 SYSTEMS: dict[str, System] = {
     "ngram": System("ngram", "trigrams", finetuning=None),
+    "class_ngram": System(
+        "ngram", "trigrams and classes", {"num_classes": 500}, finetuning=None
+    ),
     "skip_gram": _vectors("skip-gram", method="skip_gram"),
     "cbow": _vectors("CBOW", method="cbow"),
     "glove": _vectors("GloVe", method="glove"),

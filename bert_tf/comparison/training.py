@@ -84,7 +84,7 @@ def train(
             return Trained(**json.load(file))
     tf.io.gfile.makedirs(folder)
     if system.verb == "ngram":
-        trained = _train_ngram(text, folder)
+        trained = _train_ngram(system, text, folder)
     elif system.verb == "word_vectors":
         trained = _train_vectors(system, text, folder, budget, options)
     else:
@@ -94,7 +94,7 @@ def train(
     return trained
 
 
-def _train_ngram(text: Text, folder: str) -> Trained:
+def _train_ngram(system: System, text: Text, folder: str) -> Trained:
     path = posixpath.join(folder, NGRAM)
     _remove(path)
     seconds = programs.run(
@@ -103,6 +103,7 @@ def _train_ngram(text: Text, folder: str) -> Trained:
             "records_dir": text.records_dir,
             "vocab_file": text.vocab_file,
             "model_file": path,
+            **system.options,
         },
         posixpath.join(folder, LOG),
     )

@@ -11,7 +11,8 @@ import pytest
 from data_pipelines import pretraining
 from data_pipelines.record_folder import read_manifest, record_files
 from data_pipelines.vocabulary import SPECIAL_TOKENS, Vocabulary
-from ngram import evaluate, model_file, predict
+from ngram import evaluate, model_file, predict, show_classes
+from ngram.class_model import MixedModel
 from ngram.model import NgramModel
 from ngram.scoring import guesses, score_cloze, score_text
 from ngram.train import TrainOptions, main, train
@@ -77,6 +78,34 @@ def test_evaluate(prepared, capsys):
     assert float(printed["mlm_accuracy"]) > 0.6
     assert float(printed["mlm_loss"]) < 2
     assert int(printed["masked pieces"]) > 100
+
+
+def test_classes(prepared, tmp_path, capsys):
+    path = str(tmp_path / "classes.npz")
+    main(options(prepared, model_file=path, num_classes=12))
+    assert "12 classes, " in capsys.readouterr().out
+    loaded = model_file.load(path)
+    texts = list(pretraining.stored_texts(record_files(str(prepared / "records"))))
+    fitted = MixedModel.fit(texts, len(loaded.vocabulary), 12)
+    assert loaded.model.weight == fitted.weight
+    text = texts[0][:200]
+    np.testing.assert_array_equal(
+        loaded.model.log_probabilities(text), fitted.log_probabilities(text)
+    )
+    show_classes.main(show_classes.ShowOptions(model_file=path, num_pieces=30))
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) <= 12
+    pieces = [piece for line in lines for piece in line]
+    assert len(set(pieces)) == len(pieces) and "##" not in pieces
+    # What is interchangeable in the text's patterns.
+    of_cat = next(line for line in lines if "cat" in line)
+    assert "dog" in of_cat
+    plain = str(prepared / "trigrams.npz")
+    with pytest.raises(ValueError, match="has no classes"):
+        show_classes.main(show_classes.ShowOptions(model_file=plain))
+    with pytest.raises(ValueError, match=r"num_classes=1\. Expected 2 to"):
+        main(options(prepared, model_file=str(tmp_path / "no.npz"), num_classes=1))
+    assert not (tmp_path / "no.npz").exists()
 
 
 def test_scores_by_hand():
