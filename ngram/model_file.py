@@ -48,7 +48,6 @@ class LoadedModel:
 def to_bytes(loaded: LoadedModel) -> bytes:
     """What a file of the model holds: NumPy's npz."""
     model = loaded.model
-    arrays: dict[str, Any]
     if isinstance(model, MixedModel):
         arrays = _arrays(model.pieces)
         for name, array in _arrays(model.classes.trigrams).items():
@@ -115,7 +114,7 @@ def _from_arrays(arrays: dict[str, np.ndarray]) -> LoadedModel:
     )
 
 
-def _arrays(model: NgramModel) -> dict[str, np.ndarray]:
+def _arrays(model: NgramModel) -> dict[str, Any]:
     arrays = {name: getattr(model, name) for name in _ARRAYS}
     for name in _TABLES:
         table = getattr(model, name)
