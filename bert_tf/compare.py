@@ -194,6 +194,7 @@ def _run(
             "sequence_length": options.sequence_length,
             "batch_size": options.batch_size,
             "optimizer": "adamw",
+            "beta_2": 0.98,
             "learning_rate": options.learning_rate,
             "dtype": options.dtype,
             "seed": options.seed,
