@@ -121,9 +121,10 @@ class MixedModel(LanguageModel):
         cuts = [round(len(text) * (1 - _WEIGHING_SHARE)) for text in texts]
         most = [text[:cut] for text, cut in zip(texts, cuts, strict=True)]
         rest = [text[cut:] for text, cut in zip(texts, cuts, strict=True)]
+        # First, as it refuses what is not a text of the vocabulary.
+        pieces = NgramModel.fit(most, vocab_size)
         classes = learn_classes(most, vocab_size, num_classes)
-        models = NgramModel.fit(most, vocab_size), ClassModel.fit(most, classes)
-        weight = _best_weight(*models, rest)
+        weight = _best_weight(pieces, ClassModel.fit(most, classes), rest)
         models = NgramModel.fit(texts, vocab_size), ClassModel.fit(texts, classes)
         return cls(vocab_size, *models, weight)
 

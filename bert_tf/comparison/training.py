@@ -191,8 +191,8 @@ def member_config(system: System, preset: str, vocab_size: int) -> configs.BertC
 
     For minutes instead of weeks, all are without dropout, and their weights begin
     larger than the papers': so that a vector of numbers around 1 gives others of 0.9.
-    (At a width of 256 that is 0.056. From 0.02, masked models take hours to leave the
-    plateau on which they begin, and from 0.08 BERT did not leave it in 3,590 steps.)
+    (At a width of 256 that is 0.056. From 0.08, BERT did not leave the plateau on which
+    masked models begin in 3,590 steps; from 0.056 it left it in 300.)
     """
     family = FAMILIES[system.options["family"]]
     hidden_size = configs.PRESETS[preset]["hidden_size"]

@@ -73,6 +73,13 @@ def test_numbers_of_classes_that_do_not_fit(number):
         learn_classes([[0, 1, 2]], 30, number)
 
 
+def test_what_is_no_text_of_the_vocabulary():
+    with pytest.raises(ValueError, match="ids from 0 to 9. Expected them below"):
+        MixedModel.fit([np.array([0, 9, 1, 2])], 5, 2)
+    with pytest.raises(ValueError, match="no text of three pieces"):
+        MixedModel.fit([np.array([0, 1])], 5, 2)
+
+
 def test_class_model_by_hand():
     classes = np.array([0, 1, 1, 0, 1])
     texts = [np.array([0, 1, 3, 2, 0]), np.array([1, 1, 0, 1])]
