@@ -19,15 +19,15 @@ NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
 def small_trainer(
-    *, dtype=None, learning_rate=1e-3, seed=0, decay=0.01, model=None, **arguments
+    *, dtype=None, learning_rate=1e-3, decay=0.01, model=None, **arguments
 ):
+    """Not compiled, unless a test is about that: compiling takes longer than it runs."""
     changes = model or {}
     return Trainer(
         small_pretrainer(dtype=dtype, **changes),
         AdamW(learning_rate, bias_correction=True, weight_decay=decay),
         PretrainingObjective(),
-        seed=seed,
-        **arguments,
+        **{"jit_compile": "off", **arguments},
     )
 
 
@@ -120,8 +120,9 @@ def test_accumulation_on_rows_of_two_lengths():
         assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("jit_compile", ["auto", "on"])
+@pytest.mark.parametrize(
+    "jit_compile", ["auto", pytest.param("on", marks=pytest.mark.slow)]
+)
 def test_compiled_step_equals_the_plain_one_with_dropout(jit_compile):
     compiled = small_trainer(jit_compile=jit_compile)
     plain = small_trainer(jit_compile="off")
@@ -207,7 +208,7 @@ def test_float16_on_two_replicas_has_one_loss_scale(two_devices):
 
 
 def test_learns_a_batch_by_heart():
-    trainer = small_trainer(learning_rate=1e-2, model=NO_DROPOUT)
+    trainer = small_trainer(learning_rate=1e-2, model=NO_DROPOUT, jit_compile="auto")
     batch = random_batch()
     for _ in range(60):
         metrics = trainer.train_step(batch)
@@ -220,7 +221,9 @@ def test_learns_a_batch_by_heart():
     ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)],
 )
 def test_mixed_precision_learns_too(dtype):
-    trainer = small_trainer(dtype=dtype, learning_rate=1e-2, model=NO_DROPOUT)
+    trainer = small_trainer(
+        dtype=dtype, learning_rate=1e-2, model=NO_DROPOUT, jit_compile="auto"
+    )
     batch = random_batch()
     for _ in range(60):
         metrics = trainer.train_step(batch)
