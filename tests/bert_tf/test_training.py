@@ -21,7 +21,7 @@ NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 def small_trainer(
     *, dtype=None, learning_rate=1e-3, decay=0.01, model=None, **arguments
 ):
-    """Not compiled, unless a test is about that: compiling takes longer than it runs."""
+    """Not compiled, unless a test is about that: it takes longer than running."""
     changes = model or {}
     return Trainer(
         small_pretrainer(dtype=dtype, **changes),
