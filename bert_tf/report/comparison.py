@@ -196,8 +196,8 @@ def _tasks(
         return None
     most = max(sum(name in o.tasks for o in outcomes) for name in names)
     rows = -(-len(names) // 2)
-    figure = new_figure(11, rows * (0.9 + 0.33 * most))
-    axes = figure.subplots(rows, 2, squeeze=False).flat
+    figure = new_figure(11, rows * (1.1 + 0.33 * most))
+    axes = list(figure.subplots(rows, 2, squeeze=False).flat)
     for axis, name in zip(axes, names, strict=False):
         scores = {o.title: o.tasks[name] for o in outcomes if name in o.tasks}
         found = {t: (s.mean * 100, s.deviation * 100) for t, s in scores.items()}
@@ -206,9 +206,9 @@ def _tasks(
         if name in simple_guesses:
             guess, score = simple_guesses[name]
             axis.axvline(score * 100, color=GREY, ls="--", lw=1)
-            title += f" (dashed: {guess})"
+            title += f"\ndashed: {guess}"
         _bars(axis, found, title)
-    for axis in list(axes)[len(names) :]:
+    for axis in axes[len(names) :]:
         axis.set_axis_off()
     return figure
 
@@ -232,6 +232,8 @@ def _bars(
             form.format(value),
             va="center",
             fontsize=8,
+            # Not crossed by the line of the simple guess.
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
         )
     axis.set_yticks(places, list(found))
     axis.invert_yaxis()

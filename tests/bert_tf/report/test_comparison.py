@@ -1,5 +1,8 @@
 import base64
+import io
 import re
+
+import matplotlib.image
 
 from bert_tf.comparison.measuring import TaskScore
 from bert_tf.comparison.outcome import Outcome
@@ -39,14 +42,17 @@ def page(found):
     )
 
 
+def pictures(html):
+    found = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
+    return [matplotlib.image.imread(io.BytesIO(base64.b64decode(p))) for p in found]
+
+
 def test_has_figures_and_pictures():
     html = page(outcomes())
     assert "80.0 ± 2.0" in html and "50.0%" in html and "0.321" in html
     assert "TF-IDF + linear 77.4" in html
     assert "it ended with &lt;3&gt;" in html and "--y=&lt;z&gt;" in html
-    pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
-    assert len(pictures) == 3
-    assert all(base64.b64decode(p).startswith(b"\x89PNG") for p in pictures)
+    assert len(pictures(html)) == 3
     assert not re.search("https?:", html.replace("https://www.w3.org", ""))
 
 
@@ -63,3 +69,10 @@ def test_the_table_has_what_there_is():
 def test_of_nothing_yet():
     html = page([Outcome("BERT")])
     assert "png;base64" not in html and "What failed" not in html
+
+
+def test_a_place_without_a_dataset_is_empty():
+    """Tasks stand two beside each other."""
+    picture = pictures(page(outcomes()))[-1][:, :, :3]
+    left, right = picture[:, :500], picture[:, picture.shape[1] * 3 // 5 :]
+    assert left.min() < 0.5 and right.min() == 1
