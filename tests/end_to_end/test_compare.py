@@ -17,7 +17,7 @@ def options(tmp_path, **changes):
         "systems": ("ngram", "bert"),
         "budget": "1s",
         "preset": "tiny",
-        "vocab_size": 120,
+        "vocab_size": 100,
         "holdout_fraction": 0.2,
         "sequence_length": 32,
         "batch_size": 8,
