@@ -21,7 +21,7 @@ Name = Literal[
 Ablation = Literal["pretraining_tasks", "masking", "sizes"]
 
 # Frozen vectors below what is learned, as before BERT.
-_FROZEN = {"lstm_units": 64, "learning_rate": 2e-3}
+_FROZEN: dict[str, Any] = {"lstm_units": 64, "learning_rate": 2e-3}
 
 
 @dataclasses.dataclass(frozen=True)
