@@ -18,11 +18,11 @@ import jax
 import keras
 import numpy as np
 
-from bert_tf import config as configs
-from bert_tf.families import FAMILIES
 from bert_tf.model_size import pretraining_step_flops
-from bert_tf.objectives import OBJECTIVES, make_pretrainer
-from data_pipelines import cli
+from bert_tf.models import config as configs
+from bert_tf.models.families import FAMILIES
+from bert_tf.models.objectives import OBJECTIVES, make_pretrainer
+from data_pipelines.programs import cli
 from tests.reference import bert
 
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}

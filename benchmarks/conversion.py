@@ -19,9 +19,10 @@ import psutil
 import tensorflow as tf
 
 from benchmarks.machine import processor
-from bert_tf import config, model_dir
-from data_pipelines import cli
-from data_pipelines.vocabulary import SPECIAL_TOKENS, Vocabulary
+from bert_tf.checkpoints import model_dir
+from bert_tf.models import config
+from data_pipelines.programs import cli
+from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,8 +15,9 @@ import tempfile
 import tensorflow as tf
 
 from benchmarks.machine import measure, processor
-from data_pipelines import cli, corpus
-from data_pipelines.record_folder import read_manifest
+from data_pipelines.corpus import documents
+from data_pipelines.pretraining.record_folder import read_manifest
+from data_pipelines.programs import cli
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +34,9 @@ class CorpusBenchmarkOptions:
 
 def main(options: CorpusBenchmarkOptions) -> None:
     """Prints a row for each run."""
-    sources = [os.path.abspath(s) for s in corpus.expand_sources(options.input_files)]
+    sources = [
+        os.path.abspath(s) for s in documents.expand_sources(options.input_files)
+    ]
     print(
         f"{processor()}, {os.cpu_count()} cores; Python {sys.version.split()[0]}, "
         f"TensorFlow {tf.__version__}\n"

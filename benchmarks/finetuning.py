@@ -32,18 +32,19 @@ from benchmarks.peers import (
     keras_hub_backbone,
     without_tuning,
 )
-from bert_tf import config as configs
-from bert_tf.config import BertConfig
+from bert_tf.models import config as configs
+from bert_tf.models.config import BertConfig
 from bert_tf.optim.adamw import AdamW
 from bert_tf.tasks.classification import BertClassifier, ClassificationObjective
-from bert_tf.trainer import POLICIES, Trainer
-from data_pipelines import cli, finetuning
+from bert_tf.training.trainer import POLICIES, Trainer
 from data_pipelines.datasets import catalog
 from data_pipelines.datasets.read_log import ReadLog
-from data_pipelines.features import Features
-from data_pipelines.tasks.classification import ClassificationEncoding
-from data_pipelines.vocabulary import Vocabulary
-from data_pipelines.wordpiece import WordPieceTokenizer
+from data_pipelines.finetuning import batches as finetuning
+from data_pipelines.finetuning.classification import ClassificationEncoding
+from data_pipelines.programs import cli
+from data_pipelines.rows.features import Features
+from data_pipelines.tokenizers.vocabulary import Vocabulary
+from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 
 _LONGEST = 128
 

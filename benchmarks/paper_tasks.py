@@ -19,12 +19,12 @@ import keras
 import tensorflow as tf
 
 from benchmarks.machine import processor
-from bert_tf.baseline_scores import baseline_scores
+from bert_tf.baselines.scores import baseline_scores
 from bert_tf.finetune import FinetuneOptions, finetune
-from bert_tf.finetuning_data import read
-from bert_tf.run_results import RESULT, RUNS, RunResult, Summary, summaries
-from data_pipelines import cli
+from bert_tf.finetuning.results import RESULT, RUNS, RunResult, Summary, summaries
+from bert_tf.tasks.data_options import read
 from data_pipelines.datasets import catalog
+from data_pipelines.programs import cli
 
 # Rates for small models, as in "Well-Read Students Learn Better": larger than the
 # paper's for base and large.

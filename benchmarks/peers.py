@@ -5,8 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from bert_tf.config import BertConfig
-from bert_tf.trainer import POLICIES
+from bert_tf.models.config import BertConfig
+from bert_tf.training.trainer import POLICIES
 
 
 def keras_hub_backbone(config: BertConfig, dtype: str) -> Any:

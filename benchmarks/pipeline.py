@@ -23,7 +23,7 @@ from importlib.metadata import version
 from typing import Any
 
 from benchmarks.machine import processor
-from data_pipelines import cli
+from data_pipelines.programs import cli
 
 SEQUENCE_LENGTH = 128
 BATCH_SIZE = 256
@@ -148,9 +148,9 @@ def records(
 
 
 def batches(out: str, vocab_file: str, options: dict[str, Any]) -> dict[str, float]:
-    from data_pipelines import pretraining
-    from data_pipelines.record_folder import record_files
-    from data_pipelines.vocabulary import Vocabulary
+    from data_pipelines.pretraining import batches as pretraining
+    from data_pipelines.pretraining.record_folder import record_files
+    from data_pipelines.tokenizers.vocabulary import Vocabulary
 
     dataset = pretraining.training_batches(
         pretraining.documents_from_records(record_files(out)),
@@ -162,9 +162,9 @@ def batches(out: str, vocab_file: str, options: dict[str, Any]) -> dict[str, flo
 
 
 def text_batches(sources: list[str], vocab_file: str) -> dict[str, float]:
-    from data_pipelines import pretraining
-    from data_pipelines.vocabulary import Vocabulary
-    from data_pipelines.wordpiece import WordPieceTokenizer
+    from data_pipelines.pretraining import batches as pretraining
+    from data_pipelines.tokenizers.vocabulary import Vocabulary
+    from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 
     vocabulary = Vocabulary.from_file(vocab_file)
     tokenizer = WordPieceTokenizer(vocabulary, lower_case=True)
@@ -197,8 +197,8 @@ def peer(sources: list[str], vocab_file: str) -> dict[str, float]:
     import tensorflow as tf
     from tokenizers import BertWordPieceTokenizer
 
-    from data_pipelines.corpus import read_documents
-    from data_pipelines.sentences import split_sentences
+    from data_pipelines.corpus.documents import read_documents
+    from data_pipelines.corpus.sentences import split_sentences
 
     tokenizer = BertWordPieceTokenizer(vocab_file, lowercase=True)
     tokenizer.enable_truncation(SEQUENCE_LENGTH)

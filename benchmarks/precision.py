@@ -21,11 +21,12 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.machine import processor
-from bert_tf import export, model_dir
+from bert_tf import export
+from bert_tf.checkpoints import model_dir
 from bert_tf.serving.stored_weights import Precision
-from data_pipelines import cli
 from data_pipelines.datasets import catalog
 from data_pipelines.datasets.read_log import ReadLog
+from data_pipelines.programs import cli
 
 _BATCH = 32
 

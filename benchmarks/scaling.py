@@ -19,8 +19,8 @@ import tempfile
 import tensorflow as tf
 
 from benchmarks.machine import processor
-from bert_tf.run_log import METRICS, read_metrics
-from data_pipelines import cli
+from bert_tf.training.run_log import METRICS, read_metrics
+from data_pipelines.programs import cli
 
 # Steps that are not counted: tracing, caches.
 _WARM_UP = 10

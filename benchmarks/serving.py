@@ -30,13 +30,14 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.machine import processor
-from bert_tf import config as configs
-from bert_tf import convert, export, model_dir
-from bert_tf.config import BertConfig
-from data_pipelines import cli
+from bert_tf import convert, export
+from bert_tf.checkpoints import model_dir
+from bert_tf.models import config as configs
+from bert_tf.models.config import BertConfig
 from data_pipelines.datasets import catalog
 from data_pipelines.datasets.read_log import ReadLog
-from data_pipelines.vocabulary import Vocabulary
+from data_pipelines.programs import cli
+from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 _WARM_UP_SECONDS = 2.0
 

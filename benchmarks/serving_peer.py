@@ -9,8 +9,8 @@ import torch
 import transformers
 
 from bert_tf import serve
-from bert_tf.server.saved_model import Arrays
-from data_pipelines import cli
+from bert_tf.serving.server.saved_model import Arrays
+from data_pipelines.programs import cli
 
 
 class TorchSignature:

@@ -22,9 +22,9 @@ import tensorflow as tf
 import tensorflow_text
 
 from benchmarks.machine import processor
-from data_pipelines import cli
-from data_pipelines.tokenizer import kind_of, lowers_case, make_tokenizer
-from data_pipelines.vocabulary import Vocabulary
+from data_pipelines.programs import cli
+from data_pipelines.tokenizers.tokenizer import kind_of, lowers_case, make_tokenizer
+from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 
 @dataclasses.dataclass(frozen=True)

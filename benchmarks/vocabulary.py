@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.machine import measure, processor
-from data_pipelines import cli
+from data_pipelines.programs import cli
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,15 +49,15 @@ def main(options: VocabularyBenchmarkOptions) -> None:
     import tensorflow as tf
     import tokenizers
 
-    from data_pipelines import corpus
+    from data_pipelines.corpus import documents
 
-    sources = corpus.expand_sources(options.input_files)
+    sources = documents.expand_sources(options.input_files)
     held_out = sources[::5]
     learned_from = [source for source in sources if source not in held_out]
     if not learned_from:
         raise ValueError(f"Received {len(sources)} file, expected at least two.")
     vocab_sizes = [options.vocab_size] if options.vocab_size else [8192, 30522]
-    texts = [text for source in held_out for text in corpus.read_documents(source)]
+    texts = [text for source in held_out for text in documents.read_documents(source)]
     print(
         f"machine     {processor()}, {os.cpu_count()} cores\n"
         f"versions    Python {platform.python_version()}, TensorFlow {tf.__version__}, "
@@ -131,7 +131,7 @@ def _hugging_face(
 ) -> Sequence[str]:
     from tokenizers import BertWordPieceTokenizer
 
-    from data_pipelines import corpus
+    from data_pipelines.corpus import documents
 
     tokenizer = BertWordPieceTokenizer(
         lowercase=options.lower_case, strip_accents=options.lower_case
@@ -140,7 +140,7 @@ def _hugging_face(
         itertools.chain.from_iterable(
             document.split("\n")
             for source in sources
-            for document in corpus.read_documents(source)
+            for document in documents.read_documents(source)
         ),
         vocab_size=vocab_size,
         show_progress=False,
@@ -159,8 +159,8 @@ def _cut(
     import numpy as np
     import tensorflow as tf
 
-    from data_pipelines.vocabulary import Vocabulary
-    from data_pipelines.wordpiece import WordPieceTokenizer
+    from data_pipelines.tokenizers.vocabulary import Vocabulary
+    from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 
     vocabulary = Vocabulary(tuple(tokens))
     tokenizer = WordPieceTokenizer(vocabulary, lower_case)

@@ -24,23 +24,23 @@ from typing import Any, Literal, get_args
 
 import tensorflow as tf
 
-from bert_tf import model_dir
-from bert_tf.baseline_scores import baseline_scores
+from bert_tf.baselines.scores import baseline_scores
 from bert_tf.comparison import measuring, programs
 from bert_tf.comparison.outcome import Outcome
 from bert_tf.comparison.systems import ABLATIONS, SYSTEMS, Ablation, System
 from bert_tf.comparison.systems import Name as SystemName
 from bert_tf.comparison.training import LOG, Text, train
-from bert_tf.finetuning_data import DataOptions, dataset_of, read
-from bert_tf.output_dir import claim
 from bert_tf.report.comparison import comparison_report, text_table
-from bert_tf.training import PREEMPTED_EXIT_CODE
-from data_pipelines import cli
-from data_pipelines.corpus import Separator, expand_sources
+from bert_tf.tasks.data_options import DataOptions, dataset_of, read
+from bert_tf.training.loop import PREEMPTED_EXIT_CODE
+from bert_tf.training.output_dir import claim
+from bert_tf.word_vectors.quality import check_files
+from data_pipelines.corpus.documents import Separator, expand_sources
 from data_pipelines.datasets import catalog
-from data_pipelines.record_folder import MANIFEST, read_manifest
-from data_pipelines.vocabulary import Vocabulary
-from word_vectors.quality import check_files
+from data_pipelines.files.atomic import write_file
+from data_pipelines.pretraining.record_folder import MANIFEST, read_manifest
+from data_pipelines.programs import cli
+from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 RESULTS = "results.json"
 REPORT = "report.html"
@@ -343,7 +343,7 @@ def _write(
     )
     for name, content in texts.items():
         path = posixpath.join(options.output_dir, name)
-        model_dir.write_file(path, content.encode())
+        write_file(path, content.encode())
 
 
 def _lines(path: str) -> list[str]:

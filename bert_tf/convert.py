@@ -18,12 +18,11 @@ from typing import Literal
 
 import tensorflow as tf
 
-from bert_tf import model_dir
-from bert_tf.checkpoints import formats
+from bert_tf.checkpoints import formats, model_dir
 from bert_tf.checkpoints.checkpoint import encoder_only
-from bert_tf.model_dir import Description
-from data_pipelines import cli
-from data_pipelines.tokenizer import kind_of, lowers_case
+from bert_tf.checkpoints.model_dir import Description
+from data_pipelines.programs import cli
+from data_pipelines.tokenizers.tokenizer import kind_of, lowers_case
 
 
 @dataclasses.dataclass(frozen=True)

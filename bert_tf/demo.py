@@ -22,9 +22,9 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from bert_tf import export, pretrain
-from bert_tf.config import preset
-from bert_tf.model_dir import write_file
-from data_pipelines import cli
+from bert_tf.models.config import preset
+from data_pipelines.files.atomic import write_file
+from data_pipelines.programs import cli
 
 _SENTENCES = (
     "Return the number of [MASK] in the list.",

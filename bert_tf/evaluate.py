@@ -16,14 +16,16 @@ from typing import Any
 
 import tensorflow as tf
 
-from bert_tf import model_dir, scoring
-from bert_tf.answering import Answerer
-from bert_tf.finetuning_data import DataOptions, dataset_of, read
-from bert_tf.heldout import METRICS, heldout_scores
-from bert_tf.model_dir import Description
+from bert_tf.checkpoints import model_dir
+from bert_tf.checkpoints.model_dir import Description
+from bert_tf.prediction.predictor import Answerer
+from bert_tf.pretraining.heldout import METRICS, heldout_scores
 from bert_tf.report.finetuning import evaluation_report
-from data_pipelines import cli
+from bert_tf.tasks import scoring
+from bert_tf.tasks.data_options import DataOptions, dataset_of, read
 from data_pipelines.datasets.sources import Dataset
+from data_pipelines.files.atomic import write_file
+from data_pipelines.programs import cli
 
 PREDICTIONS = "predictions.json"
 NULL_ODDS = "null_odds.json"
@@ -171,7 +173,7 @@ def _write(
 def _write_files(folder: str, files: dict[str, str]) -> None:
     tf.io.gfile.makedirs(folder)
     for name, text in files.items():
-        model_dir.write_file(posixpath.join(folder, name), text.encode())
+        write_file(posixpath.join(folder, name), text.encode())
 
 
 def main(options: EvaluateOptions) -> None:

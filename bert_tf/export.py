@@ -15,21 +15,22 @@ from typing import Literal
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from bert_tf import model_dir
-from bert_tf.saved_model_versions import (
-    GRAPH,
-    new_version,
-    remove_old_versions,
-    unpublished,
-)
-from bert_tf.sentence_vector import SentenceVector
+from bert_tf.checkpoints import model_dir
+from bert_tf.checkpoints.sentence_vector import SentenceVector
 from bert_tf.serving import model_card
 from bert_tf.serving.fine_tuned import FineTunedModel
 from bert_tf.serving.kit import read_models, write_kit
 from bert_tf.serving.pretrained import TextModel
 from bert_tf.serving.stored_weights import POLICIES, Precision
+from bert_tf.serving.versions import (
+    GRAPH,
+    new_version,
+    remove_old_versions,
+    unpublished,
+)
 from bert_tf.serving.warmup import write_warmup
-from data_pipelines import cli
+from data_pipelines.files.atomic import write_file
+from data_pipelines.programs import cli
 
 # Signatures of TF Serving's Classify and Regress APIs, and what these call them.
 _METHODS = {
@@ -138,7 +139,7 @@ def export(
         path = posixpath.join(f"{folder}.card", model_card.FILE)
         tf.io.gfile.makedirs(posixpath.dirname(path))
         try:
-            model_dir.write_file(path, card.encode())
+            write_file(path, card.encode())
             assets = [*model_card.asset_files(model_folder), path]
             served.assets = [tf.saved_model.Asset(file) for file in assets]
             tf.saved_model.save(served, folder, functions)

@@ -7,8 +7,8 @@
         --text_column=question --second_column=answer --output_file=tokens.jsonl
 
 A vector, or a row of them, for each text, in the order of the texts; what the files
-hold says `bert_tf.vector_files`. The encoder is used as it is, pre-trained or
-fine-tuned.
+hold says `bert_tf.prediction.vector_files`. The encoder is used as it is,
+pre-trained or fine-tuned.
 """
 
 import dataclasses
@@ -21,15 +21,20 @@ from typing import Any, Literal
 
 import tqdm
 
-from bert_tf import model_dir
-from bert_tf.text_vectors import TextVectorizer, layers_of
-from bert_tf.trainer import POLICIES
-from bert_tf.vector_files import Layout, check_new, open_writer, remove_unfinished
-from data_pipelines import cli
+from bert_tf.checkpoints import model_dir
+from bert_tf.prediction.text_vectors import TextVectorizer, layers_of
+from bert_tf.prediction.vector_files import (
+    Layout,
+    check_new,
+    open_writer,
+    remove_unfinished,
+)
+from bert_tf.training.trainer import POLICIES
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.datasets.tables import read_rows
 from data_pipelines.datasets.text_files import read_lines
-from data_pipelines.tasks.whole_texts import WholeTextEncoding
+from data_pipelines.finetuning.whole_texts import WholeTextEncoding
+from data_pipelines.programs import cli
 
 _TABLES = ("csv", "tsv", "jsonl", "json")
 

@@ -20,30 +20,9 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
-from bert_tf import model_dir, scoring
-from bert_tf.answering import Answerer
-from bert_tf.baseline_scores import baseline_scores
-from bert_tf.distribution import (
-    FREE_OPTIONS,
-    DistributionOptions,
-    is_chief,
-    lost_workers_named,
-    make_strategy,
-)
-from bert_tf.finetuning_data import (
-    DataOptions,
-    dataset_of,
-    encoding_arguments,
-    read,
-    training_examples,
-)
-from bert_tf.finetuning_run import Start, TrainingOptions, train_run
-from bert_tf.further_passes import with_further_passes
-from bert_tf.layers.layer_mix import Features
-from bert_tf.output_dir import claim_for_all
-from bert_tf.report.finetuning import finetuning_report
-from bert_tf.run_log import METRICS, read_metrics
-from bert_tf.run_results import (
+from bert_tf.baselines.scores import baseline_scores
+from bert_tf.checkpoints import model_dir
+from bert_tf.finetuning.results import (
     RESULT,
     RUNS,
     RunResult,
@@ -51,9 +30,33 @@ from bert_tf.run_results import (
     best_result,
     summaries,
 )
-from bert_tf.training import PREEMPTED_EXIT_CODE, Preempted
-from data_pipelines import cli, finetuning
+from bert_tf.finetuning.run import Start, TrainingOptions, train_run
+from bert_tf.layers.layer_mix import Features
+from bert_tf.prediction.predictor import Answerer
+from bert_tf.report.finetuning import finetuning_report
+from bert_tf.tasks import scoring
+from bert_tf.tasks.correction_passes import with_further_passes
+from bert_tf.tasks.data_options import (
+    DataOptions,
+    dataset_of,
+    encoding_arguments,
+    read,
+    training_examples,
+)
+from bert_tf.training.distribution import (
+    FREE_OPTIONS,
+    DistributionOptions,
+    is_chief,
+    lost_workers_named,
+    make_strategy,
+)
+from bert_tf.training.loop import PREEMPTED_EXIT_CODE, Preempted
+from bert_tf.training.output_dir import claim_for_all
+from bert_tf.training.run_log import METRICS, read_metrics
 from data_pipelines.datasets.sources import Dataset
+from data_pipelines.files.atomic import write_file
+from data_pipelines.finetuning import batches
+from data_pipelines.programs import cli
 
 REPORT = "report.html"
 
@@ -139,8 +142,8 @@ def finetune(options: FinetuneOptions) -> dict[str, float]:
 
     Raises:
         ValueError: options, files or the folders do not fit each other.
-        bert_tf.training.NonFiniteLoss: a run has diverged.
-        bert_tf.training.Preempted: SIGTERM; the same call goes on.
+        bert_tf.training.loop.NonFiniteLoss: a run has diverged.
+        bert_tf.training.loop.Preempted: SIGTERM; the same call goes on.
     """
     strategy = make_strategy(options)
     with lost_workers_named(strategy):
@@ -192,7 +195,7 @@ def _finetune(
     examples = training_examples(options, train)
     if dataset.kind == "correction":
         examples = with_further_passes(encoding, examples)
-    features = finetuning.encode_all(encoding, examples)
+    features = batches.encode_all(encoding, examples)
     weights = {}
     if not options.random_weights:
         taken = _taken_heads(options, dataset.kind, start)
@@ -288,7 +291,7 @@ def _result(
         start, settings, options, encoding, folder, strategy, options.jit_compile
     )
     if is_chief(strategy):
-        model_dir.write_file(path, result.to_json().encode())
+        write_file(path, result.to_json().encode())
     return result
 
 
@@ -334,7 +337,7 @@ def _finish(
         baselines=baselines,
         options=dataclasses.asdict(options),
     )
-    write = model_dir.write_file
+    write = write_file
     write(posixpath.join(options.output_dir, REPORT), page.encode())
     text = json.dumps(metrics, indent=2) + "\n"
     write(posixpath.join(options.output_dir, model_dir.DEV_METRICS), text.encode())

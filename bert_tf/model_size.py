@@ -5,11 +5,11 @@ python -m bert_tf.model_size --preset=base --family=albert
 
 import dataclasses
 
-from bert_tf import config as configs
-from bert_tf import families
-from bert_tf.config import BertConfig
-from bert_tf.families import FAMILIES
-from data_pipelines import cli
+from bert_tf.models import config as configs
+from bert_tf.models import families
+from bert_tf.models.config import BertConfig
+from bert_tf.models.families import FAMILIES
+from data_pipelines.programs import cli
 
 # Of ELMo's characters: their table, the filters of five widths, and the highway layer
 # over 512 of them; what they are projected to depends on the model.
@@ -112,7 +112,7 @@ class ModelSizeOptions:
 def main(options: ModelSizeOptions) -> None:
     """Prints the parameters by part, beside the real model's, and the operations."""
     # Late: only here is a model made.
-    from bert_tf.encoders import make_encoder
+    from bert_tf.models.encoders import make_encoder
 
     if options.config_file:
         config = BertConfig.from_file(options.config_file)

@@ -19,14 +19,15 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from bert_tf import model_dir
-from bert_tf.text_vectors import TextVectorizer, TextVectors, layers_of
-from data_pipelines import cli, corpus
+from bert_tf.checkpoints import model_dir
+from bert_tf.prediction.text_vectors import TextVectorizer, TextVectors, layers_of
+from bert_tf.word_vectors.token_vectors import load_vectors
+from data_pipelines.corpus import documents
+from data_pipelines.corpus.sentences import split_sentences
 from data_pipelines.datasets.examples import TextExample
-from data_pipelines.pretraining import batches_of_text
-from data_pipelines.sentences import split_sentences
-from data_pipelines.tasks.whole_texts import WholeTextEncoding
-from data_pipelines.token_vectors import load_vectors
+from data_pipelines.finetuning.whole_texts import WholeTextEncoding
+from data_pipelines.pretraining.batches import batches_of_text
+from data_pipelines.programs import cli
 
 PICTURE = "projection.png"
 VECTORS, LABELS = "vectors.tsv", "labels.tsv"
@@ -43,7 +44,7 @@ class NeighborsOptions:
 
     word: str = cli.option(cli.REQUIRED, "The word.")
     vectors_file: str | None = cli.option(
-        None, "Vectors of words in word2vec's format, as word_vectors.learn writes."
+        None, "Vectors of words in word2vec's format, as bert_tf.learn_vectors writes."
     )
     model_dir: str | None = cli.option(None, "Instead: a model folder,")
     input_files: tuple[str, ...] | None = cli.option(
@@ -116,7 +117,7 @@ def sentences_with(word: str, sources: Iterable[str]) -> Iterator[str]:
     pattern = _pattern(word)
     seen = set()
     for source in sources:
-        for batch in batches_of_text(corpus.read_documents(source, "file")):
+        for batch in batches_of_text(documents.read_documents(source, "file")):
             texts = [text for text, _, _ in batch]
             for encoded in split_sentences(tf.constant(texts)).values.numpy():
                 sentence = " ".join(encoded.decode("utf-8", "replace").split())
@@ -184,7 +185,7 @@ def neighbors(options: NeighborsOptions) -> None:
 def _in_context(options: NeighborsOptions) -> Points:
     loaded = model_dir.load(str(options.model_dir))
     config = loaded.model.encoder.config
-    sources = corpus.expand_sources(options.input_files or ())
+    sources = documents.expand_sources(options.input_files or ())
     found = itertools.islice(
         sentences_with(options.word, sources), options.max_sentences
     )

@@ -24,15 +24,15 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from bert_tf import model_dir
-from bert_tf.answering import Answerer
-from bert_tf.finetuning_data import DataOptions
-from bert_tf.model_dir import PRETRAINING, Description
-from bert_tf.prediction_input import Examples, examples_of
-from bert_tf.prediction_rows import RowWriter, answer_columns
+from bert_tf.checkpoints import model_dir
+from bert_tf.checkpoints.model_dir import PRETRAINING, Description
+from bert_tf.prediction.examples import Examples, examples_of
+from bert_tf.prediction.predictor import Answerer
+from bert_tf.prediction.rows import RowWriter, answer_columns
 from bert_tf.serving.pretrained import TextModel
-from data_pipelines import cli
+from bert_tf.tasks.data_options import DataOptions
 from data_pipelines.datasets import submission
+from data_pipelines.programs import cli
 
 
 @dataclasses.dataclass(frozen=True)

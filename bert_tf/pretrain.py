@@ -18,48 +18,50 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf import config as configs
-from bert_tf import model_dir
-from bert_tf.config import BertConfig
-from bert_tf.distribution import (
+from bert_tf.checkpoints import model_dir
+from bert_tf.model_size import pretraining_step_flops
+from bert_tf.models import config as configs
+from bert_tf.models.config import BertConfig
+from bert_tf.models.families import FAMILIES
+from bert_tf.models.objectives import OBJECTIVES, make_pretrainer
+from bert_tf.optim.adamw import AdamW
+from bert_tf.optim.lamb import Lamb
+from bert_tf.optim.scaled import MomentOptimizer
+from bert_tf.optim.schedule import WarmupLinearDecay
+from bert_tf.pretraining.options import PretrainOptions
+from bert_tf.pretraining.unigram_baseline import count_labels, trivial_metrics
+from bert_tf.report.pretraining import cloze_guesses, pretraining_report
+from bert_tf.training.distribution import (
     FREE_OPTIONS,
     is_chief,
     lost_workers_named,
     make_strategy,
     num_workers,
 )
-from bert_tf.families import FAMILIES
-from bert_tf.model_size import pretraining_step_flops
-from bert_tf.objectives import OBJECTIVES, make_pretrainer
-from bert_tf.optim.adamw import AdamW
-from bert_tf.optim.lamb import Lamb
-from bert_tf.optim.scaled import MomentOptimizer
-from bert_tf.optim.schedule import WarmupLinearDecay
-from bert_tf.output_dir import claim_for_all
-from bert_tf.pretraining_options import PretrainOptions
-from bert_tf.report.pretraining import cloze_guesses, pretraining_report
-from bert_tf.run_log import METRICS, RunLog, read_metrics
-from bert_tf.trainer import POLICIES, Trainer, matmul_flops_per_second
-from bert_tf.training import (
+from bert_tf.training.loop import (
     PREEMPTED_EXIT_CODE,
     Phase,
     Preempted,
     seed_of_attempt,
     train,
 )
-from bert_tf.trivial_guesses import count_labels, trivial_metrics
-from data_pipelines import cli, pretraining
+from bert_tf.training.output_dir import claim_for_all
+from bert_tf.training.run_log import METRICS, RunLog, read_metrics
+from bert_tf.training.trainer import POLICIES, Trainer, matmul_flops_per_second
+from bert_tf.word_vectors.token_vectors import read_token_vectors
 from data_pipelines.create_pretraining_data import create_pretraining_data
+from data_pipelines.files.atomic import write_file
 from data_pipelines.learn_vocabulary import learn_vocabulary
-from data_pipelines.record_folder import (
+from data_pipelines.pretraining import batches as pretraining
+from data_pipelines.pretraining.record_folder import (
     check_casing,
     check_vocabulary,
     lost_records,
     read_manifest,
     record_files,
 )
-from data_pipelines.token_vectors import read_token_vectors
-from data_pipelines.vocabulary import Vocabulary
+from data_pipelines.programs import cli
+from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 CHECKPOINTS = "checkpoints"
 RECORDS = "records"
@@ -87,8 +89,8 @@ def pretrain(options: PretrainOptions) -> None:
 
     Raises:
         ValueError: options, files or the folder do not fit each other.
-        bert_tf.training.NonFiniteLoss: the run has diverged.
-        bert_tf.training.Preempted: SIGTERM; the same call goes on.
+        bert_tf.training.loop.NonFiniteLoss: the run has diverged.
+        bert_tf.training.loop.Preempted: SIGTERM; the same call goes on.
     """
     strategy = make_strategy(options)
     with strategy.scope(), lost_workers_named(strategy):
@@ -314,7 +316,7 @@ def _learned_vocabulary(options: PretrainOptions) -> Vocabulary:
             num_processes=options.num_processes,
         )
         for name, content in vocabulary.to_files(path).items():
-            model_dir.write_file(name, content)
+            write_file(name, content)
     return Vocabulary.from_file(path)
 
 
@@ -503,7 +505,7 @@ def _write_report(
         cloze=cloze,
         options=dataclasses.asdict(options),
     )
-    model_dir.write_file(posixpath.join(options.output_dir, REPORT), page.encode())
+    write_file(posixpath.join(options.output_dir, REPORT), page.encode())
 
 
 def main(options: PretrainOptions) -> int:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from data_pipelines import cli
+from data_pipelines.programs import cli
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,13 +106,13 @@ def main(options: ServeOptions, load: Callable[[str], Any] | None = None) -> int
     try:
         import uvicorn
 
-        from bert_tf.server.batching import Batcher
-        from bert_tf.server.grpc_services import grpc_server
-        from bert_tf.server.inference import Inference, Limits
-        from bert_tf.server.monitoring import Monitoring
-        from bert_tf.server.rest import application
-        from bert_tf.server.saved_model import LoadedSavedModel
-        from bert_tf.server.served_models import ServedModels
+        from bert_tf.serving.server.batching import Batcher
+        from bert_tf.serving.server.grpc_services import grpc_server
+        from bert_tf.serving.server.inference import Inference, Limits
+        from bert_tf.serving.server.monitoring import Monitoring
+        from bert_tf.serving.server.rest import application
+        from bert_tf.serving.server.saved_model import LoadedSavedModel
+        from bert_tf.serving.server.served_models import ServedModels
     except ModuleNotFoundError as error:
         raise ImportError(
             f"{error.name} is not installed. Expected the packages of the server: pip "

@@ -19,17 +19,18 @@ from typing import Any
 
 import tensorflow as tf
 
-from data_pipelines import cli, corpus
-from data_pipelines.corruption import (
+from data_pipelines.corpus import documents
+from data_pipelines.corpus.corruption import (
     Confusions,
     Language,
     corrupt_chinese,
     corrupt_english,
 )
+from data_pipelines.corpus.sentences import split_sentences
 from data_pipelines.datasets import catalog
 from data_pipelines.datasets.read_log import ReadLog
-from data_pipelines.new_file import new_stream
-from data_pipelines.sentences import split_sentences
+from data_pipelines.files.atomic import new_stream
+from data_pipelines.programs import cli
 
 # Longer ones are lists and tables, shorter ones headings.
 _LENGTHS: dict[Language, tuple[int, int]] = {
@@ -65,7 +66,7 @@ class CorruptTextOptions:
         "in other characters than theirs (traditional ones, say) are left out.",
     )
     data_dir: str | None = cli.option(None, "The folder of that dataset.")
-    separator: corpus.Separator = cli.option(
+    separator: documents.Separator = cli.option(
         "file", "file: a file is one document. blank_line: empty lines separate them."
     )
 
@@ -131,7 +132,7 @@ def _confusions(options: CorruptTextOptions) -> Confusions:
 
 def _sentences(options: CorruptTextOptions, confusions: Confusions) -> Iterator[str]:
     """Sentences of all sources, or as many of each as make `max_pairs` together."""
-    sources = corpus.expand_sources(options.input_files)
+    sources = documents.expand_sources(options.input_files)
     missing = options.max_pairs
     for number, source in enumerate(sources):
         wanted = None
@@ -149,7 +150,7 @@ def _sentences(options: CorruptTextOptions, confusions: Confusions) -> Iterator[
 
 def _sentences_of(source: str, options: CorruptTextOptions) -> Iterator[str]:
     shortest, longest = _LENGTHS[options.language]
-    for document in corpus.read_documents(source, options.separator):
+    for document in documents.read_documents(source, options.separator):
         paragraphs = document.split("\n")
         for first in range(0, len(paragraphs), _CHUNK_PARAGRAPHS):
             chunk = paragraphs[first : first + _CHUNK_PARAGRAPHS]

@@ -29,16 +29,19 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from data_pipelines import cli, corpus, features, pretraining, processes
-from data_pipelines.record_folder import (
+from data_pipelines.corpus import documents as corpus
+from data_pipelines.pretraining import batches
+from data_pipelines.pretraining.record_folder import (
     FORMAT,
     MANIFEST,
     read_json,
     read_manifest,
     require_shards,
 )
-from data_pipelines.tokenizer import kind_of, lowers_case, make_tokenizer
-from data_pipelines.vocabulary import Vocabulary
+from data_pipelines.programs import cli, processes
+from data_pipelines.rows import features
+from data_pipelines.tokenizers.tokenizer import kind_of, lowers_case, make_tokenizer
+from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 _WORK = "unfinished"
 _PLAN = "plan.json"
@@ -165,9 +168,9 @@ def create_pretraining_data(
         "seed": seed,
         "holdout_fraction": holdout_fraction,
         "num_shards": num_shards,
-        "max_part_sentences": pretraining.MAX_PART_SENTENCES,
-        "max_part_tokens": pretraining.MAX_PART_TOKENS,
-        "max_sentence_tokens": pretraining.MAX_SENTENCE_TOKENS,
+        "max_part_sentences": batches.MAX_PART_SENTENCES,
+        "max_part_tokens": batches.MAX_PART_TOKENS,
+        "max_sentence_tokens": batches.MAX_SENTENCE_TOKENS,
     }
     work = posixpath.join(output_dir, _WORK)
     manifest = _begin(output_dir, work, plan)
@@ -407,7 +410,7 @@ def _records(
         piece.vocab_file, piece.lower_case, piece.strip_accents
     )
     number = 0  # Of the part in its document.
-    for batch in pretraining.batches_of_text(documents):
+    for batch in batches.batches_of_text(documents):
         texts, document_ids, begins = zip(*batch, strict=True)
         is_heldout = [
             _hash(piece.seed, document_id)[0] < piece.holdout_fraction * 2.0**64
@@ -469,7 +472,7 @@ def _tokenize(
     )
     def tokenize(texts: tf.Tensor, document_ids: tf.Tensor) -> tuple[tf.Tensor, ...]:
         with tf.device("CPU"):
-            parts = pretraining.tokenize_documents(texts, document_ids, tokenizer)
+            parts = batches.tokenize_documents(texts, document_ids, tokenizer)
             token_ids, sentence_lengths = parts["token_ids"], parts["sentence_lengths"]
             return (
                 token_ids.values,

@@ -29,18 +29,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import tensorflow as tf
 from absl import logging
 
-from data_pipelines import cli, corpus, pretraining, processes
-from data_pipelines.learn_byte_bpe import learn_byte_bpe
-from data_pipelines.new_file import new_file
-from data_pipelines.normalization import normalize, separate_words
-from data_pipelines.tokenizer import Kind, lowers_case
-from data_pipelines.vocabulary import (
+from data_pipelines.corpus import documents as corpus
+from data_pipelines.files.atomic import new_file
+from data_pipelines.pretraining import batches
+from data_pipelines.programs import cli, processes
+from data_pipelines.tokenizers.normalization import normalize, separate_words
+from data_pipelines.tokenizers.tokenizer import Kind, lowers_case
+from data_pipelines.tokenizers.vocabulary import (
     CONTINUATION,
     SPECIAL_TOKENS,
     Vocabulary,
     merges_file,
 )
-from data_pipelines.wordpiece import MAX_WORD_CHARACTERS
+from data_pipelines.tokenizers.wordpiece import MAX_WORD_CHARACTERS
+from data_pipelines.vocabulary_learning.byte_bpe import learn_byte_bpe
 
 # A process needs some seconds and 800 MB before it counts a word, and counts ten
 # megabytes a second: so each is to have so many bytes of (often compressed) text.
@@ -173,7 +175,7 @@ def count_words(
     separate = _separate(lower_case, strip_accents)
     counts: Counter[bytes] = Counter()
     documents = corpus.read_documents(source, separator)
-    for batch in pretraining.batches_of_text(documents):
+    for batch in batches.batches_of_text(documents):
         for text in separate(tf.constant([text for text, _, _ in batch])).numpy():
             counts.update(text.split())
     words = Counter({word.decode(): count for word, count in counts.items()})

@@ -12,9 +12,9 @@ import sys
 
 import tensorflow as tf
 
-from data_pipelines import cli
-from data_pipelines.tokenizer import make_tokenizer
-from data_pipelines.vocabulary import Vocabulary
+from data_pipelines.programs import cli
+from data_pipelines.tokenizers.tokenizer import make_tokenizer
+from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 # Enough for the ops' fixed cost to vanish, and little memory even for long lines.
 _BATCH_LINES = 1024

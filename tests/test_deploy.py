@@ -6,11 +6,11 @@ import pathlib
 import yaml
 from absl import flags
 
-from bert_tf.distribution import check_tf_config
 from bert_tf.pretrain import PretrainOptions
-from data_pipelines import cli
+from bert_tf.training.distribution import check_tf_config
+from data_pipelines.programs import cli
 
-DEPLOY = pathlib.Path(__file__).parent.parent / "deploy"
+DEPLOY = pathlib.Path(__file__).parents[1] / "bert_tf" / "serving" / "kit"
 
 
 def test_kubernetes_job_names_each_of_its_workers():

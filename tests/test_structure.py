@@ -1,37 +1,33 @@
-"""What the folders promise: data flows one way, and importing does nothing."""
+"""The rules of the layout: verbs on top, data flowing one way, quiet imports."""
 
 import ast
 import pathlib
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
-PACKAGES = ("bert_tf", "data_pipelines", "ngram", "word_vectors")
+PACKAGES = ("bert_tf", "data_pipelines")
 MODULES = sorted(
     path.relative_to(ROOT)
     for package in PACKAGES
     for path in (ROOT / package).rglob("*.py")
 )
-VERBS = {
-    "pretrain",
-    "finetune",
-    "evaluate",
-    "export",
-    "predict",
-    "extract_features",
-    "demo",
-    "model_size",
-    "serve",
-    "neighbors",
-    "convert",
-    "compare",
-}
+
+
+def name_of(path):
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+def room_of(name):
+    """A file directly in a package, or a folder of it with all below."""
+    return ".".join(name.split(".")[:2])
 
 
 def imports(path):
-    """Modules of this project that a file imports, wherever it does so."""
+    """Modules of this project that a file imports, anywhere in it."""
     found = set()
     for node in ast.walk(ast.parse((ROOT / path).read_text())):
         if isinstance(node, ast.Import):
@@ -43,53 +39,78 @@ def imports(path):
     return {name for name in found if name in names}
 
 
-def name_of(path):
-    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
-
-
 GRAPH = {name_of(path): imports(path) - set(PACKAGES) for path in MODULES}
+ROOMS = {
+    room: {
+        room_of(other)
+        for name, found in GRAPH.items()
+        if room_of(name) == room
+        for other in found
+    }
+    - {room}
+    for room in {room_of(name) for name in GRAPH} - set(PACKAGES)
+}
+FILES = {
+    name_of(path): ROOT / path
+    for path in MODULES
+    if len(path.parts) == 2 and path.name != "__init__.py"
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_directly_in_a_package_is_a_verb(name):
+    assert 'if __name__ == "__main__":' in FILES[name].read_text()
+
+
+def test_verbs_are_on_top():
+    # The demo runs other verbs, and the comparison does so as programs.
+    for room, found in ROOMS.items():
+        verbs = found & set(FILES)
+        if room not in FILES:
+            bert_verbs = {verb for verb in verbs if verb.startswith("bert_tf.")}
+            assert not bert_verbs, room
 
 
 def test_pipelines_do_not_know_the_model():
     for name, found in GRAPH.items():
-        if not name.startswith("bert_tf"):
+        if name.startswith("data_pipelines"):
             assert not [other for other in found if other.startswith("bert_tf")], name
-        # Beside it stand packages that do not know each other.
-        for package in ("data_pipelines", "ngram", "word_vectors"):
-            if name.startswith(package):
-                allowed = ("data_pipelines", package)
-                assert all(other.startswith(allowed) for other in found), name
 
 
-@pytest.mark.parametrize("package", ["bert_tf.layers", "bert_tf.optim"])
-def test_layers_know_nothing_above_them(package):
-    for name, found in GRAPH.items():
-        if name.startswith(package):
-            allowed = ("bert_tf.layers", package)
-            assert all(other.startswith(allowed) for other in found), name
+@pytest.mark.parametrize(
+    "room", ["bert_tf.layers", "bert_tf.optim", "bert_tf.ngram", "bert_tf.word_vectors"]
+)
+def test_ground_rooms_know_no_other_room_of_the_model(room):
+    allowed = {
+        "bert_tf.layers": set(),
+        "bert_tf.optim": {"bert_tf.layers"},
+    }
+    found = {other for other in ROOMS[room] if other.startswith("bert_tf")}
+    assert found <= allowed.get(room, set())
 
 
-def test_verbs_are_on_top():
-    for name, found in GRAPH.items():
-        below = {other.removeprefix("bert_tf.") for other in found} & VERBS
-        if below and name != "bert_tf.demo":
-            # Sizes are also asked for by the training of a model.
-            assert below == {"model_size"} and name == "bert_tf.pretrain"
-
-
-def test_no_cycles():
+@pytest.mark.parametrize("graph", [GRAPH, ROOMS], ids=["modules", "rooms"])
+def test_no_import_circles(graph):
     done, path = set(), []
 
     def visit(name):
         assert name not in path, " -> ".join([*path, name])
         if name not in done:
             path.append(name)
-            for other in GRAPH[name]:
+            for other in graph[name]:
                 visit(other)
             done.add(path.pop())
 
-    for name in GRAPH:
+    for name in graph:
         visit(name)
+
+
+def test_a_wheel_holds_two_packages():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    found = project["tool"]["setuptools"]["packages"]["find"]
+    assert found == {"include": [f"{package}*" for package in PACKAGES]}
+    tops = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert tops == {*PACKAGES, "benchmarks", "tests"}
 
 
 _IMPORT_ALL = """
@@ -101,7 +122,7 @@ for name in sys.argv[1:]:
     importlib.import_module(name)
 ours = {f for f in set(flags.FLAGS) - before
         if flags.FLAGS.find_module_defining_flag(f).split(".")[0]
-        in ("bert_tf", "data_pipelines", "ngram", "word_vectors")}
+        in ("bert_tf", "data_pipelines")}
 assert not ours, ours
 from tensorflow.python.eager import context
 assert context.context()._context_handle is None, "a device was chosen"

@@ -5,16 +5,16 @@ from typing import Any
 
 import keras
 
-from bert_tf.config import BertConfig
-from bert_tf.model_dir import (
+from bert_tf.checkpoints.model_dir import (
     ENCODER,
     PRETRAINING,
     Description,
     make_model,
     weights_of,
 )
-from bert_tf.tensors import Tensors
-from data_pipelines.vocabulary import Vocabulary
+from bert_tf.checkpoints.tensors import Tensors
+from bert_tf.models.config import BertConfig
+from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 # Of Google's bert_config.json.
 GOOGLE_FIELDS = (

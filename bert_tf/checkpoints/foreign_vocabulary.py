@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterable
 
-from data_pipelines.vocabulary import CONTINUATION, Vocabulary
+from data_pipelines.tokenizers.vocabulary import CONTINUATION, Vocabulary
 
 _LINE_SEPARATOR = "\u2028"
 

@@ -6,22 +6,22 @@ import posixpath
 
 import tensorflow as tf
 
-from bert_tf import model_dir
 from bert_tf.checkpoints import (
     google,
     hugging_face,
     keras_hub,
-    model_folder,
+    model_dir,
     model_garden,
+    native,
     record,
     word2vec,
 )
 from bert_tf.checkpoints.checkpoint import Checkpoint
-from bert_tf.checkpoints.json_file import read_json
+from data_pipelines.files.json_files import read_json
 
 # From a path, or a preset's name, to a checkpoint.
 _READERS = {
-    "bert_tf": model_folder.read,
+    "bert_tf": native.read,
     "google": google.read,
     "model_garden": model_garden.read,
     "hugging_face": hugging_face.read,
@@ -32,7 +32,7 @@ _READERS = {
 _OWN_OBJECTIVES = ("replaced_tokens", "both_directions")
 # From a checkpoint to a new folder.
 _WRITERS = {
-    "bert_tf": model_folder.write,
+    "bert_tf": native.write,
     "google": google.write,
     "hugging_face": hugging_face.write,
     "keras_hub": keras_hub.write,

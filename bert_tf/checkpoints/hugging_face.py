@@ -25,10 +25,11 @@ from bert_tf.checkpoints.checkpoint import (
     weight_shapes,
 )
 from bert_tf.checkpoints.hugging_face_files import SAFETENSORS, open_tensors
-from bert_tf.checkpoints.json_file import read_json
+from bert_tf.checkpoints.model_dir import Description
+from bert_tf.checkpoints.tensors import Tensors, write_safetensors
 from bert_tf.checkpoints.weight_table import Row, to_ours, to_theirs, weights_in
-from bert_tf.model_dir import Description, write_file
-from bert_tf.tensors import Tensors, write_safetensors
+from data_pipelines.files.atomic import write_file
+from data_pipelines.files.json_files import read_json
 
 CONFIG, MODULES = "config.json", sentence_transformers.MODULES
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from bert_tf.checkpoints.json_file import read_json, read_json_if_any
-from data_pipelines.vocabulary import (
+from data_pipelines.files.json_files import read_json, read_json_if_any
+from data_pipelines.tokenizers.vocabulary import (
     CLS,
     MASK,
     PAD,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bert_tf.config import BertConfig
+from bert_tf.models.config import BertConfig
 
 # Theirs to ours; what is not here cannot be computed.
 _ACTIVATIONS = {

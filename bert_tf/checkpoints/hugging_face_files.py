@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from bert_tf.checkpoints.json_file import read_json
-from bert_tf.tensors import Tensors, open_safetensors
+from bert_tf.checkpoints.tensors import Tensors, open_safetensors
+from data_pipelines.files.json_files import read_json
 
 SAFETENSORS = "model.safetensors"
 _PYTORCH = "pytorch_model.bin"

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from bert_tf.checkpoints import hugging_face_byte_bpe as byte_bpe
 from bert_tf.checkpoints.foreign_vocabulary import is_lower_cased, restored
-from bert_tf.checkpoints.json_file import read_json_if_any
-from data_pipelines.vocabulary import CLS, MASK, PAD, SEP, UNK, Vocabulary
+from data_pipelines.files.json_files import read_json_if_any
+from data_pipelines.tokenizers.vocabulary import CLS, MASK, PAD, SEP, UNK, Vocabulary
 
 _VOCABULARY, _TOKENIZER = "vocab.txt", "tokenizer.json"
 _CONFIG = "tokenizer_config.json"

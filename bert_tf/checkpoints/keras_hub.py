@@ -18,7 +18,8 @@ from bert_tf.checkpoints.checkpoint import (
     weight_shapes,
 )
 from bert_tf.checkpoints.foreign_vocabulary import has_accents, restored
-from bert_tf.checkpoints.json_file import read_json
+from bert_tf.checkpoints.model_dir import Description
+from bert_tf.checkpoints.tensors import Tensors
 from bert_tf.checkpoints.weight_table import (
     Row,
     dense,
@@ -27,10 +28,9 @@ from bert_tf.checkpoints.weight_table import (
     to_theirs,
     weights_in,
 )
-from bert_tf.config import BertConfig
-from bert_tf.model_dir import Description
-from bert_tf.tensors import Tensors
-from data_pipelines.vocabulary import Vocabulary
+from bert_tf.models.config import BertConfig
+from data_pipelines.files.json_files import read_json
+from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 _OURS, _THEIRS = "encoder/block_{layer}", "transformer_layer_{layer}"
 BACKBONE = (

@@ -15,11 +15,11 @@ from tensorflow.core.protobuf import trackable_object_graph_pb2
 from bert_tf.checkpoints import google
 from bert_tf.checkpoints.checkpoint import Checkpoint, pretraining_head, weight_shapes
 from bert_tf.checkpoints.foreign_vocabulary import is_lower_cased
+from bert_tf.checkpoints.model_dir import CONFIG, VOCABULARY, Description
+from bert_tf.checkpoints.tensors import Tensors
 from bert_tf.checkpoints.weight_table import Row, dense, norm, to_ours, weights_in
-from bert_tf.config import BertConfig
-from bert_tf.model_dir import CONFIG, VOCABULARY, Description
-from bert_tf.tensors import Tensors
-from data_pipelines.vocabulary import Vocabulary
+from bert_tf.models.config import BertConfig
+from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 SAVED_MODEL, _VARIABLES = "saved_model.pb", "variables/variables"

@@ -12,8 +12,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from bert_tf.checkpoints.json_file import read_json
-from bert_tf.model_dir import Description, description_from, write_file
+from bert_tf.checkpoints.model_dir import Description, description_from
+from data_pipelines.files.atomic import write_file
+from data_pipelines.files.json_files import read_json
 
 RECORD = "bert_tf_description.json"
 _MODEL, _AS_READ = "model", "as_read"

@@ -4,8 +4,8 @@ import json
 import os
 from typing import Any, Literal
 
-from bert_tf.checkpoints.json_file import read_json, read_json_if_any
-from bert_tf.sentence_vector import SentenceVector
+from bert_tf.checkpoints.sentence_vector import SentenceVector
+from data_pipelines.files.json_files import read_json, read_json_if_any
 
 MODULES = "modules.json"
 _POOLING, _SETTINGS = "1_Pooling", "sentence_bert_config.json"

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from bert_tf.config import BertConfig
-from bert_tf.tensors import Tensors, differences
+from bert_tf.checkpoints.tensors import Tensors, differences
+from bert_tf.models.config import BertConfig
 
 
 @dataclasses.dataclass(frozen=True)

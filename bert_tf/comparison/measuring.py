@@ -11,20 +11,21 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bert_tf import model_dir
-from bert_tf.answering import Answerer
+from bert_tf.checkpoints import model_dir
+from bert_tf.checkpoints.tensors import open_safetensors
 from bert_tf.comparison import programs
 from bert_tf.comparison.systems import System
 from bert_tf.comparison.training import LOG, MODEL, NGRAM, VECTORS, Text
-from bert_tf.heldout import METRICS, cloze_batches
-from bert_tf.run_results import RESULT, RUNS, RunResult, summaries
-from bert_tf.tensors import open_safetensors
-from data_pipelines import pretraining
-from data_pipelines.record_folder import read_manifest, record_files
-from data_pipelines.token_vectors import load_vectors
-from ngram import model_file
-from ngram.scoring import score_cloze, score_text
-from word_vectors import quality
+from bert_tf.finetuning.results import RESULT, RUNS, RunResult, summaries
+from bert_tf.ngram import model_file
+from bert_tf.ngram.scoring import score_cloze, score_text
+from bert_tf.prediction.predictor import Answerer
+from bert_tf.pretraining.heldout import METRICS, cloze_batches
+from bert_tf.word_vectors import quality
+from bert_tf.word_vectors.token_vectors import load_vectors
+from data_pipelines.files.atomic import write_file
+from data_pipelines.pretraining import batches as pretraining
+from data_pipelines.pretraining.record_folder import read_manifest, record_files
 
 # Texts of the development set whose time is taken.
 _TIMED_TEXTS = 256
@@ -49,7 +50,7 @@ class TaskScore:
 def heldout(
     system: System, text: Text, folder: str, sequence_length: int
 ) -> dict[str, float]:
-    """`cloze_accuracy` and, of language models, `perplexity`; see `bert_tf.heldout`.
+    """`cloze_accuracy` and, of language models, `perplexity`; see `heldout`.
 
     None of static vectors, which guess nothing.
     """
@@ -61,7 +62,7 @@ def heldout(
         if system.verb == "ngram":
             tf.io.gfile.makedirs(output_dir)
             scores = _ngram_scores(text, folder, sequence_length)
-            model_dir.write_file(path, json.dumps(scores, indent=2).encode())
+            write_file(path, json.dumps(scores, indent=2).encode())
         else:
             programs.run(
                 "bert_tf.evaluate",

@@ -8,12 +8,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from bert_tf import config as configs
-from bert_tf import model_dir
+from bert_tf.checkpoints import model_dir
 from bert_tf.comparison import programs
 from bert_tf.comparison.systems import System
-from bert_tf.families import FAMILIES
-from bert_tf.run_log import METRICS, read_metrics
+from bert_tf.models import config as configs
+from bert_tf.models.families import FAMILIES
+from bert_tf.training.run_log import METRICS, read_metrics
+from data_pipelines.files.atomic import write_file
 
 MODEL, VECTORS, NGRAM, LOG = "model", "vectors.bin", "trigrams.npz", "log.txt"
 TRAINED = "training.json"
@@ -91,7 +92,7 @@ def train(
     else:
         trained = _pretrain(system, text, folder, budget, options, vocab_size)
     content = json.dumps(dataclasses.asdict(trained)).encode()
-    model_dir.write_file(path, content)
+    write_file(path, content)
     return trained
 
 
@@ -99,7 +100,7 @@ def _train_ngram(system: System, text: Text, folder: str) -> Trained:
     path = posixpath.join(folder, NGRAM)
     _remove(path)
     seconds = programs.run(
-        "ngram.train",
+        "bert_tf.ngram.train",
         {
             "records_dir": text.records_dir,
             "vocab_file": text.vocab_file,
@@ -127,7 +128,7 @@ def _train_vectors(
             "num_epochs": num_epochs,
             **system.options,
         }
-        return programs.run("word_vectors.learn", values, log)
+        return programs.run("bert_tf.learn_vectors", values, log)
 
     # What is not an epoch (counting words) is in both: two points are a line.
     trial = posixpath.join(folder, "trial.bin")
@@ -161,12 +162,12 @@ def _pretrain(
     }
     config_file = posixpath.join(folder, "config.json")
     config = member_config(system, values["preset"], vocab_size)
-    model_dir.write_file(config_file, config.to_json().encode())
+    write_file(config_file, config.to_json().encode())
     values["config_file"] = config_file
     path = posixpath.join(folder, "steps.json")
     if not tf.io.gfile.exists(path):
         num_steps = _steps_within(values, folder, budget)
-        model_dir.write_file(path, json.dumps(num_steps).encode())
+        write_file(path, json.dumps(num_steps).encode())
     with tf.io.gfile.GFile(path) as file:
         num_steps = json.load(file)
     output_dir = posixpath.join(folder, MODEL)

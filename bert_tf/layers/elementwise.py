@@ -89,7 +89,7 @@ def activation(x: Any, *, name: str) -> Any:
 
     Args:
         x: float (..., width).
-        name: one of `bert_tf.config.HIDDEN_ACTS`. "geglu" halves the last axis:
+        name: one of `bert_tf.models.config.HIDDEN_ACTS`. "geglu" halves the last axis:
             its first half gates the second (Shazeer 2020).
 
     Returns:

@@ -13,7 +13,7 @@ class FeedForward(keras.layers.Layer):
     Args:
         hidden_dim: width of input and output.
         intermediate_dim: width between them.
-        activation: one of `bert_tf.config.HIDDEN_ACTS`; "geglu" makes the first
+        activation: one of `bert_tf.models.config.HIDDEN_ACTS`; "geglu" makes the first
             product twice as wide.
         initializer_range: standard deviation of the initial kernels.
 

@@ -35,7 +35,7 @@ def sequence_layout(inputs: dict[str, Any], width: int | None = None) -> tuple:
     """Where the tokens of each sequence stand in all rows laid end to end.
 
     Args:
-        inputs: packed rows, see `data_pipelines.finetuning.pack_batch`.
+        inputs: packed rows, see `data_pipelines.finetuning.batches.pack_batch`.
         width: tokens to take of each sequence; None: a whole row.
 
     Returns:

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 
-from data_pipelines.alignment import align
+from data_pipelines.corpus.alignment import align
 
 # A word, a character of a script without spaces, or a sign of punctuation.
 _UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bert_tf.answers import ClassAnswer
 from bert_tf.metrics.classification import confusion_matrix, label_scores
 from bert_tf.report.calibration import calibration
 from bert_tf.report.confusion import confusion, label_table
 from bert_tf.report.excerpts import hardest, shortened
 from bert_tf.report.page import Html, Section, join, note, table, tag
+from bert_tf.tasks.answers import ClassAnswer
 from data_pipelines.datasets.examples import TextExample
 
 

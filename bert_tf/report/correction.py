@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from bert_tf.answers import CorrectionAnswer
 from bert_tf.metrics.correction import nearest, word_changes, words_of
 from bert_tf.report.excerpts import spread
 from bert_tf.report.page import Html, Section, join, note, table, tag
-from data_pipelines.alignment import align
+from bert_tf.tasks.answers import CorrectionAnswer
+from data_pipelines.corpus.alignment import align
 from data_pipelines.datasets.examples import CorrectionExample
 
 # How many texts of each sort are shown.

@@ -6,6 +6,7 @@ from typing import Any
 
 import matplotlib.figure
 
+from bert_tf.finetuning.results import RunResult
 from bert_tf.report import (
     classification,
     correction,
@@ -25,8 +26,7 @@ from bert_tf.report.plots import (
     series,
 )
 from bert_tf.report.runs import runs
-from bert_tf.run_log import Record
-from bert_tf.run_results import RunResult
+from bert_tf.training.run_log import Record
 
 # Lines of one picture are told apart by their colours and their dots.
 _LINES = ((RED, "o"), ("#2a9d8f", "s"), ("#8a6100", "^"), ("#6a4c93", "D"))

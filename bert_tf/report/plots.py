@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from bert_tf.metrics.classification import Calibration
-from bert_tf.run_log import Record
+from bert_tf.training.run_log import Record
 
 BLUE = "#2563a8"
 PALE_BLUE = "#9db8d9"

@@ -17,8 +17,8 @@ from bert_tf.report.plots import (
     new_figure,
     series,
 )
-from bert_tf.run_log import Record
-from data_pipelines.vocabulary import Vocabulary
+from bert_tf.training.run_log import Record
+from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 # The heldout metrics as people call them, and how they are written.
 _METRICS = {

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import matplotlib.figure
 
+from bert_tf.finetuning.results import RunResult, RunSettings, summaries
 from bert_tf.report.metric_names import name_of, text_of
 from bert_tf.report.page import Html, join, note, picture, table, tag
 from bert_tf.report.plots import BLUE, PALE_BLUE, RED, new_figure
-from bert_tf.run_results import RunResult, RunSettings, summaries
 
 
 def runs(results: Sequence[RunResult], best: RunResult, metric: str) -> Html:

@@ -9,9 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from bert_tf.answers import NUM_SHOWN
-from bert_tf.kinds import KINDS
-from bert_tf.model_dir import LoadedModel
+from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.serving.entities import entity_tensors
 from bert_tf.serving.signatures import (
     Answers,
@@ -23,11 +21,13 @@ from bert_tf.serving.signatures import (
     strings,
 )
 from bert_tf.serving.stored_weights import Precision, StoredWeights
+from bert_tf.tasks.answers import NUM_SHOWN
 from bert_tf.tasks.edits import Edits, edit_tensors, in_passes
-from data_pipelines import finetuning
-from data_pipelines.features import Features
-from data_pipelines.packing import filled_rows
-from data_pipelines.words import split_words
+from bert_tf.tasks.kinds import KINDS
+from data_pipelines.finetuning import batches
+from data_pipelines.rows.features import Features
+from data_pipelines.rows.packing import filled_rows
+from data_pipelines.tokenizers.words import split_words
 
 
 class FineTunedModel(tf.Module):
@@ -46,7 +46,7 @@ class FineTunedModel(tf.Module):
         self.encoding = loaded.encoding
         self.labels = description.labels
         # Traced once for all signatures: most of an export is tracing.
-        self._encode = finetuning.traced_once(self.encoding.encode)
+        self._encode = batches.traced_once(self.encoding.encode)
         self.threshold = description.threshold
         self.has_entities = "entity_f1" in description.metrics
         self.pairs = description.pairs
@@ -179,7 +179,7 @@ class FineTunedModel(tf.Module):
         """A tag for each word of running texts, and the entities that they make.
 
         Args:
-            texts: string (texts,), cut by `data_pipelines.words`.
+            texts: string (texts,), cut by `data_pipelines.tokenizers.words`.
             rows: see `Rows`.
 
         Returns:
@@ -300,7 +300,7 @@ class FineTunedModel(tf.Module):
         longest = tf.reduce_max(tf.pad(lengths, [[0, 1]]))
         if rows == "compiled":
             features = _filled_up(features, self.encoding)
-        batch = finetuning.pack_batch(
+        batch = batches.pack_batch(
             features,
             self.tokenizer.vocabulary,
             row_length=row_length(longest, self.encoding.max_length, rows),

@@ -9,9 +9,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from bert_tf import model_dir
+from bert_tf.checkpoints import model_dir
 from bert_tf.serving.stored_weights import Precision
-from data_pipelines.vocabulary import MERGES
+from data_pipelines.tokenizers.vocabulary import MERGES
 
 FILE = "model_card.md"
 _PACKAGES = ("bert-tf", "tensorflow", "tensorflow-text", "keras")

@@ -5,7 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from bert_tf.sentence_vector import SentenceVector
+from bert_tf.checkpoints.sentence_vector import SentenceVector
+from bert_tf.models.masked_lm import BertPretrainer
 from bert_tf.serving.signatures import (
     Answers,
     Question,
@@ -16,10 +17,9 @@ from bert_tf.serving.signatures import (
     strings,
 )
 from bert_tf.serving.stored_weights import Precision, StoredWeights
-from bert_tf.tasks.pretraining import BertPretrainer
-from data_pipelines.packing import filled_rows
-from data_pipelines.tokenizer import Tokenizer
-from data_pipelines.vocabulary import CONTINUATION, MASK, bytes_of
+from data_pipelines.rows.packing import filled_rows
+from data_pipelines.tokenizers.tokenizer import Tokenizer
+from data_pipelines.tokenizers.vocabulary import CONTINUATION, MASK, bytes_of
 
 _SPACES_AT_END = r"[\s\v\x{85}\p{Z}]+$"
 

@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from bert_tf.serving.signatures import SUFFIXES
-from data_pipelines.vocabulary import MASK, Vocabulary
+from data_pipelines.tokenizers.vocabulary import MASK, Vocabulary
 
 FILE = posixpath.join("assets.extra", "tf_serving_warmup_requests")
 

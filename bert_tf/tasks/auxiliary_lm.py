@@ -7,9 +7,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from bert_tf.models.masked_lm import masked_lm_head, weighted_sums
+from bert_tf.models.objective import Objective
 from bert_tf.tasks.heads import EncoderWithHead
-from bert_tf.tasks.pretraining import masked_lm_head, weighted_sums
-from bert_tf.trainer import Objective
 
 
 class WithLanguageModel(keras.Model):

@@ -10,12 +10,12 @@ from typing import Any
 import tensorflow as tf
 from keras import ops
 
-from bert_tf.config import BertConfig
 from bert_tf.layers import elementwise
 from bert_tf.layers.gather import gather_tokens, sequence_layout
+from bert_tf.models.config import BertConfig
+from bert_tf.models.masked_lm import masked_lm_head
 from bert_tf.tasks.heads import EncoderWithHead
-from bert_tf.tasks.pretraining import masked_lm_head
-from data_pipelines.tasks.correction import DELETE, INSERT, NONE, REPLACE, TAGS
+from data_pipelines.finetuning.correction import DELETE, INSERT, NONE, REPLACE, TAGS
 
 # Pieces that are learned to be written of a batch: so many times its sequences. The
 # logits of the vocabulary are most of a small model's work.

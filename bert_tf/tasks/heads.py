@@ -5,11 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from bert_tf.config import BertConfig
-from bert_tf.encoders import make_encoder
 from bert_tf.layers.dropout import Dropout
 from bert_tf.layers.gather import gather_tokens, sequence_layout
 from bert_tf.layers.layer_mix import BiLSTM, LayerMix
+from bert_tf.models.config import BertConfig
+from bert_tf.models.encoders import make_encoder
 
 
 class EncoderWithHead(keras.Model):

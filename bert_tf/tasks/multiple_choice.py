@@ -4,8 +4,8 @@ from typing import Any
 
 from keras import ops
 
-from bert_tf.config import BertConfig
 from bert_tf.layers import elementwise
+from bert_tf.models.config import BertConfig
 from bert_tf.tasks.classification import BertClassifier
 
 

@@ -3,10 +3,10 @@
 import tensorflow as tf
 
 from bert_tf.tasks.edits import Edits, joined
-from data_pipelines.features import Features
-from data_pipelines.tasks.correction import DELETE, INSERT, REPLACE
-from data_pipelines.vocabulary import SPECIAL_TOKENS
-from data_pipelines.wordpiece import CONTINUATION, WordPieceTokenizer
+from data_pipelines.finetuning.correction import DELETE, INSERT, REPLACE
+from data_pipelines.rows.features import Features
+from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS
+from data_pipelines.tokenizers.wordpiece import CONTINUATION, WordPieceTokenizer
 
 # Scripts without spaces between words, and wide punctuation.
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\x{3000}-\x{303F}\x{FF00}-\x{FFEF}]"

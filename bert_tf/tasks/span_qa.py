@@ -7,9 +7,9 @@ from typing import Any
 import tensorflow as tf
 from keras import ops
 
-from bert_tf.config import BertConfig
 from bert_tf.layers import elementwise
 from bert_tf.layers.gather import gather_tokens, sequence_layout
+from bert_tf.models.config import BertConfig
 from bert_tf.tasks.heads import EncoderWithHead, sequence_vectors
 
 # As in google-research/bert, run_squad.py.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from data_pipelines.byte_lines import BYTE_ORDER_MARK, byte_chunks, byte_lines
+from data_pipelines.files.byte_lines import BYTE_ORDER_MARK, byte_chunks, byte_lines
 
 
 def existing(path: str) -> str | None:

@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.finetuning import pack_batch
-from tests.bert_tf.models import VOCABULARY
+from data_pipelines.finetuning.batches import pack_batch
+from tests.bert_tf.small_models import VOCABULARY
 
 ROW_LENGTH = 16
 

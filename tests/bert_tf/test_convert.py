@@ -5,12 +5,12 @@ import json
 
 import pytest
 
-from bert_tf import convert, model_dir
-from bert_tf.checkpoints import formats, google, model_folder
+from bert_tf import convert
+from bert_tf.checkpoints import formats, google, model_dir, native
 from bert_tf.checkpoints.hugging_face_config import to_ours, to_theirs
-from bert_tf.config import preset
 from bert_tf.convert import ConvertOptions
-from bert_tf.families import FAMILIES
+from bert_tf.models.config import preset
+from bert_tf.models.families import FAMILIES
 from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of
 
 ENCODER = model_dir.Description("pretraining", True, head={"mlm_head": False})
@@ -31,7 +31,7 @@ def test_through_all_formats(tmp_path, capsys):
         assert f"Wrote {target} ({name})." in capsys.readouterr().out
         source = target
     # KerasHub does not keep how weights were first drawn.
-    found = model_folder.read(str(source))
+    found = native.read(str(source))
     assert found.config.initializer_range == 0.02
     for name in (model_dir.WEIGHTS, model_dir.VOCABULARY):
         assert (source / name).read_bytes() == (first / name).read_bytes()
@@ -97,7 +97,7 @@ def test_an_error_leaves_everything_as_it_was(tmp_path, changes, message):
             )
         )
     assert [path.name for path in tmp_path.iterdir()] == ["ours"]
-    assert_same(model_folder.read(str(tmp_path / "ours")), checkpoint)
+    assert_same(native.read(str(tmp_path / "ours")), checkpoint)
 
 
 def test_a_vocabulary_longer_than_the_table(tmp_path):

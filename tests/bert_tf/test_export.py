@@ -17,14 +17,20 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
-from bert_tf import export, model_dir
+from bert_tf import export
+from bert_tf.checkpoints import model_dir
 from bert_tf.serving import kit
 from bert_tf.serving.warmup import FILE as WARMUP
-from tests.bert_tf.models import VOCABULARY, randomize, small_config, small_pretrainer
 from tests.bert_tf.serving.fine_tuned_models import (
     KIND_ARGUMENTS,
     examples_of,
     write_model,
+)
+from tests.bert_tf.small_models import (
+    VOCABULARY,
+    randomize,
+    small_config,
+    small_pretrainer,
 )
 
 # The slow tests look at two kinds, the long ones at all.

@@ -9,9 +9,9 @@ import time
 import numpy as np
 import pytest
 
-from bert_tf import model_dir
+from bert_tf.checkpoints import model_dir
 from bert_tf.extract_features import ExtractOptions, extract_features, read_texts
-from tests.bert_tf.models import VOCABULARY, randomize, small_pretrainer
+from tests.bert_tf.small_models import VOCABULARY, randomize, small_pretrainer
 
 DESCRIPTION = model_dir.Description(
     kind="pretraining", lower_case=True, sentence_task="next_sentence"

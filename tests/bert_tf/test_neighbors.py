@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from bert_tf import model_dir, neighbors
+from bert_tf import neighbors
+from bert_tf.checkpoints import model_dir
 from bert_tf.neighbors import NeighborsOptions, Points
-from bert_tf.text_vectors import TextVectorizer
+from bert_tf.prediction.text_vectors import TextVectorizer
 from data_pipelines.datasets.examples import TextExample
-from data_pipelines.tasks.whole_texts import WholeTextEncoding
-from tests.bert_tf.models import VOCABULARY, randomize, small_pretrainer
+from data_pipelines.finetuning.whole_texts import WholeTextEncoding
+from tests.bert_tf.small_models import VOCABULARY, randomize, small_pretrainer
 
 models = pytest.importorskip(
     "gensim", reason="the extra word_vectors is not installed"

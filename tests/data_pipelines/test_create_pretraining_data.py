@@ -10,9 +10,11 @@ import pytest
 import tensorflow as tf
 
 from data_pipelines import create_pretraining_data as program
-from data_pipelines import features, pretraining, record_folder
 from data_pipelines.create_pretraining_data import create_pretraining_data
-from data_pipelines.vocabulary import SPECIAL_TOKENS, Vocabulary
+from data_pipelines.pretraining import batches as pretraining
+from data_pipelines.pretraining import record_folder
+from data_pipelines.rows import features
+from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 VOCABULARY = Vocabulary(

@@ -19,8 +19,8 @@ from data_pipelines.learn_vocabulary import (
     main,
     vocabulary_from_counts,
 )
-from data_pipelines.vocabulary import SPECIAL_TOKENS, Vocabulary
-from data_pipelines.wordpiece import WordPieceTokenizer
+from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
+from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from data_pipelines import tokenize
-from data_pipelines.vocabulary import BYTE_SYMBOLS, SPECIAL_TOKENS, Vocabulary
+from data_pipelines.tokenizers.vocabulary import (
+    BYTE_SYMBOLS,
+    SPECIAL_TOKENS,
+    Vocabulary,
+)
 from tests.reference.wordpiece import ReferenceTokenizer
 
 ROOT = Path(__file__).resolve().parents[2]

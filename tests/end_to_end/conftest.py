@@ -2,7 +2,7 @@
 
 import pytest
 
-from bert_tf import config
+from bert_tf.models import config
 from data_pipelines.create_pretraining_data import create_pretraining_data
 from data_pipelines.learn_vocabulary import learn_vocabulary
 from tests.end_to_end.corpus import write_corpus

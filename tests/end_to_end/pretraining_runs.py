@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from bert_tf import model_dir
+from bert_tf.checkpoints import model_dir
 from bert_tf.pretrain import PretrainOptions
-from bert_tf.run_log import read_metrics
+from bert_tf.training.run_log import read_metrics
 
 VOCAB_SIZE = 100
 ROOT = pathlib.Path(__file__).parents[2]

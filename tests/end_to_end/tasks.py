@@ -10,10 +10,10 @@ from typing import Any
 
 import keras
 
-from bert_tf import model_dir
-from bert_tf.config import BertConfig
-from bert_tf.tasks.pretraining import BertPretrainer
-from data_pipelines.vocabulary import SPECIAL_TOKENS, Vocabulary
+from bert_tf.checkpoints import model_dir
+from bert_tf.models.config import BertConfig
+from bert_tf.models.masked_lm import BertPretrainer
+from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 NAMES = ("anna", "bert", "carl", "dora")
 CITIES = ("paris", "rome", "oslo", "lima")

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import config, export, finetune, model_dir, predict, pretrain
+from bert_tf import export, finetune, predict, pretrain
+from bert_tf.checkpoints import model_dir
+from bert_tf.models import config
 from tests.bert_tf.test_export import TAGGING_OPS, core_ops, meta_graph
 from tests.end_to_end.corpus import ANIMALS, write_corpus
 from tests.end_to_end.tasks import write_task

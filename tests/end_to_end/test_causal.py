@@ -5,8 +5,9 @@ import pathlib
 
 import pytest
 
-from bert_tf import finetune, model_dir, predict, pretrain
-from bert_tf.run_log import read_metrics
+from bert_tf import finetune, predict, pretrain
+from bert_tf.checkpoints import model_dir
+from bert_tf.training.run_log import read_metrics
 from tests.end_to_end.pretraining_runs import options
 from tests.end_to_end.tasks import write_model, write_task
 

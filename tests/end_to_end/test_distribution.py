@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from bert_tf.config import BertConfig
 from bert_tf.finetune import FinetuneOptions
-from bert_tf.run_log import read_metrics
+from bert_tf.models.config import BertConfig
+from bert_tf.training.run_log import read_metrics
 from tests.end_to_end.pretraining_runs import (
     ROOT,
     assert_same_weights,

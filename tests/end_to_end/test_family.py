@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import export, extract_features, finetune, model_dir, predict, pretrain
-from bert_tf.config import BertConfig
-from bert_tf.families import FAMILIES
-from bert_tf.run_log import read_metrics
+from bert_tf import export, extract_features, finetune, predict, pretrain
+from bert_tf.checkpoints import model_dir
+from bert_tf.models.config import BertConfig
+from bert_tf.models.families import FAMILIES
+from bert_tf.training.run_log import read_metrics
 from tests.end_to_end.pretraining_runs import assert_same_weights, options
 from tests.end_to_end.tasks import write_task
 
@@ -162,7 +163,7 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(prepared, tmp_path, name):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bert_tf.pretrain._write_report", stop)
-        patch.setattr("bert_tf.run_log.RunLog.evaluation", _after(1, stop))
+        patch.setattr("bert_tf.training.run_log.RunLog.evaluation", _after(1, stop))
         with pytest.raises(Stopped):
             train(name, prepared, two, **changes)
     assert_same_weights(whole, train(name, prepared, two, **changes))

@@ -13,13 +13,13 @@ import time
 import numpy as np
 import pytest
 
-from bert_tf import evaluate, finetune, model_dir, predict
-from bert_tf.checkpoints import model_folder
+from bert_tf import evaluate, finetune, predict
+from bert_tf.checkpoints import model_dir, native
+from bert_tf.checkpoints.tensors import Tensors, open_safetensors
 from bert_tf.evaluate import EvaluateOptions
 from bert_tf.finetune import FinetuneOptions
 from bert_tf.predict import PredictOptions
-from bert_tf.run_log import read_metrics
-from bert_tf.tensors import Tensors, open_safetensors
+from bert_tf.training.run_log import read_metrics
 from tests.end_to_end.tasks import KINDS, Task, write_model, write_task
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -297,7 +297,7 @@ def test_corrections_start_from_the_heads_there_are(pretrained, tmp_path):
 
 @pytest.mark.slow
 def test_a_pooler_that_is_missing_starts_from_chance(pretrained, tmp_path, capsys):
-    checkpoint = model_folder.read(pretrained)
+    checkpoint = native.read(pretrained)
     shapes = {
         name: shape
         for name, shape in checkpoint.weights.shapes.items()
@@ -309,7 +309,7 @@ def test_a_pooler_that_is_missing_starts_from_chance(pretrained, tmp_path, capsy
         description=model_dir.Description("pretraining", lower_case=True),
         weights=Tensors(shapes, checkpoint.weights.read),
     )
-    model_folder.write(without, str(tmp_path / "without"))
+    native.write(without, str(tmp_path / "without"))
     task = write_task("classification", tmp_path / "files")
     chosen = options(
         str(tmp_path / "without"), task, tmp_path / "model", baselines=False

@@ -13,11 +13,12 @@ import subprocess
 import numpy as np
 import pytest
 
-from bert_tf import export, model_dir, pretrain
+from bert_tf import export, pretrain
+from bert_tf.checkpoints import model_dir
 from bert_tf.pretrain import PretrainOptions
-from bert_tf.run_log import read_metrics
+from bert_tf.training.run_log import read_metrics
 from data_pipelines.create_pretraining_data import create_pretraining_data
-from data_pipelines.vocabulary import Vocabulary
+from data_pipelines.tokenizers.vocabulary import Vocabulary
 from tests.end_to_end.pretraining_runs import (
     ROOT,
     VOCAB_SIZE,

@@ -3,11 +3,12 @@
 import pytest
 import tensorflow as tf
 
-from bert_tf import export, finetune, model_dir, predict, pretrain
+from bert_tf import export, finetune, predict, pretrain
 from bert_tf.finetune import FinetuneOptions
 from bert_tf.predict import PredictOptions
-from bert_tf.run_log import read_metrics
+from bert_tf.training.run_log import read_metrics
 from data_pipelines.create_pretraining_data import create_pretraining_data
+from data_pipelines.files.atomic import write_file
 from data_pipelines.learn_vocabulary import learn_vocabulary
 from tests.end_to_end.corpus import write_corpus
 from tests.end_to_end.pretraining_runs import VOCAB_SIZE, options
@@ -33,7 +34,7 @@ def test_from_text_to_predictions(prepared, tmp_path):
     vocabulary = learn_vocabulary(
         input_files=[text], vocab_size=VOCAB_SIZE, lower_case=True, num_processes=1
     )
-    model_dir.write_file(f"{REMOTE}/vocab.txt", vocabulary.to_bytes())
+    write_file(f"{REMOTE}/vocab.txt", vocabulary.to_bytes())
     create_pretraining_data(
         input_files=[text],
         vocab_file=f"{REMOTE}/vocab.txt",

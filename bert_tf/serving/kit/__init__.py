@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from bert_tf import model_dir
+from data_pipelines.files.atomic import write_file
 
 MODELS = "models.config"
 FILES = (
@@ -44,7 +44,7 @@ def write_kit(saved_models_dir: str, name: str) -> list[str]:
         path = posixpath.join(saved_models_dir, file)
         if not tf.io.gfile.exists(path):
             content = importlib.resources.files(__package__).joinpath(file).read_text()
-            model_dir.write_file(path, content.encode())
+            write_file(path, content.encode())
             written.append(file)
     return written
 
@@ -84,5 +84,5 @@ def _add_model(saved_models_dir: str, name: str) -> bool:
         base_path=posixpath.join(base, name),
         model_platform="tensorflow",
     )
-    model_dir.write_file(posixpath.join(saved_models_dir, MODELS), str(config).encode())
+    write_file(posixpath.join(saved_models_dir, MODELS), str(config).encode())
     return True

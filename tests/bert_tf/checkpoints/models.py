@@ -5,9 +5,8 @@ import dataclasses
 import keras
 import numpy as np
 
-from bert_tf import model_dir
-from bert_tf.checkpoints import model_folder
-from tests.bert_tf.models import VOCABULARY, randomize, small_config
+from bert_tf.checkpoints import model_dir, native
+from tests.bert_tf.small_models import VOCABULARY, randomize, small_config
 
 
 def checkpoint_of(description, folder, **changes):
@@ -16,12 +15,12 @@ def checkpoint_of(description, folder, **changes):
     model = model_dir.make_model(small_config(**changes), description)
     randomize(model)
     model_dir.save(str(folder), model, VOCABULARY, description, {})
-    return model_folder.read(str(folder))
+    return native.read(str(folder))
 
 
 def our_model(checkpoint, folder):
     """The model of a checkpoint, by way of a model folder, as `convert` goes."""
-    model_folder.write(checkpoint, str(folder))
+    native.write(checkpoint, str(folder))
     return model_dir.load(str(folder)).model
 
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import convert, model_dir
-from bert_tf.checkpoints import hugging_face_tokenizer
+from bert_tf import convert
+from bert_tf.checkpoints import hugging_face_tokenizer, model_dir
 from bert_tf.serving.pretrained import TextModel
 from data_pipelines.datasets.examples import TextExample
-from data_pipelines.tasks.classification import ClassificationEncoding
-from data_pipelines.tokenizer import make_tokenizer
-from data_pipelines.vocabulary import CLS, MASK, PAD, SEP, UNK, Vocabulary
-from tests.data_pipelines.byte_bpe_vocabulary import learned_vocabulary
+from data_pipelines.finetuning.classification import ClassificationEncoding
+from data_pipelines.tokenizers.tokenizer import make_tokenizer
+from data_pipelines.tokenizers.vocabulary import CLS, MASK, PAD, SEP, UNK, Vocabulary
+from tests.data_pipelines.tokenizers.byte_bpe_vocabulary import learned_vocabulary
 
 pytest.importorskip("tokenizers", reason="needs tokenizers, of requirements.txt")
 

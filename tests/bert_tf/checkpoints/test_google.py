@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.checkpoints import google
-from bert_tf.model_dir import Description
+from bert_tf.checkpoints.model_dir import Description
 from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of, our_model
 from tests.reference import google_bert
 from tests.shared import SHARED, needs_shared

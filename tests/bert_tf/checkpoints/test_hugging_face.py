@@ -11,12 +11,12 @@ import tensorflow as tf
 
 from bert_tf.checkpoints import hugging_face
 from bert_tf.checkpoints.checkpoint import weight_shapes
+from bert_tf.checkpoints.tensors import Tensors
 from bert_tf.checkpoints.weight_table import to_ours, weights_in
-from bert_tf.tasks.pretraining import PretrainingObjective
-from bert_tf.tensors import Tensors
+from bert_tf.models.masked_lm import PretrainingObjective
 from tests.bert_tf.checkpoints.models import assert_same, our_model
-from tests.bert_tf.models import VOCABULARY, random_batch
 from tests.bert_tf.packed import ROW_LENGTH, packed, random_features
+from tests.bert_tf.small_models import VOCABULARY, random_batch
 
 torch = pytest.importorskip("torch", reason="needs torch, of requirements-peers.txt")
 transformers = pytest.importorskip(

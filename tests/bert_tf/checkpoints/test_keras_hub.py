@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import convert, model_dir
-from bert_tf.checkpoints import hugging_face
+from bert_tf import convert
+from bert_tf.checkpoints import hugging_face, model_dir
 from bert_tf.checkpoints import keras_hub as format_of_keras_hub
 from bert_tf.checkpoints.formats import recognise
+from bert_tf.checkpoints.model_dir import Description
 from bert_tf.convert import ConvertOptions
-from bert_tf.model_dir import Description
 from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of, our_model
-from tests.bert_tf.models import VOCABULARY, randomize
+from tests.bert_tf.small_models import VOCABULARY, randomize
 
 models = keras_hub.models
 TASKS = (None, "BertMaskedLM", "BertTextClassifier")

@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from bert_tf.checkpoints import google, model_garden
 from bert_tf.checkpoints.formats import recognise
-from bert_tf.model_dir import Description
+from bert_tf.checkpoints.model_dir import Description
 from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of
-from tests.bert_tf.models import VOCABULARY
+from tests.bert_tf.small_models import VOCABULARY
 
 HEADS, WIDTH = 4, 16
 PRETRAINED = Description("pretraining", True, sentence_task="next_sentence")

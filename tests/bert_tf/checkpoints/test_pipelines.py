@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from bert_tf import convert, predict
+from bert_tf.checkpoints.model_dir import Description
 from bert_tf.convert import ConvertOptions
-from bert_tf.model_dir import Description
 from bert_tf.predict import PredictOptions
 from tests.bert_tf.checkpoints.models import checkpoint_of
 

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from bert_tf import convert, model_dir
+from bert_tf import convert
+from bert_tf.checkpoints import model_dir
+from bert_tf.checkpoints.model_dir import Description
 from bert_tf.checkpoints.record import RECORD
 from bert_tf.convert import ConvertOptions
-from bert_tf.model_dir import Description
 from tests.bert_tf.checkpoints.models import checkpoint_of
 
 CLASSIFIER = Description(

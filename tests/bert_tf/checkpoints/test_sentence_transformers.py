@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import model_dir
-from bert_tf.checkpoints import google, hugging_face, sentence_transformers
+from bert_tf.checkpoints import google, hugging_face, model_dir, sentence_transformers
 from bert_tf.checkpoints.formats import recognise
+from bert_tf.checkpoints.model_dir import Description
+from bert_tf.checkpoints.sentence_vector import SentenceVector
 from bert_tf.extract_features import ExtractOptions, extract_features
-from bert_tf.model_dir import Description
-from bert_tf.sentence_vector import SentenceVector
 from bert_tf.serving.pretrained import TextModel
 from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of, our_model
 

@@ -8,14 +8,13 @@ import keras_hub
 import pytest
 import tensorflow as tf
 
-from bert_tf import model_dir
-from bert_tf.checkpoints import formats
+from bert_tf.checkpoints import formats, model_dir
 from bert_tf.checkpoints.checkpoint import Checkpoint, weight_shapes
-from bert_tf.model_dir import Description
-from bert_tf.tensors import Tensors
-from data_pipelines import corpus
-from data_pipelines.vocabulary import SPECIAL_TOKENS, Vocabulary
-from tests.bert_tf.models import small_config
+from bert_tf.checkpoints.model_dir import Description
+from bert_tf.checkpoints.tensors import Tensors
+from data_pipelines.corpus import documents
+from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
+from tests.bert_tf.small_models import small_config
 from tests.shared import SHARED, needs_shared
 
 # Lower case, accents taken away.
@@ -38,8 +37,8 @@ def real_texts():
     """The beginnings of English and Chinese articles."""
     found = []
     for folder in ("enwiki", "chinese/zhwiki"):
-        source, *_ = corpus.expand_sources([str(SHARED / folder / "*")])
-        articles = itertools.islice(corpus.read_documents(source), 300)
+        source, *_ = documents.expand_sources([str(SHARED / folder / "*")])
+        articles = itertools.islice(documents.read_documents(source), 300)
         found += [article[:500] for article in articles]
     return found
 

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import convert, evaluate, export, finetune, model_dir
-from bert_tf.checkpoints import formats
+from bert_tf import convert, evaluate, export, finetune
+from bert_tf.checkpoints import formats, model_dir
+from bert_tf.checkpoints.tensors import open_safetensors
 from bert_tf.checkpoints.word2vec import TOKEN_TABLE
 from bert_tf.convert import ConvertOptions
 from bert_tf.evaluate import EvaluateOptions
 from bert_tf.export import ExportOptions
 from bert_tf.extract_features import ExtractOptions, extract_features
 from bert_tf.finetune import FinetuneOptions
-from bert_tf.tensors import open_safetensors
-from data_pipelines.token_vectors import to_word2vec_format
-from data_pipelines.vocabulary import SPECIAL_TOKENS
+from bert_tf.word_vectors.token_vectors import to_word2vec_format
+from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS
 from tests.end_to_end.tasks import BAD, CITIES, GOOD, NAMES, OTHERS, write_task
 
 models = pytest.importorskip(

@@ -2,9 +2,9 @@ import pytest
 
 from bert_tf.comparison.systems import ABLATIONS, SYSTEMS
 from bert_tf.comparison.training import member_config
-from bert_tf.families import FAMILIES
-from bert_tf.objectives import OBJECTIVES
-from bert_tf.pretraining_options import PretrainOptions
+from bert_tf.models.families import FAMILIES
+from bert_tf.models.objectives import OBJECTIVES
+from bert_tf.pretraining.options import PretrainOptions
 
 ALL = {
     **SYSTEMS,

@@ -6,8 +6,11 @@ import warnings
 import numpy as np
 import pytest
 
-from bert_tf import scoring
-from bert_tf.answers import (
+from bert_tf.finetuning.results import RunResult, RunSettings
+from bert_tf.report.finetuning import curves, evaluation_report, finetuning_report
+from bert_tf.report.runs import strip_plot
+from bert_tf.tasks import scoring
+from bert_tf.tasks.answers import (
     ChoiceAnswer,
     ClassAnswer,
     CorrectionAnswer,
@@ -15,9 +18,6 @@ from bert_tf.answers import (
     ScoreAnswer,
     TagsAnswer,
 )
-from bert_tf.report.finetuning import curves, evaluation_report, finetuning_report
-from bert_tf.report.runs import strip_plot
-from bert_tf.run_results import RunResult, RunSettings
 from bert_tf.tasks.span_qa import SpanAnswer, SpanGuess
 from data_pipelines.datasets.examples import (
     Answer,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from bert_tf.report import pretraining as report
-from tests.bert_tf.models import VOCABULARY, random_batch, small_pretrainer
+from tests.bert_tf.small_models import VOCABULARY, random_batch, small_pretrainer
 
 
 def records(sentence_task=True):

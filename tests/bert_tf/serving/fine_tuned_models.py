@@ -2,11 +2,11 @@
 
 import keras
 
-from bert_tf import model_dir
-from bert_tf.answering import Answerer
-from bert_tf.config import BertConfig
-from bert_tf.kinds import KINDS
-from bert_tf.prediction_input import words_of_line
+from bert_tf.checkpoints import model_dir
+from bert_tf.models.config import BertConfig
+from bert_tf.prediction.examples import words_of_line
+from bert_tf.prediction.predictor import Answerer
+from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets.examples import (
     ChoiceExample,
     CorrectionExample,
@@ -14,7 +14,7 @@ from data_pipelines.datasets.examples import (
     TaggedSentence,
     TextExample,
 )
-from tests.bert_tf.models import VOCABULARY, randomize, small_config
+from tests.bert_tf.small_models import VOCABULARY, randomize, small_config
 
 TEXTS = (
     "the cat sat on the mat.",

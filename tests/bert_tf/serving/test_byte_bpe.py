@@ -6,16 +6,20 @@ import functools
 import pytest
 import tensorflow as tf
 
-from bert_tf import model_dir
+from bert_tf.checkpoints import model_dir
 from bert_tf.serving.pretrained import TextModel
 from bert_tf.serving.warmup import _requests
-from data_pipelines import masking
-from data_pipelines.byte_bpe import ByteBPETokenizer
 from data_pipelines.datasets.examples import TaggedSentence
-from data_pipelines.pretraining import tokenize_documents
-from data_pipelines.tasks.token_tagging import TokenTaggingEncoding
-from data_pipelines.vocabulary import BYTE_SYMBOLS, SPECIAL_TOKENS, Vocabulary
-from tests.bert_tf.models import small_pretrainer
+from data_pipelines.finetuning.token_tagging import TokenTaggingEncoding
+from data_pipelines.pretraining import masking
+from data_pipelines.pretraining.batches import tokenize_documents
+from data_pipelines.tokenizers.byte_bpe import ByteBPETokenizer
+from data_pipelines.tokenizers.vocabulary import (
+    BYTE_SYMBOLS,
+    SPECIAL_TOKENS,
+    Vocabulary,
+)
+from tests.bert_tf.small_models import small_pretrainer
 
 MERGES = (("Ġ", "c"), ("a", "t"), ("Ġc", "at"), ("c", "at"), ("Ġ", "s"), ("Ã", "©"))
 MERGED = tuple("".join(pair) for pair in MERGES)

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import model_dir
-from bert_tf.answers import NUM_SHOWN
+from bert_tf.checkpoints import model_dir
 from bert_tf.metrics.entities import entities
 from bert_tf.predict import predict_rows
 from bert_tf.serving.entities import entity_tensors
 from bert_tf.serving.fine_tuned import FineTunedModel
+from bert_tf.tasks.answers import NUM_SHOWN
 from data_pipelines.datasets.examples import TextExample
-from tests.bert_tf.models import small_config
 from tests.bert_tf.serving.fine_tuned_models import (
     KIND_ARGUMENTS,
     TEXTS,
@@ -19,6 +18,7 @@ from tests.bert_tf.serving.fine_tuned_models import (
     examples_of,
     write_model,
 )
+from tests.bert_tf.small_models import small_config
 
 WORDS = ("the", "é", "cats", "dog", "on", "home", "mat", "zebra", "running")
 # Sums in another order: packed rows are of other lengths.

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import export, model_dir
+from bert_tf import export
+from bert_tf.checkpoints import model_dir
+from bert_tf.models.masked_lm import PretrainingObjective
 from bert_tf.serving.pretrained import TextModel
-from bert_tf.tasks.pretraining import PretrainingObjective
-from data_pipelines import masking
-from data_pipelines.packing import join
-from tests.bert_tf.models import VOCABULARY, small_pretrainer
+from data_pipelines.pretraining import masking
+from data_pipelines.rows.packing import join
+from tests.bert_tf.small_models import VOCABULARY, small_pretrainer
 
 SENTENCES = (
     "a cat ran home.",

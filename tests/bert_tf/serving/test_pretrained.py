@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import model_dir, predict
-from bert_tf.sentence_vector import SentenceVector
+from bert_tf import predict
+from bert_tf.checkpoints import model_dir
+from bert_tf.checkpoints.sentence_vector import SentenceVector
+from bert_tf.prediction.text_vectors import TextVectorizer
 from bert_tf.serving.pretrained import TextModel
-from bert_tf.text_vectors import TextVectorizer
 from data_pipelines.datasets.examples import TextExample
-from data_pipelines.tasks.whole_texts import WholeTextEncoding
-from tests.bert_tf.models import (
+from data_pipelines.finetuning.whole_texts import WholeTextEncoding
+from tests.bert_tf.small_models import (
     VOCABULARY,
     randomize,
     small_config,

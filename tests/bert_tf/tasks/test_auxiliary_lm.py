@@ -5,8 +5,8 @@ import tensorflow as tf
 
 from bert_tf.tasks.auxiliary_lm import AuxiliaryObjective, WithLanguageModel
 from bert_tf.tasks.classification import BertClassifier, ClassificationObjective
-from tests.bert_tf.models import randomize, small_config
 from tests.bert_tf.packed import packed, random_features
+from tests.bert_tf.small_models import randomize, small_config
 from tests.reference import bert
 
 

@@ -14,10 +14,14 @@ from bert_tf.tasks.classification import (
 from bert_tf.tasks.multiple_choice import MultipleChoiceObjective
 from bert_tf.tasks.token_tagging import TokenTaggingObjective, decode_tags
 from data_pipelines.datasets.examples import TextExample
-from data_pipelines.finetuning import as_fit_inputs, encode_all, training_batches
-from data_pipelines.tasks.classification import ClassificationEncoding
-from data_pipelines.wordpiece import WordPieceTokenizer
-from tests.bert_tf.models import VOCABULARY, small_config
+from data_pipelines.finetuning.batches import (
+    as_fit_inputs,
+    encode_all,
+    training_batches,
+)
+from data_pipelines.finetuning.classification import ClassificationEncoding
+from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
+from tests.bert_tf.small_models import VOCABULARY, small_config
 from tests.reference.bert import cross_entropy
 
 LOGITS = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")

@@ -5,15 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from bert_tf.models.masked_lm import BertPretrainer
 from bert_tf.tasks.correction import (
     MEAN_WRITTEN,
     BertCorrector,
     CorrectionObjective,
     decode_edits,
 )
-from bert_tf.tasks.pretraining import BertPretrainer
-from data_pipelines.tasks.correction import DELETE, INSERT, KEEP, REPLACE
-from tests.bert_tf.models import VOCABULARY, randomize, small_config
+from data_pipelines.finetuning.correction import DELETE, INSERT, KEEP, REPLACE
 from tests.bert_tf.packed import (
     ROW_LENGTH,
     alone,
@@ -21,6 +20,7 @@ from tests.bert_tf.packed import (
     packed,
     random_features,
 )
+from tests.bert_tf.small_models import VOCABULARY, randomize, small_config
 
 
 def make(**arguments):

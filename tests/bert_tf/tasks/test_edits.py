@@ -11,9 +11,9 @@ from bert_tf.tasks.edits import (
 )
 from bert_tf.tasks.piece_edits import edits_of_pieces
 from data_pipelines.datasets.examples import CorrectionExample
-from data_pipelines.tasks.correction import TAGS, CorrectionEncoding
-from data_pipelines.vocabulary import SPECIAL_TOKENS, Vocabulary
-from data_pipelines.wordpiece import WordPieceTokenizer
+from data_pipelines.finetuning.correction import TAGS, CorrectionEncoding
+from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
+from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 
 WORDS = (
     *("the", "a", "cat", "dog", "they", "their", "house", "base", "##ball", "ball"),

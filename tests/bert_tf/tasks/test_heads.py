@@ -15,9 +15,8 @@ from bert_tf.tasks.classification import (
 from bert_tf.tasks.multiple_choice import BertMultipleChoice, MultipleChoiceObjective
 from bert_tf.tasks.span_qa import BertSpanQA, SpanQAObjective
 from bert_tf.tasks.token_tagging import BertTagger, TokenTaggingObjective
-from bert_tf.training import Trainer
-from data_pipelines.finetuning import pack_batch
-from tests.bert_tf.models import VOCABULARY, randomize, small_config
+from bert_tf.training.loop import Trainer
+from data_pipelines.finetuning.batches import pack_batch
 from tests.bert_tf.packed import (
     ROW_LENGTH,
     alone,
@@ -26,6 +25,7 @@ from tests.bert_tf.packed import (
     packed,
     random_features,
 )
+from tests.bert_tf.small_models import VOCABULARY, randomize, small_config
 
 GENERATOR = np.random.default_rng(0)
 COUNT = 6

@@ -2,8 +2,8 @@ import gzip
 
 import pytest
 
-from data_pipelines import byte_lines
 from data_pipelines.datasets.text_files import existing, read_lines, read_text
+from data_pipelines.files import byte_lines
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.txt.gz"])

@@ -1,0 +1,143 @@
+"""The pre-training model of ELMo: each token, from what is before it and behind it."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from bert_tf.layers import elementwise
+from bert_tf.layers.gather import gather_rows
+from bert_tf.layers.vocabulary_logits import vocabulary_logits
+from bert_tf.models.config import BertConfig
+from bert_tf.models.encoders import make_encoder
+from bert_tf.models.masked_lm import weighted_sums
+
+
+class BidirectionalLanguageModel(keras.Model):
+    """A forward and a backward language model with one softmax (Peters et al. 2018).
+
+    Args:
+        config: of the encoder, with the architecture "elmo".
+        dtype: a Keras dtype policy.
+
+    Call arguments:
+        inputs: the encoder's, and `mlm_positions` int32 (batch, predictions). The
+            token that stands there is not read for its own prediction: it may be
+            masked or not. Those at the ends of a row are not to be asked for.
+        training: whether dropout is on.
+
+    Output:
+        dict of float32 logits (batch, predictions, vocabulary): `forward`, from the
+        tokens before each position, `backward`, from those behind it, and `mlm`, from
+        both: the product of the two, a guess that nobody trained.
+    """
+
+    def __init__(self, config: BertConfig, dtype: Any = None, **kwargs: Any) -> None:
+        super().__init__(dtype=dtype, **kwargs)
+        self.encoder = make_encoder(config, self.dtype_policy)
+        self.mlm_head = SharedSoftmax(
+            config.vocab_size, name="mlm_head", dtype=self.dtype_policy
+        )
+        self.build({"token_ids": (None, None)})
+
+    def build(self, input_shape: Any = None) -> None:
+        """Makes all weights."""
+        self.mlm_head.build((None, None, self.encoder.config.hidden_size // 2))
+        self.built = True
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """See the class."""
+        vectors = self.encoder(inputs, training=training)["sequence_output"]
+        positions = inputs["mlm_positions"]
+        last = ops.shape(vectors)[1] - 1
+        half = self.encoder.config.hidden_size // 2
+        logits = {}
+        for name, shift, part in (
+            ("forward", -1, vectors[..., :half]),
+            ("backward", 1, vectors[..., half:]),
+        ):
+            places = ops.clip(positions + shift, 0, last)
+            logits[name] = self.mlm_head(gather_rows(part, places))
+        if not training:
+            # The losses of training do not need it.
+            shares = [ops.log_softmax(logits[name]) for name in logits]
+            logits["mlm"] = shares[0] + shares[1]
+        return logits
+
+    def get_config(self) -> dict[str, Any]:
+        """The config as plain values."""
+        return {**self.encoder.get_config(), "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "BidirectionalLanguageModel":
+        """The model that `get_config` described."""
+        return cls(BertConfig.from_dict(config.pop("config")), **config)
+
+
+class SharedSoftmax(keras.layers.Layer):
+    """The product with a table of the vocabulary.
+
+    Args:
+        vocab_size: number of pieces.
+
+    Call arguments:
+        x: float (batch, predictions, width).
+
+    Output:
+        float32 logits (batch, predictions, vocabulary).
+    """
+
+    def __init__(self, vocab_size: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.vocab_size = vocab_size
+
+    def build(self, input_shape: tuple) -> None:
+        """Makes the table and the bias."""
+        self.width = input_shape[-1]
+        self.output_table = self.add_weight(
+            name="output_table",
+            shape=(self.vocab_size, self.width),
+            initializer="glorot_uniform",
+            autocast=False,
+        )
+        self.output_bias = self.add_weight(
+            name="output_bias",
+            shape=(self.vocab_size,),
+            initializer="zeros",
+            autocast=False,
+        )
+
+    def call(self, x: Any) -> Any:
+        """See the class."""
+        batch, predictions, _ = ops.shape(x)
+        rows = ops.reshape(x, (-1, self.width))
+        logits = vocabulary_logits(rows, self.output_table, self.output_bias)
+        return ops.reshape(logits, (batch, predictions, self.vocab_size))
+
+
+class BidirectionalObjective:
+    """Mean loss of the forward model plus that of the backward one."""
+
+    losses = ("forward_loss", "backward_loss")
+
+    def weights(self, batch: Any) -> dict[str, Any]:
+        """Number of predictions, float32 scalars."""
+        count = ops.sum(batch["mlm_weights"]) + 1e-5
+        names = ("forward_loss", "backward_loss", "forward_accuracy", "mlm_accuracy")
+        return dict.fromkeys(names, count)
+
+    def sums(self, outputs: dict[str, Any], batch: Any) -> dict[str, Any]:
+        """Losses and right guesses, summed; float32 scalars.
+
+        `mlm_accuracy` is that of both together, in evaluation alone.
+        """
+        ids, weights = batch["mlm_ids"], batch["mlm_weights"]
+        sums = {}
+        sums["forward_loss"], sums["forward_accuracy"] = weighted_sums(
+            outputs["forward"], ids, weights
+        )
+        sums["backward_loss"], _ = weighted_sums(outputs["backward"], ids, weights)
+        if "mlm" in outputs:
+            _, right = elementwise.cross_entropy(outputs["mlm"], ops.cast(ids, "int32"))
+            sums["mlm_accuracy"] = ops.sum(right * weights)
+        return sums

@@ -1,0 +1,155 @@
+"""The encoder of ELMo: characters, and LSTMs that read forward and backward apart."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from bert_tf.layers.characters import CharacterEmbeddings
+from bert_tf.layers.dropout import Dropout
+from bert_tf.layers.gather import gather_tokens, sequence_layout
+from bert_tf.models.config import BertConfig
+
+
+class ElmoEncoder(keras.Model):
+    """Vectors for each token (Peters et al. 2018, section 3).
+
+    Half of a vector has read the row up to the token, the other half from its end on.
+    In each layer but the first, what is read is added to what was there. Unlike in the
+    original, LSTMs are as wide as what they give, and what is a token is said by the
+    vocabulary: pieces of words, which all members of the family share.
+
+    Args:
+        config: sizes: `num_hidden_layers` LSTMs in each direction, each half of
+            `hidden_size` wide.
+        dtype: a Keras dtype policy. Recurrence is computed in float32 whatever it is:
+            its products are small, and its sums long.
+
+    Call arguments:
+        inputs: those of `BertEncoder`; neither segments nor positions are read.
+        training: whether dropout is on.
+
+    Output:
+        dict of `sequence_output` (batch, sequence, hidden), `pooled_output` (batch or
+        sequences, hidden): tanh of a dense layer over the mean of the tokens, as no
+        token has read all (None where the config has no pooler), and `hidden_states`,
+        a list of the characters' vectors, twice side by side, and each layer's output,
+        of which the last is the `sequence_output`.
+
+    Raises:
+        ValueError: the hidden size is odd.
+    """
+
+    def __init__(self, config: BertConfig, dtype: Any = None, **kwargs: Any) -> None:
+        super().__init__(dtype=dtype, **kwargs)
+        self.config = config
+        units = config.hidden_size // 2
+        self.embeddings = CharacterEmbeddings(
+            config.vocab_size, units, name="embeddings", dtype="float32"
+        )
+        self.blocks = [
+            _Block(units, name=f"block_{index}", dtype="float32")
+            for index in range(config.num_hidden_layers)
+        ]
+        self.dropout = Dropout(
+            config.hidden_dropout_prob, name="dropout", dtype="float32"
+        )
+        self.pooler = None
+        if config.pooler:
+            self.pooler = keras.layers.Dense(
+                config.hidden_size, activation="tanh", name="pooler", dtype="float32"
+            )
+        self.build({"token_ids": (None, None)})
+
+    def build(self, input_shape: Any = None) -> None:
+        """Makes all weights."""
+        self.embeddings.build((None, None))
+        for block in self.blocks:
+            block.build((None, None, self.config.hidden_size // 2))
+        if self.pooler:
+            self.pooler.build((None, self.config.hidden_size))
+        self.built = True
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """See the class."""
+        embedded = self.embeddings(inputs["token_ids"])
+        is_packed = "first_tokens" in inputs
+        mask = ops.cast(inputs["padding_mask"], "bool")
+        if is_packed:
+            # A row for each sequence, so that none reads its neighbour.
+            width = ops.max(inputs["lengths"])
+            tokens, mask = sequence_layout(inputs, width)
+            embedded = gather_tokens(embedded, tokens)
+        forward = backward = embedded
+        states = [ops.concatenate([forward, backward], axis=-1)]
+        for index, block in enumerate(self.blocks):
+            read = block(
+                self.dropout(forward, training=training),
+                self.dropout(backward, training=training),
+                mask,
+            )
+            forward, backward = (
+                (forward + read[0], backward + read[1]) if index else read
+            )
+            states.append(ops.concatenate([forward, backward], axis=-1))
+        pooled = self.pooler(_mean(states[-1], mask)) if self.pooler else None
+        if is_packed:
+            places = inputs["sequence_ids"] * width + inputs["positions"]
+            places = ops.maximum(places, 0)
+            states = [gather_tokens(state, places) for state in states]
+        states = [ops.cast(state, self.compute_dtype) for state in states]
+        return {
+            "sequence_output": states[-1],
+            "pooled_output": pooled,
+            "hidden_states": states,
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        """The config as plain values."""
+        return {
+            "config": self.config.to_dict(),
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "ElmoEncoder":
+        """The encoder that `get_config` described."""
+        return cls(BertConfig.from_dict(config.pop("config")), **config)
+
+
+def _mean(vectors: Any, mask: Any) -> Any:
+    """The mean of the real tokens, float32 (sequences, hidden)."""
+    weights = ops.cast(mask, "float32")[:, :, None]
+    # A row of nothing, which fills up a batch, has no token.
+    count = ops.maximum(ops.sum(weights, axis=1), 1.0)
+    return ops.sum(vectors * weights, axis=1) / count
+
+
+class _Block(keras.layers.Layer):
+    """An LSTM in each direction, neither of which knows the other."""
+
+    def __init__(self, units: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        # Keras warns where a layer does not hand on the mask that an LSTM attaches.
+        self.supports_masking = True
+        self.forward, self.backward = (
+            keras.layers.LSTM(
+                units,
+                return_sequences=True,
+                go_backwards=name == "backward",
+                name=name,
+                dtype=self.dtype_policy,
+            )
+            for name in ("forward", "backward")
+        )
+
+    def build(self, input_shape: tuple) -> None:
+        """Makes the weights of both."""
+        self.forward.build(input_shape)
+        self.backward.build(input_shape)
+
+    def call(self, forward: Any, backward: Any, mask: Any) -> tuple[Any, Any]:
+        """What each has read: float (sequences, length, units) twice."""
+        read = self.backward(backward, mask=mask)
+        return self.forward(forward, mask=mask), ops.flip(read, axis=1)

@@ -1,0 +1,254 @@
+"""The pre-training model: masked tokens, and whether sentence B follows A."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from bert_tf.layers import elementwise
+from bert_tf.layers.gather import gather_rows
+from bert_tf.layers.norm import LayerNorm
+from bert_tf.layers.vocabulary_logits import vocabulary_logits
+from bert_tf.models.config import BertConfig
+from bert_tf.models.encoder import BertEncoder
+
+
+class BertPretrainer(keras.Model):
+    """Encoder with the heads of the paper's section 3.1.
+
+    Args:
+        config: of the encoder.
+        sentence_head: whether there is a head for the sentence task (NSP or SOP).
+        mlm_head: whether there is one for masked tokens; encoders are often published
+            without.
+        mlm_activation: its activation; None: that of the encoder.
+        mlm_epsilon: of its normalization; None: that of the encoder.
+        dtype: a Keras dtype policy.
+
+    Call arguments:
+        inputs: the encoder's, and `mlm_positions` int32 (batch, predictions).
+        training: whether dropout is on.
+
+    Output:
+        dict of `mlm`, float32 logits (batch, predictions, vocabulary) at the given
+        positions alone, and `sentence`, float32 logits (batch, 2); of the heads that
+        there are.
+
+    Raises:
+        ValueError: a sentence head without a pooler below it.
+    """
+
+    def __init__(
+        self,
+        config: BertConfig,
+        sentence_head: bool = True,
+        mlm_head: bool = True,
+        mlm_activation: str | None = None,
+        mlm_epsilon: float | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(dtype=dtype, **kwargs)
+        if sentence_head and not config.pooler:
+            raise ValueError(
+                "Received sentence_head=True and a config without a pooler. Expected "
+                "both or none of them."
+            )
+        policy = self.dtype_policy
+        self.encoder = BertEncoder(config, name="encoder", dtype=policy)
+        self.mlm_activation, self.mlm_epsilon = mlm_activation, mlm_epsilon
+        self.mlm_head = None
+        if mlm_head:
+            self.mlm_head = masked_lm_head(config, mlm_activation, mlm_epsilon, policy)
+        self.sentence_head = None
+        if sentence_head:
+            self.sentence_head = keras.layers.Dense(
+                2,
+                kernel_initializer=keras.initializers.TruncatedNormal(
+                    stddev=config.initializer_range
+                ),
+                name="sentence_head",
+                dtype=policy,
+            )
+        self.build({"token_ids": (None, None)})
+
+    def build(self, input_shape: Any = None) -> None:
+        """Makes all weights."""
+        hidden_dim = self.encoder.config.hidden_size
+        if self.mlm_head:
+            self.mlm_head.build((None, None, hidden_dim))
+        if self.sentence_head:
+            self.sentence_head.build((None, hidden_dim))
+        self.built = True
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """See the class."""
+        encoded = self.encoder(inputs, training=training)
+        logits = {}
+        if self.mlm_head:
+            logits["mlm"] = self.mlm_head(
+                gather_rows(encoded["sequence_output"], inputs["mlm_positions"]),
+                self.encoder.embeddings.token_table,
+            )
+        if self.sentence_head:
+            sentence = self.sentence_head(encoded["pooled_output"])
+            logits["sentence"] = ops.cast(sentence, "float32")
+        return logits
+
+    def get_config(self) -> dict[str, Any]:
+        """The config as plain values."""
+        return {
+            **self.encoder.get_config(),
+            "name": self.name,
+            "sentence_head": self.sentence_head is not None,
+            "mlm_head": self.mlm_head is not None,
+            "mlm_activation": self.mlm_activation,
+            "mlm_epsilon": self.mlm_epsilon,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "BertPretrainer":
+        """The model that `get_config` described."""
+        return cls(BertConfig.from_dict(config.pop("config")), **config)
+
+
+def masked_lm_head(
+    config: BertConfig, activation: str | None, epsilon: float | None, dtype: Any
+) -> "MaskedLMHead":
+    """The head for an encoder; activation and epsilon are its own if they are None."""
+    # The head has no gate: its input is as wide as its output.
+    own = "gelu" if config.hidden_act == "geglu" else config.hidden_act
+    return MaskedLMHead(
+        vocab_size=config.vocab_size,
+        embedding_dim=config.embedding_size or config.hidden_size,
+        hidden_dim=config.hidden_size,
+        activation=activation or own,
+        epsilon=config.layer_norm_eps if epsilon is None else epsilon,
+        initializer_range=config.initializer_range,
+        tied=config.tie_word_embeddings,
+        name="mlm_head",
+        dtype=dtype,
+    )
+
+
+class MaskedLMHead(keras.layers.Layer):
+    """Dense, activation, norm, and the product with a table of the vocabulary.
+
+    Args:
+        vocab_size: number of pieces.
+        embedding_dim: width of the token table.
+        hidden_dim: width of the encoder.
+        activation: one of `HIDDEN_ACTS` without a gate.
+        epsilon: of the normalization.
+        initializer_range: standard deviation of the initial kernel.
+        tied: whether that table is the encoder's own.
+
+    Call arguments:
+        x: float (batch, predictions, hidden).
+        token_table: float32 (vocabulary, embedding), the encoder's own.
+
+    Output:
+        float32 logits (batch, predictions, vocabulary).
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        embedding_dim: int,
+        hidden_dim: int,
+        activation: str,
+        epsilon: float,
+        initializer_range: float,
+        tied: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.tied = tied
+        self.vocab_size = vocab_size
+        self.embedding_dim = embedding_dim
+        self.hidden_dim = hidden_dim
+        self.activation = activation
+        self.transform = keras.layers.Dense(
+            embedding_dim,
+            kernel_initializer=keras.initializers.TruncatedNormal(
+                stddev=initializer_range
+            ),
+            name="transform",
+            dtype=self.dtype_policy,
+        )
+        self.norm = LayerNorm(epsilon, name="norm", dtype=self.dtype_policy)
+
+    def build(self, input_shape: tuple) -> None:
+        """Makes the dense layer, the norm and the output bias."""
+        self.transform.build(input_shape)
+        self.norm.build((*input_shape[:-1], self.embedding_dim))
+        self.output_bias = self.add_weight(
+            name="output_bias",
+            shape=(self.vocab_size,),
+            initializer="zeros",
+            autocast=False,
+        )
+        if not self.tied:
+            self.output_table = self.add_weight(
+                name="output_table",
+                shape=(self.vocab_size, self.embedding_dim),
+                initializer=self.transform.kernel_initializer.clone(),
+                autocast=False,
+            )
+
+    def call(self, x: Any, token_table: Any) -> Any:
+        """See the class."""
+        x = elementwise.activation(self.transform(x), name=self.activation)
+        x = self.norm(x)
+        batch, predictions, _ = ops.shape(x)
+        rows = ops.reshape(x, (-1, self.embedding_dim))
+        table = token_table if self.tied else self.output_table
+        logits = vocabulary_logits(rows, table, self.output_bias)
+        return ops.reshape(logits, (batch, predictions, self.vocab_size))
+
+
+class PretrainingObjective:
+    """Mean loss over the masked tokens plus mean loss of the sentence task.
+
+    Args:
+        sentence_task: whether rows carry a `sentence_label`.
+    """
+
+    def __init__(self, sentence_task: bool = True) -> None:
+        self.sentence_task = sentence_task
+        self.losses = ["mlm_loss", "sentence_loss"] if sentence_task else ["mlm_loss"]
+
+    def weights(self, batch: Any) -> dict[str, Any]:
+        """Number of masked tokens and of rows, float32 scalars."""
+        # The original adds the same to its denominator; it matters for a batch
+        # without a single masked token.
+        masked = ops.sum(batch["mlm_weights"]) + 1e-5
+        weights = {"mlm_loss": masked, "mlm_accuracy": masked}
+        if self.sentence_task:
+            rows = ops.sum(batch["row_weight"])
+            weights |= {"sentence_loss": rows, "sentence_accuracy": rows}
+        return weights
+
+    def sums(self, outputs: dict[str, Any], batch: Any) -> dict[str, Any]:
+        """Losses and right guesses, summed; float32 scalars."""
+        sums = {}
+        sums["mlm_loss"], sums["mlm_accuracy"] = weighted_sums(
+            outputs["mlm"], batch["mlm_ids"], batch["mlm_weights"]
+        )
+        if self.sentence_task:
+            sums["sentence_loss"], sums["sentence_accuracy"] = weighted_sums(
+                outputs["sentence"], batch["sentence_label"], batch["row_weight"]
+            )
+        return sums
+
+
+def weighted_sums(logits: Any, labels: Any, weights: Any) -> tuple[Any, Any]:
+    """Cross-entropies and right guesses, weighted and summed; float32 scalars.
+
+    Args:
+        logits: float32 (..., classes).
+        labels: int (...).
+        weights: float32 (...).
+    """
+    losses, right = elementwise.cross_entropy(logits, ops.cast(labels, "int32"))
+    return ops.sum(losses * weights), ops.sum(right * weights)

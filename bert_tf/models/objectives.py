@@ -1,0 +1,81 @@
+"""What a model can be pre-trained on, in one table."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+from bert_tf.models.bidirectional_lm import (
+    BidirectionalLanguageModel,
+    BidirectionalObjective,
+)
+from bert_tf.models.masked_lm import BertPretrainer, PretrainingObjective
+from bert_tf.models.replaced_token_detection import (
+    ReplacedTokenDetector,
+    ReplacedTokenObjective,
+)
+
+if TYPE_CHECKING:
+    # Not for itself: on other backends the models do without TensorFlow.
+    from data_pipelines.pretraining import masking
+
+Name = Literal["masked_lm", "next_token", "both_directions", "replaced_tokens"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """What goes together.
+
+    Attributes:
+        model: class of the model; its encoder is what is fine-tuned.
+        loss: from whether there is a sentence task to what is minimised.
+        unmasked: the kind of masking, where nothing is hidden; None: as one likes.
+        has_sentence_task: whether there may be one.
+    """
+
+    model: Callable[..., Any]
+    loss: Callable[[bool], Any]
+    unmasked: "masking.Unmasked | None" = None
+    has_sentence_task: bool = False
+
+
+OBJECTIVES: dict[str, Objective] = {
+    # BERT, RoBERTa, ALBERT.
+    "masked_lm": Objective(
+        BertPretrainer, PretrainingObjective, has_sentence_task=True
+    ),
+    # GPT.
+    "next_token": Objective(
+        BertPretrainer, PretrainingObjective, unmasked="next_token"
+    ),
+    # ELMo.
+    "both_directions": Objective(
+        BidirectionalLanguageModel,
+        lambda _: BidirectionalObjective(),
+        unmasked="every_token",
+    ),
+    # ELECTRA.
+    "replaced_tokens": Objective(
+        ReplacedTokenDetector, lambda _: ReplacedTokenObjective()
+    ),
+}
+
+
+def make_pretrainer(
+    name: str,
+    config: Any,
+    sentence_head: bool,
+    dtype: Any = None,
+    **head: Any,
+) -> Any:
+    """The model of an objective, with random weights, named `bert`.
+
+    Args:
+        name: of `OBJECTIVES`.
+        config: of the encoder.
+        sentence_head: whether there is one; of "masked_lm" alone.
+        dtype: a Keras dtype policy.
+        head: more arguments of the model.
+    """
+    if OBJECTIVES[name].model is BertPretrainer:
+        head = {"sentence_head": sentence_head, **head}
+    return OBJECTIVES[name].model(config, dtype=dtype, name="bert", **head)

@@ -1,0 +1,190 @@
+"""The pre-training model of ELECTRA: which tokens are not the original ones."""
+
+import dataclasses
+from typing import Any
+
+import keras
+from keras import ops
+
+from bert_tf.layers import elementwise
+from bert_tf.layers.dropout import draw_seed
+from bert_tf.layers.gather import gather_rows
+from bert_tf.models.config import BertConfig
+from bert_tf.models.encoder import BertEncoder
+from bert_tf.models.masked_lm import MaskedLMHead, weighted_sums
+
+# How many times the loss of the discriminator counts (Clark et al. 2020, section 3.2).
+_DISCRIMINATOR_WEIGHT = 50.0
+# The generator's width beside the discriminator's, and the narrowest head.
+_GENERATOR_SHARE, _HEAD_WIDTH = 4, 64
+
+
+class ReplacedTokenDetector(keras.Model):
+    """A small masked language model, and an encoder that finds out what it wrote.
+
+    The encoder is the model that is fine-tuned. The generator has a quarter of its
+    width, and its table of pieces; it writes a token, drawn from what it holds
+    probable, at each masked place (Clark et al. 2020, sections 2 and 3.2).
+
+    Args:
+        config: of the encoder.
+        dtype: a Keras dtype policy.
+
+    Call arguments:
+        inputs: the encoder's, and `mlm_positions` int32 (batch, predictions); for the
+            detection also `mlm_ids` int32 and `mlm_weights` float32 (batch,
+            predictions): what stood there, and which of them count.
+        training: whether dropout is on. If not, what the generator draws is always
+            drawn by the same numbers.
+
+    Output:
+        dict of `mlm`, the generator's float32 logits (batch, predictions, vocabulary),
+        and, where there is something to detect, `replaced`, float32 logits (batch,
+        sequence), and `is_replaced`, float32 (batch, sequence), what is right.
+    """
+
+    def __init__(self, config: BertConfig, dtype: Any = None, **kwargs: Any) -> None:
+        super().__init__(dtype=dtype, **kwargs)
+        policy = self.dtype_policy
+        self.encoder = BertEncoder(config, name="encoder", dtype=policy)
+        small = generator_config(config)
+        self.generator = BertEncoder(
+            small, embeddings=self.encoder.embeddings, name="generator", dtype=policy
+        )
+        gated = config.hidden_act == "geglu"
+        activation = "gelu" if gated else config.hidden_act
+        self.mlm_head = MaskedLMHead(
+            vocab_size=config.vocab_size,
+            embedding_dim=config.embedding_size or config.hidden_size,
+            hidden_dim=small.hidden_size,
+            activation=activation,
+            epsilon=config.layer_norm_eps,
+            initializer_range=config.initializer_range,
+            name="mlm_head",
+            dtype=policy,
+        )
+        self.activation = activation
+        initializer = keras.initializers.TruncatedNormal(
+            stddev=config.initializer_range
+        )
+        self.transform = keras.layers.Dense(
+            config.hidden_size,
+            kernel_initializer=initializer,
+            name="transform",
+            dtype=policy,
+        )
+        self.detector = keras.layers.Dense(
+            1, kernel_initializer=initializer.clone(), name="detector", dtype="float32"
+        )
+        self.seed_generator = keras.random.SeedGenerator()
+        self.build({"token_ids": (None, None)})
+
+    def build(self, input_shape: Any = None) -> None:
+        """Makes all weights."""
+        hidden_dim = self.encoder.config.hidden_size
+        self.mlm_head.build((None, None, self.generator.config.hidden_size))
+        self.transform.build((None, None, hidden_dim))
+        self.detector.build((None, None, hidden_dim))
+        self.built = True
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """See the class."""
+        positions = inputs["mlm_positions"]
+        encoded = self.generator(inputs, training=training)
+        logits = self.mlm_head(
+            gather_rows(encoded["sequence_output"], positions),
+            self.encoder.embeddings.token_table,
+        )
+        if "mlm_ids" not in inputs:
+            return {"mlm": logits}
+        token_ids, is_replaced = self._replaced(inputs, logits, training)
+        vectors = self.encoder({**inputs, "token_ids": token_ids}, training=training)
+        x = self.transform(vectors["sequence_output"])
+        x = elementwise.activation(x, name=self.activation)
+        replaced = self.detector(ops.cast(x, "float32"))[:, :, 0]
+        return {"mlm": logits, "replaced": replaced, "is_replaced": is_replaced}
+
+    def _replaced(
+        self, inputs: dict[str, Any], logits: Any, training: bool
+    ) -> tuple[Any, Any]:
+        """Rows with tokens of the generator, and where they are not the original."""
+        seed = ops.zeros((2,), "int32")
+        if training:
+            seed = draw_seed(self.seed_generator, rate=1.0)
+        drawn = elementwise.draw(logits, seed)
+        is_asked = inputs["mlm_weights"] > 0
+        token_ids, positions = inputs["token_ids"], inputs["mlm_positions"]
+        # Places that fill up a row name its first token, which stays.
+        there = ops.take_along_axis(token_ids, positions, axis=1)
+        drawn = ops.where(is_asked, ops.cast(drawn, token_ids.dtype), there)
+        differs = is_asked & (drawn != ops.cast(inputs["mlm_ids"], drawn.dtype))
+        rows = ops.broadcast_to(
+            ops.arange(ops.shape(positions)[0], dtype=positions.dtype)[:, None],
+            ops.shape(positions),
+        )
+        places = ops.reshape(ops.stack([rows, positions], axis=-1), (-1, 2))
+
+        def written(values: Any, updates: Any) -> Any:
+            return ops.scatter_update(values, places, ops.reshape(updates, (-1,)))
+
+        nowhere = ops.zeros(ops.shape(token_ids), "float32")
+        is_replaced = written(nowhere, ops.cast(differs, "float32"))
+        return written(token_ids, drawn), is_replaced
+
+    def get_config(self) -> dict[str, Any]:
+        """The config as plain values."""
+        return {**self.encoder.get_config(), "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "ReplacedTokenDetector":
+        """The model that `get_config` described."""
+        return cls(BertConfig.from_dict(config.pop("config")), **config)
+
+
+def generator_config(config: BertConfig) -> BertConfig:
+    """Of the generator: as many layers, a quarter of the width."""
+    heads = max(1, config.hidden_size // _GENERATOR_SHARE // _HEAD_WIDTH)
+    width = min(heads * _HEAD_WIDTH, config.hidden_size)
+    return dataclasses.replace(
+        config,
+        hidden_size=width,
+        num_attention_heads=heads,
+        intermediate_size=max(1, config.intermediate_size // _GENERATOR_SHARE),
+        pooler=False,
+    )
+
+
+class ReplacedTokenObjective:
+    """Mean loss over the masked tokens plus 50 times that over all tokens."""
+
+    losses = ("mlm_loss", "weighted_replaced_loss")
+
+    def weights(self, batch: Any) -> dict[str, Any]:
+        """Number of masked and of real tokens, float32 scalars."""
+        masked = ops.sum(batch["mlm_weights"]) + 1e-5
+        tokens = ops.sum(ops.cast(batch["padding_mask"], "float32")) + 1e-5
+        return {
+            "mlm_loss": masked,
+            "mlm_accuracy": masked,
+            "weighted_replaced_loss": tokens,
+            "replaced_loss": tokens,
+            "replaced_accuracy": tokens,
+        }
+
+    def sums(self, outputs: dict[str, Any], batch: Any) -> dict[str, Any]:
+        """Losses and right guesses, summed; float32 scalars."""
+        sums = {}
+        sums["mlm_loss"], sums["mlm_accuracy"] = weighted_sums(
+            outputs["mlm"], batch["mlm_ids"], batch["mlm_weights"]
+        )
+        logits, is_replaced = outputs["replaced"], outputs["is_replaced"]
+        real = ops.cast(batch["padding_mask"], "float32")
+        # -log sigmoid of the right sign, where neither can overflow.
+        loss = ops.sum(real * ops.softplus(ops.where(is_replaced > 0, -logits, logits)))
+        right = ops.cast((logits > 0) == (is_replaced > 0), "float32")
+        return {
+            **sums,
+            "weighted_replaced_loss": _DISCRIMINATOR_WEIGHT * loss,
+            "replaced_loss": loss,
+            "replaced_accuracy": ops.sum(real * right),
+        }

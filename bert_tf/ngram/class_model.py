@@ -1,0 +1,171 @@
+"""A trigram model of classes, and its mixture with the one of pieces.
+
+    P(w | u v) = m P_pieces(w | u v) + (1 - m) P(w | c(w)) P_classes(c(w) | c(u) c(v))
+
+What was rarely seen after two pieces was often seen after two of their kind (Brown et
+al. 1992, Class-Based n-gram Models of Natural Language, sections 3 and 5).
+"""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from bert_tf.ngram.classes import learn_classes
+from bert_tf.ngram.language_model import LanguageModel, in_context
+from bert_tf.ngram.model import NgramModel
+
+# Of each text, for what the two models are worth to each other.
+_WEIGHING_SHARE = 0.05
+_WEIGHING_ROUNDS = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassModel(LanguageModel):
+    """The class of the next piece from those of two, and the piece from its class.
+
+    Attributes:
+        vocab_size: how many pieces there are.
+        classes: int64 `(vocab_size + 1,)`, the class of each piece, and of nothing.
+        shares: float32 `(vocab_size,)`, how much of its class a piece is.
+        trigrams: of the classes.
+    """
+
+    vocab_size: int
+    classes: np.ndarray
+    shares: np.ndarray
+    trigrams: NgramModel
+
+    @classmethod
+    def fit(cls, texts: Iterable[np.ndarray], classes: np.ndarray) -> "ClassModel":
+        """Counts texts.
+
+        Args:
+            texts: int `(pieces,)` each.
+            classes: int `(vocab_size,)`, the class of each piece.
+        """
+        num_classes = int(classes.max()) + 1
+        counts = np.zeros(len(classes))
+
+        def counted() -> Iterable[np.ndarray]:
+            for text in texts:
+                np.add(counts, np.bincount(text, minlength=len(counts)), out=counts)
+                yield classes[text]
+
+        trigrams = NgramModel.fit(counted(), num_classes)
+        totals = np.bincount(classes, counts, minlength=num_classes)
+        shares = counts / np.maximum(totals[classes], 1)
+        return cls(
+            len(classes),
+            np.append(classes, num_classes),
+            shares.astype(np.float32),
+            trigrams,
+        )
+
+    def probabilities(self, u: np.ndarray, v: np.ndarray, w: np.ndarray) -> np.ndarray:
+        """See `LanguageModel`. 0 for a piece that was never seen."""
+        found = self.trigrams.probabilities(*(self.classes[ids] for ids in (u, v, w)))
+        return found * self.shares[w]
+
+    def next_piece(self, before: Sequence[int]) -> np.ndarray:
+        """See `LanguageModel`."""
+        found = self.trigrams.next_piece([int(self.classes[i]) for i in before])
+        return found[self.classes[:-1]] * self.shares
+
+    def followed_by(self, v: int, x: int) -> np.ndarray:
+        """See `LanguageModel`."""
+        found = self.trigrams.followed_by(int(self.classes[v]), int(self.classes[x]))
+        return found[self.classes[:-1]] * self.shares[x]
+
+    def followed_by_two(self, x: int, y: int) -> np.ndarray:
+        """See `LanguageModel`."""
+        found = self.trigrams.followed_by_two(
+            int(self.classes[x]), int(self.classes[y])
+        )
+        return found[self.classes[:-1]] * self.shares[y]
+
+
+@dataclasses.dataclass(frozen=True)
+class MixedModel(LanguageModel):
+    """A mean of the two.
+
+    Attributes:
+        vocab_size: how many pieces there are.
+        pieces: the model of pieces.
+        classes: the model of classes.
+        weight: of the model of pieces, 0 to 1; the rest is that of classes.
+    """
+
+    vocab_size: int
+    pieces: NgramModel
+    classes: ClassModel
+    weight: float
+
+    @classmethod
+    def fit(
+        cls, texts: Sequence[np.ndarray], vocab_size: int, num_classes: int
+    ) -> "MixedModel":
+        """Learns classes, counts texts, and weighs the two models.
+
+        The weight is what makes the last twentieth of each text likeliest, by models of
+        the rest; both are then counted anew, on all.
+
+        Args:
+            texts: int `(pieces,)` each.
+            vocab_size: ids are below.
+            num_classes: of pieces.
+
+        Raises:
+            ValueError: see `NgramModel.fit` and `learn_classes`.
+        """
+        cuts = [round(len(text) * (1 - _WEIGHING_SHARE)) for text in texts]
+        most = [text[:cut] for text, cut in zip(texts, cuts, strict=True)]
+        rest = [text[cut:] for text, cut in zip(texts, cuts, strict=True)]
+        # First, as it refuses what is not a text of the vocabulary.
+        pieces = NgramModel.fit(most, vocab_size)
+        classes = learn_classes(most, vocab_size, num_classes)
+        weight = _best_weight(pieces, ClassModel.fit(most, classes), rest)
+        models = NgramModel.fit(texts, vocab_size), ClassModel.fit(texts, classes)
+        return cls(vocab_size, *models, weight)
+
+    def probabilities(self, u: np.ndarray, v: np.ndarray, w: np.ndarray) -> np.ndarray:
+        """See `LanguageModel`."""
+        return self._mean(
+            self.pieces.probabilities(u, v, w), self.classes.probabilities(u, v, w)
+        )
+
+    def next_piece(self, before: Sequence[int]) -> np.ndarray:
+        """See `LanguageModel`."""
+        return self._mean(
+            self.pieces.next_piece(before), self.classes.next_piece(before)
+        )
+
+    def followed_by(self, v: int, x: int) -> np.ndarray:
+        """See `LanguageModel`."""
+        return self._mean(self.pieces.followed_by(v, x), self.classes.followed_by(v, x))
+
+    def followed_by_two(self, x: int, y: int) -> np.ndarray:
+        """See `LanguageModel`."""
+        return self._mean(
+            self.pieces.followed_by_two(x, y), self.classes.followed_by_two(x, y)
+        )
+
+    def _mean(self, pieces: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        return self.weight * pieces + (1 - self.weight) * classes
+
+
+def _best_weight(
+    pieces: NgramModel, classes: ClassModel, texts: Iterable[np.ndarray]
+) -> float:
+    """By expectation maximisation, from a half, which it is where there is no text."""
+    found: list[list[np.ndarray]] = [[], []]
+    for text in texts:
+        context = in_context(text, pieces.vocab_size)
+        for model, values in zip((pieces, classes), found, strict=True):
+            values.append(model.probabilities(*context))
+    by_piece, by_class = (np.concatenate(v) if v else np.zeros(0) for v in found)
+    weight = 0.5
+    for _ in range(_WEIGHING_ROUNDS if len(by_piece) else 0):
+        ours = weight * by_piece
+        weight = float(np.mean(ours / (ours + (1 - weight) * by_class)))
+    return weight

@@ -1,0 +1,84 @@
+"""A trigram model on held-out records: perplexity, and masked pieces.
+
+    python -m bert_tf.ngram.evaluate --model_file=trigrams.npz --records_dir=records
+
+The masks are those that bert_tf.pretrain evaluates on with the same options, so that
+mlm_accuracy and mlm_loss are beside BERT's.
+"""
+
+import dataclasses
+import math
+
+from bert_tf.ngram import model_file
+from bert_tf.ngram.scoring import score_cloze, score_text
+from data_pipelines.pretraining import batches as pretraining
+from data_pipelines.pretraining import sentence_pairs
+from data_pipelines.pretraining.record_folder import (
+    check_vocabulary,
+    read_manifest,
+    record_files,
+)
+from data_pipelines.programs import cli, processes
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateOptions:
+    """What the program can be told. The defaults are those of bert_tf.pretrain."""
+
+    model_file: str = cli.option(cli.REQUIRED, "The file of bert_tf.ngram.train.")
+    records_dir: str = cli.option(
+        cli.REQUIRED, "The folder of create_pretraining_data, with a part held out."
+    )
+    sentences: sentence_pairs.Kind = cli.option(
+        "next_sentence", "What a row is made of, see bert_tf.pretrain."
+    )
+    mlm_rate: float = cli.option(0.15, "Share of the tokens that are masked.")
+    sequence_length: int = cli.option(128, "Tokens of a row.")
+    batch_size: int = cli.option(256, "Rows of a batch.")
+    num_eval_batches: int = cli.option(100, "How many batches are looked at.")
+    seed: int = cli.option(0, "Of the rows and the masks.")
+
+    def __post_init__(self) -> None:
+        if not 0 < self.mlm_rate < 1:
+            raise ValueError(
+                f"Received mlm_rate={self.mlm_rate}. Expected a share between 0 and 1."
+            )
+        for name in ("sequence_length", "batch_size", "num_eval_batches"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"Received {name}={getattr(self, name)}. Expected 1 or more."
+                )
+
+
+def main(options: EvaluateOptions) -> None:
+    """Prints the figures."""
+    loaded = model_file.load(options.model_file)
+    manifest = read_manifest(options.records_dir)
+    check_vocabulary(manifest, loaded.vocabulary)
+    files = record_files(options.records_dir, "heldout")
+    counts = manifest["heldout_counts"]
+    texts = processes.show_progress(
+        "read", pretraining.stored_texts(files), counts["parts"]
+    )
+    text = score_text(loaded.model, texts, counts["bytes"])
+    print(f"pieces {text.pieces:,}")
+    print(f"perplexity {text.perplexity:.2f}")
+    print(f"bits_per_byte {text.bits_per_byte:.4f}")
+    batches = pretraining.evaluation_batches(
+        pretraining.documents_from_records(files),
+        loaded.vocabulary,
+        batch_size=options.batch_size,
+        sequence_length=options.sequence_length,
+        seed=options.seed,
+        sentences=options.sentences,
+        mlm_rate=options.mlm_rate,
+        max_predictions=math.ceil(options.mlm_rate * options.sequence_length),
+    ).take(options.num_eval_batches)
+    cloze = score_cloze(loaded.model, loaded.vocabulary, batches.as_numpy_iterator())
+    print(f"mlm_accuracy {cloze.mlm_accuracy:.4f}")
+    print(f"mlm_loss {cloze.mlm_loss:.4f}")
+    print(f"masked pieces {cloze.predictions:,}")
+
+
+if __name__ == "__main__":
+    cli.run(EvaluateOptions, main, __doc__ or "")

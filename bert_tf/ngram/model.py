@@ -1,0 +1,214 @@
+"""A trigram language model: interpolated Kneser-Ney, in sorted arrays.
+
+    P(w | u v) = max(c(u v w) - D, 0) / c(u v) + gamma(u v) P(w | v)
+
+and so on down to the uniform distribution. Lower orders count in how many contexts a
+piece was seen instead of how often; gamma gives what the discounts have taken away.
+
+References: Kneser and Ney 1995; Chen and Goodman 1999, An Empirical Study of Smoothing
+Techniques for Language Modeling, sections 2.7 and 2.8.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from bert_tf.ngram.language_model import LanguageModel
+
+# Three ids are one key of 64 bits.
+MAX_VOCAB_SIZE = (1 << 21) - 1
+# Where a text is too small to estimate a discount.
+_USUAL_DISCOUNT = 0.75
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Numbers by key, with one for all other keys.
+
+    Attributes:
+        keys: int64 `(entries,)`, ascending.
+        values: float32 `(entries,)`.
+        default: of keys that are not there.
+    """
+
+    keys: np.ndarray
+    values: np.ndarray
+    default: float
+
+    def __call__(self, keys: np.ndarray) -> np.ndarray:
+        """float64, the values of keys."""
+        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        is_found = self.keys[places] == keys
+        return np.where(is_found, self.values[places], self.default).astype(float)
+
+    def after(self, prefix: int, base: int) -> tuple[np.ndarray, np.ndarray]:
+        """What follows `prefix * base` in the keys from there to the next one's."""
+        first, last = np.searchsorted(self.keys, [prefix * base, (prefix + 1) * base])
+        return self.keys[first:last] - prefix * base, self.values[first:last]
+
+    def with_keys(self, keys: np.ndarray) -> "Table":
+        """The same values under other keys."""
+        order = np.argsort(keys)
+        return Table(keys[order], self.values[order], self.default)
+
+
+@dataclasses.dataclass(frozen=True)
+class NgramModel(LanguageModel):
+    """Probabilities of pieces after two others, and between others.
+
+    Ids are below `vocab_size`, which itself stands for nothing: what is before a text.
+    With `base = vocab_size + 1`, the key of u v w is `(u * base + v) * base + w`.
+
+    Attributes:
+        vocab_size: how many pieces there are.
+        trigrams: the discounted share of w after u v.
+        trigram_rest: gamma of u v.
+        bigrams: the discounted share of w after v.
+        bigram_rest: float32 `(vocab_size + 1,)`, gamma of v.
+        unigrams: float32 `(vocab_size,)`, the probabilities without a context.
+    """
+
+    vocab_size: int
+    trigrams: Table
+    trigram_rest: Table
+    bigrams: Table
+    bigram_rest: np.ndarray
+    unigrams: np.ndarray
+
+    @classmethod
+    def fit(cls, texts: Iterable[np.ndarray], vocab_size: int) -> "NgramModel":
+        """Counts texts.
+
+        Args:
+            texts: int `(pieces,)` each. About 50 bytes a piece are needed.
+            vocab_size: ids are below.
+
+        Raises:
+            ValueError: the vocabulary is too large, an id is not in it, or no text has
+                three pieces.
+        """
+        if not 0 < vocab_size <= MAX_VOCAB_SIZE:
+            raise ValueError(
+                f"Received vocab_size={vocab_size}. Expected 1 to {MAX_VOCAB_SIZE}."
+            )
+        base = vocab_size + 1
+        found = []
+        for text in texts:
+            ids = np.asarray(text, np.int64)
+            if len(ids) and not 0 <= ids.min() <= ids.max() < vocab_size:
+                raise ValueError(
+                    f"Received ids from {ids.min()} to {ids.max()}. Expected them "
+                    f"below vocab_size={vocab_size}: use the vocabulary of the texts."
+                )
+            found.append((ids[:-2] * base + ids[1:-1]) * base + ids[2:])
+        keys = np.concatenate([np.zeros(0, np.int64), *found])
+        if not len(keys):
+            raise ValueError(
+                "Received no text of three pieces. Expected more text to count."
+            )
+        keys, counts = np.unique(keys, return_counts=True)
+        trigrams, trigram_rest = _discounted(keys, counts, base)
+        # In how many contexts a piece was seen.
+        keys, counts = np.unique(keys % base**2, return_counts=True)
+        bigrams, rest = _discounted(keys, counts, base)
+        bigram_rest = rest(np.arange(base))
+        keys, counts = np.unique(keys % base, return_counts=True)
+        alone, rest = _discounted(keys, counts, base)
+        unigrams = alone(np.arange(vocab_size)) + rest(np.zeros(1)) / vocab_size
+        return cls(
+            vocab_size,
+            trigrams,
+            trigram_rest,
+            bigrams,
+            bigram_rest.astype(np.float32),
+            unigrams.astype(np.float32),
+        )
+
+    def probabilities(self, u: np.ndarray, v: np.ndarray, w: np.ndarray) -> np.ndarray:
+        """See `LanguageModel`."""
+        u, v, w = (np.asarray(ids, np.int64) for ids in (u, v, w))
+        base = self.vocab_size + 1
+        lower = self.bigrams(v * base + w) + self.bigram_rest[v] * self.unigrams[w]
+        context = u * base + v
+        return self.trigrams(context * base + w) + self.trigram_rest(context) * lower
+
+    def next_piece(self, before: Sequence[int]) -> np.ndarray:
+        """See `LanguageModel`."""
+        base, nothing = self.vocab_size + 1, self.vocab_size
+        u, v = (nothing, nothing, *before)[-2:]
+        found = self.bigram_rest[v] * self.unigrams.astype(float)
+        pieces, shares = self.bigrams.after(v, base)
+        found[pieces] += shares
+        found *= self.trigram_rest(np.array([u * base + v]))
+        pieces, shares = self.trigrams.after(u * base + v, base)
+        found[pieces] += shares
+        return found
+
+    def followed_by(self, v: int, x: int) -> np.ndarray:
+        """See `LanguageModel`."""
+        base = self.vocab_size + 1
+        found = self.bigram_rest[:-1].astype(float) * self.unigrams[x]
+        before_x, shares = self._bigrams_by_last.after(x, base)
+        found[before_x] += shares
+        after_v, rest = self.trigram_rest.after(v, base)
+        found[after_v] *= rest
+        # v w x was seen only where w x and v w were.
+        is_before_x = np.zeros(base, bool)
+        is_before_x[before_x] = True
+        w = after_v[is_before_x[after_v]]
+        found[w] += self.trigrams((v * base + w) * base + x)
+        return found
+
+    def followed_by_two(self, x: int, y: int) -> np.ndarray:
+        """See `LanguageModel`."""
+        base = self.vocab_size + 1
+        lower = self.bigrams(np.array([x * base + y])) + (
+            self.bigram_rest[x] * self.unigrams[y]
+        )
+        found = np.full(self.vocab_size, lower)
+        before_x, rest = self._trigram_rest_by_last.after(x, base)
+        found[before_x] *= rest
+        before_xy, shares = self._trigrams_by_last_two.after(x * base + y, base)
+        found[before_xy] += shares
+        return found
+
+    @functools.cached_property
+    def _bigrams_by_last(self) -> Table:
+        return self.bigrams.with_keys(self._last_first(self.bigrams.keys))
+
+    @functools.cached_property
+    def _trigram_rest_by_last(self) -> Table:
+        return self.trigram_rest.with_keys(self._last_first(self.trigram_rest.keys))
+
+    @functools.cached_property
+    def _trigrams_by_last_two(self) -> Table:
+        base = self.vocab_size + 1
+        first, last_two = np.divmod(self.trigrams.keys, base**2)
+        return self.trigrams.with_keys(last_two * base + first)
+
+    def _last_first(self, pairs: np.ndarray) -> np.ndarray:
+        first, last = np.divmod(pairs, self.vocab_size + 1)
+        return last * (self.vocab_size + 1) + first
+
+
+def _discounted(keys: np.ndarray, counts: np.ndarray, base: int) -> tuple[Table, Table]:
+    """Shares of a piece after its context, and what is left for all pieces there.
+
+    Args:
+        keys: int64 `(entries,)`, ascending: `context * base + piece`.
+        counts: int `(entries,)`.
+    """
+    ones, twos = (np.count_nonzero(counts == number) for number in (1, 2))
+    discount = ones / (ones + 2 * twos) if ones and twos else _USUAL_DISCOUNT
+    contexts, first, kinds = np.unique(
+        keys // base, return_index=True, return_counts=True
+    )
+    totals = np.add.reduceat(counts, first)
+    shares = (counts - discount) / np.repeat(totals, kinds)
+    rest = discount * kinds / totals
+    return (
+        Table(keys, shares.astype(np.float32), 0.0),
+        Table(contexts, rest.astype(np.float32), 1.0),
+    )

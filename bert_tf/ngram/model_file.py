@@ -1,0 +1,130 @@
+"""A model in one file: its tables, its vocabulary, and how texts become pieces."""
+
+import dataclasses
+import io
+import json
+import zipfile
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.ngram.class_model import ClassModel, MixedModel
+from bert_tf.ngram.model import NgramModel, Table
+from data_pipelines.tokenizers.tokenizer import Tokenizer, make_tokenizer
+from data_pipelines.tokenizers.vocabulary import Vocabulary
+
+_FORMAT = 1
+# And what a key has that is not there.
+_TABLES = {"trigrams": 0.0, "trigram_rest": 1.0, "bigrams": 0.0}
+_ARRAYS = ("bigram_rest", "unigrams")
+# Of a model of classes, what is before the names of its tables, and what else it has.
+_OF_CLASSES = "class_"
+_CLASS_ARRAYS = ("classes", "shares")
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedModel:
+    """A model, and what its inputs are made with.
+
+    Attributes:
+        model: the tables.
+        vocabulary: whose ids they hold.
+        lower_case: whether texts are lower-cased.
+        strip_accents: whether accents are taken away.
+    """
+
+    model: NgramModel | MixedModel
+    vocabulary: Vocabulary
+    lower_case: bool
+    strip_accents: bool
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What cuts texts into pieces."""
+        return make_tokenizer(self.vocabulary, self.lower_case, self.strip_accents)
+
+
+def to_bytes(loaded: LoadedModel) -> bytes:
+    """What a file of the model holds: NumPy's npz."""
+    model = loaded.model
+    if isinstance(model, MixedModel):
+        arrays = _arrays(model.pieces)
+        for name, array in _arrays(model.classes.trigrams).items():
+            arrays[_OF_CLASSES + name] = array
+        arrays |= {name: getattr(model.classes, name) for name in _CLASS_ARRAYS}
+        arrays["weight"] = np.array(model.weight)
+    else:
+        arrays = _arrays(model)
+    description = {
+        "format": _FORMAT,
+        "lower_case": loaded.lower_case,
+        "strip_accents": loaded.strip_accents,
+    }
+    arrays["vocabulary"] = np.frombuffer(loaded.vocabulary.to_bytes(), np.uint8)
+    arrays["description"] = np.frombuffer(json.dumps(description).encode(), np.uint8)
+    with io.BytesIO() as file:
+        np.savez(file, **arrays)
+        return file.getvalue()
+
+
+def load(path: str) -> LoadedModel:
+    """Reads a file that `bert_tf.ngram.train` wrote, local or remote.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is another file, or damaged.
+    """
+    if not tf.io.gfile.exists(path):
+        raise FileNotFoundError(
+            f"There is no n-gram model at {path!r}. Expected a file: make it with "
+            "bert_tf.ngram.train."
+        )
+    with tf.io.gfile.GFile(path, "rb") as file:
+        content = io.BytesIO(file.read())
+    try:
+        with np.load(content, allow_pickle=False) as arrays:
+            return _from_arrays(dict(arrays))
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path} is no n-gram model ({error}). Expected a whole file that "
+            "bert_tf.ngram.train wrote."
+        ) from None
+
+
+def _from_arrays(arrays: dict[str, np.ndarray]) -> LoadedModel:
+    description = json.loads(arrays["description"].tobytes())
+    if description["format"] != _FORMAT:
+        raise ValueError(f"format {description['format']}, expected {_FORMAT}")
+    lines = arrays["vocabulary"].tobytes().decode().split("\n")
+    pieces = _model(arrays)
+    model: NgramModel | MixedModel = pieces
+    if "weight" in arrays:
+        class_arrays = {name: arrays[name] for name in _CLASS_ARRAYS}
+        classes = ClassModel(
+            pieces.vocab_size, trigrams=_model(arrays, _OF_CLASSES), **class_arrays
+        )
+        weight = float(arrays["weight"])
+        model = MixedModel(pieces.vocab_size, pieces, classes, weight)
+    return LoadedModel(
+        model,
+        Vocabulary(tuple(lines[:-1])),
+        description["lower_case"],
+        description["strip_accents"],
+    )
+
+
+def _arrays(model: NgramModel) -> dict[str, Any]:
+    arrays = {name: getattr(model, name) for name in _ARRAYS}
+    for name in _TABLES:
+        table = getattr(model, name)
+        arrays |= {f"{name}_keys": table.keys, f"{name}_values": table.values}
+    return arrays
+
+
+def _model(arrays: dict[str, np.ndarray], prefix: str = "") -> NgramModel:
+    values: dict[str, Any] = {name: arrays[prefix + name] for name in _ARRAYS}
+    for name, default in _TABLES.items():
+        keys, shares = (arrays[f"{prefix}{name}_{part}"] for part in ("keys", "values"))
+        values[name] = Table(keys, shares, default)
+    return NgramModel(vocab_size=len(values["unigrams"]), **values)

@@ -1,0 +1,75 @@
+"""Guesses for each [MASK] in lines of text, from two pieces on either side.
+
+    echo 'The [MASK] sat.' | python -m bert_tf.ngram.predict --model_file=M.npz
+
+The answers are JSON lines as those of bert_tf.predict.
+"""
+
+import dataclasses
+import json
+import sys
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.ngram import model_file
+from bert_tf.ngram.model_file import LoadedModel
+from bert_tf.ngram.scoring import guesses
+from data_pipelines.programs import cli
+from data_pipelines.tokenizers.vocabulary import MASK
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictOptions:
+    """What the program can be told."""
+
+    model_file: str = cli.option(cli.REQUIRED, "The file of bert_tf.ngram.train.")
+    top_k: int = cli.option(5, "How many guesses are given for a mask.")
+
+    def __post_init__(self) -> None:
+        if self.top_k < 1:
+            raise ValueError(f"Received top_k={self.top_k}. Expected 1 or more.")
+
+
+class Predictor:
+    """Answers texts.
+
+    Args:
+        loaded: a model.
+        top_k: how many guesses are given for a mask.
+    """
+
+    def __init__(self, loaded: LoadedModel, top_k: int) -> None:
+        self.loaded = loaded
+        self.tokenizer = loaded.tokenizer
+        self.top_k = top_k
+
+    def __call__(self, text: str) -> dict[str, Any]:
+        """The text, and `tokens` and `probabilities` `(masks, top_k)`, best first."""
+        vocabulary = self.loaded.vocabulary
+        pieces = self.tokenizer.tokenize(tf.constant(text.split(MASK))).to_list()
+        token_ids = pieces[0]
+        places = []
+        for part in pieces[1:]:
+            places.append(len(token_ids))
+            token_ids = [*token_ids, vocabulary.mask_id, *part]
+        tokens, probabilities = [], []
+        for place in places:
+            found = guesses(self.loaded.model, vocabulary, token_ids, place)
+            best = np.argsort(-found, kind="stable")[: self.top_k]
+            tokens.append([vocabulary.tokens[i] for i in best])
+            probabilities.append(found[best].tolist())
+        return {"text": text, "tokens": tokens, "probabilities": probabilities}
+
+
+def main(options: PredictOptions) -> None:
+    """Answers standard input, line by line."""
+    predict = Predictor(model_file.load(options.model_file), options.top_k)
+    for line in sys.stdin.buffer:
+        answer = predict(line.rstrip(b"\r\n").decode("utf-8", "replace"))
+        print(json.dumps(answer, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    cli.run(PredictOptions, main, __doc__)

@@ -1,0 +1,100 @@
+"""Records of text to a trigram model of their pieces.
+
+    python -m bert_tf.ngram.train --records_dir=records --vocab_file=vocab.txt \\
+        --model_file=trigrams.npz
+
+The text and the pieces are those of a neural model that reads the same records, so that
+their perplexities and guesses can be compared. With --num_classes=500, a model of 500
+classes of pieces stands beside that of pieces: it is better.
+"""
+
+import dataclasses
+
+from bert_tf.ngram.class_model import MixedModel
+from bert_tf.ngram.model import NgramModel
+from bert_tf.ngram.model_file import LoadedModel, to_bytes
+from data_pipelines.files.atomic import new_file
+from data_pipelines.pretraining import batches
+from data_pipelines.pretraining.record_folder import (
+    check_vocabulary,
+    read_manifest,
+    record_files,
+)
+from data_pipelines.programs import cli, processes
+from data_pipelines.tokenizers.vocabulary import Vocabulary
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainOptions:
+    """What the program can be told."""
+
+    records_dir: str = cli.option(
+        cli.REQUIRED, "The folder of create_pretraining_data."
+    )
+    vocab_file: str = cli.option(
+        cli.REQUIRED, "The vocabulary that the records were made with."
+    )
+    model_file: str = cli.option(
+        cli.REQUIRED, "The file to write, NumPy's npz. There must be none yet."
+    )
+    num_classes: int | None = cli.option(
+        None, "Classes of pieces (Brown et al. 1992), mixed in. Default: none."
+    )
+
+
+def train(
+    records_dir: str, vocabulary: Vocabulary, num_classes: int | None = None
+) -> LoadedModel:
+    """A model of the training part of records; what is held out is not read.
+
+    Args:
+        records_dir: the folder.
+        vocabulary: that the records were made with.
+        num_classes: of pieces, mixed in; None: pieces alone.
+
+    Raises:
+        FileNotFoundError: there are no records.
+        ValueError: the vocabulary is another, the text too short, or the number of
+            classes does not fit.
+    """
+    manifest = read_manifest(records_dir)
+    check_vocabulary(manifest, vocabulary)
+    texts = processes.show_progress(
+        "read",
+        batches.stored_texts(record_files(records_dir)),
+        manifest["counts"]["parts"],
+    )
+    model: NgramModel | MixedModel
+    if num_classes is None:
+        model = NgramModel.fit(texts, len(vocabulary))
+    else:
+        model = MixedModel.fit(list(texts), len(vocabulary), num_classes)
+    return LoadedModel(
+        model,
+        vocabulary,
+        manifest["lower_case"],
+        manifest["strip_accents"],
+    )
+
+
+def main(options: TrainOptions) -> None:
+    """Counts, writes the model, and says how large it is."""
+    vocabulary = Vocabulary.from_file(options.vocab_file)
+    with new_file(options.model_file) as write:
+        loaded = train(options.records_dir, vocabulary, options.num_classes)
+        write(to_bytes(loaded))
+    model = loaded.model
+    pieces = model.pieces if isinstance(model, MixedModel) else model
+    print(
+        f"{options.model_file}: {len(pieces.trigrams.keys):,} trigrams, "
+        f"{len(pieces.bigrams.keys):,} bigrams, {len(vocabulary):,} pieces."
+    )
+    if isinstance(model, MixedModel):
+        print(
+            f"{options.num_classes:,} classes, {1 - model.weight:.0%} of the mixture; "
+            f"{len(model.classes.trigrams.trigrams.keys):,} trigrams of classes."
+        )
+
+
+if __name__ == "__main__":
+    cli.run(TrainOptions, main, __doc__ or "")

@@ -1,0 +1,218 @@
+"""Texts to vectors of a frozen encoder, in a stream."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.layers.gather import gather_tokens
+from bert_tf.models.encoder import BertEncoder
+from data_pipelines.datasets.examples import TextExample
+from data_pipelines.finetuning.batches import PACKED_INPUTS, Chunk, evaluation_chunks
+from data_pipelines.finetuning.whole_texts import WholeTextEncoding
+
+Vectors = Literal["tokens", "cls", "mean", "pooled"]
+
+# Of the encoder's states: the embeddings first, then the output of each block. The
+# names are those of `layer_mix.FEATURES` that need no training.
+FEATURES = {
+    "embeddings": (0,),
+    "second_to_last": (-2,),
+    "last": (-1,),
+    "concat_last_4": (-4, -3, -2, -1),
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of a text, [CLS] and [SEP] included.
+
+    Attributes:
+        pieces: of the vocabulary.
+        starts, ends: int32 `(tokens,)`, the first byte of each piece in its text
+            (UTF-8) and the byte after its last; -1 for [CLS] and [SEP].
+    """
+
+    pieces: list[str]
+    starts: np.ndarray
+    ends: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TextVectors:
+    """What a text became.
+
+    Attributes:
+        row: its number, from 0.
+        example: the text, or the pair.
+        vectors: float32 `(tokens, width)` with "tokens", else `(width,)`.
+        tokens: with "tokens", what the vectors belong to; else None.
+        num_windows: sequences that it was run in.
+        truncated: whether its end was cut off.
+        empty: whether it has no piece: it is run as [CLS] [SEP].
+    """
+
+    row: int
+    example: TextExample
+    vectors: np.ndarray
+    tokens: Tokens | None
+    num_windows: int
+    truncated: bool
+    empty: bool
+
+
+def layers_of(features: str, num_layers: int) -> tuple[int, ...]:
+    """Which states are concatenated.
+
+    Args:
+        features: a name of `FEATURES`, or a number: 0 the embeddings, 1 the first
+            block, -1 the last.
+        num_layers: blocks of the encoder.
+
+    Raises:
+        ValueError: no such name, or the encoder lacks the layer.
+    """
+    layers = FEATURES.get(features)
+    # A concatenation has as many blocks as it says: the embeddings are none.
+    if layers and -min(layers) <= num_layers + (len(layers) == 1):
+        return layers
+    is_number = features.removeprefix("-").isdecimal()
+    if is_number and -num_layers - 1 <= int(features) <= num_layers:
+        return (int(features),)
+    hint = ""
+    if features.startswith("weighted"):
+        hint = " Weighted sums are learned: bert_tf.finetune --features has them."
+    raise ValueError(
+        f"Received features={features!r}. Expected one of {list(FEATURES)}, or a "
+        f"layer from 0 (the embeddings) to {num_layers} (the last block), or as far "
+        f"from the end; this model has {num_layers} blocks.{hint}"
+    )
+
+
+class TextVectorizer:
+    """Runs texts through an encoder, several short ones in a row.
+
+    Args:
+        encoder: frozen: there is no dropout.
+        encoding: cuts the texts.
+        vectors: "tokens": one for each token. "cls" or "mean": of the text, at [CLS]
+            or over all tokens, [CLS] and [SEP] included. "pooled": the pooler's.
+            Of a text in several windows, "mean" has each token once, and "cls" and
+            "pooled" are means over the windows.
+        layers: the states that are concatenated, from `layers_of`.
+        batch_size: sequences that are run at once.
+        normalize: whether the length of each vector is made 1.
+    """
+
+    def __init__(
+        self,
+        encoder: BertEncoder,
+        encoding: WholeTextEncoding,
+        vectors: Vectors,
+        layers: Sequence[int] = (-1,),
+        batch_size: int = 64,
+        normalize: bool = False,
+    ) -> None:
+        self.normalize = normalize
+        self.encoder = encoder
+        self.encoding = encoding
+        self.vectors = vectors
+        self.layers = layers
+        self.batch_size = batch_size
+        self._run = tf.function(self._run_in_graph, reduce_retracing=True)
+
+    @property
+    def width(self) -> int:
+        """Features of a vector."""
+        return self.encoder.config.hidden_size * len(self.layers)
+
+    def vectorize(self, examples: Iterable[TextExample]) -> Iterator[TextVectors]:
+        """The vectors of each text, in order, as the texts are read.
+
+        Raises:
+            ValueError: a vector has values that are no numbers.
+        """
+        first_row = 0
+        for chunk in evaluation_chunks(self.encoding, examples, self.batch_size):
+            yield from self._texts(chunk, first_row)
+            first_row += len(chunk.examples)
+
+    def _texts(self, chunk: Chunk, first_row: int) -> Iterator[TextVectors]:
+        origin = chunk.origin
+        truncated, empty = origin["truncated"].numpy(), origin["empty"].numpy()
+        token_ids, starts, ends = (
+            _rows(origin[name]) for name in ("token_ids", "starts", "ends")
+        )
+        pieces = self.encoding.tokenizer.vocabulary.tokens
+        sequences = zip(origin["example"].numpy(), self._sequences(chunk), strict=True)
+        for index, group in itertools.groupby(sequences, key=lambda pair: pair[0]):
+            parts = [part for _, part in group]
+            tokens = None
+            if self.vectors == "tokens":
+                vectors = np.concatenate([values for values, _ in parts])
+                names = [pieces[token] for token in token_ids[index]]
+                tokens = Tokens(names, starts[index], ends[index])
+            else:
+                weight = np.float32(sum(weight for _, weight in parts))
+                vectors = np.sum([values for values, _ in parts], axis=0) / weight
+            row = first_row + int(index)
+            _check(vectors, row)
+            if self.normalize:
+                vectors = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+            yield TextVectors(
+                row,
+                chunk.examples[index],
+                vectors,
+                tokens,
+                num_windows=len(parts),
+                truncated=bool(truncated[index]),
+                empty=bool(empty[index]),
+            )
+
+    def _sequences(self, chunk: Chunk) -> Iterator[tuple[np.ndarray, int]]:
+        """Of each sequence, its vectors or their sum, and how many they are."""
+        for batch in chunk.batches:
+            vectors, counts = (values.numpy() for values in self._run(batch))
+            if self.vectors == "tokens":
+                vectors = np.split(vectors, np.cumsum(counts)[:-1])
+            yield from zip(vectors, counts, strict=True)
+
+    def _run_in_graph(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        inputs = {name: batch[name] for name in (*PACKED_INPUTS, "lengths")}
+        encoded = self.encoder(inputs, training=False)
+        first_tokens = batch["first_tokens"]
+        ones = tf.ones_like(first_tokens)
+        if self.vectors == "pooled":
+            return tf.cast(encoded["pooled_output"], tf.float32), ones
+        states = [encoded["hidden_states"][layer] for layer in self.layers]
+
+        def vectors_at(tokens: tf.Tensor) -> tf.Tensor:
+            chosen = [gather_tokens(state, tokens) for state in states]
+            return tf.cast(tf.concat(chosen, axis=-1), tf.float32)
+
+        if self.vectors == "cls":
+            return vectors_at(first_tokens), ones
+        is_asked = batch["is_asked"] > 0  # (sequences, width)
+        tokens = first_tokens[:, None] + tf.range(tf.shape(is_asked)[1])[None, :]
+        vectors = vectors_at(tf.boolean_mask(tokens, is_asked))
+        counts = tf.reduce_sum(tf.cast(is_asked, tf.int32), axis=1)
+        if self.vectors == "mean":
+            sequence = tf.repeat(tf.range(tf.size(counts)), counts)
+            vectors = tf.math.unsorted_segment_sum(vectors, sequence, tf.size(counts))
+        return vectors, counts
+
+
+def _check(vectors: np.ndarray, row: int) -> None:
+    if not np.isfinite(vectors).all():
+        raise ValueError(
+            f"A vector of text {row} (from 0) has values that are no numbers. Expected "
+            "numbers: weights of a diverged training give such, and the dtype float16 "
+            "may; try float32."
+        )
+
+
+def _rows(values: tf.RaggedTensor) -> list[np.ndarray]:
+    return np.split(values.values.numpy(), values.row_splits.numpy()[1:-1])

@@ -1,0 +1,192 @@
+"""How well a pre-trained model knows text that it has not seen.
+
+All members of the family are asked the same: which token stands at one masked place of
+a row, of which they may read all the rest.
+"""
+
+import math
+import time
+from typing import Any
+
+import tensorflow as tf
+
+from bert_tf.checkpoints.model_dir import LoadedModel
+from bert_tf.layers import elementwise
+from bert_tf.models.objectives import OBJECTIVES
+from data_pipelines.pretraining import batches as pretraining
+from data_pipelines.pretraining.record_folder import (
+    check_vocabulary,
+    read_manifest,
+    record_files,
+)
+from data_pipelines.rows.features import MODEL_INPUTS
+from data_pipelines.tokenizers.vocabulary import Vocabulary
+
+# What `evaluate` writes.
+METRICS = "metrics.json"
+
+# Batches whose time is taken.
+_TIMED_BATCHES = 20
+
+
+def cloze_batches(
+    records_dir: str,
+    vocabulary: Vocabulary,
+    *,
+    sequence_length: int = 128,
+    batch_size: int = 32,
+    num_batches: int = 100,
+    seed: int = 0,
+) -> tf.data.Dataset:
+    """Held-out rows of whole sentences, one token of each masked.
+
+    Args:
+        records_dir: the folder of `create_pretraining_data`.
+        vocabulary: the one that the records were made with.
+        sequence_length: tokens of a row.
+        batch_size: rows of a batch.
+        num_batches: at most so many.
+        seed: of the masks.
+
+    Raises:
+        ValueError: another vocabulary, or nothing is held out.
+    """
+    return _batches(
+        records_dir,
+        vocabulary,
+        batch_size=batch_size,
+        sequence_length=sequence_length,
+        seed=seed,
+        # Of the most that a rate may give, one.
+        mlm_rate=1 / sequence_length,
+        max_predictions=1,
+        mask_rate=1.0,
+        random_rate=0.0,
+    ).take(num_batches)
+
+
+def heldout_scores(
+    loaded: LoadedModel,
+    records_dir: str,
+    *,
+    sequence_length: int = 128,
+    batch_size: int = 32,
+    num_batches: int = 100,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Figures of a pre-trained model on held-out records.
+
+    Args:
+        loaded: a model that was pre-trained, with a head for tokens.
+        records_dir: the folder of `create_pretraining_data`.
+        sequence_length: tokens of a row.
+        batch_size: rows of a batch.
+        num_batches: at most so many.
+        seed: of the masks.
+
+    Returns:
+        `cloze_accuracy`, the share of the places where the likeliest token is right,
+        and `cloze_loss` (nats), see `cloze_batches`. A causal model reads what is
+        before the place alone; ELMo's two guesses are multiplied. Of language models
+        also `perplexity`, of each token from those before it in its row, and of ELMo
+        `backward_perplexity`. `rows_per_second` that the encoder runs.
+
+    Raises:
+        ValueError: the model has no such head, or the records are not for it.
+    """
+    description, vocabulary = loaded.description, loaded.vocabulary
+    if not description.has_mlm_head:
+        raise ValueError(
+            "The model has no head for tokens. Expected one that bert_tf.pretrain "
+            "wrote: an encoder alone has nothing to be asked."
+        )
+    sizes: dict[str, int] = {
+        "sequence_length": sequence_length,
+        "batch_size": batch_size,
+        "seed": seed,
+    }
+    batches = cloze_batches(records_dir, vocabulary, num_batches=num_batches, **sizes)
+    model = loaded.model
+    ahead = 1 if model.encoder.config.causal else 0
+
+    @tf.function
+    def guess(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
+        positions = tf.maximum(batch["mlm_positions"] - ahead, 0)
+        inputs = {**_inputs(batch), "mlm_positions": positions}
+        logits = model(inputs)["mlm"][:, :, : len(vocabulary)]
+        losses, right = elementwise.cross_entropy(logits, batch["mlm_ids"])
+        weights = batch["mlm_weights"]
+        return (
+            tf.reduce_sum(losses * weights),
+            tf.reduce_sum(right * weights),
+            tf.reduce_sum(weights),
+        )
+
+    sums = [[float(value) for value in guess(batch)] for batch in batches]
+    loss, right, count = (sum(values) for values in zip(*sums, strict=True))
+    scores = {"cloze_accuracy": right / count, "cloze_loss": loss / count}
+    scores |= _perplexities(loaded, records_dir, num_batches, sizes)
+    scores["rows_per_second"] = rows_per_second(model.encoder, batches)
+    return scores
+
+
+def rows_per_second(encoder: Any, batches: tf.data.Dataset) -> float:
+    """How fast an encoder runs rows, without heads: the median over some batches."""
+    run = tf.function(lambda batch: encoder(_inputs(batch))["sequence_output"])
+    times: list[float] = []
+    timed = list(batches.take(_TIMED_BATCHES + 1))
+    for batch in timed:
+        began = time.perf_counter()
+        run(batch).numpy()
+        times.append(time.perf_counter() - began)
+    # The first includes the tracing.
+    ordered = sorted(times[1:] or times)
+    return len(timed[0]["token_ids"]) / ordered[len(ordered) // 2]
+
+
+def _perplexities(
+    loaded: LoadedModel, records_dir: str, num_batches: int, sizes: dict[str, int]
+) -> dict[str, float]:
+    objective = OBJECTIVES[loaded.description.objective]
+    if objective.unmasked is None:
+        return {}
+    loss = objective.loss(False)
+
+    @tf.function
+    def sums_of(batch: dict[str, tf.Tensor]) -> tuple[dict, dict]:
+        return loss.sums(loaded.model(batch), batch), loss.weights(batch)
+
+    totals = dict.fromkeys(loss.losses, 0.0)
+    weights = dict.fromkeys(loss.losses, 0.0)
+    batches = _batches(
+        records_dir,
+        loaded.vocabulary,
+        masking_kind=objective.unmasked,
+        max_predictions=sizes["sequence_length"] - 1,
+        **sizes,
+    )
+    for batch in batches.take(num_batches):
+        sums, counts = sums_of(batch)
+        for name in totals:
+            totals[name] += float(sums[name])
+            weights[name] += float(counts[name])
+    found = {n: math.exp(totals[n] / weights[n]) for n in totals}
+    names = {"mlm_loss": "perplexity", "forward_loss": "perplexity"}
+    names["backward_loss"] = "backward_perplexity"
+    return {names[name]: value for name, value in found.items()}
+
+
+def _batches(
+    records_dir: str, vocabulary: Vocabulary, **arguments: Any
+) -> tf.data.Dataset:
+    check_vocabulary(read_manifest(records_dir), vocabulary)
+    return pretraining.evaluation_batches(
+        pretraining.documents_from_records(record_files(records_dir, "heldout")),
+        vocabulary,
+        sentences="full_sentences",
+        **arguments,
+    )
+
+
+def _inputs(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    return {name: batch[name] for name in MODEL_INPUTS}

@@ -1,0 +1,136 @@
+"""A SavedModel in memory: its signatures, what they take, and their answers."""
+
+import dataclasses
+import posixpath
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_text  # noqa: F401  its ops
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+from tensorflow_serving.apis import prediction_log_pb2
+
+from bert_tf.serving.server.errors import RequestError, invalid
+from bert_tf.serving.versions import GRAPH
+from bert_tf.serving.warmup import FILE as WARMUP
+
+Arrays = dict[str, np.ndarray]
+
+# Names of nodes in TensorFlow's errors.
+_PLACES = re.compile(r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:.*?\]")
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """A way to ask.
+
+    Attributes:
+        name: of the signature.
+        definition: names, types and shapes of inputs and outputs, and the method.
+        function: the graph.
+    """
+
+    name: str
+    definition: meta_graph_pb2.SignatureDef
+    function: Any
+
+    @property
+    def method(self) -> str:
+        """The API of TF Serving that it is for: "predict", "classify", "regress"."""
+        return self.definition.method_name.rpartition("/")[2]
+
+    def spec(self, name: str) -> tuple[tf.DType, tuple[int | None, ...]]:
+        """Type and shape of an input; the first dimension is the texts."""
+        info = self.definition.inputs[name]
+        sizes = (d.size for d in info.tensor_shape.dim)
+        return tf.as_dtype(info.dtype), tuple(None if s < 0 else s for s in sizes)
+
+    def check(self, inputs: Mapping[str, np.ndarray]) -> int:
+        """How many texts are asked about.
+
+        Raises:
+            RequestError: the inputs are not those of this signature.
+        """
+        expected = sorted(self.definition.inputs)
+        if sorted(inputs) != expected:
+            raise invalid(
+                f"Received the inputs {sorted(inputs)}. Expected {expected}, those of "
+                f"the signature {self.name}."
+            )
+        for name, array in inputs.items():
+            dtype, shape = self.spec(name)
+            # Strings have no type of their own in NumPy.
+            found = tf.string if array.dtype == object else tf.as_dtype(array.dtype)
+            fits = len(shape) == array.ndim and all(
+                size in (None, other)
+                for size, other in zip(shape, array.shape, strict=True)
+            )
+            if not fits or found != dtype:
+                raise invalid(
+                    f"Received {name} of type {found.name} and shape "
+                    f"{list(array.shape)}. Expected {dtype.name} {list(shape)}, where "
+                    "None is any number."
+                )
+        counts = {name: len(array) for name, array in inputs.items()}
+        if len(set(counts.values())) > 1:
+            raise invalid(f"Received {counts} rows. Expected as many of each input.")
+        return next(iter(counts.values()))
+
+    def answer(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
+        """What the graph gives.
+
+        Raises:
+            RequestError: it does not take these values.
+        """
+        tensors = {
+            name: tf.constant(array, self.spec(name)[0])
+            for name, array in inputs.items()
+        }
+        try:
+            found = self.function(**tensors)
+        except tf.errors.InvalidArgumentError as error:
+            # Without the place in the graph.
+            told = " ".join(_PLACES.sub("", error.message).split())
+            raise invalid(told.removeprefix("assertion failed: ")[:500]) from None
+        except tf.errors.ResourceExhaustedError as error:
+            raise RequestError("RESOURCE_EXHAUSTED", error.message[:300]) from None
+        # TensorFlow's own order is another in each process.
+        return {name: found[name].numpy() for name in sorted(found)}
+
+
+class LoadedSavedModel:
+    """A SavedModel that has answered its warm-up requests.
+
+    Args:
+        path: of the version.
+
+    Attributes:
+        signatures: by name.
+
+    Raises:
+        OSError, tf.errors.OpError: it cannot be read.
+    """
+
+    def __init__(self, path: str) -> None:
+        with tf.io.gfile.GFile(posixpath.join(path, GRAPH), "rb") as file:
+            content = saved_model_pb2.SavedModel.FromString(file.read())
+        definitions = content.meta_graphs[0].signature_def
+        self._model = tf.saved_model.load(path)
+        self.signatures = {
+            name: Signature(name, definitions[name], function)
+            for name, function in self._model.signatures.items()
+        }
+        self._warm_up(posixpath.join(path, WARMUP))
+
+    def _warm_up(self, path: str) -> None:
+        if not tf.io.gfile.exists(path):
+            return
+        for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
+            log = prediction_log_pb2.PredictionLog.FromString(record)
+            request = log.predict_log.request
+            name = request.model_spec.signature_name or "serving_default"
+            self.signatures[name].answer(
+                {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+            )

@@ -1,0 +1,234 @@
+"""On which devices and machines a model trains: the strategies of tf.distribute.
+
+All of them are synchronous: each replica has a part of every batch, and all make the
+same step. Replicas are numbered over all workers; a worker is one process.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import json
+import os
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import tensorflow as tf
+
+from data_pipelines.programs import cli
+
+JitCompile = Literal["auto", "on", "off"]
+
+
+@dataclasses.dataclass(frozen=True)
+class DistributionOptions:
+    """Where a program trains, and whether for these devices XLA compiles it."""
+
+    strategy: Literal["one_device", "mirrored", "multi_worker", "tpu"] = cli.option(
+        "one_device",
+        "mirrored: all GPUs of this machine. multi_worker: those of several machines, "
+        "found by TF_CONFIG or Slurm; the same command on each. tpu: see --tpu.",
+    )
+    num_replicas: int | None = cli.option(
+        None,
+        "mirrored: how many GPUs; on a machine without, so many parts of its CPU. "
+        "Default: all GPUs.",
+    )
+    tpu: str | None = cli.option(
+        None, "The name or address of a TPU; 'local' on a TPU VM."
+    )
+    jit_compile: JitCompile = cli.option(
+        "auto",
+        "What XLA compiles. auto: the element-wise parts. on: loss and gradients as "
+        "one, anew for each shape of a batch; for GPUs. off: nothing. A TPU compiles "
+        "all.",
+    )
+
+
+# Of the options: where a run is done has no part in its result.
+FREE_OPTIONS = tuple(field.name for field in dataclasses.fields(DistributionOptions))
+
+
+class WorkerLost(OSError):
+    """Another worker no longer answers; none can go on alone."""
+
+
+# What TensorFlow raises, sooner or later, where a worker is gone.
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.InternalError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+)
+
+
+def make_strategy(options: DistributionOptions) -> tf.distribute.Strategy:
+    """The strategy that the options name.
+
+    To be called before anything else of TensorFlow: the devices of a process and its
+    place among others are settled once.
+
+    Raises:
+        ValueError: the options, or the devices that are there, do not fit.
+    """
+    if options.num_replicas is not None and options.strategy != "mirrored":
+        raise ValueError(
+            f"Received num_replicas={options.num_replicas} with strategy="
+            f"{options.strategy!r}. Expected it with mirrored alone: the others take "
+            "what there is."
+        )
+    if (options.tpu is not None) != (options.strategy == "tpu"):
+        raise ValueError(
+            f"Received strategy={options.strategy!r} and tpu={options.tpu!r}. Expected "
+            "both for a TPU, --strategy=tpu --tpu=NAME, or neither."
+        )
+    if options.strategy == "mirrored":
+        return _mirrored(options.num_replicas)
+    if options.strategy == "multi_worker":
+        return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=_cluster())
+    if options.strategy == "tpu":
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect(
+            options.tpu
+        )
+        return tf.distribute.TPUStrategy(resolver)
+    return tf.distribute.get_strategy()
+
+
+def num_workers(strategy: tf.distribute.Strategy) -> int:
+    """How many processes train together."""
+    return len(_tasks(strategy)) or 1
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process writes what all share."""
+    return _worker(strategy) == 0
+
+
+def local_replicas(strategy: tf.distribute.Strategy) -> range:
+    """The numbers of this process' replicas among all."""
+    count = strategy.num_replicas_in_sync // num_workers(strategy)
+    first = _worker(strategy) * count
+    return range(first, first + count)
+
+
+def wait_for_all(strategy: tf.distribute.Strategy) -> None:
+    """Returns when every worker has come here."""
+    all_agree(strategy, True)
+
+
+def all_agree(strategy: tf.distribute.Strategy, answer: bool) -> bool:
+    """Whether every worker's answer is yes; waits for all of them."""
+    if num_workers(strategy) == 1:
+        return answer
+    answers = _gather(strategy)(tf.constant([int(answer)]))
+    return bool(tf.reduce_all(answers > 0))
+
+
+@contextlib.contextmanager
+def lost_workers_named(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """What TensorFlow raises where another worker has gone becomes WorkerLost."""
+    try:
+        yield
+    except _LOST as error:
+        if num_workers(strategy) == 1:
+            raise
+        raise WorkerLost(
+            "Another worker no longer answers: it has ended or can not be reached. "
+            "Expected all of them: look at its log, and start the same command on each "
+            "again to go on from the newest checkpoint."
+        ) from error
+
+
+@functools.cache
+def _gather(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], tf.Tensor]:
+    @tf.function
+    def gather(own: tf.Tensor) -> tf.Tensor:
+        return strategy.gather(strategy.run(lambda x: x, args=(own,)), axis=0)
+
+    return gather
+
+
+def _mirrored(num_replicas: int | None) -> tf.distribute.Strategy:
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus and (num_replicas or 1) <= len(gpus):
+        count = num_replicas or len(gpus)
+        return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(count)])
+    if gpus or num_replicas is None:
+        raise ValueError(
+            f"Received strategy='mirrored' and num_replicas={num_replicas} on a "
+            f"machine with {len(gpus)} GPUs. Expected no more than these; without "
+            "GPUs, --num_replicas=N divides the CPU."
+        )
+    return tf.distribute.MirroredStrategy(divide_cpu(num_replicas))
+
+
+def divide_cpu(count: int) -> list[str]:
+    """The names of so many logical devices that share this machine's CPU.
+
+    Raises:
+        ValueError: TensorFlow has begun with another number already.
+    """
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    # Too late if TensorFlow has begun; perhaps it has enough of them.
+    with contextlib.suppress(RuntimeError):
+        tf.config.set_logical_device_configuration(
+            cpu, [tf.config.LogicalDeviceConfiguration()] * count
+        )
+    found = tf.config.list_logical_devices("CPU")
+    if len(found) < count:
+        raise ValueError(
+            f"Received num_replicas={count}, but TensorFlow has begun with "
+            f"{len(found)} CPU devices. Expected a fresh process."
+        )
+    return [device.name for device in found[:count]]
+
+
+def _cluster() -> tf.distribute.cluster_resolver.ClusterResolver:
+    resolvers = tf.distribute.cluster_resolver
+    if "TF_CONFIG" in os.environ:
+        check_tf_config(os.environ["TF_CONFIG"])
+        return resolvers.TFConfigClusterResolver()
+    if "SLURM_STEP_NUM_TASKS" in os.environ:
+        return resolvers.SlurmClusterResolver()
+    raise ValueError(
+        "Received strategy='multi_worker' without TF_CONFIG and outside of Slurm's "
+        "srun. Expected one of them to name the machines: see the README."
+    )
+
+
+def check_tf_config(text: str) -> None:
+    """Raises ValueError where a `TF_CONFIG` does not say who this process is."""
+    try:
+        config = json.loads(text)
+        kind, index = config["task"]["type"], int(config["task"]["index"])
+        address = config["cluster"][kind][index]
+        is_valid = kind in ("chief", "worker") and index >= 0 and ":" in address
+    except (ValueError, LookupError, TypeError):
+        is_valid = False
+    if not is_valid:
+        raise ValueError(
+            f"Received TF_CONFIG={text} Expected JSON such as "
+            '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
+            '"task": {"type": "worker", "index": 0}}, with an address for each task.'
+        )
+
+
+def _tasks(strategy: tf.distribute.Strategy) -> list[tuple[str, int]]:
+    """Type and number of each worker's task, the chief first; none if it is alone."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or isinstance(strategy, tf.distribute.TPUStrategy):
+        return []
+    cluster = resolver.cluster_spec().as_dict()
+    return [
+        (kind, number)
+        for kind in ("chief", "worker")
+        for number in range(len(cluster.get(kind, ())))
+    ]
+
+
+def _worker(strategy: tf.distribute.Strategy) -> int:
+    tasks = _tasks(strategy)
+    if not tasks:
+        return 0
+    resolver = strategy.cluster_resolver
+    return tasks.index((resolver.task_type, resolver.task_id))

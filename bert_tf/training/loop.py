@@ -1,0 +1,341 @@
+"""Training for a number of steps: data, checkpoints, logs, stopping."""
+
+import contextlib
+import dataclasses
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from bert_tf.training import distribution
+from bert_tf.training.run_checkpoints import RunCheckpoints
+from bert_tf.training.trainer import Trainer
+
+# So many steps in a row that are not finite, and the run goes back to the newest
+# checkpoint; so often at most.
+MAX_SKIPPED = 10
+MAX_ROLLBACKS = 3
+# Exit code of a program that was told to stop (SIGTERM) and has saved its work.
+PREEMPTED_EXIT_CODE = 143
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """A stretch of training on rows of one length.
+
+    Attributes:
+        end_step: the step at which it ends.
+        batches: from the number of a replica, that of all, and that of the attempt to
+            a dataset of the replica's part of each batch, whose iterator can be saved.
+            What the parts are together does not depend on their number; each attempt
+            has an order of its own.
+        work: what one step gets through, such as {"tokens": 4096, "flops": 3e9}; the
+            rates of progress are named alike.
+    """
+
+    end_step: int
+    batches: Callable[[int, int, int], tf.data.Dataset]
+    work: Mapping[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """What is known at the end of an interval.
+
+    Attributes:
+        step: steps done.
+        metrics: means over the interval: those of the objective and `loss`,
+            `gradient_norm`, `learning_rate`.
+        per_second: rates of the phase's work.
+    """
+
+    step: int
+    metrics: dict[str, float]
+    per_second: dict[str, float]
+
+
+class NonFiniteLoss(ValueError):
+    """The loss or a gradient is not a number, time and again."""
+
+
+class Preempted(Exception):
+    """SIGTERM came; a checkpoint is written."""
+
+
+def seed_of_attempt(seed: int, attempt: int) -> int:
+    """The seed of the data after so many returns to a checkpoint."""
+    return seed + 10_007 * attempt
+
+
+def train(
+    trainer: Trainer,
+    phases: Sequence[Phase],
+    checkpoint_dir: str,
+    *,
+    checkpoint_every: int,
+    log_every: int,
+    eval_every: int | None = None,
+    on_progress: Callable[[Progress], None],
+    on_evaluate: Callable[[int], None] = lambda step: None,
+    on_resume: Callable[[int], None] = lambda step: None,
+) -> None:
+    """Trains up to the last phase's end, from the newest checkpoint if there is one.
+
+    A checkpoint holds weights, moments, the step and the position in the data; the
+    dropout masks are a function of the step. So a run that was killed and started
+    again ends as if nothing had happened.
+
+    Args:
+        trainer: model, optimizer and objective.
+        phases: in the order of their `end_step`.
+        checkpoint_dir: where checkpoints are written and looked for.
+        checkpoint_every: steps between two checkpoints; the last step has one too.
+        log_every: steps between two calls of `on_progress`, which is also called
+            before each checkpoint and evaluation.
+        eval_every: steps between two calls of `on_evaluate`, which is also called
+            at the end; None: then alone.
+        on_progress: receives the means since its last call.
+        on_evaluate: receives the step; its time is not counted in any rate.
+        on_resume: receives the step of the checkpoint, 0 without one.
+
+    Raises:
+        NonFiniteLoss: steps that are not finite are skipped; so many in a row, and
+            the run goes back to the newest checkpoint, with other data and half the
+            learning rate. This was of no use.
+        Preempted: after SIGTERM, when the checkpoint is written.
+    """
+    checkpoints = RunCheckpoints(checkpoint_dir, trainer.trackables(), trainer.strategy)
+    run = _Run(
+        trainer,
+        checkpoints,
+        checkpoint_every,
+        log_every,
+        eval_every,
+        on_progress,
+        on_evaluate,
+    )
+    with _sigterm_noted() as sigterm:
+        on_resume(checkpoints.restore())
+        while int(trainer.step.numpy()) < phases[-1].end_step:
+            try:
+                run.go_on(phases, sigterm)
+            except _Diverged as diverged:
+                run.go_back(diverged)
+                on_resume(int(trainer.step.numpy()))
+
+
+class _Diverged(Exception):
+    """Too many steps in a row were skipped: so many, from that one on."""
+
+    def __init__(self, first_step: int, count: int) -> None:
+        super().__init__(first_step, count)
+        self.first_step = first_step
+        self.count = count
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """The loop over the steps, and what goes wrong in it; attributes as of `train`."""
+
+    trainer: Trainer
+    checkpoints: RunCheckpoints
+    checkpoint_every: int
+    log_every: int
+    eval_every: int | None
+    on_progress: Callable[[Progress], None]
+    on_evaluate: Callable[[int], None]
+
+    def go_on(self, phases: Sequence[Phase], sigterm: Sequence[int]) -> None:
+        """Trains from the step of the trainer to the end of the last phase."""
+        begin = 0
+        for number, phase in enumerate(phases):
+            if int(self.trainer.step.numpy()) < phase.end_step:
+                self._go_through(phase, number, begin, phases[-1].end_step, sigterm)
+            begin = phase.end_step
+
+    def go_back(self, diverged: _Diverged) -> None:
+        """Restores the newest checkpoint, for other data at half the learning rate.
+
+        Raises:
+            NonFiniteLoss: there is none, or it has been of no use too often.
+        """
+        rollbacks = int(self.trainer.rollbacks.numpy()) + 1
+        good = self.checkpoints.latest()
+        if good is None or rollbacks > MAX_ROLLBACKS:
+            tried = f" after {rollbacks - 1} returns to a checkpoint"
+            raise NonFiniteLoss(
+                f"The loss or a gradient was not finite in {diverged.count} steps "
+                f"from step {diverged.first_step} on"
+                f"{tried if rollbacks > 1 else ''}. Expected numbers: lower "
+                "--learning_rate, lengthen --num_warmup_steps, or use bfloat16. "
+                f"The last good checkpoint: {good or 'none was written yet'}."
+            )
+        step = self.checkpoints.restore()
+        self.trainer.rollbacks.assign(rollbacks)
+        self.trainer.data_start.assign(step)
+        print(
+            f"{diverged.count} steps in a row, from step {diverged.first_step} on, "
+            f"were not finite: going on from step {step} with other data at "
+            f"{0.5**rollbacks:g} of the learning rate.",
+            flush=True,
+        )
+
+    def _go_through(
+        self, phase: Phase, number: int, begin: int, end: int, sigterm: Sequence[int]
+    ) -> None:
+        strategy = self.trainer.strategy
+        step = int(self.trainer.step.numpy())
+        begin = max(begin, int(self.trainer.data_start.numpy()))
+        iterators = self._data_from_here(phase, number, begin)
+        interval, skipped = _Interval(step), _SkippedSteps(self.trainer)
+        previous: dict[str, tf.Tensor] | None = None
+        while step < phase.end_step:
+            batch = _next_batch(iterators, strategy)
+            metrics = self.trainer.train_step(batch, stopping=bool(sigterm))
+            step += 1
+            # Asked for once: it may come at any moment, and first it is saved.
+            stopping = bool(sigterm)
+            if distribution.num_workers(strategy) > 1:
+                # All have to know. They look at the step before, not to wait for each
+                # to end.
+                stopping = previous is not None and bool(previous["stopping"] > 0)
+            previous = metrics
+            interval.add(metrics)
+            at_checkpoint = (
+                step % self.checkpoint_every == 0 or step == phase.end_step or stopping
+            )
+            at_evaluation = step == end or (
+                self.eval_every is not None and step % self.eval_every == 0
+            )
+            if at_checkpoint or at_evaluation or step % self.log_every == 0:
+                skipped.look_at(interval)
+                self.on_progress(interval.finish(phase))
+                if at_evaluation:
+                    self.on_evaluate(step)
+                interval = _Interval(step)
+            # Within a series of bad steps the last good checkpoint is an older one.
+            if at_checkpoint and (stopping or not skipped.in_a_row):
+                self.checkpoints.save(step, number, iterators)
+            if stopping:
+                raise Preempted(f"Stopped by SIGTERM after step {step}.")
+
+    def _data_from_here(
+        self, phase: Phase, number: int, begin: int
+    ) -> dict[int, Iterator[Any]]:
+        """Of each local replica's data, where the run is in it.
+
+        Args:
+            phase: of the data.
+            number: of the phase.
+            begin: the step of its first batch.
+        """
+        step = int(self.trainer.step.numpy())
+        attempt = int(self.trainer.rollbacks.numpy())
+        iterators = _iterators(phase, self.trainer.strategy, attempt, 0)
+        if step == begin or self.checkpoints.restore_position(step, number, iterators):
+            return iterators
+        print(
+            f"The position in the data of {step - begin} steps was not saved for this "
+            "number of replicas: going through them again.",
+            flush=True,
+        )
+        return _iterators(phase, self.trainer.strategy, attempt, step - begin)
+
+
+def _iterators(
+    phase: Phase, strategy: tf.distribute.Strategy, attempt: int, num_done: int
+) -> dict[int, Iterator[Any]]:
+    """Of each local replica's data, after so many batches."""
+    count = strategy.num_replicas_in_sync
+    with tf.device("CPU"):
+        return {
+            replica: iter(phase.batches(replica, count, attempt).skip(num_done))
+            for replica in distribution.local_replicas(strategy)
+        }
+
+
+def _next_batch(
+    iterators: Mapping[int, Iterator[Any]], strategy: tf.distribute.Strategy
+) -> Any:
+    if len(iterators) == 1:
+        (iterator,) = iterators.values()
+        return next(iterator)
+    replicas = iter(iterators.values())
+    return strategy.experimental_distribute_values_from_function(
+        lambda context: next(next(replicas))
+    )
+
+
+class _Interval:
+    """The steps since the last report."""
+
+    def __init__(self, first_step: int) -> None:
+        self.first_step = first_step
+        self.steps: list[dict[str, tf.Tensor]] = []
+        self.started = time.monotonic()
+
+    def add(self, metrics: dict[str, tf.Tensor]) -> None:
+        # Not yet a float: that would wait for the step to end.
+        self.steps.append(metrics)
+
+    def finish(self, phase: Phase) -> Progress:
+        """The means of the steps that were not skipped; not a number without any."""
+        count = len(self.steps)
+        good = [step for step in self.steps if float(step["finite"])]
+        metrics = {
+            name: sum(float(step[name]) for step in good) / len(good)
+            if good
+            else math.nan
+            for name in self.steps[0]
+            if name not in ("finite", "stopping")
+        }
+        if len(good) < count:
+            metrics["skipped_steps"] = float(count - len(good))
+        seconds = time.monotonic() - self.started
+        return Progress(
+            step=self.first_step + count,
+            metrics=metrics,
+            per_second={
+                name: count * amount / seconds for name, amount in phase.work.items()
+            },
+        )
+
+
+class _SkippedSteps:
+    """Counts the steps in a row that were skipped, as they were not finite."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self.in_a_row = 0
+
+    def look_at(self, interval: _Interval) -> None:
+        """Raises _Diverged where there are too many, in this interval or before."""
+        for index, metrics in enumerate(interval.steps):
+            self.in_a_row = 0 if float(metrics["finite"]) else self.in_a_row + 1
+            if self.in_a_row >= MAX_SKIPPED and not self._scale_falls():
+                first_step = interval.first_step + index + 2 - self.in_a_row
+                raise _Diverged(first_step, self.in_a_row)
+
+    def _scale_falls(self) -> bool:
+        """float16 is expected to overflow now and then: its loss scale is halved."""
+        trainer = self.trainer
+        return trainer.scales_loss and float(trainer.loss_scale.numpy()) > 1.0
+
+
+@contextlib.contextmanager
+def _sigterm_noted() -> Iterator[list[int]]:
+    """A list that is empty until SIGTERM comes."""
+    noted: list[int] = []
+    try:
+        previous = signal.signal(signal.SIGTERM, lambda number, _: noted.append(number))
+    except ValueError:
+        # Not the main thread (a notebook, a test): nothing to listen to.
+        yield noted
+        return
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -1,0 +1,154 @@
+"""What one sees of a run while it goes on: progress bar, metrics.jsonl, TensorBoard."""
+
+import datetime
+import json
+import posixpath
+import sys
+from typing import Any
+
+import tensorflow as tf
+import tqdm
+
+from bert_tf.training.loop import Progress
+
+METRICS = "metrics.jsonl"
+TENSORBOARD = "tensorboard"
+
+Record = dict[str, Any]
+
+# What the line of a step shows beside the loss, and what it calls it.
+_SHORT_NAMES = {
+    "mlm_accuracy": "MLM",
+    "sentence_accuracy": "sentence",
+    "accuracy": "accuracy",
+    "exact": "exact",
+    "tokens": "tok",
+}
+
+
+class RunLog:
+    """Shows and keeps the metrics of a run.
+
+    Args:
+        output_dir: `metrics.jsonl` and `tensorboard/` are written into it.
+        num_train_steps: where the bar ends.
+        peak_flops_per_second: the machine's rate at a matrix product; None: "flops"
+            are no part of the progress.
+        heldout_name: what the data of the evaluations is called.
+        is_chief: of several workers one alone writes and prints.
+    """
+
+    def __init__(
+        self,
+        output_dir: str,
+        num_train_steps: int,
+        peak_flops_per_second: float | None = None,
+        heldout_name: str = "held-out",
+        is_chief: bool = True,
+    ) -> None:
+        self._is_chief = is_chief
+        self._path = posixpath.join(output_dir, METRICS)
+        logs = posixpath.join(output_dir, TENSORBOARD)
+        self._writers = {
+            split: tf.summary.create_file_writer(posixpath.join(logs, split))
+            for split in ("train", "heldout")
+            if is_chief
+        }
+        self._num_train_steps = num_train_steps
+        self._peak = peak_flops_per_second
+        self._heldout_name = heldout_name
+        self._is_terminal = is_chief and sys.stderr.isatty()
+        self._bar = tqdm.tqdm(
+            total=num_train_steps,
+            unit="step",
+            disable=not self._is_terminal,
+            dynamic_ncols=True,
+        )
+
+    def resume(self, step: int) -> None:
+        """Forgets what an earlier, killed run had logged after its checkpoint."""
+        if not self._is_chief:
+            return
+        kept = [record for record in read_metrics(self._path) if record["step"] <= step]
+        with tf.io.gfile.GFile(self._path, "w") as file:
+            file.write("".join(json.dumps(record) + "\n" for record in kept))
+        self._bar.update(step - self._bar.n)
+        self._bar.unpause()
+        if step:
+            self.say(f"Going on from the checkpoint of step {step}.")
+
+    def progress(self, progress: Progress) -> None:
+        """Logs the means of an interval."""
+        rates = dict(progress.per_second)
+        shares = {}
+        if self._peak is not None:
+            shares["matmul_share"] = rates.pop("flops") / self._peak
+        named = {f"{name}_per_second": rate for name, rate in rates.items()}
+        metrics = progress.metrics
+        self._keep("train", progress.step, {**metrics, **named, **shares})
+        shown = {"loss": f"{metrics['loss']:.3f}"}
+        for name, short in _SHORT_NAMES.items():
+            if name in metrics:
+                shown[short] = f"{metrics[name]:.1%}"
+        for name, rate in rates.items():
+            shown[f"{_SHORT_NAMES.get(name, name)}/s"] = f"{rate:,.0f}"
+        for share in shares.values():
+            shown["matmul"] = f"{share:.0%}"
+        if self._is_terminal:
+            self._bar.set_postfix(shown, refresh=False)
+            self._bar.update(progress.step - self._bar.n)
+        else:
+            # A bar in a log file is a mess of carriage returns.
+            values = "  ".join(f"{name} {value}" for name, value in shown.items())
+            self.say(f"step {progress.step}/{self._num_train_steps}  {values}")
+
+    def evaluation(self, step: int, metrics: dict[str, float]) -> None:
+        """Logs the metrics on held-out data."""
+        self._keep("heldout", step, metrics)
+        self.say(f"{self._heldout_name} at step {step}:  {_joined(metrics)}")
+
+    def trivial_guess(self, metrics: dict[str, float]) -> None:
+        """Shows what the held-out metrics are to be compared with."""
+        self.say(f"{self._heldout_name}, trivial guess:  {_joined(metrics)}")
+
+    def say(self, message: str) -> None:
+        """Prints a line to stderr, above the bar."""
+        if not self._is_chief:
+            return
+        now = datetime.datetime.now().strftime("%H:%M:%S")
+        self._bar.write(f"{now}  {message}", file=sys.stderr)
+
+    def close(self) -> None:
+        """Ends the bar and the files."""
+        self._bar.close()
+        for writer in self._writers.values():
+            writer.close()
+
+    def _keep(self, split: str, step: int, metrics: dict[str, float]) -> None:
+        if not self._is_chief:
+            return
+        time = datetime.datetime.now(datetime.UTC).isoformat()
+        record = {"split": split, "step": step, "time": time, **metrics}
+        with tf.io.gfile.GFile(self._path, "a") as file:
+            file.write(json.dumps(record) + "\n")
+        with self._writers[split].as_default():
+            for name, value in metrics.items():
+                tf.summary.scalar(name, value, step=step)
+        self._writers[split].flush()
+
+
+def _joined(metrics: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+
+
+def read_metrics(path: str) -> list[Record]:
+    """The records of a `metrics.jsonl`; none where there is no file.
+
+    Each has `split` ("train" or "heldout"), `step`, `time` and the metrics. A last
+    line that a kill has cut off is left out.
+    """
+    if not tf.io.gfile.exists(path):
+        return []
+    with tf.io.gfile.GFile(path) as file:
+        lines = file.read().split("\n")
+    return [json.loads(line) for line in lines[:-1]]

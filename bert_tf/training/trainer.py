@@ -1,0 +1,290 @@
+"""One step of training, on one replica or many.
+
+`Model.fit` is not used: under several replicas Keras clips before it adds the
+gradients up, and its checkpoints hold neither the position in the data nor the
+dropout masks.
+"""
+
+import math
+import time
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from bert_tf.layers.dropout import replayable_dropout
+from bert_tf.layers.elementwise import compilation
+from bert_tf.models.objective import Batch, Objective
+from bert_tf.optim.scaled import MomentOptimizer
+from bert_tf.training import distribution
+
+# What is computed in, and Keras' name for it with weights in float32.
+POLICIES = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
+
+Sums = dict[str, tuple[tf.Tensor, tf.Tensor]]
+
+
+class Trainer:
+    """A model, its optimizer, and the step that moves them.
+
+    Args:
+        model: called with a batch and `training`.
+        optimizer: built here on the model's trainable variables.
+        objective: what is minimised.
+        seed: of the dropout masks.
+        clip_norm: largest global norm of the gradients.
+        accumulation_steps: how many equal slices of a batch are run one after
+            another; the result is that of the whole batch.
+        jit_compile: what XLA compiles. "auto": the element-wise parts and the update;
+            nothing on a TPU, where all is compiled anyway. "on": loss and gradients as
+            one, anew for each shape of a batch. "off": nothing.
+        strategy: of tf.distribute; the current one if None.
+
+    Attributes:
+        step: int64 variable, steps done.
+        loss_scale: float32 variable, what the loss is multiplied by.
+        rollbacks: int32 variable: how often the run went back to a checkpoint. Each
+            halves the learning rate.
+        data_start: int64 variable: the step at which the data in use began.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: MomentOptimizer,
+        objective: Objective,
+        *,
+        seed: int = 0,
+        clip_norm: float = 1.0,
+        accumulation_steps: int = 1,
+        jit_compile: distribution.JitCompile = "auto",
+        strategy: tf.distribute.Strategy | None = None,
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.objective = objective
+        self.seed = seed
+        self.clip_norm = clip_norm
+        self.accumulation_steps = accumulation_steps
+        self.strategy = strategy or tf.distribute.get_strategy()
+        on_tpu = isinstance(self.strategy, tf.distribute.TPUStrategy)
+        self._compiles_parts = jit_compile == "auto" and not on_tpu
+        self._compiles_update = jit_compile == "on" or self._compiles_parts
+        with self.strategy.scope():
+            optimizer.build(model.trainable_variables)
+            self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+            # float16 alone has a range so short that gradients vanish in it.
+            scaled = model.dtype_policy.compute_dtype == "float16"
+            self.loss_scale = tf.Variable(
+                2.0**15 if scaled else 1.0, trainable=False, name="loss_scale"
+            )
+            self.scales_loss = scaled
+            self._good_steps = tf.Variable(0, trainable=False, name="good_steps")
+            self.rollbacks = tf.Variable(0, trainable=False, name="rollbacks")
+            self.data_start = tf.Variable(
+                0, dtype=tf.int64, trainable=False, name="data_start"
+            )
+        # Packed batches differ in their number of rows: not a trace for each.
+        self._train_step = tf.function(self._train_step_in_graph, reduce_retracing=True)
+        self._evaluate_step = tf.function(self._evaluate_step_in_graph)
+        self._gradients = self._gradients_in_graph
+        if jit_compile == "on":
+            self._gradients = tf.function(self._gradients_in_graph, jit_compile=True)
+
+    def trackables(self) -> dict[str, Any]:
+        """What a checkpoint of the run has to hold, besides the data's position."""
+        return {
+            "model": self.model,
+            "optimizer": self.optimizer,
+            "step": self.step,
+            "loss_scale": self.loss_scale,
+            "good_steps": self._good_steps,
+            "rollbacks": self.rollbacks,
+            "data_start": self.data_start,
+        }
+
+    def train_step(self, batch: Batch, stopping: bool = False) -> dict[str, tf.Tensor]:
+        """One step on a global batch.
+
+        Args:
+            batch: of this worker's replica; of several, what
+                `experimental_distribute_values_from_function` makes of theirs.
+            stopping: whether this worker was told to stop.
+
+        Returns:
+            float32 scalars: means over the batch of all sums of the objective, and
+            `loss`, `gradient_norm` (before clipping), `learning_rate`, `finite`
+            (0 where the step was skipped), `stopping` (1 where any worker is).
+        """
+        return self._train_step(batch, tf.constant(float(stopping)))
+
+    def evaluate(self, batches: tf.data.Dataset) -> dict[str, float]:
+        """Means of the objective's sums, and `loss`, over all batches.
+
+        Each replica has an equal part of the rows of a batch.
+
+        Args:
+            batches: the same for every worker, of a multiple of the replicas' number.
+        """
+        totals: dict[str, float] = {}
+        weights: dict[str, float] = {}
+        for batch in batches:
+            for name, (value, weight) in self._evaluate_step(
+                self._parts(batch)
+            ).items():
+                totals[name] = totals.get(name, 0.0) + float(value)
+                weights[name] = weights.get(name, 0.0) + float(weight)
+        if not totals:
+            raise ValueError("Received no batch to evaluate on. Expected at least one.")
+        means = {name: totals[name] / max(weights[name], 1e-9) for name in totals}
+        return {"loss": sum(means[name] for name in self.objective.losses), **means}
+
+    def _train_step_in_graph(
+        self, batch: Batch, stopping: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        per_replica = self.strategy.run(self._replica_step, args=(batch, stopping))
+        results = self.strategy.experimental_local_results(per_replica)[0]
+        self.step.assign_add(1)
+        return results
+
+    def _replica_step(self, batch: Batch, stopping: tf.Tensor) -> dict[str, tf.Tensor]:
+        context = tf.distribute.get_replica_context()
+        weights = _sum_over_replicas(context, self.objective.weights(batch))
+        rate = tf.pow(0.5, tf.cast(self.rollbacks, tf.float32))
+        learning_rate = tf.cast(self.optimizer.learning_rate, tf.float32) * rate
+        gradients, sums = self._accumulate(
+            batch, weights, context.replica_id_in_sync_group
+        )
+        gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        sums = _sum_over_replicas(context, {**sums, "stopping": tf.identity(stopping)})
+        stopping = sums.pop("stopping")
+        means = {name: sums[name] / weights[name] for name in sums}
+        means["loss"] = tf.add_n([means[name] for name in self.objective.losses])
+
+        norm = tf.linalg.global_norm(gradients) / self.loss_scale
+        finite = tf.math.is_finite(norm) & tf.math.is_finite(means["loss"])
+        clip = self.clip_norm / tf.maximum(norm, self.clip_norm) / self.loss_scale
+        scale = tf.where(finite, clip, tf.constant(math.nan))
+        with compilation(self._compiles_update):
+            self.optimizer.apply_scaled(gradients, scale, rate)
+        if self.scales_loss:
+            self._move_loss_scale(finite)
+        return {
+            **means,
+            "gradient_norm": norm,
+            "learning_rate": learning_rate,
+            "finite": tf.cast(finite, tf.float32),
+            "stopping": tf.minimum(stopping, 1.0),
+        }
+
+    def _accumulate(
+        self, batch: Batch, weights: dict[str, tf.Tensor], replica: Any
+    ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
+        """Gradients and sums of the replica's batch, slice after slice."""
+        count = self.accumulation_steps
+        if count == 1:
+            return self._gradients(batch, weights, replica, tf.constant(0))
+        # Not the static shape: after rows of another length it is not known.
+        slices = {
+            name: tf.reshape(value, tf.concat([[count, -1], tf.shape(value)[1:]], 0))
+            for name, value in batch.items()
+        }
+        first = {name: value[0] for name, value in slices.items()}
+        gradients, sums = self._gradients(first, weights, replica, tf.constant(0))
+
+        def more(index: Any, gradients: Any, sums: Any) -> Any:
+            piece = {name: value[index] for name, value in slices.items()}
+            new = self._gradients(piece, weights, replica, index)
+            return index + 1, *tf.nest.map_structure(tf.add, (gradients, sums), new)
+
+        _, gradients, sums = tf.while_loop(
+            lambda index, *_: index < count, more, (1, gradients, sums)
+        )
+        return gradients, sums
+
+    def _gradients_in_graph(
+        self, batch: Batch, weights: dict[str, tf.Tensor], replica: Any, piece: Any
+    ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
+        draws = self.strategy.num_replicas_in_sync * self.accumulation_steps
+        draw = tf.cast(self.step, tf.int32) * draws
+        draw += tf.cast(replica, tf.int32) * self.accumulation_steps + piece
+        seed = tf.stack([tf.constant(self.seed % (2**31 - 1), tf.int32), draw])
+        variables = [variable.value for variable in self.model.trainable_variables]
+        with (
+            compilation(self._compiles_parts),
+            replayable_dropout(seed),
+            tf.GradientTape() as tape,
+        ):
+            sums = self.objective.sums(self.model(batch, training=True), batch)
+            loss = tf.add_n(
+                [sums[name] / weights[name] for name in self.objective.losses]
+            )
+            loss = loss * self.loss_scale
+        gradients = tape.gradient(
+            loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        return [tf.convert_to_tensor(gradient) for gradient in gradients], sums
+
+    def _move_loss_scale(self, finite: tf.Tensor) -> None:
+        """Halves the loss scale after a bad step, doubles it after 2,000 good ones."""
+        good = tf.where(finite, self._good_steps + 1, 0)
+        grow = good >= 2000
+        factor = tf.where(finite, tf.where(grow, 2.0, 1.0), 0.5)
+        self.loss_scale.assign(tf.clip_by_value(self.loss_scale * factor, 1.0, 2.0**24))
+        self._good_steps.assign(tf.where(grow, 0, good))
+
+    def _parts(self, batch: Batch) -> Any:
+        """A batch as its replicas' parts."""
+        count = self.strategy.num_replicas_in_sync
+        if count == 1:
+            return batch
+        replicas = iter(distribution.local_replicas(self.strategy))
+        size = next(iter(batch.values())).shape[0] // count
+
+        def part(context: Any) -> dict[str, tf.Tensor]:
+            del context
+            first = next(replicas) * size
+            return {name: rows[first : first + size] for name, rows in batch.items()}
+
+        return self.strategy.experimental_distribute_values_from_function(part)
+
+    def _evaluate_step_in_graph(self, batch: Batch) -> Sums:
+        per_replica = self.strategy.run(self._replica_evaluation, args=(batch,))
+        return self.strategy.experimental_local_results(per_replica)[0]
+
+    def _replica_evaluation(self, batch: Batch) -> Sums:
+        context = tf.distribute.get_replica_context()
+        outputs = self.model(batch, training=False)
+        weights = _sum_over_replicas(context, self.objective.weights(batch))
+        sums = _sum_over_replicas(context, self.objective.sums(outputs, batch))
+        return {name: (sums[name], weights[name]) for name in sums}
+
+
+def _sum_over_replicas(context: Any, values: dict[str, tf.Tensor]) -> dict:
+    names = sorted(values)
+    reduced = context.all_reduce(
+        tf.distribute.ReduceOp.SUM, [values[name] for name in names]
+    )
+    return dict(zip(names, reduced, strict=True))
+
+
+def matmul_flops_per_second(dtype: str, seconds: float = 0.5) -> float:
+    """The machine's rate at a large matrix product, as a yardstick for a step."""
+    size = 2048 if tf.config.list_physical_devices("GPU") else 1024
+    left = tf.cast(tf.random.stateless_normal([size, size], [1, 2]), dtype)
+
+    @tf.function
+    def product() -> tf.Tensor:
+        return tf.linalg.matmul(left, left)
+
+    product()
+    best, end = math.inf, time.monotonic() + seconds
+    while time.monotonic() < end:
+        start = time.perf_counter()
+        product().numpy()
+        best = min(best, time.perf_counter() - start)
+    return 2 * size**3 / best

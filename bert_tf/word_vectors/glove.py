@@ -1,0 +1,203 @@
+"""Vectors of words, or of pieces, whose products are the logarithms of counts.
+
+Reference: Pennington et al. 2014, GloVe: Global Vectors for Word Representation.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.word_vectors.cooccurrences import PAIR, Cooccurrences, count_cooccurrences
+from bert_tf.word_vectors.token_vectors import import_gensim_models
+from bert_tf.word_vectors.word2vec import Side
+from data_pipelines.programs import processes
+
+if TYPE_CHECKING:
+    from gensim.models import KeyedVectors
+
+# The paper's, section 4.2; that AdaGrad starts from 1 says the authors' code.
+_ALPHA = 0.75
+_LEARNING_RATE = 0.05
+_INITIAL_SQUARES = 1.0
+_PAIRS_OF_A_BATCH = 1 << 16
+_STEPS_OF_AN_EPOCH = 100
+
+
+class Glove(tf.Module):
+    """Two vectors and two numbers for each word, and how they are learned.
+
+    Args:
+        num_words: how many there are.
+        vector_size: width of the vectors.
+        x_max: the count from which on a pair has the full weight.
+        seed: of the vectors' start.
+    """
+
+    def __init__(
+        self, num_words: int, vector_size: int, x_max: float, seed: int
+    ) -> None:
+        super().__init__()
+        start = np.random.default_rng(seed)
+        shape = (num_words, vector_size)
+
+        def table() -> tf.Variable:
+            values = (start.random(shape, np.float32) - 0.5) / vector_size
+            return tf.Variable(values)
+
+        self.inputs, self.outputs = table(), table()
+        self.input_biases = tf.Variable(tf.zeros([num_words]))
+        self.output_biases = tf.Variable(tf.zeros([num_words]))
+        self.x_max = x_max
+        self.optimizer = keras.optimizers.Adagrad(
+            _LEARNING_RATE, _INITIAL_SQUARES, epsilon=0.0
+        )
+        self.optimizer.build(self.trainable_variables)
+
+    def objective(
+        self, rows: tf.Tensor, columns: tf.Tensor, counts: tf.Tensor
+    ) -> tf.Tensor:
+        """The sum of f(X) (w v + b + c - log X)^2 over pairs, equation 8.
+
+        Args:
+            rows: int32 `(pairs,)`, words whose input vectors are taken.
+            columns: int32 `(pairs,)`, words whose output vectors are.
+            counts: float32 `(pairs,)`, X. A count of 0 adds nothing.
+        """
+        products = tf.reduce_sum(
+            tf.gather(self.inputs, rows) * tf.gather(self.outputs, columns), axis=1
+        )
+        biases = tf.gather(self.input_biases, rows) + tf.gather(
+            self.output_biases, columns
+        )
+        weights = tf.minimum(1.0, (counts / self.x_max) ** _ALPHA)
+        logarithms = tf.math.log(tf.where(counts > 0, counts, 1.0))
+        return tf.reduce_sum(weights * (products + biases - logarithms) ** 2)
+
+    # A pair costs two rows of each table, read and written: compiled, nothing is
+    # written between.
+    @tf.function(jit_compile=True)
+    def train_step(
+        self, rows: tf.Tensor, columns: tf.Tensor, counts: tf.Tensor
+    ) -> tf.Tensor:
+        """One step down the objective's half, as in the authors' code.
+
+        Pairs, as in `objective`, stand for both halves of the matrix.
+
+        Returns:
+            The objective before the step.
+        """
+        others = tf.where(rows == columns, 0.0, counts)
+        with tf.GradientTape() as tape:
+            objective = self.objective(
+                tf.concat([rows, columns], 0),
+                tf.concat([columns, rows], 0),
+                tf.concat([counts, others], 0),
+            )
+            half = objective / 2
+        gradients = tape.gradient(half, self.trainable_variables)
+        # Dense: summed over the pairs of a word before AdaGrad squares them.
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        self.optimizer.apply(gradients, self.trainable_variables)
+        return objective
+
+    def vectors(self, side: Side) -> np.ndarray:
+        """float32 `(words, vector_size)`: one of the tables, or their mean."""
+        if side == "input":
+            return self.inputs.numpy()
+        if side == "output":
+            return self.outputs.numpy()
+        return ((self.inputs + self.outputs) / 2).numpy()
+
+
+def learn_glove(
+    lists: Iterable[list[str]],
+    *,
+    side: Side = "mean",
+    vector_size: int = 100,
+    window: int = 10,
+    min_count: int = 5,
+    vocab_size: int | None = None,
+    x_max: float = 100.0,
+    num_epochs: int = 50,
+    seed: int = 0,
+) -> "KeyedVectors":
+    """A vector for each frequent word.
+
+    Args:
+        lists: of words, iterated twice.
+        side: of the two vectors that each word has, the one that is kept, or their
+            mean, which has the direction of the paper's sum.
+        vector_size: width.
+        window: how far the words around are looked for, on either side.
+        min_count: rarer words have no vector.
+        vocab_size: at most so many words have one; None: all.
+        x_max: the count from which on a pair has the full weight. The paper's 100 is
+            for billions of words.
+        num_epochs: how often the pairs are gone through.
+        seed: of the vectors' start and of the order of the pairs.
+
+    Returns:
+        gensim's vectors, keyed by word, the most frequent first.
+
+    Raises:
+        ValueError: a number is not positive, or no word is frequent enough.
+        ModuleNotFoundError: gensim is not installed.
+    """
+    numbers = {"vector_size": vector_size, "num_epochs": num_epochs, "x_max": x_max}
+    wrong = {name: value for name, value in numbers.items() if value <= 0}
+    if wrong:
+        raise ValueError(f"Received {wrong}. Expected positive numbers.")
+    models = import_gensim_models()
+    with count_cooccurrences(
+        lists, window=window, min_count=min_count, vocab_size=vocab_size
+    ) as counted:
+        glove = Glove(len(counted.words), vector_size, x_max, seed)
+        # So many steps at least have the few pairs of a small text.
+        size = min(_PAIRS_OF_A_BATCH, math.ceil(counted.num_pairs / _STEPS_OF_AN_EPOCH))
+        num_batches = num_epochs * math.ceil(counted.num_pairs / size)
+        batches = _batches(counted, size, num_epochs, seed)
+        for batch in processes.show_progress("learn", batches, num_batches):
+            glove.train_step(*batch)
+    vectors = models.KeyedVectors(vector_size)
+    vectors.add_vectors(counted.words, glove.vectors(side))
+    for word, frequency in zip(counted.words, counted.frequencies, strict=True):
+        vectors.set_vecattr(word, "count", frequency)
+    vectors.fill_norms(force=True)
+    return vectors
+
+
+def _batches(
+    counted: Cooccurrences, size: int, num_epochs: int, seed: int
+) -> tf.data.Dataset:
+    """Pairs as `Glove.train_step` takes them, in another order in each epoch.
+
+    The shards follow one another, and the pairs of one are mixed. An epoch's last batch
+    is filled up with counts of 0, so that one compiled step does for all.
+    """
+
+    def batches() -> Iterator[tuple[np.ndarray, ...]]:
+        for epoch in range(num_epochs):
+            order = np.random.default_rng((seed, epoch))
+            left = np.zeros(0, PAIR)
+            for shard in order.permutation(counted.shards):
+                pairs = np.concatenate([left, order.permutation(counted.read(shard))])
+                last = len(pairs) - len(pairs) % size
+                for first in range(0, last, size):
+                    yield fields(pairs[first : first + size])
+                left = pairs[last:]
+            if len(left):
+                filling = np.zeros(size - len(left), PAIR)
+                yield fields(np.concatenate([left, filling]))
+
+    def fields(pairs: np.ndarray) -> tuple[np.ndarray, ...]:
+        return tuple(np.ascontiguousarray(pairs[name]) for name in PAIR.names or ())
+
+    signature = tuple(tf.TensorSpec([size], PAIR[name]) for name in PAIR.names or ())
+    batches_of_pairs = tf.data.Dataset.from_generator(
+        batches, output_signature=signature
+    )
+    return batches_of_pairs.prefetch(2)

@@ -1,0 +1,322 @@
+"""Right sentences to wrong ones, by the mistakes that people make.
+
+What is made of a sentence follows from the sentence and the random numbers alone.
+"""
+
+import random
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+from data_pipelines.corpus.alignment import align
+
+Language = Literal["english", "chinese"]
+
+# Mistakes for each word of English, and each character of Chinese: one in the shortest
+# sentences, and in long ones a few.
+_ENGLISH_RATE = 0.08
+_CHINESE_RATE = 0.04
+
+_PARTS = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)*|\s+|.", re.DOTALL)
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003134f]")
+
+# Characters that real pairs lack, in a sentence of the same variant of Chinese.
+_MAX_UNKNOWN = 0.05
+
+_KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+# Words that are taken for one another.
+_CONFUSIONS = (
+    ("a", "an", "the"),
+    ("in", "on", "at", "into"),
+    ("to", "for", "of", "from", "with", "by"),
+    ("about", "of", "on"),
+    ("is", "are", "was", "were"),
+    ("has", "have", "had"),
+    ("do", "does", "did"),
+    ("this", "these"),
+    ("that", "those", "which"),
+    ("he", "him"),
+    ("they", "them"),
+    ("much", "many"),
+    ("their", "there", "they're"),
+    ("its", "it's"),
+    ("your", "you're"),
+    ("then", "than"),
+    ("to", "too", "two"),
+    ("whose", "who's"),
+    ("where", "were", "we're"),
+    ("of", "off"),
+    ("lose", "loose"),
+    ("quiet", "quite"),
+    ("weather", "whether"),
+    ("here", "hear"),
+    ("passed", "past"),
+    ("accept", "except"),
+    ("affect", "effect"),
+    ("advice", "advise"),
+    ("know", "no"),
+    ("by", "buy"),
+    ("could", "can"),
+    ("would", "will"),
+    ("so", "such"),
+)
+# Small words that are lost, doubled, or put where none belongs.
+_SMALL = {
+    *("a", "an", "the", "in", "on", "at", "to", "for", "of", "from", "with", "by"),
+    *("and", "or", "but", "as", "that", "not", "it", "he", "she", "they", "we", "you"),
+    *("is", "are", "was", "were", "be", "been", "has", "have", "had", "do", "does"),
+    *("did", "will", "would", "can", "could"),
+}
+_ENDINGS = ("s", "ed", "ing", "ly")
+_VOWELS = "aeiou"
+
+
+def _others() -> dict[str, list[str]]:
+    others: defaultdict[str, list[str]] = defaultdict(list)
+    for group in _CONFUSIONS:
+        for word in group:
+            others[word] += [other for other in group if other != word]
+    return dict(others)
+
+
+_OTHERS = _others()
+
+
+def _neighbors() -> dict[str, str]:
+    """Of each letter those beside it on a keyboard, above and below."""
+    places = {
+        letter: (row, column + row / 2)
+        for row, letters in enumerate(_KEYBOARD)
+        for column, letter in enumerate(letters)
+    }
+    return {
+        letter: "".join(
+            other
+            for other, (other_row, other_column) in places.items()
+            if other != letter
+            and abs(row - other_row) <= 1
+            and abs(column - other_column) <= 1
+        )
+        for letter, (row, column) in places.items()
+    }
+
+
+_NEIGHBORS = _neighbors()
+
+
+def corrupt_english(sentence: str, draw: random.Random) -> str:
+    """A sentence with mistakes in about a twelfth of its words, in one at least.
+
+    Slips of typing: a key beside the right one, letters swapped, lost or doubled.
+    Small words lost, doubled, or taken for one another, such as articles, prepositions
+    and `their` and `there`. Verbs and nouns with another ending, words that are
+    swapped, and commas that are lost.
+
+    Args:
+        sentence: right.
+        draw: what chance does.
+
+    Returns:
+        The sentence itself, if there is nothing in it to make a mistake in.
+    """
+    parts = _PARTS.findall(sentence)
+    places = [i for i, part in enumerate(parts) if part[0].isalpha() or part == ","]
+    draw.shuffle(places)
+    wanted = 1 + _times(len(places) - 1, _ENGLISH_RATE, draw)
+    # Words that follow one another are rarely all wrong.
+    changed: set[int] = set()
+    for place in places:
+        if len(changed) == wanted:
+            break
+        if changed & {place - 2, place, place + 2}:
+            continue
+        new = _mistake(parts, place, draw)
+        if new is not None and new != parts[place]:
+            parts[place] = new
+            changed.add(place)
+    return re.sub(" {2,}", " ", "".join(parts)).strip()
+
+
+def corrupt_chinese(
+    sentence: str, draw: random.Random, confusions: "Confusions", others: str
+) -> str:
+    """A sentence with wrong characters, one at least, and now and then a lost one.
+
+    Args:
+        sentence: right.
+        draw: what chance does.
+        confusions: which characters are taken for which.
+        others: text whose characters stand in for those that no confusion is known of.
+
+    Returns:
+        The sentence itself, if there is no Chinese character in it.
+    """
+    characters = list(sentence)
+    places = [i for i, c in enumerate(characters) if _HAN.match(c)]
+    if not places:
+        return sentence
+    # Characters that people get wrong come first, most often.
+    weights = [draw.random() ** (1 / confusions.weight(characters[i])) for i in places]
+    order = sorted(zip(weights, places, strict=True), reverse=True)
+    wanted = 1 + _times(len(places) - 1, _CHINESE_RATE, draw)
+    for _, place in order[:wanted]:
+        old = characters[place]
+        chance = draw.random()
+        if chance < 0.03:
+            characters[place] = ""
+        elif chance < 0.06:
+            characters[place] = 2 * old
+        else:
+            characters[place] = confusions.wrong(old, draw) or draw.choice(others)
+    return "".join(characters)
+
+
+class Confusions:
+    """Which characters people write instead of which, and how often.
+
+    Args:
+        pairs: texts and their corrections. Those of other lengths are aligned.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self._wrong: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._characters: set[str] = set()
+        for text, corrected in pairs:
+            self._characters.update(corrected)
+            for i, j in align(text, corrected):
+                if i is not None and j is not None and text[i] != corrected[j]:
+                    self._wrong[corrected[j]][text[i]] += 1
+        self._most = max((c.total() for c in self._wrong.values()), default=1)
+
+    def __len__(self) -> int:
+        return len(self._wrong)
+
+    def knows(self, text: str) -> bool:
+        """Whether nearly all characters stand in the pairs; with no pairs, always."""
+        if not self._characters:
+            return True
+        unknown = sum(character not in self._characters for character in text)
+        return unknown <= _MAX_UNKNOWN * len(text)
+
+    def weight(self, character: str) -> float:
+        """How readily it is taken: 0.1 to 1.
+
+        The root of its count evens out how often it stands in the text at all.
+        """
+        count = self._wrong[character].total() if character in self._wrong else 0
+        return 0.1 + 0.9 * (count / self._most) ** 0.5
+
+    def wrong(self, character: str, draw: random.Random) -> str | None:
+        """One that is written instead; None: none is known."""
+        known = self._wrong.get(character)
+        if known is None:
+            return None
+        return draw.choices(list(known), list(known.values()))[0]
+
+
+def _times(count: int, rate: float, draw: random.Random) -> int:
+    return sum(draw.random() < rate for _ in range(count))
+
+
+def _mistake(parts: list[str], place: int, draw: random.Random) -> str | None:
+    """What is made of a word; None: nothing. A swap changes its neighbour, too."""
+    word = parts[place]
+    if word == ",":
+        return "" if draw.random() < 0.3 else None
+    small = word.lower()
+    if small in _SMALL or small in _OTHERS:
+        kinds: tuple[_Mistake, ...] = (_lost, _confused, _confused, _doubled, _typed)
+        weights: tuple[int, ...] = (25, 40, 10, 8, 17)
+    else:
+        kinds = (_typed, _ending, _swapped, _with_small_word)
+        weights = (55, 25, 6, 14)
+    kind = draw.choices(kinds, weights)[0]
+    return kind(parts, place, draw)
+
+
+_Mistake = Callable[[list[str], int, random.Random], str | None]
+
+
+def _lost(parts: list[str], place: int, draw: random.Random) -> str:
+    return ""
+
+
+def _doubled(parts: list[str], place: int, draw: random.Random) -> str:
+    return f"{parts[place]} {parts[place].lower()}"
+
+
+def _with_small_word(parts: list[str], place: int, draw: random.Random) -> str | None:
+    word = parts[place]
+    if not word[0].islower():
+        return None
+    return f"{draw.choice(('the', 'a', 'to', 'of', 'in', 'is', 'for'))} {word}"
+
+
+def _confused(parts: list[str], place: int, draw: random.Random) -> str | None:
+    word = parts[place]
+    others = _OTHERS.get(word.lower())
+    return _with_case_of(word, draw.choice(others)) if others else None
+
+
+def _swapped(parts: list[str], place: int, draw: random.Random) -> str | None:
+    following = place + 2
+    if following >= len(parts) or parts[place + 1] != " ":
+        return None
+    word, other = parts[place], parts[following]
+    # A capital tells where a sentence begins, or a name.
+    if not (word.islower() and other.isalpha() and other.islower()):
+        return None
+    parts[following] = word
+    return other
+
+
+def _ending(parts: list[str], place: int, draw: random.Random) -> str | None:
+    """`walks` for `walk`, `walk` for `walked`, `walked` for `walking`, ..."""
+    word = parts[place]
+    if len(word) < 4 or not word.isalpha() or word.isupper():
+        return None
+    stem = word
+    for ending in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            stem = word.removesuffix(ending)
+            break
+    if stem.endswith(("ss", "'")):
+        stem = word
+    new = [stem, f"{stem}s", _joined(stem, "ed"), _joined(stem, "ing")]
+    # An `e` before the ending was lost: lik(e)ing.
+    if stem != word and stem[-1] not in _VOWELS:
+        new.append(f"{stem}e")
+    return draw.choice([other for other in new if other != word])
+
+
+def _joined(stem: str, ending: str) -> str:
+    return (stem[:-1] if stem.endswith("e") else stem) + ending
+
+
+def _typed(parts: list[str], place: int, draw: random.Random) -> str | None:
+    word = parts[place]
+    if len(word) < 3:
+        return None
+    # The first letter is rarely wrong.
+    at = draw.randrange(1, len(word))
+    letter = word[at]
+    if not letter.isalpha():
+        return word[:at] + word[at + 1 :]
+    kind = draw.random()
+    if kind < 0.25:
+        return word[:at] + draw.choice(_NEIGHBORS.get(letter, letter)) + word[at + 1 :]
+    if kind < 0.5:
+        return word[: at - 1] + letter.lower() + word[at - 1] + word[at + 1 :]
+    if kind < 0.75:
+        return word[:at] + word[at + 1 :]
+    if kind < 0.9:
+        return word[:at] + letter + word[at:]
+    if letter in _VOWELS:
+        # As it sounds: seperate, definately.
+        return word[:at] + draw.choice(_VOWELS.replace(letter, "")) + word[at + 1 :]
+    return word[:at] + draw.choice(_NEIGHBORS.get(letter, letter)) + word[at:]
+
+
+def _with_case_of(word: str, other: str) -> str:
+    return other[0].upper() + other[1:] if word[0].isupper() else other

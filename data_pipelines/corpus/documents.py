@@ -1,0 +1,422 @@
+"""Sources of text to documents, one at a time, whatever the size of the source.
+
+A document is a string in one normal form: a paragraph or heading a line, single
+spaces, no empty lines.
+"""
+
+import itertools
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, get_args
+
+import tensorflow as tf
+from absl import logging
+
+from data_pipelines.corpus import wikipedia
+from data_pipelines.files.byte_lines import byte_chunks, byte_lines
+
+Separator = Literal["file", "blank_line"]
+
+_TFDS = "tfds:"
+_JSON = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
+# A larger document is yielded in parts. Only damaged or wrongly separated files have
+# such ones: the longest novel has a tenth of it.
+_MAX_DOCUMENT_CHARACTERS = 1 << 25
+_MAX_INVALID_SHARE = 0.1
+
+# ` = Title = ` opens an article of WikiText, ` = = Section = = ` is a heading in it.
+_TITLE = re.compile(r"= (?![= ])(.*[^= ]) =")
+_HEADING = re.compile(r"(?:= ?){1,6}(?![= ])(.*[^= ])(?: ?=){1,6}")
+
+# Ideographs, kana, their punctuation and wide forms: written without spaces.
+_UNSPACED = re.compile(
+    "[\u2e80-\u2fdf\u3001-\u30ff\u31c0-\u4dbf\u4e00-\u9fff\uf900-\ufaff\ufe30-\ufe4f"
+    "\uff00-\uffef\U00020000-\U0003134f]"
+)
+_HYPHENATED = re.compile(r".*[^\W\d_]-")
+# A return alone ends lines of old systems, a form feed those of a page.
+_LINE_END = re.compile(r"\r?\n|[\r\f]")
+_INDENTED = re.compile(r"  |\t|\u3000")
+
+# What `_wrap_width` takes for hard-wrapped lines; all hundred novels, three quarters
+# of them wrapped, are on the right side.
+_MIN_WRAPPED_LINES = 6
+_MAX_WIDTH = 130
+_MIN_WIDTH = 40
+_MIN_UNSPACED_WIDTH = 15
+_MIN_FULL_SHARE = 0.6
+_PARAGRAPH_END = tuple(".!?:;\"'”’»)]*-—。！？：；」』）…")
+
+
+def expand_sources(patterns: Sequence[str]) -> list[str]:
+    """Names of files, patterns, and `tfds:` names to a sorted list without doubles.
+
+    `["books/*.txt", "tfds:lm1b"]` becomes `["books/a.txt", "books/b.txt",
+    "tfds:lm1b"]`.
+
+    Args:
+        patterns: names, or patterns as `tf.io.gfile.glob` takes them. Folders that a
+            pattern matches are left out.
+
+    Raises:
+        FileNotFoundError: a pattern matches no file.
+        ValueError: there is no pattern.
+    """
+    if isinstance(patterns, str):
+        patterns = [patterns]
+    sources: set[str] = set()
+    for pattern in patterns:
+        if pattern.startswith(_TFDS):
+            sources.add(pattern)
+            continue
+        # A name may itself contain brackets, so it is tried before the pattern.
+        is_file = tf.io.gfile.exists(pattern)
+        names = [pattern] if is_file else _glob(pattern)
+        files = [name for name in names if not tf.io.gfile.isdir(name)]
+        if not files:
+            found = f"only the folders {names[:3]}" if names else "nothing"
+            raise FileNotFoundError(
+                f"{pattern!r} matches {found}. Expected files of text: check the "
+                "name, and write 'folder/*' for all files of a folder."
+            )
+        sources.update(files)
+    if not sources:
+        raise ValueError(
+            "Received no sources. Expected names of files, patterns such as "
+            "'corpus/*.txt', or names such as 'tfds:lm1b'."
+        )
+    return sorted(sources)
+
+
+def read_documents(
+    source: str, separator: Separator = "file", counts: Counter | None = None
+) -> Iterator[str]:
+    r"""The documents of one source, one paragraph a line.
+
+    A file with the lines `["IT WAS", "", "The sky was grey, and the rain came", "down
+    on us. We left."]` (and more of this width) gives the one document `"IT WAS\nThe
+    sky was grey, and the rain came down on us. We left."`.
+
+    The format is told by the name, and each may be compressed (`.gz`):
+
+    - `.json`, `.jsonl`: a document a line, the field `text` of an object.
+    - `tfds:NAME[/CONFIG][:SPLIT]`: the feature `text` of a dataset that TFDS has
+      prepared, in `TFDS_DATA_DIR` or where TFDS looks by itself. Split: `train`.
+    - `.xml`, `.xml.bz2`: a dump of a Wikipedia, see `wikipedia`.
+    - any other: plain text. Hard-wrapped lines are joined to paragraphs, other lines
+      are paragraphs. A line ` = Title = ` after an empty line (WikiText) always
+      opens a document, and empty lines after it open none.
+
+    Args:
+        source: one of `expand_sources`.
+        separator: of plain text. `"file"`: the file is one document. `"blank_line"`:
+            empty lines separate documents, as in the input of google-research/bert,
+            where each line is a sentence.
+        counts: adds up what was read: `sources`, `empty_sources` (without any text),
+            `documents`, `empty_documents` (skipped), `invalid_bytes` (not UTF-8,
+            skipped), and `divided_documents`, those of plain text with more than
+            33 million characters. Their parts are yielded as documents.
+
+    Yields:
+        Documents that are not empty.
+
+    Raises:
+        FileNotFoundError: no such file, or a dataset that is not prepared.
+        ValueError: the separator is unknown, the file is not text, its compression
+            or JSON is broken, or the text is not where it is expected.
+    """
+    if separator not in get_args(Separator):
+        raise ValueError(
+            f"Received separator={separator!r}, expected one of "
+            f"{list(get_args(Separator))}."
+        )
+    counts = Counter() if counts is None else counts
+    before = Counter(counts)
+    if source.startswith(_TFDS):
+        documents = _read_tfds(source, counts)
+    else:
+        if not tf.io.gfile.exists(source) or tf.io.gfile.isdir(source):
+            raise FileNotFoundError(
+                f"No file {source!r}. Expected a file of text: check the name."
+            )
+        if source.lower().endswith(_JSON):
+            documents = _read_json_lines(source, counts)
+        elif source.lower().endswith(wikipedia.DUMPS):
+            documents = wikipedia.articles(source)
+        else:
+            documents = _read_text(source, separator, counts)
+    counts["sources"] += 1
+    for lines in documents:
+        document = "\n".join(_paragraphs(lines))
+        if document:
+            counts["documents"] += 1
+            yield document
+        else:
+            counts["empty_documents"] += 1
+    if counts["documents"] == before["documents"]:
+        counts["empty_sources"] += 1
+        logging.warning("%s has no text.", source)
+    invalid = counts["invalid_bytes"] - before["invalid_bytes"]
+    if invalid:
+        logging.warning("%s: skipped %d bytes that are not UTF-8.", source, invalid)
+
+
+def _glob(pattern: str) -> list[str]:
+    try:
+        return tf.io.gfile.glob(pattern)
+    except tf.errors.NotFoundError:
+        return []
+
+
+# --- Formats: each yields the lines of one document after another.
+
+
+def _read_text(
+    source: str, separator: Separator, counts: Counter
+) -> Iterator[list[str]]:
+    lines: list[str] = []
+    size = 0
+    is_divided = in_article = False
+    after_blank = True
+    for line in _text_lines(source, counts):
+        stripped = line.strip()
+        is_title = after_blank and bool(_TITLE.fullmatch(stripped))
+        in_article |= is_title
+        is_border = separator == "blank_line" and not stripped and not in_article
+        ends = is_title or is_border
+        # Only where more of the document follows is it divided.
+        is_long = (
+            not ends
+            and bool(stripped)
+            and size > _MAX_DOCUMENT_CHARACTERS
+            and (after_blank or size > 2 * _MAX_DOCUMENT_CHARACTERS)
+        )
+        if is_long and not is_divided:
+            counts["divided_documents"] += 1
+            logging.warning(
+                "%s: a document of more than %d characters is divided; "
+                "separator='blank_line' may suit this file better.",
+                source,
+                _MAX_DOCUMENT_CHARACTERS,
+            )
+        if ends or is_long:
+            if lines:
+                yield lines
+            lines, size = [], 0
+            is_divided = is_long
+        # Empty lines tell paragraphs apart; before the first and in a row, nothing.
+        if stripped or (lines and not after_blank):
+            lines.append(line)
+            size += len(line)
+        after_blank = not stripped
+    if lines:
+        yield lines
+
+
+def _read_json_lines(source: str, counts: Counter) -> Iterator[list[str]]:
+    for number, line in enumerate(_byte_lines(source), start=1):
+        text = _decode(line, counts).strip()
+        if not text:
+            continue
+        try:
+            entry = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(
+                f"{source}, line {number}: not JSON ({error}). Expected an object "
+                'a line, such as {"text": "…"}.'
+            ) from None
+        document = entry.get("text") if isinstance(entry, dict) else None
+        if not isinstance(document, str):
+            found = sorted(entry) if isinstance(entry, dict) else type(entry).__name__
+            raise ValueError(
+                f"{source}, line {number}: no string 'text' but {str(found)[:200]}. "
+                'Expected an object a line, such as {"text": "…"}.'
+            )
+        # JSON can spell halves of surrogate pairs, which are no characters.
+        text = _decode(document.encode("utf-8", "surrogatepass"), counts)
+        yield _split_lines(text)
+
+
+def _read_tfds(source: str, counts: Counter) -> Iterator[list[str]]:
+    name, _, split = source.removeprefix(_TFDS).partition(":")
+    split = split or "train"
+    # Late: its import takes seconds.
+    import tensorflow_datasets as tfds
+
+    builder = _tfds_builder(tfds, name, source)
+    if split.split("[")[0] not in builder.info.splits:
+        raise ValueError(
+            f"{source!r}: no split {split!r}. Expected one of "
+            f"{sorted(builder.info.splits)}: write tfds:{name}:SPLIT."
+        )
+    dataset = builder.as_dataset(split=split, shuffle_files=False)
+    features = dataset.element_spec
+    text = features.get("text") if isinstance(features, dict) else None
+    if text != tf.TensorSpec([], tf.string):
+        raise ValueError(
+            f"{source!r} has the features {_one_line(builder.info.features)}. Expected "
+            "one string called 'text': write its documents to a .jsonl file instead."
+        )
+    for example in dataset:
+        yield _split_lines(_decode(example["text"].numpy(), counts))
+
+
+def _tfds_builder(tfds: Any, name: str, source: str) -> Any:
+    try:
+        builder = tfds.builder(name, data_dir=os.environ.get("TFDS_DATA_DIR"))
+        is_prepared = builder.is_prepared()
+    except (tfds.core.DatasetNotFoundError, ValueError, OSError) as error:
+        reason = _one_line(error)
+        raise FileNotFoundError(
+            f"{source!r}: TFDS gives no dataset {name!r} ({reason}). Expected "
+            "tfds:NAME[/CONFIG][:SPLIT]: check the name and TFDS_DATA_DIR."
+        ) from None
+    if not is_prepared:
+        raise FileNotFoundError(
+            f"{source!r} is not in {builder.data_dir}. Prepare it first: "
+            f"tfds build {name}, or set TFDS_DATA_DIR to where it is."
+        )
+    return builder
+
+
+def _one_line(received: object) -> str:
+    return " ".join(str(received).split())[:300]
+
+
+# --- Bytes to lines.
+
+
+def _text_lines(source: str, counts: Counter) -> Iterator[str]:
+    for line in _byte_lines(source, _MAX_DOCUMENT_CHARACTERS):
+        text = _decode(line, counts)
+        yield from _split_lines(text.removesuffix("\r"))
+
+
+def _split_lines(text: str) -> list[str]:
+    # The regular expression, being slow, is for few texts.
+    if "\r" in text or "\f" in text:
+        return _LINE_END.split(text)
+    return text.split("\n")
+
+
+def _byte_lines(source: str, longest: int | None = None) -> Iterator[bytes]:
+    yield from byte_lines(_text_chunks(source), longest)
+
+
+def _text_chunks(source: str) -> Iterator[bytes]:
+    position = 0
+    for chunk in byte_chunks(source):
+        _require_text(source, chunk, position)
+        yield chunk
+        position += len(chunk)
+
+
+def _require_text(source: str, chunk: bytes, position: int) -> None:
+    zero = chunk.find(b"\0")
+    if zero >= 0:
+        raise ValueError(
+            f"{source}: byte {position + zero} is zero, so this is no UTF-8 text. "
+            "Expected text: leave the file out, decompress it, or convert it from "
+            "UTF-16 (iconv -f UTF-16 -t UTF-8)."
+        )
+    if position == 0:
+        num_invalid = _num_invalid(chunk)
+        # A character may be cut at the end of the chunk.
+        if num_invalid > _MAX_INVALID_SHARE * len(chunk) + 3:
+            raise ValueError(
+                f"{source}: {num_invalid} of the first {len(chunk)} bytes are not "
+                "UTF-8. Expected UTF-8 text: leave the file out, or convert it "
+                "(iconv -f GB18030 -t UTF-8, or whatever it is written in)."
+            )
+
+
+def _num_invalid(data: bytes) -> int:
+    if data.isascii():
+        return 0
+    return len(data) - len(data.decode("utf-8", "ignore").encode("utf-8"))
+
+
+def _decode(data: bytes, counts: Counter) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        counts["invalid_bytes"] += _num_invalid(data)
+        return data.decode("utf-8", "ignore")
+
+
+# --- Lines to paragraphs.
+
+
+def _paragraphs(lines: list[str]) -> list[str]:
+    texts = [" ".join(line.split()) for line in lines]
+    texts = [_HEADING.sub(r"\1", t) if t[:1] == "=" == t[-1:] else t for t in texts]
+    width = _wrap_width(texts)
+    if width is None:
+        return [text for text in texts if text]
+    indented = [bool(_INDENTED.match(line)) for line in lines]
+    # Where most lines are indented it means nothing.
+    if sum(indented) > len(lines) / 3:
+        indented = [False] * len(lines)
+    paragraphs: list[list[str]] = []
+    previous = ""
+    for text, is_indented in zip(texts, indented, strict=True):
+        if not text:
+            pass
+        elif not previous or is_indented or _ends_paragraph(previous, text, width):
+            paragraphs.append([text])
+        else:
+            paragraphs[-1].append(_space(previous, text) + text)
+        previous = text
+    return ["".join(parts) for parts in paragraphs]
+
+
+def _wrap_width(texts: list[str]) -> int | None:
+    """The width at which lines are wrapped; None if they are not.
+
+    In wrapped text few lines have room for the first word of the next one. Lines that
+    are sentences or entries of a list have it often, and their widths differ.
+    """
+    widths = sorted(len(text) for text in texts if text)
+    if len(widths) < _MIN_WRAPPED_LINES:
+        return None
+    width = widths[int(len(widths) * 0.95)]
+    is_unspaced = sum(map(len, map(_UNSPACED.findall, texts))) * 2 > sum(widths)
+    smallest = _MIN_UNSPACED_WIDTH if is_unspaced else _MIN_WIDTH
+    # Some lines may be longer: a table, or where pages were put together.
+    if not smallest <= width <= _MAX_WIDTH or widths[int(len(widths) * 0.98)] > (
+        1.5 * width
+    ):
+        return None
+    num_followed = num_full = 0
+    for text, following in itertools.pairwise(texts):
+        if text and following:
+            num_followed += 1
+            num_full += _width_with_next_word(text, following) > 0.88 * width
+    if num_full < max(_MIN_FULL_SHARE * num_followed, 3):
+        return None
+    return width
+
+
+def _width_with_next_word(text: str, following: str) -> int:
+    if _UNSPACED.match(following):
+        return len(text) + 1
+    return len(text) + 1 + len(following.split(" ", 1)[0])
+
+
+def _ends_paragraph(text: str, following: str, width: int) -> bool:
+    # Some wrapped books have no empty lines: a paragraph ends where a line is short.
+    return _width_with_next_word(text, following) < 0.8 * width and (
+        text.endswith(_PARAGRAPH_END) or not following[0].islower()
+    )
+
+
+def _space(text: str, following: str) -> str:
+    if _UNSPACED.match(text[-1]) and _UNSPACED.match(following):
+        return ""
+    # `self-` and `importance` belong together; a dash between words has spaces.
+    if _HYPHENATED.fullmatch(text) and following[0].isalpha():
+        return ""
+    return " "

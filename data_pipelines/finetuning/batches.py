@@ -1,0 +1,297 @@
+"""From examples to packed batches: the whole chain of fine-tuning.
+
+    examples -> columns -> encode -> sequences -> batches of rows
+
+An *encoding*, one file beside this a kind, says how examples become sequences;
+all else is the same for all kinds. Training keeps its sequences in memory, as ids:
+QQP, the largest set of the paper, needs 50 MB. Evaluation and prediction stream.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol
+
+import tensorflow as tf
+
+from data_pipelines.rows import batching, row_packing
+from data_pipelines.rows.features import MODEL_INPUTS, Features
+from data_pipelines.rows.packing import filled_rows
+from data_pipelines.tokenizers.tokenizer import Tokenizer
+from data_pipelines.tokenizers.vocabulary import Vocabulary
+
+# Enough for the ops' fixed cost to vanish, little enough to hold.
+_CHUNK_EXAMPLES = 512
+# Of the cipher that makes the order: enough for the smallest numbers of examples.
+_SHUFFLE_ROUNDS = 8
+# Rows are as long as the longest sequence, rounded up to a multiple of this.
+_ROW_MULTIPLE = 8
+
+PACKED_INPUTS = (*MODEL_INPUTS, "positions", "sequence_ids", "first_tokens")
+
+
+class Encoding(Protocol):
+    """How examples of one kind become sequences."""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Cuts the texts."""
+        ...
+
+    @property
+    def max_length(self) -> int:
+        """Tokens of the longest sequence."""
+        ...
+
+    @property
+    def group_size(self) -> int:
+        """How many sequences in a row belong together in a batch."""
+        ...
+
+    def columns(self, examples: Sequence[Any]) -> dict[str, Any]:
+        """Examples as tensors."""
+        ...
+
+    def encode(self, columns: dict[str, Any]) -> tuple[Features, Features]:
+        """Columns to what the model takes, and where it comes from; in graph."""
+        ...
+
+
+def encoder_of(encoding: Encoding) -> Callable[[Sequence[Any]], Any]:
+    """A function from examples to `encoding.encode` of their columns, traced once."""
+    encode = traced_once(encoding.encode)
+    return lambda examples: encode(encoding.columns(examples))
+
+
+def traced_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as a graph that takes any number of rows."""
+    traced: dict[str, Callable[..., Any]] = {}
+
+    def run(*arguments: Any) -> Any:
+        signature = tf.nest.map_structure(_any_rows, arguments)
+        # Single texts and pairs have other columns, and so graphs of their own.
+        key = str(signature)
+        if key not in traced:
+            traced[key] = tf.function(function, input_signature=signature)
+        return traced[key](*arguments)
+
+    return run
+
+
+def _any_rows(values: tf.Tensor | tf.RaggedTensor) -> tf.TypeSpec:
+    if isinstance(values, tf.RaggedTensor):
+        return tf.RaggedTensorSpec([None, None], values.dtype, values.ragged_rank)
+    return tf.TensorSpec([None, *values.shape[1:]][: values.shape.rank], values.dtype)
+
+
+def encode_all(encoding: Encoding, examples: Iterable[Any]) -> Features:
+    """The sequences of all examples, in memory.
+
+    Args:
+        encoding: of their kind.
+        examples: read as they are needed.
+
+    Returns:
+        What `encoding.encode` makes for the model, of all examples.
+
+    Raises:
+        ValueError: there are no examples.
+    """
+    encode = encoder_of(encoding)
+    chunks = [encode(chunk)[0] for chunk in chunks_of(examples)]
+    if not chunks:
+        raise ValueError(
+            "Received no examples to train on. Expected some: look at the lines above "
+            "for what was skipped."
+        )
+    return {name: tf.concat([c[name] for c in chunks], axis=0) for name in chunks[0]}
+
+
+def chunks_of(
+    examples: Iterable[Any], size: int = _CHUNK_EXAMPLES
+) -> Iterator[list[Any]]:
+    """Lists of so many examples; the last may be shorter."""
+    iterator = iter(examples)
+    while chunk := list(itertools.islice(iterator, size)):
+        yield chunk
+
+
+def num_groups(features: Features, group_size: int = 1) -> int:
+    """How many examples (of one or several sequences) there are to draw from."""
+    return int(features["token_ids"].nrows()) // group_size
+
+
+def row_length_of(features: Features, max_length: int) -> int:
+    """Tokens of the rows that hold these sequences with the least attention to pay."""
+    longest = int(tf.reduce_max(features["token_ids"].row_lengths()))
+    rounded = -(-longest // _ROW_MULTIPLE) * _ROW_MULTIPLE
+    return min(rounded, max_length)
+
+
+def training_batches(
+    features: Features,
+    vocabulary: Vocabulary,
+    *,
+    batch_size: int,
+    row_length: int,
+    seed: int,
+    group_size: int = 1,
+    num_batches: int | None = None,
+    shard_index: int = 0,
+    num_shards: int = 1,
+) -> tf.data.Dataset:
+    """Batches of so many examples, packed into as few rows as hold them.
+
+    Every epoch has each example once, in an order of its own. Which examples a batch
+    has follows from its number, the seed and the number of examples alone.
+
+    Args:
+        features: from `encode_all`.
+        vocabulary: knows the id of the padding.
+        batch_size: examples of a batch, of all workers together.
+        row_length: tokens of a row.
+        seed: of the order.
+        group_size: sequences of an example.
+        num_batches: None: without end.
+        shard_index: which worker this is: it gets every `num_shards`-th example.
+        num_shards: how many workers share a batch.
+
+    Returns:
+        A dataset of dicts as `pack_batch` makes them, whose iterator can be saved.
+    """
+    total = num_groups(features, group_size)
+
+    def batch_of(number: tf.Tensor) -> dict[str, tf.Tensor]:
+        first = number * batch_size
+        wanted = tf.range(first + shard_index, first + batch_size, num_shards)
+        epoch, place = wanted // total, wanted % total
+        # An order of its own for each epoch, without a list of all examples. The op
+        # itself: its wrapper can not take a key for each index.
+        keys = tf.stack([tf.fill(tf.shape(epoch), tf.constant(seed, tf.int64)), epoch])
+        drawn = tf.raw_ops.RandomIndexShuffle(
+            index=place,
+            seed=tf.pad(tf.transpose(keys), [[0, 0], [1, 0]]),  # (examples, 3)
+            max_index=tf.constant(total - 1, tf.int64),
+            rounds=_SHUFFLE_ROUNDS,
+        )
+        sequences = drawn[:, tf.newaxis] * group_size
+        sequences += tf.range(group_size, dtype=tf.int64)
+        chosen = tf.reshape(sequences, [-1])
+        return pack_batch(
+            {name: tf.gather(values, chosen) for name, values in features.items()},
+            vocabulary,
+            row_length=row_length,
+            few_shapes=True,
+        )
+
+    numbers = tf.data.Dataset.range(
+        tf.int64.max if num_batches is None else num_batches
+    )
+    batches = numbers.map(batch_of, num_parallel_calls=tf.data.AUTOTUNE)
+    return batching.with_options(batches.prefetch(tf.data.AUTOTUNE))
+
+
+@dataclasses.dataclass(frozen=True)
+class Chunk:
+    """Some examples, ready for a model.
+
+    Attributes:
+        examples: in their order.
+        batches: packed sequences of these examples, in their order.
+        origin: where each sequence comes from, see the encoding.
+    """
+
+    examples: list[Any]
+    batches: list[dict[str, tf.Tensor]]
+    origin: Features
+
+
+def evaluation_chunks(
+    encoding: Encoding,
+    examples: Iterable[Any],
+    batch_size: int,
+    encoded_as: Callable[[Any], Any] = lambda example: example,
+) -> Iterator[Chunk]:
+    """Every example once, in order, as they are read: memory does not grow.
+
+    Args:
+        encoding: of their kind.
+        examples: may be endless.
+        batch_size: examples of a batch; a batch at the end of a chunk may be smaller.
+        encoded_as: what the encoding is given for an example.
+    """
+    return map(chunk_maker(encoding, batch_size, encoded_as), chunks_of(examples))
+
+
+def chunk_maker(
+    encoding: Encoding,
+    batch_size: int,
+    encoded_as: Callable[[Any], Any] = lambda example: example,
+) -> Callable[[list[Any]], Chunk]:
+    """A function from examples to a chunk, traced once; see `evaluation_chunks`."""
+    encode = encoder_of(encoding)
+    vocabulary = encoding.tokenizer.vocabulary
+    size = batch_size * encoding.group_size
+
+    @traced_once
+    def pack(features: Features, first: tf.Tensor, row_length: tf.Tensor) -> Any:
+        part = {name: values[first : first + size] for name, values in features.items()}
+        return pack_batch(part, vocabulary, row_length=row_length)
+
+    def chunk_of(examples: list[Any]) -> Chunk:
+        features, origin = encode([encoded_as(example) for example in examples])
+        row_length = tf.constant(row_length_of(features, encoding.max_length))
+        firsts = range(0, int(features["token_ids"].nrows()), size)
+        batches = [pack(features, tf.constant(f), row_length) for f in firsts]
+        return Chunk(examples, batches, origin)
+
+    return chunk_of
+
+
+def pack_batch(
+    features: Features,
+    vocabulary: Vocabulary,
+    *,
+    row_length: int | tf.Tensor,
+    few_shapes: bool = False,
+) -> dict[str, tf.Tensor]:
+    """Sequences as the models take them, in graph.
+
+    Args:
+        features: of `encoding.encode`.
+        vocabulary: knows the id of the padding.
+        row_length: tokens of a row, an int or an int32 scalar.
+        few_shapes: see `row_packing.pack_rows`; ragged features are then as wide as
+            a row.
+
+    Returns:
+        The rows of `row_packing.pack_rows`; `lengths` int32 `(sequences,)`; all other
+        features as they are, ragged ones filled up with -1.
+    """
+    token_ids = features["token_ids"]
+    batch = row_packing.pack_rows(
+        token_ids,
+        features["second_starts"],
+        row_length=row_length,
+        vocabulary=vocabulary,
+        few_shapes=few_shapes,
+    )
+    batch["lengths"] = tf.cast(token_ids.row_lengths(), tf.int32)
+    for name, values in features.items():
+        if not isinstance(values, tf.RaggedTensor):
+            batch[name] = values
+        elif name != "token_ids":
+            width = row_length if few_shapes else values.bounding_shape(axis=1)
+            batch[name] = filled_rows(values, width, missing=-1)
+    return batch
+
+
+def as_fit_inputs(
+    batch: dict[str, tf.Tensor], label: str = "label"
+) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    """A batch as `Model.fit` takes it: inputs and labels.
+
+    `Model.compile` with `jit_compile=False`: the number of rows varies, and XLA would
+    compile the whole step again for each.
+    """
+    return {n: batch[n] for n in (*PACKED_INPUTS, "lengths")}, batch[label]

@@ -1,0 +1,128 @@
+"""Texts and pairs of texts to sequences with a class or a score."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from data_pipelines.datasets.examples import TextExample
+from data_pipelines.rows.features import Features
+from data_pipelines.rows.packing import join, pair_room, truncate_pair
+from data_pipelines.rows.windows import slices, windows
+from data_pipelines.tokenizers.tokenizer import Tokenizer
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassificationEncoding:
+    """`[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, labels as ids or scores.
+
+    Attributes:
+        tokenizer: cuts the texts.
+        max_length: tokens of the longest sequence.
+        labels: names in the order of their ids; None: the label is a score.
+        stride: None: a text that is too long is cut off at the end. A number: it
+            becomes several sequences, that begin so many tokens apart in the last
+            segment; of a pair, the first is cut to half of the room, or to what
+            the stride leaves.
+
+    Raises:
+        ValueError: the windows would leave gaps between them.
+    """
+
+    tokenizer: Tokenizer
+    max_length: int
+    labels: tuple[str, ...] | None
+    stride: int | None = None
+    group_size: int = dataclasses.field(default=1, init=False)
+
+    def __post_init__(self) -> None:
+        room = pair_room(self.max_length, self.tokenizer.vocabulary)
+        if self.stride is not None and not 1 <= self.stride <= room:
+            raise ValueError(
+                f"Received stride={self.stride} with max_length={self.max_length}. "
+                f"Expected a stride between 1 and {room}, the tokens of a pair."
+            )
+
+    def columns(self, examples: Sequence[TextExample]) -> dict[str, tf.Tensor]:
+        """Examples as vectors; a label that is not there is -1 or NaN.
+
+        Raises:
+            ValueError: a label is none of the names.
+        """
+        columns = {"first": tf.constant([e.first for e in examples], tf.string)}
+        if any(example.second is not None for example in examples):
+            seconds = [example.second or "" for example in examples]
+            columns["second"] = tf.constant(seconds, tf.string)
+        if self.labels is None:
+            scores = [math.nan if e.label is None else e.label for e in examples]
+            columns["label"] = tf.constant(scores, tf.float32)
+        else:
+            ids: dict[Any, int] = {name: i for i, name in enumerate(self.labels)}
+            for example in examples:
+                if example.label is not None and example.label not in ids:
+                    raise ValueError(
+                        f"Received the label {example.label!r} (example {example.id}). "
+                        f"Expected one of {list(self.labels)}, the labels of the model."
+                    )
+            numbers = [-1 if e.label is None else ids[e.label] for e in examples]
+            columns["label"] = tf.constant(numbers, tf.int32)
+        return columns
+
+    def encode(self, columns: dict[str, tf.Tensor]) -> tuple[Features, Features]:
+        """Texts to sequences, in graph.
+
+        Args:
+            columns: `first` string `(texts,)` and, for pairs, `second`; `label` is
+                handed on if it is there.
+
+        Returns:
+            Two dicts. What the model and its objective take: `token_ids` int32
+            `(sequences, (tokens))`, `second_starts` int32 `(sequences,)`, `label`
+            `(sequences,)`. And where it comes from: `example` int32
+            `(sequences,)`, the place of the text; `truncated` bool `(sequences,)`.
+        """
+        first = self.tokenizer.tokenize(columns["first"])
+        second = None
+        if "second" in columns:
+            second = self.tokenizer.tokenize(columns["second"])
+        if self.stride is None:
+            example = tf.range(tf.cast(first.nrows(), tf.int32))
+            first, second, truncated = self._cut(first, second)
+        else:
+            first, second, example = self._windows(first, second, self.stride)
+            truncated = tf.zeros_like(example, tf.bool)
+        token_ids, second_starts = join(first, second, self.tokenizer.vocabulary)
+        features: Features = {"token_ids": token_ids, "second_starts": second_starts}
+        if "label" in columns:
+            features["label"] = tf.gather(columns["label"], example)
+        return features, {"example": example, "truncated": truncated}
+
+    def _cut(
+        self, first: tf.RaggedTensor, second: tf.RaggedTensor | None
+    ) -> tuple[tf.RaggedTensor, tf.RaggedTensor | None, tf.Tensor]:
+        if second is None:
+            room = self.max_length - 2
+            return first[:, :room], None, first.row_lengths() > room
+        room = pair_room(self.max_length, self.tokenizer.vocabulary)
+        truncated = first.row_lengths() + second.row_lengths() > room
+        return *truncate_pair(first, second, room), truncated
+
+    def _windows(
+        self, first: tf.RaggedTensor, second: tf.RaggedTensor | None, stride: int
+    ) -> tuple[tf.RaggedTensor, tf.RaggedTensor | None, tf.Tensor]:
+        if second is None:
+            text, start, length = windows(
+                tf.cast(first.row_lengths(), tf.int32),
+                tf.fill([first.nrows()], self.max_length - 2),
+                stride,
+            )
+            return slices(first, text, start, length), None, text
+        room = pair_room(self.max_length, self.tokenizer.vocabulary)
+        # No token may lie between two windows.
+        first = first[:, : min(room // 2, room - stride)]
+        room -= tf.cast(first.row_lengths(), tf.int32)
+        lengths = tf.cast(second.row_lengths(), tf.int32)
+        text, start, length = windows(lengths, room, stride)
+        return tf.gather(first, text), slices(second, text, start, length), text

@@ -1,0 +1,182 @@
+"""Texts to sequences with a tag for each piece: what is to be changed, and to what."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from data_pipelines.corpus.alignment import align
+from data_pipelines.datasets.examples import CorrectionExample
+from data_pipelines.rows.features import Features
+from data_pipelines.rows.packing import join
+from data_pipelines.rows.windows import most_context, slices, windows
+from data_pipelines.tokenizers.tokenizer import kind_of
+from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
+
+# What is done with a piece. INSERT keeps it, and puts another one after it.
+TAGS = ("keep", "replace", "delete", "insert")
+KEEP, REPLACE, DELETE, INSERT = range(len(TAGS))
+# Of a piece without a tag, or nothing that is written.
+NONE = -1
+
+
+@dataclasses.dataclass(frozen=True)
+class CorrectionEncoding:
+    """`[CLS] pieces of the text [SEP]`, each piece with a tag.
+
+    The tags are those of the fewest edits of pieces from the text to its correction,
+    as in GECToR (Omelianchuk et al. 2020). What is inserted before the first piece
+    belongs to `[CLS]`. A piece has one tag, so of several pieces that are inserted at
+    one place the first is tagged, and none beside a replaced one: the others are for a
+    next pass over what came of the first. What would be written as `[UNK]` has no
+    tag, and is not learned from.
+
+    A text that is longer than the model becomes several windows; each piece is asked
+    for in the one where it has most context.
+
+    Attributes:
+        tokenizer: cuts the texts.
+        max_length: tokens of the longest sequence.
+        stride: tokens from the start of one window to that of the next.
+
+    Raises:
+        ValueError: the windows would leave gaps between them, or the pieces are not
+            those of WordPiece, which say what is joined.
+    """
+
+    tokenizer: WordPieceTokenizer
+    max_length: int
+    stride: int
+    group_size: int = dataclasses.field(default=1, init=False)
+
+    def __post_init__(self) -> None:
+        kind = kind_of(self.tokenizer.vocabulary)
+        if kind != "wordpiece":
+            raise ValueError(
+                f"Received a vocabulary of the kind {kind}. Expected WordPiece for "
+                "corrections, which are written by pieces with ##: start from a model "
+                "that has it."
+            )
+        room = self.max_length - 2
+        if not 1 <= self.stride <= room:
+            raise ValueError(
+                f"Received stride={self.stride} with max_length={self.max_length}. "
+                f"Expected a stride between 1 and {room}, the tokens of a text."
+            )
+
+    def columns(self, examples: Sequence[CorrectionExample]) -> dict[str, tf.Tensor]:
+        """Texts, and the tags of `[CLS]` and each piece; -1 where nothing is known.
+
+        Of several corrections of a text, the first is learned.
+        """
+        texts = [example.text for example in examples]
+        known = [example.corrected[:1] for example in examples]
+        sources = self._pieces(texts)
+        targets = iter(self._pieces([text for texts in known for text in texts]))
+        tags, written = [], []
+        for source, corrected in zip(sources, known, strict=True):
+            if corrected:
+                unknown = self.tokenizer.vocabulary.unk_id
+                found = tags_of(source, next(targets), unknown)
+            else:
+                nothing = [NONE] * (len(source) + 1)
+                found = nothing, nothing
+            tags.append(found[0])
+            written.append(found[1])
+        return {
+            "text": tf.constant(texts, tf.string),
+            "tags": tf.ragged.constant(tags, tf.int32, ragged_rank=1),
+            "written": tf.ragged.constant(written, tf.int32, ragged_rank=1),
+        }
+
+    def _pieces(self, texts: list[str]) -> list[list[int]]:
+        return self.tokenizer.tokenize(tf.constant(texts, tf.string)).to_list()
+
+    def encode(self, columns: dict[str, tf.Tensor]) -> tuple[Features, Features]:
+        """Texts to sequences, in graph.
+
+        Args:
+            columns: `text` string `(texts,)`; `tags` and `written` int32 `(texts,
+                (1 + pieces))` are handed on if they are there.
+
+        Returns:
+            Two dicts. What the model and its objective take: `token_ids` int32
+            `(sequences, (tokens))`; `second_starts` int32 `(sequences,)`; `is_asked`
+            int32 `(sequences, (tokens))`, 1 for tokens that are decided here, else 0;
+            `tags` and `written` of the same shape, the id of the piece that replaces
+            or follows, -1 for none. And where it comes from: `example` int32
+            `(sequences,)`; `places` int32 `(sequences, (asked))`, 0 for `[CLS]`, from 1
+            on for pieces of the text; `texts` as they were; `pieces`, `starts`, `ends`
+            int32 `(texts, (pieces))`, the last two bytes of the text.
+        """
+        texts = columns["text"]
+        pieces, starts, ends = self.tokenizer.tokenize_with_offsets(texts)
+        counts = tf.cast(pieces.row_lengths(), tf.int32)
+        room = self.max_length - 2
+        text, start, length = windows(
+            counts, tf.fill(tf.shape(counts), room), self.stride
+        )
+        token_ids, second_starts = join(
+            slices(pieces, text, start, length), None, self.tokenizer.vocabulary
+        )
+        opens = (start == 0)[:, tf.newaxis]
+        most = most_context(text, start, length, room, self.stride)
+        asked = tf.concat([opens, most, tf.zeros_like(opens)], axis=1)
+        first = tf.where(opens, 0, start[:, tf.newaxis])
+        places = tf.ragged.range(start + 1, start + 1 + length)
+        places = tf.concat([first, places, first], axis=1)
+        features: Features = {
+            "token_ids": token_ids,
+            "second_starts": second_starts,
+            "is_asked": tf.cast(asked, tf.int32),
+        }
+        for name in ("tags", "written"):
+            if name in columns:
+                # A row begins with `[CLS]`: before a later window stands a piece.
+                known = slices(columns[name], text, start, length + 1)
+                known = tf.concat([known, tf.fill(tf.shape(opens), NONE)], axis=1)
+                known = tf.where(asked.values, known.values, NONE)
+                features[name] = asked.with_values(known)
+        origin = {
+            "example": text,
+            "places": tf.ragged.boolean_mask(places, asked),
+            "texts": texts,
+            "pieces": pieces,
+            "starts": starts,
+            "ends": ends,
+        }
+        return features, origin
+
+
+def tags_of(
+    source: Sequence[int], target: Sequence[int], unknown: int
+) -> tuple[list[int], list[int]]:
+    """What the first pass does to pieces that are to become others.
+
+    With the pieces `a b c` and `x a d d c`, `[CLS]` is tagged INSERT with `x`, `b` is
+    tagged REPLACE with `d`, and the second `d` is left for the next pass.
+
+    Args:
+        source, target: ids of pieces.
+        unknown: the id of `[UNK]`, which nobody can write.
+
+    Returns:
+        The tag and the id to be written, -1 for none, of `[CLS]` and of each piece of
+        the source; both -1 where `[UNK]` would be written.
+    """
+    tags, written = [KEEP] * (len(source) + 1), [NONE] * (len(source) + 1)
+    place = 0
+    for of_source, of_target in align(source, target):
+        if of_source is not None:
+            place = of_source + 1
+        if of_target is None:
+            tags[place] = DELETE
+        elif of_source is None:
+            if tags[place] == KEEP:
+                tags[place], written[place] = INSERT, target[of_target]
+        elif source[of_source] != target[of_target]:
+            tags[place], written[place] = REPLACE, target[of_target]
+    for place, piece in enumerate(written):
+        if piece == unknown:
+            tags[place] = written[place] = NONE
+    return tags, written

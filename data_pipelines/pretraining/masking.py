@@ -1,0 +1,253 @@
+"""Masked language model: which tokens to predict, and what stands in their places."""
+
+from typing import Literal, get_args
+
+import tensorflow as tf
+
+from data_pipelines.tokenizers.vocabulary import Vocabulary
+
+# What is hidden as a whole; and what is predicted where nothing is hidden.
+Unit = Literal["token", "whole_word", "span"]
+Unmasked = Literal["next_token", "every_token"]
+Kind = Literal[Unit, Unmasked]
+
+# Lengths of spans in words are geometric with this rate: 5 words on average (Joshi et
+# al., SpanBERT, 2020, section 3.1).
+_SPAN_END_RATE = 0.2
+
+
+def mask_tokens(
+    token_ids: tf.Tensor,
+    padding_mask: tf.Tensor,
+    seed: tf.Tensor,
+    *,
+    vocabulary: Vocabulary,
+    kind: Kind = "token",
+    mlm_rate: float = 0.15,
+    max_predictions: int = 20,
+    mask_rate: float = 0.8,
+    random_rate: float = 0.1,
+) -> dict[str, tf.Tensor]:
+    """Hides some tokens of each row.
+
+    The row `CLS the cat sat SEP PAD`, with two predictions, may become
+
+        token_ids       CLS  the  MASK  sat  SEP  PAD
+        mlm_positions     2    0
+        mlm_ids         cat  PAD
+        mlm_weights       1    0
+
+    Which: `round(real tokens * mlm_rate)` of a row, special tokens counted but never
+    chosen, at least one and at most `max_predictions`. They are chosen as *units*, in
+    random order; a unit that would exceed the number is passed over, as in the
+    original (create_pretraining_data.py:342). A unit is
+
+    * `token`: one token;
+    * `whole_word`: a token and the continuations behind it, see
+      `Vocabulary.continues`;
+    * `span`: some words in succession; behind each word the span ends with a
+      probability of 0.2. As long spans fit less often, those chosen are shorter than
+      that on average.
+
+    With two more kinds nothing is hidden, and no rate is used: every token but the
+    first of a row is to be predicted by a model that does not see it,
+
+    * `next_token`: at the place before it, by a model that does not look ahead
+      (Radford et al. 2018, section 3.1);
+    * `every_token`: at its own place (but not the last), by one that looks ahead and
+      back apart (Peters et al. 2018, section 3.1).
+
+    What: `[MASK]` at `mask_rate`, a token uniform over the vocabulary at
+    `random_rate`, else the token itself; decided for each token, with `span` for each
+    span. The two rates 0 hide nothing and predict what is visible.
+
+    Args:
+        token_ids: int32 `(rows, sequence)`.
+        padding_mask: bool `(rows, sequence)`, True = real token.
+        seed: int32 `(2,)`. The same rows and seed give the same masks.
+        vocabulary: knows the special tokens and the continuations.
+        kind: see above.
+        mlm_rate: share of the real tokens to predict.
+        max_predictions: the most of a row.
+        mask_rate: share of the chosen to replace by `[MASK]`.
+        random_rate: share of the chosen to replace by a random token.
+
+    Returns:
+        `token_ids` as the argument; `mlm_positions` int32, `mlm_ids` int32 and
+        `mlm_weights` float32 `(rows, predictions)`, ascending, then padded with 0.
+
+    Raises:
+        ValueError: an unknown kind, or rates that are no probabilities.
+    """
+    if kind not in get_args(Kind):
+        raise ValueError(
+            f"Received the kind of masking {kind!r}, expected one of "
+            f"{list(get_args(Kind))}."
+        )
+    rates = (mlm_rate, mask_rate, random_rate, mask_rate + random_rate)
+    if not all(0 <= rate <= 1 for rate in rates) or max_predictions < 1:
+        raise ValueError(
+            f"Received mlm_rate={mlm_rate}, mask_rate={mask_rate}, "
+            f"random_rate={random_rate} and max_predictions={max_predictions}. "
+            "Expected rates between 0 and 1, the last two together as well, and at "
+            "least one prediction."
+        )
+    if kind in get_args(Unmasked):
+        return _unmasked(
+            token_ids,
+            padding_mask,
+            vocabulary,
+            max_predictions,
+            is_own_place=kind == "every_token",
+        )
+    unit_seed, order_seed, what_seed, random_seed = tf.unstack(
+        tf.random.split(seed, 4, alg="philox")
+    )
+    num_tokens = tf.reduce_sum(tf.cast(padding_mask, tf.int32), axis=1)
+    # In 64 bits and to the even neighbour, as Python rounds in the original.
+    number = tf.round(tf.cast(num_tokens, tf.float64) * mlm_rate)
+    number = tf.clip_by_value(tf.cast(number, tf.int32), 1, max_predictions)
+
+    may_be_chosen = padding_mask & ~_is_one_of(
+        token_ids, (vocabulary.cls_id, vocabulary.sep_id, vocabulary.pad_id)
+    )
+    opens = _opens_unit(token_ids, may_be_chosen, unit_seed, vocabulary, kind)
+    is_chosen, unit = _choose(may_be_chosen, opens, number, order_seed, kind)
+
+    what = tf.random.stateless_uniform(tf.shape(token_ids), what_seed, alg="philox")
+    if kind == "span":
+        what = tf.gather(what, unit, batch_dims=1)
+    random_ids = tf.random.stateless_uniform(
+        tf.shape(token_ids), random_seed, 0, len(vocabulary), tf.int32, alg="philox"
+    )
+    replaced = tf.where(what < mask_rate + random_rate, random_ids, token_ids)
+    replaced = tf.where(what < mask_rate, vocabulary.mask_id, replaced)
+
+    sequence_length = tf.shape(token_ids)[1]
+    # The largest distances from the end are the first positions, in order. A row
+    # shorter than the number of predictions is lengthened by places that count 0.
+    distance = tf.where(is_chosen, sequence_length - tf.range(sequence_length), 0)
+    distance = tf.pad(distance, [[0, 0], [0, max_predictions]])
+    distance, _ = tf.math.top_k(distance, max_predictions)  # (rows, predictions)
+    is_used = distance > 0
+    positions = tf.where(is_used, sequence_length - distance, 0)
+    return {
+        "token_ids": tf.where(is_chosen, replaced, token_ids),
+        "mlm_positions": positions,
+        "mlm_ids": tf.where(
+            is_used, tf.gather(token_ids, positions, batch_dims=1), vocabulary.pad_id
+        ),
+        "mlm_weights": tf.cast(is_used, tf.float32),
+    }
+
+
+def _unmasked(
+    token_ids: tf.Tensor,
+    padding_mask: tf.Tensor,
+    vocabulary: Vocabulary,
+    max_predictions: int,
+    is_own_place: bool,
+) -> dict[str, tf.Tensor]:
+    def laid_out(values: tf.Tensor) -> tf.Tensor:
+        """One for each prediction: cut off, or filled up with 0."""
+        values = values[:, :max_predictions]
+        missing = max_predictions - tf.shape(values)[1]
+        return tf.pad(values, [[0, 0], [0, missing]])
+
+    is_asked = padding_mask[:, 1:]
+    if is_own_place:
+        # The last has nothing behind it.
+        is_asked &= tf.pad(padding_mask[:, 2:], [[0, 0], [0, 1]])
+    is_asked = laid_out(is_asked)
+    positions = tf.range(max_predictions)[tf.newaxis, :] + int(is_own_place)
+    return {
+        "token_ids": token_ids,
+        "mlm_positions": tf.where(is_asked, positions, 0),
+        "mlm_ids": tf.where(is_asked, laid_out(token_ids[:, 1:]), vocabulary.pad_id),
+        "mlm_weights": tf.cast(is_asked, tf.float32),
+    }
+
+
+def _opens_unit(
+    token_ids: tf.Tensor,
+    may_be_chosen: tf.Tensor,
+    seed: tf.Tensor,
+    vocabulary: Vocabulary,
+    kind: Kind,
+) -> tf.Tensor:
+    """bool `(rows, sequence)`, True where a unit begins."""
+    if kind == "token":
+        return may_be_chosen
+    continues = tf.constant(vocabulary.continues)
+    after_chosable = tf.pad(may_be_chosen[:, :-1], [[0, 0], [1, 0]])
+    # What begins a segment begins a unit, even if it is the rest of a cut word.
+    opens_word = ~tf.gather(continues, token_ids) | ~after_chosable
+    if kind == "span":
+        ends = tf.random.stateless_uniform(tf.shape(token_ids), seed, alg="philox")
+        opens_word &= (ends < _SPAN_END_RATE) | ~after_chosable
+    return may_be_chosen & opens_word
+
+
+def _choose(
+    may_be_chosen: tf.Tensor,
+    opens: tf.Tensor,
+    number: tf.Tensor,
+    seed: tf.Tensor,
+    kind: Kind,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Units in random order until `number` tokens are chosen.
+
+    Returns:
+        bool `(rows, sequence)`, the chosen tokens, and int32 `(rows, sequence)`, of
+        which unit of its row each token is.
+    """
+    shape = tf.shape(opens)
+    num_rows, sequence_length = shape[0], shape[1]
+    opens = tf.cast(opens, tf.int32)
+    unit = tf.maximum(tf.cumsum(opens, axis=1) - 1, 0)  # (rows, sequence)
+    num_units = tf.reduce_sum(opens, axis=1, keepdims=True)
+    score = tf.random.stateless_uniform(shape, seed, alg="philox")
+    score = tf.where(tf.range(sequence_length) < num_units, score, -1.0)
+
+    first_of_row = sequence_length * tf.range(num_rows)[:, tf.newaxis]
+    if kind == "token":
+        # All units are of size 1: the first of the order are the chosen.
+        score, order = tf.math.top_k(
+            score,
+            tf.minimum(tf.reduce_max(tf.concat([number, [1]], 0)), sequence_length),
+        )
+        rank = tf.range(tf.shape(order)[1])
+        is_taken = (score >= 0) & (rank < number[:, tf.newaxis])
+    else:
+        score, order = tf.math.top_k(score, sequence_length)  # (rows, units)
+        size = tf.math.unsorted_segment_sum(
+            tf.reshape(tf.cast(may_be_chosen, tf.int32), [-1]),
+            tf.reshape(first_of_row + unit, [-1]),
+            num_rows * sequence_length,
+        )
+        size = tf.gather(tf.reshape(size, shape), order, batch_dims=1)
+        left = _greedy(tf.transpose(size), number)  # (units, rows)
+        before = tf.concat([number[tf.newaxis, :], left[:-1]], 0)
+        is_taken = tf.transpose(before > left)
+    # Back from the random order of the units to the order of the row.
+    is_unit_taken = tf.math.unsorted_segment_max(
+        tf.reshape(tf.cast(is_taken, tf.int32), [-1]),
+        tf.reshape(first_of_row + order, [-1]),
+        num_rows * sequence_length,
+    )
+    is_unit_taken = tf.reshape(is_unit_taken, shape) > 0
+    return may_be_chosen & tf.gather(is_unit_taken, unit, batch_dims=1), unit
+
+
+def _greedy(size: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+    """int32 `(units, rows)`: how many may still be chosen after each unit."""
+    return tf.scan(
+        lambda left, unit: tf.where(unit <= left, left - unit, left), size, number
+    )
+
+
+def _is_one_of(token_ids: tf.Tensor, ids: tuple[int, ...]) -> tf.Tensor:
+    found = tf.equal(token_ids, ids[0])
+    for token_id in ids[1:]:
+        found |= tf.equal(token_ids, token_id)
+    return found

@@ -1,0 +1,154 @@
+"""A folder of records as `create_pretraining_data` leaves it: manifest and shards."""
+
+import json
+import posixpath
+from typing import Any
+
+import tensorflow as tf
+
+from data_pipelines.tokenizers.vocabulary import Vocabulary
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+def read_manifest(output_dir: str) -> dict[str, Any]:
+    """What is in a folder of records.
+
+    Returns:
+        A dict with the options (`lower_case`, `strip_accents`, ...), the `inputs`, the
+        `vocabulary_fingerprint` and `vocabulary_size`; `counts` and
+        `heldout_counts` (documents, parts, sentences, tokens, unknown_tokens,
+        bytes); `reading`, what the reader of the text counted; and `shards`, each
+        with `name`, `records`, `tokens` and `bytes`.
+
+    Raises:
+        FileNotFoundError: there is none, so the folder is not complete.
+        ValueError: it is damaged or of another version of this program.
+    """
+    path = posixpath.join(output_dir, MANIFEST)
+    if not tf.io.gfile.exists(path):
+        raise FileNotFoundError(
+            f"There is no {path!r}. Expected a folder that create_pretraining_data "
+            "has finished: run it (again)."
+        )
+    manifest = read_json(path)
+    if manifest.get("format") != FORMAT:
+        raise ValueError(
+            f"{path} has the format {manifest.get('format')!r}, expected {FORMAT}: "
+            "write the records again."
+        )
+    # Earlier records were written when accents went with capital letters.
+    return {"strip_accents": manifest["lower_case"], **manifest}
+
+
+def check_vocabulary(manifest: dict[str, Any], vocabulary: Vocabulary) -> None:
+    """Refuses records that were made with another vocabulary.
+
+    Raises:
+        ValueError: they were.
+    """
+    if manifest["vocabulary_fingerprint"] != vocabulary.fingerprint:
+        raise ValueError(
+            "The records were made with another vocabulary: theirs has "
+            f"{manifest['vocabulary_size']} pieces and the fingerprint "
+            f"{manifest['vocabulary_fingerprint'][:12]}, received one with "
+            f"{len(vocabulary)} pieces and {vocabulary.fingerprint[:12]}. Use theirs, "
+            "or write the records again with create_pretraining_data."
+        )
+
+
+def check_casing(
+    manifest: dict[str, Any], lower_case: bool, strip_accents: bool | None = None
+) -> None:
+    """Refuses records that were made with another casing.
+
+    Raises:
+        ValueError: they were.
+    """
+    if strip_accents is None:
+        strip_accents = lower_case
+    if (manifest["lower_case"], manifest["strip_accents"]) != (
+        lower_case,
+        strip_accents,
+    ):
+        raise ValueError(
+            f"The records were made with lower_case={manifest['lower_case']} and "
+            f"strip_accents={manifest['strip_accents']}, received "
+            f"lower_case={lower_case} and strip_accents={strip_accents}. Use theirs, "
+            "or write the records again with create_pretraining_data."
+        )
+
+
+def record_files(
+    output_dir: str, split: str = "train", skip_corrupt: bool = False
+) -> list[str]:
+    """The files of one split, `"train"` or `"heldout"`, as the manifest names them.
+
+    Args:
+        output_dir: the folder.
+        split: its part.
+        skip_corrupt: whether files that are missing are left out, and those of another
+            size taken as they are.
+
+    Raises:
+        ValueError: the folder has no such split, or a file of it is missing or has
+            another size than the manifest says.
+        FileNotFoundError: the folder has no manifest.
+    """
+    manifest = read_manifest(output_dir)
+    if not skip_corrupt:
+        require_shards(output_dir, manifest)
+    names = [shard["name"] for shard in _shards(manifest, split)]
+    if not names:
+        raise ValueError(
+            f"{output_dir} has no records of the split {split!r}. Expected 'train', "
+            "or 'heldout' if they were made with --holdout_fraction."
+        )
+    paths = [posixpath.join(output_dir, name) for name in names]
+    return [path for path in paths if tf.io.gfile.exists(path)]
+
+
+def lost_records(output_dir: str, split: str = "train") -> dict[str, tuple[int, int]]:
+    """How many records of each damaged file can not be read, and of how many.
+
+    Reads all of them once. What follows a damaged record in its file is lost with it.
+    """
+    found = {}
+    for shard in _shards(read_manifest(output_dir), split):
+        path = posixpath.join(output_dir, shard["name"])
+        count = 0
+        if tf.io.gfile.exists(path):
+            records = tf.data.TFRecordDataset(path).ignore_errors()
+            count = int(records.reduce(tf.constant(0), lambda total, _: total + 1))
+        if count < shard["records"]:
+            found[path] = (shard["records"] - count, shard["records"])
+    return found
+
+
+def _shards(manifest: dict[str, Any], split: str) -> list[dict[str, Any]]:
+    return [s for s in manifest["shards"] if s["name"].startswith(f"{split}-")]
+
+
+def require_shards(output_dir: str, manifest: dict[str, Any]) -> None:
+    """Raises ValueError where a file is missing or of another size."""
+    for shard in manifest["shards"]:
+        path = posixpath.join(output_dir, shard["name"])
+        size = tf.io.gfile.stat(path).length if tf.io.gfile.exists(path) else None
+        if size != shard["bytes"]:
+            found = "is missing" if size is None else f"has {size} bytes"
+            raise ValueError(
+                f"{path} {found}, expected {shard['bytes']} bytes: restore it, remove "
+                f"{output_dir} and write the records again, or pre-train with "
+                "--skip_corrupt_records."
+            )
+
+
+def read_json(path: str) -> dict[str, Any]:
+    """The object in a file; ValueError where it is damaged."""
+    with tf.io.gfile.GFile(path, "r") as file:
+        content = file.read()
+    try:
+        return json.loads(content)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON ({error}): it is damaged.") from None

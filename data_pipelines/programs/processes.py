@@ -1,0 +1,147 @@
+"""Work that several processes or machines share, with a bar of how much is done."""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import functools
+import importlib
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal, TypeVar
+
+import tensorflow as tf
+import tqdm
+
+from data_pipelines.programs import cli
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunnerOptions:
+    """Who does the work."""
+
+    runner: Literal["local", "spark"] = cli.option(
+        "local", "local: processes of this machine. spark: a cluster of Apache Spark."
+    )
+    spark_master: str = cli.option(
+        "", "spark: its address. Default: as spark-submit says, else local[*]."
+    )
+
+    @property
+    def cluster(self) -> str | None:
+        """Spark's address; "" for what `spark-submit` says; None: this machine."""
+        if self.spark_master and self.runner != "spark":
+            raise ValueError(
+                f"Received spark_master={self.spark_master!r} with runner="
+                f"{self.runner!r}. Expected --runner=spark."
+            )
+        return self.spark_master if self.runner == "spark" else None
+
+
+@contextlib.contextmanager
+def pool(
+    num_processes: int | None, num_tasks: int, cluster: str | None = None
+) -> Iterator[Callable]:
+    """Gives `run(name, verb, tasks)`, which yields the results in the tasks' order.
+
+    Args:
+        num_processes: None: one for each core. With 1, all is done in this process.
+        num_tasks: more processes than tasks are not started.
+        cluster: the address of Apache Spark, which does it instead; "" is the one that
+            `spark-submit` names.
+
+    Raises:
+        ImportError: PySpark is not installed.
+    """
+    if cluster is not None:
+        with _spark(cluster) as run:
+            yield run
+        return
+    num_processes = min(num_processes or os.cpu_count() or 1, num_tasks)
+    if num_processes <= 1:
+        yield functools.partial(_run, map)
+        return
+    # Spawned, for a fork of a process in which TensorFlow has run hangs.
+    executor = concurrent.futures.ProcessPoolExecutor(
+        num_processes, multiprocessing.get_context("spawn"), _use_one_core
+    )
+    try:
+        yield functools.partial(_run, executor.map)
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def show_progress(name: str, results: Iterable[T], total: int) -> Iterable[T]:
+    """The results, while a bar on a terminal counts them."""
+    return tqdm.tqdm(results, name, total=total, disable=not sys.stderr.isatty())
+
+
+@contextlib.contextmanager
+def _spark(master: str) -> Iterator[Callable]:
+    try:
+        from pyspark import SparkConf
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise ImportError(
+            "The runner spark needs PySpark and Java 17: pip install -r "
+            "requirements-spark.txt, or 'bert-tf[spark]'."
+        ) from None
+    conf = SparkConf().setAppName("bert-tf")
+    if master or not conf.contains("spark.master"):
+        conf.setMaster(master or "local[*]")
+    # Machines of a cluster have Python and this package of their own.
+    if conf.get("spark.master", "").startswith("local"):
+        os.environ["PYSPARK_PYTHON"] = sys.executable
+        conf.set(
+            "spark.executorEnv.PYTHONPATH", os.pathsep.join(filter(None, sys.path))
+        )
+    session = SparkSession.builder.config(conf=conf).getOrCreate()
+
+    def run(name: str, verb: Callable[[Any], T], tasks: Sequence) -> Iterable[T]:
+        print(f"Spark: {name}, {len(tasks)} tasks", file=sys.stderr)
+        shared = session.sparkContext.parallelize(list(tasks), len(tasks))
+        return shared.map(functools.partial(_on_one_core, _by_name(verb))).collect()
+
+    try:
+        yield run
+    finally:
+        session.stop()
+
+
+def _by_name(function: Callable) -> Callable:
+    """The same function of the module that other machines can import.
+
+    In a program that was started as a module, its own functions are those of
+    `__main__`, which Spark would copy instead, and not find what they call.
+    """
+    if isinstance(function, functools.partial):
+        return functools.partial(
+            _by_name(function.func), *function.args, **function.keywords
+        )
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    if function.__module__ != "__main__" or spec is None:
+        return function
+    return getattr(importlib.import_module(spec.name), function.__name__)
+
+
+def _on_one_core(verb: Callable[[Any], T], task: Any) -> T:
+    # Too late if this process has done a task before.
+    with contextlib.suppress(RuntimeError):
+        _use_one_core()
+    return verb(task)
+
+
+def _run(
+    map_: Callable, name: str, verb: Callable[[Any], T], tasks: Sequence
+) -> Iterable[T]:
+    return show_progress(name, map_(verb, tasks), len(tasks))
+
+
+def _use_one_core() -> None:
+    # The GPU is for training, and in many processes its memory would not suffice.
+    tf.config.set_visible_devices([], "GPU")
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)

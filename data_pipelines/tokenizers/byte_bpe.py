@@ -1,0 +1,346 @@
+"""Texts to ids of byte-level BPE, with or without offsets into the original text.
+
+References:
+    Radford et al., Language Models are Unsupervised Multitask Learners (2019),
+    section 2.2: GPT-2's pieces, which are RoBERTa's too.
+    Sennrich et al., Neural Machine Translation of Rare Words with Subword Units
+    (2016), algorithm 1.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from data_pipelines.tokenizers.normalization import delete_invalid
+from data_pipelines.tokenizers.offsets import into_original
+from data_pipelines.tokenizers.vocabulary import Vocabulary, bytes_of
+
+# White space, letters and numbers of Unicode 16. TensorFlow's tables are of Unicode 15:
+# what was added since is spelled out.
+_SPACES = (
+    r"\t-\r \x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}"
+    r"\x{3000}"
+)
+_LETTERS = (
+    r"\p{L}\x{1C89}\x{1C8A}\x{A7CB}-\x{A7CD}\x{A7DA}-\x{A7DC}\x{105C0}-\x{105F3}"
+    r"\x{10D4A}-\x{10D65}\x{10D6F}-\x{10D85}\x{10EC2}-\x{10EC4}\x{11380}-\x{11389}"
+    r"\x{1138B}\x{1138E}\x{11390}-\x{113B5}\x{113B7}\x{113D1}\x{113D3}"
+    r"\x{11BC0}-\x{11BE0}\x{13460}-\x{143FA}\x{16100}-\x{1611D}\x{16D40}-\x{16D6C}"
+    r"\x{18CFF}\x{1E5D0}-\x{1E5ED}\x{1E5F0}\x{2EBF0}-\x{2EE5D}"
+)
+_NUMBERS = (
+    r"\p{N}\x{10D40}-\x{10D49}\x{116D0}-\x{116E3}\x{11BF0}-\x{11BF9}"
+    r"\x{16130}-\x{16139}\x{16D70}-\x{16D79}\x{1CCF0}-\x{1CCF9}\x{1E5F1}-\x{1E5FA}"
+)
+# GPT-2's words (openai/gpt-2, encoder.py:53), but for the rule on spaces:
+_WORD = (
+    rf"'s|'t|'re|'ve|'m|'ll|'d| ?[{_LETTERS}]+| ?[{_NUMBERS}]+"
+    rf"| ?[^{_SPACES}{_LETTERS}{_NUMBERS}]+|[{_SPACES}]+"
+)
+# The last space of several belongs to what follows. RE2 has no look-ahead with which
+# to say so: a byte that no UTF-8 has is put before it.
+_SPACES_BEFORE_WORD = rf"([{_SPACES}])([{_SPACES}][^{_SPACES}])"
+_BORDER = b"\xff"
+_CUT_BETWEEN, _CUT_AFTER = rb"\1" + _BORDER + rb"\2", rb"\0" + _BORDER
+# At a space in such a text no word can be cut off from its beginning.
+_SPACES_ON_BOTH_SIDES = rf"[{_SPACES}] (?:[{_SPACES}]|$)"
+
+_NO_RANK = np.iinfo(np.int32).max
+
+
+class ByteBPETokenizer(tf.Module):
+    """Cuts texts into words, and merges the bytes of each word to pieces.
+
+    The ids are those of Hugging Face `tokenizers` (0.23) for RoBERTa, of every text
+    that is UTF-8; bytes that are not are deleted. Nothing is normalised. A special
+    token written in a text is text.
+
+    Nothing but ops of TensorFlow and constants: the methods run eagerly, in `tf.data`,
+    and in a SavedModel.
+
+    Args:
+        vocabulary: the pieces, with their merges.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__(name="byte_bpe_tokenizer")
+        self.vocabulary = vocabulary
+        spelled = [bytes_of(token) for token in vocabulary.tokens]
+        byte_ids = np.zeros(256, np.int32)
+        for token_id, piece in enumerate(spelled):
+            if len(piece) == 1:
+                byte_ids[piece[0]] = token_id
+        keys, ranks, merged, is_orderly = _merge_tables(vocabulary)
+        # Eager constants, so that every function made of them refers to one copy.
+        with tf.init_scope(), tf.device("CPU"):
+            self._byte_ids = tf.constant(byte_ids)
+            self._keys = tf.constant(keys)
+            self._ranks = tf.constant(ranks)
+            self._merged = tf.constant(merged)
+            self._is_orderly = tf.constant(is_orderly)
+            self._sizes = tf.constant([len(piece) for piece in spelled])
+            self._spaces_before = tf.constant(
+                [len(piece) - len(piece.lstrip(b" ")) for piece in spelled]
+            )
+            self._spaces_after = tf.constant(
+                [len(piece) - len(piece.rstrip(b" ")) for piece in spelled]
+            )
+
+    def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """The ids of the pieces of each text.
+
+        `["A cat's  hat"]` gives the ids of `[["A", "Ġcat", "'s", "Ġ", "Ġhat"]]`, with
+        `add_prefix_space` `ĠA`.
+
+        Args:
+            texts: string `(texts,)`, any bytes.
+
+        Returns:
+            int32 `(texts, (pieces))`.
+
+        Raises:
+            ValueError: `texts` is not a vector.
+        """
+        with tf.device("CPU"):
+            texts = delete_invalid(_vector(texts))
+            return self._tokenize(texts, self._opens_with_space(texts))
+
+    def tokenize_words(self, words: tf.Tensor) -> tf.RaggedTensor:
+        """The ids of words, or sentences, that follow others: with a space in front.
+
+        Args:
+            words: string `(words,)`, any bytes.
+
+        Returns:
+            int32 `(words, (pieces))`.
+        """
+        with tf.device("CPU"):
+            words = delete_invalid(_vector(words))
+            return self._tokenize(words, _may_have_prefix(words))
+
+    def tokenize_with_offsets(
+        self, texts: tf.Tensor, opens: tf.Tensor | None = None
+    ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+        """The ids, and where in the original bytes each piece begins and ends.
+
+        Spaces at the ends of a piece are left out, as RoBERTa's `trim_offsets` does:
+        `["A cat"]` gives starts `[0, 2]`, ends `[1, 5]`; of a piece of spaces alone
+        nothing is left. Offsets lie between characters of the original text: a piece
+        that is part of a character has all of it.
+
+        Args:
+            texts: string `(texts,)`, any bytes.
+            opens: bool `(texts,)`, which of them begin a text, so that
+                `add_prefix_space` holds for them; None: all.
+
+        Returns:
+            Three int32 `(texts, (pieces))`: ids as from `tokenize`, the first
+            byte of each piece, and the byte after its last.
+
+        Raises:
+            ValueError: `texts` is not a vector.
+        """
+        with tf.device("CPU"):
+            original = _vector(texts)
+            texts = delete_invalid(original)
+            has_prefix = self._opens_with_space(texts)
+            if opens is not None:
+                has_prefix &= opens
+            ids = self._tokenize(texts, has_prefix)
+            ends = tf.cumsum(tf.gather(self._sizes, ids.values))
+            # From the beginning of the text of each piece.
+            before = tf.gather(tf.pad(ends, [[1, 0]]), ids.row_starts())
+            before += tf.cast(has_prefix, tf.int32)
+            ends -= tf.repeat(before, ids.row_lengths())
+            starts = ends - tf.gather(self._sizes, ids.values)
+            starts = tf.minimum(
+                starts + tf.gather(self._spaces_before, ids.values), ends
+            )
+            ends = tf.maximum(ends - tf.gather(self._spaces_after, ids.values), starts)
+            starts, ends = into_original(
+                original, ids.with_values(starts), ids.with_values(ends), delete_invalid
+            )
+            return ids, starts, ends
+
+    def _opens_with_space(self, texts: tf.Tensor) -> tf.Tensor:
+        if self.vocabulary.add_prefix_space:
+            return _may_have_prefix(texts)
+        return tf.zeros_like(texts, tf.bool)
+
+    def _tokenize(self, texts: tf.Tensor, has_prefix: tf.Tensor) -> tf.RaggedTensor:
+        """Of valid texts, some of them with a space before them."""
+        # Most of the work is on the different parts between spaces, which are few.
+        is_whole = tf.strings.regex_full_match(
+            texts, rf"(?s:.*){_SPACES_ON_BOTH_SIDES}(?s:.*)"
+        )
+        parts = tf.strings.split(tf.where(is_whole, "", texts), " ")
+        opens = parts.row_starts()  # (texts,)
+        parts_of_texts = tf.tensor_scatter_nd_update(
+            parts.values,
+            tf.boolean_mask(opens, is_whole)[:, tf.newaxis],
+            tf.boolean_mask(texts, is_whole),
+        )
+        has_space = tf.tensor_scatter_nd_update(
+            tf.ones_like(parts_of_texts, tf.int32),
+            opens[:, tf.newaxis],
+            tf.cast(has_prefix, tf.int32),
+        )
+        spelled, part = tf.unique(parts_of_texts)
+        distinct, part = tf.unique(2 * part + has_space)
+        spelled = tf.gather(spelled, distinct // 2)
+        pieces = self._pieces(tf.where(distinct % 2 > 0, " " + spelled, spelled))
+        return parts.with_values(tf.gather(pieces, part)).merge_dims(1, 2)
+
+    def _pieces(self, parts: tf.Tensor) -> tf.RaggedTensor:
+        """int32 `(parts, (pieces))` of any valid UTF-8."""
+        # Not TF Text's regex_split, which loses what stands after a NUL.
+        parts = tf.strings.regex_replace(parts, _SPACES_BEFORE_WORD, _CUT_BETWEEN)
+        parts = tf.strings.regex_replace(parts, _WORD, _CUT_AFTER)
+        words = tf.strings.split(parts, _BORDER)  # (parts, (words)), some empty
+        distinct, word = tf.unique(words.values)
+        pieces = self._merge(distinct)
+        return words.with_values(tf.gather(pieces, word)).merge_dims(1, 2)
+
+    def _merge(self, words: tf.Tensor) -> tf.RaggedTensor:
+        """int32 `(words, (pieces))`: each word merged until no pair can be."""
+        num_words = tf.size(words)
+        values = tf.io.decode_raw(tf.strings.reduce_join(words), tf.uint8)
+        ids = tf.gather(self._byte_ids, tf.cast(values, tf.int32))  # (bytes,)
+        word = tf.repeat(tf.range(num_words), tf.strings.length(words))
+        place = tf.range(tf.size(ids))
+        # Of a byte that has become part of the piece before it nothing is left.
+        result = ids
+
+        def goes_on(place: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
+            return tf.size(place) > 0
+
+        def merge(
+            place: tf.Tensor,
+            word: tf.Tensor,
+            ids: tf.Tensor,
+            rank: tf.Tensor,
+            result: tf.Tensor,
+        ) -> tuple[tf.Tensor, ...]:
+            best = tf.gather(tf.math.unsorted_segment_min(rank, word, num_words), word)
+            has_pair = best < _NO_RANK
+            left = tf.where(has_pair & tf.equal(rank, best))[:, 0]  # (pairs,)
+            left = tf.boolean_mask(left, self._may_merge(left, word, rank))
+            right = left[:, tf.newaxis] + 1
+            merged = tf.gather(self._merged, tf.gather(rank, left))
+            ids = tf.tensor_scatter_nd_update(ids, left[:, tf.newaxis], merged)
+            result = tf.tensor_scatter_nd_update(
+                result, tf.gather(place, left)[:, tf.newaxis], merged
+            )
+            result = tf.tensor_scatter_nd_update(
+                result, tf.gather_nd(place, right)[:, tf.newaxis], -tf.ones_like(merged)
+            )
+            # Words without a pair are done.
+            is_kept = tf.tensor_scatter_nd_update(
+                has_pair, right, tf.zeros_like(left, tf.bool)
+            )
+            left = tf.gather(tf.cumsum(tf.cast(is_kept, tf.int64)) - 1, left)
+            kept = tf.where(is_kept)[:, 0]
+            place, word, ids, rank = (
+                tf.gather(values, kept) for values in (place, word, ids, rank)
+            )
+            # The pairs on both sides of what has been merged are new.
+            changed = tf.concat([tf.maximum(left - 1, 0), left], 0)
+            rank = tf.tensor_scatter_nd_update(
+                rank, changed[:, tf.newaxis], self._rank(ids, word, changed)
+            )
+            return place, word, ids, rank, result
+
+        rank = self._rank(ids, word, tf.range(tf.size(ids, tf.int64)))
+        result = tf.while_loop(
+            goes_on,
+            merge,
+            (place, word, ids, rank, result),
+            shape_invariants=tuple(tf.TensorShape([None]) for _ in range(5)),
+        )[-1]
+        is_piece = result >= 0
+        return tf.RaggedTensor.from_value_rowids(
+            tf.boolean_mask(result, is_piece),
+            tf.cast(tf.boolean_mask(word, is_piece), tf.int64),
+            tf.cast(num_words, tf.int64),
+            validate=False,
+        )
+
+    def _rank(self, ids: tf.Tensor, word: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+        """How early the pair that begins at each place is merged, if at all."""
+        after = places + 1
+        is_pair = after < tf.size(ids, tf.int64)
+        after = tf.where(is_pair, after, places)
+        is_pair &= tf.equal(tf.gather(word, places), tf.gather(word, after))
+        left, right = tf.gather(ids, places), tf.gather(ids, after)
+        key = tf.cast(left, tf.int64) * len(self.vocabulary) + tf.cast(right, tf.int64)
+        found = tf.minimum(tf.searchsorted(self._keys, key), tf.size(self._keys) - 1)
+        is_pair &= tf.equal(tf.gather(self._keys, found), key)
+        return tf.where(is_pair, tf.gather(self._ranks, found), _NO_RANK)
+
+    def _may_merge(
+        self, left: tf.Tensor, word: tf.Tensor, rank: tf.Tensor
+    ) -> tf.Tensor:
+        """Which of the best pairs of the words are merged at once.
+
+        Of `aaa` only one pair is. And where what is merged may be merged on before
+        the same pair further to the right, only the first one of the word is.
+        """
+        before = tf.pad(left[:-1], [[1, 0]], constant_values=-2)
+        opens_run = left > before + 1
+        run_start = tf.gather(
+            tf.boolean_mask(left, opens_run),
+            tf.cumsum(tf.cast(opens_run, tf.int32)) - 1,
+        )
+        of_word = tf.gather(word, left)
+        opens_word = of_word > tf.pad(of_word[:-1], [[1, 0]], constant_values=-1)
+        is_orderly = tf.gather(self._is_orderly, tf.gather(rank, left))
+        return opens_word | (is_orderly & tf.equal((left - run_start) % 2, 0))
+
+
+def _merge_tables(
+    vocabulary: Vocabulary,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What merging looks up.
+
+    Returns:
+        `keys` int64 `(pairs,)`, ascending, `left * pieces + right`, and `ranks` int32
+        `(pairs,)` of each; `merged` int32 `(merges,)`, the piece that each merge makes,
+        and `is_orderly` bool `(merges,)`, whether all pairs with that piece come later.
+    """
+    merges = vocabulary.merges or ()
+    left, right, merged = (
+        np.array([vocabulary.id_of(piece) for piece in pieces], np.int64)
+        for pieces in (
+            [pair[0] for pair in merges],
+            [pair[1] for pair in merges],
+            ["".join(pair) for pair in merges],
+        )
+    )
+    # Of a pair that stands there twice, the later place counts.
+    keys, from_end = np.unique(
+        (left * len(vocabulary) + right)[::-1], return_index=True
+    )
+    ranks = len(merges) - 1 - from_end
+    first_use = np.full(len(vocabulary), _NO_RANK, np.int64)
+    for side in (left, right):
+        np.minimum.at(first_use, side[ranks], ranks)
+    is_orderly = first_use[merged] > np.arange(len(merges))
+    # One that no pair has, so that there is always one to compare with.
+    keys = np.concatenate([[-1], keys])
+    ranks = np.concatenate([[_NO_RANK], ranks])
+    return keys, ranks.astype(np.int32), merged.astype(np.int32), is_orderly
+
+
+def _vector(texts: tf.Tensor) -> tf.Tensor:
+    texts = tf.convert_to_tensor(texts, tf.string)
+    if texts.shape.rank != 1:
+        raise ValueError(
+            f"Received texts of shape {texts.shape}, expected a vector of "
+            "strings, one text each: reshape them with tf.reshape(texts, [-1])."
+        )
+    return texts
+
+
+def _may_have_prefix(texts: tf.Tensor) -> tf.Tensor:
+    """All but those that have a space there, and empty ones."""
+    first = tf.strings.substr(texts, 0, 1)
+    return (first != " ") & (first != "")

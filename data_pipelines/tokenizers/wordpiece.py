@@ -1,0 +1,176 @@
+"""Texts to ids of WordPiece, with or without offsets into the original text."""
+
+import tensorflow as tf
+import tensorflow_text as text
+
+from data_pipelines.tokenizers.normalization import normalize
+from data_pipelines.tokenizers.offsets import into_original
+from data_pipelines.tokenizers.vocabulary import CONTINUATION, UNK, Vocabulary
+
+# A longer word is one [UNK], as in google-research/bert, tokenization.py:300.
+MAX_WORD_CHARACTERS = 200
+_MAX_CHARACTER_BYTES = 4
+
+
+class WordPieceTokenizer(tf.Module):
+    """Cuts texts into words, and words into the longest pieces of a vocabulary.
+
+    The ids are those of `FullTokenizer` in google-research/bert, for every text:
+    capitals, accents, ideographs, broken UTF-8, words without end. A special token
+    written in a text is text: `"[MASK]"` gives `[`, `mask`, `]`.
+
+    Nothing but ops of the graph and two constants: the methods run eagerly, in
+    `tf.data`, and in a SavedModel, which needs `import tensorflow_text` to load.
+
+    Args:
+        vocabulary: the pieces.
+        lower_case: whether capitals are taken away first, as the vocabulary was
+            learned.
+        strip_accents: whether accents are; None: as `lower_case`, which the original
+            does.
+
+    Reference:
+        Song et al., Fast WordPiece Tokenization (2021), for the op.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        lower_case: bool,
+        strip_accents: bool | None = None,
+    ) -> None:
+        super().__init__(name="wordpiece_tokenizer")
+        self.vocabulary = vocabulary
+        self.lower_case = lower_case
+        self.strip_accents = strip_accents
+        # Eager constants, so that every function made of them refers to one copy.
+        with tf.init_scope(), tf.device("CPU"):
+            # It splits at white space, punctuation and ideographs by itself. Its
+            # limit is in bytes: here it only bounds the work.
+            self._pieces = text.FastWordpieceTokenizer(
+                list(vocabulary.tokens),
+                suffix_indicator=CONTINUATION,
+                max_bytes_per_word=MAX_WORD_CHARACTERS * _MAX_CHARACTER_BYTES,
+                token_out_type=tf.int32,
+                unknown_token=UNK,
+            )
+            self._opens_word = tf.constant(
+                [not continues for continues in vocabulary.continues]
+            )
+
+    def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """The ids of the pieces of each text.
+
+        `["unaffable!"]` gives the ids of `[["una", "##ffa", "##ble", "!"]]`.
+
+        Args:
+            texts: string `(texts,)`, any bytes.
+
+        Returns:
+            int32 `(texts, (pieces))`; a text without words has none.
+
+        Raises:
+            ValueError: `texts` is not a vector.
+        """
+        # Text is the CPU's: left to themselves, the ops on numbers between those on
+        # strings would go to a GPU, and their operands to and fro.
+        with tf.device("CPU"):
+            ids, _, _ = self._tokenize_normalized(self._normalize(texts))
+            return ids
+
+    def tokenize_words(self, words: tf.Tensor) -> tf.RaggedTensor:
+        """The ids of words, or sentences, that follow others: as of any text."""
+        return self.tokenize(words)
+
+    def tokenize_with_offsets(
+        self, texts: tf.Tensor, opens: tf.Tensor | None = None
+    ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+        """The ids, and where in the original bytes each piece begins and ends.
+
+        `["L'Été"]` gives `["l", "'", "ete"]`, starts `[0, 1, 2]`, ends `[1, 2, 7]`.
+
+        Offsets lie between characters of the original text. A piece that is part of
+        a decomposed character, such as a vowel of a Hangul syllable, has the whole
+        character, so that two pieces may share one. Deleted characters between two
+        pieces, such as a combining accent after the last letter, belong to none.
+
+        Args:
+            texts: string `(texts,)`, any bytes.
+            opens: which of them begin a text; here all are cut alike.
+
+        Returns:
+            Three int32 `(texts, (pieces))`: ids as from `tokenize`, the first
+            byte of each piece, and the byte after its last.
+
+        Raises:
+            ValueError: `texts` is not a vector.
+        """
+        with tf.device("CPU"):
+            ids, starts, ends = self._tokenize_normalized(self._normalize(texts))
+            # Of what depends on neighbours, a final sigma is as long as another, and
+            # the order of marks moves none out of its word.
+            starts, ends = into_original(texts, starts, ends, self._normalize)
+            return ids, starts, ends
+
+    def _normalize(self, texts: tf.Tensor) -> tf.Tensor:
+        texts = tf.convert_to_tensor(texts, tf.string)
+        if texts.shape.rank != 1:
+            raise ValueError(
+                f"Received texts of shape {texts.shape}, expected a vector of "
+                "strings, one text each: reshape them with tf.reshape(texts, [-1])."
+            )
+        return normalize(texts, self.lower_case, self.strip_accents)
+
+    def _tokenize_normalized(
+        self, normalized: tf.Tensor
+    ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+        ids, starts, ends = self._pieces.tokenize_with_offsets(normalized)
+        splits = ids.row_splits
+        ids = ids.values  # (pieces,)
+        starts = tf.cast(starts.values, tf.int32)
+        ends = tf.cast(ends.values, tf.int32)
+
+        opens = tf.gather(self._opens_word, ids)
+        word_first = tf.where(opens)[:, 0]  # (words,)
+        word_last = tf.concat([word_first, splits[-1:]], 0)[1:] - 1
+        word_start = tf.gather(starts, word_first)
+        word_size = tf.gather(ends, word_last) - word_start
+        may_be_long = word_size > MAX_WORD_CHARACTERS
+
+        def replace_long_words() -> tuple[tf.Tensor, ...]:
+            # Words of more than 200 bytes are rare: only they are counted in
+            # characters.
+            words = tf.where(may_be_long)
+            rows = tf.searchsorted(
+                splits, tf.gather_nd(word_first, words), side="right"
+            )
+            spelled = tf.strings.substr(
+                tf.gather(normalized, rows - 1),
+                tf.gather_nd(word_start, words),
+                tf.gather_nd(word_size, words),
+            )
+            characters = tf.strings.length(spelled, unit="UTF8_CHAR")
+            is_long = tf.tensor_scatter_nd_update(
+                may_be_long, words, characters > MAX_WORD_CHARACTERS
+            )  # (words,)
+            word_of_piece = tf.cumsum(tf.cast(opens, tf.int32)) - 1
+            replaced = tf.gather(is_long, word_of_piece)  # (pieces,)
+            word_end = tf.gather(word_start + word_size, word_of_piece)
+            kept = opens | ~replaced
+            kept_before = tf.pad(tf.cumsum(tf.cast(kept, tf.int64)), [[1, 0]])
+            return (
+                tf.boolean_mask(tf.where(replaced, self.vocabulary.unk_id, ids), kept),
+                tf.boolean_mask(starts, kept),
+                tf.boolean_mask(tf.where(replaced, word_end, ends), kept),
+                tf.gather(kept_before, splits),
+            )
+
+        ids, starts, ends, splits = tf.cond(
+            tf.reduce_any(may_be_long),
+            replace_long_words,
+            lambda: (ids, starts, ends, splits),
+        )
+        return tuple(
+            tf.RaggedTensor.from_row_splits(values, splits, validate=False)
+            for values in (ids, starts, ends)
+        )

@@ -1,0 +1,91 @@
+"""Text to the pieces and merges of byte-level BPE. The work is Hugging Face's.
+
+Reference: Radford et al., Language Models are Unsupervised Multitask Learners (2019),
+section 2.2.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from data_pipelines.corpus import documents
+from data_pipelines.programs import processes
+from data_pipelines.tokenizers.vocabulary import (
+    BYTE_SYMBOLS,
+    SPECIAL_TOKENS,
+    Vocabulary,
+)
+
+_SMALLEST = len(SPECIAL_TOKENS) + len(BYTE_SYMBOLS)
+
+
+def learn_byte_bpe(
+    sources: Sequence[str], vocab_size: int, separator: documents.Separator = "file"
+) -> Vocabulary:
+    """Merges bytes to pieces, the most frequent pair of neighbours first.
+
+    Each line of the text is read as if a space stood before it, and so will texts be
+    (`add_prefix_space`). Case, accents and white space are kept.
+
+    Args:
+        sources: see `corpus.expand_sources`.
+        vocab_size: number of pieces.
+        separator: what separates the documents of a file.
+
+    Returns:
+        The special tokens with the ids 0 to 4, the 256 bytes, and the pieces in the
+        order in which they were made.
+
+    Raises:
+        ValueError: the size is too small, or there are not so many different pieces.
+        ModuleNotFoundError: tokenizers is not installed.
+    """
+    if vocab_size < _SMALLEST:
+        raise ValueError(
+            f"Received vocab_size={vocab_size}, expected at least {_SMALLEST}: the "
+            f"{len(SPECIAL_TOKENS)} special tokens and 256 bytes."
+        )
+    tokenizers = _import_tokenizers()
+    learned = tokenizers.Tokenizer(tokenizers.models.BPE())
+    learned.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=True)
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        min_frequency=1,
+        show_progress=False,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=list(BYTE_SYMBOLS),
+    )
+    learned.train_from_iterator(_lines(sources, separator), trainer)
+    ids = learned.get_vocab(with_added_tokens=True)
+    if len(ids) < vocab_size:
+        raise ValueError(
+            f"Received vocab_size={vocab_size}, but this text yields only {len(ids)} "
+            "pieces, when every word is one: choose a smaller vocabulary or more text."
+        )
+    merges = _merges(learned)
+    return Vocabulary(tuple(sorted(ids, key=lambda t: ids[t])), merges, True)
+
+
+def _lines(sources: Sequence[str], separator: documents.Separator) -> Iterator[str]:
+    for source in processes.show_progress("count words", sources, len(sources)):
+        for document in documents.read_documents(source, separator):
+            # Lone surrogates, which are no text.
+            document = document.encode("utf-8", "ignore").decode()
+            yield from filter(None, map(str.strip, document.split("\n")))
+
+
+def _merges(learned: Any) -> tuple[tuple[str, str], ...]:
+    merges = json.loads(learned.to_str())["model"]["merges"]
+    return tuple((left, right) for left, right in merges)
+
+
+def _import_tokenizers() -> Any:
+    """Hugging Face's library, or a line that says what to install."""
+    try:
+        import tokenizers
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "Byte-level BPE is learned by Hugging Face's tokenizers, which is not "
+            "installed. Expected it: pip install tokenizers, or 'bert-tf[byte_bpe]'."
+        ) from None
+    return tokenizers

@@ -1,0 +1,133 @@
+import json
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from bert_tf.checkpoints import model_dir
+from data_pipelines.files.atomic import write_file
+from data_pipelines.tokenizers.vocabulary import Vocabulary
+from tests.bert_tf.small_models import VOCABULARY, random_batch, small_pretrainer
+
+DESCRIPTION = model_dir.Description(
+    kind="pretraining", lower_case=True, sentence_task="next_sentence"
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "model"
+    model_dir.save(str(path), small_pretrainer(), VOCABULARY, DESCRIPTION, {"seed": 0})
+    return path
+
+
+def test_round_trip(folder):
+    loaded = model_dir.load(str(folder))
+    batch = random_batch()
+    expected = small_pretrainer()(batch)
+    for name, value in loaded.model(batch).items():
+        np.testing.assert_array_equal(value, expected[name])
+    assert loaded.vocabulary == VOCABULARY
+    assert loaded.description == DESCRIPTION
+    assert json.loads((folder / "options.json").read_text()) == {"seed": 0}
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "bert_config.json",
+        "model.json",
+        "model.safetensors",
+        "options.json",
+        "vocab.txt",
+    ]
+
+
+def test_without_a_sentence_head(tmp_path):
+    model = small_pretrainer(sentence_head=False)
+    description = model_dir.Description(kind="pretraining", lower_case=False)
+    model_dir.save(str(tmp_path), model, VOCABULARY, description, {})
+    loaded = model_dir.load(str(tmp_path))
+    assert loaded.model.sentence_head is None
+    assert not loaded.description.lower_case
+
+
+def test_dtype_of_computation(folder):
+    model = model_dir.load(str(folder), dtype="mixed_bfloat16").model
+    assert model.compute_dtype == "bfloat16"
+    assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
+
+
+def test_a_larger_vocabulary_than_the_config(tmp_path):
+    larger = Vocabulary((*VOCABULARY.tokens, "more"))
+    with pytest.raises(ValueError, match="has 21 pieces, but the config says"):
+        model_dir.save(str(tmp_path), small_pretrainer(), larger, DESCRIPTION, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match="No model folder at"):
+        model_dir.load(str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize(
+    "name", ["bert_config.json", "vocab.txt", "model.json", "model.safetensors"]
+)
+def test_missing_files(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(FileNotFoundError, match=f"lacks {name}"):
+        model_dir.load(str(folder))
+
+
+def test_weights_of_another_config(folder):
+    path = folder / "bert_config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({**config, "num_hidden_layers": 3, "hidden_size": 32}))
+    with pytest.raises(ValueError, match="missing encoder/block_2/attention") as error:
+        model_dir.load(str(folder))
+    path.write_text(json.dumps({**config, "intermediate_size": 8}))
+    with pytest.raises(
+        ValueError, match=r"has the shape \(16, 32\), expected \(16, 8\)"
+    ):
+        model_dir.load(str(folder))
+    path.write_text(json.dumps({**config, "num_hidden_layers": 1}))
+    with pytest.raises(ValueError, match="extra encoder/block_1/attention"):
+        model_dir.load(str(folder))
+    assert len(str(error.value)) < 4000
+
+
+def test_weights_that_are_cut_off(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="is not a safetensors file"):
+        model_dir.load(str(folder))
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"format": 2}', '{"format": 1}'])
+def test_broken_description(folder, content):
+    (folder / "model.json").write_text(content)
+    with pytest.raises(ValueError, match="does not describe a model"):
+        model_dir.load(str(folder))
+
+
+def test_a_vocabulary_of_another_model(folder):
+    larger = Vocabulary((*VOCABULARY.tokens, "more"))
+    (folder / "vocab.txt").write_bytes(larger.to_bytes())
+    with pytest.raises(ValueError, match="use the vocabulary of this model"):
+        model_dir.load(str(folder))
+
+
+def test_weights_are_readable_without_this_project(folder):
+    values = safetensors.numpy.load_file(folder / "model.safetensors")
+    assert values["encoder/embeddings/token_table"].shape == (20, 16)
+    assert values["encoder/embeddings/token_table"].dtype == np.float32
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_file(str(path), b"old")
+
+    def fail(*_, **__):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(model_dir.tf.io.gfile, "rename", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_file(str(path), b"new")
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]

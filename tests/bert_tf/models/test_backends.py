@@ -1,0 +1,86 @@
+"""The model on another Keras backend: the same outputs and gradients."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_tf.models.masked_lm import PretrainingObjective
+from tests.bert_tf.small_models import random_batch, randomize, small_pretrainer
+
+_ON_JAX = """
+import json, sys
+import numpy as np
+import jax
+import keras
+from bert_tf.models.config import BertConfig
+from bert_tf.models.masked_lm import BertPretrainer, PretrainingObjective
+
+assert keras.backend.backend() == "jax"
+content = np.load(sys.argv[1])
+model = BertPretrainer(BertConfig(**json.loads(sys.argv[2])), name="bert")
+for variable in model.trainable_variables:
+    variable.assign(content[variable.path])
+batch = {name: content[name] for name in content.files if "/" not in name}
+
+def loss(weights):
+    others = model.non_trainable_variables
+    outputs, _ = model.stateless_call(weights, others, batch, training=False)
+    sums = PretrainingObjective().sums(outputs, batch)
+    return sums["mlm_loss"] + sums["sentence_loss"], outputs
+
+weights = [variable.value for variable in model.trainable_variables]
+gradients, outputs = jax.grad(loss, has_aux=True)(weights)
+names = [variable.path for variable in model.trainable_variables]
+np.savez(sys.argv[3], **dict(zip(names, gradients)), **outputs)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes", [{}, {"norm_position": "pre", "hidden_act": "geglu"}]
+)
+def test_jax_gives_the_outputs_and_gradients_of_tensorflow(tmp_path, changes):
+    pytest.importorskip("jax", reason="needs jax, of the extra 'dev'")
+    model = small_pretrainer(**changes)
+    randomize(model)
+    batch = random_batch()
+    np.savez(
+        tmp_path / "in.npz",
+        **{v.path: np.asarray(v) for v in model.trainable_variables},
+        **{name: np.asarray(value) for name, value in batch.items()},
+    )
+    subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            _ON_JAX,
+            str(tmp_path / "in.npz"),
+            json.dumps(model.encoder.config.to_dict()),
+            str(tmp_path / "out.npz"),
+        ],
+        check=True,
+        env={
+            **os.environ,
+            "KERAS_BACKEND": "jax",
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        },
+    )
+    with tf.GradientTape() as tape:
+        outputs = model(batch)
+        sums = PretrainingObjective().sums(outputs, batch)
+        loss = sums["mlm_loss"] + sums["sentence_loss"]
+    gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+
+    found = np.load(tmp_path / "out.npz")
+    for name, value in outputs.items():
+        np.testing.assert_allclose(found[name], value, atol=3e-5)
+    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+        expected = tf.convert_to_tensor(gradient).numpy()
+        np.testing.assert_allclose(
+            found[variable.path], expected, atol=1e-4, err_msg=variable.path
+        )

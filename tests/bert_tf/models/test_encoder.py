@@ -1,0 +1,235 @@
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_tf.layers.gather import gather_tokens, sequence_layout
+from bert_tf.model_size import parameter_formulas
+from bert_tf.models.config import BertConfig, preset
+from bert_tf.models.encoder import BertEncoder
+from tests.bert_tf.packed import (
+    alone,
+    assert_same_gradients,
+    gradients,
+    packed,
+    random_features,
+)
+from tests.bert_tf.small_models import (
+    random_batch,
+    randomize,
+    small_config,
+    weights_by_name,
+)
+from tests.reference import bert
+
+VARIANTS = {
+    "original": {},
+    "exact gelu": {"hidden_act": "gelu"},
+    "relu": {"hidden_act": "relu"},
+    "gated": {"hidden_act": "geglu"},
+    "pre-LN": {"norm_position": "pre"},
+    "sinusoidal": {"position_embeddings": "sinusoidal"},
+    "rotary": {"position_embeddings": "rotary"},
+    "ALBERT": {"embedding_size": 6, "share_layers": True, "num_hidden_layers": 3},
+    "GPT": {"causal": True},
+    "local attention": {
+        "local_attention": 2,
+        "global_attention_every": 2,
+        "num_hidden_layers": 3,
+        "position_embeddings": "rotary",
+    },
+    "RoBERTa": {"type_vocab_size": 0, "position_offset": 2, "layer_norm_eps": 1e-5},
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_equals_the_numpy_reference(name):
+    config = small_config(**VARIANTS[name])
+    model = BertEncoder(config, name="encoder")
+    randomize(model)
+    batch = random_batch()
+    outputs = model(batch)
+    sequence, pooled = bert.encode(
+        weights_by_name(model),
+        config.to_dict(),
+        *(np.asarray(batch[k]) for k in ("token_ids", "segment_ids", "padding_mask")),
+    )
+    real = np.asarray(batch["padding_mask"])
+    difference = np.asarray(outputs["sequence_output"]) - sequence
+    assert np.abs(difference[real]).max() < 1e-5
+    assert np.abs(np.asarray(outputs["pooled_output"]) - pooled).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("changes", "reach"),
+    [({"causal": True}, (12, 0)), ({"local_attention": 2}, (2, 2))],
+)
+def test_what_is_out_of_sight_has_no_part(changes, reach):
+    """Another token changes the vectors of those that see it, and no others."""
+    # The second layer alone, if not all are global.
+    config = small_config(**changes, global_attention_every=2)
+    block = BertEncoder(config)
+    randomize(block)
+    block.blocks[0].attention.output_projection.kernel.assign(np.zeros((16, 16)))
+    token_ids = np.arange(5, 17)[None, :]
+    other = token_ids.copy()
+    other[0, 6] = 17
+    one, two = (
+        np.asarray(
+            block({"token_ids": ids, "padding_mask": np.ones([1, 12], bool)})[
+                "sequence_output"
+            ]
+        )
+        for ids in (token_ids, other)
+    )
+    moved = np.abs(one - two).max(axis=-1)[0] > 1e-6
+    after, before = reach
+    expected = [6 - before <= place <= 6 + after for place in range(12)]
+    assert moved.tolist() == expected
+
+
+def test_a_model_of_bert_tinys_size_equals_the_reference():
+    config = preset("tiny", 1000)
+    model = BertEncoder(config, name="encoder")
+    randomize(model, scale=0.05)
+    batch = random_batch(sequence=40)
+    sequence, _ = bert.encode(
+        weights_by_name(model),
+        config.to_dict(),
+        *(np.asarray(batch[k]) for k in ("token_ids", "segment_ids", "padding_mask")),
+    )
+    real = np.asarray(batch["padding_mask"])
+    difference = np.asarray(model(batch)["sequence_output"]) - sequence
+    assert np.abs(difference[real]).max() < 1e-5
+
+
+def test_padding_does_not_show():
+    model = BertEncoder(small_config())
+    batch = random_batch(batch_size=2, sequence=12)
+    longer = {
+        name: np.pad(np.asarray(batch[name]), ((0, 0), (0, 5)))
+        for name in ("token_ids", "segment_ids", "padding_mask")
+    }
+    longer["token_ids"][:, 12:] = 7
+    short = np.asarray(model(batch)["sequence_output"])
+    long = np.asarray(model(longer)["sequence_output"])[:, :12]
+    real = np.asarray(batch["padding_mask"])
+    np.testing.assert_allclose(long[real], short[real], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_sequences_that_share_a_row_do_not_know_of_each_other(name):
+    model = BertEncoder(small_config(**VARIANTS[name]), name="encoder")
+    randomize(model)
+    features = random_features()
+    generator = np.random.default_rng(0)
+    weights = generator.normal(size=(7, 16, 16)).astype("float32")
+
+    def vectors(outputs, batch):
+        tokens, mask = sequence_layout(batch)
+        found = gather_tokens(outputs["sequence_output"], tokens)
+        return np.asarray(mask)[:, :, None] * found
+
+    def loss_of(outputs, batch):
+        total = tf.reduce_sum(vectors(outputs, batch) * weights)
+        return total + tf.reduce_sum(outputs["pooled_output"] * weights[:, 0])
+
+    one, other = packed(features), alone(features)
+    rows = {k: other[k] for k in ("token_ids", "segment_ids", "padding_mask")}
+    outputs, expected = model(one), model(rows)
+    np.testing.assert_allclose(
+        vectors(outputs, one), vectors(expected, other), atol=1e-5
+    )
+    np.testing.assert_allclose(
+        outputs["pooled_output"], expected["pooled_output"], atol=1e-5
+    )
+    found, expected = (gradients(model, loss_of, batch)[1] for batch in (one, other))
+    assert_same_gradients(expected, found)
+
+
+def test_without_segment_ids_all_are_the_first_segment():
+    model = BertEncoder(small_config())
+    batch = random_batch()
+    zeros = {**batch, "segment_ids": np.zeros_like(batch["token_ids"])}
+    without = {k: v for k, v in batch.items() if k != "segment_ids"}
+    np.testing.assert_array_equal(
+        model(without)["sequence_output"], model(zeros)["sequence_output"]
+    )
+
+
+def test_hidden_states():
+    config = small_config(num_hidden_layers=3)
+    outputs = BertEncoder(config)(random_batch())
+    assert len(outputs["hidden_states"]) == 4
+    np.testing.assert_array_equal(
+        outputs["hidden_states"][-1], outputs["sequence_output"]
+    )
+
+
+WITHOUT_BLOCKS = {
+    "num_hidden_layers": 0,
+    "position_embeddings": "none",
+    "type_vocab_size": 0,
+    "embedding_norm": False,
+    "pooler": False,
+}
+
+
+@pytest.mark.parametrize("changes", [{}, {"share_layers": True}])
+def test_without_blocks_an_encoder_is_its_table(changes):
+    model = BertEncoder(small_config(**WITHOUT_BLOCKS, **changes), name="encoder")
+    (name,), (table,) = zip(*weights_by_name(model).items(), strict=True)
+    assert name == "embeddings/token_table"
+    batch = random_batch()
+    outputs = model(batch)
+    expected = table[batch["token_ids"].numpy()]
+    np.testing.assert_array_equal(outputs["sequence_output"], expected)
+    assert outputs["pooled_output"] is None and len(outputs["hidden_states"]) == 1
+    formulas = parameter_formulas(model.config)
+    assert sum(value for _, value in formulas.values()) == model.count_params()
+
+
+def test_mixed_precision_is_near_float32():
+    config = small_config()
+    exact = BertEncoder(config, dtype="float32")
+    mixed = BertEncoder(config, dtype="mixed_bfloat16")
+    mixed.set_weights(exact.get_weights())
+    batch = random_batch()
+    assert mixed(batch)["sequence_output"].dtype == "bfloat16"
+    assert all(v.dtype == "float32" for v in mixed.trainable_variables)
+    difference = np.asarray(exact(batch)["sequence_output"]) - np.asarray(
+        mixed(batch)["sequence_output"], np.float32
+    )
+    assert np.abs(difference).mean() < 0.02
+
+
+def test_a_row_longer_than_the_positions_is_refused():
+    model = BertEncoder(small_config(max_position_embeddings=10, position_offset=2))
+    with pytest.raises(ValueError, match=r"rows of 9 tokens\. Expected at most 8"):
+        model(random_batch(sequence=9))
+
+
+# Devlin et al. call them 110M and 340M; the exact numbers are those of Google's
+# checkpoints.
+@pytest.mark.parametrize(
+    ("name", "count"), [("base", 109_482_240), ("large", 335_141_888)]
+)
+def test_parameters_by_formula(name, count):
+    formulas = parameter_formulas(preset(name, 30522))
+    assert sum(value for _, value in formulas.values()) == count
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_formulas_count_what_is_there(name):
+    config = small_config(**VARIANTS[name])
+    counted = sum(np.prod(v.shape) for v in BertEncoder(config).trainable_variables)
+    assert counted == sum(v for _, v in parameter_formulas(config).values())
+
+
+def test_config_round_trip():
+    model = BertEncoder(small_config(norm_position="pre"), dtype="mixed_bfloat16")
+    again = BertEncoder.from_config(json.loads(json.dumps(model.get_config())))
+    assert again.config == model.config
+    assert again.compute_dtype == "bfloat16"
+    assert BertConfig.from_dict(model.config.to_dict()) == model.config

@@ -1,0 +1,137 @@
+"""Figures of pre-trained models on held-out text, beside a loop over rows."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from bert_tf import evaluate
+from bert_tf.checkpoints import model_dir
+from bert_tf.models.objectives import make_pretrainer
+from bert_tf.pretraining.heldout import cloze_batches, heldout_scores
+from data_pipelines.create_pretraining_data import create_pretraining_data
+from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
+from tests.bert_tf.small_models import randomize, small_config
+
+WORDS = ("the", "cat", "dog", "sat", "ran", "on", "mat", "a", "home", ".")
+VOCABULARY = Vocabulary((*SPECIAL_TOKENS, *WORDS))
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("heldout")
+    draw = np.random.default_rng(0)
+    texts = [
+        " ".join([*draw.choice(WORDS[:-1], draw.integers(3, 9)), "."])
+        for _ in range(60)
+    ]
+    (folder / "text.txt").write_text("\n\n".join(texts))
+    (folder / "vocab.txt").write_bytes(VOCABULARY.to_bytes())
+    create_pretraining_data(
+        input_files=[str(folder / "text.txt")],
+        vocab_file=str(folder / "vocab.txt"),
+        output_dir=str(folder / "records"),
+        separator="blank_line",
+        lower_case=True,
+        num_shards=1,
+        num_processes=1,
+        holdout_fraction=0.5,
+    )
+    return str(folder / "records")
+
+
+def member(objective, **changes):
+    config = small_config(vocab_size=len(VOCABULARY), pooler=False, **changes)
+    model = make_pretrainer(objective, config, sentence_head=False)
+    randomize(model)
+    if objective == "both_directions":
+        model.encoder.embeddings.know(VOCABULARY.tokens)
+    description = model_dir.Description(
+        model_dir.PRETRAINING, lower_case=True, objective=objective
+    )
+    return model_dir.LoadedModel(model, VOCABULARY, description)
+
+
+MEMBERS = {
+    "masked_lm": {},
+    "next_token": {"causal": True},
+    "both_directions": {"architecture": "elmo", "tie_word_embeddings": False},
+    "replaced_tokens": {},
+}
+
+
+@pytest.mark.parametrize("objective", MEMBERS)
+def test_one_place_of_each_row(records, objective):
+    loaded = member(objective, **MEMBERS[objective])
+    sizes = {"sequence_length": 16, "batch_size": 8}
+    scores = heldout_scores(loaded, records, **sizes)
+    right, losses = [], []
+    for batch in cloze_batches(records, VOCABULARY, **sizes).as_numpy_iterator():
+        for row in np.flatnonzero(batch["mlm_weights"][:, 0]):
+            # The row alone, without its padding.
+            length = batch["padding_mask"][row].sum()
+            ids = batch["token_ids"][row : row + 1, :length].copy()
+            place = batch["mlm_positions"][row, 0]
+            assert ids[0, place] == VOCABULARY.mask_id
+            assert (ids == VOCABULARY.mask_id).sum() == 1
+            if objective == "next_token":
+                ids, place = ids[:, :place], place - 1
+            logits = loaded.model(
+                {
+                    "token_ids": ids,
+                    "padding_mask": np.ones(ids.shape, bool),
+                    "mlm_positions": np.array([[place]], np.int32),
+                }
+            )["mlm"]
+            logits = np.asarray(logits, np.float64)[0, 0]
+            answer = batch["mlm_ids"][row, 0]
+            right.append(logits.argmax() == answer)
+            losses.append(np.log(np.exp(logits).sum()) - logits[answer])
+    assert len(right) > 8
+    assert scores["cloze_accuracy"] == pytest.approx(np.mean(right))
+    assert scores["cloze_loss"] == pytest.approx(np.mean(losses), rel=1e-4)
+    assert scores["rows_per_second"] > 0
+    is_language_model = objective in ("next_token", "both_directions")
+    assert ("perplexity" in scores) == is_language_model
+
+
+def test_perplexity_of_a_model_that_knows_nothing(records):
+    """All pieces alike: as many as there are."""
+    loaded = member("next_token", causal=True)
+    for variable in loaded.model.trainable_variables:
+        variable.assign(np.zeros(variable.shape))
+    scores = heldout_scores(loaded, records, sequence_length=16, batch_size=8)
+    assert scores["perplexity"] == pytest.approx(len(VOCABULARY), rel=1e-4)
+    assert scores["cloze_loss"] == pytest.approx(math.log(len(VOCABULARY)), rel=1e-4)
+
+
+def test_the_verb(records, tmp_path, capsys):
+    loaded = member("masked_lm")
+    folder = str(tmp_path / "model")
+    model_dir.save(folder, loaded.model, VOCABULARY, loaded.description, {})
+    output_dir = tmp_path / "scores"
+    options = evaluate.EvaluateOptions(
+        model_dir=folder,
+        records_dir=records,
+        sequence_length=16,
+        output_dir=str(output_dir),
+    )
+    evaluate.main(options)
+    printed = capsys.readouterr().out
+    scores = json.loads((output_dir / "metrics.json").read_text())
+    assert f"cloze_accuracy {scores['cloze_accuracy']:.4f}" in printed
+    with pytest.raises(ValueError, match="exists already"):
+        evaluate.evaluate(options)
+    with pytest.raises(ValueError, match="Expected --records_dir"):
+        evaluate.evaluate(evaluate.EvaluateOptions(model_dir=folder))
+
+
+def test_an_encoder_without_a_head(records):
+    loaded = member("masked_lm")
+    description = model_dir.Description(
+        model_dir.PRETRAINING, lower_case=True, head={"mlm_head": False}
+    )
+    loaded = model_dir.LoadedModel(loaded.model, VOCABULARY, description)
+    with pytest.raises(ValueError, match="no head for tokens"):
+        heldout_scores(loaded, records)

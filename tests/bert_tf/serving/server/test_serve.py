@@ -1,0 +1,305 @@
+"""The server as a program: both APIs, new versions, faults."""
+
+import concurrent.futures
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import grpc
+import numpy as np
+import pytest
+import requests
+import tensorflow as tf
+
+from bert_tf import export, serve
+from bert_tf.serving.client import GrpcClient, RestClient
+from tests.bert_tf.serving.server.running import (
+    Server,
+    export_models,
+    running,
+    until,
+    write_pretrained,
+)
+
+KINDS = ("pretraining", "classification", "regression", "span_qa")
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    return export_models(tmp_path_factory.mktemp("served"), *KINDS)
+
+
+@pytest.fixture(scope="module")
+def server(saved):
+    paths = ",".join(f"{saved}/{kind}" for kind in KINDS)
+    with running(f"--model_base_path={paths}") as running_server:
+        yield running_server
+
+
+def clients(server, model):
+    return RestClient(server.url, model), GrpcClient(server.address, model)
+
+
+@pytest.mark.slow
+def test_first_line(server):
+    assert "in production run TF Serving" in server.first_line
+
+
+INPUTS = {
+    "pretraining": {"texts": ["The [MASK] sat.", "the cat [MASK] [MASK]"]},
+    "classification": {"texts": ["the cat", "中 home"]},
+    "regression": {"texts": ["the cat", ""]},
+    "span_qa": {"questions": ["cat", "dog"], "contexts": ["the cat sat", "é a dog"]},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_apis_give_the_answers_of_the_saved_model(server, saved, kind):
+    inputs = INPUTS[kind]
+    signature = tf.saved_model.load(f"{saved}/{kind}/1").signatures["serving_default"]
+    tensors = {name: tf.constant(values) for name, values in inputs.items()}
+    expected = {name: value.numpy() for name, value in signature(**tensors).items()}
+    rest, rpc = clients(server, kind)
+    by_rest, by_rpc = rest.predict(**inputs), rpc.predict(**inputs)
+    assert set(by_rest) == set(by_rpc) == set(expected)
+    for name, values in expected.items():
+        if values.dtype == object:
+            assert by_rpc[name].astype(bytes).tolist() == values.astype(bytes).tolist()
+            texts = np.char.decode(values.astype(bytes), "utf-8")
+            assert by_rest[name] == texts.tolist()
+        else:
+            np.testing.assert_allclose(by_rpc[name], values, atol=1e-6)
+            np.testing.assert_allclose(by_rest[name], values, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_rows(server):
+    url = f"{server.url}/v1/models/span_qa:predict"
+    rows = [{"questions": "cat", "contexts": "the cat sat"}] * 2
+    found = requests.post(url, json={"instances": rows}).json()["predictions"]
+    assert len(found) == 2 and found[0] == found[1]
+    assert {"answer", "start", "end", "no_answer_probability"} <= set(found[0])
+    # An input alone needs no name.
+    url = f"{server.url}/v1/models/regression/versions/1:predict"
+    content = {"instances": ["the cat", {"b64": "dGhlIGNhdA=="}]}
+    found = requests.post(url, json=content).json()["predictions"]
+    assert found[0] == found[1]
+
+
+@pytest.mark.slow
+def test_classify_and_regress(server):
+    rest, rpc = clients(server, "classification")
+    by_rest, by_rpc = (
+        client.classify({"text": "the cat"}, {"text": "dog"}) for client in (rest, rpc)
+    )
+    expected = rest.predict(texts=["the cat", "dog"])
+    assert [label for label, _ in by_rest[0]] == ["no", "yes", "maybe"]
+    for found in (by_rest, by_rpc):
+        for row, probabilities in zip(found, expected["probabilities"], strict=True):
+            assert [s for _, s in row] == pytest.approx(probabilities, abs=1e-6)
+    url = f"{server.url}/v1/models/regression:regress"
+    found = requests.post(url, json={"examples": [{"text": "the cat"}]}).json()
+    score = RestClient(server.url, "regression").predict(texts=["the cat"])["score"]
+    assert found["result"] == pytest.approx(score, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_status_and_metadata(server):
+    for client in clients(server, "pretraining"):
+        assert client.status() == {1: "AVAILABLE"}
+    signatures = RestClient(server.url, "pretraining").metadata()
+    texts = signatures["fill_mask"]["inputs"]["texts"]
+    assert texts["dtype"] == "DT_STRING"
+    assert [dim["size"] for dim in texts["tensor_shape"]["dim"]] == ["-1"]
+    assert signatures["fill_mask"]["method_name"] == "tensorflow/serving/predict"
+
+
+@pytest.mark.slow
+def test_an_answer_does_not_wait_for_an_acknowledgement(server):
+    """Nagle's algorithm would make each answer 40 ms late."""
+    client = RestClient(server.url, "regression")
+    times = []
+    for _ in range(15):
+        begin = time.monotonic()
+        client.status()
+        times.append(time.monotonic() - begin)
+    assert min(times) < 0.03
+
+
+@pytest.mark.slow
+def test_metrics(server):
+    RestClient(server.url, "pretraining").predict(texts=["[MASK]"])
+    page = requests.get(f"{server.url}/monitoring/prometheus/metrics").text
+    line = 'bert_tf_requests_total{api="rest",method="predict",status="200"}'
+    assert [row for row in page.split("\n") if row.startswith(line)]
+    for name in ("bert_tf_request_seconds_bucket", "bert_tf_queued_requests 0.0"):
+        assert name in page
+
+
+@pytest.mark.slow
+def test_page_is_served(server):
+    for name in ("", "page.css", "page.js"):
+        response = requests.get(f"{server.url}/{name}")
+        assert response.status_code == 200 and len(response.text) > 500
+    models = requests.get(f"{server.url}/models").json()
+    assert [model["name"] for model in models] == list(KINDS)
+
+
+@pytest.mark.slow
+def test_refusals(server):
+    with pytest.raises(
+        RuntimeError, match=r"404: Received the model 'none'\. Expected"
+    ):
+        RestClient(server.url, "none").predict(texts=["a"])
+    with pytest.raises(grpc.RpcError) as raised:
+        GrpcClient(server.address, "pretraining", version=9).predict(texts=["a"])
+    assert raised.value.code() == grpc.StatusCode.NOT_FOUND
+    with pytest.raises(
+        RuntimeError, match=r"400: \[Expected layers from 1 to 2\. Received\] \[3\]"
+    ):
+        RestClient(server.url, "pretraining").predict(
+            "attention", texts=["a"], layers=[3], heads=[1]
+        )
+
+
+# --- Options.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"max_batch_size": 0}, "max_batch_size=0. Expected more than 0"),
+        ({"batch_timeout_micros": -1}, "batch_timeout_micros=-1"),
+        ({"model_base_path": ("a/x", "b/x")}, "each with another name"),
+        ({"model_base_path": ("=",)}, "Expected FOLDER or NAME=FOLDER"),
+    ],
+)
+def test_bad_options(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        serve.ServeOptions(**{"model_base_path": ("x",), **arguments}).base_paths()
+
+
+def test_names_of_models():
+    options = serve.ServeOptions(model_base_path=("saved/one/", "two=gs://x/y"))
+    assert options.base_paths() == {"one": "saved/one", "two": "gs://x/y"}
+
+
+def run_program(*flags):
+    command = [sys.executable, "-m", "bert_tf.serve", *flags]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_mistakes_are_one_line(saved):
+    run = run_program("--model_base_path=none")
+    assert run.returncode == 1 and "Traceback" not in run.stderr
+    assert "error: There is no folder none for the model none" in run.stderr
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        flags = (f"--model_base_path={saved}/regression", "--rest_api_port=0")
+        run = run_program(*flags, f"--port={taken.getsockname()[1]}")
+        assert run.returncode == 1 and "Traceback" not in run.stderr
+        assert "error: Cannot listen on 127.0.0.1:" in run.stderr
+        flags = (f"--model_base_path={saved}/regression", "--port=0")
+        run = run_program(*flags, f"--rest_api_port={taken.getsockname()[1]}")
+        assert run.returncode == 1 and "Traceback" not in run.stderr
+        assert "error: Cannot listen on 127.0.0.1:" in run.stderr
+
+
+# --- Versions and faults.
+
+
+class Load:
+    """Clients that ask without end, and count what they are told."""
+
+    def __init__(self, server, model, num_clients=4) -> None:
+        self.server, self.model = server, model
+        self.answers, self.errors = 0, []
+        self._stopped = threading.Event()
+        self._pool = concurrent.futures.ThreadPoolExecutor(num_clients)
+        self._futures = [self._pool.submit(self._ask, n) for n in range(num_clients)]
+
+    def _ask(self, number):
+        client = clients(self.server, self.model)[number % 2]
+        while not self._stopped.is_set():
+            try:
+                client.predict(texts=["The [MASK] sat on the mat."])
+                self.answers += 1
+            except Exception as error:  # each is counted
+                self.errors.append(error)
+
+    def stop(self):
+        self._stopped.set()
+        concurrent.futures.wait(self._futures)
+        self._pool.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_a_new_version_under_load_loses_no_request(tmp_path):
+    saved = export_models(tmp_path, "pretraining")
+    other = write_pretrained(tmp_path / "other", seed=1)
+    with running(f"--model_base_path={saved}/pretraining") as server:
+        client = RestClient(server.url, "pretraining")
+        load = Load(server, "pretraining")
+        until(lambda: load.answers > 20)
+        for version in (2, 3):
+            export.export(other, "pretraining", version, saved_models_dir=saved)
+            until(lambda v=version: client.status().get(v) == "AVAILABLE", 60)
+            before = load.answers
+            until(lambda count=before: load.answers > count + 20)
+            until(lambda v=version: client.status()[v - 1] == "END", 60)
+        load.stop()
+        assert load.errors == []
+        assert client.status() == {1: "END", 2: "END", 3: "AVAILABLE"}
+        # A version that is broken changes nothing.
+        shutil.copytree(f"{saved}/pretraining/3", f"{saved}/pretraining/copy")
+        pathlib.Path(saved, "pretraining", "copy", "saved_model.pb").write_bytes(b"x")
+        os.rename(f"{saved}/pretraining/copy", f"{saved}/pretraining/4")
+        until(lambda: client.status().get(4) == "END")
+        assert client.predict(texts=["[MASK]"])
+        assert client.status()[3] == "AVAILABLE"
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_kill_and_start_again(tmp_path):
+    saved = export_models(tmp_path, "pretraining")
+    flag = f"--model_base_path={saved}/pretraining"
+    server = Server(flag)
+    expected = RestClient(server.url, "pretraining").predict(texts=["[MASK]"])
+    port = int(server.url.rsplit(":", 1)[1])
+    assert server.stop(signal.SIGKILL) == -signal.SIGKILL
+    begin = time.monotonic()
+    with running(flag, rest_port=port) as again:
+        found = RestClient(again.url, "pretraining").predict(texts=["[MASK]"])
+        assert found == expected
+    assert time.monotonic() - begin < 60
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_sigterm_answers_what_was_asked(tmp_path):
+    saved = export_models(tmp_path, "pretraining")
+    # A batch waits for two seconds: the request is on its way at the signal.
+    flags = (f"--model_base_path={saved}/pretraining", "--batch_timeout_micros=2000000")
+    server = Server(*flags)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        asked = [
+            pool.submit(client.predict, texts=["[MASK]"])
+            for client in clients(server, "pretraining")
+        ]
+        time.sleep(0.7)
+        assert server.stop() == 0
+        for future in asked:
+            assert future.result()["tokens"] is not None
+    assert "Shutting down.\n" in server.lines

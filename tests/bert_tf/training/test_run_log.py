@@ -1,0 +1,70 @@
+import json
+import pathlib
+
+import pytest
+import tensorflow as tf
+
+from bert_tf.training.loop import Progress
+from bert_tf.training.run_log import RunLog, read_metrics
+
+
+def progress(step, loss=2.0):
+    metrics = {"loss": loss, "mlm_accuracy": 0.25, "sentence_accuracy": 0.5}
+    return Progress(step, metrics, per_second={"tokens": 1234.0, "flops": 5e9})
+
+
+@pytest.fixture
+def log(tmp_path):
+    log = RunLog(str(tmp_path), num_train_steps=10, peak_flops_per_second=1e10)
+    yield log
+    log.close()
+
+
+def test_keeps_and_prints(log, tmp_path, capsys):
+    log.progress(progress(3))
+    log.evaluation(3, {"loss": 1.5})
+    records = read_metrics(str(tmp_path / "metrics.jsonl"))
+    assert [(record["split"], record["step"]) for record in records] == [
+        ("train", 3),
+        ("heldout", 3),
+    ]
+    assert records[0]["matmul_share"] == 0.5
+    assert records[0]["tokens_per_second"] == 1234
+    printed = capsys.readouterr().err
+    assert "step 3/10  loss 2.000  MLM 25.0%  sentence 50.0%" in printed
+    assert "tok/s 1,234  matmul 50%" in printed
+    assert "held-out at step 3:  loss 1.5000" in printed
+
+
+def test_tensorboard_has_the_same(log, tmp_path):
+    log.progress(progress(3))
+    log.close()
+    (events,) = pathlib.Path(tmp_path, "tensorboard", "train").iterdir()
+    found = {
+        value.tag: float(tf.make_ndarray(value.tensor))
+        for raw in tf.data.TFRecordDataset(str(events))
+        for value in tf.compat.v1.Event.FromString(raw.numpy()).summary.value
+    }
+    assert found["loss"] == 2
+    assert found["tokens_per_second"] == 1234
+
+
+def test_a_resumed_run_forgets_what_came_after_its_checkpoint(log, tmp_path, capsys):
+    for step in (2, 4, 6):
+        log.progress(progress(step))
+    log.resume(4)
+    log.progress(progress(6, loss=1.0))
+    records = read_metrics(str(tmp_path / "metrics.jsonl"))
+    assert [(record["step"], record["loss"]) for record in records] == [
+        (2, 2.0),
+        (4, 2.0),
+        (6, 1.0),
+    ]
+    assert "Going on from the checkpoint of step 4" in capsys.readouterr().err
+
+
+def test_a_line_that_was_cut_off_is_left_out(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(json.dumps({"step": 1}) + '\n{"step": 2')
+    assert read_metrics(str(path)) == [{"step": 1}]
+    assert read_metrics(str(tmp_path / "none")) == []

@@ -1,0 +1,146 @@
+import dataclasses
+import os
+import subprocess
+import sys
+import textwrap
+from typing import Literal
+
+import pytest
+from absl import flags
+
+from data_pipelines.programs import cli
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    name: str = cli.option(cli.REQUIRED, "A name.")
+    count: int = cli.option(3, "A number.")
+    rate: float | None = cli.option(None, "A rate.")
+    on: bool = cli.option(True, "A switch.")
+    kind: Literal["a", "b"] = cli.option("a", "A choice.")
+    files: tuple[str, ...] | None = cli.option(None, "Some files.")
+    words: tuple[str, ...] = cli.option(("x", "y"), "Some words.")
+
+
+def parsed(*arguments):
+    values = flags.FlagValues()
+    cli.define_flags(Options, values)
+    values(["program", *arguments])
+    return cli.options_from_flags(Options, values)
+
+
+def test_defaults():
+    assert parsed("--name=x") == Options(name="x")
+
+
+def test_all_kinds():
+    options = parsed(
+        *("--name=x", "--count=4", "--rate=0.5", "--noon", "--kind=b"),
+        *("--files=c,d", "--words="),
+    )
+    assert options == Options(
+        name="x", count=4, rate=0.5, on=False, kind="b", files=("c", "d"), words=()
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name"),
+        (["--name=x", "--count=many"], "count"),
+        (["--name=x", "--kind=c"], "a|b"),
+        (["--name=x", "--nmae=y"], "nmae"),
+    ],
+)
+def test_wrong_flags(arguments, message):
+    with pytest.raises(flags.Error, match=message):
+        parsed(*arguments)
+
+
+def test_a_list_is_no_default():
+    with pytest.raises(TypeError, match="use a tuple"):
+        cli.option([], "Some files.")
+
+
+_PROGRAM = textwrap.dedent(
+    """
+    import dataclasses, sys
+    from absl import logging
+    from data_pipelines import cli
+
+    @dataclasses.dataclass(frozen=True)
+    class Options:
+        what: str = cli.option("nothing", "What to do.")
+
+    def main(options):
+        logging.info("chatter")
+        logging.warning("important")
+        if options.what == "value":
+            raise ValueError("Received\\n  1. Expected 2.")
+        if options.what == "disk":
+            raise OSError(28, "No space left on device", "file")
+        if options.what == "tensorflow":
+            import tensorflow as tf
+            raise tf.errors.ResourceExhaustedError(None, None, "No space")
+        if options.what == "package":
+            raise ModuleNotFoundError("Expected the package: install it.")
+        if options.what == "bug":
+            raise KeyError("a bug")
+        if options.what == "interrupt":
+            raise KeyboardInterrupt
+        if options.what == "seven":
+            return 7
+
+    cli.run(Options, main, "Does things.")
+    """
+)
+
+
+def program(tmp_path, *arguments):
+    path = tmp_path / "program.py"
+    path.write_text(_PROGRAM)
+    return subprocess.run(
+        [sys.executable, str(path), *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 0, ""),
+        (["--what=seven"], 7, ""),
+        (["--what=value"], 1, "error: Received 1. Expected 2.\n"),
+        (["--what=disk"], 1, "error: [Errno 28] No space left on device: 'file'\n"),
+        (["--what=tensorflow"], 1, "error: No space\n"),
+        (["--what=package"], 1, "error: Expected the package: install it.\n"),
+        (["--what=interrupt"], 130, "error: Interrupted.\n"),
+        (["stray"], 1, "error: Received the arguments ['stray'], expected only flags"),
+        (["--waht=x"], 1, "Unknown command line flag 'waht'. Did you mean: what"),
+    ],
+)
+def test_exit_codes_and_one_line(tmp_path, arguments, code, message):
+    run = program(tmp_path, *arguments)
+    assert run.returncode == code
+    assert message in run.stderr
+    assert "Traceback" not in run.stderr
+    assert "chatter" not in run.stderr
+
+
+def test_a_bug_shows_its_traceback(tmp_path):
+    run = program(tmp_path, "--what=bug")
+    assert run.returncode == 1
+    assert "Traceback" in run.stderr and "KeyError" in run.stderr
+
+
+def test_more_is_shown_when_asked_for(tmp_path):
+    run = program(tmp_path, "--what=value", "--verbosity=1")
+    assert "chatter" in run.stderr and "important" in run.stderr
+    assert "Traceback" in run.stderr
+
+
+def test_help(tmp_path):
+    run = program(tmp_path, "--help")
+    assert "Does things." in run.stdout and "What to do." in run.stdout

@@ -1,0 +1,48 @@
+import pytest
+import tensorflow as tf
+
+from data_pipelines.tokenizers.byte_bpe import ByteBPETokenizer
+from data_pipelines.tokenizers.tokenizer import kind_of, lowers_case, make_tokenizer
+from data_pipelines.tokenizers.vocabulary import (
+    BYTE_SYMBOLS,
+    SPECIAL_TOKENS,
+    Vocabulary,
+)
+from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
+
+WORDPIECE = Vocabulary((*SPECIAL_TOKENS, "a", "##b"))
+BYTE_LEVEL = Vocabulary((*SPECIAL_TOKENS, *BYTE_SYMBOLS), ())
+
+
+def test_the_vocabulary_says_which():
+    assert kind_of(WORDPIECE) == "wordpiece"
+    assert kind_of(BYTE_LEVEL) == "byte_bpe"
+    assert isinstance(make_tokenizer(WORDPIECE), WordPieceTokenizer)
+    assert isinstance(make_tokenizer(BYTE_LEVEL), ByteBPETokenizer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "lower_case", "expected"),
+    [
+        ("wordpiece", None, True),
+        ("wordpiece", False, False),
+        ("byte_bpe", None, False),
+        ("byte_bpe", False, False),
+    ],
+)
+def test_casing(kind, lower_case, expected):
+    assert lowers_case(kind, lower_case) == expected
+
+
+@pytest.mark.parametrize(("lower_case", "strip_accents"), [(True, None), (None, True)])
+def test_byte_level_bpe_takes_nothing_away(lower_case, strip_accents):
+    with pytest.raises(ValueError, match="leave the options out"):
+        make_tokenizer(BYTE_LEVEL, lower_case, strip_accents)
+
+
+def test_words_of_both():
+    words = tf.constant(["ab", "A"])
+    assert make_tokenizer(WORDPIECE).tokenize_words(words).to_list() == [[5, 6], [5]]
+    tokens = BYTE_LEVEL.tokens
+    found = make_tokenizer(BYTE_LEVEL).tokenize_words(words).to_list()
+    assert [[tokens[i] for i in row] for row in found] == [["Ġ", "a", "b"], ["Ġ", "A"]]
