@@ -22,7 +22,7 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from bert_tf.metrics.classification import METRICS
+from bert_tf.metrics.classification import prediction_scores
 from bert_tf.tasks.answers import ChoiceAnswer, ClassAnswer, ScoreAnswer
 from data_pipelines.datasets.examples import ChoiceExample, TextExample
 from data_pipelines.datasets.sources import Dataset
@@ -54,10 +54,13 @@ def classify(
     """
     labels = dataset.labels or ()
     ids = np.array([labels.index(str(example.label)) for example in train])
-    metric = METRICS[dataset.metrics[0]]
+    metric = dataset.metrics[0]
 
     def quality(model: Any, x: csr_matrix, rows: np.ndarray) -> float:
-        return metric(ids[rows], model.predict(x), len(labels))
+        found = model.predict(x)
+        return prediction_scores([metric], ids[rows], found, num_classes=len(labels))[
+            metric
+        ]
 
     probabilities = np.zeros((len(dev), len(labels)))
     if len(np.unique(ids)) == 1:

@@ -6,14 +6,15 @@ loads the highest.
 
 import contextlib
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 # TF Serving does not see a folder whose name is no number.
 _UNFINISHED = "unfinished"
 # Where this file is, TF Serving takes a folder for a model.
-GRAPH = "saved_model.pb"
+_GRAPH = "saved_model.pb"
 
 
 def versions(base: str) -> list[int]:
@@ -66,12 +67,21 @@ def unpublished(base: str, version: int) -> Iterator[str]:
         raise
 
 
-def remove_old_versions(base: str, keep: int) -> list[int]:
-    """Removes all but the newest; the numbers of those removed."""
-    old = versions(base)[:-keep]
-    for version in old:
+def remove_old_versions(base: str, keep: int) -> None:
+    """Removes all but the newest `keep`."""
+    for version in versions(base)[:-keep]:
         _remove(posixpath.join(base, str(version)))
-    return old
+
+
+def signature_definitions(path: str) -> Mapping[str, meta_graph_pb2.SignatureDef]:
+    """The signatures of a version by their names, without loading it.
+
+    Raises:
+        tf.errors.OpError: it cannot be read.
+    """
+    with tf.io.gfile.GFile(posixpath.join(path, _GRAPH), "rb") as file:
+        content = saved_model_pb2.SavedModel.FromString(file.read())
+    return content.meta_graphs[0].signature_def
 
 
 def _copy(folder: str, target: str) -> None:
@@ -80,7 +90,7 @@ def _copy(folder: str, target: str) -> None:
         for path, _, names in tf.io.gfile.walk(folder)
         for name in names
     ]
-    for name in sorted(files, key=lambda name: name == GRAPH):
+    for name in sorted(files, key=lambda name: name == _GRAPH):
         # TensorFlow's ram:// takes assets.extra for a file .extra in assets.
         if not tf.io.gfile.exists(posixpath.join(folder, name)):
             continue

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from bert_tf.baselines import tfidf
-from bert_tf.metrics.classification import scores
+from bert_tf.metrics.classification import prediction_scores
 from data_pipelines.datasets.catalog import DATASETS
 from data_pipelines.datasets.examples import ChoiceExample, TextExample
 from tests.shared import SHARED
@@ -125,7 +125,7 @@ def test_scores_of_pairs():
         text_examples(dev, dev_labels),
     )
     found = [answer.score for answer in answers]
-    assert scores(["pearson"], dev_labels, found)["pearson"] > 0.95
+    assert prediction_scores(["pearson"], dev_labels, found)["pearson"] > 0.95
 
 
 def choices(number, seed=0):
@@ -178,7 +178,7 @@ def test_mrpc():
         [row[0] for row in train],
         [(row[3], row[4]) for row in test],
     )
-    found = scores(["accuracy", "f1"], labels, predictions)
+    found = prediction_scores(["accuracy", "f1"], labels, predictions)
     assert np.mean(labels) < 0.67
     assert 0.73 < found["accuracy"] < 0.79
     assert 0.80 < found["f1"] < 0.85
