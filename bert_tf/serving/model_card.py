@@ -2,7 +2,6 @@
 
 import datetime
 import importlib.metadata
-import json
 import posixpath
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
 from bert_tf.serving.stored_weights import Precision
+from data_pipelines.files.json_files import read_json_if_any
 from data_pipelines.tokenizers.vocabulary import MERGES
 
 FILE = "model_card.md"
@@ -63,14 +63,14 @@ def model_card(
         f"# {name}, version {version}",
         _table(facts),
         "## On the development set",
-        _table(_read(posixpath.join(model_folder, model_dir.DEV_METRICS)))
+        _table(read_json_if_any(posixpath.join(model_folder, model_dir.DEV_METRICS)))
         or "Not written down where the model was trained.",
         "## Signatures",
         _table({key: _inputs(function) for key, function in signatures.items()}),
         "## Versions",
         _table({package: _version_of(package) for package in _PACKAGES}),
         "## Options of the training",
-        _table(_read(posixpath.join(model_folder, model_dir.OPTIONS)))
+        _table(read_json_if_any(posixpath.join(model_folder, model_dir.OPTIONS)))
         or "Not written down.",
     ]
     return "\n\n".join(sections) + "\n"
@@ -93,10 +93,3 @@ def _version_of(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _read(path: str) -> dict[str, Any]:
-    if not tf.io.gfile.exists(path):
-        return {}
-    with tf.io.gfile.GFile(path) as file:
-        return json.load(file)

@@ -2,12 +2,12 @@
 
 import math
 import os
-import uuid
 from collections.abc import Sequence
 
 import tensorflow as tf
 
 from data_pipelines.datasets.glue import BINARY, ENTAILMENT, INFERENCE
+from data_pipelines.files.atomic import write_file
 
 # File and labels, None for scores, of dataset and split.
 SUBMISSIONS: dict[tuple[str, str], tuple[str, tuple[str, ...] | None]] = {
@@ -69,15 +69,7 @@ def write_submission(
 
     path = os.path.join(folder, name)
     tf.io.gfile.makedirs(folder)
-    partial = f"{path}.{uuid.uuid4().hex}.partial"
-    try:
-        with tf.io.gfile.GFile(partial, "w") as file:
-            file.write("".join(f"{row}\n" for row in rows))
-        tf.io.gfile.rename(partial, path, overwrite=True)
-    except BaseException:
-        if tf.io.gfile.exists(partial):
-            tf.io.gfile.remove(partial)
-        raise
+    write_file(path, "".join(f"{row}\n" for row in rows).encode())
     return path
 
 
