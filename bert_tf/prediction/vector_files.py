@@ -29,7 +29,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.prediction.text_vectors import TextVectors
-from data_pipelines.files.atomic import complete_file, remove, require_new
+from data_pipelines.files.atomic import remove, require_new
 
 
 @dataclasses.dataclass(frozen=True)
@@ -258,18 +258,18 @@ def open_writer(path: str, layout: Layout) -> Iterator[Writer]:
     """
     check_new(path, layout.of_tokens)
     names = _files(path, layout.of_tokens)
+    temporaries = [f"{name}{_TEMPORARY}" for name in names]
+    done: list[str] = []
     try:
-        with contextlib.ExitStack() as files:
-            # Entered first, the named file comes last: with it all are there.
-            temporaries = [
-                files.enter_context(
-                    complete_file(name, name + _TEMPORARY, overwrite=False)
-                )
-                for name in names
-            ]
-            with FORMATS[ending_of(path)](temporaries, layout) as writer:
-                yield writer
+        with FORMATS[ending_of(path)](temporaries, layout) as writer:
+            yield writer
+        # The named file comes last: with it all are there.
+        for temporary, name in reversed(list(zip(temporaries, names, strict=True))):
+            tf.io.gfile.rename(temporary, name)
+            done.append(name)
     except BaseException:
+        for name in done:
+            remove(name)
         remove_unfinished(path, layout.of_tokens)
         raise
 
