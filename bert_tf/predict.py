@@ -61,9 +61,6 @@ class PredictOptions(DataOptions):
     batch_size: int = cli.option(32, "How many examples are run at once.")
     top_k: int = cli.option(5, "How many guesses fill_mask gives for a mask.")
     num_tokens: int = cli.option(32, "Pieces that generate adds at most.")
-    embedding_layer: int = cli.option(
-        -1, "The layer that embed reads: 0 the embeddings, -1 the last block."
-    )
 
 
 def predict(
@@ -155,7 +152,6 @@ def _predict_texts(options: PredictOptions) -> None:
         loaded.model,
         loaded.tokenizer,
         top_k=options.top_k,
-        embedding_layer=options.embedding_layer,
         sentence_vector=loaded.description.sentence_vector,
         num_tokens=options.num_tokens,
     )

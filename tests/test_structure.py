@@ -113,6 +113,12 @@ def test_a_wheel_holds_two_packages():
     assert tops == {*PACKAGES, "benchmarks", "tests"}
 
 
+def test_the_checks_run_the_command_of_the_readme():
+    command = "requirements-dev.txt && .venv/bin/pytest -n 2\n"
+    for file in ("README.md", ".ci/run"):
+        assert command in (ROOT / file).read_text()
+
+
 _IMPORT_ALL = """
 import sys
 from absl import flags

@@ -19,7 +19,7 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from bert_tf.metrics.classification import METRICS
+from bert_tf.metrics.classification import prediction_scores
 from bert_tf.metrics.correction import WORD, words_of
 from data_pipelines.corpus.alignment import align
 
@@ -138,7 +138,9 @@ def tfidf_linear(
     def quality(model: Any, x: scipy.sparse.csr_matrix, rows: np.ndarray) -> float:
         if regression:
             return -float(np.mean((labels[rows] - model.predict(x)) ** 2))
-        return METRICS[metric](labels[rows], model.predict(x), num_classes)
+        return prediction_scores(
+            [metric], labels[rows], model.predict(x), num_classes=num_classes
+        )[metric]
 
     model = _fitted(
         make, quality, features(train_texts), labels, np.arange(len(labels))

@@ -15,8 +15,8 @@ from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.tensors import Tensors
 from bert_tf.finetuning.results import RunResult, RunSettings
 from bert_tf.models.config import BertConfig
-from bert_tf.optim.adamw import AdamW
 from bert_tf.optim.layer_rates import LayerRates
+from bert_tf.optim.optimizers import MomentOptimizer, make_optimizer
 from bert_tf.optim.schedule import WarmupLinearDecay
 from bert_tf.prediction.predictor import Answerer
 from bert_tf.tasks import scoring
@@ -263,7 +263,7 @@ def class_weights(start: Start, kind: str) -> list[float] | None:
 
 def _optimizer(
     settings: RunSettings, options: TrainingOptions, num_steps: int, num_layers: int
-) -> AdamW:
+) -> MomentOptimizer:
     rates = None
     if options.layer_decay < 1 or options.gradual_unfreezing:
         layers = num_layers + 1
@@ -271,14 +271,15 @@ def _optimizer(
         if options.gradual_unfreezing:
             every = max(1, int(_UNFREEZING_SHARE * num_steps) // layers)
         rates = LayerRates(num_layers, options.layer_decay, every)
-    return AdamW(
+    # Without bias correction fine-tuning on small data fails now and then (Mosbach et
+    # al. 2020).
+    return make_optimizer(
+        "adamw",
         WarmupLinearDecay(
             settings.learning_rate,
             num_steps,
             int(options.warmup_fraction * num_steps),
         ),
-        # Without it fine-tuning on small data fails now and then (Mosbach et al. 2020).
-        bias_correction=True,
         weight_decay=options.weight_decay,
         layer_rates=rates,
     )

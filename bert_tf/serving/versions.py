@@ -5,14 +5,16 @@ loads the highest.
 """
 
 import posixpath
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from data_pipelines.files.atomic import new_folder, remove
 
 # Where this file is, TF Serving takes a folder for a model.
-GRAPH = "saved_model.pb"
+_GRAPH = "saved_model.pb"
 
 
 def versions(base: str) -> list[int]:
@@ -54,12 +56,21 @@ def unpublished(base: str, version: int) -> AbstractContextManager[str]:
     return new_folder(target, _copy if "://" in base else tf.io.gfile.rename)
 
 
-def remove_old_versions(base: str, keep: int) -> list[int]:
-    """Removes all but the newest; the numbers of those removed."""
-    old = versions(base)[:-keep]
-    for version in old:
+def remove_old_versions(base: str, keep: int) -> None:
+    """Removes all but the newest `keep`."""
+    for version in versions(base)[:-keep]:
         remove(posixpath.join(base, str(version)))
-    return old
+
+
+def signature_definitions(path: str) -> Mapping[str, meta_graph_pb2.SignatureDef]:
+    """The signatures of a version by their names, without loading it.
+
+    Raises:
+        tf.errors.OpError: it cannot be read.
+    """
+    with tf.io.gfile.GFile(posixpath.join(path, _GRAPH), "rb") as file:
+        content = saved_model_pb2.SavedModel.FromString(file.read())
+    return content.meta_graphs[0].signature_def
 
 
 def _copy(folder: str, target: str) -> None:
@@ -68,7 +79,7 @@ def _copy(folder: str, target: str) -> None:
         for path, _, names in tf.io.gfile.walk(folder)
         for name in names
     ]
-    for name in sorted(files, key=lambda name: name == GRAPH):
+    for name in sorted(files, key=lambda name: name == _GRAPH):
         # TensorFlow's ram:// takes assets.extra for a file .extra in assets.
         if not tf.io.gfile.exists(posixpath.join(folder, name)):
             continue

@@ -103,7 +103,9 @@ def first_fit(
     rows = tf.TensorArray(tf.int32, count)
     places = tf.TensorArray(tf.int32, count)
 
-    def put(index: tf.Tensor, used: tf.Tensor, rows: tf.TensorArray, places: tf.Tensor):
+    def put(
+        index: tf.Tensor, used: tf.Tensor, rows: tf.TensorArray, places: tf.TensorArray
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray, tf.TensorArray]:
         room = used + ordered[index] <= row_length
         row = tf.argmax(room, output_type=tf.int32)  # The first of them.
         return (

@@ -11,7 +11,7 @@ from bert_tf.baselines.tfidf import (
     tfidf_choice,
     tfidf_linear,
 )
-from bert_tf.metrics.classification import scores
+from bert_tf.metrics.classification import prediction_scores
 from tests.shared import SHARED
 
 GLUE = SHARED / "glue"
@@ -66,7 +66,9 @@ def test_frequent_replacements():
 def test_words_are_learnt():
     dev, labels = texts(50, seed=1)
     guesses = tfidf_linear(*texts(100), dev)
-    assert scores(["accuracy"], labels, guesses.predictions) == {"accuracy": 1.0}
+    assert prediction_scores(["accuracy"], labels, guesses.predictions) == {
+        "accuracy": 1.0
+    }
     assert guesses.probabilities.shape == (50, 2)
     assert np.allclose(guesses.probabilities.sum(axis=1), 1)
     assert (guesses.probabilities.argmax(axis=1) == guesses.predictions).all()
@@ -80,7 +82,10 @@ def test_characters_are_learnt_where_words_have_no_spaces(gap):
     train, labels = texts(100, **words)
     dev, dev_labels = texts(50, seed=1, **words)
     guesses = tfidf_linear(train, labels, dev)
-    assert scores(["accuracy"], dev_labels, guesses.predictions)["accuracy"] == 1
+    assert (
+        prediction_scores(["accuracy"], dev_labels, guesses.predictions)["accuracy"]
+        == 1
+    )
 
 
 def test_same_input_same_output():
@@ -119,7 +124,9 @@ def pairs(number, seed=0):
 def test_pairs_are_compared():
     dev, labels = pairs(40, seed=1)
     guesses = tfidf_linear(*pairs(100), dev, metric="f1")
-    assert scores(["accuracy"], labels, guesses.predictions)["accuracy"] > 0.95
+    assert (
+        prediction_scores(["accuracy"], labels, guesses.predictions)["accuracy"] > 0.95
+    )
 
 
 def test_scores_of_pairs():
@@ -129,7 +136,10 @@ def test_scores_of_pairs():
     guesses = tfidf_linear(train, numbers, dev, regression=True)
     assert guesses.probabilities is None
     assert guesses.predictions.dtype == np.float64
-    assert scores(["pearson"], dev_labels, guesses.predictions)["pearson"] > 0.95
+    assert (
+        prediction_scores(["pearson"], dev_labels, guesses.predictions)["pearson"]
+        > 0.95
+    )
 
 
 def choices(number, seed=0):
@@ -204,7 +214,9 @@ def test_sst2():
     guesses = tfidf_linear(
         [text for _, text in train], [int(y) for y, _ in train], [t for _, t in dev]
     )
-    found = scores(["accuracy"], [int(label) for label, _ in dev], guesses.predictions)
+    found = prediction_scores(
+        ["accuracy"], [int(label) for label, _ in dev], guesses.predictions
+    )
     assert 0.80 < found["accuracy"] < 0.85
 
 
@@ -223,8 +235,10 @@ def test_mrpc():
         [int(row[0]) for row in train],
         [(row[3], row[4]) for row in test],
     )
-    found = scores(["accuracy", "f1"], labels, guesses.predictions)
+    found = prediction_scores(["accuracy", "f1"], labels, guesses.predictions)
     trivial = majority([int(row[0]) for row in train], len(test))
-    assert scores(["accuracy"], labels, trivial.predictions)["accuracy"] < 0.67
+    assert (
+        prediction_scores(["accuracy"], labels, trivial.predictions)["accuracy"] < 0.67
+    )
     assert 0.73 < found["accuracy"] < 0.79
     assert 0.80 < found["f1"] < 0.85
