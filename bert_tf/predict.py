@@ -32,6 +32,7 @@ from bert_tf.prediction.rows import RowWriter, answer_columns
 from bert_tf.serving.pretrained import TextModel
 from bert_tf.tasks.data_options import DataOptions
 from data_pipelines.datasets import submission
+from data_pipelines.files.atomic import require_new
 from data_pipelines.programs import cli
 
 
@@ -60,9 +61,6 @@ class PredictOptions(DataOptions):
     batch_size: int = cli.option(32, "How many examples are run at once.")
     top_k: int = cli.option(5, "How many guesses fill_mask gives for a mask.")
     num_tokens: int = cli.option(32, "Pieces that generate adds at most.")
-    embedding_layer: int = cli.option(
-        -1, "The layer that embed reads: 0 the embeddings, -1 the last block."
-    )
 
 
 def predict(
@@ -154,7 +152,6 @@ def _predict_texts(options: PredictOptions) -> None:
         loaded.model,
         loaded.tokenizer,
         top_k=options.top_k,
-        embedding_layer=options.embedding_layer,
         sentence_vector=loaded.description.sentence_vector,
         num_tokens=options.num_tokens,
     )
@@ -206,10 +203,8 @@ def _open(
 ) -> Any:
     if path is None:
         return default
-    if mode == "wb" and tf.io.gfile.exists(path):
-        raise ValueError(
-            f"{path} exists already. Expected a new file: remove it or choose another."
-        )
+    if mode == "wb":
+        require_new(path)
     return stack.enter_context(tf.io.gfile.GFile(path, mode))
 
 

@@ -271,16 +271,15 @@ def main(options: LearnVocabularyOptions) -> None:
     arguments = dataclasses.asdict(options)
     del arguments["runner"], arguments["spark_master"]
     arguments["cluster"] = options.cluster
-    paths = [arguments.pop("vocab_file"), beside(options.vocab_file, TOKENIZATION)]
+    # The vocabulary appears first, and without it the others do not.
+    paths = [beside(options.vocab_file, TOKENIZATION), arguments.pop("vocab_file")]
     if options.tokenizer == "byte_bpe":
-        paths.append(beside(options.vocab_file, MERGES))
-    with contextlib.ExitStack() as files, contextlib.ExitStack() as undo:
-        writers = {path: files.enter_context(new_file(path)) for path in paths}
+        paths.insert(0, beside(options.vocab_file, MERGES))
+    with contextlib.ExitStack() as files:
+        opened = {path: files.enter_context(new_file(path)) for path in paths}
         vocabulary = learn_vocabulary(**arguments)
         for path, content in vocabulary.to_files(options.vocab_file).items():
-            writers[path](content)
-            undo.callback(tf.io.gfile.remove, path)
-        undo.pop_all()
+            opened[path].write(content)
     print(
         f"{options.vocab_file}: {len(vocabulary):,} pieces, "
         f"{sum(vocabulary.continues):,} of them continuations, "
