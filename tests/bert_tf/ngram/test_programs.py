@@ -174,7 +174,7 @@ def test_predict(prepared, capsys, monkeypatch):
 
 def test_what_does_not_fit(prepared, tmp_path):
     path = str(tmp_path / "model.npz")
-    with pytest.raises(FileNotFoundError, match="make it with ngram"):
+    with pytest.raises(FileNotFoundError, match=r"make it with bert_tf\.ngram"):
         model_file.load(path)
     whole = (prepared / "trigrams.npz").read_bytes()
     other = io.BytesIO()
