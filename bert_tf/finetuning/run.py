@@ -1,7 +1,6 @@
 """One run of fine-tuning: from an encoder's weights to the best checkpoint on dev."""
 
 import dataclasses
-import json
 import math
 import posixpath
 import time
@@ -29,7 +28,7 @@ from bert_tf.training.loop import Phase, train
 from bert_tf.training.run_log import RunLog
 from bert_tf.training.seeds import data_seed
 from bert_tf.training.trainer import Trainer
-from data_pipelines.files.atomic import write_file
+from data_pipelines.files.json_files import read_json, write_json
 from data_pipelines.finetuning import batches as finetuning
 from data_pipelines.programs import cli
 from data_pipelines.rows.features import Features
@@ -313,8 +312,7 @@ class _Best:
         self.found: dict[str, Any] | None = None
         path = posixpath.join(folder, _BEST)
         if tf.io.gfile.exists(path):
-            with tf.io.gfile.GFile(path) as file:
-                self.found = json.load(file)
+            self.found = read_json(path)
 
     def evaluate(self, step: int) -> None:
         """Called by the training loop."""
@@ -342,7 +340,7 @@ class _Best:
         path = posixpath.join(self.folder, model_dir.WEIGHTS)
         model_dir.write_weights(path, Tensors.of(model_dir.weights_of(self.model)))
         path = posixpath.join(self.folder, _BEST)
-        write_file(path, json.dumps(self.found).encode())
+        write_json(path, self.found)
 
     def _answers(self) -> list[Any]:
         return [a for chunk in self.chunks for a in self.answerer.answer(chunk)]

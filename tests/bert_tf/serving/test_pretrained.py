@@ -339,7 +339,7 @@ def test_predict_to_a_file_that_exists(folder, tmp_path):
         input_file=str(tmp_path / "in"),
         output_file=str(tmp_path / "out"),
     )
-    with pytest.raises(ValueError, match="out exists already"):
+    with pytest.raises(FileExistsError, match="out exists already"):
         predict.main(options)
     assert (tmp_path / "out").read_text() == "the cat\n"
     new = tmp_path / "new"
