@@ -50,7 +50,12 @@ from bert_tf.word_vectors.token_vectors import read_token_vectors
 from data_pipelines.create_pretraining_data import create_pretraining_data
 from data_pipelines.files.atomic import write_file
 from data_pipelines.learn_vocabulary import learn_vocabulary
-from data_pipelines.pretraining import batches as pretraining
+from data_pipelines.pretraining.batches import (
+    evaluation_batches,
+    streams_of,
+    training_batches,
+)
+from data_pipelines.pretraining.documents import documents_from_records
 from data_pipelines.pretraining.record_folder import (
     check_casing,
     check_vocabulary,
@@ -360,10 +365,10 @@ def _phases(
     vocabulary: Vocabulary,
 ) -> list[Phase]:
     files = record_files(records_dir, skip_corrupt=options.skip_corrupt_records)
-    documents = pretraining.documents_from_records(
+    documents = documents_from_records(
         files, seed=options.seed, skip_corrupt=options.skip_corrupt_records
     )
-    num_streams = pretraining.streams_of(options.batch_size, len(files))
+    num_streams = streams_of(options.batch_size, len(files))
     num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if num_streams % num_replicas:
         raise ValueError(
@@ -374,24 +379,17 @@ def _phases(
         )
 
     def phase(number: int, end_step: int, sequence_length: int) -> Phase:
-        max_predictions = options.predictions_of(sequence_length)
+        rows = options.rows(sequence_length)
 
         def batches(replica: int, num_replicas: int, attempt: int) -> tf.data.Dataset:
-            return pretraining.training_batches(
+            return training_batches(
                 documents,
                 vocabulary,
+                rows,
                 batch_size=options.batch_size,
-                sequence_length=sequence_length,
                 seed=seed_of_attempt(options.seed + number, attempt),
-                sentences=options.sentences,
-                masking_kind=options.masking,
-                mlm_rate=options.mlm_rate,
-                mask_rate=options.mask_rate,
-                random_rate=options.random_rate,
-                max_predictions=max_predictions,
                 num_streams=num_streams,
-                replica=replica,
-                num_replicas=num_replicas,
+                replica=(replica, num_replicas),
             )
 
         return Phase(
@@ -400,7 +398,7 @@ def _phases(
             work={
                 "tokens": options.batch_size * sequence_length,
                 "flops": pretraining_step_flops(
-                    config, options.batch_size, sequence_length, max_predictions
+                    config, options.batch_size, sequence_length, rows.max_predictions
                 ),
             },
         )
@@ -431,21 +429,15 @@ def _heldout(
             "divide the text into more documents (--separator=blank_line)."
         )
     return (
-        pretraining.evaluation_batches(
-            pretraining.documents_from_records(
+        evaluation_batches(
+            documents_from_records(
                 record_files(records_dir, "heldout", options.skip_corrupt_records),
                 skip_corrupt=options.skip_corrupt_records,
             ),
             vocabulary,
+            options.rows(options.sequence_length),
             batch_size=options.batch_size,
-            sequence_length=options.sequence_length,
             seed=options.seed,
-            sentences=options.sentences,
-            masking_kind=options.masking,
-            mlm_rate=options.mlm_rate,
-            mask_rate=options.mask_rate,
-            random_rate=options.random_rate,
-            max_predictions=options.predictions_of(options.sequence_length),
         )
         .take(options.num_eval_batches)
         .cache()
