@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from data_pipelines.pretraining.randomness import split, uniform
 from data_pipelines.pretraining.row_options import RowOptions, SentenceTask
-from data_pipelines.rows.packing import pack_ranges, pair_room, truncated_lengths
+from data_pipelines.rows.packing import pack, pair_room, truncated_lengths
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 # How often the original draws for a document that is not the own one.
@@ -83,19 +83,17 @@ def sentence_rows(
         )
     group = {**group, "token_ids": tf.cast(group["token_ids"], tf.int32)}
     if options.sentences == "full_sentences":
-        tokens, *ranges = _full_sentences(group, sequence_length - 2, vocabulary.sep_id)
-        label = tf.zeros_like(ranges[0])
+        first = _full_sentences(group, sequence_length - 2, vocabulary.sep_id)
+        second, label = None, tf.zeros([first.nrows()], tf.int32)
     else:
-        tokens = group["token_ids"].values
         length_seed, pair_seed, other_seed, cut_seed = split(seed, 4)
         targets = _targets(group, length_seed, max_tokens, short_row_rate)
         segments, label = _sentence_pairs(
             group, targets, (pair_seed, other_seed), options.sentences
         )
-        ranges = list(_truncated(segments, cut_seed, max_tokens))
-    rows = pack_ranges(
-        tokens, *ranges, sequence_length=sequence_length, vocabulary=vocabulary
-    )
+        tokens = group["token_ids"].values
+        first, second = _truncated(tokens, segments, cut_seed, max_tokens)
+    rows = pack(first, second, sequence_length=sequence_length, vocabulary=vocabulary)
     return {**rows, "sentence_label": label}
 
 
@@ -222,9 +220,9 @@ def _end_of_chunk(offset: tf.Tensor, token: tf.Tensor, last: tf.Tensor) -> tf.Te
 
 
 def _truncated(
-    pairs: tf.Tensor, seed: tf.Tensor, max_tokens: int
-) -> tuple[tf.Tensor, ...]:
-    """Start and length of the first segments and of the second, `(rows,)` each.
+    tokens: tf.Tensor, pairs: tf.Tensor, seed: tf.Tensor, max_tokens: int
+) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+    """The tokens of the first segments and of the second, `(rows, (tokens))` each.
 
     "We want to sometimes truncate from the front and sometimes from the back to add
     more randomness and avoid biases." (the original, :428)
@@ -232,18 +230,23 @@ def _truncated(
     lengths = pairs[1::2] - pairs[::2]
     first_length, second_length = truncated_lengths(lengths[0], lengths[1], max_tokens)
     first_seed, second_seed = split(seed, 2)
+    first_start = pairs[0] + _heads(lengths[0] - first_length, first_seed)
+    second_start = pairs[2] + _heads(lengths[1] - second_length, second_seed)
     return (
-        pairs[0] + _heads(lengths[0] - first_length, first_seed),
-        first_length,
-        pairs[2] + _heads(lengths[1] - second_length, second_seed),
-        second_length,
+        _slices(tokens, first_start, first_length),
+        _slices(tokens, second_start, second_length),
     )
+
+
+def _slices(tokens: tf.Tensor, start: tf.Tensor, length: tf.Tensor) -> tf.RaggedTensor:
+    places = tf.ragged.range(start, start + length)
+    return places.with_values(tf.gather(tokens, places.values))
 
 
 def _full_sentences(
     group: dict[str, tf.Tensor], max_tokens: int, separator_id: int
-) -> tuple[tf.Tensor, ...]:
-    """The tokens with `[SEP]` after each part, and start and length of the rows."""
+) -> tf.RaggedTensor:
+    """The tokens of the rows, `(rows, (tokens))`, with a `[SEP]` between two parts."""
     lengths = group["sentence_lengths"].values
     num_parts = tf.size(group["document_id"])
     # A sentence longer than a row is cut, so that every token gets into some row.
@@ -265,7 +268,7 @@ def _full_sentences(
     following = tf.searchsorted(end, offset[:-1] + max_tokens, side="right")
     row = _reached(following, tf.stack([0, tf.size(pieces)]))
     start = tf.gather(offset, row)
-    return tokens, start, tf.gather(end, tf.gather(following, row) - 1) - start
+    return _slices(tokens, start, tf.gather(end, tf.gather(following, row) - 1) - start)
 
 
 def _reached(following: tf.Tensor, part_bounds: tf.Tensor) -> tf.Tensor:
