@@ -112,8 +112,9 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
         # Even if the vocabulary, which the rest is compared with, is yet to be learned.
         _check_length(options, BertConfig.from_file(options.config_file))
     if options.vocab_file:
-        vocabulary = Vocabulary.from_file(options.vocab_file)
-        options.lowers_case(vocabulary)  # Or it raises.
+        vocabulary = Vocabulary.from_file(
+            options.vocab_file, options.lower_case, options.strip_accents
+        )
         config = _config(options, vocabulary)
         if options.token_vectors:
             vectors = _token_vectors(options.token_vectors, vocabulary, config)
@@ -208,8 +209,6 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
         vocabulary,
         model_dir.Description(
             kind="pretraining",
-            lower_case=options.lowers_case(vocabulary),
-            strip_accents=options.strip_accents,
             objective=options.objective,
             sentence_task=options.sentence_task,
         ),
@@ -327,7 +326,7 @@ def _learned_vocabulary(options: PretrainOptions) -> Vocabulary:
         )
         for name, content in vocabulary.to_files(path).items():
             write_file(name, content)
-    return Vocabulary.from_file(path)
+    return Vocabulary.from_file(path, options.lower_case, options.strip_accents)
 
 
 def _records(
@@ -337,19 +336,13 @@ def _records(
     if options.records_dir:
         manifest = read_manifest(options.records_dir)
         check_vocabulary(manifest, vocabulary)
-        lower_case = options.lowers_case(vocabulary)
-        check_casing(manifest, lower_case, options.strip_accents)
+        check_casing(manifest, vocabulary)
         return options.records_dir, manifest
     records_dir = posixpath.join(options.output_dir, RECORDS)
-    vocab_file = options.vocab_file or posixpath.join(
-        options.output_dir, model_dir.VOCABULARY
-    )
     manifest = create_pretraining_data(
         input_files=options.input_files or (),
-        vocab_file=vocab_file,
+        vocabulary=vocabulary,
         output_dir=records_dir,
-        lower_case=options.lower_case,
-        strip_accents=options.strip_accents,
         num_processes=options.num_processes,
         holdout_fraction=options.holdout_fraction,
         separator=options.separator,
@@ -464,7 +457,7 @@ def _write_report(
         "model": f"{config.num_hidden_layers} layers of {config.hidden_size}, "
         f"{model.count_params():,} weights",
         "vocabulary": f"{len(vocabulary):,} pieces, "
-        f"{'lower-cased' if options.lowers_case(vocabulary) else 'cased'}",
+        f"{'lower-cased' if vocabulary.lower_case else 'cased'}",
         "training text": f"{counts['documents']:,} documents, "
         f"{counts['tokens']:,} tokens, "
         f"{counts['bytes'] / max(counts['tokens'], 1):.2f} bytes a token",

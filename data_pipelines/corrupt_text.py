@@ -119,7 +119,7 @@ def _confusions(options: CorruptTextOptions) -> Confusions:
     if source in catalog.DATASETS:
         dataset = catalog.find(source)
     else:
-        dataset = catalog.from_files("correction", train_file=source)
+        dataset = catalog.from_files("correction", {"train": source})
     if dataset.kind != "correction":
         raise ValueError(
             f"Received confusions_from={source}, a dataset of the kind {dataset.kind}. "

@@ -69,12 +69,8 @@ def train(
         model = NgramModel.fit(texts, len(vocabulary))
     else:
         model = MixedModel.fit(list(texts), len(vocabulary), num_classes)
-    return LoadedModel(
-        model,
-        vocabulary,
-        manifest["lower_case"],
-        manifest["strip_accents"],
-    )
+    casing = manifest["lower_case"], manifest["strip_accents"]
+    return LoadedModel(model, vocabulary.with_casing(*casing))
 
 
 def main(options: TrainOptions) -> None:

@@ -12,6 +12,7 @@ from bert_tf.serving.pretrained import TextModel
 from data_pipelines.pretraining.masking import mask_tokens
 from data_pipelines.pretraining.row_options import RowOptions
 from data_pipelines.rows.packing import join
+from data_pipelines.tokenizers.tokenizer import make_tokenizer
 from tests.bert_tf.small_models import VOCABULARY, small_pretrainer
 
 SENTENCES = (
@@ -32,8 +33,8 @@ def folder(tmp_path_factory):
         attention_probs_dropout_prob=0.0,
         hidden_size=32,
     )
-    description = model_dir.Description("pretraining", True)
-    tokenizer = model_dir.make_tokenizer(description, VOCABULARY)
+    description = model_dir.Description("pretraining")
+    tokenizer = make_tokenizer(VOCABULARY)
     token_ids, _ = join(tokenizer.tokenize(tf.constant(SENTENCES)), None, VOCABULARY)
     padding_mask = tf.sequence_mask(token_ids.row_lengths())
     token_ids = token_ids.to_tensor(VOCABULARY.pad_id)

@@ -299,7 +299,7 @@ def test_text_gives_the_rows_of_its_records(tmp_path):
     ]
     source = tmp_path / "source.txt"
     source.write_text("\n\n".join(documents) + "\n", encoding="utf-8")
-    tokenizer = WordPieceTokenizer(pretraining_data.LETTERS, lower_case=True)
+    tokenizer = WordPieceTokenizer(pretraining_data.LETTERS)
     from_text = documents_from_text([str(source)], tokenizer, separator="blank_line")
 
     records = str(tmp_path / "0.tfrecord")

@@ -9,7 +9,7 @@ def test_tokenize_documents_cuts_what_is_long(monkeypatch):
     monkeypatch.setattr(module, "MAX_PART_SENTENCES", 3)
     monkeypatch.setattr(module, "MAX_PART_TOKENS", 12)
     monkeypatch.setattr(module, "MAX_SENTENCE_TOKENS", 5)
-    tokenizer = WordPieceTokenizer(LETTERS, lower_case=True)
+    tokenizer = WordPieceTokenizer(LETTERS)
     long = "Ab cd. Ef. Gh. Ij. Kl. " + "Mn " * 6 + "."
     parts = module.tokenize_documents(
         tf.constant([long, "", "Ab.", " \n "]),
