@@ -101,7 +101,7 @@ def sst2(options: FinetuningBenchmarkOptions) -> Sentences:
     """Sentences of the training set, drawn at random."""
     vocabulary = Vocabulary.from_file(options.vocab_file)
     encoding = ClassificationEncoding(
-        WordPieceTokenizer(vocabulary, lower_case=True), _LONGEST, ("0", "1")
+        WordPieceTokenizer(vocabulary), _LONGEST, ("0", "1")
     )
     dataset = catalog.find("glue/sst2")
     examples = catalog.read(dataset, "train", options.data_dir, ReadLog("train"))

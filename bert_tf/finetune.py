@@ -179,8 +179,6 @@ def _finetune(
         )
     description = model_dir.Description(
         kind=dataset.kind,
-        lower_case=start.lower_case,
-        strip_accents=start.strip_accents,
         dataset=dataset.name,
         metrics=dataset.metrics,
         head=_head(options, dataset, start),

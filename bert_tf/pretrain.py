@@ -51,7 +51,12 @@ from bert_tf.word_vectors.token_vectors import read_token_vectors
 from data_pipelines.create_pretraining_data import create_pretraining_data
 from data_pipelines.files.atomic import write_file
 from data_pipelines.learn_vocabulary import learn_vocabulary
-from data_pipelines.pretraining import batches as pretraining
+from data_pipelines.pretraining.batches import (
+    evaluation_batches,
+    streams_of,
+    training_batches,
+)
+from data_pipelines.pretraining.documents import documents_from_records
 from data_pipelines.pretraining.record_folder import (
     check_casing,
     check_vocabulary,
@@ -108,8 +113,9 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
         # Even if the vocabulary, which the rest is compared with, is yet to be learned.
         _check_length(options, BertConfig.from_file(options.config_file))
     if options.vocab_file:
-        vocabulary = Vocabulary.from_file(options.vocab_file)
-        options.lowers_case(vocabulary)  # Or it raises.
+        vocabulary = Vocabulary.from_file(
+            options.vocab_file, options.lower_case, options.strip_accents
+        )
         config = _config(options, vocabulary)
         if options.token_vectors:
             vectors = _token_vectors(options.token_vectors, vocabulary, config)
@@ -196,8 +202,6 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
         vocabulary,
         model_dir.Description(
             kind="pretraining",
-            lower_case=options.lowers_case(vocabulary),
-            strip_accents=options.strip_accents,
             objective=options.objective,
             sentence_task=options.sentence_task,
         ),
@@ -315,7 +319,7 @@ def _learned_vocabulary(options: PretrainOptions) -> Vocabulary:
         )
         for name, content in vocabulary.to_files(path).items():
             write_file(name, content)
-    return Vocabulary.from_file(path)
+    return Vocabulary.from_file(path, options.lower_case, options.strip_accents)
 
 
 def _records(
@@ -325,19 +329,13 @@ def _records(
     if options.records_dir:
         manifest = read_manifest(options.records_dir)
         check_vocabulary(manifest, vocabulary)
-        lower_case = options.lowers_case(vocabulary)
-        check_casing(manifest, lower_case, options.strip_accents)
+        check_casing(manifest, vocabulary)
         return options.records_dir, manifest
     records_dir = posixpath.join(options.output_dir, RECORDS)
-    vocab_file = options.vocab_file or posixpath.join(
-        options.output_dir, model_dir.VOCABULARY
-    )
     manifest = create_pretraining_data(
         input_files=options.input_files or (),
-        vocab_file=vocab_file,
+        vocabulary=vocabulary,
         output_dir=records_dir,
-        lower_case=options.lower_case,
-        strip_accents=options.strip_accents,
         num_processes=options.num_processes,
         holdout_fraction=options.holdout_fraction,
         separator=options.separator,
@@ -365,10 +363,10 @@ def _phases(
     vocabulary: Vocabulary,
 ) -> list[Phase]:
     files = record_files(records_dir, skip_corrupt=options.skip_corrupt_records)
-    documents = pretraining.documents_from_records(
+    documents = documents_from_records(
         files, seed=options.seed, skip_corrupt=options.skip_corrupt_records
     )
-    num_streams = pretraining.streams_of(options.batch_size, len(files))
+    num_streams = streams_of(options.batch_size, len(files))
     num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if num_streams % num_replicas:
         raise ValueError(
@@ -379,24 +377,17 @@ def _phases(
         )
 
     def phase(number: int, end_step: int, sequence_length: int) -> Phase:
-        max_predictions = options.predictions_of(sequence_length)
+        rows = options.rows(sequence_length)
 
         def batches(replica: int, num_replicas: int, attempt: int) -> tf.data.Dataset:
-            return pretraining.training_batches(
+            return training_batches(
                 documents,
                 vocabulary,
+                rows,
                 batch_size=options.batch_size,
-                sequence_length=sequence_length,
                 seed=data_seed(options.seed, phase=number, attempt=attempt),
-                sentences=options.sentences,
-                masking_kind=options.masking,
-                mlm_rate=options.mlm_rate,
-                mask_rate=options.mask_rate,
-                random_rate=options.random_rate,
-                max_predictions=max_predictions,
                 num_streams=num_streams,
-                replica=replica,
-                num_replicas=num_replicas,
+                replica=(replica, num_replicas),
             )
 
         return Phase(
@@ -405,7 +396,7 @@ def _phases(
             work={
                 "tokens": options.batch_size * sequence_length,
                 "flops": pretraining_step_flops(
-                    config, options.batch_size, sequence_length, max_predictions
+                    config, options.batch_size, sequence_length, rows.max_predictions
                 ),
             },
         )
@@ -436,21 +427,15 @@ def _heldout(
             "divide the text into more documents (--separator=blank_line)."
         )
     return (
-        pretraining.evaluation_batches(
-            pretraining.documents_from_records(
+        evaluation_batches(
+            documents_from_records(
                 record_files(records_dir, "heldout", options.skip_corrupt_records),
                 skip_corrupt=options.skip_corrupt_records,
             ),
             vocabulary,
+            options.rows(options.sequence_length),
             batch_size=options.batch_size,
-            sequence_length=options.sequence_length,
             seed=options.seed,
-            sentences=options.sentences,
-            masking_kind=options.masking,
-            mlm_rate=options.mlm_rate,
-            mask_rate=options.mask_rate,
-            random_rate=options.random_rate,
-            max_predictions=options.predictions_of(options.sequence_length),
         )
         .take(options.num_eval_batches)
         .cache()
@@ -477,7 +462,7 @@ def _write_report(
         "model": f"{config.num_hidden_layers} layers of {config.hidden_size}, "
         f"{model.count_params():,} weights",
         "vocabulary": f"{len(vocabulary):,} pieces, "
-        f"{'lower-cased' if options.lowers_case(vocabulary) else 'cased'}",
+        f"{'lower-cased' if vocabulary.lower_case else 'cased'}",
         "training text": f"{counts['documents']:,} documents, "
         f"{counts['tokens']:,} tokens, "
         f"{counts['bytes'] / max(counts['tokens'], 1):.2f} bytes a token",

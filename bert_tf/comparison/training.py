@@ -36,14 +36,12 @@ class Text:
         separator: of its documents.
         vocab_file: of its pieces.
         records_dir: the same text in these pieces, with a part held out.
-        lower_case: whether capitals are taken away.
     """
 
     input_files: tuple[str, ...]
     separator: str
     vocab_file: str
     records_dir: str
-    lower_case: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,7 +152,6 @@ def _pretrain(
     values = {
         "records_dir": text.records_dir,
         "vocab_file": text.vocab_file,
-        "lower_case": text.lower_case,
         **options,
         **system.options,
     }
