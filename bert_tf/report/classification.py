@@ -29,8 +29,7 @@ def values(evaluation: Evaluation) -> dict[str, Any]:
     given = np.array([ids[answer.label] for answer in answers])
     probabilities = np.array([answer.probabilities for answer in answers], np.float64)
     right = gold == given
-    rows = np.arange(len(gold))
-    wrong_places, right_places = hardest(right, probabilities[rows, given])
+    confidences = probabilities[np.arange(len(gold)), given]
     return {
         "scores": label_scores(gold, given, names),
         "confusion": confusion(confusion_matrix(gold, given, len(names)), names),
@@ -46,7 +45,7 @@ def values(evaluation: Evaluation) -> dict[str, Any]:
                     for id_ in (gold[place], given[place])
                 ],
             }
-            for place in (*wrong_places, *right_places)
+            for place in hardest(right, confidences)
         ],
     }
 
@@ -91,11 +90,12 @@ def calibration(probabilities: np.ndarray, labels: Sequence[int]) -> dict[str, A
         probabilities: float (examples, classes).
         labels: int (examples,).
     """
-    found = classification.calibration(probabilities, labels)
-    counts = [b.count for b in found.bins]
+    bins = classification.calibration(probabilities, labels)
+    columns = np.array([(b.count, b.confidence, b.accuracy) for b in bins])
+    count, confidence, accuracy = columns.T
     return {
-        "confidence": np.average([b.confidence for b in found.bins], weights=counts),
-        "accuracy": np.average([b.accuracy for b in found.bins], weights=counts),
-        "expected_error": found.expected_error,
-        "figure": calibration_figure(found),
+        "confidence": np.average(confidence, weights=count),
+        "accuracy": np.average(accuracy, weights=count),
+        "expected_error": np.average(np.abs(accuracy - confidence), weights=count),
+        "figure": calibration_figure(bins),
     }

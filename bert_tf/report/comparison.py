@@ -1,17 +1,18 @@
 """`report.html` of a comparison: tables, and pictures of what can be compared."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.figure
 import numpy as np
 
 from bert_tf.comparison.outcome import Outcome
 from bert_tf.report.page import page
-from bert_tf.report.plots import BLUE, GREY, PALE_BLUE, new_figure, panels
+from bert_tf.report.plots import BLUE, GREY, PALE_BLUE, panels
 
 # Head and rows; the first column names the systems.
 Table = tuple[list[str], list[list[str]]]
+# Value and deviation of each system.
+_Figures = dict[str, tuple[float, float]]
 
 
 def comparison_report(
@@ -32,14 +33,31 @@ def comparison_report(
             model.
         commands: that were run, one a line.
     """
+    cloze = {
+        o.title: (o.heldout["cloze_accuracy"] * 100, 0.0)
+        for o in outcomes
+        if "cloze_accuracy" in o.heldout
+    }
+    similarities: dict[str, _Figures] = {}
+    tasks: dict[str, _Figures] = {}
+    guesses = {}
+    for outcome in outcomes:
+        for name, value in outcome.similarities.items():
+            similarities.setdefault(name, {})[outcome.title] = value, 0.0
+        for name, score in outcome.tasks.items():
+            title_of_task = f"{name}: {score.metric} times 100"
+            figures = score.mean * 100, score.deviation * 100
+            tasks.setdefault(title_of_task, {})[outcome.title] = figures
+            if name in simple_guesses:
+                guesses[title_of_task] = simple_guesses[name]
     values = {
         "facts": facts,
         "training": _table(outcomes, _training),
-        "cloze": _cloze(outcomes),
+        "cloze": _bars({"masked pieces that were guessed, %": cloze}, columns=1),
         "similarity": _table(outcomes, _similarity),
-        "similarities": _similarities(outcomes),
+        "similarities": _bars(similarities, form="{:.2f}"),
         "scores": _table(outcomes, _scores),
-        "tasks": _tasks(outcomes, simple_guesses),
+        "tasks": _bars(tasks, guesses),
         "simple_guesses": simple_guesses,
         "failures": [(o.title, line) for o in outcomes for line in o.failures],
         "commands": commands,
@@ -64,7 +82,9 @@ def _table(
 ) -> Table:
     """The columns that are not empty, from the cells of each system by column."""
     found = [cells(outcome) for outcome in outcomes]
-    names = [name for name in _names(found) if any(c.get(name) for c in found)]
+    # In the order in which they come.
+    every = dict.fromkeys(name for by_name in found for name in by_name)
+    names = [name for name in every if any(c.get(name) for c in found)]
     rows = [
         [outcome.title, *(by_name.get(name, "") for name in names)]
         for outcome, by_name in zip(outcomes, found, strict=True)
@@ -100,84 +120,46 @@ def _scores(outcome: Outcome) -> dict[str, str]:
     }
 
 
-def _names(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The keys of all, in the order in which they come."""
-    return list(dict.fromkeys(name for mapping in mappings for name in mapping))
-
-
-def _cloze(outcomes: Sequence[Outcome]) -> matplotlib.figure.Figure | None:
-    found = {
-        o.title: (o.heldout["cloze_accuracy"] * 100, 0.0)
-        for o in outcomes
-        if "cloze_accuracy" in o.heldout
-    }
-    if not found:
-        return None
-    figure = new_figure(9, 0.6 + 0.35 * len(found))
-    _bars(figure.subplots(), found, "masked pieces that were guessed, %")
-    return figure
-
-
-def _similarities(outcomes: Sequence[Outcome]) -> matplotlib.figure.Figure | None:
-    names = _names(o.similarities for o in outcomes)
-    if not names:
-        return None
-    figure = new_figure(3.6 * len(names), 2.4)
-    axes = figure.subplots(1, len(names), squeeze=False)[0]
-    for axis, name in zip(axes, names, strict=True):
-        found = {
-            o.title: (o.similarities[name], 0.0)
-            for o in outcomes
-            if name in o.similarities
-        }
-        _bars(axis, found, name, form="{:.2f}")
-    return figure
-
-
-def _tasks(
-    outcomes: Sequence[Outcome], simple_guesses: Mapping[str, tuple[str, float]]
+def _bars(
+    groups: Mapping[str, _Figures],
+    guesses: Mapping[str, tuple[str, float]] | None = None,
+    *,
+    form: str = "{:.1f}",
+    columns: int = 2,
 ) -> matplotlib.figure.Figure | None:
-    names = _names(o.tasks for o in outcomes)
-    if not names:
+    """A bar for each system, its figure beside it; the best one of a group dark.
+
+    Args:
+        groups: figures by the title of what they are of; without any there is None.
+        guesses: by title the name and the score of a guess without a model.
+        form: how figures are written.
+        columns: groups beside each other.
+    """
+    most = max(map(len, groups.values()), default=0)
+    if not most:
         return None
-    most = max(sum(name in o.tasks for o in outcomes) for name in names)
-    figure, axes = panels(len(names), height=1.1 + 0.33 * most)
-    for axis, name in zip(axes, names, strict=True):
-        scores = {o.title: o.tasks[name] for o in outcomes if name in o.tasks}
-        found = {t: (s.mean * 100, s.deviation * 100) for t, s in scores.items()}
-        metric = next(iter(scores.values())).metric
-        title = f"{name}: {metric} times 100"
-        if name in simple_guesses:
-            guess, score = simple_guesses[name]
+    figure, axes = panels(len(groups), height=1.1 + 0.33 * most, columns=columns)
+    for axis, (title, found) in zip(axes, groups.items(), strict=True):
+        if guesses and title in guesses:
+            guess, score = guesses[title]
             axis.axvline(score * 100, color=GREY, ls="--", lw=1)
             title += f"\ndashed: {guess}"
-        _bars(axis, found, title)
+        values, deviations = np.array(list(found.values())).T
+        places = np.arange(len(found))
+        colors = [BLUE if value == values.max() else PALE_BLUE for value in values]
+        axis.barh(places, values, xerr=deviations, color=colors, ecolor=GREY)
+        for place, value, deviation in zip(places, values, deviations, strict=True):
+            axis.text(
+                max(value, 0) + deviation + values.max() * 0.01,
+                place,
+                form.format(value),
+                va="center",
+                fontsize=8,
+                # Not crossed by the line of the simple guess.
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+            )
+        axis.set_yticks(places, list(found))
+        axis.invert_yaxis()
+        axis.set_title(title, fontsize=10)
+        axis.margins(x=0.12)
     return figure
-
-
-def _bars(
-    axis: Any,
-    found: Mapping[str, tuple[float, float]],
-    title: str,
-    form: str = "{:.1f}",
-) -> None:
-    """A bar for each system, its figure beside it; the best one dark."""
-    values = np.array([value for value, _ in found.values()])
-    deviations = [deviation for _, deviation in found.values()]
-    places = np.arange(len(found))
-    colors = [BLUE if value == values.max() else PALE_BLUE for value in values]
-    axis.barh(places, values, xerr=deviations, color=colors, ecolor=GREY)
-    for place, value, deviation in zip(places, values, deviations, strict=True):
-        axis.text(
-            max(value, 0) + deviation + values.max() * 0.01,
-            place,
-            form.format(value),
-            va="center",
-            fontsize=8,
-            # Not crossed by the line of the simple guess.
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
-        )
-    axis.set_yticks(places, list(found))
-    axis.invert_yaxis()
-    axis.set_title(title, fontsize=10)
-    axis.margins(x=0.12)

@@ -48,8 +48,8 @@ class Part:
 
 def hardest(
     right: np.ndarray, confidences: np.ndarray, num_wrong: int = 20, num_right: int = 8
-) -> tuple[list[int], list[int]]:
-    """The most confident wrong answers, and the least confident right ones.
+) -> list[int]:
+    """The most confident wrong answers, then the least confident right ones.
 
     Args:
         right: bool (examples,), whether the answer is.
@@ -59,7 +59,7 @@ def hardest(
     wrong_places, right_places = np.flatnonzero(~right), np.flatnonzero(right)
     wrong = wrong_places[np.argsort(-confidences[wrong_places], kind="stable")]
     rights = right_places[np.argsort(confidences[right_places], kind="stable")]
-    return wrong[:num_wrong].tolist(), rights[:num_right].tolist()
+    return [*wrong[:num_wrong].tolist(), *rights[:num_right].tolist()]
 
 
 def spread(places: Sequence[int], count: int) -> list[int]:

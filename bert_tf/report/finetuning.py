@@ -17,7 +17,7 @@ from bert_tf.report import (
     token_tagging,
 )
 from bert_tf.report.evaluation import Evaluation
-from bert_tf.report.metric_names import is_known, name_of
+from bert_tf.report.metric_names import METRICS, name_of
 from bert_tf.report.page import page
 from bert_tf.report.plots import (
     GREY,
@@ -80,8 +80,8 @@ def finetuning_report(
     values = {
         "facts": facts,
         "evaluated_on": "On the development set",
-        "metrics": _metrics(metrics, best.metrics, baselines),
-        "baselines": list(baselines),
+        "metrics": _known(best.metrics, metrics),
+        "baselines": baselines,
         "margin": _margin(evaluation, best.metrics),
         "runs": runs.values(results, metrics[0]),
         "curves": curves(records, metrics, best.best_step) if records else None,
@@ -106,8 +106,8 @@ def evaluation_report(
     values = {
         "facts": facts,
         "evaluated_on": "On these examples",
-        "metrics": _metrics((), evaluation.metrics, {}),
-        "baselines": [],
+        "metrics": _known(evaluation.metrics),
+        "baselines": {},
         "margin": _margin(evaluation, evaluation.metrics),
         **dict.fromkeys(("runs", "curves", "options")),
     }
@@ -154,18 +154,10 @@ def curves(
     return figure
 
 
-def _metrics(
-    first: Sequence[str],
-    found: Mapping[str, float],
-    baselines: Mapping[str, dict[str, float]],
-) -> list[tuple[str, float, list[float | None]]]:
-    """Name, value, and values of the baselines of each metric."""
-    names = [*first, *(name for name in found if name not in first and is_known(name))]
-    return [
-        (name, found[name], [values.get(name) for values in baselines.values()])
-        for name in names
-        if name in found
-    ]
+def _known(found: Mapping[str, float], first: Sequence[str] = ()) -> dict[str, float]:
+    """The metrics that have a name, without counts and thresholds."""
+    names = dict.fromkeys((*first, *(name for name in found if name in METRICS)))
+    return {name: found[name] for name in names if name in found}
 
 
 def _margin(

@@ -2,7 +2,15 @@
 
 _PERCENT, _NUMBER = "{:.1%}", "{:.3f}"
 
-_METRICS = {
+METRICS = {
+    "mlm_loss": ("masked tokens, loss (nats)", _NUMBER),
+    "forward_loss": ("tokens from those before, loss (nats)", _NUMBER),
+    "backward_loss": ("tokens from those behind, loss (nats)", _NUMBER),
+    "mlm_accuracy": ("masked tokens, accuracy", _PERCENT),
+    "replaced_loss": ("replaced or not, loss (nats)", _NUMBER),
+    "replaced_accuracy": ("replaced or not, accuracy", _PERCENT),
+    "sentence_loss": ("sentence task, loss (nats)", _NUMBER),
+    "sentence_accuracy": ("sentence task, accuracy", _PERCENT),
     "accuracy": ("accuracy", _PERCENT),
     "f1": ("F1", _PERCENT),
     "exact": ("exact match", _PERCENT),
@@ -33,17 +41,12 @@ _METRICS = {
 }
 
 
-def is_known(metric: str) -> bool:
-    """Whether it is one of the metrics, and not a count or a threshold beside them."""
-    return metric in _METRICS
-
-
 def name_of(metric: str) -> str:
     """The name that people use."""
-    return _METRICS[metric][0] if metric in _METRICS else metric
+    return METRICS[metric][0] if metric in METRICS else metric
 
 
 def text_of(metric: str, value: float) -> str:
     """A value as it is written."""
-    form = _METRICS[metric][1] if metric in _METRICS else _NUMBER
+    form = METRICS[metric][1] if metric in METRICS else _NUMBER
     return form.format(value)

@@ -16,9 +16,7 @@ def values(evaluation: Evaluation) -> dict[str, Any]:
     given = np.array([answer.choice for answer in answers])
     probabilities = np.array([answer.probabilities for answer in answers], np.float64)
     right = gold == given
-    wrong_places, right_places = hardest(
-        right, probabilities[np.arange(len(gold)), given]
-    )
+    confidences = probabilities[np.arange(len(gold)), given]
     places = []
     for place in range(probabilities.shape[1]):
         inside = gold == place
@@ -30,7 +28,6 @@ def values(evaluation: Evaluation) -> dict[str, Any]:
         "num_wrong": int(np.sum(~right)),
         "num_examples": len(gold),
         "hardest": [
-            (examples[place], answers[place])
-            for place in (*wrong_places, *right_places)
+            (examples[place], answers[place]) for place in hardest(right, confidences)
         ],
     }

@@ -7,7 +7,7 @@ import matplotlib.figure
 import numpy as np
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from bert_tf.metrics.classification import Calibration
+from bert_tf.metrics.classification import CalibrationBin
 from bert_tf.metrics.squad import scores_by_threshold
 from bert_tf.training.run_log import Record
 
@@ -28,11 +28,13 @@ def new_figure(width: float, height: float) -> matplotlib.figure.Figure:
     return matplotlib.figure.Figure(figsize=(width, height), layout="constrained")
 
 
-def panels(count: int, height: float = 3.2) -> tuple[matplotlib.figure.Figure, list]:
-    """A figure of `count` axes, two beside each other, each `height` inches high."""
-    rows = -(-count // 2)
+def panels(
+    count: int, height: float = 3.2, columns: int = 2
+) -> tuple[matplotlib.figure.Figure, list[Any]]:
+    """A figure of `count` axes in rows, each `height` inches high."""
+    rows = -(-count // columns)
     figure = new_figure(11, rows * height)
-    axes = list(figure.subplots(rows, 2, squeeze=False).flat)
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axis in axes[count:]:
         axis.set_visible(False)
     return figure, axes[:count]
@@ -142,11 +144,10 @@ def confusion_figure(
     return figure
 
 
-def calibration_figure(calibration: Calibration) -> matplotlib.figure.Figure:
+def calibration_figure(bins: Sequence[CalibrationBin]) -> matplotlib.figure.Figure:
     """The accuracy of answers over their probability, and how many there are."""
     figure = new_figure(5.6, 5.2)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    bins = calibration.bins
     centers = [(b.low + b.high) / 2 for b in bins]
     width = min(b.high - b.low for b in bins) * 0.92
     accuracy, confidence = [b.accuracy for b in bins], [b.confidence for b in bins]

@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib.figure
 import numpy as np
 
+from bert_tf.report.metric_names import METRICS, name_of
 from bert_tf.report.page import page
 from bert_tf.report.plots import (
     GREY,
@@ -21,17 +22,6 @@ from bert_tf.report.plots import (
 from bert_tf.training.run_log import Record
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
-# The heldout metrics as people call them, and how they are written.
-_METRICS = {
-    "mlm_loss": ("masked tokens, loss (nats)", "{:.3f}"),
-    "forward_loss": ("tokens from those before, loss (nats)", "{:.3f}"),
-    "backward_loss": ("tokens from those behind, loss (nats)", "{:.3f}"),
-    "mlm_accuracy": ("masked tokens, accuracy", "{:.1%}"),
-    "replaced_loss": ("replaced or not, loss (nats)", "{:.3f}"),
-    "replaced_accuracy": ("replaced or not, accuracy", "{:.1%}"),
-    "sentence_loss": ("sentence task, loss (nats)", "{:.3f}"),
-    "sentence_accuracy": ("sentence task, accuracy", "{:.1%}"),
-}
 _QUANTITIES = {
     "learning_rate": "learning rate",
     "tokens_per_second": "tokens per second",
@@ -128,7 +118,10 @@ def pretraining_report(
     heldout = [record for record in records if record["split"] == "heldout"]
     values = {
         "facts": facts,
-        "heldout": _heldout_rows(heldout[-1], trivial) if heldout and trivial else (),
+        "heldout": {m: heldout[-1][m] for m in METRICS if m in heldout[-1]}
+        if heldout and trivial
+        else {},
+        "trivial": trivial,
         "curves": curves(records, trivial),
         "cloze": cloze,
         "options": json.dumps(options, indent=2),
@@ -140,11 +133,11 @@ def curves(
     records: Sequence[Record], trivial: dict[str, float] | None
 ) -> matplotlib.figure.Figure:
     """Loss, accuracies, learning rate and speed over the steps."""
-    shown = [name for name in _METRICS if any(name in record for record in records)]
+    shown = [name for name in METRICS if any(name in record for record in records)]
     figure, axes = panels(len(shown) + len(_QUANTITIES))
     label_steps(axes)
     for axis, metric in zip(axes, shown, strict=False):
-        axis.set_title(_METRICS[metric][0])
+        axis.set_title(name_of(metric))
         draw_training(axis, records, metric)
         steps, values = series(records, "heldout", metric)
         if len(values):
@@ -155,18 +148,3 @@ def curves(
     for axis, name in zip(axes[len(shown) :], _QUANTITIES, strict=True):
         draw_plain(axis, records, name, _QUANTITIES[name])
     return figure
-
-
-def _heldout_rows(
-    heldout: Record, trivial: dict[str, float]
-) -> list[tuple[str, str, str]]:
-    """Name of each metric, its value, and that of a trivial guess."""
-    return [
-        (
-            name,
-            form.format(heldout[metric]),
-            form.format(trivial[metric]) if metric in trivial else "",
-        )
-        for metric, (name, form) in _METRICS.items()
-        if metric in heldout
-    ]

@@ -15,9 +15,9 @@ from bert_tf.report.excerpts import (
 def test_hardest():
     right = np.array([True, False, True, False, False])
     confidences = np.array([0.9, 0.6, 0.4, 0.99, 0.7])
-    assert hardest(right, confidences) == ([3, 4, 1], [2, 0])
-    assert hardest(right, confidences, 1, 1) == ([3], [2])
-    assert hardest(np.array([True]), np.array([0.5])) == ([], [0])
+    assert hardest(right, confidences) == [3, 4, 1, 2, 0]
+    assert hardest(right, confidences, 1, 1) == [3, 2]
+    assert hardest(np.array([True]), np.array([0.5])) == [0]
 
 
 def test_spread():

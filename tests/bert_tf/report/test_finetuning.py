@@ -184,6 +184,8 @@ def test_classification():
     assert '<td>good<div class="pale">20.0%</div></td>' in hardest
     assert "1 of 4 are wrong" in hardest
     assert "On average an answer has a probability of 70.0%, and 75.0% are" in html
+    # One of the confidences 0.9, 0.8, 0.5 and 0.6 is wrong, each in a bin of its own.
+    assert "Expected error: 45.0%." in html
 
 
 def test_regression():
