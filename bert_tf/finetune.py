@@ -28,11 +28,11 @@ from bert_tf.finetuning.results import (
     RunResult,
     RunSettings,
     best_result,
+    summaries,
 )
 from bert_tf.finetuning.run import Start, TrainingOptions, train_run
 from bert_tf.layers.layer_mix import Features
 from bert_tf.prediction.predictor import Answerer
-from bert_tf.report import runs
 from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.finetuning import finetuning_report
 from bert_tf.tasks import scoring
@@ -320,8 +320,7 @@ def _finish(
     baselines = {}
     if options.baselines:
         baselines = baseline_scores(dataset, train, start.dev)
-    scores = {**baselines, "this model": metrics}
-    print(*runs.lines(results, scores, metric), sep="\n")
+    _say(results, best, metrics, baselines, metric)
     page = finetuning_report(
         f"Fine-tuning on {dataset.name}",
         facts=_facts(options, start, train, model),
@@ -351,6 +350,35 @@ def _finish(
         f"{options.output_dir}/{REPORT}."
     )
     return metrics
+
+
+def _say(
+    results: Sequence[RunResult],
+    best: RunResult,
+    metrics: dict[str, float],
+    baselines: dict[str, dict[str, float]],
+    metric: str,
+) -> None:
+    if len(results) > 1:
+        for summary in summaries(results, metric):
+            settings = summary.settings
+            collapsed = summary.num_collapsed
+            print(
+                f"lr {settings.learning_rate:g}, batch {settings.batch_size}, "
+                f"{settings.num_epochs:g} epochs: {metric} {summary.mean:.4f} ± "
+                f"{summary.deviation:.4f}, best {summary.best:.4f}, "
+                f"{summary.num_runs} runs"
+                + (f", {collapsed} collapsed to one class" if collapsed else "")
+            )
+            for split, (mean, deviation) in summary.tests.items():
+                print(f"    {split}: {metric} {mean:.4f} ± {deviation:.4f}")
+    lines = {**baselines, "this model": metrics}
+    lines = {f"dev, {name}": values for name, values in lines.items()}
+    for split, values in best.test_metrics.items():
+        lines[f"{split}, this model"] = values
+    for name, values in lines.items():
+        shown = "  ".join(f"{key} {value:.4f}" for key, value in values.items())
+        print(f"{name}:  {shown}")
 
 
 def _facts(

@@ -1,6 +1,6 @@
 """Runs of a fine-tuning with several settings and seeds: how well they did."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.figure
@@ -30,34 +30,6 @@ def values(results: Sequence[RunResult], metric: str) -> dict[str, Any]:
         "summaries": summaries(results, metric) if several else (),
         "figure": strip_plot(results, metric) if several else None,
     }
-
-
-def lines(
-    results: Sequence[RunResult], scores: Mapping[str, dict[str, float]], metric: str
-) -> Iterator[str]:
-    """The outcome of the runs for the terminal.
-
-    Args:
-        results: of all runs.
-        scores: metrics on the development set, of baselines and of the model, by name.
-        metric: that runs are compared by.
-    """
-    for summary in summaries(results, metric) if len(results) > 1 else ():
-        collapsed = summary.num_collapsed
-        yield (
-            f"lr {_name(summary.settings)}: {metric} {summary.mean:.4f} ± "
-            f"{summary.deviation:.4f}, best {summary.best:.4f}, "
-            f"{summary.num_runs} runs"
-            + (f", {collapsed} collapsed to one class" if collapsed else "")
-        )
-        for split, (mean, deviation) in summary.tests.items():
-            yield f"    {split}: {metric} {mean:.4f} ± {deviation:.4f}"
-    shown = {f"dev, {name}": metrics for name, metrics in scores.items()}
-    for split, metrics in best_result(results, metric).test_metrics.items():
-        shown[f"{split}, this model"] = metrics
-    for name, metrics in shown.items():
-        figures = "  ".join(f"{key} {value:.4f}" for key, value in metrics.items())
-        yield f"{name}:  {figures}"
 
 
 def strip_plot(results: Sequence[RunResult], metric: str) -> matplotlib.figure.Figure:
