@@ -31,9 +31,10 @@ import tensorflow as tf
 from absl import logging
 
 from data_pipelines.corpus import documents as corpus
+from data_pipelines.corpus.chunks import batches_of_text
 from data_pipelines.files.atomic import complete_file
 from data_pipelines.files.json_files import read_json
-from data_pipelines.pretraining import batches
+from data_pipelines.pretraining import parts as parts_of_documents
 from data_pipelines.pretraining.record_folder import (
     FORMAT,
     MANIFEST,
@@ -157,9 +158,9 @@ def create_pretraining_data(
         "seed": seed,
         "holdout_fraction": holdout_fraction,
         "num_shards": num_shards,
-        "max_part_sentences": batches.MAX_PART_SENTENCES,
-        "max_part_tokens": batches.MAX_PART_TOKENS,
-        "max_sentence_tokens": batches.MAX_SENTENCE_TOKENS,
+        "max_part_sentences": parts_of_documents.MAX_PART_SENTENCES,
+        "max_part_tokens": parts_of_documents.MAX_PART_TOKENS,
+        "max_sentence_tokens": parts_of_documents.MAX_SENTENCE_TOKENS,
     }
     work = posixpath.join(output_dir, _WORK)
     manifest = _begin(output_dir, work, plan)
@@ -395,7 +396,7 @@ def _records(
     """Records, and what the index tells of each but its place."""
     tokenize, unk_id = _tokenize(vocabulary), vocabulary.unk_id
     number = 0  # Of the part in its document.
-    for batch in batches.batches_of_text(documents):
+    for batch in batches_of_text(documents):
         texts, document_ids, begins = zip(*batch, strict=True)
         is_heldout = [
             _hash(piece.seed, document_id)[0] < piece.holdout_fraction * 2.0**64
@@ -454,7 +455,9 @@ def _tokenize(vocabulary: Vocabulary) -> Callable:
     )
     def tokenize(texts: tf.Tensor, document_ids: tf.Tensor) -> tuple[tf.Tensor, ...]:
         with tf.device("CPU"):
-            parts = batches.tokenize_documents(texts, document_ids, tokenizer)
+            parts = parts_of_documents.tokenize_documents(
+                texts, document_ids, tokenizer
+            )
             token_ids, sentence_lengths = parts["token_ids"], parts["sentence_lengths"]
             return (
                 token_ids.values,

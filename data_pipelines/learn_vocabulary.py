@@ -30,8 +30,8 @@ import tensorflow as tf
 from absl import logging
 
 from data_pipelines.corpus import documents as corpus
+from data_pipelines.corpus.chunks import batches_of_text
 from data_pipelines.files.atomic import new_file
-from data_pipelines.pretraining import batches
 from data_pipelines.programs import cli, processes
 from data_pipelines.tokenizers.casing import CasingOptions
 from data_pipelines.tokenizers.normalization import normalize, separate_words
@@ -175,7 +175,7 @@ def count_words(
     separate = _separate(lower_case, strip_accents)
     counts: Counter[bytes] = Counter()
     documents = corpus.read_documents(source, separator)
-    for batch in batches.batches_of_text(documents):
+    for batch in batches_of_text(documents):
         for text in separate(tf.constant([text for text, _, _ in batch])).numpy():
             counts.update(text.split())
     words = Counter({word.decode(): count for word, count in counts.items()})

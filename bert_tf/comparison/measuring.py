@@ -23,7 +23,7 @@ from bert_tf.pretraining.heldout import METRICS, cloze_batches
 from bert_tf.word_vectors import quality
 from bert_tf.word_vectors.token_vectors import load_vectors
 from data_pipelines.files.json_files import read_json, write_json
-from data_pipelines.pretraining import batches as pretraining
+from data_pipelines.pretraining.documents import stored_texts
 from data_pipelines.pretraining.record_folder import read_manifest, record_files
 
 # Texts of the development set whose time is taken.
@@ -83,7 +83,7 @@ def _ngram_scores(text: Text, folder: str, sequence_length: int) -> dict[str, fl
         text.records_dir, loaded.vocabulary, sequence_length=sequence_length
     )
     cloze = score_cloze(loaded.model, loaded.vocabulary, batches.as_numpy_iterator())
-    texts = pretraining.stored_texts(record_files(text.records_dir, "heldout"))
+    texts = stored_texts(record_files(text.records_dir, "heldout"))
     num_bytes = read_manifest(text.records_dir)["heldout_counts"]["bytes"]
     return {
         "cloze_accuracy": cloze.mlm_accuracy,

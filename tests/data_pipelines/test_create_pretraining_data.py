@@ -11,8 +11,10 @@ import tensorflow as tf
 
 from data_pipelines import create_pretraining_data as program
 from data_pipelines.create_pretraining_data import create_pretraining_data
-from data_pipelines.pretraining import batches as pretraining
 from data_pipelines.pretraining import record_folder
+from data_pipelines.pretraining.batches import training_batches
+from data_pipelines.pretraining.documents import documents_from_records
+from data_pipelines.pretraining.row_options import RowOptions
 from data_pipelines.rows import features
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 
@@ -369,11 +371,11 @@ def test_bad_input(corpus, tmp_path):
 def test_records_are_what_pretraining_reads(corpus, tmp_path):
     out = str(tmp_path / "out")
     create_pretraining_data(output_dir=out, **corpus)
-    batches = pretraining.training_batches(
-        pretraining.documents_from_records(record_folder.record_files(out)),
+    batches = training_batches(
+        documents_from_records(record_folder.record_files(out)),
         VOCABULARY,
+        RowOptions(64),
         batch_size=4,
-        sequence_length=64,
         seed=1,
         num_epochs=1,
     )
