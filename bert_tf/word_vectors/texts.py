@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from data_pipelines.corpus import documents
-from data_pipelines.pretraining import batches
+from data_pipelines.pretraining.documents import stored_texts
 from data_pipelines.pretraining.record_folder import (
     check_vocabulary,
     read_manifest,
@@ -64,7 +64,7 @@ class Pieces:
         self.num_parts = manifest["counts"]["parts"]
 
     def __iter__(self) -> Iterator[list[str]]:
-        texts = batches.stored_texts(self.files)
+        texts = stored_texts(self.files)
         parts = processes.show_progress("read", texts, self.num_parts)
         yield from _lists(self.tokens[token_ids].tolist() for token_ids in parts)
 
