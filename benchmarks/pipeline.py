@@ -129,13 +129,13 @@ def records(
     sources: list[str], vocab_file: str, out: str, processes: int
 ) -> dict[str, float]:
     from data_pipelines.create_pretraining_data import create_pretraining_data
+    from data_pipelines.tokenizers.vocabulary import Vocabulary
 
     start = time.perf_counter()
     manifest = create_pretraining_data(
         input_files=sources,
-        vocab_file=vocab_file,
+        vocabulary=Vocabulary.from_file(vocab_file),
         output_dir=out,
-        lower_case=True,
         num_processes=processes,
     )
     seconds = time.perf_counter() - start
@@ -167,7 +167,7 @@ def text_batches(sources: list[str], vocab_file: str) -> dict[str, float]:
     from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 
     vocabulary = Vocabulary.from_file(vocab_file)
-    tokenizer = WordPieceTokenizer(vocabulary, lower_case=True)
+    tokenizer = WordPieceTokenizer(vocabulary)
     dataset = pretraining.training_batches(
         pretraining.documents_from_text(sources, tokenizer),
         vocabulary,

@@ -249,7 +249,6 @@ def _text(options: CompareOptions, system: System) -> Text:
         options.separator,
         vocab_file=posixpath.join(folder, "vocab.txt"),
         records_dir=posixpath.join(folder, "records"),
-        lower_case=tokenizer == "wordpiece",
     )
     tf.io.gfile.makedirs(folder)
     log = posixpath.join(folder, LOG)
@@ -257,7 +256,6 @@ def _text(options: CompareOptions, system: System) -> Text:
         "input_files": text.input_files,
         "separator": text.separator,
         "vocab_file": text.vocab_file,
-        "lower_case": text.lower_case,
     }
     if not tf.io.gfile.exists(text.vocab_file):
         programs.run(

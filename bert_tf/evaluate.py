@@ -24,7 +24,7 @@ from bert_tf.report.finetuning import evaluation_report
 from bert_tf.tasks import scoring
 from bert_tf.tasks.data_options import DataOptions, dataset_of, read
 from data_pipelines.datasets.sources import Dataset
-from data_pipelines.files.atomic import write_file
+from data_pipelines.files.atomic import require_new, write_file
 from data_pipelines.programs import cli
 
 PREDICTIONS = "predictions.json"
@@ -64,11 +64,8 @@ def evaluate(options: EvaluateOptions) -> dict[str, float]:
             f"{description.kind}. Expected --records_dir for a pre-trained model, and "
             "for no other."
         )
-    if options.output_dir is not None and tf.io.gfile.exists(options.output_dir):
-        raise ValueError(
-            f"{options.output_dir} exists already. Expected a new folder: nothing is "
-            "overwritten."
-        )
+    if options.output_dir is not None:
+        require_new(options.output_dir)
     if options.records_dir is not None:
         return _evaluate_pretrained(options, options.records_dir)
     dataset = check_dataset(described_dataset(options, description), description)

@@ -55,6 +55,7 @@ from bert_tf.training.output_dir import claim_for_all
 from bert_tf.training.run_log import METRICS, read_metrics
 from data_pipelines.datasets.sources import Dataset
 from data_pipelines.files.atomic import write_file
+from data_pipelines.files.json_files import read_json
 from data_pipelines.finetuning import batches
 from data_pipelines.programs import cli
 
@@ -178,8 +179,6 @@ def _finetune(
         )
     description = model_dir.Description(
         kind=dataset.kind,
-        lower_case=start.lower_case,
-        strip_accents=start.strip_accents,
         dataset=dataset.name,
         metrics=dataset.metrics,
         head=_head(options, dataset, start),
@@ -189,8 +188,7 @@ def _finetune(
     )
     if claim_for_all(strategy, options.output_dir, options, _FREE_OPTIONS):
         path = posixpath.join(options.output_dir, model_dir.DEV_METRICS)
-        with tf.io.gfile.GFile(path) as file:
-            return json.load(file)
+        return read_json(path)
     encoding = model_dir.make_encoding(description, vocabulary)
     examples = training_examples(options, train)
     if dataset.kind == "correction":

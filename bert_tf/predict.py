@@ -32,6 +32,7 @@ from bert_tf.prediction.rows import RowWriter, answer_columns
 from bert_tf.serving.pretrained import TextModel
 from bert_tf.tasks.data_options import DataOptions
 from data_pipelines.datasets import submission
+from data_pipelines.files.atomic import require_new
 from data_pipelines.programs import cli
 
 
@@ -202,10 +203,8 @@ def _open(
 ) -> Any:
     if path is None:
         return default
-    if mode == "wb" and tf.io.gfile.exists(path):
-        raise ValueError(
-            f"{path} exists already. Expected a new file: remove it or choose another."
-        )
+    if mode == "wb":
+        require_new(path)
     return stack.enter_context(tf.io.gfile.GFile(path, mode))
 
 

@@ -24,9 +24,7 @@ from bert_tf.models import config as configs
 from bert_tf.models.config import BertConfig
 from bert_tf.models.families import FAMILIES
 from bert_tf.models.objectives import OBJECTIVES, make_pretrainer
-from bert_tf.optim.adamw import AdamW
-from bert_tf.optim.lamb import Lamb
-from bert_tf.optim.scaled import MomentOptimizer
+from bert_tf.optim.optimizers import make_optimizer
 from bert_tf.optim.schedule import WarmupLinearDecay
 from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.pretraining.unigram_baseline import count_labels, trivial_metrics
@@ -109,8 +107,9 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
         # Even if the vocabulary, which the rest is compared with, is yet to be learned.
         _check_length(options, BertConfig.from_file(options.config_file))
     if options.vocab_file:
-        vocabulary = Vocabulary.from_file(options.vocab_file)
-        options.lowers_case(vocabulary)  # Or it raises.
+        vocabulary = Vocabulary.from_file(
+            options.vocab_file, options.lower_case, options.strip_accents
+        )
         config = _config(options, vocabulary)
         if options.token_vectors:
             vectors = _token_vectors(options.token_vectors, vocabulary, config)
@@ -136,7 +135,14 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
     objective = OBJECTIVES[options.objective].loss(options.sentence_task is not None)
     trainer = Trainer(
         model,
-        _optimizer(options),
+        make_optimizer(
+            options.optimizer,
+            WarmupLinearDecay(
+                options.learning_rate, options.num_train_steps, options.warmup_steps
+            ),
+            weight_decay=options.weight_decay,
+            beta_2=options.beta_2,
+        ),
         objective,
         seed=options.seed,
         accumulation_steps=options.accumulation_steps,
@@ -198,8 +204,6 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
         vocabulary,
         model_dir.Description(
             kind="pretraining",
-            lower_case=options.lowers_case(vocabulary),
-            strip_accents=options.strip_accents,
             objective=options.objective,
             sentence_task=options.sentence_task,
         ),
@@ -317,7 +321,7 @@ def _learned_vocabulary(options: PretrainOptions) -> Vocabulary:
         )
         for name, content in vocabulary.to_files(path).items():
             write_file(name, content)
-    return Vocabulary.from_file(path)
+    return Vocabulary.from_file(path, options.lower_case, options.strip_accents)
 
 
 def _records(
@@ -327,41 +331,19 @@ def _records(
     if options.records_dir:
         manifest = read_manifest(options.records_dir)
         check_vocabulary(manifest, vocabulary)
-        lower_case = options.lowers_case(vocabulary)
-        check_casing(manifest, lower_case, options.strip_accents)
+        check_casing(manifest, vocabulary)
         return options.records_dir, manifest
     records_dir = posixpath.join(options.output_dir, RECORDS)
-    vocab_file = options.vocab_file or posixpath.join(
-        options.output_dir, model_dir.VOCABULARY
-    )
     manifest = create_pretraining_data(
         input_files=options.input_files or (),
-        vocab_file=vocab_file,
+        vocabulary=vocabulary,
         output_dir=records_dir,
-        lower_case=options.lower_case,
-        strip_accents=options.strip_accents,
         num_processes=options.num_processes,
         holdout_fraction=options.holdout_fraction,
         separator=options.separator,
         seed=options.seed,
     )
     return records_dir, manifest
-
-
-def _optimizer(options: PretrainOptions) -> MomentOptimizer:
-    learning_rate = WarmupLinearDecay(
-        options.learning_rate, options.num_train_steps, options.warmup_steps
-    )
-    if options.optimizer == "lamb":
-        return Lamb(
-            learning_rate, weight_decay=options.weight_decay, beta_2=options.beta_2
-        )
-    return AdamW(
-        learning_rate,
-        bias_correction=options.optimizer == "adamw",
-        weight_decay=options.weight_decay,
-        beta_2=options.beta_2,
-    )
 
 
 def _phases(
@@ -483,7 +465,7 @@ def _write_report(
         "model": f"{config.num_hidden_layers} layers of {config.hidden_size}, "
         f"{model.count_params():,} weights",
         "vocabulary": f"{len(vocabulary):,} pieces, "
-        f"{'lower-cased' if options.lowers_case(vocabulary) else 'cased'}",
+        f"{'lower-cased' if vocabulary.lower_case else 'cased'}",
         "training text": f"{counts['documents']:,} documents, "
         f"{counts['tokens']:,} tokens, "
         f"{counts['bytes'] / max(counts['tokens'], 1):.2f} bytes a token",

@@ -69,20 +69,16 @@ def train(
         model = NgramModel.fit(texts, len(vocabulary))
     else:
         model = MixedModel.fit(list(texts), len(vocabulary), num_classes)
-    return LoadedModel(
-        model,
-        vocabulary,
-        manifest["lower_case"],
-        manifest["strip_accents"],
-    )
+    casing = manifest["lower_case"], manifest["strip_accents"]
+    return LoadedModel(model, vocabulary.with_casing(*casing))
 
 
 def main(options: TrainOptions) -> None:
     """Counts, writes the model, and says how large it is."""
     vocabulary = Vocabulary.from_file(options.vocab_file)
-    with new_file(options.model_file) as write:
+    with new_file(options.model_file) as file:
         loaded = train(options.records_dir, vocabulary, options.num_classes)
-        write(to_bytes(loaded))
+        file.write(to_bytes(loaded))
     model = loaded.model
     pieces = model.pieces if isinstance(model, MixedModel) else model
     print(

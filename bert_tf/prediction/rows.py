@@ -22,6 +22,7 @@ from bert_tf.tasks.answers import (
     ScoreAnswer,
     TagsAnswer,
 )
+from data_pipelines.files.atomic import complete_file, require_new
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 ENDINGS = (*_DELIMITERS, ".jsonl")
@@ -108,11 +109,8 @@ class RowWriter:
                 f"Received the output file {path!r}. Expected a name that ends in one "
                 f"of {list(ENDINGS)}."
             )
-        if path is not None and tf.io.gfile.exists(path):
-            raise ValueError(
-                f"{path} exists already. Expected a new file: remove it or choose "
-                "another."
-            )
+        if path is not None:
+            require_new(path)
         self._table: Any = None
 
     @contextlib.contextmanager
@@ -122,15 +120,11 @@ class RowWriter:
             self._file: TextIO = sys.stdout
             yield self
             return
-        temporary = f"{self._path}.tmp"
-        try:
-            with tf.io.gfile.GFile(temporary, "w") as self._file:
-                yield self
-            tf.io.gfile.rename(temporary, self._path)
-        except BaseException:
-            if tf.io.gfile.exists(temporary):
-                tf.io.gfile.remove(temporary)
-            raise
+        with (
+            complete_file(self._path, overwrite=False) as temporary,
+            tf.io.gfile.GFile(temporary, "w") as self._file,
+        ):
+            yield self
 
     def write(self, row: dict[str, Any]) -> None:
         """Writes a row; in a table, lists and dicts are written as JSON."""

@@ -28,6 +28,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.prediction.text_vectors import TextVectors
+from data_pipelines.files.atomic import new_folder, remove, require_new
 
 # Adds a text to files.
 Write = Callable[[TextVectors], None]
@@ -206,11 +207,7 @@ def check_new(path: str, of_tokens: bool) -> None:
             "completed at its end: write it here and copy it, or choose .tfrecord."
         )
     for name in _files(path, of_tokens):
-        if tf.io.gfile.exists(name):
-            raise ValueError(
-                f"{name} exists already. Nothing is overwritten: remove it, or choose "
-                "another output_file."
-            )
+        require_new(name)
     folder = posixpath.dirname(path) or "."
     if not is_remote and not tf.io.gfile.isdir(folder):
         raise ValueError(
@@ -235,33 +232,33 @@ def open_writer(path: str, layout: Layout) -> Iterator[Write]:
     """
     check_new(path, layout.of_tokens)
     names = _files(path, layout.of_tokens)
-    folder = _unfinished(path)
-    written = [posixpath.join(folder, posixpath.basename(name)) for name in names]
-    done: list[str] = []
-    try:
+
+    def publish(folder: str, path: str) -> None:
+        done: list[str] = []
+        try:
+            # The named file comes last: with it all are there.
+            for name in reversed(names):
+                tf.io.gfile.rename(_inside(folder, name), name)
+                done.append(name)
+        except BaseException:
+            for name in done:
+                remove(name)
+            raise
+
+    with new_folder(path, publish) as folder:
         tf.io.gfile.makedirs(folder)
-        with FORMATS[_ending(path)](written, layout) as write:
+        unfinished = [_inside(folder, name) for name in names]
+        with FORMATS[_ending(path)](unfinished, layout) as write:
             yield write
-        # The named file comes last: with it all are there.
-        for index in reversed(range(len(names))):
-            tf.io.gfile.rename(written[index], names[index])
-            done.append(names[index])
-    except BaseException:
-        for name in done:
-            tf.io.gfile.remove(name)
-        raise
-    finally:
-        remove_unfinished(path)
+
+
+def _inside(folder: str, name: str) -> str:
+    return posixpath.join(folder, posixpath.basename(name))
 
 
 def remove_unfinished(path: str) -> None:
-    """Removes the files of `open_writer` that are not complete."""
-    if tf.io.gfile.exists(_unfinished(path)):
-        tf.io.gfile.rmtree(_unfinished(path))
-
-
-def _unfinished(path: str) -> str:
-    return f"{path}.unfinished"
+    """Removes the files of an `open_writer` whose program is killed."""
+    remove(f"{path}.unfinished")
 
 
 def _ending(path: str) -> str:

@@ -7,16 +7,17 @@ from typing import Literal, get_args
 from bert_tf.models import families, objectives
 from bert_tf.models.families import FAMILIES
 from bert_tf.models.objectives import OBJECTIVES
+from bert_tf.optim.optimizers import OptimizerName
 from bert_tf.training.distribution import DistributionOptions
 from data_pipelines.corpus import documents
 from data_pipelines.pretraining import masking, sentence_pairs
 from data_pipelines.programs import cli
-from data_pipelines.tokenizers.tokenizer import Kind, kind_of, lowers_case
-from data_pipelines.tokenizers.vocabulary import Vocabulary
+from data_pipelines.tokenizers.casing import CasingOptions
+from data_pipelines.tokenizers.vocabulary import TokenizerKind, check_casing
 
 
 @dataclasses.dataclass(frozen=True)
-class PretrainOptions(DistributionOptions):
+class PretrainOptions(DistributionOptions, CasingOptions):
     """What the program can be told. The defaults are those of the family's paper."""
 
     output_dir: str = cli.option(
@@ -41,16 +42,8 @@ class PretrainOptions(DistributionOptions):
         None, "The vocabulary. Default: one is learned from the text."
     )
     vocab_size: int = cli.option(30522, "Pieces of a learned vocabulary.")
-    tokenizer: Kind = cli.option(
+    tokenizer: TokenizerKind = cli.option(
         None, "Of a learned vocabulary. byte_bpe: as GPT-2 and RoBERTa."
-    )
-    lower_case: bool | None = cli.option(
-        None,
-        "Whether capitals and accents are taken away. Default: true for WordPiece; "
-        "byte-level BPE keeps them.",
-    )
-    strip_accents: bool | None = cli.option(
-        None, "Whether accents are taken away. Default: as lower_case."
     )
     num_processes: int | None = cli.option(
         None, "Processes that read text. Default: one for each core."
@@ -104,7 +97,7 @@ class PretrainOptions(DistributionOptions):
         1, "Slices of a batch that are run one after another, to need less memory."
     )
     num_train_steps: int = cli.option(1_000_000, "Steps in all.")
-    optimizer: Literal["adamw_bert", "adamw", "lamb"] = cli.option(
+    optimizer: OptimizerName = cli.option(
         None,
         "adamw_bert: the original, without bias correction. adamw: with it. "
         "lamb: for large batches.",
@@ -141,7 +134,7 @@ class PretrainOptions(DistributionOptions):
                 "the records were made with."
             )
         if not self.vocab_file:
-            lowers_case(self.tokenizer, self.lower_case, self.strip_accents)
+            check_casing(self.tokenizer, self.lower_case, self.strip_accents)
         if self.token_vectors and not self.vocab_file:
             raise ValueError(
                 "Received token_vectors without vocab_file. Expected the vocabulary "
@@ -214,10 +207,6 @@ class PretrainOptions(DistributionOptions):
     def sentence_task(self) -> str | None:
         """What the sentence head is trained on; None without one."""
         return None if self.sentences == "full_sentences" else self.sentences
-
-    def lowers_case(self, vocabulary: Vocabulary) -> bool:
-        """Whether capitals are taken away."""
-        return lowers_case(kind_of(vocabulary), self.lower_case, self.strip_accents)
 
     def predictions_of(self, sequence_length: int) -> int:
         """The most tokens of a row that are predicted."""

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 from data_pipelines.datasets import catalog
 from data_pipelines.datasets.examples import labels_in
 from data_pipelines.datasets.read_log import ReadLog
-from data_pipelines.datasets.sources import Dataset, Kind
+from data_pipelines.datasets.sources import Dataset, Role, TaskKind
 from data_pipelines.finetuning.token_tagging import merged_documents
 from data_pipelines.programs import cli
 
@@ -27,7 +27,7 @@ class DataOptions:
     data_dir: str | None = cli.option(
         None, "The folder with the dataset's files. Default: TFDS loads it."
     )
-    kind: Kind | None = cli.option(None, "What is asked of files of your own.")
+    kind: TaskKind | None = cli.option(None, "What is asked of files of your own.")
     train_file: str | None = cli.option(
         None, "Own examples to train on: CSV, TSV, JSONL; CoNLL; SQuAD's JSON."
     )
@@ -86,14 +86,14 @@ def dataset_of(options: DataOptions) -> Dataset:
     if options.kind is None:
         raise ValueError(
             f"Received {given} without kind. Expected --kind, what is asked of them: "
-            f"{', '.join(get_args(Kind))}."
+            f"{', '.join(get_args(TaskKind))}."
         )
     return own_files(options, options.kind, **files)
 
 
 def own_files(
     options: DataOptions,
-    kind: Kind,
+    kind: TaskKind,
     labels: tuple[str, ...] | None = None,
     **files: str | None,
 ) -> Dataset:
@@ -105,21 +105,19 @@ def own_files(
         labels: of the model that answers; None: those of the training data.
         files: `train_file`, `dev_file`, `test_file`.
     """
-    return catalog.from_files(
-        kind,
-        train_file=files.get("train_file"),
-        dev_file=files.get("dev_file"),
-        test_file=files.get("test_file"),
-        first_column=options.first_column,
-        second_column=options.second_column,
-        label_column=options.label_column,
-        id_column=options.id_column,
-        choice_columns=options.choice_columns,
-        column_names=options.column_names,
-        tag_column=options.tag_column,
-        corrected_column=options.corrected_column,
-        labels=labels,
+    columns = catalog.Columns(
+        first=options.first_column,
+        second=options.second_column,
+        label=options.label_column,
+        id=options.id_column,
+        choices=options.choice_columns,
+        names=options.column_names,
+        tag=options.tag_column,
+        corrected=options.corrected_column,
     )
+    splits: tuple[Role, ...] = ("train", "dev", "test")
+    paths = {split: files.get(f"{split}_file") for split in splits}
+    return catalog.from_files(kind, paths, columns, labels)
 
 
 def read(

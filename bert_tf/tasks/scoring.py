@@ -48,14 +48,16 @@ def score(
         ids = {label: index for index, label in enumerate(labels or ())}
         right = [ids[example.label] for example in examples]
         given = [ids[answer.label] for answer in answers]
-        return classification.scores(metrics, right, given, num_classes=len(ids))
+        return classification.prediction_scores(
+            metrics, right, given, num_classes=len(ids)
+        )
     if kind == "regression":
-        return classification.scores(
+        return classification.prediction_scores(
             metrics,
             [example.label for example in examples],
             [answer.score for answer in answers],
         )
-    return classification.scores(
+    return classification.prediction_scores(
         metrics,
         [example.label for example in examples],
         [answer.choice for answer in answers],
@@ -76,7 +78,8 @@ def best_threshold(
         return _edit_threshold(examples, answers)
     if kind != "span_qa" or not any(example.is_impossible for example in examples):
         return None
-    return squad.best_threshold(examples, *_span_columns(examples, answers)).value
+    found = squad.squad_scores(examples, *_span_columns(answers))
+    return found["best_f1_thresh"]
 
 
 def is_collapsed(kind: str, examples: Sequence[Any], answers: Sequence[Any]) -> bool:
@@ -109,7 +112,7 @@ def _correction_scores(
     answers: Sequence[Any],
     threshold: float | None,
 ) -> dict[str, float]:
-    found = correction.scores(
+    found = correction.correction_scores(
         [example.text for example in examples],
         [answer.corrected for answer in answers],
         [example.corrected for example in examples],
@@ -134,15 +137,12 @@ def _edit_threshold(examples: Sequence[Any], answers: Sequence[Any]) -> float:
             probabilities.append(edit.probability)
             right.append(len(changes & gold))
             sizes.append(len(changes))
-    return correction.best_threshold(probabilities, right, sizes, num_gold)
+    return correction.best_edit_threshold(probabilities, right, sizes, num_gold)
 
 
-def _span_columns(
-    examples: Sequence[Any], answers: Sequence[Any]
-) -> tuple[dict[str, str], dict[str, float]]:
-    pairs = list(zip(examples, answers, strict=True))
-    texts = {example.id: answer.text(None) for example, answer in pairs}
-    return texts, {example.id: answer.no_answer_score for example, answer in pairs}
+def _span_columns(answers: Sequence[Any]) -> tuple[list[str], list[float]]:
+    texts = [answer.text(None) for answer in answers]
+    return texts, [answer.no_answer_score for answer in answers]
 
 
 def _span_scores(
@@ -151,11 +151,11 @@ def _span_scores(
     answers: Sequence[Any],
     threshold: float | None,
 ) -> dict[str, float]:
-    texts, no_answer_scores = _span_columns(examples, answers)
+    texts, no_answer_scores = _span_columns(answers)
     if threshold is None:
-        found = squad.evaluate(examples, texts)
+        found = squad.squad_scores(examples, texts)
     else:
-        found = squad.evaluate(examples, texts, no_answer_scores, threshold)
+        found = squad.squad_scores(examples, texts, no_answer_scores, threshold)
         found["threshold"] = threshold
     return {**{name: found[name] for name in metrics}, **found}
 
@@ -172,7 +172,7 @@ def _tag_scores(
             for pair in zip(*tags, strict=True)
         ]
         return {"accuracy": sum(a == b for a, b in pairs) / len(pairs)}
-    found = entities.scores(right, given)
+    found = entities.entity_scores(right, given)
     return {
         "entity_f1": found["f1"],
         "entity_precision": found["precision"],

@@ -1,11 +1,11 @@
 """A folder of records as `create_pretraining_data` leaves it: manifest and shards."""
 
-import json
 import posixpath
 from typing import Any
 
 import tensorflow as tf
 
+from data_pipelines.files.json_files import read_json
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 FORMAT = 1
@@ -58,24 +58,18 @@ def check_vocabulary(manifest: dict[str, Any], vocabulary: Vocabulary) -> None:
         )
 
 
-def check_casing(
-    manifest: dict[str, Any], lower_case: bool, strip_accents: bool | None = None
-) -> None:
+def check_casing(manifest: dict[str, Any], vocabulary: Vocabulary) -> None:
     """Refuses records that were made with another casing.
 
     Raises:
         ValueError: they were.
     """
-    if strip_accents is None:
-        strip_accents = lower_case
-    if (manifest["lower_case"], manifest["strip_accents"]) != (
-        lower_case,
-        strip_accents,
-    ):
+    casing = vocabulary.lower_case, vocabulary.strip_accents
+    if (manifest["lower_case"], manifest["strip_accents"]) != casing:
         raise ValueError(
             f"The records were made with lower_case={manifest['lower_case']} and "
             f"strip_accents={manifest['strip_accents']}, received "
-            f"lower_case={lower_case} and strip_accents={strip_accents}. Use theirs, "
+            f"lower_case={casing[0]} and strip_accents={casing[1]}. Use theirs, "
             "or write the records again with create_pretraining_data."
         )
 
@@ -142,13 +136,3 @@ def require_shards(output_dir: str, manifest: dict[str, Any]) -> None:
                 f"{output_dir} and write the records again, or pre-train with "
                 "--skip_corrupt_records."
             )
-
-
-def read_json(path: str) -> dict[str, Any]:
-    """The object in a file; ValueError where it is damaged."""
-    with tf.io.gfile.GFile(path, "r") as file:
-        content = file.read()
-    try:
-        return json.loads(content)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON ({error}): it is damaged.") from None

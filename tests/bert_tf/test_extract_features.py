@@ -13,9 +13,7 @@ from bert_tf.checkpoints import model_dir
 from bert_tf.extract_features import ExtractOptions, extract_features, read_texts
 from tests.bert_tf.small_models import VOCABULARY, randomize, small_pretrainer
 
-DESCRIPTION = model_dir.Description(
-    kind="pretraining", lower_case=True, sentence_task="next_sentence"
-)
+DESCRIPTION = model_dir.Description(kind="pretraining", sentence_task="next_sentence")
 TEXTS = ("The cat sat.", "", "dogs", "to [MASK]" + " ran" * 30)
 
 
@@ -140,7 +138,7 @@ def test_options_that_do_not_fit_the_model(folder, tmp_path, lines, arguments, m
 def test_a_file_that_exists(folder, tmp_path, lines):
     arguments = {"input_file": lines, "vectors": "cls"}
     (tmp_path / "x.npy").write_text("mine")
-    with pytest.raises(ValueError, match=r"x\.npy exists already"):
+    with pytest.raises(FileExistsError, match=r"x\.npy exists already"):
         extract_features(options("no model", tmp_path, "x.npy", **arguments))
     assert (tmp_path / "x.npy").read_text() == "mine"
 

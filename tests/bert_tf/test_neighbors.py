@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
     path = str(tmp_path_factory.mktemp("neighbors") / "model")
     model = small_pretrainer()
     randomize(model)
-    description = model_dir.Description("pretraining", True, "next_sentence")
+    description = model_dir.Description("pretraining", "next_sentence")
     model_dir.save(path, model, VOCABULARY, description, {})
     return path
 
@@ -93,7 +93,7 @@ def test_in_context(folder, text, tmp_path, capsys):
     table = np.loadtxt(output_dir / "vectors.tsv", delimiter="\t")
     assert table.shape == (3, 16)
     assert len((output_dir / "labels.tsv").read_text().splitlines()) == 3
-    with pytest.raises(ValueError, match="exists already"):
+    with pytest.raises(FileExistsError, match="exists already"):
         neighbors.neighbors(options)
 
 

@@ -40,7 +40,7 @@ def test_a_file_is_the_model(prepared):
     loaded = model_file.load(str(prepared / "trigrams.npz"))
     vocabulary = Vocabulary.from_file(str(prepared / "vocab.txt"))
     assert loaded.vocabulary == vocabulary
-    assert loaded.lower_case and loaded.strip_accents
+    assert loaded.vocabulary.lower_case and loaded.vocabulary.strip_accents
     fitted = train(str(prepared / "records"), vocabulary).model
     for name in ("trigrams", "trigram_rest", "bigrams"):
         found, expected = getattr(loaded.model, name), getattr(fitted, name)
@@ -174,7 +174,7 @@ def test_predict(prepared, capsys, monkeypatch):
 
 def test_what_does_not_fit(prepared, tmp_path):
     path = str(tmp_path / "model.npz")
-    with pytest.raises(FileNotFoundError, match="make it with ngram"):
+    with pytest.raises(FileNotFoundError, match=r"make it with bert_tf\.ngram"):
         model_file.load(path)
     whole = (prepared / "trigrams.npz").read_bytes()
     other = io.BytesIO()

@@ -26,7 +26,7 @@ MERGES = (("Ġ", "c"), ("a", "t"), ("Ġc", "at"), ("c", "at"), ("Ġ", "s"), ("Ã
 MERGED = tuple("".join(pair) for pair in MERGES)
 VOCABULARY = Vocabulary((*SPECIAL_TOKENS, *BYTE_SYMBOLS, *MERGED), MERGES)
 PREFIXED = dataclasses.replace(VOCABULARY, add_prefix_space=True)
-DESCRIPTION = model_dir.Description("pretraining", lower_case=False)
+DESCRIPTION = model_dir.Description("pretraining")
 
 
 @functools.cache

@@ -11,6 +11,7 @@ from bert_tf.models.masked_lm import PretrainingObjective
 from bert_tf.serving.pretrained import TextModel
 from data_pipelines.pretraining import masking
 from data_pipelines.rows.packing import join
+from data_pipelines.tokenizers.tokenizer import make_tokenizer
 from tests.bert_tf.small_models import VOCABULARY, small_pretrainer
 
 SENTENCES = (
@@ -31,8 +32,8 @@ def folder(tmp_path_factory):
         attention_probs_dropout_prob=0.0,
         hidden_size=32,
     )
-    description = model_dir.Description("pretraining", True)
-    tokenizer = model_dir.make_tokenizer(description, VOCABULARY)
+    description = model_dir.Description("pretraining")
+    tokenizer = make_tokenizer(VOCABULARY)
     token_ids, _ = join(tokenizer.tokenize(tf.constant(SENTENCES)), None, VOCABULARY)
     padding_mask = tf.sequence_mask(token_ids.row_lengths())
     token_ids = token_ids.to_tensor(VOCABULARY.pad_id)

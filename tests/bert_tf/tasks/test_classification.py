@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf.optim.adamw import AdamW
+from bert_tf.optim.optimizers import AdamW
 from bert_tf.tasks.classification import (
     BertClassifier,
     ClassificationObjective,
@@ -101,9 +101,7 @@ def test_learns_with_compile_and_fit_on_packed_rows():
     texts = [
         " ".join(generator.choice(words, generator.integers(1, 9))) for _ in range(200)
     ]
-    encoding = ClassificationEncoding(
-        WordPieceTokenizer(VOCABULARY, True), 12, ("no", "yes")
-    )
+    encoding = ClassificationEncoding(WordPieceTokenizer(VOCABULARY), 12, ("no", "yes"))
     features = encode_all(
         encoding,
         [

@@ -313,7 +313,7 @@ def test_text_gives_the_rows_of_its_records(tmp_path):
     documents = [text(seed, 30 + 300 * (seed == 2)) for seed in range(6)]
     source = tmp_path / "source.txt"
     source.write_text("\n\n".join(documents) + "\n", encoding="utf-8")
-    tokenizer = WordPieceTokenizer(TEXT_VOCABULARY, lower_case=True)
+    tokenizer = WordPieceTokenizer(TEXT_VOCABULARY)
     from_text = pretraining.documents_from_text(
         [str(source)], tokenizer, separator="blank_line"
     )
@@ -350,7 +350,7 @@ def test_tokenize_documents_cuts_what_is_long(monkeypatch):
     monkeypatch.setattr(pretraining, "MAX_PART_SENTENCES", 3)
     monkeypatch.setattr(pretraining, "MAX_PART_TOKENS", 12)
     monkeypatch.setattr(pretraining, "MAX_SENTENCE_TOKENS", 5)
-    tokenizer = WordPieceTokenizer(TEXT_VOCABULARY, lower_case=True)
+    tokenizer = WordPieceTokenizer(TEXT_VOCABULARY)
     long = "Ab cd. Ef. Gh. Ij. Kl. " + "Mn " * 6 + "."
     parts = pretraining.tokenize_documents(
         tf.constant([long, "", "Ab.", " \n "]),
