@@ -10,9 +10,12 @@ References:
 import numpy as np
 import tensorflow as tf
 
+from data_pipelines.tokenizers.byte_symbols import bytes_of
 from data_pipelines.tokenizers.normalization import delete_invalid
 from data_pipelines.tokenizers.offsets import into_original
-from data_pipelines.tokenizers.vocabulary import Vocabulary, bytes_of
+from data_pipelines.tokenizers.vocabulary import (
+    Vocabulary,
+)
 
 # White space, letters and numbers of Unicode 16. TensorFlow's tables are of Unicode 15:
 # what was added since is spelled out.
