@@ -1,8 +1,8 @@
 """Counts of words that stand near each other, in shards.
 
-The memory that they take does not grow with the text, but with its vocabulary: pairs are
-counted chunk by chunk, and what each chunk has of a shard is added to a file of this
-shard. A shard is a part of all pairs by chance, small enough to be summed up in memory.
+Memory does not grow with the text, but with its vocabulary: pairs are counted chunk by
+chunk, and what each chunk has of a shard is added to a file of this shard. A shard is a
+part of all pairs by chance, small enough to be summed up in memory.
 
 Reference: Pennington et al. 2014, GloVe: Global Vectors for Word Representation,
 sections 3 and 4.2.

@@ -112,9 +112,8 @@ class Glove(tf.Module):
     def vectors(self, side: Side) -> np.ndarray:
         """float32 `(words, vector_size)`: one of the tables, or their mean."""
         mean = (self.inputs + self.outputs) / 2
-        return {"input": self.inputs, "output": self.outputs, "mean": mean}[
-            side
-        ].numpy()
+        tables = {"input": self.inputs, "output": self.outputs, "mean": mean}
+        return tables[side].numpy()
 
 
 def learn_glove(
