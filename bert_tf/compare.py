@@ -29,7 +29,7 @@ from bert_tf.comparison import budget, measuring, programs
 from bert_tf.comparison.options import CompareOptions
 from bert_tf.comparison.outcome import Outcome, TaskScore, Trained
 from bert_tf.comparison.systems import System
-from bert_tf.comparison.text import LOG, RECORDS, VOCABULARY, prepare
+from bert_tf.comparison.text import LOG, Text, prepare
 from bert_tf.convert import ConvertOptions
 from bert_tf.evaluate import EvaluateOptions
 from bert_tf.finetune import FinetuneOptions
@@ -74,9 +74,8 @@ def compare(options: CompareOptions) -> dict[str, Outcome]:
     outcomes: dict[str, Outcome] = {}
     for name, system in options.chosen.items():
         folder = posixpath.join(options.output_dir, name)
-        text = posixpath.join(options.output_dir, "text", system.tokenizer)
         outcomes[name] = Outcome(system.title)
-        _Member(options, system, folder, text).run(outcomes[name], dev)
+        _Member(options, system, folder).run(outcomes[name], dev)
         _write(options, outcomes, baselines)
     return outcomes
 
@@ -89,18 +88,16 @@ class _Member:
         options: of the comparison.
         system: what is trained.
         folder: of its model, results and log.
-        text: the folder of the vocabulary and the records.
     """
 
     options: CompareOptions
     system: System
     folder: str
-    text: str
 
     def run(self, outcome: Outcome, dev: Mapping[str, Sequence[Any]]) -> None:
         """Trains the system and measures it on all that it is able to do."""
         with outcome.step("text"):
-            prepare(self.options, self.system.tokenizer, self.text)
+            prepare(self._text, self.options)
         if outcome.failures:
             return
         with outcome.step("training"):
@@ -143,8 +140,8 @@ class _Member:
     def _count_ngrams(self) -> Trained:
         remove(self._weights)
         options = TrainOptions(
-            records_dir=posixpath.join(self.text, RECORDS),
-            vocab_file=posixpath.join(self.text, VOCABULARY),
+            records_dir=self._text.records_dir,
+            vocab_file=self._text.vocab_file,
             model_file=self._weights,
             **self.system.options,
         )
@@ -176,8 +173,8 @@ class _Member:
 
     def _pretrain(self) -> Trained:
         values: dict[str, Any] = {
-            "records_dir": posixpath.join(self.text, RECORDS),
-            "vocab_file": posixpath.join(self.text, VOCABULARY),
+            "records_dir": self._text.records_dir,
+            "vocab_file": self._text.vocab_file,
             "config_file": self._path("config.json"),
             "preset": self.options.preset,
             "sequence_length": self.options.sequence_length,
@@ -188,7 +185,7 @@ class _Member:
             "dtype": self.options.dtype,
             **self.system.options,
         }
-        vocab_size = len(Vocabulary.from_file(posixpath.join(self.text, VOCABULARY)))
+        vocab_size = len(Vocabulary.from_file(self._text.vocab_file))
         config = budget.member_config(self.system, values["preset"], vocab_size)
         write_file(values["config_file"], config.to_json().encode())
 
@@ -232,13 +229,13 @@ class _Member:
         if self.system.verb == "ngram":
             tf.io.gfile.makedirs(self._path("heldout"))
             scores = measuring.ngram_scores(
-                self._weights, posixpath.join(self.text, RECORDS), length
+                self._weights, self._text.records_dir, length
             )
             write_json(path, scores)
         else:
             options = EvaluateOptions(
                 model_dir=self._model,
-                records_dir=posixpath.join(self.text, RECORDS),
+                records_dir=self._text.records_dir,
                 sequence_length=length,
                 batch_size=32,
                 output_dir=self._path("heldout"),
@@ -266,6 +263,10 @@ class _Member:
 
     def _path(self, *names: str) -> str:
         return posixpath.join(self.folder, *names)
+
+    @property
+    def _text(self) -> Text:
+        return Text(self.system.tokenizer, self.options.output_dir)
 
     @property
     def _model(self) -> str:
