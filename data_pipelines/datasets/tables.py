@@ -1,4 +1,4 @@
-"""Rows of CSV, TSV and JSON lines: every value a string, every row with its place."""
+"""Rows of CSV, TSV and JSON lines as strings, each with its place in the file."""
 
 import csv
 import dataclasses
@@ -21,7 +21,7 @@ class Row:
     Attributes:
         values: by column, as they are written.
         source: the file.
-        place: where in it, such as "line 17".
+        place: in the file, such as "line 17".
     """
 
     values: dict[str, str]
@@ -29,11 +29,8 @@ class Row:
     place: str
 
     def get(self, *columns: str) -> str | None:
-        """The value of the first of these columns that there is."""
-        for column in columns:
-            if column in self.values:
-                return self.values[column]
-        return None
+        """The value of the first of these columns that the row has."""
+        return next((self.values[c] for c in columns if c in self.values), None)
 
     def value(self, *columns: str) -> str:
         """As `get`, but one of the columns has to be there.
