@@ -14,19 +14,23 @@ bert_base_en_uncased, is that of a KerasHub preset and is downloaded: the encode
 
 import dataclasses
 import math
+import posixpath
 from typing import Literal
+
+import tensorflow as tf
 
 from bert_tf.checkpoints import formats, model_dir
 from bert_tf.checkpoints.checkpoint import encoder_only
 from bert_tf.checkpoints.model_dir import Description
 from data_pipelines.files.atomic import new_folder, require_new
 from data_pipelines.programs import cli
-from data_pipelines.tokenizers.tokenizer import kind_of, lowers_case
+from data_pipelines.tokenizers.casing import CasingOptions
+from data_pipelines.tokenizers.vocabulary import TOKENIZATION, Vocabulary
 
 
 @dataclasses.dataclass(frozen=True)
-class ConvertOptions:
-    """What the program can be told."""
+class ConvertOptions(CasingOptions):
+    """Options of the program."""
 
     source: str = cli.option(
         cli.REQUIRED,
@@ -36,14 +40,6 @@ class ConvertOptions:
     output_dir: str = cli.option(cli.REQUIRED, "The folder to make.")
     output_format: Literal["bert_tf", "google", "hugging_face", "keras_hub"] = (
         cli.option("bert_tf", "What is written.")
-    )
-    lower_case: bool | None = cli.option(
-        None,
-        "Whether texts are lower-cased. Default: as the source says; where its format "
-        "does not, as its vocabulary does.",
-    )
-    strip_accents: bool | None = cli.option(
-        None, "Whether accents are taken away. Default: likewise."
     )
     num_choices: int | None = cli.option(
         None,
@@ -66,15 +62,13 @@ def convert(options: ConvertOptions) -> None:
         checkpoint, options={"converted_from": options.source}
     )
     checkpoint = dataclasses.replace(
-        checkpoint, description=_as_told(checkpoint.description, options)
+        checkpoint,
+        vocabulary=_with_casing(checkpoint.vocabulary, options),
+        description=_with_choices(checkpoint.description, options),
     )
     if options.encoder_only:
         checkpoint = encoder_only(checkpoint)
     model_dir.check_sizes(checkpoint.config, checkpoint.vocabulary)
-    described = checkpoint.description
-    lowers_case(
-        kind_of(checkpoint.vocabulary), described.lower_case, described.strip_accents
-    )  # Or it raises.
     with new_folder(options.output_dir) as unfinished:
         formats.write(checkpoint, unfinished, options.output_format)
     shapes = checkpoint.weights.shapes
@@ -85,19 +79,26 @@ def convert(options: ConvertOptions) -> None:
         f"{sum(math.prod(shape) for shape in shapes.values()):,} weights in "
         f"{len(shapes)} tensors, {checkpoint.config.num_hidden_layers} layers of "
         f"{checkpoint.config.hidden_size}, {pieces:,} pieces{unused}, "
-        f"{_texts_and_heads(checkpoint.description)}"
+        f"{_texts_and_heads(checkpoint.vocabulary, checkpoint.description)}"
     )
     print(f"Wrote {options.output_dir} ({options.output_format}).")
 
 
-def _as_told(description: Description, options: ConvertOptions) -> Description:
-    """The description with what the options say of it."""
-    casing = {
-        name: value
-        for name in ("lower_case", "strip_accents")
-        if (value := getattr(options, name)) is not None
-    }
-    description = dataclasses.replace(description, **casing)
+def _with_casing(vocabulary: Vocabulary, options: ConvertOptions) -> Vocabulary:
+    """The vocabulary with the casing of the options, which its own file rules out."""
+    changed = vocabulary.with_casing(options.lower_case, options.strip_accents)
+    path = posixpath.join(options.source, TOKENIZATION)
+    if changed != vocabulary and tf.io.gfile.exists(path):
+        raise ValueError(
+            f"Received lower_case={options.lower_case} and strip_accents="
+            f"{options.strip_accents}. Expected lower_case={vocabulary.lower_case} and "
+            f"strip_accents={vocabulary.strip_accents}, as {path} says: leave the "
+            "options out."
+        )
+    return changed
+
+
+def _with_choices(description: Description, options: ConvertOptions) -> Description:
     if options.num_choices is None:
         return description
     if description.kind != "multiple_choice" or options.num_choices < 2:
@@ -112,10 +113,10 @@ def _as_told(description: Description, options: ConvertOptions) -> Description:
     )
 
 
-def _texts_and_heads(description: Description) -> str:
-    parts = [f"lower_case={description.lower_case}"]
-    if description.strip_accents is not None:
-        parts.append(f"strip_accents={description.strip_accents}")
+def _texts_and_heads(vocabulary: Vocabulary, description: Description) -> str:
+    parts = [f"lower_case={vocabulary.lower_case}"]
+    if vocabulary.strip_accents != vocabulary.lower_case:
+        parts.append(f"strip_accents={vocabulary.strip_accents}")
     if description.kind == "multiple_choice":
         parts.append(f"{description.head['num_choices']} choices")
     if description.labels is not None:

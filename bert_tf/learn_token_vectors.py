@@ -18,7 +18,7 @@ from bert_tf.word_vectors.glove import learn_glove
 from bert_tf.word_vectors.token_vectors import to_word2vec_format
 from bert_tf.word_vectors.word2vec import learn_word2vec
 from data_pipelines.files.atomic import new_file
-from data_pipelines.pretraining import batches
+from data_pipelines.pretraining.documents import stored_texts
 from data_pipelines.pretraining.record_folder import (
     check_vocabulary,
     read_manifest,
@@ -142,7 +142,7 @@ class _Text:
         self.num_parts = num_parts
 
     def __iter__(self) -> Iterator[list[str]]:
-        texts = batches.stored_texts(self.files)
+        texts = stored_texts(self.files)
         for token_ids in processes.show_progress("read", texts, self.num_parts):
             pieces = self.tokens[token_ids].tolist()
             for start in range(0, len(pieces), _PIECES_AT_ONCE):

@@ -1,7 +1,7 @@
 """Text to a vocabulary of a given size, of WordPiece or byte-level BPE.
 
     python -m data_pipelines.learn_vocabulary --input_files='corpus/*.txt' \\
-        --vocab_size=30522 --lower_case --vocab_file=vocab.txt
+        --vocab_size=30522 --vocab_file=vocab.txt
 
 *Count*: each source becomes the counts of its words, as the tokenizer separates them.
 *Merge*: each word begins as its characters, and again and again the most frequent pair
@@ -30,16 +30,20 @@ import tensorflow as tf
 from absl import logging
 
 from data_pipelines.corpus import documents as corpus
+from data_pipelines.corpus.chunks import batches_of_text
 from data_pipelines.files.atomic import new_file
-from data_pipelines.pretraining import batches
 from data_pipelines.programs import cli, processes
+from data_pipelines.tokenizers.casing import CasingOptions
 from data_pipelines.tokenizers.normalization import normalize, separate_words
-from data_pipelines.tokenizers.tokenizer import Kind, lowers_case
 from data_pipelines.tokenizers.vocabulary import (
     CONTINUATION,
+    MERGES,
     SPECIAL_TOKENS,
+    TOKENIZATION,
+    TokenizerKind,
     Vocabulary,
-    merges_file,
+    beside,
+    check_casing,
 )
 from data_pipelines.tokenizers.wordpiece import MAX_WORD_CHARACTERS
 from data_pipelines.vocabulary_learning.byte_bpe import learn_byte_bpe
@@ -58,8 +62,8 @@ _MAX_UNKNOWN_SHARE = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
-class LearnVocabularyOptions(processes.RunnerOptions):
-    """What the program can be told."""
+class LearnVocabularyOptions(processes.RunnerOptions, CasingOptions):
+    """Options of the program."""
 
     input_files: tuple[str, ...] = cli.option(
         cli.REQUIRED, "Files of text, or patterns of names such as 'corpus/*.txt'."
@@ -68,18 +72,12 @@ class LearnVocabularyOptions(processes.RunnerOptions):
         cli.REQUIRED, "How many pieces, the five special tokens among them."
     )
     vocab_file: str = cli.option(
-        cli.REQUIRED, "The file to write, one piece a line. There must be none yet."
+        cli.REQUIRED,
+        "The file to write, one piece a line, with tokenization.json (and merges.txt) "
+        "beside it: a new folder, or one without these files.",
     )
-    tokenizer: Kind = cli.option(
+    tokenizer: TokenizerKind = cli.option(
         "wordpiece", "What the pieces are for. byte_bpe: as GPT-2 and RoBERTa."
-    )
-    lower_case: bool | None = cli.option(
-        None,
-        "Whether to take capitals and accents away, in use as in learning. Default: "
-        "true for WordPiece; byte-level BPE keeps them.",
-    )
-    strip_accents: bool | None = cli.option(
-        None, "Whether to take accents away. Default: as lower_case."
     )
     num_processes: int | None = cli.option(
         None,
@@ -95,7 +93,7 @@ def learn_vocabulary(
     *,
     input_files: Sequence[str],
     vocab_size: int,
-    tokenizer: Kind = "wordpiece",
+    tokenizer: TokenizerKind = "wordpiece",
     lower_case: bool | None = None,
     strip_accents: bool | None = None,
     num_processes: int | None = None,
@@ -124,7 +122,7 @@ def learn_vocabulary(
             `vocabulary_from_counts` raise it; or byte-level BPE is to lower case.
         FileNotFoundError: no file matches.
     """
-    lower_case = lowers_case(tokenizer, lower_case, strip_accents)
+    check_casing(tokenizer, lower_case, strip_accents)
     if num_processes is not None and num_processes < 1:
         raise ValueError(
             f"Received num_processes={num_processes}, expected at least 1, or None "
@@ -138,6 +136,7 @@ def learn_vocabulary(
         files = [source for source in sources if tf.io.gfile.exists(source)]
         num_bytes = sum(tf.io.gfile.stat(file).length for file in files)
         num_processes = min(os.cpu_count() or 1, 1 + num_bytes // _BYTES_PER_PROCESS)
+    lower_case = lower_case is None or lower_case
     count = functools.partial(
         count_words,
         lower_case=lower_case,
@@ -146,7 +145,8 @@ def learn_vocabulary(
     )
     with processes.pool(num_processes, len(sources), cluster) as run:
         word_counts = add_counts(run("count words", count, sources))
-    return vocabulary_from_counts(word_counts, vocab_size)
+    vocabulary = vocabulary_from_counts(word_counts, vocab_size)
+    return vocabulary.with_casing(lower_case, strip_accents)
 
 
 def count_words(
@@ -175,7 +175,7 @@ def count_words(
     separate = _separate(lower_case, strip_accents)
     counts: Counter[bytes] = Counter()
     documents = corpus.read_documents(source, separator)
-    for batch in batches.batches_of_text(documents):
+    for batch in batches_of_text(documents):
         for text in separate(tf.constant([text for text, _, _ in batch])).numpy():
             counts.update(text.split())
     words = Counter({word.decode(): count for word, count in counts.items()})
@@ -271,10 +271,10 @@ def main(options: LearnVocabularyOptions) -> None:
     arguments = dataclasses.asdict(options)
     del arguments["runner"], arguments["spark_master"]
     arguments["cluster"] = options.cluster
-    paths = [arguments.pop("vocab_file")]
+    # The vocabulary appears first, and without it the others do not.
+    paths = [beside(options.vocab_file, TOKENIZATION), arguments.pop("vocab_file")]
     if options.tokenizer == "byte_bpe":
-        # First: where the vocabulary is, so are its merges.
-        paths.insert(0, merges_file(options.vocab_file))
+        paths.insert(0, beside(options.vocab_file, MERGES))
     with contextlib.ExitStack() as files:
         opened = {path: files.enter_context(new_file(path)) for path in paths}
         vocabulary = learn_vocabulary(**arguments)
@@ -282,8 +282,8 @@ def main(options: LearnVocabularyOptions) -> None:
             opened[path].write(content)
     print(
         f"{options.vocab_file}: {len(vocabulary):,} pieces, "
-        f"{sum(vocabulary.continues):,} of them continuations, lower_case="
-        f"{lowers_case(options.tokenizer, options.lower_case, options.strip_accents)}"
+        f"{sum(vocabulary.continues):,} of them continuations, "
+        f"lower_case={vocabulary.lower_case}"
     )
 
 

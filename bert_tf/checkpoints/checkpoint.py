@@ -38,8 +38,8 @@ class Checkpoint:
 
     Attributes:
         config: of the encoder.
-        vocabulary: the pieces.
-        description: the kind of model, its casing and its head.
+        vocabulary: the pieces, and the casing of the texts.
+        description: the kind of model and its head.
         weights: float32, by their names in a model folder.
         options: what `options.json` says, for the record.
     """
@@ -57,8 +57,6 @@ def encoder_only(checkpoint: Checkpoint) -> Checkpoint:
         checkpoint,
         description=Description(
             PRETRAINING,
-            checkpoint.description.lower_case,
-            strip_accents=checkpoint.description.strip_accents,
             head=pretraining_head(mlm_head=False),
         ),
         weights=Tensors(

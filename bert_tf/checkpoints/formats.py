@@ -1,6 +1,5 @@
 """All formats: how a model in one of them is recognised, read and written."""
 
-import dataclasses
 import gc
 import posixpath
 
@@ -56,8 +55,7 @@ def read(source: str) -> tuple[str, Checkpoint]:
     source_format = recognise(source)
     checkpoint = _READERS[source_format](source)
     folder = source if tf.io.gfile.isdir(source) else posixpath.dirname(source)
-    description = record.completed(folder, checkpoint.description)
-    return source_format, dataclasses.replace(checkpoint, description=description)
+    return source_format, record.completed(folder, checkpoint)
 
 
 def write(checkpoint: Checkpoint, folder: str, output_format: str) -> None:
@@ -88,8 +86,7 @@ def write(checkpoint: Checkpoint, folder: str, output_format: str) -> None:
     # Keras' models are cycles: one that was made to be written would stay in memory.
     gc.collect()
     # What was written is read at once: the format holds it, or the record does.
-    as_read = _READERS[output_format](folder).description
-    record.write(folder, checkpoint.description, as_read)
+    record.write(folder, checkpoint, _READERS[output_format](folder))
 
 
 def recognise(source: str) -> str:

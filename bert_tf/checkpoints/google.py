@@ -103,9 +103,8 @@ def read(path: str) -> Checkpoint:
         if not _TRAINING_STATE.fullmatch(name)
     }
     config = dataclasses.replace(config, pooler="bert/pooler/dense/kernel" in found)
-    description = _description(
-        found, config.max_sequence_length, is_lower_cased(vocabulary)
-    )
+    vocabulary = vocabulary.with_casing(is_lower_cased(vocabulary))
+    description = _description(found, config.max_sequence_length)
     weights = weights_in(table(description), weight_shapes(config, description), config)
     return Checkpoint(
         config,
@@ -122,7 +121,7 @@ def write(checkpoint: Checkpoint, path: str) -> None:
         ValueError: Google's code cannot compute this model; what differs is named.
     """
     config, description = checkpoint.config, checkpoint.description
-    content = json.dumps(config_to_google(config, description), indent=2) + "\n"
+    content = json.dumps(config_to_google(checkpoint), indent=2) + "\n"
     weights = weights_in(table(description), weight_shapes(config, description), config)
     tensors = to_theirs(weights, checkpoint.weights)
     tf.io.gfile.makedirs(path)
@@ -164,17 +163,18 @@ def read_config(path: str) -> BertConfig:
     return BertConfig.from_dict(values)
 
 
-def config_to_google(config: BertConfig, description: Description) -> dict[str, Any]:
+def config_to_google(checkpoint: Checkpoint) -> dict[str, Any]:
     """The fields of Google's bert_config.json.
 
     Raises:
         ValueError: Google's code cannot compute the model; what differs is named.
     """
-    others = unusual(config, description)
+    config, vocabulary = checkpoint.config, checkpoint.vocabulary
+    others = unusual(config, checkpoint.description)
     if config.hidden_act not in ("gelu_tanh", "relu"):
         others["hidden_act"] = config.hidden_act
-    if description.strip_accents not in (None, description.lower_case):
-        others["strip_accents"] = description.strip_accents
+    if vocabulary.strip_accents != vocabulary.lower_case:
+        others["strip_accents"] = vocabulary.strip_accents
     if others:
         raise ValueError(
             f"Received a model with {others}, which google-research/bert cannot "
@@ -201,27 +201,21 @@ def table(description: Description) -> tuple[Row, ...]:
     )
 
 
-def _description(
-    found: Mapping[str, tuple[int, ...]], longest: int, lower_case: bool
-) -> Description:
+def _description(found: Mapping[str, tuple[int, ...]], longest: int) -> Description:
     """The kind of model that has these tensors; classes are numbers, as they are."""
     if "cls/squad/output_weights" in found:
-        return Description(
-            "span_qa", lower_case, encoding=default_encoding("span_qa", longest)
-        )
+        return Description("span_qa", encoding=default_encoding("span_qa", longest))
     if "output_weights" in found:
         count = found["output_weights"][0]
         kind = "classification" if count > 1 else "regression"
         labels = tuple(str(number) for number in range(count)) if count > 1 else None
         return Description(
             kind,
-            lower_case,
             head={"num_outputs": count},
             encoding=default_encoding(kind, longest, labels),
         )
     return Description(
         "pretraining",
-        lower_case,
         sentence_task=(
             "next_sentence" if "cls/seq_relationship/output_weights" in found else None
         ),

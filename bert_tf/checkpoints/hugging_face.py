@@ -65,9 +65,9 @@ def read(folder: str) -> Checkpoint:
     kind = _kind(values, family)
     table = rows(family, kind)
     theirs = {row.ours: row.theirs for row in table}
-    vocabulary, lower_case, strip_accents = hugging_face_tokenizer.read(folder)
-    if lowers_texts and not lower_case:
-        lower_case, strip_accents = True, bool(strip_accents)
+    vocabulary = hugging_face_tokenizer.read(folder)
+    if lowers_texts and not vocabulary.lower_case:
+        vocabulary = vocabulary.with_casing(True, vocabulary.strip_accents)
     tensors = open_tensors(folder)
     stored = {
         _name(name, family): name
@@ -100,18 +100,14 @@ def read(folder: str) -> Checkpoint:
         task = "sentence_order" if family == "albert" else "next_sentence"
         description = Description(
             kind,
-            lower_case,
             sentence_task=task if is_there("sentence_head/kernel") else None,
             head=pretraining_head(is_there("mlm_head/transform/kernel")),
-            strip_accents=strip_accents,
             sentence_vector=sentence_vector,
         )
     else:
         labels = None if kind == "regression" else _label_names(values)
         description = Description(
             kind,
-            lower_case,
-            strip_accents=strip_accents,
             head=_head(kind, labels),
             encoding=default_encoding(kind, config.max_sequence_length, labels),
         )
@@ -160,8 +156,6 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
         CONFIG: json.dumps(values, indent=2).encode() + b"\n",
         **hugging_face_tokenizer.files(
             checkpoint.vocabulary,
-            description.lower_case,
-            description.strip_accents,
             config.max_sequence_length,
             has_segments=config.type_vocab_size > 1,
         ),

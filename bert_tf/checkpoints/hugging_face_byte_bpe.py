@@ -11,11 +11,12 @@ from data_pipelines.files.json_files import read_json, read_json_if_any
 from data_pipelines.tokenizers.vocabulary import (
     CLS,
     MASK,
+    MERGES,
     PAD,
     SEP,
     UNK,
     Vocabulary,
-    merges_file,
+    beside,
     read_merges,
 )
 
@@ -69,7 +70,7 @@ def read(
     else:
         vocab_file = posixpath.join(folder, _VOCABULARY)
         ids = read_json(vocab_file)
-        merges, _ = read_merges(merges_file(vocab_file))
+        merges, _ = read_merges(beside(vocab_file, MERGES))
     for token in tokenizer.get("added_tokens", ()):
         ids[token["content"]] = token["id"]
     ids |= read_json_if_any(posixpath.join(folder, "added_tokens.json"))

@@ -15,8 +15,8 @@ _VOCABULARY, _TOKENIZER = "vocab.txt", "tokenizer.json"
 _CONFIG = "tokenizer_config.json"
 
 
-def read(folder: str) -> tuple[Vocabulary, bool, bool | None]:
-    """The pieces, whether texts are lower-cased, and accents taken away (None: too).
+def read(folder: str) -> Vocabulary:
+    """The pieces, and the casing of the texts.
 
     Raises:
         FileNotFoundError: there is no vocabulary.
@@ -27,7 +27,7 @@ def read(folder: str) -> tuple[Vocabulary, bool, bool | None]:
     tokenizer = read_json_if_any(posixpath.join(folder, _TOKENIZER))
     normalizer = tokenizer.get("normalizer") or {}
     if byte_bpe.is_there(folder, tokenizer):
-        return byte_bpe.read(folder, settings, tokenizer), False, None
+        return byte_bpe.read(folder, settings, tokenizer)
     vocab_file = posixpath.join(folder, _VOCABULARY)
     if tf.io.gfile.exists(vocab_file):
         vocabulary = Vocabulary.from_file(vocab_file)
@@ -59,30 +59,29 @@ def read(folder: str) -> tuple[Vocabulary, bool, bool | None]:
             f"{folder} adds the tokens {unknown[:5]} to its vocabulary. Expected all "
             f"of them in {_VOCABULARY}: write them there, at their ids."
         )
-    if tokenizer and _vocabulary(tokenizer, folder) != vocabulary:
+    if tokenizer and _vocabulary(tokenizer, folder).tokens != vocabulary.tokens:
         raise ValueError(
             f"{_VOCABULARY} and {_TOKENIZER} in {folder} do not hold the same pieces. "
             "Expected the vocabulary of the model in both: remove the one that is not."
         )
-    return vocabulary, bool(lower_case), None if stripped == lower_case else stripped
+    return vocabulary.with_casing(bool(lower_case), stripped)
 
 
 def files(
-    vocabulary: Vocabulary,
-    lower_case: bool,
-    strip_accents: bool | None,
-    max_length: int,
-    has_segments: bool,
+    vocabulary: Vocabulary, max_length: int, has_segments: bool
 ) -> dict[str, bytes]:
     """What a folder holds of a tokenizer, by file name."""
     if vocabulary.merges is not None:
         return byte_bpe.files(vocabulary, max_length, has_segments)
     names = {"unk": UNK, "sep": SEP, "pad": PAD, "cls": CLS, "mask": MASK}
     special = {f"{name}_token": token for name, token in names.items()}
+    stripped: bool | None = vocabulary.strip_accents
+    if stripped == vocabulary.lower_case:
+        stripped = None
     settings = {
         "tokenizer_class": "BertTokenizer",
-        "do_lower_case": lower_case,
-        "strip_accents": strip_accents,
+        "do_lower_case": vocabulary.lower_case,
+        "strip_accents": stripped,
         "tokenize_chinese_chars": True,
         "model_max_length": max_length,
         **special,

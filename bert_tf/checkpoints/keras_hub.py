@@ -4,7 +4,6 @@ BertBackbone, BertMaskedLM and BertTextClassifier, read and written by KerasHub 
 Of a preset that it finds by name, the backbone.
 """
 
-import dataclasses
 import os
 from typing import Any
 
@@ -86,10 +85,10 @@ def read(preset: str) -> Checkpoint:
     tokenizer = models.BertTokenizer.from_preset(preset)
     vocabulary = restored(tokenizer.get_vocabulary())
     config = _config(backbone.get_config())
-    description = dataclasses.replace(
-        _description(task, model, bool(tokenizer.lowercase)),
-        strip_accents=_strip_accents(tokenizer, vocabulary),
+    vocabulary = vocabulary.with_casing(
+        bool(tokenizer.lowercase), _strip_accents(tokenizer, vocabulary)
     )
+    description = _description(task, model)
     variables = {w.path: w for w in _weights(model)}
     weights = weights_in(rows(description), weight_shapes(config, description), config)
     return Checkpoint(
@@ -114,12 +113,8 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
     weights = weights_in(rows(description), weight_shapes(config, description), config)
     tokenizer = models.BertTokenizer(
         vocabulary=list(checkpoint.vocabulary.tokens),
-        lowercase=description.lower_case,
-        strip_accents=(
-            description.lower_case
-            if description.strip_accents is None
-            else description.strip_accents
-        ),
+        lowercase=checkpoint.vocabulary.lower_case,
+        strip_accents=checkpoint.vocabulary.strip_accents,
     )
     backbone = models.BertBackbone(
         vocabulary_size=config.vocab_size,
@@ -214,19 +209,18 @@ def _config(values: dict[str, Any]) -> BertConfig:
     )
 
 
-def _description(task: str | None, model: Any, lower_case: bool) -> Description:
+def _description(task: str | None, model: Any) -> Description:
     if task == "BertTextClassifier":
         labels = tuple(str(number) for number in range(model.num_classes))
         return Description(
             "classification",
-            lower_case,
             head={"num_outputs": model.num_classes},
             encoding=default_encoding(
                 "classification", model.backbone.max_sequence_length, labels
             ),
         )
     head = pretraining_head(False) if task is None else _MLM_HEAD
-    return Description("pretraining", lower_case, head=head)
+    return Description("pretraining", head=head)
 
 
 def _check(config: BertConfig, description: Description) -> None:

@@ -2,7 +2,8 @@
 
 bert_config.json    sizes and variants, Google's names
 vocab.txt           the pieces, and of byte-level BPE merges.txt beside it
-model.json          casing, the kind of model, what its heads are
+tokenization.json   the kind of tokenizer, and the casing
+model.json          the kind of model, what its heads are
 options.json        the options it was trained with
 model.safetensors   the weights, named by their path in the model
 """
@@ -29,8 +30,7 @@ from bert_tf.tasks.kinds import KINDS
 from data_pipelines.files.atomic import complete_file, write_file
 from data_pipelines.files.json_files import read_json, write_json
 from data_pipelines.finetuning.batches import Encoding
-from data_pipelines.tokenizers import tokenizer
-from data_pipelines.tokenizers.tokenizer import Tokenizer
+from data_pipelines.tokenizers.tokenizer import Tokenizer, make_tokenizer
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 CONFIG = "bert_config.json"
@@ -55,8 +55,6 @@ class Description:
 
     Attributes:
         kind: "pretraining", or one of `KINDS`.
-        lower_case: whether texts are lower-cased before they are split into pieces.
-        strip_accents: whether accents are taken away; None: as `lower_case`.
         objective: what it was pre-trained on, one of `OBJECTIVES`.
         sentence_task: what the sentence head was trained on; None without one.
         dataset: what it was fine-tuned on.
@@ -72,7 +70,6 @@ class Description:
     """
 
     kind: str
-    lower_case: bool
     sentence_task: str | None = None
     dataset: str | None = None
     metrics: tuple[str, ...] = ()
@@ -81,7 +78,6 @@ class Description:
     document_context: bool = False
     threshold: float | None = None
     sentence_vector: SentenceVector | None = None
-    strip_accents: bool | None = None
     pairs: bool = False
     objective: str = "masked_lm"
 
@@ -113,7 +109,7 @@ class LoadedModel:
     @property
     def tokenizer(self) -> Tokenizer:
         """What cuts its texts into pieces."""
-        return make_tokenizer(self.description, self.vocabulary)
+        return make_tokenizer(self.vocabulary)
 
 
 def make_model(config: BertConfig, description: Description, dtype: Any = None) -> Any:
@@ -131,21 +127,12 @@ def make_model(config: BertConfig, description: Description, dtype: Any = None) 
     )
 
 
-def make_tokenizer(description: Description, vocabulary: Vocabulary) -> Tokenizer:
-    """What cuts texts into pieces for the model that is described."""
-    return tokenizer.make_tokenizer(
-        vocabulary, description.lower_case, description.strip_accents
-    )
-
-
 def make_encoding(description: Description, vocabulary: Vocabulary) -> Encoding:
     """How the examples of a fine-tuned model become sequences."""
     arguments = dict(description.encoding)
     if arguments.get("labels") is not None:
         arguments["labels"] = tuple(arguments["labels"])
-    return KINDS[description.kind].encoding(
-        make_tokenizer(description, vocabulary), **arguments
-    )
+    return KINDS[description.kind].encoding(make_tokenizer(vocabulary), **arguments)
 
 
 def check_sizes(config: BertConfig, vocabulary: Vocabulary) -> None:
@@ -228,9 +215,10 @@ def load_description(path: str) -> tuple[BertConfig, Vocabulary, Description]:
     """
     _check_complete(path)
     config = BertConfig.from_file(posixpath.join(path, CONFIG))
-    vocabulary = Vocabulary.from_file(posixpath.join(path, VOCABULARY))
+    description, casing = _read_description(posixpath.join(path, DESCRIPTION))
+    vocabulary = Vocabulary.from_file(posixpath.join(path, VOCABULARY), **casing)
     check_sizes(config, vocabulary)
-    return config, vocabulary, _read_description(posixpath.join(path, DESCRIPTION))
+    return config, vocabulary, description
 
 
 def _check_complete(path: str) -> None:
@@ -307,23 +295,31 @@ def weights_of(model: keras.Model) -> dict[str, Any]:
     }
 
 
-def description_from(values: dict[str, Any], path: str) -> Description:
-    """A description from the values of its fields, as JSON has them.
+def description_from(
+    values: dict[str, Any], path: str
+) -> tuple[Description, dict[str, Any]]:
+    """A description from the values of its fields, as JSON has them, and a casing.
+
+    Returns:
+        The description, and `lower_case` and `strip_accents` where they are among the
+        values: earlier model folders had no tokenization.json.
 
     Raises:
         ValueError: they are not such; `path` is named.
     """
     try:
         values = dict(values)
+        names = ("lower_case", "strip_accents")
+        casing = {name: values.pop(name) for name in names if name in values}
         values["metrics"] = tuple(values.get("metrics", ()))
         if values.get("sentence_vector") is not None:
             values["sentence_vector"] = SentenceVector(**values["sentence_vector"])
-        return Description(**values)
+        return Description(**values), casing
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} does not describe a model: {error}") from None
 
 
-def _read_description(path: str) -> Description:
+def _read_description(path: str) -> tuple[Description, dict[str, Any]]:
     try:
         values = read_json(path)
         version = values.pop("format")

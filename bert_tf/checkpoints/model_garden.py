@@ -93,10 +93,10 @@ def read(path: str) -> Checkpoint:
         lower_case = is_lower_cased(vocabulary)
     else:
         lower_case = bool(variables.read(lower_case_key))
+    vocabulary = vocabulary.with_casing(lower_case)
     has_sentence_head = "predictions/transform/logits/kernel" in found
     description = Description(
         "pretraining",
-        lower_case,
         sentence_task="next_sentence" if has_sentence_head else None,
         head=pretraining_head("cls/predictions/output_bias/bias" in found),
     )

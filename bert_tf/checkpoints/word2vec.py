@@ -35,6 +35,9 @@ def read(path: str) -> Checkpoint:
         if token in vectors:
             table[index] = vectors[token]
     lower_case = is_lower_cased(vocabulary)
+    vocabulary = vocabulary.with_casing(
+        lower_case, lower_case and not has_accents(vocabulary)
+    )
     config = BertConfig(
         vocab_size=len(vocabulary),
         hidden_size=vectors.vector_size,
@@ -50,11 +53,6 @@ def read(path: str) -> Checkpoint:
     return Checkpoint(
         config,
         vocabulary,
-        Description(
-            PRETRAINING,
-            lower_case,
-            strip_accents=lower_case and not has_accents(vocabulary),
-            head=pretraining_head(mlm_head=False),
-        ),
+        Description(PRETRAINING, head=pretraining_head(mlm_head=False)),
         Tensors.of({TOKEN_TABLE: table}),
     )

@@ -19,7 +19,7 @@ from bert_tf.prediction.predictor import Answerer
 from bert_tf.pretraining.heldout import cloze_batches
 from bert_tf.word_vectors import quality
 from bert_tf.word_vectors.token_vectors import load_vectors
-from data_pipelines.pretraining import batches as pretraining
+from data_pipelines.pretraining.documents import stored_texts
 from data_pipelines.pretraining.record_folder import read_manifest, record_files
 
 # Texts of the development set that are answered to measure the speed.
@@ -35,7 +35,7 @@ def ngram_scores(
         records_dir, loaded.vocabulary, sequence_length=sequence_length
     )
     cloze = score_cloze(loaded.model, loaded.vocabulary, batches.as_numpy_iterator())
-    texts = pretraining.stored_texts(record_files(records_dir, "heldout"))
+    texts = stored_texts(record_files(records_dir, "heldout"))
     num_bytes = read_manifest(records_dir)["heldout_counts"]["bytes"]
     return {
         "cloze_accuracy": cloze.mlm_accuracy,

@@ -62,8 +62,8 @@ def learn(input_files, vocab_size, *, lower_case=True, num_processes=1, **option
     )
 
 
-def tokens_of(vocabulary, text, lower_case=True):
-    ids = WordPieceTokenizer(vocabulary, lower_case).tokenize(tf.constant([text]))
+def tokens_of(vocabulary, text):
+    ids = WordPieceTokenizer(vocabulary).tokenize(tf.constant([text]))
     return [vocabulary.tokens[i] for i in ids.values.numpy()]
 
 
@@ -283,7 +283,7 @@ def test_exact_size_and_no_unknown_words(tmp_path, lower_case):
         assert len(vocabulary) == vocab_size
         assert vocabulary.tokens[:5] == SPECIAL_TOKENS
         for text in (ENGLISH, CHINESE):
-            assert "[UNK]" not in tokens_of(vocabulary, text, lower_case)
+            assert "[UNK]" not in tokens_of(vocabulary, text)
 
 
 def test_lower_case(tmp_path):
@@ -321,7 +321,7 @@ def test_special_tokens_in_the_text_are_text(tmp_path):
     vocabulary = learn(folder_of(tmp_path, text), 31, lower_case=False)
     assert not set(SPECIAL_TOKENS) & set(vocabulary.tokens[5:])
     assert {"[", "]", "MASK", "UNK"} <= set(vocabulary.tokens)
-    assert tokens_of(vocabulary, "[MASK]", False) == ["[", "MASK", "]"]
+    assert tokens_of(vocabulary, "[MASK]") == ["[", "MASK", "]"]
 
 
 @pytest.mark.slow
@@ -357,10 +357,36 @@ def options_for(tmp_path, **options):
 def test_main(tmp_path, capsys):
     options = options_for(tmp_path, vocab_file=str(tmp_path / "new" / "vocab.txt"))
     main(options)
-    assert os.listdir(tmp_path / "new") == ["vocab.txt"]
+    assert sorted(os.listdir(tmp_path / "new")) == ["tokenization.json", "vocab.txt"]
     vocabulary = Vocabulary.from_file(options.vocab_file)
     assert vocabulary == learn(options.input_files, 110)
     assert "vocab.txt: 110 pieces" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("lower_case", "strip_accents", "expected"),
+    [
+        (None, None, (True, True)),
+        (False, None, (False, False)),
+        (None, False, (True, False)),
+    ],
+)
+def test_the_casing_is_written_beside_the_vocabulary(
+    tmp_path, lower_case, strip_accents, expected
+):
+    options = options_for(tmp_path, lower_case=lower_case, strip_accents=strip_accents)
+    main(options)
+    found = Vocabulary.from_file(options.vocab_file)
+    assert (found.lower_case, found.strip_accents) == expected
+    with pytest.raises(ValueError, match=f"Expected lower_case={expected[0]}"):
+        Vocabulary.from_file(options.vocab_file, lower_case=not expected[0])
+
+
+def test_a_folder_holds_one_vocabulary(tmp_path, nothing_is_counted):
+    (tmp_path / "tokenization.json").write_text("{}")
+    with pytest.raises(FileExistsError, match=r"tokenization\.json exists already"):
+        main(options_for(tmp_path))
+    assert sorted(os.listdir(tmp_path)) == ["text", "tokenization.json"]
 
 
 @pytest.fixture
@@ -392,14 +418,14 @@ def test_a_file_that_appears_meanwhile_is_kept(tmp_path, monkeypatch):
 
 def test_a_folder_that_can_not_be_written(tmp_path, nothing_is_counted):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=r"Cannot write .*file/vocab.txt"):
+    with pytest.raises(OSError, match=r"Cannot write .*file/tokenization.json"):
         main(options_for(tmp_path, vocab_file=str(tmp_path / "file" / "vocab.txt")))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_without_permission(tmp_path, nothing_is_counted):
     (tmp_path / "locked").mkdir(mode=0o500)
-    with pytest.raises(OSError, match="Can not write"):
+    with pytest.raises(OSError, match="Cannot write"):
         main(options_for(tmp_path, vocab_file=str(tmp_path / "locked" / "vocab.txt")))
 
 

@@ -306,7 +306,7 @@ def test_a_pooler_that_is_missing_starts_from_chance(pretrained, tmp_path, capsy
     without = dataclasses.replace(
         checkpoint,
         config=dataclasses.replace(checkpoint.config, pooler=False),
-        description=model_dir.Description("pretraining", lower_case=True),
+        description=model_dir.Description("pretraining"),
         weights=Tensors(shapes, checkpoint.weights.read),
     )
     native.write(without, str(tmp_path / "without"))

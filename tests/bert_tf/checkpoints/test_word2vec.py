@@ -54,7 +54,7 @@ def test_a_model_is_the_table_alone(made):
     tokens = (*SPECIAL_TOKENS, *WORDS[:-1])
     assert loaded.vocabulary.tokens == tokens
     # An accent that was taken away would make it another word.
-    assert loaded.description.lower_case and loaded.description.strip_accents is False
+    assert loaded.vocabulary.lower_case and loaded.vocabulary.strip_accents is False
     weights = model_dir.weights_of(loaded.model)
     assert set(weights) == {TOKEN_TABLE}
     expected = [vectors[t] if t in vectors else np.zeros(12) for t in tokens]
