@@ -18,7 +18,7 @@ from bert_tf.ngram.scoring import score_cloze, score_text
 from bert_tf.prediction.predictor import Answerer
 from bert_tf.pretraining.heldout import cloze_batches
 from bert_tf.word_vectors import quality
-from bert_tf.word_vectors.token_vectors import load_vectors
+from bert_tf.word_vectors.keyed_vectors import load_vectors
 from data_pipelines.pretraining.documents import stored_texts
 from data_pipelines.pretraining.record_folder import read_manifest, record_files
 
@@ -52,11 +52,11 @@ def similarities(
     found = {
         posixpath.basename(path).removesuffix(".txt"): quality.similarity(
             vectors, path
-        ).spearman
+        ).value
         for path in pairs_files
     }
     if questions_file:
-        found["analogies"] = quality.analogies(vectors, questions_file).accuracy
+        found["analogies"] = quality.analogies(vectors, questions_file).value
     return found
 
 
