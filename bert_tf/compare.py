@@ -33,7 +33,7 @@ from bert_tf.comparison.text import LOG, Text, prepare
 from bert_tf.convert import ConvertOptions
 from bert_tf.evaluate import EvaluateOptions
 from bert_tf.finetune import FinetuneOptions
-from bert_tf.learn_vectors import LearnOptions
+from bert_tf.learn_vectors import LearnVectorsOptions
 from bert_tf.models.config import PRESETS
 from bert_tf.ngram.train import TrainOptions
 from bert_tf.pretraining.heldout import METRICS
@@ -151,7 +151,7 @@ class _Member:
     def _learn_vectors(self) -> Trained:
         def learn(path: str, num_epochs: int) -> float:
             remove(path)
-            options = LearnOptions(
+            options = LearnVectorsOptions(
                 input_files=self.options.corpus,
                 separator=self.options.separator,
                 vectors_file=path,
