@@ -11,14 +11,14 @@ from bert_tf.checkpoints.foreign_vocabulary import has_accents, is_lower_cased
 from bert_tf.checkpoints.model_dir import PRETRAINING, Description
 from bert_tf.checkpoints.tensors import Tensors
 from bert_tf.models.config import BertConfig
-from bert_tf.word_vectors.token_vectors import load_vectors
+from bert_tf.word_vectors.keyed_vectors import load_vectors
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 TOKEN_TABLE = "encoder/embeddings/token_table"
 
 
 def read(path: str) -> Checkpoint:
-    """Reads a file in word2vec's format, see `bert_tf.word_vectors.token_vectors`.
+    """Reads a file in word2vec's format, see `bert_tf.word_vectors.keyed_vectors`.
 
     The vocabulary is the special tokens, whose vectors are 0 if the file has none, and
     the words. Other words are `[UNK]`.
