@@ -150,7 +150,7 @@ def learn_vectors(options: LearnVectorsOptions, text: Words | Pieces) -> "KeyedV
 
     Raises:
         ValueError: a number is not positive, or nothing is frequent enough.
-        ImportError: gensim is not installed.
+        ImportError: the extra `word_vectors` is not installed.
     """
     arguments = options.given(("vector_size", "min_count", "seed", *_OF_BOTH))
     if options.method == "glove":

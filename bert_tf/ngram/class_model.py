@@ -25,9 +25,9 @@ class ClassModel(LanguageModel):
     """The class of the next piece from those of two, and the piece from its class.
 
     Attributes:
-        vocab_size: how many pieces there are.
+        vocab_size: number of pieces.
         classes: int64 `(vocab_size + 1,)`, the class of each piece, and of nothing.
-        shares: float32 `(vocab_size,)`, how much of its class a piece is.
+        shares: float32 `(vocab_size,)`, the share of each piece in its class.
         trigrams: of the classes.
     """
 
@@ -87,10 +87,10 @@ class ClassModel(LanguageModel):
 
 @dataclasses.dataclass(frozen=True)
 class MixedModel(LanguageModel):
-    """A mean of the two.
+    """A weighted mean of the two models.
 
     Attributes:
-        vocab_size: how many pieces there are.
+        vocab_size: number of pieces.
         pieces: the model of pieces.
         classes: the model of classes.
         weight: of the model of pieces, 0 to 1; the rest is that of classes.
@@ -157,7 +157,7 @@ class MixedModel(LanguageModel):
 def _best_weight(
     pieces: NgramModel, classes: ClassModel, texts: Iterable[np.ndarray]
 ) -> float:
-    """By expectation maximisation, from a half, which it is where there is no text."""
+    """Found by expectation maximisation from a half, which it is without text."""
     found: list[list[np.ndarray]] = [[], []]
     for text in texts:
         context = in_context(text, pieces.vocab_size)
