@@ -67,22 +67,13 @@ class ClassModel(LanguageModel):
         found = self.trigrams.probabilities(*(self.classes[ids] for ids in (u, v, w)))
         return found * self.shares[w]
 
-    def next_piece(self, before: Sequence[int]) -> np.ndarray:
+    def factors(self, before: Sequence[int], after: Sequence[int]) -> list[np.ndarray]:
         """See `LanguageModel`."""
-        found = self.trigrams.next_piece([int(self.classes[i]) for i in before])
-        return found[self.classes[:-1]] * self.shares
-
-    def followed_by(self, v: int, x: int) -> np.ndarray:
-        """See `LanguageModel`."""
-        found = self.trigrams.followed_by(int(self.classes[v]), int(self.classes[x]))
-        return found[self.classes[:-1]] * self.shares[x]
-
-    def followed_by_two(self, x: int, y: int) -> np.ndarray:
-        """See `LanguageModel`."""
-        found = self.trigrams.followed_by_two(
-            int(self.classes[x]), int(self.classes[y])
-        )
-        return found[self.classes[:-1]] * self.shares[y]
+        classes = ([int(self.classes[i]) for i in ids] for ids in (before, after))
+        found = self.trigrams.factors(*classes)
+        shares = [self.shares, *(self.shares[i] for i in after)]
+        of_piece = self.classes[:-1]
+        return [f[of_piece] * share for f, share in zip(found, shares, strict=True)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,25 +121,14 @@ class MixedModel(LanguageModel):
 
     def probabilities(self, u: np.ndarray, v: np.ndarray, w: np.ndarray) -> np.ndarray:
         """See `LanguageModel`."""
-        return self._mean(
-            self.pieces.probabilities(u, v, w), self.classes.probabilities(u, v, w)
-        )
+        models = self.pieces, self.classes
+        return self._mean(*(model.probabilities(u, v, w) for model in models))
 
-    def next_piece(self, before: Sequence[int]) -> np.ndarray:
+    def factors(self, before: Sequence[int], after: Sequence[int]) -> list[np.ndarray]:
         """See `LanguageModel`."""
-        return self._mean(
-            self.pieces.next_piece(before), self.classes.next_piece(before)
-        )
-
-    def followed_by(self, v: int, x: int) -> np.ndarray:
-        """See `LanguageModel`."""
-        return self._mean(self.pieces.followed_by(v, x), self.classes.followed_by(v, x))
-
-    def followed_by_two(self, x: int, y: int) -> np.ndarray:
-        """See `LanguageModel`."""
-        return self._mean(
-            self.pieces.followed_by_two(x, y), self.classes.followed_by_two(x, y)
-        )
+        models = self.pieces, self.classes
+        found = (model.factors(before, after) for model in models)
+        return [self._mean(*both) for both in zip(*found, strict=True)]
 
     def _mean(self, pieces: np.ndarray, classes: np.ndarray) -> np.ndarray:
         return self.weight * pieces + (1 - self.weight) * classes

@@ -134,8 +134,18 @@ class NgramModel(LanguageModel):
         context = u * base + v
         return self.trigrams(context * base + w) + self.trigram_rest(context) * lower
 
-    def next_piece(self, before: Sequence[int]) -> np.ndarray:
+    def factors(self, before: Sequence[int], after: Sequence[int]) -> list[np.ndarray]:
         """See `LanguageModel`."""
+        found = [self._next(before)]
+        if after:
+            v = before[-1] if before else self.vocab_size
+            found.append(self._followed_by(v, after[0]))
+        if len(after) > 1:
+            found.append(self._followed_by_two(after[0], after[1]))
+        return found
+
+    def _next(self, before: Sequence[int]) -> np.ndarray:
+        """P(w | before) of every w."""
         base, nothing = self.vocab_size + 1, self.vocab_size
         u, v = (nothing, nothing, *before)[-2:]
         found = self.bigram_rest[v] * self.unigrams.astype(float)
@@ -146,8 +156,8 @@ class NgramModel(LanguageModel):
         found[pieces] += shares
         return found
 
-    def followed_by(self, v: int, x: int) -> np.ndarray:
-        """See `LanguageModel`."""
+    def _followed_by(self, v: int, x: int) -> np.ndarray:
+        """P(x | v w) of every w."""
         base = self.vocab_size + 1
         found = self.bigram_rest[:-1].astype(float) * self.unigrams[x]
         before_x, shares = self._bigrams_by_last.after(x, base)
@@ -161,8 +171,8 @@ class NgramModel(LanguageModel):
         found[w] += self.trigrams((v * base + w) * base + x)
         return found
 
-    def followed_by_two(self, x: int, y: int) -> np.ndarray:
-        """See `LanguageModel`."""
+    def _followed_by_two(self, x: int, y: int) -> np.ndarray:
+        """P(y | w x) of every w."""
         base = self.vocab_size + 1
         lower = self.bigrams(np.array([x * base + y])) + (
             self.bigram_rest[x] * self.unigrams[y]
