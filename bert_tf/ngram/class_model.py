@@ -15,7 +15,7 @@ from bert_tf.ngram.classes import learn_classes
 from bert_tf.ngram.language_model import LanguageModel, in_context
 from bert_tf.ngram.model import NgramModel
 
-# Of each text, for what the two models are worth to each other.
+# The share of each text by which the two models are weighed.
 _WEIGHING_SHARE = 0.05
 _WEIGHING_ROUNDS = 30
 

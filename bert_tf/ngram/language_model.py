@@ -10,7 +10,7 @@ import numpy as np
 class LanguageModel(abc.ABC):
     """Probabilities of pieces after two others, and between others.
 
-    Ids are below `vocab_size`, which itself stands for nothing: what is before a text.
+    Ids are below `vocab_size`, which itself means nothing: what is before a text.
 
     Attributes:
         vocab_size: number of pieces.

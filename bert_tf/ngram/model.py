@@ -44,7 +44,7 @@ class Table:
         return np.where(is_found, self.values[places], self.default).astype(float)
 
     def after(self, prefix: int, base: int) -> tuple[np.ndarray, np.ndarray]:
-        """What follows `prefix * base` in the keys from there to the next one's."""
+        """The ends and values of the keys that begin with a prefix."""
         first, last = np.searchsorted(self.keys, [prefix * base, (prefix + 1) * base])
         return self.keys[first:last] - prefix * base, self.values[first:last]
 
@@ -58,11 +58,10 @@ class Table:
 class NgramModel(LanguageModel):
     """Probabilities of pieces after two others, and between others.
 
-    Ids are below `vocab_size`, which itself stands for nothing: what is before a text.
     With `base = vocab_size + 1`, the key of u v w is `(u * base + v) * base + w`.
 
     Attributes:
-        vocab_size: how many pieces there are.
+        vocab_size: number of pieces.
         trigrams: the discounted share of w after u v.
         trigram_rest: gamma of u v.
         bigrams: the discounted share of w after v.
@@ -110,7 +109,7 @@ class NgramModel(LanguageModel):
             )
         keys, counts = np.unique(keys, return_counts=True)
         trigrams, trigram_rest = _discounted(keys, counts, base)
-        # In how many contexts a piece was seen.
+        # The number of contexts in which a piece was seen.
         keys, counts = np.unique(keys % base**2, return_counts=True)
         bigrams, rest = _discounted(keys, counts, base)
         bigram_rest = rest(np.arange(base))

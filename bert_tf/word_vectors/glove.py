@@ -36,7 +36,7 @@ class Glove(tf.Module):
     """Two vectors and two numbers for each word, and how they are learned.
 
     Args:
-        num_words: how many there are.
+        num_words: number of words.
         vector_size: width of the vectors.
         x_max: the count from which on a pair has the full weight.
         seed: of the vectors' start.

@@ -24,7 +24,7 @@ def read_token_vectors(
 
     Args:
         path: binary if it ends in `.bin`, else text, compressed if it ends in `.gz`.
-            A line, or record, is a piece as it stands in the vocabulary, `##` and all.
+            Keys are pieces as in the vocabulary, `##` and all.
         vocabulary: of the model.
 
     Returns:
