@@ -128,14 +128,16 @@ def imports() -> dict[str, float]:
 def records(
     sources: list[str], vocab_file: str, out: str, processes: int
 ) -> dict[str, float]:
-    from data_pipelines.create_pretraining_data import create_pretraining_data
+    from data_pipelines.pretraining.work_units import RecordOptions
+    from data_pipelines.pretraining.write_records import write_records
     from data_pipelines.tokenizers.vocabulary import Vocabulary
 
     start = time.perf_counter()
-    manifest = create_pretraining_data(
-        input_files=sources,
-        vocabulary=Vocabulary.from_file(vocab_file),
-        output_dir=out,
+    manifest = write_records(
+        sources,
+        Vocabulary.from_file(vocab_file),
+        out,
+        RecordOptions(),
         num_processes=processes,
     )
     seconds = time.perf_counter() - start
