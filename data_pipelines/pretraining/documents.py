@@ -1,4 +1,4 @@
-"""Where the documents of pre-training come from: record files, or text."""
+"""Record files to parts of documents, in another order in each epoch."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -6,12 +6,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.corpus import documents as corpus
-from data_pipelines.corpus.chunks import batches_of_text
-from data_pipelines.pretraining.parts import tokenize_documents
 from data_pipelines.pretraining.randomness import as_seed, fold_in, shuffled
 from data_pipelines.rows import features
-from data_pipelines.tokenizers.tokenizer import Tokenizer
 
 # From the numbers of an epoch, of a stream, and of all streams to a dataset of the
 # parts (`features.PART`) that the stream has in that epoch.
@@ -95,59 +91,3 @@ def stored_texts(files: Sequence[str]) -> Iterator[np.ndarray]:
     parts = one_epoch(documents_from_records(files, shuffle_parts=0))
     for part in parts.as_numpy_iterator():
         yield part["token_ids"]
-
-
-def documents_from_text(
-    sources: Sequence[str],
-    tokenizer: Tokenizer,
-    *,
-    separator: corpus.Separator = "file",
-) -> Documents:
-    """The parts of the documents in text files, tokenized while they are read.
-
-    The parts are those that `create_pretraining_data` writes, in the order of the
-    text. Good for a look at a small corpus: it costs the tokenizing in each epoch,
-    and its iterator, being a Python generator, can not be saved.
-
-    Args:
-        sources: files, see `corpus.expand_sources`.
-        tokenizer: makes ids of sentences.
-        separator: what separates the documents of a file, see
-            `corpus.read_documents`.
-    """
-    sources = list(sources)
-
-    def texts() -> Iterator[tuple[list[bytes], list[int]]]:
-        for source in sources:
-            for batch in batches_of_text(corpus.read_documents(source, separator)):
-                document_ids = [document_id for _, document_id, _ in batch]
-                yield [text for text, _, _ in batch], document_ids
-
-    def split(tokenized: dict[str, tf.Tensor]) -> tf.data.Dataset:
-        numbers = tf.data.Dataset.range(tf.size(tokenized["document_id"], tf.int64))
-        return numbers.map(
-            lambda number: {name: tokenized[name][number] for name in features.PART}
-        )
-
-    def parts(epoch: Any, stream: Any, num_streams: int) -> tf.data.Dataset:
-        del epoch, stream  # The text has the same order in each epoch.
-        if num_streams > 1:
-            raise ValueError(
-                f"Received num_streams={num_streams}, but text has one stream. "
-                "Expected 1, or records: make them with "
-                "data_pipelines.create_pretraining_data."
-            )
-        batches = tf.data.Dataset.from_generator(
-            texts,
-            output_signature=(
-                tf.TensorSpec([None], tf.string),
-                tf.TensorSpec([None], tf.int64),
-            ),
-        )
-        return batches.map(
-            lambda texts, ids: tokenize_documents(texts, ids, tokenizer),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        ).flat_map(split)
-
-    return parts
