@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from data_pipelines.corpus.sentences import split_sentences
+from data_pipelines.rows.windows import windows
 from data_pipelines.tokenizers.tokenizer import Tokenizer
 
 # What bounds the memory, whatever a document is: a novel is cut into parts, a
@@ -36,15 +37,13 @@ def tokenize_documents(
     sentences = split_sentences(texts)  # (texts, (sentences))
     pieces = tokenizer.tokenize_words(sentences.values)  # (sentences, (pieces))
     text = sentences.value_rowids()  # (sentences,)
-    lengths = pieces.row_lengths()
-    # Cut long sentences; an empty one becomes none.
-    longest = tf.constant(MAX_SENTENCE_TOKENS, lengths.dtype)
-    num_cuts = (lengths + longest - 1) // longest
-    uncut = tf.repeat(tf.range(tf.size(lengths, tf.int64)), num_cuts)
-    places = tf.range(tf.size(uncut, tf.int64))
-    place = places - tf.gather(tf.cumsum(num_cuts, exclusive=True), uncut)
-    lengths = tf.minimum(tf.gather(lengths, uncut) - place * longest, longest)
-    text = tf.gather(text, uncut)
+    lengths = tf.cast(pieces.row_lengths(), tf.int32)
+    room = tf.fill(tf.shape(lengths), MAX_SENTENCE_TOKENS)
+    sentence, _, lengths = windows(lengths, room, MAX_SENTENCE_TOKENS)
+    is_empty = tf.equal(lengths, 0)
+    text = tf.boolean_mask(tf.gather(text, sentence), ~is_empty)
+    lengths = tf.cast(tf.boolean_mask(lengths, ~is_empty), tf.int64)
+    places = tf.range(tf.size(lengths, tf.int64))
 
     # Which sentence, and from which token on, of its text each sentence is.
     opens_text = tf.concat([[-1], text[:-1]], 0) < text
