@@ -84,31 +84,19 @@ class RecordOptions:
 
 @dataclasses.dataclass(frozen=True)
 class WorkUnit:
-    """Some sources, and where their records are until all are written.
+    """Some sources, whose records are in files of their own until all are written.
+
+    `PATH.records` is a file of TFRecords, `PATH.index` an array of `INDEX`, and
+    `PATH.json` counts: where it is, the unit is complete.
 
     Attributes:
-        path: of its files, which have different endings.
+        path: of its files, without the ending.
         stripes: each a source, a number n, and the number of stripes of that source:
             its every n-th document is of this unit.
     """
 
     path: str
     stripes: tuple[tuple[str, int, int], ...]
-
-    @property
-    def records(self) -> str:
-        """All records, framed as in any file of TFRecords."""
-        return f"{self.path}.records"
-
-    @property
-    def index(self) -> str:
-        """Array of `INDEX`."""
-        return f"{self.path}.index"
-
-    @property
-    def counts(self) -> str:
-        """JSON, written last: where it is, the unit is complete."""
-        return f"{self.path}.json"
 
 
 def complete_in(work: str, path: str) -> AbstractContextManager[str]:
@@ -125,13 +113,14 @@ def write_unit(
     unit: WorkUnit, vocabulary: Vocabulary, options: RecordOptions
 ) -> dict[str, Counter[str]]:
     """Writes the files of a unit; returns counts of both splits and of the reading."""
-    if tf.io.gfile.exists(unit.counts):
-        return read_json(unit.counts)
+    counts_file = f"{unit.path}.json"
+    if tf.io.gfile.exists(counts_file):
+        return read_json(counts_file)
     counts = {split: Counter[str]() for split in ("train", "heldout", "reading")}
     work = posixpath.dirname(unit.path)
     with (
-        complete_in(work, unit.records) as records,
-        complete_in(work, unit.index) as index,
+        complete_in(work, f"{unit.path}.records") as records,
+        complete_in(work, f"{unit.path}.index") as index,
         tf.io.TFRecordWriter(records) as record_writer,
         tf.io.gfile.GFile(index, "wb") as index_file,
     ):
@@ -147,10 +136,10 @@ def write_unit(
                 size = len(record) + 16
                 index_file.write(np.array((*entry, offset, size), INDEX).tobytes())
                 offset += size
-            # Several units read a source that has stripes: it is counted once.
+            # Each stripe reads the whole source, which is counted once.
             if stripe == 0:
                 counts["reading"].update(reading)
-    with complete_in(work, unit.counts) as path:
+    with complete_in(work, counts_file) as path:
         write_json(path, counts)
     return counts
 
@@ -159,42 +148,37 @@ def _records(
     documents: Iterable[str],
     vocabulary: Vocabulary,
     options: RecordOptions,
-    counts: dict[str, Counter],
+    counts: dict[str, Counter[str]],
 ) -> Iterator[tuple[bytes, int, int, int]]:
     """Records, each with its shard, its number of tokens and its key."""
     tokenize = _tokenize(vocabulary)
     number = 0  # Of the part in its document.
     for batch in batches_of_text(documents):
-        texts, document_ids, _ = zip(*batch, strict=True)
-        tokenized = tokenize(
-            tf.constant(texts, tf.string), tf.constant(document_ids, tf.int64)
-        )
-        tokens, token_bounds, lengths, length_bounds, text_of_part = (
-            value.numpy() for value in tokenized
-        )
-        part_bounds = np.searchsorted(text_of_part, range(len(batch) + 1))
+        texts, ids, _ = zip(*batch, strict=True)
+        parts = tokenize(tf.constant(texts, tf.string), tf.constant(ids, tf.int64))
+        rows = [parts[name].numpy() for name in ("token_ids", "sentence_lengths")]
+        pairs = list(zip(*rows, strict=True))
+        bounds = np.searchsorted(parts["text"].numpy(), range(len(batch) + 1))
         for place, (text, document_id, begins) in enumerate(batch):
-            split = "heldout" if options.is_heldout(document_id) else "train"
-            counts[split]["documents"] += begins
-            counts[split]["bytes"] += len(text)
+            of_split = counts["heldout" if options.is_heldout(document_id) else "train"]
+            of_split["documents"] += begins
+            of_split["bytes"] += len(text)
             number = 0 if begins else number
-            for part in range(part_bounds[place], part_bounds[place + 1]):
-                ids = tokens[token_bounds[part] : token_bounds[part + 1]]
-                sentences = lengths[length_bounds[part] : length_bounds[part + 1]]
-                counts[split]["parts"] += 1
-                counts[split]["sentences"] += len(sentences)
-                counts[split]["tokens"] += len(ids)
-                num_unknown = int(np.count_nonzero(ids == vocabulary.unk_id))
-                counts[split]["unknown_tokens"] += num_unknown
+            for token_ids, lengths in pairs[bounds[place] : bounds[place + 1]]:
+                of_split["parts"] += 1
+                of_split["sentences"] += len(lengths)
+                of_split["tokens"] += len(token_ids)
+                is_unknown = token_ids == vocabulary.unk_id
+                of_split["unknown_tokens"] += int(np.count_nonzero(is_unknown))
                 shard, key = options.shard_and_key(document_id, number)
                 number += 1
-                record = features.part_to_example(ids, sentences, document_id)
-                yield record, shard, len(ids), key
+                record = features.part_to_example(token_ids, lengths, document_id)
+                yield record, shard, len(token_ids), key
 
 
 @functools.lru_cache(maxsize=1)
 def _tokenize(vocabulary: Vocabulary) -> Callable:
-    """The function of the graph; made once in each process."""
+    """`tokenize_documents` as a graph, which is made once in each process."""
     # The GPU is for training, and in many processes its memory would not suffice.
     with tf.device("CPU"):
         tokenizer = make_tokenizer(vocabulary)
@@ -205,17 +189,9 @@ def _tokenize(vocabulary: Vocabulary) -> Callable:
             tf.TensorSpec([None], tf.int64),
         ]
     )
-    def tokenize(texts: tf.Tensor, document_ids: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def tokenize(texts: tf.Tensor, document_ids: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.device("CPU"):
-            parts = tokenize_documents(texts, document_ids, tokenizer)
-            token_ids, sentence_lengths = parts["token_ids"], parts["sentence_lengths"]
-            return (
-                token_ids.values,
-                token_ids.row_splits,
-                sentence_lengths.values,
-                sentence_lengths.row_splits,
-                parts["text"],
-            )
+            return tokenize_documents(texts, document_ids, tokenizer)
 
     return tokenize
 

@@ -7,6 +7,7 @@ processes, nor on how often the program was stopped and started again.
 """
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import math
@@ -96,10 +97,7 @@ def write_records(
         "vocabulary_size": len(vocabulary),
         "lower_case": vocabulary.lower_case,
         "strip_accents": vocabulary.strip_accents,
-        "separator": options.separator,
-        "seed": options.seed,
-        "holdout_fraction": options.holdout_fraction,
-        "num_shards": options.num_shards,
+        **dataclasses.asdict(options),
         "max_part_sentences": parts.MAX_PART_SENTENCES,
         "max_part_tokens": parts.MAX_PART_TOKENS,
         "max_sentence_tokens": parts.MAX_SENTENCE_TOKENS,
@@ -239,7 +237,7 @@ def _write_shard(
     number, path = shard
     indices = []
     for unit in units:
-        with tf.io.gfile.GFile(unit.index, "rb") as file:
+        with tf.io.gfile.GFile(f"{unit.path}.index", "rb") as file:
             index = np.frombuffer(file.read(), INDEX)
         indices.append(index[index["shard"] == number])
     unit_of = np.repeat(np.arange(len(units)), [len(index) for index in indices])
@@ -254,8 +252,8 @@ def _write_shard(
         return summary
     with contextlib.ExitStack() as files:
         records = {
-            number: files.enter_context(tf.io.gfile.GFile(units[number].records, "rb"))
-            for number in np.unique(unit_of)
+            i: files.enter_context(tf.io.gfile.GFile(f"{units[i].path}.records", "rb"))
+            for i in np.unique(unit_of)
         }
         unfinished = files.enter_context(complete_in(work, path))
         output = files.enter_context(tf.io.gfile.GFile(unfinished, "wb"))
