@@ -24,10 +24,10 @@ from bert_tf.models import config as configs
 from bert_tf.models.config import BertConfig
 from bert_tf.models.families import FAMILIES
 from bert_tf.models.objectives import OBJECTIVES, make_pretrainer
-from bert_tf.optim.optimizers import make_optimizer
+from bert_tf.optim.optimizers import MomentOptimizer, make_optimizer
 from bert_tf.optim.schedule import WarmupLinearDecay
 from bert_tf.pretraining.options import PretrainOptions
-from bert_tf.pretraining.unigram_baseline import count_labels, trivial_metrics
+from bert_tf.pretraining.unigram_baseline import count_labels, unigram_metrics
 from bert_tf.report.pretraining import cloze_guesses, pretraining_report
 from bert_tf.training.distribution import (
     FREE_OPTIONS,
@@ -36,17 +36,18 @@ from bert_tf.training.distribution import (
     make_strategy,
     num_workers,
 )
+from bert_tf.training.hardware import POLICIES, peak_flops_per_second
 from bert_tf.training.loop import (
     PREEMPTED_EXIT_CODE,
     Phase,
     Preempted,
-    seed_of_attempt,
     train,
 )
 from bert_tf.training.output_dir import claim_for_all
-from bert_tf.training.run_log import METRICS, RunLog, read_metrics
-from bert_tf.training.trainer import POLICIES, Trainer, matmul_flops_per_second
-from bert_tf.word_vectors.token_vectors import read_token_vectors
+from bert_tf.training.run_log import METRICS, MFU, RunLog, read_metrics
+from bert_tf.training.seeds import data_seed
+from bert_tf.training.trainer import Trainer
+from bert_tf.word_vectors.keyed_vectors import read_token_vectors
 from data_pipelines.files.atomic import write_file
 from data_pipelines.learn_vocabulary import learn_vocabulary
 from data_pipelines.pretraining.batches import (
@@ -84,7 +85,7 @@ _FREE_OPTIONS = (
 )
 # Share of the steps that the paper (appendix A.2) trains on long rows.
 _LONG_SHARE = 0.1
-# Batches whose labels are counted for the trivial guesses.
+# Batches whose labels are counted for the unigram baseline.
 _COUNTED_BATCHES = 200
 
 
@@ -141,14 +142,7 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
     objective = OBJECTIVES[options.objective].loss(options.sentence_task is not None)
     trainer = Trainer(
         model,
-        make_optimizer(
-            options.optimizer,
-            WarmupLinearDecay(
-                options.learning_rate, options.num_train_steps, options.warmup_steps
-            ),
-            weight_decay=options.weight_decay,
-            beta_2=options.beta_2,
-        ),
+        _optimizer(options),
         objective,
         seed=options.seed,
         accumulation_steps=options.accumulation_steps,
@@ -157,16 +151,16 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
     )
     phases = _phases(options, config, records_dir, vocabulary)
     heldout = _heldout(options, records_dir, vocabulary)
-    trivial = None
+    baseline = None
     if heldout is not None:
-        trivial = trivial_metrics(
+        baseline = unigram_metrics(
             count_labels(
                 phases[0].batches(0, 1, 0).take(_COUNTED_BATCHES), config.vocab_size
             ),
             count_labels(heldout, config.vocab_size),
             objective.losses,
         )
-    peak = matmul_flops_per_second(options.dtype)
+    peak = peak_flops_per_second(options.dtype)
     log = RunLog(output_dir, options.num_train_steps, peak, is_chief=chief)
     log.say(
         f"{model.count_params():,} weights, {len(vocabulary):,} pieces, "
@@ -179,8 +173,8 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
             log.say(f"{line}: left out.")
     if vectors:
         log.say(f"{int(vectors[1].sum()):,} pieces start from {options.token_vectors}.")
-    if trivial is not None:
-        log.trivial_guess(trivial)
+    if baseline is not None:
+        log.unigram_baseline(baseline)
 
     def evaluate(step: int) -> None:
         if heldout is not None:
@@ -191,18 +185,17 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
             trainer,
             phases,
             posixpath.join(output_dir, CHECKPOINTS),
+            log,
             checkpoint_every=options.checkpoint_every,
             log_every=options.log_every,
             eval_every=options.eval_every,
-            on_progress=log.progress,
-            on_evaluate=evaluate,
-            on_resume=log.resume,
+            evaluate=evaluate,
         )
     finally:
         log.close()
     if not chief:
         return
-    _write_report(options, model, vocabulary, manifest, heldout, trivial)
+    _write_report(options, model, vocabulary, manifest, heldout, baseline)
     # The weights come last: with them the folder is a finished model.
     model_dir.save(
         output_dir,
@@ -354,6 +347,18 @@ def _records(
     return records_dir, manifest
 
 
+def _optimizer(options: PretrainOptions) -> MomentOptimizer:
+    learning_rate = WarmupLinearDecay(
+        options.learning_rate, options.num_train_steps, options.warmup_steps
+    )
+    return make_optimizer(
+        options.optimizer,
+        learning_rate,
+        weight_decay=options.weight_decay,
+        beta_2=options.beta_2,
+    )
+
+
 def _phases(
     options: PretrainOptions,
     config: BertConfig,
@@ -383,7 +388,7 @@ def _phases(
                 vocabulary,
                 rows,
                 batch_size=options.batch_size,
-                seed=seed_of_attempt(options.seed + number, attempt),
+                seed=data_seed(options.seed, phase=number, attempt=attempt),
                 num_streams=num_streams,
                 replica=(replica, num_replicas),
             )
@@ -446,7 +451,7 @@ def _write_report(
     vocabulary: Vocabulary,
     manifest: dict[str, Any],
     heldout: tf.data.Dataset | None,
-    trivial: dict[str, float] | None,
+    baseline: dict[str, float] | None,
 ) -> None:
     records = read_metrics(posixpath.join(options.output_dir, METRICS))
     training = [record for record in records if record["split"] == "train"]
@@ -454,7 +459,7 @@ def _write_report(
         datetime.datetime.fromisoformat(training[place]["time"]) for place in (0, -1)
     )
     rate = statistics.median(record["tokens_per_second"] for record in training)
-    share = statistics.median(record["matmul_share"] for record in training)
+    share = statistics.median(record[MFU] for record in training)
     counts, config = manifest["counts"], model.encoder.config
     facts = {
         "model": f"{config.num_hidden_layers} layers of {config.hidden_size}, "
@@ -478,7 +483,7 @@ def _write_report(
         f"Pre-training of {name}",
         facts=facts,
         records=records,
-        trivial=trivial,
+        trivial=baseline,
         cloze=cloze,
         options=dataclasses.asdict(options),
     )

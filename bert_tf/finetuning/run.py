@@ -23,9 +23,11 @@ from bert_tf.tasks import scoring
 from bert_tf.tasks.auxiliary_lm import AuxiliaryObjective, WithLanguageModel
 from bert_tf.tasks.kinds import KINDS
 from bert_tf.training.distribution import JitCompile, is_chief, wait_for_all
-from bert_tf.training.loop import Phase, seed_of_attempt, train
+from bert_tf.training.hardware import POLICIES
+from bert_tf.training.loop import Phase, train
 from bert_tf.training.run_log import RunLog
-from bert_tf.training.trainer import POLICIES, Trainer
+from bert_tf.training.seeds import data_seed
+from bert_tf.training.trainer import Trainer
 from data_pipelines.files.json_files import read_json, write_json
 from data_pipelines.finetuning import batches as finetuning
 from data_pipelines.programs import cli
@@ -174,7 +176,7 @@ def train_run(
             start.vocabulary,
             batch_size=settings.batch_size,
             row_length=row_length,
-            seed=seed_of_attempt(settings.seed, attempt),
+            seed=data_seed(settings.seed, attempt=attempt),
             group_size=encoding.group_size,
             shard_index=replica,
             num_shards=num_replicas,
@@ -191,12 +193,11 @@ def train_run(
             trainer,
             [Phase(num_steps, batches, {"examples": settings.batch_size})],
             checkpoints,
+            log,
             checkpoint_every=every,
             log_every=options.log_every or max(1, num_steps // _LOGGED_STEPS),
             eval_every=every,
-            on_progress=log.progress,
-            on_evaluate=best.evaluate,
-            on_resume=log.resume,
+            evaluate=best.evaluate,
         )
         # Until the chief has written the best weights.
         wait_for_all(strategy)

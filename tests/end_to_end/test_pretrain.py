@@ -57,7 +57,7 @@ def test_text_to_model_report_and_saved_model(prepared, tmp_path, capfd):
         )
     )
     printed = capfd.readouterr().err
-    assert "held-out, trivial guess:  loss" in printed
+    assert "held-out, unigram baseline:  loss" in printed
     assert "held-out at step 100:  loss" in printed
     loaded = model_dir.load(str(output_dir))
     assert len(loaded.vocabulary) == VOCAB_SIZE
