@@ -304,7 +304,7 @@ class FineTunedModel(tf.Module):
             features,
             self.tokenizer.vocabulary,
             row_length=row_length(longest, self.encoding.max_length, rows),
-            few_shapes=rows == "compiled",
+            pad_to_bucket=rows == "compiled",
         )
         if rows != "compiled":
             return self.kind.decode(self._run(batch), batch)
