@@ -113,12 +113,9 @@ def fine_tuned(
 def simple_guess(options: PaperTasksOptions, task: str) -> dict[str, float]:
     """The best baseline's metrics; none for questions."""
     dataset = catalog.find(task.partition("+")[0])
-    chosen = FinetuneOptions(
-        model_dir="", output_dir="", dataset=dataset.name, data_dir=options.data_dir
-    )
-    train, dataset = read(chosen, dataset, "train")
+    train, dataset = read(dataset, "train", options.data_dir)
     train = train[: _TASKS[task].get("max_train_examples")]
-    dev, _ = read(chosen, dataset, "dev")
+    dev, _ = read(dataset, "dev", options.data_dir)
     found = baseline_scores(dataset, train, dev)
     metric = dataset.metrics[0]
     return max(found.values(), key=lambda scores: scores[metric], default={})

@@ -31,7 +31,7 @@ from bert_tf.comparison.systems import ABLATIONS, SYSTEMS, Ablation, System
 from bert_tf.comparison.systems import Name as SystemName
 from bert_tf.comparison.training import LOG, Text, train
 from bert_tf.report.comparison import comparison_report, text_table
-from bert_tf.tasks.data_options import DataOptions, dataset_of, read
+from bert_tf.tasks.data_options import read
 from bert_tf.training.loop import PREEMPTED_EXIT_CODE
 from bert_tf.training.output_dir import claim
 from bert_tf.word_vectors.quality import check_files
@@ -289,9 +289,8 @@ def _text(options: CompareOptions, system: System) -> Text:
 
 def _read(name: str, folder: str | None) -> tuple[Any, list[Any], list[Any]]:
     """The dataset, and its examples to train on and to check with."""
-    options = DataOptions(dataset=name, data_dir=folder)
-    train_examples, dataset = read(options, dataset_of(options), "train")
-    return dataset, train_examples, read(options, dataset, "dev")[0]
+    train_examples, dataset = read(catalog.find(name), "train", folder)
+    return dataset, train_examples, read(dataset, "dev", folder)[0]
 
 
 def _simple_guesses(

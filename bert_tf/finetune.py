@@ -32,17 +32,10 @@ from bert_tf.finetuning.results import (
 )
 from bert_tf.finetuning.run import Start, TrainingOptions, train_run
 from bert_tf.layers.layer_mix import Features
-from bert_tf.prediction.predictor import Answerer
+from bert_tf.prediction.predictor import Predictor
 from bert_tf.report.finetuning import finetuning_report
-from bert_tf.tasks import scoring
-from bert_tf.tasks.correction_passes import with_further_passes
-from bert_tf.tasks.data_options import (
-    DataOptions,
-    dataset_of,
-    encoding_arguments,
-    read,
-    training_examples,
-)
+from bert_tf.tasks.data_options import DataOptions, read
+from bert_tf.tasks.kinds import KINDS
 from bert_tf.training.distribution import (
     FREE_OPTIONS,
     DistributionOptions,
@@ -66,8 +59,6 @@ _PAPER_GRID = {
     "batch_size": (16, 32),
     "num_epochs": (2.0, 3.0, 4.0),
 }
-# Kinds whose head reads the pooler.
-_POOLED = ("classification", "regression", "multiple_choice")
 _FREE_OPTIONS = (
     "output_dir",
     "log_every",
@@ -160,12 +151,12 @@ def _finetune(
         hidden_dropout_prob=options.dropout,
         attention_probs_dropout_prob=options.dropout,
     )
-    dataset = dataset_of(options)
+    dataset = options.chosen_dataset()
     # Read before anything is written: most mistakes show here.
     train, dev, dataset = _examples(options, dataset)
     splits = options.test_splits or (("test",) if options.test_file else ())
-    tests = {split: read(options, dataset, split)[0] for split in splits}
-    is_pooled = dataset.kind in _POOLED and config.num_hidden_layers > 0
+    tests = {split: read(dataset, split, options.data_dir)[0] for split in splits}
+    is_pooled = KINDS[dataset.kind].is_pooled and config.num_hidden_layers > 0
     if options.features == "none" and is_pooled and not config.pooler:
         print(f"{options.model_dir} has no pooler: a new one starts from chance.")
         config = dataclasses.replace(config, pooler=True)
@@ -183,7 +174,7 @@ def _finetune(
         dataset=dataset.name,
         metrics=dataset.metrics,
         head=_head(options, dataset, start),
-        encoding=encoding_arguments(options, dataset, config.max_sequence_length),
+        encoding=options.encoding_arguments(dataset, config.max_sequence_length),
         document_context=options.document_context,
         pairs=any(getattr(e, "second", None) is not None for e in train),
     )
@@ -192,9 +183,10 @@ def _finetune(
         with tf.io.gfile.GFile(path) as file:
             return json.load(file)
     encoding = model_dir.make_encoding(description, vocabulary)
-    examples = training_examples(options, train)
-    if dataset.kind == "correction":
-        examples = with_further_passes(encoding, examples)
+    kind = KINDS[dataset.kind]
+    examples: Any = kind.training_examples(encoding, train)
+    if options.document_context and kind.join_documents is not None:
+        examples = kind.join_documents(examples)
     features = batches.encode_all(encoding, examples)
     weights = {}
     if not options.random_weights:
@@ -225,10 +217,10 @@ def _examples(
     options: FinetuneOptions, dataset: Dataset
 ) -> tuple[list[Any], list[Any], Dataset]:
     """Training and development examples, and the dataset with its labels."""
-    train, dataset = read(options, dataset, "train")
+    train, dataset = read(dataset, "train", options.data_dir)
     if options.max_train_examples is not None:
         train = train[: options.max_train_examples]
-    dev, _ = read(options, dataset, "dev")
+    dev, _ = read(dataset, "dev", options.data_dir)
     if not dev:
         raise ValueError(
             "There is no development example. Expected some, to choose the best "
@@ -249,29 +241,21 @@ def _taken_heads(
     taken: tuple[str, ...] = ()
     # The heads of other objectives are of other models.
     has_head = start.objective in ("masked_lm", "next_token")
-    if has_head and (kind == "correction" or options.lm_weight):
+    if has_head and (KINDS[kind].writes_pieces or options.lm_weight):
         taken = ("mlm_head/",)
-    if kind == start.kind == "correction":
-        taken = (*taken, "head/", "tag_table")
+    if kind == start.kind:
+        taken = (*taken, *KINDS[kind].reused_heads)
     return taken
 
 
 def _head(
     options: FinetuneOptions, dataset: Dataset, start: model_dir.Description
 ) -> dict[str, Any]:
-    head: dict[str, Any] = {
+    return {
         "features": None if options.features == "none" else options.features,
         "lstm_units": options.lstm_units,
+        **KINDS[dataset.kind].head_arguments(dataset, start.head),
     }
-    if dataset.kind == "multiple_choice":
-        return {**head, "num_choices": dataset.num_choices}
-    if dataset.kind == "span_qa":
-        return head
-    if dataset.kind == "correction":
-        names = ("mlm_activation", "mlm_epsilon")
-        return {**head, **{name: start.head.get(name) for name in names}}
-    outputs = 1 if dataset.labels is None else len(dataset.labels)
-    return {**head, "num_outputs": outputs}
 
 
 def _result(
@@ -310,13 +294,11 @@ def _finish(
     model = model_dir.make_model(start.config, start.description, options.policy)
     model_dir.assign_weights(model, posixpath.join(folder, model_dir.WEIGHTS))
     threshold = best.metrics.get("threshold")
-    answerer = Answerer(
-        dataset.kind, model, encoding, options.document_context, threshold=threshold
-    )
-    answers = [answer for _, answer in answerer.answers(start.dev)]
+    predictor = Predictor(dataset.kind, model, encoding, options.document_context)
+    answers = [answer for _, answer in predictor.answers(start.dev, threshold)]
     labels = dataset.labels
-    metrics = scoring.score(
-        dataset.kind, dataset.metrics, start.dev, answers, labels, threshold
+    metrics = predictor.kind.score(
+        start.dev, answers, dataset.metrics, labels, threshold
     )
     baselines = {}
     if options.baselines:

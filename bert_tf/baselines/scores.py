@@ -4,14 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from bert_tf.baselines import tfidf
-from bert_tf.tasks import scoring
-from bert_tf.tasks.answers import (
-    ChoiceAnswer,
-    ClassAnswer,
-    CorrectionAnswer,
-    ScoreAnswer,
-    TagsAnswer,
-)
+from bert_tf.tasks.classification import ClassAnswer, ScoreAnswer
+from bert_tf.tasks.correction_answers import CorrectionAnswer
+from bert_tf.tasks.kinds import KINDS
+from bert_tf.tasks.multiple_choice import ChoiceAnswer
+from bert_tf.tasks.token_tagging import TagsAnswer
 from data_pipelines.datasets.sources import Dataset
 
 # Nothing is compared with a linear model that would be trained for minutes.
@@ -37,7 +34,7 @@ def baseline_scores(
         "span_qa": lambda *_: {},
     }[dataset.kind](dataset, list(train[:_MAX_TEXTS]), dev)
     return {
-        name: scoring.score(dataset.kind, dataset.metrics, dev, answers, dataset.labels)
+        name: KINDS[dataset.kind].score(dev, answers, dataset.metrics, dataset.labels)
         for name, answers in guesses.items()
     }
 

@@ -19,7 +19,7 @@ from bert_tf.comparison.training import LOG, MODEL, NGRAM, VECTORS, Text
 from bert_tf.finetuning.results import RESULT, RUNS, RunResult, summaries
 from bert_tf.ngram import model_file
 from bert_tf.ngram.scoring import score_cloze, score_text
-from bert_tf.prediction.predictor import Answerer
+from bert_tf.prediction.predictor import Predictor
 from bert_tf.pretraining.heldout import METRICS, cloze_batches
 from bert_tf.word_vectors import quality
 from bert_tf.word_vectors.token_vectors import load_vectors
@@ -159,12 +159,12 @@ def size(system: System, folder: str) -> tuple[int, int]:
 
 def texts_per_second(model_folder: str, examples: Sequence[Any]) -> float:
     """How fast a fine-tuned model answers: the median of three times."""
-    answerer = Answerer.of(model_dir.load(model_folder), batch_size=32)
+    predictor = Predictor.of(model_dir.load(model_folder), batch_size=32)
     examples = list(examples[:_TIMED_TEXTS])
     times = []
     for _ in range(4):
         began = time.perf_counter()
-        list(answerer.answers(examples))
+        list(predictor.answers(examples))
         times.append(time.perf_counter() - began)
     # The first includes the tracing.
     return len(examples) / statistics.median(times[1:])

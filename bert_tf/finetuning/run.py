@@ -19,8 +19,7 @@ from bert_tf.models.config import BertConfig
 from bert_tf.optim.adamw import AdamW
 from bert_tf.optim.layer_rates import LayerRates
 from bert_tf.optim.schedule import WarmupLinearDecay
-from bert_tf.prediction.predictor import Answerer
-from bert_tf.tasks import scoring
+from bert_tf.prediction.predictor import Predictor
 from bert_tf.tasks.auxiliary_lm import AuxiliaryObjective, WithLanguageModel
 from bert_tf.tasks.kinds import KINDS
 from bert_tf.training.distribution import JitCompile, is_chief, wait_for_all
@@ -253,7 +252,7 @@ def class_weights(start: Start, kind: str) -> list[float] | None:
     if kind == "none":
         return None
     labels = start.description.labels
-    if start.description.kind != "classification" or labels is None:
+    if not KINDS[start.description.kind].balanced_classes or labels is None:
         raise ValueError(
             f"Received class_weights={kind!r} for the kind {start.description.kind}. "
             "Expected classification: leave it out."
@@ -303,11 +302,11 @@ class _Best:
         self.model = model
         self.log = log
         description = start.description
-        self.answerer = Answerer(
+        self.predictor = Predictor(
             description.kind, model, encoding, description.document_context
         )
         # Encoded and packed once: it is asked again after each epoch.
-        self.chunks = list(self.answerer.chunks(start.dev))
+        self.chunks = list(self.predictor.chunks(start.dev))
         self.found: dict[str, Any] | None = None
         path = posixpath.join(folder, _BEST)
         if tf.io.gfile.exists(path):
@@ -316,20 +315,16 @@ class _Best:
 
     def evaluate(self, step: int) -> None:
         """Called by the training loop."""
-        kind, names = self.start.description.kind, self.start.description.metrics
-        dev = self.start.dev
-        self.answerer.threshold = None
-        answers = self._answers()
-        threshold = scoring.best_threshold(kind, dev, answers)
-        if kind == "correction":
-            # What there is to be corrected again depends on it.
-            self.answerer.threshold = threshold
-            answers = self._answers()
-        metrics = scoring.score(
-            kind, names, dev, answers, self.start.description.labels, threshold
-        )
+        description, dev = self.start.description, self.start.dev
+        kind, names = self.predictor.kind, description.metrics
+        answers = self._answers(None)
+        threshold = kind.best_threshold(dev, answers)
+        if kind.refine is not None:
+            # The texts that are corrected again depend on it.
+            answers = self._answers(threshold)
+        metrics = kind.score(dev, answers, names, description.labels, threshold)
         self.log.evaluation(step, metrics)
-        collapsed = scoring.is_collapsed(kind, dev, answers)
+        collapsed = kind.is_collapsed(dev, answers)
         if collapsed:
             self.log.say("All of dev was given one class: the run has collapsed.")
         if self.found and self.found["metrics"][names[0]] >= metrics[names[0]]:
@@ -342,8 +337,12 @@ class _Best:
         path = posixpath.join(self.folder, _BEST)
         write_file(path, json.dumps(self.found).encode())
 
-    def _answers(self) -> list[Any]:
-        return [a for chunk in self.chunks for a in self.answerer.answer(chunk)]
+    def _answers(self, threshold: float | None) -> list[Any]:
+        return [
+            answer
+            for chunk in self.chunks
+            for _, answer in self.predictor.answer(chunk, threshold)
+        ]
 
     def result(self, settings: RunSettings, seconds: float) -> RunResult:
         """After the last step, which is evaluated too."""
@@ -363,15 +362,9 @@ class _Best:
     def _test(self, split: str) -> dict[str, float]:
         description, examples = self.start.description, self.start.tests[split]
         threshold = (self.found or {})["metrics"].get("threshold")
-        self.answerer.threshold = threshold
-        answers = [answer for _, answer in self.answerer.answers(examples)]
-        metrics = scoring.score(
-            description.kind,
-            description.metrics,
-            examples,
-            answers,
-            description.labels,
-            threshold,
+        answers = [a for _, a in self.predictor.answers(examples, threshold)]
+        metrics = self.predictor.kind.score(
+            examples, answers, description.metrics, description.labels, threshold
         )
         shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         self.log.say(f"{split}, best checkpoint:  {shown}")

@@ -9,7 +9,7 @@ from bert_tf.report.calibration import calibration
 from bert_tf.report.confusion import confusion, label_table
 from bert_tf.report.excerpts import hardest, shortened
 from bert_tf.report.page import Html, Section, join, note, table, tag
-from bert_tf.tasks.answers import ClassAnswer
+from bert_tf.tasks.classification import ClassAnswer
 from data_pipelines.datasets.examples import TextExample
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from bert_tf.metrics.correction import nearest, word_changes, words_of
 from bert_tf.report.excerpts import spread
 from bert_tf.report.page import Html, Section, join, note, table, tag
-from bert_tf.tasks.answers import CorrectionAnswer
+from bert_tf.tasks.correction_answers import CorrectionAnswer
 from data_pipelines.corpus.alignment import align
 from data_pipelines.datasets.examples import CorrectionExample
 

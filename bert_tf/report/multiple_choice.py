@@ -7,7 +7,7 @@ import numpy as np
 from bert_tf.report.calibration import calibration
 from bert_tf.report.excerpts import hardest, shortened
 from bert_tf.report.page import Html, Section, bar, join, note, table, tag
-from bert_tf.tasks.answers import ChoiceAnswer
+from bert_tf.tasks.multiple_choice import ChoiceAnswer
 from data_pipelines.datasets.examples import ChoiceExample
 
 

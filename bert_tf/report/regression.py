@@ -8,7 +8,7 @@ import numpy as np
 from bert_tf.report.classification import texts_of
 from bert_tf.report.page import Html, Section, join, picture, table, tag
 from bert_tf.report.plots import BLUE, GREY, new_figure
-from bert_tf.tasks.answers import ScoreAnswer
+from bert_tf.tasks.classification import ScoreAnswer
 from data_pipelines.datasets.examples import TextExample
 
 _NUM_SHOWN = 25

@@ -22,7 +22,7 @@ from bert_tf.report.page import (
     tag,
 )
 from bert_tf.report.threshold import threshold_figure
-from bert_tf.tasks.span_qa import SpanAnswer
+from bert_tf.tasks.span_answers import SpanAnswer
 from data_pipelines.datasets.examples import Question
 
 _NUM_WRONG = 20

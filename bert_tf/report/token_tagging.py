@@ -9,7 +9,7 @@ from bert_tf.metrics.classification import confusion_matrix, label_scores
 from bert_tf.report.confusion import confusion, label_table
 from bert_tf.report.excerpts import joined_words, needs_no_space, spread
 from bert_tf.report.page import Html, Section, join, note, table, tag
-from bert_tf.tasks.answers import TagsAnswer
+from bert_tf.tasks.token_tagging import TagsAnswer
 from data_pipelines.datasets.examples import TaggedSentence
 
 _NUM_WRONG = 25

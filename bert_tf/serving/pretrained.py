@@ -7,16 +7,9 @@ import tensorflow as tf
 
 from bert_tf.checkpoints.sentence_vector import SentenceVector
 from bert_tf.models.masked_lm import BertPretrainer
-from bert_tf.serving.signatures import (
-    Answers,
-    Question,
-    Rows,
-    power_of_two,
-    row_length,
-    signatures,
-    strings,
-)
+from bert_tf.serving.signatures import power_of_two, row_length, signatures
 from bert_tf.serving.stored_weights import Precision, StoredWeights
+from bert_tf.tasks.endpoints import Answers, Endpoint, Rows, strings
 from data_pipelines.rows.packing import filled_rows
 from data_pipelines.tokenizers.tokenizer import Tokenizer
 from data_pipelines.tokenizers.vocabulary import CONTINUATION, MASK, bytes_of
@@ -123,9 +116,9 @@ class TextModel(tf.Module):
             )
         ]
         encode = tf.function(self.encode, input_signature=ids)
-        return {**signatures(self.questions()), "encode": encode}
+        return {**signatures(self.endpoints()), "encode": encode}
 
-    def questions(self) -> dict[str, Question]:
+    def endpoints(self) -> dict[str, Endpoint]:
         """Ways to ask, the default first.
 
         A model without a head has no `fill_mask`; that of a causal one is `generate`.
@@ -134,17 +127,17 @@ class TextModel(tf.Module):
         texts = strings("texts")
         pair = [strings("first"), strings("second")]
         places = [tf.TensorSpec([None], tf.int32, name=n) for n in ("layers", "heads")]
-        of_head = {"fill_mask": Question(self.fill_mask, [texts])}
+        of_head = {"fill_mask": Endpoint(self.fill_mask, [texts])}
         of_attention = {
-            "attention": Question(self.attention, [texts, *places], ("longest",))
+            "attention": Endpoint(self.attention, [texts, *places], ("longest",))
         }
         if self.is_causal:
-            of_head = {"generate": Question(self.generate, [texts], ("longest",))}
+            of_head = {"generate": Endpoint(self.generate, [texts], ("longest",))}
         return {
             **(of_head if self.has_mlm_head else {}),
-            "embed": Question(self.embed, [texts]),
-            "similarity": Question(self.similarity, pair),
-            "features": Question(self.features, [texts]),
+            "embed": Endpoint(self.embed, [texts]),
+            "similarity": Endpoint(self.similarity, pair),
+            "features": Endpoint(self.features, [texts]),
             **(of_attention if self.has_attention else {}),
         }
 

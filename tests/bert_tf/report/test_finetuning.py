@@ -9,16 +9,12 @@ import pytest
 from bert_tf.finetuning.results import RunResult, RunSettings
 from bert_tf.report.finetuning import curves, evaluation_report, finetuning_report
 from bert_tf.report.runs import strip_plot
-from bert_tf.tasks import scoring
-from bert_tf.tasks.answers import (
-    ChoiceAnswer,
-    ClassAnswer,
-    CorrectionAnswer,
-    Edit,
-    ScoreAnswer,
-    TagsAnswer,
-)
-from bert_tf.tasks.span_qa import SpanAnswer, SpanGuess
+from bert_tf.tasks import kinds
+from bert_tf.tasks.classification import ClassAnswer, ScoreAnswer
+from bert_tf.tasks.correction_answers import CorrectionAnswer, Edit
+from bert_tf.tasks.multiple_choice import ChoiceAnswer
+from bert_tf.tasks.span_answers import SpanAnswer, SpanGuess
+from bert_tf.tasks.token_tagging import TagsAnswer
 from data_pipelines.datasets.examples import (
     Answer,
     ChoiceExample,
@@ -115,7 +111,7 @@ def report(kind, **changes):
     examples = changes.get("examples", examples)
     answers = changes.get("answers", answers)
     labels = changes.get("labels", labels)
-    found = scoring.score(kind, metrics, examples, answers, labels)
+    found = kinds.KINDS[kind].score(examples, answers, metrics, labels)
     values = {
         "facts": {"model": "2 layers"},
         "kind": kind,
@@ -303,7 +299,7 @@ def test_evaluation(kind):
         EVIL,
         facts={"model": EVIL},
         kind=kind,
-        metrics=scoring.score(kind, metrics, examples, answers, labels),
+        metrics=kinds.KINDS[kind].score(examples, answers, metrics, labels),
         examples=examples,
         answers=answers,
         labels=labels,

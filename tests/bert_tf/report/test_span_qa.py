@@ -3,7 +3,7 @@ import pytest
 
 from bert_tf.report.span_qa import question_word, sections
 from bert_tf.report.threshold import threshold_figure, threshold_scores
-from bert_tf.tasks.span_qa import SpanAnswer, SpanGuess
+from bert_tf.tasks.span_answers import SpanAnswer, SpanGuess
 from data_pipelines.datasets.examples import Answer, Question
 
 CONTEXT = "Kant was born in Königsberg in 1724. <script>alert(1)</script> He taught."

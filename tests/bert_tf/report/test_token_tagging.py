@@ -1,7 +1,7 @@
 import pytest
 
 from bert_tf.report.token_tagging import outcome, sections
-from bert_tf.tasks.answers import TagsAnswer
+from bert_tf.tasks.token_tagging import TagsAnswer
 from data_pipelines.datasets.examples import TaggedSentence
 
 LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
