@@ -34,7 +34,7 @@ from benchmarks.peers import (
 )
 from bert_tf.models import config as configs
 from bert_tf.models.config import BertConfig
-from bert_tf.optim.adamw import AdamW
+from bert_tf.optim.optimizers import AdamW
 from bert_tf.tasks.classification import BertClassifier, ClassificationObjective
 from bert_tf.training.trainer import POLICIES, Trainer
 from data_pipelines.datasets import catalog

@@ -33,7 +33,7 @@ from bert_tf.model_size import pretraining_step_flops
 from bert_tf.models import config as configs
 from bert_tf.models.config import BertConfig
 from bert_tf.models.masked_lm import BertPretrainer, PretrainingObjective
-from bert_tf.optim.adamw import AdamW
+from bert_tf.optim.optimizers import AdamW
 from bert_tf.training.trainer import POLICIES, Trainer, matmul_flops_per_second
 from data_pipelines.programs import cli
 

@@ -16,11 +16,10 @@ import dataclasses
 import math
 from typing import Literal
 
-import tensorflow as tf
-
 from bert_tf.checkpoints import formats, model_dir
 from bert_tf.checkpoints.checkpoint import encoder_only
 from bert_tf.checkpoints.model_dir import Description
+from data_pipelines.files.atomic import new_folder, require_new
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers.tokenizer import kind_of, lowers_case
 
@@ -61,11 +60,7 @@ def convert(options: ConvertOptions) -> None:
         FileNotFoundError: there is no model.
         ValueError: the output exists, or one of the formats cannot hold the model.
     """
-    if tf.io.gfile.exists(options.output_dir):
-        raise ValueError(
-            f"{options.output_dir} exists already and is never written over. Expected "
-            "a new folder: remove it, or choose another."
-        )
+    require_new(options.output_dir)
     source_format, checkpoint = formats.read(options.source)
     checkpoint = dataclasses.replace(
         checkpoint, options={"converted_from": options.source}
@@ -80,16 +75,8 @@ def convert(options: ConvertOptions) -> None:
     lowers_case(
         kind_of(checkpoint.vocabulary), described.lower_case, described.strip_accents
     )  # Or it raises.
-    unfinished = f"{options.output_dir.rstrip('/')}.unfinished"
-    if tf.io.gfile.exists(unfinished):
-        tf.io.gfile.rmtree(unfinished)
-    try:
+    with new_folder(options.output_dir) as unfinished:
         formats.write(checkpoint, unfinished, options.output_format)
-        tf.io.gfile.rename(unfinished, options.output_dir)
-    except BaseException:
-        if tf.io.gfile.exists(unfinished):
-            tf.io.gfile.rmtree(unfinished)
-        raise
     shapes = checkpoint.weights.shapes
     pieces, num_rows = len(checkpoint.vocabulary), checkpoint.config.vocab_size
     unused = f" for {num_rows:,} rows" if pieces < num_rows else ""

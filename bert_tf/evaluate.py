@@ -23,7 +23,7 @@ from bert_tf.pretraining.heldout import METRICS, heldout_scores
 from bert_tf.report.finetuning import evaluation_report
 from bert_tf.tasks.data_options import DataOptions, read
 from data_pipelines.datasets.sources import Dataset
-from data_pipelines.files.atomic import write_file
+from data_pipelines.files.atomic import require_new, write_file
 from data_pipelines.programs import cli
 
 REPORT = "report.html"
@@ -53,11 +53,8 @@ def evaluate(options: EvaluateOptions) -> dict[str, float]:
         ValueError: the model is not of the kind of the dataset, or has other labels.
         FileNotFoundError: the model or the data is not there.
     """
-    if options.output_dir is not None and tf.io.gfile.exists(options.output_dir):
-        raise ValueError(
-            f"{options.output_dir} exists already. Expected a new folder: nothing is "
-            "overwritten."
-        )
+    if options.output_dir is not None:
+        require_new(options.output_dir)
     loaded = model_dir.load(options.model_dir)
     is_pretrained = loaded.description.kind == model_dir.PRETRAINING
     if is_pretrained != (options.records_dir is not None):

@@ -13,24 +13,27 @@ from collections.abc import Mapping
 from typing import Literal
 
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
 
 from bert_tf.checkpoints import model_dir
+from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.checkpoints.sentence_vector import SentenceVector
 from bert_tf.serving import model_card
 from bert_tf.serving.fine_tuned import FineTunedModel
 from bert_tf.serving.kit import read_models, write_kit
 from bert_tf.serving.pretrained import TextModel
+from bert_tf.serving.signatures import SUFFIXES
 from bert_tf.serving.stored_weights import POLICIES, Precision
 from bert_tf.serving.versions import (
-    GRAPH,
     new_version,
     remove_old_versions,
+    signature_definitions,
     unpublished,
 )
 from bert_tf.serving.warmup import write_warmup
 from data_pipelines.files.atomic import write_file
 from data_pipelines.programs import cli
+
+Pooling = Literal["mean", "cls", "pooled"]
 
 # Signatures of TF Serving's Classify and Regress APIs, and what these call them.
 _METHODS = {
@@ -41,29 +44,25 @@ _METHODS = {
 
 @dataclasses.dataclass(frozen=True)
 class ExportOptions:
-    """What the program can be told."""
+    """Options of the program."""
 
     model_dir: str = cli.option(
         cli.REQUIRED, "The model folder, pre-trained or fine-tuned."
     )
-    name: str = cli.option(cli.REQUIRED, "Under which name the model is served.")
+    name: str = cli.option(cli.REQUIRED, "Name under which the model is served.")
     version: int | None = cli.option(
         None, "A number. Default: one more than the newest version there is."
     )
     saved_models_dir: str = cli.option("saved_models", "Where NAME/VERSION is made.")
     keep: int | None = cli.option(
-        None, "Versions that stay, the newest. Default: all of them."
+        None, "Number of newest versions that stay. Default: all of them."
     )
     precision: Precision = cli.option(
         "float32", "Of the weights: half as large in bfloat16, a quarter in int8."
     )
-    top_k: int = cli.option(5, "How many guesses fill_mask gives for a mask.")
-    num_tokens: int = cli.option(32, "Pieces that generate adds at most.")
-    embedding_layer: int = cli.option(
-        -1, "The layer of embed and features: 0 the embeddings, -1 the last block."
-    )
-    pooling: Literal["mean", "cls", "pooled"] | None = cli.option(
-        None, "What embed gives as sentence. Default: as it was trained, or the mean."
+    top_k: int = cli.option(5, "Number of guesses of fill_mask for a mask.")
+    pooling: Pooling | None = cli.option(
+        None, "The sentence vector of embed. Default: as it was trained, or the mean."
     )
 
 
@@ -72,12 +71,10 @@ def export(
     name: str,
     version: int | None = None,
     saved_models_dir: str = "saved_models",
-    top_k: int = 5,
-    embedding_layer: int = -1,
-    pooling: Literal["mean", "cls", "pooled"] | None = None,
-    precision: Precision = "float32",
     keep: int | None = None,
-    num_tokens: int = 32,
+    precision: Precision = "float32",
+    top_k: int = 5,
+    pooling: Pooling | None = None,
 ) -> str:
     """Writes `saved_models_dir/name/version`, whole or not at all.
 
@@ -86,10 +83,10 @@ def export(
         name: of the served model.
         version: a positive number that is not there yet; None: the next one.
         saved_models_dir: one folder a model below it, each a base path of TF Serving.
-        top_k, embedding_layer, num_tokens: of `TextModel`.
-        pooling: of its sentence vector, whose length is then 1; None: as trained.
+        keep: the number of versions that stay, this one included; None: all.
         precision: of the weights.
-        keep: how many versions stay, this one included; None: all.
+        top_k: of `TextModel`.
+        pooling: of its sentence vector, whose length is then 1; None: as trained.
 
     Returns:
         The path of the version.
@@ -104,47 +101,20 @@ def export(
         raise ValueError(f"Received keep={keep}. Expected 1 or more.")
     base = posixpath.join(saved_models_dir, name)
     version = new_version(base, version)
-    # A list that cannot be read is told before there is a new version.
+    # A list that cannot be read is reported before there is a new version.
     read_models(saved_models_dir)
     loaded = model_dir.load(model_folder, dtype=POLICIES[precision])
-    description = loaded.description
-    served: FineTunedModel | TextModel
-    if description.kind != model_dir.PRETRAINING:
-        if pooling is not None:
-            raise ValueError(
-                f"Received pooling={pooling} for a model of the kind "
-                f"{description.kind}. Expected it for a pre-trained one alone."
-            )
-        served = FineTunedModel(loaded, precision)
-    else:
-        vector = description.sentence_vector
-        if pooling is not None:
-            most = loaded.model.encoder.config.max_sequence_length
-            vector = SentenceVector(
-                pooling, True, vector.max_length if vector else most
-            )
-        served = TextModel(
-            loaded.model,
-            loaded.tokenizer,
-            top_k=top_k,
-            embedding_layer=embedding_layer,
-            sentence_vector=vector,
-            precision=precision,
-            num_tokens=num_tokens,
-        )
+    served = _served(loaded, precision, top_k, pooling)
     functions = served.signatures()
-    card = model_card.model_card(name, version, model_folder, functions, precision)
+    served.assets = [
+        tf.saved_model.Asset(file) for file in model_card.asset_files(model_folder)
+    ]
+    card = model_card.model_card(
+        name, version, model_folder, loaded, functions, precision
+    )
     with unpublished(base, version) as folder:
-        # Beside the assets, which are copied from files.
-        path = posixpath.join(f"{folder}.card", model_card.FILE)
-        tf.io.gfile.makedirs(posixpath.dirname(path))
-        try:
-            write_file(path, card.encode())
-            assets = [*model_card.asset_files(model_folder), path]
-            served.assets = [tf.saved_model.Asset(file) for file in assets]
-            tf.saved_model.save(served, folder, functions)
-        finally:
-            tf.io.gfile.rmtree(posixpath.dirname(path))
+        tf.saved_model.save(served, folder, functions)
+        write_file(posixpath.join(folder, "assets", model_card.FILE), card.encode())
         _name_methods(folder, functions)
         write_warmup(folder, name, functions, loaded.vocabulary)
     if keep is not None:
@@ -153,8 +123,26 @@ def export(
     return posixpath.join(base, str(version))
 
 
+def _served(
+    loaded: LoadedModel, precision: Precision, top_k: int, pooling: Pooling | None
+) -> FineTunedModel | TextModel:
+    description = loaded.description
+    if description.kind != model_dir.PRETRAINING:
+        if pooling is not None:
+            raise ValueError(
+                f"Received pooling={pooling} for a model of the kind "
+                f"{description.kind}. Expected it for a pre-trained one alone."
+            )
+        return FineTunedModel(loaded, precision)
+    vector = description.sentence_vector
+    if pooling is not None:
+        most = loaded.model.encoder.config.max_sequence_length
+        vector = SentenceVector(pooling, True, vector.max_length if vector else most)
+    return TextModel(loaded.model, loaded.tokenizer, top_k, vector, precision)
+
+
 def _name_methods(folder: str, functions: Mapping[str, object]) -> None:
-    """Tells TF Serving which signatures its Classify and Regress APIs may call."""
+    """Declares the signatures that TF Serving's Classify and Regress APIs may call."""
     names = [name for name in _METHODS if name in functions]
     if names:
         definition = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(
@@ -165,24 +153,14 @@ def _name_methods(folder: str, functions: Mapping[str, object]) -> None:
         definition.save()
 
 
-def _signatures(path: str) -> list[str]:
-    with tf.io.gfile.GFile(posixpath.join(path, GRAPH), "rb") as file:
-        saved_model = saved_model_pb2.SavedModel.FromString(file.read())
-    return sorted(saved_model.meta_graphs[0].signature_def)
-
-
 def main(options: ExportOptions) -> None:
-    """Exports and says what there is."""
+    """Exports, and prints the path and the signatures."""
     values = dataclasses.asdict(options)
-    folder = values.pop("model_dir")
-    path = export(folder, **values)
-    signatures = [
-        name
-        for name in _signatures(path)
-        if not name.endswith(("_fixed", "_xla", "_default", "_init_op"))
-    ]
+    path = export(values.pop("model_dir"), **values)
+    others = ("_default", "_init_op", *filter(None, SUFFIXES.values()))
+    names = sorted(n for n in signature_definitions(path) if not n.endswith(others))
     print(
-        f"Wrote {path} with the signatures {', '.join(signatures)}.\n"
+        f"Wrote {path} with the signatures {', '.join(names)}.\n"
         f"Beside it, for TF Serving: docker compose up, in {options.saved_models_dir}."
     )
 

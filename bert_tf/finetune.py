@@ -48,6 +48,7 @@ from bert_tf.training.output_dir import claim_for_all
 from bert_tf.training.run_log import METRICS, read_metrics
 from data_pipelines.datasets.sources import Dataset
 from data_pipelines.files.atomic import write_file
+from data_pipelines.files.json_files import read_json
 from data_pipelines.finetuning import batches
 from data_pipelines.programs import cli
 
@@ -180,8 +181,7 @@ def _finetune(
     )
     if claim_for_all(strategy, options.output_dir, options, _FREE_OPTIONS):
         path = posixpath.join(options.output_dir, model_dir.DEV_METRICS)
-        with tf.io.gfile.GFile(path) as file:
-            return json.load(file)
+        return read_json(path)
     encoding = model_dir.make_encoding(description, vocabulary)
     kind = KINDS[dataset.kind]
     examples: Any = kind.training_examples(encoding, train)

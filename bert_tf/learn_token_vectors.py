@@ -155,9 +155,9 @@ def main(options: LearnTokenVectorsOptions) -> None:
     path = options.vectors_file
     arguments = dataclasses.asdict(options)
     del arguments["vocab_file"], arguments["vectors_file"]
-    with new_file(path) as write:
+    with new_file(path) as file:
         vectors = learn_token_vectors(vocabulary=vocabulary, **arguments)
-        write(to_word2vec_format(vectors, path))
+        file.write(to_word2vec_format(vectors, path))
     print(
         f"{path}: vectors of {vectors.vector_size} numbers for {len(vectors):,} of "
         f"{len(vocabulary):,} pieces."

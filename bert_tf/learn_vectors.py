@@ -129,9 +129,9 @@ def main(options: LearnOptions) -> None:
     """Learns the vectors, writes them, and says how good they are."""
     path = options.vectors_file
     quality.check_files(options.pairs_files, options.questions_file)
-    with new_file(path) as write:
+    with new_file(path) as file:
         vectors = options.learn()
-        write(to_word2vec_format(vectors, path))
+        file.write(to_word2vec_format(vectors, path))
     print(
         f"{path}: vectors of {vectors.vector_size} numbers for {len(vectors):,} words."
     )

@@ -25,6 +25,7 @@ from bert_tf.word_vectors.token_vectors import load_vectors
 from data_pipelines.corpus import documents
 from data_pipelines.corpus.sentences import split_sentences
 from data_pipelines.datasets.examples import TextExample
+from data_pipelines.files.atomic import require_new
 from data_pipelines.finetuning.whole_texts import WholeTextEncoding
 from data_pipelines.pretraining.batches import batches_of_text
 from data_pipelines.programs import cli
@@ -156,14 +157,13 @@ def neighbors(options: NeighborsOptions) -> None:
     """Prints the neighbours, and draws them.
 
     Raises:
-        ValueError: there is no such word, or the folder exists already.
+        ValueError: there is no such word.
+        FileExistsError: the folder exists already.
         FileNotFoundError: there is no such file or folder.
     """
     folder = options.output_dir
-    if folder is not None and tf.io.gfile.exists(folder):
-        raise ValueError(
-            f"{folder} exists already. Expected a new folder: choose another name."
-        )
+    if folder is not None:
+        require_new(folder)
     if options.vectors_file is not None:
         count = max(options.num_neighbors, 50 if folder else 0)
         points = words_around(options.vectors_file, options.word.lower(), count)

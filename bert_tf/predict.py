@@ -34,6 +34,7 @@ from bert_tf.tasks.data_options import DataOptions
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets import catalog, submission
 from data_pipelines.datasets.read_log import ReadLog
+from data_pipelines.files.atomic import require_new
 from data_pipelines.programs import cli
 
 
@@ -62,9 +63,6 @@ class PredictOptions(DataOptions):
     batch_size: int = cli.option(32, "How many examples are run at once.")
     top_k: int = cli.option(5, "How many guesses fill_mask gives for a mask.")
     num_tokens: int = cli.option(32, "Pieces that generate adds at most.")
-    embedding_layer: int = cli.option(
-        -1, "The layer that embed reads: 0 the embeddings, -1 the last block."
-    )
 
 
 def predict(
@@ -155,7 +153,6 @@ def _predict_texts(options: PredictOptions, loaded: LoadedModel) -> None:
         loaded.model,
         loaded.tokenizer,
         top_k=options.top_k,
-        embedding_layer=options.embedding_layer,
         sentence_vector=loaded.description.sentence_vector,
         num_tokens=options.num_tokens,
     )
@@ -214,9 +211,7 @@ def _read_examples(
             kind,
             path,
             options.first_column,
-            lambda: options.own_files(
-                kind.name, labels=description.labels, test_file=path
-            ),
+            lambda: options.own_files(kind.name, {"test": path}, description.labels),
             log,
         )
         return examples, log
@@ -235,10 +230,8 @@ def _open(
 ) -> Any:
     if path is None:
         return default
-    if mode == "wb" and tf.io.gfile.exists(path):
-        raise ValueError(
-            f"{path} exists already. Expected a new file: remove it or choose another."
-        )
+    if mode == "wb":
+        require_new(path)
     return stack.enter_context(tf.io.gfile.GFile(path, mode))
 
 

@@ -24,9 +24,7 @@ from bert_tf.models import config as configs
 from bert_tf.models.config import BertConfig
 from bert_tf.models.families import FAMILIES
 from bert_tf.models.objectives import OBJECTIVES, make_pretrainer
-from bert_tf.optim.adamw import AdamW
-from bert_tf.optim.lamb import Lamb
-from bert_tf.optim.scaled import MomentOptimizer
+from bert_tf.optim.optimizers import make_optimizer
 from bert_tf.optim.schedule import WarmupLinearDecay
 from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.pretraining.unigram_baseline import count_labels, trivial_metrics
@@ -136,7 +134,14 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
     objective = OBJECTIVES[options.objective].loss(options.sentence_task is not None)
     trainer = Trainer(
         model,
-        _optimizer(options),
+        make_optimizer(
+            options.optimizer,
+            WarmupLinearDecay(
+                options.learning_rate, options.num_train_steps, options.warmup_steps
+            ),
+            weight_decay=options.weight_decay,
+            beta_2=options.beta_2,
+        ),
         objective,
         seed=options.seed,
         accumulation_steps=options.accumulation_steps,
@@ -346,22 +351,6 @@ def _records(
         seed=options.seed,
     )
     return records_dir, manifest
-
-
-def _optimizer(options: PretrainOptions) -> MomentOptimizer:
-    learning_rate = WarmupLinearDecay(
-        options.learning_rate, options.num_train_steps, options.warmup_steps
-    )
-    if options.optimizer == "lamb":
-        return Lamb(
-            learning_rate, weight_decay=options.weight_decay, beta_2=options.beta_2
-        )
-    return AdamW(
-        learning_rate,
-        bias_correction=options.optimizer == "adamw",
-        weight_decay=options.weight_decay,
-        beta_2=options.beta_2,
-    )
 
 
 def _phases(

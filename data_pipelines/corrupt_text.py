@@ -29,7 +29,7 @@ from data_pipelines.corpus.corruption import (
 from data_pipelines.corpus.sentences import split_sentences
 from data_pipelines.datasets import catalog
 from data_pipelines.datasets.read_log import ReadLog
-from data_pipelines.files.atomic import new_stream
+from data_pipelines.files.atomic import new_file
 from data_pipelines.programs import cli
 
 # Longer ones are lists and tables, shorter ones headings.
@@ -119,7 +119,7 @@ def _confusions(options: CorruptTextOptions) -> Confusions:
     if source in catalog.DATASETS:
         dataset = catalog.find(source)
     else:
-        dataset = catalog.from_files("correction", train_file=source)
+        dataset = catalog.from_files("correction", {"train": source})
     if dataset.kind != "correction":
         raise ValueError(
             f"Received confusions_from={source}, a dataset of the kind {dataset.kind}. "
@@ -177,7 +177,7 @@ def _is_of(text: str, language: Language) -> bool:
 def main(options: CorruptTextOptions) -> None:
     """Writes the table, and says how much is in it."""
     total = wrong = 0
-    with new_stream(options.output_file) as file:
+    with new_file(options.output_file) as file:
         file.write(b"text\tcorrected\n")
         for text, corrected in pairs(options):
             file.write(f"{text}\t{corrected}\n".encode())

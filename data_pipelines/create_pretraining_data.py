@@ -23,6 +23,7 @@ import os
 import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -30,11 +31,12 @@ import tensorflow as tf
 from absl import logging
 
 from data_pipelines.corpus import documents as corpus
+from data_pipelines.files.atomic import complete_file
+from data_pipelines.files.json_files import read_json
 from data_pipelines.pretraining import batches
 from data_pipelines.pretraining.record_folder import (
     FORMAT,
     MANIFEST,
-    read_json,
     read_manifest,
     require_shards,
 )
@@ -520,21 +522,14 @@ def _write_shard(task: tuple[str, int, str, list[_Piece]]) -> dict[str, int]:
     return summary
 
 
-@contextlib.contextmanager
-def _complete(path: str, work: str) -> Iterator[str]:
+def _complete(path: str, work: str) -> AbstractContextManager[str]:
     """A name to write under; the file gets its own name when it is complete.
 
     The former lies in `work`, so that nothing of it stays when that is removed, and
     belongs to this process, so that a worker of a killed run disturbs nobody.
     """
-    unfinished = posixpath.join(work, f"{posixpath.basename(path)}.{os.getpid()}")
-    try:
-        yield unfinished
-        tf.io.gfile.rename(unfinished, path, overwrite=True)
-    except BaseException:
-        with contextlib.suppress(OSError, tf.errors.OpError):
-            tf.io.gfile.remove(unfinished)
-        raise
+    name = f"{posixpath.basename(path)}.{os.getpid()}"
+    return complete_file(path, posixpath.join(work, name))
 
 
 def _hash(*values: int) -> tuple[int, int]:

@@ -276,10 +276,10 @@ def main(options: LearnVocabularyOptions) -> None:
         # First: where the vocabulary is, so are its merges.
         paths.insert(0, merges_file(options.vocab_file))
     with contextlib.ExitStack() as files:
-        writers = {path: files.enter_context(new_file(path)) for path in paths}
+        opened = {path: files.enter_context(new_file(path)) for path in paths}
         vocabulary = learn_vocabulary(**arguments)
         for path, content in vocabulary.to_files(options.vocab_file).items():
-            writers[path](content)
+            opened[path].write(content)
     print(
         f"{options.vocab_file}: {len(vocabulary):,} pieces, "
         f"{sum(vocabulary.continues):,} of them continuations, lower_case="

@@ -8,7 +8,6 @@ model.safetensors   the weights, named by their path in the model
 """
 
 import dataclasses
-import json
 import posixpath
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +26,8 @@ from bert_tf.checkpoints.tensors import (
 from bert_tf.models.config import BertConfig
 from bert_tf.models.objectives import make_pretrainer
 from bert_tf.tasks.kinds import KINDS
-from data_pipelines.files.atomic import replaced_file, write_file
+from data_pipelines.files.atomic import complete_file, write_file
+from data_pipelines.files.json_files import read_json, write_json
 from data_pipelines.finetuning.batches import Encoding
 from data_pipelines.tokenizers import tokenizer
 from data_pipelines.tokenizers.tokenizer import Tokenizer
@@ -195,10 +195,10 @@ def write(
     for name, content in (
         (CONFIG, config.to_json().encode()),
         *vocabulary.to_files(VOCABULARY).items(),
-        (DESCRIPTION, json.dumps(record, indent=2).encode() + b"\n"),
-        (OPTIONS, json.dumps(options, indent=2).encode() + b"\n"),
     ):
         write_file(posixpath.join(path, name), content)
+    write_json(posixpath.join(path, DESCRIPTION), record)
+    write_json(posixpath.join(path, OPTIONS), options)
     write_weights(posixpath.join(path, WEIGHTS), weights)
 
 
@@ -265,7 +265,7 @@ def load_encoder_weights(
 
 def write_weights(path: str, weights: Tensors) -> None:
     """Writes a safetensors file; it appears complete or not at all."""
-    with replaced_file(path) as temporary:
+    with complete_file(path) as temporary:
         write_safetensors(temporary, weights, {"format": "bert_tf"})
 
 
@@ -324,10 +324,8 @@ def description_from(values: dict[str, Any], path: str) -> Description:
 
 
 def _read_description(path: str) -> Description:
-    with tf.io.gfile.GFile(path) as file:
-        text = file.read()
     try:
-        values = json.loads(text)
+        values = read_json(path)
         version = values.pop("format")
         if version != _FORMAT:
             raise ValueError(f"format {version}, expected {_FORMAT}")

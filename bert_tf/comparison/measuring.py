@@ -1,7 +1,6 @@
 """What a trained system is worth: guesses, similarities, tasks, size and speed."""
 
 import dataclasses
-import json
 import posixpath
 import statistics
 import time
@@ -23,7 +22,7 @@ from bert_tf.prediction.predictor import Predictor
 from bert_tf.pretraining.heldout import METRICS, cloze_batches
 from bert_tf.word_vectors import quality
 from bert_tf.word_vectors.token_vectors import load_vectors
-from data_pipelines.files.atomic import write_file
+from data_pipelines.files.json_files import read_json, write_json
 from data_pipelines.pretraining import batches as pretraining
 from data_pipelines.pretraining.record_folder import read_manifest, record_files
 
@@ -62,7 +61,7 @@ def heldout(
         if system.verb == "ngram":
             tf.io.gfile.makedirs(output_dir)
             scores = _ngram_scores(text, folder, sequence_length)
-            write_file(path, json.dumps(scores, indent=2).encode())
+            write_json(path, scores)
         else:
             programs.run(
                 "bert_tf.evaluate",
@@ -75,8 +74,7 @@ def heldout(
                 },
                 posixpath.join(folder, LOG),
             )
-    with tf.io.gfile.GFile(path) as file:
-        return json.load(file)
+    return read_json(path)
 
 
 def _ngram_scores(text: Text, folder: str, sequence_length: int) -> dict[str, float]:

@@ -1,7 +1,6 @@
 """Each system is trained for the same time: how many steps that is, a trial tells."""
 
 import dataclasses
-import json
 import math
 import posixpath
 from typing import Any
@@ -14,7 +13,8 @@ from bert_tf.comparison.systems import System
 from bert_tf.models import config as configs
 from bert_tf.models.families import FAMILIES
 from bert_tf.training.run_log import METRICS, read_metrics
-from data_pipelines.files.atomic import write_file
+from data_pipelines.files.atomic import remove, write_file
+from data_pipelines.files.json_files import read_json, write_json
 
 MODEL, VECTORS, NGRAM, LOG = "model", "vectors.bin", "trigrams.npz", "log.txt"
 TRAINED = "training.json"
@@ -82,8 +82,7 @@ def train(
     """
     path = posixpath.join(folder, TRAINED)
     if tf.io.gfile.exists(path):
-        with tf.io.gfile.GFile(path) as file:
-            return Trained(**json.load(file))
+        return Trained(**read_json(path))
     tf.io.gfile.makedirs(folder)
     if system.verb == "ngram":
         trained = _train_ngram(system, text, folder)
@@ -91,14 +90,13 @@ def train(
         trained = _train_vectors(system, text, folder, budget, options)
     else:
         trained = _pretrain(system, text, folder, budget, options, vocab_size)
-    content = json.dumps(dataclasses.asdict(trained)).encode()
-    write_file(path, content)
+    write_json(path, dataclasses.asdict(trained))
     return trained
 
 
 def _train_ngram(system: System, text: Text, folder: str) -> Trained:
     path = posixpath.join(folder, NGRAM)
-    _remove(path)
+    remove(path)
     seconds = programs.run(
         "bert_tf.ngram.train",
         {
@@ -119,7 +117,7 @@ def _train_vectors(
     path = posixpath.join(folder, VECTORS)
 
     def learn(path: str, num_epochs: int) -> float:
-        _remove(path)
+        remove(path)
         values = {
             "input_files": text.input_files,
             "separator": text.separator,
@@ -133,7 +131,7 @@ def _train_vectors(
     # What is not an epoch (counting words) is in both: two points are a line.
     trial = posixpath.join(folder, "trial.bin")
     one, two = learn(trial, 1), learn(trial, 2)
-    _remove(trial)
+    remove(trial)
     epoch = max(two - one, 1.0)
     epochs = int((budget - (one - epoch)) / epoch)
     epochs = max(1, min(epochs, _MAX_EPOCHS))
@@ -166,10 +164,8 @@ def _pretrain(
     values["config_file"] = config_file
     path = posixpath.join(folder, "steps.json")
     if not tf.io.gfile.exists(path):
-        num_steps = _steps_within(values, folder, budget)
-        write_file(path, json.dumps(num_steps).encode())
-    with tf.io.gfile.GFile(path) as file:
-        num_steps = json.load(file)
+        write_json(path, _steps_within(values, folder, budget))
+    num_steps = read_json(path, int)
     output_dir = posixpath.join(folder, MODEL)
     programs.run(
         "bert_tf.pretrain",
@@ -210,7 +206,7 @@ def member_config(system: System, preset: str, vocab_size: int) -> configs.BertC
 def _steps_within(values: dict[str, Any], folder: str, budget: float) -> int:
     """How many steps fit, from a trial."""
     trial = posixpath.join(folder, "trial")
-    _remove(trial)
+    remove(trial)
     seconds = programs.run(
         "bert_tf.pretrain",
         {
@@ -228,14 +224,14 @@ def _steps_within(values: dict[str, Any], folder: str, budget: float) -> int:
     tokens = values["batch_size"] * values["sequence_length"]
     steps_per_second = len(rates) / sum(tokens / rate for rate in rates)
     around = max(0.0, seconds - _TRIAL_STEPS / steps_per_second)
-    _remove(trial)
+    remove(trial)
     steps = steps_per_second * _SHARE_OF_STEPS * max(budget - around, 0.0)
     return max(_TRIAL_STEPS, int(steps))
 
 
 def _seconds_of(output_dir: str) -> float:
     """Of all steps, from their rates: also of a run that was stopped in between."""
-    options = json.loads(_read(posixpath.join(output_dir, model_dir.OPTIONS)))
+    options = read_json(posixpath.join(output_dir, model_dir.OPTIONS))
     tokens = options["batch_size"] * options["sequence_length"]
     last, seconds = 0, 0.0
     for record in read_metrics(posixpath.join(output_dir, METRICS)):
@@ -249,10 +245,3 @@ def _seconds_of(output_dir: str) -> float:
 def _read(path: str) -> str:
     with tf.io.gfile.GFile(path) as file:
         return file.read()
-
-
-def _remove(path: str) -> None:
-    if tf.io.gfile.isdir(path):
-        tf.io.gfile.rmtree(path)
-    elif tf.io.gfile.exists(path):
-        tf.io.gfile.remove(path)

@@ -1,14 +1,17 @@
-"""What predictions of classes and of scores are worth: numbers for tables and plots."""
+"""Metrics of predicted classes and predicted numbers, for tables and plots."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import scipy.stats
-import sklearn.metrics
 
-# A vector with one entry an example.
+from data_pipelines.programs.extras import extra
+
+# One entry for each example.
 Vector = Sequence[int] | Sequence[float] | np.ndarray
+
+_OF_CLASSES = ("accuracy", "f1", "matthews")
+_OF_NUMBERS = ("pearson", "spearman")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,10 +19,10 @@ class LabelScores:
     """Precision, recall and F1 of one label, or of one type of entity.
 
     Attributes:
-        precision: of what was predicted to be it, how much is; 0 if nothing was.
-        recall: of what is it, how much was found; 0 if nothing is.
+        precision: share of the predictions of it that are right; 0 without any.
+        recall: share of its gold occurrences that are found; 0 without any.
         f1: their harmonic mean; 0 if both are.
-        support: how often it is there.
+        support: number of gold occurrences.
     """
 
     precision: float
@@ -49,7 +52,7 @@ class CalibrationBin:
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """Whether a model is right as often as it believes.
+    """How far the confidence of a model agrees with its accuracy.
 
     Attributes:
         bins: in the order of confidence; those without examples are left out.
@@ -60,7 +63,7 @@ class Calibration:
     expected_error: float
 
 
-def scores(
+def prediction_scores(
     names: Sequence[str],
     labels: Vector,
     predictions: Vector,
@@ -70,10 +73,10 @@ def scores(
     """The named metrics of predictions.
 
     Args:
-        names: keys of `METRICS`. `accuracy`, `f1` and `matthews` compare class ids,
-            `pearson` and `spearman` compare real numbers.
-        labels: `(examples,)`, what is right.
-        predictions: `(examples,)`, predicted class ids or numbers.
+        names: `accuracy`, `f1` and `matthews` compare class ids, `pearson` and
+            `spearman` compare real numbers.
+        labels: gold class ids or numbers, `(examples,)`.
+        predictions: predicted ones, `(examples,)`.
         num_classes: of the model; None: as many as the ids need. With two, `f1` is
             that of class 1, as GLUE has it for MRPC and QQP; with more it is the mean
             F1 over the classes that occur (macro).
@@ -81,25 +84,32 @@ def scores(
     Raises:
         ValueError: a name is unknown, the lengths differ or are zero, an id is not a
             class, a number is not finite.
+        ImportError: scikit-learn or SciPy is missing.
     """
-    unknown = [name for name in names if name not in METRICS]
+    known = (*_OF_CLASSES, *_OF_NUMBERS)
+    unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(
-            f"Received the metric names {unknown}. Expected some of {list(METRICS)}."
+            f"Received the metric names {unknown}. Expected some of {list(known)}."
         )
-    return {name: METRICS[name](labels, predictions, num_classes) for name in names}
+    return {
+        name: _class_metric(name, *_ids(labels, predictions, num_classes))
+        if name in _OF_CLASSES
+        else _correlation(name, labels, predictions)
+        for name in names
+    }
 
 
 def confusion_matrix(
     labels: Vector, predictions: Vector, num_classes: int | None = None
 ) -> np.ndarray:
-    """How often which class was taken for which.
+    """How often which class was predicted for which.
 
     Returns:
         int64 `(classes, classes)`: row = label, column = prediction.
 
     Raises:
-        ValueError: as `scores`.
+        ValueError: as `prediction_scores`.
     """
     labels, predictions, num_classes = _ids(labels, predictions, num_classes)
     cells = np.bincount(labels * num_classes + predictions, minlength=num_classes**2)
@@ -117,22 +127,30 @@ def label_scores(
         names: of the classes, in the order of their ids.
 
     Raises:
-        ValueError: as `scores`.
+        ValueError: as `prediction_scores`.
+        ImportError: scikit-learn is missing.
     """
+    with extra("finetune"):
+        import sklearn.metrics
     labels, predictions, num_classes = _ids(labels, predictions, len(names))
     columns = sklearn.metrics.precision_recall_fscore_support(
         labels, predictions, labels=range(num_classes), zero_division=0
     )
-    return {
-        name: LabelScores(float(precision), float(recall), float(f1), int(support))
-        for name, precision, recall, f1, support in zip(names, *columns, strict=True)
-    }
+    return by_label(names, columns)
+
+
+def by_label(
+    names: Sequence[str], columns: Sequence[np.ndarray]
+) -> dict[str, LabelScores]:
+    """Columns of precision, recall, F1 and support as one `LabelScores` a name."""
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return {name: LabelScores(*row) for name, row in zip(names, rows, strict=True)}
 
 
 def calibration(
     probabilities: np.ndarray, labels: Vector, num_bins: int = 10
 ) -> Calibration:
-    """Compares how sure a model is with how often it is right.
+    """Compares the confidence of a model with its accuracy.
 
     Guo et al. 2017, section 2: the confidence of an example is the probability of its
     predicted class, the bins are equally wide.
@@ -143,8 +161,8 @@ def calibration(
         num_bins: into which 0 to 1 is divided.
 
     Raises:
-        ValueError: shapes do not agree, rows are not probabilities, or there is
-            nothing to divide.
+        ValueError: shapes do not agree, rows are not probabilities, or there are no
+            examples or bins.
     """
     probabilities = np.asarray(probabilities, np.float64)
     if probabilities.ndim != 2:
@@ -177,71 +195,54 @@ def calibration(
     return Calibration(tuple(bins), error)
 
 
-def collapsed(predictions: Vector, labels: Vector | None = None) -> bool:
-    """Whether a model says the same class of everything.
-
-    A fine-tuning that fails does so most often: too high a learning rate, too few
-    steps, or weights that were not loaded.
-
-    Args:
-        predictions: class ids `(examples,)`.
-        labels: class ids `(examples,)`: if they are all of one class, one prediction
-            is no sign of failure. None: they are of several classes.
-    """
-    several = labels is None or len(np.unique(np.asarray(labels))) > 1
-    return several and len(np.unique(np.asarray(predictions))) == 1
-
-
-def _accuracy(labels: Vector, predictions: Vector, num_classes: int | None) -> float:
-    labels, predictions, _ = _ids(labels, predictions, num_classes)
-    return float(np.mean(labels == predictions))
-
-
-def _f1(labels: Vector, predictions: Vector, num_classes: int | None) -> float:
-    labels, predictions, num_classes = _ids(labels, predictions, num_classes)
-    average = "binary" if num_classes == 2 else "macro"
-    return float(
-        sklearn.metrics.f1_score(labels, predictions, average=average, zero_division=0)
-    )
+def _class_metric(
+    name: str, labels: np.ndarray, predictions: np.ndarray, num_classes: int
+) -> float:
+    if name == "accuracy":
+        return float(np.mean(labels == predictions))
+    with extra("finetune"):
+        import sklearn.metrics
+    if name == "f1":
+        average = "binary" if num_classes == 2 else "macro"
+        found = sklearn.metrics.f1_score(
+            labels, predictions, average=average, zero_division=0
+        )
+    # Undefined, and 0 by convention, where all labels or predictions are equal.
+    elif _is_constant(labels) or _is_constant(predictions):
+        found = 0.0
+    else:
+        found = sklearn.metrics.matthews_corrcoef(labels, predictions)
+    return float(found)
 
 
-def _matthews(labels: Vector, predictions: Vector, num_classes: int | None) -> float:
-    labels, predictions, _ = _ids(labels, predictions, num_classes)
-    # Undefined, and 0 by custom, where either is of one class.
-    if np.ptp(labels) == 0 or np.ptp(predictions) == 0:
-        return 0.0
-    return float(sklearn.metrics.matthews_corrcoef(labels, predictions))
-
-
-def _pearson(labels: Vector, predictions: Vector, _: int | None) -> float:
-    return _correlation(scipy.stats.pearsonr, labels, predictions)
-
-
-def _spearman(labels: Vector, predictions: Vector, _: int | None) -> float:
-    return _correlation(scipy.stats.spearmanr, labels, predictions)
-
-
-def _correlation(function: Callable, labels: Vector, predictions: Vector) -> float:
+def _correlation(name: str, labels: Vector, predictions: Vector) -> float:
+    with extra("finetune"):
+        import scipy.stats
     labels, predictions = _aligned(labels, predictions)
     labels, predictions = labels.astype(np.float64), predictions.astype(np.float64)
-    for name, values in (("labels", labels), ("predictions", predictions)):
+    for what, values in (("labels", labels), ("predictions", predictions)):
         if not np.all(np.isfinite(values)):
             raise ValueError(
-                f"Received {np.sum(~np.isfinite(values))} {name} of {len(values)} that "
+                f"Received {np.sum(~np.isfinite(values))} {what} of {len(values)} that "
                 "are NaN or infinite. Expected numbers: a loss that diverged gives "
                 "such predictions, an example without a score such labels."
             )
-    # Undefined for constants; as a score of a model it is that of a blind guess.
-    # The range, not the variance: the mean of equal floats need not equal them.
-    if np.ptp(labels) == 0 or np.ptp(predictions) == 0:
+    # Undefined for constants; as the score of a model it is that of a blind guess.
+    if _is_constant(labels) or _is_constant(predictions):
         return 0.0
-    return float(function(labels, predictions).statistic)
+    function = {"pearson": scipy.stats.pearsonr, "spearman": scipy.stats.spearmanr}
+    return float(function[name](labels, predictions).statistic)
+
+
+def _is_constant(values: np.ndarray) -> bool:
+    # The range, not the variance: the mean of equal floats need not equal them.
+    return bool(np.ptp(values) == 0)
 
 
 def _ids(
     labels: Vector, predictions: Vector, num_classes: int | None
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Labels and predictions as checked class ids, and how many classes there are."""
+    """Labels and predictions as checked class ids, and the number of classes."""
     labels, predictions = _aligned(labels, predictions)
     for name, values in (("labels", labels), ("predictions", predictions)):
         whole = np.issubdtype(values.dtype, np.number) and np.all(values % 1 == 0)
@@ -274,13 +275,3 @@ def _aligned(labels: Vector, predictions: Vector) -> tuple[np.ndarray, np.ndarra
     if not len(labels):
         raise ValueError("Received no examples. Expected at least one to score.")
     return labels, predictions
-
-
-# Name → function of labels, predictions and the number of classes.
-METRICS: dict[str, Callable[[Vector, Vector, int | None], float]] = {
-    "accuracy": _accuracy,
-    "f1": _f1,
-    "matthews": _matthews,
-    "pearson": _pearson,
-    "spearman": _spearman,
-}

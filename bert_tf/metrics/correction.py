@@ -6,7 +6,7 @@ precision or recall is 0.
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from data_pipelines.corpus.alignment import align
 
@@ -25,7 +25,7 @@ _UNREACHED = 1.01
 Change = tuple[Hashable, ...]
 
 
-def scores(
+def correction_scores(
     texts: Sequence[str], corrected: Sequence[str], golds: Sequence[Sequence[str]]
 ) -> dict[str, float]:
     """All figures.
@@ -110,18 +110,37 @@ def words_of(text: str) -> list[str]:
 
 def word_changes(text: str, corrected: str) -> set[Change]:
     """The fewest edits of words."""
-    return _changes(words_of(text), words_of(corrected))
+    return _set_of_changes(words_of(text), words_of(corrected))
 
 
 def character_changes(text: str, corrected: str) -> set[Change]:
     """The characters that differ; of texts of other lengths, the fewest edits."""
     if len(text) != len(corrected):
-        return _changes(text, corrected)
+        return _set_of_changes(text, corrected)
     pairs = enumerate(zip(text, corrected, strict=True))
     return {(place, 0, new) for place, (old, new) in pairs if old != new}
 
 
-def best_threshold(
+def aligned_changes(
+    items: Sequence[str], others: Sequence[str]
+) -> Iterator[tuple[int | None, int | None, Change | None]]:
+    """The fewest edits of items, in order.
+
+    Yields:
+        For each pair of `align` the two places, and the change; None for equal items.
+    """
+    place = inserted = 0
+    for item, other in align(items, others):
+        new = None if other is None else others[other]
+        if item is None:
+            inserted += 1
+            yield item, other, (place, inserted, new)
+        else:
+            place, inserted = item + 1, 0
+            yield item, other, None if items[item] == new else (item, 0, new)
+
+
+def best_edit_threshold(
     probabilities: Sequence[float],
     right: Sequence[int],
     sizes: Sequence[int],
@@ -186,18 +205,9 @@ def _places(changes: Iterable[Change]) -> set[Change]:
     return {change[:-1] for change in changes}
 
 
-def _changes(items: Sequence[str], others: Sequence[str]) -> set[Change]:
-    found: set[Change] = set()
-    place = inserted = 0
-    for item, other in align(items, others):
-        if item is None:
-            inserted += 1
-            found.add((place, inserted, others[other]))  # type: ignore[index]
-            continue
-        if other is None or items[item] != others[other]:
-            found.add((item, 0, None if other is None else others[other]))
-        place, inserted = item + 1, 0
-    return found
+def _set_of_changes(items: Sequence[str], others: Sequence[str]) -> set[Change]:
+    changes = (change for _, _, change in aligned_changes(items, others))
+    return {change for change in changes if change is not None}
 
 
 def _rates(name: str, right: int, given: int, gold: int) -> dict[str, float]:

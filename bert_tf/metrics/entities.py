@@ -1,14 +1,17 @@
-"""Entities in tag sequences, and how well they were found, as `conlleval` counts."""
+"""Entities in tag sequences and their scores, as `conlleval` counts them."""
 
 import re
 from collections.abc import Sequence
 
 import numpy as np
-from seqeval.metrics import sequence_labeling
 
-from bert_tf.metrics.classification import LabelScores
+from bert_tf.metrics.classification import LabelScores, by_label
+from data_pipelines.programs.extras import extra
 
 _TAG = re.compile(r"O|[BI]-.+")
+
+# The tags of each sentence.
+Tags = Sequence[Sequence[str]]
 
 
 def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:
@@ -20,15 +23,16 @@ def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:
 
     Raises:
         ValueError: a tag is not one of IOB2.
+        ImportError: seqeval is missing.
     """
+    with extra("finetune"):
+        from seqeval.metrics import sequence_labeling
     _check_tags([tags])
     found = sequence_labeling.get_entities(list(tags))
     return [(kind, int(start), int(last) + 1) for kind, start, last in found]
 
 
-def scores(
-    labels: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]]
-) -> dict[str, float]:
+def entity_scores(labels: Tags, predictions: Tags) -> dict[str, float]:
     """Precision, recall and F1 of entities, and the accuracy of tags.
 
     An entity is found if its type and both of its ends are right (Tjong Kim Sang and
@@ -44,37 +48,27 @@ def scores(
 
     Raises:
         ValueError: a tag is not one of IOB2, or the lengths do not agree.
+        ImportError: seqeval is missing.
     """
     accuracy = token_accuracy(labels, predictions)
-    columns = _columns(labels, predictions, average="micro")
-    names = ("precision", "recall", "f1")
-    values = {name: float(value) for name, value in zip(names, columns, strict=False)}
-    return {**values, "token_accuracy": accuracy}
+    precision, recall, f1, _ = _columns(labels, predictions, average="micro")
+    found = {"precision": precision, "recall": recall, "f1": f1}
+    return {k: float(v) for k, v in found.items()} | {"token_accuracy": accuracy}
 
 
-def scores_by_type(
-    labels: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]]
-) -> dict[str, LabelScores]:
+def entity_scores_by_type(labels: Tags, predictions: Tags) -> dict[str, LabelScores]:
     """Precision, recall, F1 and number of the entities of each type, types sorted.
 
     Raises:
-        ValueError: as `scores`.
+        ValueError, ImportError: as `entity_scores`.
     """
     _check_lengths(labels, predictions)
     found = {kind for tags in (*labels, *predictions) for kind, _, _ in entities(tags)}
-    columns = _columns(labels, predictions, average=None)
-    return {
-        kind: LabelScores(float(precision), float(recall), float(f1), int(support))
-        for kind, precision, recall, f1, support in zip(
-            sorted(found), *columns, strict=True
-        )
-    }
+    return by_label(sorted(found), _columns(labels, predictions, average=None))
 
 
-def token_accuracy(
-    labels: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]]
-) -> float:
-    """The part of all words whose tag is right; any tags, such as parts of speech.
+def token_accuracy(labels: Tags, predictions: Tags) -> float:
+    """The share of all words whose tag is right; any tags, such as parts of speech.
 
     Raises:
         ValueError: the lengths do not agree, or there are no words.
@@ -90,15 +84,13 @@ def token_accuracy(
     return float(np.mean(right))
 
 
-def _columns(
-    labels: Sequence[Sequence[str]],
-    predictions: Sequence[Sequence[str]],
-    average: str | None,
-) -> tuple:
+def _columns(labels: Tags, predictions: Tags, average: str | None) -> tuple:
     """Precision, recall, F1 and support, for each type or (micro) of all."""
+    with extra("finetune"):
+        from seqeval.metrics import sequence_labeling
     _check_tags(labels)
     _check_tags(predictions)
-    # seqeval tells sentences apart by their being lists.
+    # seqeval recognizes sentences by their type, list.
     return sequence_labeling.precision_recall_fscore_support(
         [list(tags) for tags in labels],
         [list(tags) for tags in predictions],
@@ -107,7 +99,7 @@ def _columns(
     )
 
 
-def _check_tags(sentences: Sequence[Sequence[str]]) -> None:
+def _check_tags(sentences: Tags) -> None:
     wrong = {tag for tags in sentences for tag in tags if not _TAG.fullmatch(tag)}
     if wrong:
         raise ValueError(
@@ -116,9 +108,7 @@ def _check_tags(sentences: Sequence[Sequence[str]]) -> None:
         )
 
 
-def _check_lengths(
-    labels: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]]
-) -> None:
+def _check_lengths(labels: Tags, predictions: Tags) -> None:
     if len(labels) != len(predictions):
         raise ValueError(
             f"Received {len(labels)} label sequences and {len(predictions)} predicted "

@@ -155,16 +155,17 @@ class BertConfig:
     @classmethod
     def from_file(cls, path: str) -> "BertConfig":
         """Reads a `bert_config.json`, local or remote."""
-        import tensorflow as tf  # Late: on other backends layers do without it.
+        # Imported here: on other backends layers do without TensorFlow.
+        import tensorflow as tf
+
+        from data_pipelines.files.json_files import read_json
 
         if not tf.io.gfile.exists(path):
             raise FileNotFoundError(
                 f"No model config at {path!r}. Expected a bert_config.json."
             )
-        with tf.io.gfile.GFile(path) as file:
-            text = file.read()
         try:
-            return cls.from_dict(json.loads(text))
+            return cls.from_dict(read_json(path))
         except (ValueError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is not a BERT config: {error}") from None
 

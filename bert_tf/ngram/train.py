@@ -80,9 +80,9 @@ def train(
 def main(options: TrainOptions) -> None:
     """Counts, writes the model, and says how large it is."""
     vocabulary = Vocabulary.from_file(options.vocab_file)
-    with new_file(options.model_file) as write:
+    with new_file(options.model_file) as file:
         loaded = train(options.records_dir, vocabulary, options.num_classes)
-        write(to_bytes(loaded))
+        file.write(to_bytes(loaded))
     model = loaded.model
     pieces = model.pieces if isinstance(model, MixedModel) else model
     print(

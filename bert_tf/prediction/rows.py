@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import tensorflow as tf
 
-from data_pipelines.files.atomic import replaced_file
+from data_pipelines.files.atomic import complete_file, require_new
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 ENDINGS = (*_DELIMITERS, ".jsonl")
@@ -36,11 +36,8 @@ class RowWriter:
                 f"Received the output file {path!r}. Expected a name that ends in one "
                 f"of {list(ENDINGS)}."
             )
-        if path is not None and tf.io.gfile.exists(path):
-            raise ValueError(
-                f"{path} exists already. Expected a new file: remove it or choose "
-                "another."
-            )
+        if path is not None:
+            require_new(path)
         self._table: Any = None
 
     @contextlib.contextmanager
@@ -51,7 +48,7 @@ class RowWriter:
             yield self
             return
         with (
-            replaced_file(self._path) as temporary,
+            complete_file(self._path, overwrite=False) as temporary,
             tf.io.gfile.GFile(temporary, "w") as self._file,
         ):
             yield self

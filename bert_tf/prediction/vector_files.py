@@ -29,6 +29,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.prediction.text_vectors import TextVectors
+from data_pipelines.files.atomic import remove, require_new
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,11 +221,7 @@ def check_new(path: str, of_tokens: bool) -> None:
             "completed at its end: write it here and copy it, or choose .tfrecord."
         )
     for name in _files(path, of_tokens):
-        if tf.io.gfile.exists(name):
-            raise ValueError(
-                f"{name} exists already. Nothing is overwritten: remove it, or choose "
-                "another output_file."
-            )
+        require_new(name)
     folder = posixpath.dirname(path) or "."
     if not is_remote and not tf.io.gfile.isdir(folder):
         raise ValueError(
@@ -271,7 +268,8 @@ def open_writer(path: str, layout: Layout) -> Iterator[Writer]:
             tf.io.gfile.rename(temporary, name)
             done.append(name)
     except BaseException:
-        _remove(done)
+        for name in done:
+            remove(name)
         remove_unfinished(path, layout.of_tokens)
         raise
 
@@ -280,7 +278,8 @@ def remove_unfinished(path: str, of_tokens: bool) -> None:
     """Removes what `open_writer` has of files that are not complete."""
     temporaries = [f"{name}{_TEMPORARY}" for name in _files(path, of_tokens)]
     members = [f"{temporaries[0]}.{name}.npy" for name in _arrays(of_tokens)]
-    _remove([*temporaries, *members])
+    for name in (*temporaries, *members):
+        remove(name)
 
 
 def _files(path: str, of_tokens: bool) -> list[str]:
@@ -294,9 +293,3 @@ def _files(path: str, of_tokens: bool) -> list[str]:
 
 def _arrays(of_tokens: bool) -> tuple[str, ...]:
     return ("vectors", "offsets", "tokens") if of_tokens else ("vectors",)
-
-
-def _remove(names: Sequence[str]) -> None:
-    for name in names:
-        if tf.io.gfile.exists(name):
-            tf.io.gfile.remove(name)

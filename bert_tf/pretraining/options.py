@@ -7,6 +7,7 @@ from typing import Literal, get_args
 from bert_tf.models import families, objectives
 from bert_tf.models.families import FAMILIES
 from bert_tf.models.objectives import OBJECTIVES
+from bert_tf.optim.optimizers import OptimizerName
 from bert_tf.training.distribution import DistributionOptions
 from data_pipelines.corpus import documents
 from data_pipelines.pretraining import masking, sentence_pairs
@@ -104,7 +105,7 @@ class PretrainOptions(DistributionOptions):
         1, "Slices of a batch that are run one after another, to need less memory."
     )
     num_train_steps: int = cli.option(1_000_000, "Steps in all.")
-    optimizer: Literal["adamw_bert", "adamw", "lamb"] = cli.option(
+    optimizer: OptimizerName = cli.option(
         None,
         "adamw_bert: the original, without bias correction. adamw: with it. "
         "lamb: for large batches.",

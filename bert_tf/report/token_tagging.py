@@ -83,7 +83,7 @@ def sections(
             Section("Which tags are confused", picture),
             Section("Sentences", shown),
         ]
-    by_type = entities.scores_by_type(
+    by_type = entities.entity_scores_by_type(
         [example.tags or () for example in examples],
         [answer.tags for answer in answers],
     )

@@ -1,16 +1,17 @@
-"""What a served model is, for people: a page in its SavedModel's assets."""
+"""A description of a served model for people: a page in its SavedModel's assets."""
 
 import datetime
 import importlib.metadata
-import json
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
+from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.serving.stored_weights import Precision
+from data_pipelines.files.json_files import read_json_if_any
 from data_pipelines.tokenizers.vocabulary import MERGES
 
 FILE = "model_card.md"
@@ -35,25 +36,27 @@ def model_card(
     name: str,
     version: int,
     model_folder: str,
-    signatures: Mapping[str, Callable],
+    loaded: LoadedModel,
+    signatures: Mapping[str, Any],
     precision: Precision,
 ) -> str:
-    """The page.
+    """The page, in Markdown.
 
     Args:
         name, version: under which the model is served.
-        model_folder: that it comes from.
+        model_folder: where the model comes from.
+        loaded: the model.
         signatures: of the SavedModel.
         precision: of its weights.
     """
-    config, vocabulary, description = model_dir.load_description(model_folder)
+    description, config = loaded.description, loaded.model.encoder.config
     longest = description.encoding.get("max_length", config.max_sequence_length)
     facts = {
         "kind": description.kind,
         "trained on": description.dataset or "see options.json",
         "labels": ", ".join(description.labels or ()) or None,
         "casing": "lower-cased" if description.lower_case else "cased",
-        "vocabulary": f"{len(vocabulary):,} pieces",
+        "vocabulary": f"{len(loaded.vocabulary):,} pieces",
         "encoder": f"{config.num_hidden_layers} layers, {config.hidden_size} wide",
         "longest sequence": f"{longest} tokens",
         "weights": precision,
@@ -63,14 +66,14 @@ def model_card(
         f"# {name}, version {version}",
         _table(facts),
         "## On the development set",
-        _table(_read(posixpath.join(model_folder, model_dir.DEV_METRICS)))
+        _table(read_json_if_any(posixpath.join(model_folder, model_dir.DEV_METRICS)))
         or "Not written down where the model was trained.",
         "## Signatures",
         _table({key: _inputs(function) for key, function in signatures.items()}),
         "## Versions",
         _table({package: _version_of(package) for package in _PACKAGES}),
         "## Options of the training",
-        _table(_read(posixpath.join(model_folder, model_dir.OPTIONS)))
+        _table(read_json_if_any(posixpath.join(model_folder, model_dir.OPTIONS)))
         or "Not written down.",
     ]
     return "\n\n".join(sections) + "\n"
@@ -93,10 +96,3 @@ def _version_of(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _read(path: str) -> dict[str, Any]:
-    if not tf.io.gfile.exists(path):
-        return {}
-    with tf.io.gfile.GFile(path) as file:
-        return json.load(file)

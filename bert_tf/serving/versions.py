@@ -4,16 +4,17 @@ TF Serving looks for folders below a model's base path whose names are numbers, 
 loads the highest.
 """
 
-import contextlib
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-# TF Serving does not see a folder whose name is no number.
-_UNFINISHED = "unfinished"
+from data_pipelines.files.atomic import new_folder, remove
+
 # Where this file is, TF Serving takes a folder for a model.
-GRAPH = "saved_model.pb"
+_GRAPH = "saved_model.pb"
 
 
 def versions(base: str) -> list[int]:
@@ -44,34 +45,32 @@ def new_version(base: str, version: int | None = None) -> int:
     return version
 
 
-@contextlib.contextmanager
-def unpublished(base: str, version: int) -> Iterator[str]:
+def unpublished(base: str, version: int) -> AbstractContextManager[str]:
     """A folder to write a version into, published at the end of the `with`.
 
     A local folder appears at once. A remote one is copied, for object stores know no
     other way, with the file last without which it is no model.
     """
-    folder = posixpath.join(base, f"{_UNFINISHED}.{version}")
+    # Until then its name is no number, and TF Serving does not see it.
     target = posixpath.join(base, str(version))
-    _remove(folder)
-    try:
-        yield folder
-        if "://" in base:
-            _copy(folder, target)
-            _remove(folder)
-        else:
-            tf.io.gfile.rename(folder, target)
-    except BaseException:
-        _remove(folder)
-        raise
+    return new_folder(target, _copy if "://" in base else tf.io.gfile.rename)
 
 
-def remove_old_versions(base: str, keep: int) -> list[int]:
-    """Removes all but the newest; the numbers of those removed."""
-    old = versions(base)[:-keep]
-    for version in old:
-        _remove(posixpath.join(base, str(version)))
-    return old
+def remove_old_versions(base: str, keep: int) -> None:
+    """Removes all but the newest `keep`."""
+    for version in versions(base)[:-keep]:
+        remove(posixpath.join(base, str(version)))
+
+
+def signature_definitions(path: str) -> Mapping[str, meta_graph_pb2.SignatureDef]:
+    """The signatures of a version by their names, without loading it.
+
+    Raises:
+        tf.errors.OpError: it cannot be read.
+    """
+    with tf.io.gfile.GFile(posixpath.join(path, _GRAPH), "rb") as file:
+        content = saved_model_pb2.SavedModel.FromString(file.read())
+    return content.meta_graphs[0].signature_def
 
 
 def _copy(folder: str, target: str) -> None:
@@ -80,16 +79,10 @@ def _copy(folder: str, target: str) -> None:
         for path, _, names in tf.io.gfile.walk(folder)
         for name in names
     ]
-    for name in sorted(files, key=lambda name: name == GRAPH):
+    for name in sorted(files, key=lambda name: name == _GRAPH):
         # TensorFlow's ram:// takes assets.extra for a file .extra in assets.
         if not tf.io.gfile.exists(posixpath.join(folder, name)):
             continue
         path = posixpath.join(target, name)
         tf.io.gfile.makedirs(posixpath.dirname(path))
         tf.io.gfile.copy(posixpath.join(folder, name), path)
-
-
-def _remove(folder: str) -> None:
-    # What a listing names need not be there, see `_copy`.
-    with contextlib.suppress(tf.errors.NotFoundError):
-        tf.io.gfile.rmtree(folder)

@@ -15,7 +15,7 @@ from data_pipelines.tokenizers.vocabulary import MASK, Vocabulary
 
 FILE = posixpath.join("assets.extra", "tf_serving_warmup_requests")
 
-# How many texts, of how many words: one short one, and a batch of longer ones.
+# The number of texts, and of words in each: one short one, and a batch of longer ones.
 _SIZES = ((1, 8), (8, 32))
 # Of words or ids that are given one by one: fewer than any model allows.
 _COLUMNS = 8
@@ -23,53 +23,35 @@ _COLUMNS = 8
 
 def write_warmup(
     folder: str, name: str, functions: Mapping[str, Any], vocabulary: Vocabulary
-) -> int:
+) -> None:
     """Writes `PredictionLog` records into a SavedModel.
 
     Signatures of XLA are left out: TF Serving answers them with an error unless it is
-    told to compile, and an error would keep the version from being served.
+    told to compile, and an error would keep the version from being served. So are
+    those that take serialized records.
 
     Args:
         folder: of the SavedModel.
         name: under which the model is served.
         functions: its signatures.
         vocabulary: whose words texts are made of.
-
-    Returns:
-        How many records there are.
     """
-    # Late: protos of TF Serving, which only an export needs.
-    from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
-
     path = posixpath.join(folder, FILE)
     tf.io.gfile.makedirs(posixpath.dirname(path))
-    count = 0
     with tf.io.TFRecordWriter(path) as writer:
         for signature, function in functions.items():
-            if signature.endswith(SUFFIXES["compiled"]) or not _is_plain(function):
+            specs = function.input_signature
+            is_compiled = signature.endswith(SUFFIXES["compiled"])
+            if is_compiled or any(spec.name == "inputs" for spec in specs):
                 continue
-            for inputs in _requests(function.input_signature, vocabulary):
-                request = predict_pb2.PredictRequest()
-                request.model_spec.name = name
-                request.model_spec.signature_name = signature
-                for key, values in inputs.items():
-                    request.inputs[key].CopyFrom(tf.make_tensor_proto(values))
-                log = prediction_log_pb2.PredictionLog(
-                    predict_log=prediction_log_pb2.PredictLog(request=request)
-                )
-                writer.write(log.SerializeToString())
-                count += 1
-    return count
+            for inputs in warmup_inputs(specs, vocabulary):
+                writer.write(_prediction_log(name, signature, inputs))
 
 
-def _is_plain(function: Any) -> bool:
-    """Whether it takes values that can be thought of: no serialized records."""
-    return all(spec.name != "inputs" for spec in function.input_signature)
-
-
-def _requests(
+def warmup_inputs(
     specs: list[tf.TensorSpec], vocabulary: Vocabulary
 ) -> Iterator[dict[str, tf.Tensor]]:
+    """Inputs of a signature, by their names."""
     words = [
         word.strip()
         for word, continues in zip(vocabulary.names, vocabulary.continues, strict=True)
@@ -85,3 +67,25 @@ def _requests(
             values = {tf.string: text, tf.bool: True}.get(spec.dtype, 1)
             inputs[spec.name] = tf.fill(shape, tf.constant(values, spec.dtype))
         yield inputs
+
+
+def _prediction_log(name: str, signature: str, inputs: Mapping[str, Any]) -> bytes:
+    """A serialized `PredictionLog`, by the numbers in TF Serving's `apis/*.proto`.
+
+    By hand, so that an export needs no package for the messages of TF Serving.
+    """
+    spec = _field(1, name.encode()) + _field(3, signature.encode())
+    request = _field(1, spec)  # PredictRequest.model_spec
+    for key, values in inputs.items():
+        tensor = tf.make_tensor_proto(values).SerializeToString()
+        request += _field(2, _field(1, key.encode()) + _field(2, tensor))  # inputs
+    return _field(6, _field(1, request))  # predict_log.request
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A text or message as a field of a message: its tag, its length, itself."""
+    size, head = len(content), bytearray([number << 3 | 2])
+    while size > 127:
+        head.append(size & 127 | 128)
+        size >>= 7
+    return bytes([*head, size]) + content

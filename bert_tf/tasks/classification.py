@@ -193,7 +193,7 @@ def _class_metrics(
     ids: dict[Any, int] = {label: index for index, label in enumerate(labels or ())}
     right = [ids[example.label] for example in examples]
     given = [ids[answer.label] for answer in answers]
-    return classification.scores(metrics, right, given, num_classes=len(ids))
+    return classification.prediction_scores(metrics, right, given, num_classes=len(ids))
 
 
 def _score_metrics(
@@ -204,7 +204,7 @@ def _score_metrics(
     threshold: float | None,
 ) -> dict[str, float]:
     right: list[Any] = [example.label for example in examples]
-    return classification.scores(metrics, right, [a.score for a in answers])
+    return classification.prediction_scores(metrics, right, [a.score for a in answers])
 
 
 def _read_line(name: str, line: str) -> tuple[Columns, TextExample]:

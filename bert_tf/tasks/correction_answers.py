@@ -84,7 +84,7 @@ def correction_metrics(
     threshold: float | None,
 ) -> dict[str, float]:
     """All figures of `metrics.correction`, and the threshold."""
-    found = correction.scores(
+    found = correction.correction_scores(
         [example.text for example in examples],
         [answer.corrected for answer in answers],
         [example.corrected for example in examples],
@@ -112,4 +112,4 @@ def best_edit_threshold(
             probabilities.append(edit.probability)
             right.append(len(changes & gold))
             sizes.append(len(changes))
-    return correction.best_threshold(probabilities, right, sizes, num_gold)
+    return correction.best_edit_threshold(probabilities, right, sizes, num_gold)

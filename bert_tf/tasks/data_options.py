@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from bert_tf.tasks.kind import Lengths
@@ -9,7 +10,7 @@ from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets import catalog
 from data_pipelines.datasets.examples import labels_in
 from data_pipelines.datasets.read_log import ReadLog
-from data_pipelines.datasets.sources import Dataset, Kind
+from data_pipelines.datasets.sources import Dataset, Role, TaskKind
 from data_pipelines.programs import cli
 
 
@@ -23,7 +24,7 @@ class DataOptions:
     data_dir: str | None = cli.option(
         None, "The folder with the dataset's files. Default: TFDS loads it."
     )
-    kind: Kind | None = cli.option(None, "The kind of task of own files.")
+    kind: TaskKind | None = cli.option(None, "The kind of task of own files.")
     train_file: str | None = cli.option(
         None, "Own examples to train on: CSV, TSV, JSONL; CoNLL; SQuAD's JSON."
     )
@@ -67,51 +68,50 @@ class DataOptions:
         Raises:
             ValueError: both or neither are given, or they do not fit each other.
         """
-        files = {
-            "train_file": self.train_file,
-            "dev_file": self.dev_file,
-            "test_file": self.test_file,
+        files: dict[Role, str | None] = {
+            "train": self.train_file,
+            "dev": self.dev_file,
+            "test": self.test_file,
         }
-        given = [name for name, path in files.items() if path is not None]
+        given = [split for split, path in files.items() if path is not None]
         if (self.dataset is None) == (not given):
             raise ValueError(
-                f"Received dataset={self.dataset!r} and the files {given}. Expected "
+                f"Received dataset={self.dataset!r} and files for {given}. Expected "
                 f"one of the two: a dataset of {list(catalog.DATASETS)}, or own files."
             )
         if self.dataset is not None:
             return catalog.find(self.dataset)
         if self.kind is None:
             raise ValueError(
-                f"Received {given} without kind. Expected --kind, one of "
-                f"{', '.join(get_args(Kind))}."
+                f"Received files for {given} without kind. Expected --kind, one of "
+                f"{', '.join(get_args(TaskKind))}."
             )
-        return self.own_files(self.kind, **files)
+        return self.own_files(self.kind, files)
 
     def own_files(
-        self, kind: Any, *, labels: Any = None, **files: str | None
+        self,
+        kind: TaskKind,
+        files: Mapping[Role, str | None],
+        labels: tuple[str, ...] | None = None,
     ) -> Dataset:
         """Files as a dataset, by the options for their columns.
 
         Args:
             kind: of the task.
+            files: paths by split.
             labels: of the model that answers; None: those of the training data.
-            files: `train_file`, `dev_file`, `test_file`.
         """
-        return catalog.from_files(
-            kind,
-            train_file=files.get("train_file"),
-            dev_file=files.get("dev_file"),
-            test_file=files.get("test_file"),
-            first_column=self.first_column,
-            second_column=self.second_column,
-            label_column=self.label_column,
-            id_column=self.id_column,
-            choice_columns=self.choice_columns,
-            column_names=self.column_names,
-            tag_column=self.tag_column,
-            corrected_column=self.corrected_column,
-            labels=labels,
+        columns = catalog.Columns(
+            first=self.first_column,
+            second=self.second_column,
+            label=self.label_column,
+            id=self.id_column,
+            choices=self.choice_columns,
+            names=self.column_names,
+            tag=self.tag_column,
+            corrected=self.corrected_column,
         )
+        return catalog.from_files(kind, files, columns, labels)
 
     def encoding_arguments(
         self, dataset: Dataset, max_positions: int

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from bert_tf.models.objective import Objective
 from bert_tf.tasks.heads import EncoderWithHead
-from data_pipelines.datasets.sources import Dataset
+from data_pipelines.datasets.sources import Dataset, TaskKind
 from data_pipelines.datasets.tables import Row
 
 # Of examples, by name.
@@ -68,7 +68,7 @@ class Kind:
     """What a kind of task is made of; the fields with a default are for some kinds.
 
     Attributes:
-        name: as in `data_pipelines.datasets.sources.Kind`.
+        name: of the kind.
         encoding: class of the data side, examples to sequences.
         encoding_arguments: its arguments, besides the tokenizer and `max_length`.
         model: class of the model.
@@ -109,7 +109,7 @@ class Kind:
             writes, by name: values for JSON.
     """
 
-    name: str
+    name: TaskKind
     encoding: type
     encoding_arguments: Callable[[Lengths, Dataset], dict[str, Any]]
     model: type[EncoderWithHead]

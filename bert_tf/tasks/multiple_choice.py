@@ -131,7 +131,9 @@ def _metrics(
     right: list[Any] = [example.label for example in examples]
     given = [answer.choice for answer in answers]
     num_classes = len(examples[0].choices)
-    return classification.scores(metrics, right, given, num_classes=num_classes)
+    return classification.prediction_scores(
+        metrics, right, given, num_classes=num_classes
+    )
 
 
 def _read_line(name: str, line: str) -> tuple[Columns, ChoiceExample]:

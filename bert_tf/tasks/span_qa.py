@@ -113,15 +113,6 @@ def _columns(example: Question, answer: SpanAnswer, task: Task) -> Columns:
     }
 
 
-def _by_id(
-    examples: Sequence[Question], answers: Sequence[SpanAnswer], threshold: float | None
-) -> tuple[dict[str, str], dict[str, float]]:
-    """The answers, and the no-answer scores, by the ids of the questions."""
-    pairs = list(zip(examples, answers, strict=True))
-    texts = {example.id: answer.text(threshold) for example, answer in pairs}
-    return texts, {example.id: answer.no_answer_score for example, answer in pairs}
-
-
 def _metrics(
     examples: Sequence[Question],
     answers: Sequence[SpanAnswer],
@@ -129,11 +120,12 @@ def _metrics(
     labels: Sequence[str] | None,
     threshold: float | None,
 ) -> dict[str, float]:
-    texts, no_answer_scores = _by_id(examples, answers, None)
+    texts = [answer.text(None) for answer in answers]
     if threshold is None:
-        found = squad.evaluate(examples, texts)
+        found = squad.squad_scores(examples, texts)
     else:
-        found = squad.evaluate(examples, texts, no_answer_scores, threshold)
+        scores = [answer.no_answer_score for answer in answers]
+        found = squad.squad_scores(examples, texts, scores, threshold)
         found["threshold"] = threshold
     return {**{name: found[name] for name in metrics}, **found}
 
@@ -144,15 +136,20 @@ def _best_threshold(
     """The no-answer threshold with the best F1; None if all have an answer."""
     if not any(example.is_impossible for example in examples):
         return None
-    return squad.best_threshold(examples, *_by_id(examples, answers, None)).value
+    texts = [answer.text(None) for answer in answers]
+    scores = [answer.no_answer_score for answer in answers]
+    return squad.squad_scores(examples, texts, scores)["best_f1_thresh"]
 
 
 def _extra_files(
     examples: Sequence[Question], answers: Sequence[SpanAnswer], threshold: float | None
 ) -> dict[str, Any]:
     """The files that SQuAD's official script takes."""
-    texts, no_answer_scores = _by_id(examples, answers, threshold)
-    return {"predictions.json": texts, "null_odds.json": no_answer_scores}
+    pairs = list(zip(examples, answers, strict=True))
+    return {
+        "predictions.json": {e.id: a.text(threshold) for e, a in pairs},
+        "null_odds.json": {e.id: a.no_answer_score for e, a in pairs},
+    }
 
 
 def _read_line(name: str, line: str) -> tuple[Columns, Question]:

@@ -166,7 +166,7 @@ def _metrics(
             for pair in zip(*tags, strict=True)
         ]
         return {"accuracy": sum(a == b for a, b in pairs) / len(pairs)}
-    found = entities.scores(right, given)
+    found = entities.entity_scores(right, given)
     return {
         "entity_f1": found["f1"],
         "entity_precision": found["precision"],

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
 from bert_tf.training.distribution import all_agree, is_chief
-from data_pipelines.files.atomic import write_file
+from data_pipelines.files.json_files import read_json, write_json
 
 
 def claim_for_all(
@@ -40,8 +40,7 @@ def claim(output_dir: str, options: Any, free_options: Collection[str]) -> bool:
     files = tf.io.gfile.listdir(output_dir) if tf.io.gfile.isdir(output_dir) else []
     # Options alone are those of a run that failed before it had made anything.
     if model_dir.OPTIONS in files and len(files) > 1:
-        with tf.io.gfile.GFile(path) as file:
-            found = json.load(file)
+        found = read_json(path)
         different = [
             f"{name} was {found.get(name)!r}, received {values[name]!r}"
             for name in values
@@ -62,5 +61,5 @@ def claim(output_dir: str, options: Any, free_options: Collection[str]) -> bool:
             "overwritten: choose another output_dir."
         )
     tf.io.gfile.makedirs(output_dir)
-    write_file(path, json.dumps(values, indent=2).encode() + b"\n")
+    write_json(path, values)
     return False

@@ -15,7 +15,7 @@ import tensorflow as tf
 from bert_tf.layers.dropout import replayable_dropout
 from bert_tf.layers.elementwise import compilation
 from bert_tf.models.objective import Batch, Objective
-from bert_tf.optim.scaled import MomentOptimizer
+from bert_tf.optim.optimizers import MomentOptimizer
 from bert_tf.training import distribution
 
 # What is computed in, and Keras' name for it with weights in float32.
@@ -155,7 +155,6 @@ class Trainer:
         context = tf.distribute.get_replica_context()
         weights = _sum_over_replicas(context, self.objective.weights(batch))
         rate = tf.pow(0.5, tf.cast(self.rollbacks, tf.float32))
-        learning_rate = tf.cast(self.optimizer.learning_rate, tf.float32) * rate
         gradients, sums = self._accumulate(
             batch, weights, context.replica_id_in_sync_group
         )
@@ -170,7 +169,7 @@ class Trainer:
         clip = self.clip_norm / tf.maximum(norm, self.clip_norm) / self.loss_scale
         scale = tf.where(finite, clip, tf.constant(math.nan))
         with compilation(self._compiles_update):
-            self.optimizer.apply_scaled(gradients, scale, rate)
+            learning_rate = self.optimizer.apply_scaled(gradients, scale, rate)
         if self.scales_loss:
             self._move_loss_scale(finite)
         return {

@@ -5,13 +5,10 @@ from collections.abc import Iterator
 
 from data_pipelines.datasets import conll, glue, multiple_choice
 from data_pipelines.datasets.conll import ConllFile
-from data_pipelines.datasets.correction import (
-    CorrectionTable,
-    ParallelLines,
-    SighanFiles,
-)
+from data_pipelines.datasets.correction import ParallelLines, SighanFiles
 from data_pipelines.datasets.examples import Example
 from data_pipelines.datasets.multiple_choice import ChoiceTable
+from data_pipelines.datasets.own_files import Columns as Columns
 from data_pipelines.datasets.own_files import from_files as from_files
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.sources import (
@@ -23,101 +20,77 @@ from data_pipelines.datasets.sources import (
     find_files,
     load_tfds,
     role_of,
+    split_of,
 )
 from data_pipelines.datasets.squad import SquadJson
+from data_pipelines.datasets.table_reader import TableReader
 from data_pipelines.datasets.text_tables import TextTable
 
+_SPLITS = ("train", "dev", "test")
+_FIFTHS = {"train": Part((0, 1, 2), 5), "dev": Part((3,), 5), "test": Part((4,), 5)}
 _NEWS = (
     *("finance", "realty", "stocks", "education", "science", "society", "politics"),
     *("sports", "game", "entertainment"),
 )
-_FIFTHS = {"train": Part((0, 1, 2), 5), "dev": Part((3,), 5), "test": Part((4,), 5)}
-
 _SIGHAN_TRAIN = (
     "sighan-train/TrainingInputAll.txt",
     "sighan-train/TrainingTruthAll.txt",
 )
 
 
-def _jfleg_files(name: str) -> Files:
+def _squad(name: str, splits: dict[str, Split]) -> Dataset:
+    return Dataset(
+        name=f"squad/{name}",
+        kind="span_qa",
+        metrics=("f1", "exact"),
+        splits=splits,
+        reader=SquadJson(),
+        folders=("squad", ""),
+    )
+
+
+def _whole_squad(version: str) -> Dataset:
+    return _squad(
+        version,
+        {
+            split: split_of(f"{split}-{version}.json", tfds=f"squad/{version}:{tfds}")
+            for split, tfds in (("train", "train"), ("dev", "validation"))
+        },
+    )
+
+
+def _choices(
+    name: str, reader: ChoiceTable, folders: tuple[str, ...], splits: dict[str, Split]
+) -> Dataset:
+    return Dataset(
+        name=name,
+        kind="multiple_choice",
+        metrics=("accuracy",),
+        splits=splits,
+        reader=reader,
+        folders=folders,
+        num_choices=len(reader.choices),
+    )
+
+
+def _jfleg(name: str) -> Files:
     return Files((f"{name}.src", *(f"{name}.ref{number}" for number in range(4))))
 
 
 # The tasks of the paper (tables 1 to 4 and 7), others of their kinds, and Chinese ones.
-# The first metrics of GLUE are those of the paper's table 1, but for MRPC and QQP: by
-# F1, a model that calls all pairs paraphrases would often be the best checkpoint.
-DATASETS: dict[str, Dataset] = {
-    "glue/cola": glue.task(
-        "glue/cola", "CoLA", glue.SINGLE, glue.BINARY, ("matthews", "accuracy")
-    ),
-    "glue/sst2": glue.task("glue/sst2", "SST-2", glue.SINGLE, glue.BINARY),
-    "glue/mrpc": glue.task(
-        "glue/mrpc", "MRPC", glue.MRPC, glue.BINARY, ("accuracy", "f1")
-    ),
-    "glue/stsb": Dataset(
-        name="glue/stsb",
-        kind="regression",
-        labels=None,
-        metrics=("spearman", "pearson"),
-        splits=glue.SPLITS["glue/stsb"],
-        reader=glue.STSB,
-        folders=("glue/STS-B", "STS-B", ""),
-    ),
-    "glue/qqp": glue.task("glue/qqp", "QQP", glue.QQP, glue.BINARY, ("accuracy", "f1")),
-    # Splits dev and test match the training data, dev_mismatched and test_mismatched
-    # do not.
-    "glue/mnli": glue.task("glue/mnli", "MNLI", glue.MNLI, glue.INFERENCE),
-    "glue/qnli": glue.task("glue/qnli", "QNLI", glue.QNLI, glue.ENTAILMENT),
-    "glue/rte": glue.task("glue/rte", "RTE", glue.PAIR, glue.ENTAILMENT),
-    "glue/wnli": glue.task("glue/wnli", "WNLI", glue.PAIR, glue.BINARY),
-    # A test alone, of models that were trained on MNLI.
-    "glue/ax": Dataset(
-        name="glue/ax",
-        kind="classification",
-        labels=glue.INFERENCE,
-        metrics=("matthews",),
-        splits=glue.SPLITS["glue/ax"],
-        reader=glue.MNLI,
-        folders=("glue/AX", "AX", "glue/diagnostic", "diagnostic", "glue", ""),
-    ),
-    "squad/v1.1": Dataset(
-        name="squad/v1.1",
-        kind="span_qa",
-        labels=None,
-        metrics=("f1", "exact"),
-        splits={
-            "train": Split((Files(("train-v1.1.json",)),), "squad/v1.1:train"),
-            "dev": Split((Files(("dev-v1.1.json",)),), "squad/v1.1:validation"),
-        },
-        reader=SquadJson(),
-        folders=("squad", ""),
-    ),
-    "squad/v2.0": Dataset(
-        name="squad/v2.0",
-        kind="span_qa",
-        labels=None,
-        metrics=("f1", "exact"),
-        splits={
-            "train": Split((Files(("train-v2.0.json",)),), "squad/v2.0:train"),
-            "dev": Split((Files(("dev-v2.0.json",)),), "squad/v2.0:validation"),
-        },
-        reader=SquadJson(),
-        folders=("squad", ""),
-    ),
+_ALL = (
+    *glue.TASKS,
+    _whole_squad("v1.1"),
+    _whole_squad("v2.0"),
     # Half of the development set of 2.0: 12 articles to train on, 4 to check with.
-    "squad/v2.0_half": Dataset(
-        name="squad/v2.0_half",
-        kind="span_qa",
-        labels=None,
-        metrics=("f1", "exact"),
-        splits={
-            split: Split((Files(("squad-v2.0-half-dev.json",), part=Part(takes, 4)),))
+    _squad(
+        "v2.0_half",
+        {
+            split: split_of(Files(("squad-v2.0-half-dev.json",), part=Part(takes, 4)))
             for split, takes in (("train", (1, 2, 3)), ("dev", (0,)))
         },
-        reader=SquadJson(),
-        folders=("squad", ""),
     ),
-    "conll2003": Dataset(
+    Dataset(
         name="conll2003",
         kind="token_tagging",
         labels=conll.NER_TAGS,
@@ -126,7 +99,7 @@ DATASETS: dict[str, Dataset] = {
         reader=ConllFile(tfds_feature="ner"),
         folders=("conll2003", ""),
     ),
-    "conll2003/pos": Dataset(
+    Dataset(
         name="conll2003/pos",
         kind="token_tagging",
         labels=conll.POS_TAGS,
@@ -135,126 +108,106 @@ DATASETS: dict[str, Dataset] = {
         reader=ConllFile(tag_column=1, are_entities=False, tfds_feature="pos"),
         folders=("conll2003", ""),
     ),
-    "ud_ewt": Dataset(
+    Dataset(
         name="ud_ewt",
         kind="token_tagging",
         labels=conll.UPOS_TAGS,
         metrics=("accuracy",),
         splits={
-            split: Split(
-                (Files((f"{split}.conllu",)), Files((f"en_ewt-ud-{split}.conllu",))),
-                f"universal_dependencies/en_ewt:{split}",
+            split: split_of(
+                f"{split}.conllu",
+                f"en_ewt-ud-{split}.conllu",
+                tfds=f"universal_dependencies/en_ewt:{split}",
             )
-            for split in ("train", "dev", "test")
+            for split in _SPLITS
         },
         reader=ConllFile(conll.UPOS_COLUMN, are_entities=False, tfds_feature="upos"),
         folders=("ud_ewt", "UD_English-EWT", ""),
     ),
-    "swag": Dataset(
-        name="swag",
-        kind="multiple_choice",
-        labels=None,
-        metrics=("accuracy",),
-        splits={
-            "train": Split((Files(("train.csv",)),)),
-            "dev": Split((Files(("val.csv",)),)),
-            "test": Split((Files(("test.csv",)),)),
+    _choices(
+        "swag",
+        multiple_choice.SWAG,
+        ("multiple_choice/swag", "swag", ""),
+        {
+            "train": split_of("train.csv"),
+            "dev": split_of("val.csv"),
+            "test": split_of("test.csv"),
         },
-        reader=multiple_choice.SWAG,
-        folders=("multiple_choice/swag", "swag", ""),
-        num_choices=4,
     ),
     # Its paper folds the one file five times; this is one such division.
-    "codah": Dataset(
-        name="codah",
-        kind="multiple_choice",
-        labels=None,
-        metrics=("accuracy",),
-        splits={
-            split: Split((Files(("codah.tsv",), multiple_choice.CODAH_COLUMNS, part),))
+    _choices(
+        "codah",
+        multiple_choice.CODAH,
+        ("multiple_choice", "codah", ""),
+        {
+            split: split_of(Files(("codah.tsv",), multiple_choice.CODAH_COLUMNS, part))
             for split, part in _FIFTHS.items()
         },
-        reader=multiple_choice.CODAH,
-        folders=("multiple_choice", "codah", ""),
-        num_choices=4,
     ),
-    "cosmos_qa": Dataset(
-        name="cosmos_qa",
-        kind="multiple_choice",
-        labels=None,
-        metrics=("accuracy",),
-        splits={
-            "train": Split((Files(("train.csv",)),), "cosmos_qa:train"),
-            "dev": Split(
-                (Files(("valid.csv",)), Files(("cosmosqa-valid.csv",))),
-                "cosmos_qa:validation",
+    _choices(
+        "cosmos_qa",
+        multiple_choice.COSMOS_QA,
+        ("multiple_choice/cosmos_qa", "cosmos_qa", "multiple_choice", ""),
+        {
+            "train": split_of("train.csv", tfds="cosmos_qa:train"),
+            "dev": split_of(
+                "valid.csv", "cosmosqa-valid.csv", tfds="cosmos_qa:validation"
             ),
-            "test": Split((Files(("test.jsonl",)),), "cosmos_qa:test"),
+            "test": split_of("test.jsonl", tfds="cosmos_qa:test"),
         },
-        reader=multiple_choice.COSMOS_QA,
-        folders=("multiple_choice/cosmos_qa", "cosmos_qa", "multiple_choice", ""),
-        num_choices=4,
     ),
-    "chnsenticorp": Dataset(
+    Dataset(
         name="chnsenticorp",
         kind="classification",
-        labels=("0", "1"),
+        labels=glue.BINARY,
         metrics=("accuracy",),
-        splits={
-            split: Split((Files((f"{split}.tsv",)),))
-            for split in ("train", "dev", "test")
-        },
+        splits={split: split_of(f"{split}.tsv") for split in _SPLITS},
         reader=TextTable(first=("text_a",), id=("qid",)),
         folders=("chinese/chnsenticorp", "chnsenticorp", ""),
     ),
-    # What the three bake-offs gave to train on, and the test of the last (Tseng et al.
+    # The training data of the three bake-offs, and the test of the last (Tseng et al.
     # 2015). A tenth of the former is the development set.
-    "sighan15": Dataset(
+    Dataset(
         name="sighan15",
         kind="correction",
-        labels=None,
         metrics=("correction_f1", "detection_f1", "false_positive_rate"),
         splits={
-            "train": Split((Files(_SIGHAN_TRAIN, part=Part(tuple(range(1, 10)), 10)),)),
-            "dev": Split((Files(_SIGHAN_TRAIN, part=Part((0,), 10)),)),
-            "test": Split(
-                (Files(("sighan15/TestInput.txt", "sighan15/TestTruth.txt")),)
+            "train": split_of(Files(_SIGHAN_TRAIN, part=Part(tuple(range(1, 10)), 10))),
+            "dev": split_of(Files(_SIGHAN_TRAIN, part=Part((0,), 10))),
+            "test": split_of(
+                Files(("sighan15/TestInput.txt", "sighan15/TestTruth.txt"))
             ),
         },
         reader=SighanFiles(),
         folders=("chinese", "sighan", ""),
     ),
     # Four corrections of each sentence (Napoles et al. 2017), and none to train on.
-    "jfleg": Dataset(
+    Dataset(
         name="jfleg",
         kind="correction",
-        labels=None,
         metrics=("edit_f05",),
         splits={
-            split: Split((_jfleg_files(split), _jfleg_files(f"{split}/{split}")))
+            split: split_of(_jfleg(split), _jfleg(f"{split}/{split}"))
             for split in ("dev", "test")
         },
         reader=ParallelLines(),
         folders=("jfleg", ""),
     ),
     # Titles; the numbers in the file are the places of the names.
-    "thucnews": Dataset(
+    Dataset(
         name="thucnews",
         kind="classification",
         labels=_NEWS,
         metrics=("accuracy",),
         splits={
-            split: Split((Files(("dev.txt",), ("title", "label"), part),))
+            split: split_of(Files(("dev.txt",), ("title", "label"), part))
             for split, part in _FIFTHS.items()
         },
         reader=TextTable(first=("title",), label_is_id=True),
         folders=("chinese/thucnews", "thucnews", ""),
     ),
-}
-
-
-# Readers of local CSV, TSV and JSON lines.
-_TABLES = TextTable | ChoiceTable | CorrectionTable
+)
+DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in _ALL}
 
 
 def find(name: str) -> Dataset:
@@ -288,8 +241,7 @@ def read(
     Raises:
         FileNotFoundError: the split is not in the folder.
         OSError: TFDS cannot give it.
-        ValueError: there is no such split, or what is in the files is not as it
-            should be.
+        ValueError: there is no such split, or the files are not as expected.
     """
     reading = Reading(role_of(split), dataset.labels, log)
     tfds = dataset.split(split).tfds
@@ -308,7 +260,7 @@ def read_with_columns(
     """
     reader = dataset.reader
     is_tfds = data_dir is None and dataset.split(split).tfds is not None
-    if is_tfds or not isinstance(reader, _TABLES):
+    if is_tfds or not isinstance(reader, TableReader):
         return (({}, example) for example in read(dataset, split, data_dir, log))
     paths, files = _find(dataset, split, data_dir, log)
     return reader.read_rows(paths, files, Reading(role_of(split), dataset.labels, log))

@@ -4,10 +4,10 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from data_pipelines.datasets.examples import TaggedSentence
-from data_pipelines.datasets.sources import Files, Reading, Split, TfdsSplit
+from data_pipelines.datasets.sources import Files, Reading, TfdsSplit, split_of
+from data_pipelines.datasets.table_reader import unknown_label
 from data_pipelines.datasets.tagging_schemes import to_iob2
 from data_pipelines.datasets.text_files import read_lines
-from data_pipelines.datasets.text_tables import unknown_label
 
 _DOCUMENT_LINE = "-DOCSTART-"
 # ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC.
@@ -30,9 +30,9 @@ UPOS_TAGS = (
     *("PRON", "PROPN", "PUNCT", "SCONJ", "SYM", "VERB", "X"),
 )
 CONLL2003_SPLITS = {
-    "train": Split((Files(("eng.train",)), Files(("train.txt",))), "conll2003:train"),
-    "dev": Split((Files(("eng.testa",)), Files(("valid.txt",))), "conll2003:dev"),
-    "test": Split((Files(("eng.testb",)), Files(("test.txt",))), "conll2003:test"),
+    "train": split_of("eng.train", "train.txt", tfds="conll2003:train"),
+    "dev": split_of("eng.testa", "valid.txt", tfds="conll2003:dev"),
+    "test": split_of("eng.testb", "test.txt", tfds="conll2003:test"),
 }
 
 

@@ -1,10 +1,13 @@
-"""The tasks of GLUE: what their files, and TFDS, call columns and classes.
+"""The tasks of GLUE: the names of their files, columns and classes, and TFDS's.
 
 Two layouts are around: that of the benchmark's download, `train.tsv`, `dev.tsv` and
 `test.tsv` everywhere, and those of the single corpora.
 """
 
-from data_pipelines.datasets.sources import Dataset, Files, Split
+from collections.abc import Mapping
+from typing import Any
+
+from data_pipelines.datasets.sources import Dataset, Files, Split, split_of
 from data_pipelines.datasets.text_tables import TextTable
 
 # In the order in which TFDS numbers them, by the names in files for the leaderboard.
@@ -12,145 +15,139 @@ BINARY = ("0", "1")
 ENTAILMENT = ("entailment", "not_entailment")
 INFERENCE = ("entailment", "neutral", "contradiction")
 
-# Of a column: in the download, in the files of the corpus, in TFDS.
-_INDEX = ("index", "id", "idx")
+# Names of a column: in the download, in the files of the corpus, in TFDS.
 _FIRST = ("sentence1", "premise", "Premise")
 _SECOND = ("sentence2", "hypothesis", "Hypothesis")
 _COLA_COLUMNS = ("source", "label", "mark", "sentence")
 _STSB_COLUMNS = ("sentence1", "sentence2", "score")
-
-# Rows of the download may be broken, above all in QQP; TFDS leaves them out, too.
-SINGLE = TextTable(first=("sentence", "content"), id=_INDEX, skips_ragged=True)
-PAIR = TextTable(first=_FIRST, second=_SECOND, id=_INDEX, skips_ragged=True)
-MRPC = TextTable(
-    first=("#1 String", "sentence1"),
-    second=("#2 String", "sentence2"),
-    label=("Quality", "label"),
-    id=_INDEX,
-    skips_ragged=True,
-)
-STSB = TextTable(
-    first=("sentence1",),
-    second=("sentence2",),
-    label=("score", "label"),
-    id=_INDEX,
-    is_score=True,
-    skips_ragged=True,
-)
-QQP = TextTable(
-    first=("question1",),
-    second=("question2",),
-    label=("is_duplicate", "label"),
-    id=_INDEX,
-    skips_ragged=True,
-)
-MNLI = TextTable(
-    first=_FIRST,
-    second=_SECOND,
-    label=("gold_label", "label", "Label"),
-    id=_INDEX,
-    skips_ragged=True,
-)
-QNLI = TextTable(
-    first=("question",), second=("sentence",), id=_INDEX, skips_ragged=True
-)
 
 _MRPC_NOTE = (
     "read from msr_paraphrase_{}.txt: the corpus itself has no development data, GLUE "
     "takes 408 pairs of its training data"
 )
 
-# Of the tasks whose files differ from those of the others.
-SPLITS: dict[str, dict[str, Split]] = {
-    # Other than in its other files, the first line of test.tsv is a header.
-    "glue/cola": {
-        "train": Split(
-            (
-                Files(("train.tsv",), _COLA_COLUMNS),
-                Files(("in_domain_train.tsv",), _COLA_COLUMNS),
-            ),
-            "glue/cola:train",
-        ),
-        "dev": Split(
-            (
-                Files(("dev.tsv",), _COLA_COLUMNS),
-                Files(("in_domain_dev.tsv", "out_of_domain_dev.tsv"), _COLA_COLUMNS),
-            ),
-            "glue/cola:validation",
-        ),
-        "test": Split((Files(("test.tsv",)),), "glue/cola:test"),
-    },
-    "glue/mrpc": {
-        "train": Split(
-            (
-                Files(("train.tsv",)),
-                Files(("msr_paraphrase_train.txt",), note=_MRPC_NOTE.format("train")),
-            ),
-            "glue/mrpc:train",
-        ),
-        "dev": Split(
-            (
-                Files(("dev.tsv",)),
-                Files(("msr_paraphrase_test.txt",), note=_MRPC_NOTE.format("test")),
-            ),
-            "glue/mrpc:validation",
-        ),
-        "test": Split(
-            (Files(("test.tsv",)), Files(("msr_paraphrase_test.txt",))),
-            "glue/mrpc:test",
-        ),
-    },
-    "glue/stsb": {
-        name: Split(
-            (Files((f"{name}.tsv",)), Files((f"{name}.csv",), _STSB_COLUMNS)),
-            f"glue/stsb:{tfds}",
-        )
-        for name, tfds in (("train", "train"), ("dev", "validation"), ("test", "test"))
-    },
-    "glue/mnli": {
-        "train": Split((Files(("train.tsv",)),), "glue/mnli:train"),
-        "dev": Split((Files(("dev_matched.tsv",)),), "glue/mnli:validation_matched"),
-        "dev_mismatched": Split(
-            (Files(("dev_mismatched.tsv",)),), "glue/mnli:validation_mismatched"
-        ),
-        "test": Split((Files(("test_matched.tsv",)),), "glue/mnli:test_matched"),
-        "test_mismatched": Split(
-            (Files(("test_mismatched.tsv",)),), "glue/mnli:test_mismatched"
-        ),
-    },
-    # Only the full file has labels.
-    "glue/ax": {
-        "test": Split(
-            (
-                Files(("diagnostic-full.tsv",)),
-                Files(("diagnostic.tsv",)),
-                Files(("AX.tsv",)),
-            ),
-            "glue/ax:test",
-        )
-    },
+
+def _table(**columns: Any) -> TextTable:
+    # Rows of the download may be broken, above all in QQP; TFDS leaves them out, too.
+    return TextTable(id=("index", "id", "idx"), skips_ragged=True, **columns)
+
+
+_SINGLE = _table(first=("sentence", "content"))
+_PAIR = _table(first=_FIRST, second=_SECOND)
+_MRPC = _table(
+    first=("#1 String", "sentence1"),
+    second=("#2 String", "sentence2"),
+    label=("Quality", "label"),
+)
+_STSB = _table(
+    first=("sentence1",),
+    second=("sentence2",),
+    label=("score", "label"),
+    is_score=True,
+)
+_QQP = _table(
+    first=("question1",), second=("question2",), label=("is_duplicate", "label")
+)
+_MNLI = _table(first=_FIRST, second=_SECOND, label=("gold_label", "label", "Label"))
+_QNLI = _table(first=("question",), second=("sentence",))
+
+
+def _cola(*paths: str) -> Files:
+    return Files(paths, _COLA_COLUMNS)
+
+
+def _mrpc(split: str) -> Files:
+    return Files((f"msr_paraphrase_{split}.txt",), note=_MRPC_NOTE.format(split))
+
+
+# Splits of the tasks whose files differ from those of the others.
+_COLA_SPLITS = {
+    "train": split_of(
+        _cola("train.tsv"), _cola("in_domain_train.tsv"), tfds="glue/cola:train"
+    ),
+    "dev": split_of(
+        _cola("dev.tsv"),
+        _cola("in_domain_dev.tsv", "out_of_domain_dev.tsv"),
+        tfds="glue/cola:validation",
+    ),
+    # Unlike the other files, test.tsv has a header.
+    "test": split_of("test.tsv", tfds="glue/cola:test"),
 }
+_MRPC_SPLITS = {
+    "train": split_of("train.tsv", _mrpc("train"), tfds="glue/mrpc:train"),
+    "dev": split_of("dev.tsv", _mrpc("test"), tfds="glue/mrpc:validation"),
+    "test": split_of("test.tsv", "msr_paraphrase_test.txt", tfds="glue/mrpc:test"),
+}
+_STSB_SPLITS = {
+    name: split_of(
+        f"{name}.tsv", Files((f"{name}.csv",), _STSB_COLUMNS), tfds=f"glue/stsb:{tfds}"
+    )
+    for name, tfds in (("train", "train"), ("dev", "validation"), ("test", "test"))
+}
+# Splits dev and test match the training data, dev_mismatched and test_mismatched do
+# not.
+_MNLI_SPLITS = {
+    name: split_of(f"{file}.tsv", tfds=f"glue/mnli:{tfds}")
+    for name, file, tfds in (
+        ("train", "train", "train"),
+        ("dev", "dev_matched", "validation_matched"),
+        ("dev_mismatched", "dev_mismatched", "validation_mismatched"),
+        ("test", "test_matched", "test_matched"),
+        ("test_mismatched", "test_mismatched", "test_mismatched"),
+    )
+}
+# Only the full file has labels.
+_AX_SPLIT = split_of(
+    "diagnostic-full.tsv", "diagnostic.tsv", "AX.tsv", tfds="glue/ax:test"
+)
 
 
-def task(
+def _task(
     name: str,
     folder: str,
     reader: TextTable,
-    labels: tuple[str, ...],
+    labels: tuple[str, ...] | None,
     metrics: tuple[str, ...] = ("accuracy",),
+    splits: Mapping[str, Split] | None = None,
 ) -> Dataset:
-    """A task of classification, whose files are in a folder of this name."""
-    same_in_all = {
-        "train": Split((Files(("train.tsv",)),), f"{name}:train"),
-        "dev": Split((Files(("dev.tsv",)),), f"{name}:validation"),
-        "test": Split((Files(("test.tsv",)),), f"{name}:test"),
-    }
+    """A task, whose files are in a folder of this name."""
     return Dataset(
         name=name,
-        kind="classification",
+        kind="regression" if reader.is_score else "classification",
         labels=labels,
         metrics=metrics,
-        splits=SPLITS.get(name, same_in_all),
+        splits=splits
+        or {
+            "train": split_of("train.tsv", tfds=f"{name}:train"),
+            "dev": split_of("dev.tsv", tfds=f"{name}:validation"),
+            "test": split_of("test.tsv", tfds=f"{name}:test"),
+        },
         reader=reader,
         folders=(f"glue/{folder}", folder, ""),
     )
+
+
+# The first metrics are those of the paper's table 1, but for MRPC and QQP: by F1, a
+# model that calls all pairs paraphrases would often be the best checkpoint.
+_F1 = ("accuracy", "f1")
+TASKS = (
+    _task("glue/cola", "CoLA", _SINGLE, BINARY, ("matthews", "accuracy"), _COLA_SPLITS),
+    _task("glue/sst2", "SST-2", _SINGLE, BINARY),
+    _task("glue/mrpc", "MRPC", _MRPC, BINARY, _F1, _MRPC_SPLITS),
+    _task("glue/stsb", "STS-B", _STSB, None, ("spearman", "pearson"), _STSB_SPLITS),
+    _task("glue/qqp", "QQP", _QQP, BINARY, _F1),
+    _task("glue/mnli", "MNLI", _MNLI, INFERENCE, splits=_MNLI_SPLITS),
+    _task("glue/qnli", "QNLI", _QNLI, ENTAILMENT),
+    _task("glue/rte", "RTE", _PAIR, ENTAILMENT),
+    _task("glue/wnli", "WNLI", _PAIR, BINARY),
+    # A test alone, of models that were trained on MNLI.
+    Dataset(
+        name="glue/ax",
+        kind="classification",
+        labels=INFERENCE,
+        metrics=("matthews",),
+        splits={"test": _AX_SPLIT},
+        reader=_MNLI,
+        folders=("glue/AX", "AX", "glue/diagnostic", "diagnostic", "glue", ""),
+    ),
+)

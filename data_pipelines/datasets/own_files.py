@@ -2,8 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
-from typing import get_args
+from collections.abc import Callable, Mapping, Sequence
 
 from data_pipelines.datasets.conll import UPOS_COLUMN, ConllFile
 from data_pipelines.datasets.correction import CorrectionTable
@@ -12,108 +11,83 @@ from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.sources import (
     Dataset,
     Files,
-    Kind,
     Reader,
     Reading,
+    Role,
     Split,
+    TaskKind,
 )
 from data_pipelines.datasets.squad import SquadJson
 from data_pipelines.datasets.tagging_schemes import are_entities
 from data_pipelines.datasets.text_files import existing
 from data_pipelines.datasets.text_tables import TextTable
 
-_METRICS: dict[Kind, tuple[str, ...]] = {
-    "classification": ("accuracy",),
-    "regression": ("spearman", "pearson"),
-    "token_tagging": ("accuracy",),
-    "span_qa": ("f1", "exact"),
-    "multiple_choice": ("accuracy",),
-    "correction": ("edit_f05",),
-}
 # Enough to meet an entity, little enough to read twice.
 _MAX_SENTENCES_TO_DETECT = 10_000
 
 
+@dataclasses.dataclass(frozen=True)
+class Columns:
+    """The columns of a user's files.
+
+    Attributes:
+        first: of the text, the first of a pair, or what choices follow.
+        second: of the second text of a pair; of a text that is put before each choice.
+        label: of the class, the score, or the number of the right choice from 0.
+        id: None: rows are numbered from 0.
+        choices: at least two, for multiple choice.
+        names: all names, if the first line of the tables is no header.
+        tag: of the tags in CoNLL files, from 0, or from the end with -1. None: the last
+            one; UPOS in files that end in `.conllu`.
+        corrected: of the corrected text.
+    """
+
+    first: str = "text"
+    second: str | None = None
+    label: str = "label"
+    id: str | None = None
+    choices: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    tag: int | None = None
+    corrected: str = "corrected"
+
+
 def from_files(
-    kind: Kind,
-    *,
-    train_file: str | None = None,
-    dev_file: str | None = None,
-    test_file: str | None = None,
-    first_column: str = "text",
-    second_column: str | None = None,
-    label_column: str = "label",
-    id_column: str | None = None,
-    choice_columns: Sequence[str] = (),
-    column_names: Sequence[str] = (),
-    tag_column: int | None = None,
-    corrected_column: str = "corrected",
-    entity_tags: bool | None = None,
+    kind: TaskKind,
+    files: Mapping[Role, str | None],
+    columns: Columns = Columns(),
     labels: Sequence[str] | None = None,
 ) -> Dataset:
     """Files of any kind as a dataset, named "files".
 
     Tables (classification, regression, multiple choice, correction) are as
     `tables.read_rows` takes them, tagged sentences as `ConllFile` does, questions are
-    in SQuAD's JSON.
+    in SQuAD's JSON. Tags of entities (BIO, BIOES, …) are recognised, become IOB2 and
+    are evaluated as entities.
 
     Args:
-        kind: what is asked about the examples.
-        train_file, dev_file, test_file: at least one. Labels of a test are read if
-            they are there.
-        first_column: of the text, the first of a pair, or what choices follow.
-        second_column: of the second text of a pair; of a text that stands before each
-            choice.
-        label_column: of the class, the score, or the number of the right choice from 0.
-        id_column: None: rows are numbered from 0.
-        choice_columns: at least two, for multiple choice.
-        column_names: all names, if the first line of the tables is no header.
-        tag_column: from 0, or from the end with -1. None: the last one; UPOS in files
-            that end in `.conllu`.
-        corrected_column: of the corrected text.
-        entity_tags: tags are those of entities (BIO, BIOES, …), which become IOB2 and
-            are evaluated as entities. None: found in `labels` or in the first file.
-        labels: names of classes or tags in the order of their ids. None: those that
-            the training data has.
+        kind: the task.
+        files: paths by split, at least one. Labels of a test are optional.
+        columns: of the files.
+        labels: names of classes or tags in the order of their ids. None: those of the
+            training data.
 
     Raises:
         FileNotFoundError: the tags have to be looked at, and the file is not there.
         ValueError: the kind is unknown, or files or choices are missing.
     """
-    if kind not in get_args(Kind):
-        raise ValueError(
-            f"Received kind={kind!r}. Expected one of {list(get_args(Kind))}."
-        )
-    files = {"train": train_file, "dev": dev_file, "test": test_file}
+    if kind not in _KINDS:
+        raise ValueError(f"Received kind={kind!r}. Expected one of {list(_KINDS)}.")
     given = {split: path for split, path in files.items() if path is not None}
     if not given:
         raise ValueError(
             "Received no files. Expected a train_file, dev_file or test_file."
         )
-    reader: Reader
-    metrics = _METRICS[kind]
-    if kind == "multiple_choice":
-        reader = _choice_table(
-            choice_columns, first_column, second_column, label_column, id_column
-        )
-    elif kind == "token_tagging":
-        first_file = next(iter(given.values()))
-        reader = _conll_file(first_file, tag_column, entity_tags, labels)
-        metrics = ("entity_f1", "accuracy") if reader.are_entities else metrics
-    elif kind == "span_qa":
-        reader = SquadJson()
-    elif kind == "correction":
-        ids = (id_column,) if id_column is not None else ()
-        reader = CorrectionTable(first_column, corrected_column, ids)
-    else:
-        reader = TextTable(
-            first=(first_column,),
-            second=(second_column,) if second_column is not None else (),
-            label=(label_column,),
-            id=(id_column,) if id_column is not None else (),
-            is_score=kind == "regression",
-        )
-    names = tuple(column_names) or None
+    metrics, make_reader = _KINDS[kind]
+    reader = make_reader(columns, next(iter(given.values())), labels)
+    if isinstance(reader, ConllFile) and reader.are_entities:
+        metrics = ("entity_f1", *metrics)
+    names = columns.names or None
     return Dataset(
         name="files",
         kind=kind,
@@ -121,35 +95,52 @@ def from_files(
         metrics=metrics,
         splits={s: Split((Files((path,), names),)) for s, path in given.items()},
         reader=reader,
-        num_choices=len(choice_columns) if kind == "multiple_choice" else None,
+        num_choices=len(reader.choices) if isinstance(reader, ChoiceTable) else None,
     )
 
 
-def _choice_table(
-    choices: Sequence[str], first: str, stem: str | None, label: str, id: str | None
-) -> ChoiceTable:
-    if len(choices) < 2:
+def _texts(columns: Columns, *_: object) -> TextTable:
+    return TextTable(
+        first=(columns.first,),
+        second=_names(columns.second),
+        label=(columns.label,),
+        id=_names(columns.id),
+    )
+
+
+def _scores(columns: Columns, *_: object) -> TextTable:
+    return dataclasses.replace(_texts(columns), is_score=True)
+
+
+def _choices(columns: Columns, *_: object) -> ChoiceTable:
+    if len(columns.choices) < 2:
         raise ValueError(
-            f"Received choice_columns={list(choices)}. Expected at least two names of "
-            "columns, those of the choices."
+            f"Received choice_columns={list(columns.choices)}. Expected at least two "
+            "names of columns, those of the choices."
         )
-    ids = (id,) if id is not None else ()
-    return ChoiceTable(first, tuple(choices), stem, label, ids)
+    return ChoiceTable(
+        first=(columns.first,),
+        stem=columns.second,
+        choices=tuple(columns.choices),
+        label=(columns.label,),
+        id=_names(columns.id),
+    )
 
 
-def _conll_file(
-    path: str,
-    tag_column: int | None,
-    entity_tags: bool | None,
-    labels: Sequence[str] | None,
-) -> ConllFile:
+def _corrections(columns: Columns, *_: object) -> CorrectionTable:
+    return CorrectionTable(
+        first=(columns.first,), label=(columns.corrected,), id=_names(columns.id)
+    )
+
+
+def _tags(columns: Columns, path: str, labels: Sequence[str] | None) -> ConllFile:
+    tag_column = columns.tag
     if tag_column is None:
         is_conllu = path.lower().removesuffix(".gz").endswith(".conllu")
         tag_column = UPOS_COLUMN if is_conllu else -1
     file = ConllFile(tag_column, are_entities=False)
-    if entity_tags is None:
-        entity_tags = are_entities(_tags_of(file, path) if labels is None else labels)
-    return dataclasses.replace(file, are_entities=entity_tags)
+    found = _tags_of(file, path) if labels is None else labels
+    return dataclasses.replace(file, are_entities=are_entities(found))
 
 
 def _tags_of(file: ConllFile, path: str) -> set[str]:
@@ -157,3 +148,18 @@ def _tags_of(file: ConllFile, path: str) -> set[str]:
     sentences = file.read_files([existing(path) or path], Files((path,)), reading)
     some = itertools.islice(sentences, _MAX_SENTENCES_TO_DETECT)
     return {tag for sentence in some for tag in sentence.tags or ()}
+
+
+def _names(column: str | None) -> tuple[str, ...]:
+    return () if column is None else (column,)
+
+
+# Metrics of a kind, and its reader, made from columns, the first file and labels.
+_KINDS: dict[TaskKind, tuple[tuple[str, ...], Callable[..., Reader]]] = {
+    "classification": (("accuracy",), _texts),
+    "regression": (("spearman", "pearson"), _scores),
+    "token_tagging": (("accuracy",), _tags),
+    "span_qa": (("f1", "exact"), lambda *_: SquadJson()),
+    "multiple_choice": (("accuracy",), _choices),
+    "correction": (("edit_f05",), _corrections),
+}

@@ -1,4 +1,4 @@
-"""What a dataset is, and where the examples of a split are: local files or TFDS."""
+"""Datasets, and where the examples of their splits are: local files or TFDS."""
 
 import dataclasses
 import os
@@ -10,7 +10,7 @@ from data_pipelines.datasets.examples import Example
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.text_files import existing
 
-Kind = Literal[
+TaskKind = Literal[
     "classification",
     "regression",
     "token_tagging",
@@ -27,7 +27,7 @@ class Part:
     """A part of a file that is divided, always in the same way, by hashes of texts.
 
     Attributes:
-        takes: the remainders that belong to it.
+        takes: remainders of the texts in this part.
         of: the divisor.
     """
 
@@ -35,20 +35,20 @@ class Part:
     of: int
 
     def has(self, text: str) -> bool:
-        """Whether what has this text belongs to the part."""
+        """Whether an example with this text belongs to the part."""
         return zlib.crc32(text.encode("utf-8")) % self.of in self.takes
 
 
 @dataclasses.dataclass(frozen=True)
 class Files:
-    """The files of one split, in one of the layouts in which the data is around.
+    """Files of one split, in one of the layouts in which the data is distributed.
 
     Attributes:
-        paths: in the folder of the dataset; read one after another. Each may also be
-            there with `.gz` behind its name.
+        paths: in the folder of the dataset, read one after another. Each may also have
+            `.gz` appended to its name.
         names: of the columns, for tables without a header.
-        part: which examples of the files are meant; None: all.
-        note: told to the user if it is these that are read.
+        part: the examples to take; None: all.
+        note: shown to the user when these files are read.
     """
 
     paths: tuple[str, ...]
@@ -59,10 +59,10 @@ class Files:
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Where the examples of a split are.
+    """The places where the examples of a split may be.
 
     Attributes:
-        layouts: the first whose files are all there is read.
+        layouts: the first whose files all exist is read.
         tfds: dataset and split of TFDS, such as `glue/cola:validation`; None: TFDS
             does not have it.
     """
@@ -71,17 +71,42 @@ class Split:
     tfds: str | None = None
 
 
+def split_of(*layouts: str | Files, tfds: str | None = None) -> Split:
+    """A split from its layouts; a layout of one file is written as its path."""
+    files = (Files((x,)) if isinstance(x, str) else x for x in layouts)
+    return Split(tuple(files), tfds)
+
+
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """What a reader has to know of the split that it reads."""
+    """The split that a reader reads.
+
+    Attributes:
+        role: of the split.
+        labels: known names of classes or tags, in the order of their ids.
+        log: counts the examples.
+    """
 
     role: Role
     labels: tuple[str, ...] | None
     log: ReadLog
 
+    def takes(
+        self, text: str, has_label: bool, place: str, missing: str = "no label"
+    ) -> bool:
+        """Whether an example is used; counts it, or why it is skipped."""
+        if not text.strip():
+            self.log.skip("empty text", place)
+        elif not has_label and self.role != "test":
+            self.log.skip(missing, place)
+        else:
+            self.log.use()
+            return True
+        return False
+
 
 class Reader(Protocol):
-    """How examples stand in the files, and in TFDS, of one dataset."""
+    """Reads the examples of one dataset from its files and from TFDS."""
 
     def read_files(
         self, paths: Sequence[str], files: Files, reading: Reading
@@ -94,30 +119,30 @@ class Reader(Protocol):
         ...
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Dataset:
     """Examples of one kind.
 
     Attributes:
         name: as the user writes it.
-        kind: what is asked about its examples.
-        labels: names of classes or tags in the order of their ids; None: those that
-            the training data has (`catalog.labels_in`), or that there are none.
-        metrics: the first is the one that the best checkpoint is chosen by.
+        kind: the task.
+        metrics: the first chooses the best checkpoint.
         splits: by name: `train`, `dev`, `test`, or these and an ending, as
             `dev_mismatched`.
         reader: reads the examples.
-        folders: where, in the folder of all data, its files may be; "" is this folder
+        labels: names of classes or tags in the order of their ids; None: those of the
+            training data (`examples.labels_in`), or the kind has none.
+        folders: where its files may be in the folder of all data; "" is this folder
             itself. None: the paths of the splits are the user's own.
         num_choices: of the kind multiple_choice.
     """
 
     name: str
-    kind: Kind
-    labels: tuple[str, ...] | None
+    kind: TaskKind
     metrics: tuple[str, ...]
     splits: Mapping[str, Split]
     reader: Reader
+    labels: tuple[str, ...] | None = None
     folders: tuple[str, ...] | None = None
     num_choices: int | None = None
 
@@ -136,7 +161,7 @@ class Dataset:
 
 
 def role_of(split: str) -> Role:
-    """What a split is for, by its name."""
+    """The role of a split, by its name."""
     for role in ("train", "dev", "test"):
         if split.partition("_")[0] == role:
             return role  # type: ignore[return-value]
@@ -152,10 +177,10 @@ def find_files(
     """The files of a split that exist.
 
     Args:
-        dataset: what is looked for.
+        dataset: the dataset.
         split: one of its splits.
-        data_dir: the folder of all data, or that of the dataset. None is for files of
-            the user's own.
+        data_dir: the folder of all data, or that of the dataset; None for files of the
+            user's own.
 
     Raises:
         FileNotFoundError: there are none.
@@ -198,7 +223,7 @@ class TfdsSplit:
 
     Attributes:
         source: dataset and split, such as `glue/cola:validation`.
-        features: what TFDS says of them.
+        features: their description by TFDS.
         examples: dicts of NumPy values, texts as bytes.
     """
 
@@ -213,7 +238,7 @@ def load_tfds(source: str) -> TfdsSplit:
     Raises:
         OSError: TFDS cannot give it.
     """
-    # Late: its import takes seconds.
+    # Imported here: it takes seconds.
     import tensorflow_datasets as tfds
 
     name, _, split = source.partition(":")
@@ -226,7 +251,7 @@ def load_tfds(source: str) -> TfdsSplit:
             shuffle_files=False,
             with_info=True,
         )
-    # Builders of TFDS let through whatever their libraries raise.
+    # Builders of TFDS pass on whatever their libraries raise.
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise OSError(

@@ -2,26 +2,26 @@
 
 import math
 import os
-import uuid
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-from data_pipelines.datasets.glue import BINARY, ENTAILMENT, INFERENCE
+from data_pipelines.datasets.catalog import DATASETS
+from data_pipelines.files.atomic import write_file
 
-# File and labels, None for scores, of dataset and split.
-SUBMISSIONS: dict[tuple[str, str], tuple[str, tuple[str, ...] | None]] = {
-    ("glue/cola", "test"): ("CoLA.tsv", BINARY),
-    ("glue/sst2", "test"): ("SST-2.tsv", BINARY),
-    ("glue/mrpc", "test"): ("MRPC.tsv", BINARY),
-    ("glue/stsb", "test"): ("STS-B.tsv", None),
-    ("glue/qqp", "test"): ("QQP.tsv", BINARY),
-    ("glue/mnli", "test"): ("MNLI-m.tsv", INFERENCE),
-    ("glue/mnli", "test_mismatched"): ("MNLI-mm.tsv", INFERENCE),
-    ("glue/qnli", "test"): ("QNLI.tsv", ENTAILMENT),
-    ("glue/rte", "test"): ("RTE.tsv", ENTAILMENT),
-    ("glue/wnli", "test"): ("WNLI.tsv", BINARY),
-    ("glue/ax", "test"): ("AX.tsv", INFERENCE),
+# File of dataset and split.
+SUBMISSIONS = {
+    ("glue/cola", "test"): "CoLA.tsv",
+    ("glue/sst2", "test"): "SST-2.tsv",
+    ("glue/mrpc", "test"): "MRPC.tsv",
+    ("glue/stsb", "test"): "STS-B.tsv",
+    ("glue/qqp", "test"): "QQP.tsv",
+    ("glue/mnli", "test"): "MNLI-m.tsv",
+    ("glue/mnli", "test_mismatched"): "MNLI-mm.tsv",
+    ("glue/qnli", "test"): "QNLI.tsv",
+    ("glue/rte", "test"): "RTE.tsv",
+    ("glue/wnli", "test"): "WNLI.tsv",
+    ("glue/ax", "test"): "AX.tsv",
 }
 _MIN_SCORE, _MAX_SCORE = 0.0, 5.0
 
@@ -63,21 +63,12 @@ def write_submission(
             f"{len(predictions)} predictions. Expected one prediction for each id of "
             f"the split {split!r} of {dataset}."
         )
-    name, labels = SUBMISSIONS[dataset, split]
+    labels = DATASETS[dataset].labels
     texts = [_text(prediction, labels, dataset) for prediction in predictions]
     rows = ["index\tprediction", *map("\t".join, zip(ids, texts, strict=True))]
-
-    path = os.path.join(folder, name)
     tf.io.gfile.makedirs(folder)
-    partial = f"{path}.{uuid.uuid4().hex}.partial"
-    try:
-        with tf.io.gfile.GFile(partial, "w") as file:
-            file.write("".join(f"{row}\n" for row in rows))
-        tf.io.gfile.rename(partial, path, overwrite=True)
-    except BaseException:
-        if tf.io.gfile.exists(partial):
-            tf.io.gfile.remove(partial)
-        raise
+    path = os.path.join(folder, SUBMISSIONS[dataset, split])
+    write_file(path, "".join(f"{row}\n" for row in rows).encode())
     return path
 
 

@@ -1,86 +1,105 @@
-"""A file that is there as a whole or not at all."""
+"""Files and folders that appear complete or not at all."""
 
 import contextlib
 import os
 import posixpath
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import tensorflow as tf
 
 
-@contextlib.contextmanager
-def new_file(path: str) -> Iterator[Callable[[bytes], None]]:
-    """Gives a function that writes a whole file; what forbids it shows at once.
-
-    Raises:
-        FileExistsError: there is a file.
-        OSError: it can not be written.
-    """
-    unfinished = f"{path}.{os.getpid()}.unfinished"
-    try:
-        if tf.io.gfile.exists(path):
-            raise FileExistsError(
-                f"There is a {path!r} already. Nothing is overwritten: name another "
-                "file, or remove this one."
-            )
-        tf.io.gfile.makedirs(posixpath.dirname(path) or ".")
-        _write(unfinished, b"")
-    except tf.errors.OpError as error:
-        raise OSError(
-            f"Can not write {path!r} ({error.message}). Expected a file in a folder "
-            "that you may write to."
-        ) from None
-
-    def write(content: bytes) -> None:
-        _write(unfinished, content)
-        tf.io.gfile.rename(unfinished, path)
-
-    try:
-        yield write
-    finally:
-        with contextlib.suppress(OSError, tf.errors.OpError):
-            tf.io.gfile.remove(unfinished)
-
-
-@contextlib.contextmanager
-def new_stream(path: str) -> Iterator[Any]:
-    """A file to be written bit by bit, which is there when the `with` ends well.
-
-    Raises:
-        FileExistsError, OSError: as `new_file`.
-    """
-    with new_file(path):
-        stream = f"{path}.{os.getpid()}.stream"
-        try:
-            with tf.io.gfile.GFile(stream, "wb") as file:
-                yield file
-            tf.io.gfile.rename(stream, path)
-        except BaseException:
-            with contextlib.suppress(OSError, tf.errors.OpError):
-                tf.io.gfile.remove(stream)
-            raise
-
-
-def _write(path: str, content: bytes) -> None:
-    with tf.io.gfile.GFile(path, "wb") as file:
-        file.write(content)
+def require_new(path: str) -> None:
+    """Raises FileExistsError where there is a file or folder of this name."""
+    if tf.io.gfile.exists(path):
+        raise FileExistsError(
+            f"{path} exists already. Nothing is overwritten: remove it, or choose "
+            "another name."
+        )
 
 
 def write_file(path: str, content: bytes) -> None:
-    """Writes a file, which appears complete or not at all."""
-    with replaced_file(path) as temporary, tf.io.gfile.GFile(temporary, "wb") as file:
+    """Writes a file; an existing one is replaced, whole or not at all."""
+    with complete_file(path) as temporary, tf.io.gfile.GFile(temporary, "wb") as file:
         file.write(content)
 
 
 @contextlib.contextmanager
-def replaced_file(path: str) -> Iterator[str]:
-    """Yields a temporary path, which becomes `path` when the block ends well."""
-    temporary = f"{path}.tmp"
+def complete_file(
+    path: str, temporary: str | None = None, *, overwrite: bool = True
+) -> Iterator[str]:
+    """Yields a temporary path, which becomes `path` when the block ends well.
+
+    Args:
+        path: of the file when it is complete.
+        temporary: where to write until then. Defaults to a name beside `path`.
+        overwrite: whether a file of that name is replaced, or the end raises.
+    """
+    temporary = temporary or f"{path}.tmp"
     try:
         yield temporary
-        tf.io.gfile.rename(temporary, path, overwrite=True)
+        tf.io.gfile.rename(temporary, path, overwrite)
     except BaseException:
-        if tf.io.gfile.exists(temporary):
+        with contextlib.suppress(OSError, tf.errors.OpError):
             tf.io.gfile.remove(temporary)
         raise
+
+
+@contextlib.contextmanager
+def new_file(path: str) -> Iterator[tf.io.gfile.GFile]:
+    """Yields an open binary file, which appears under its name when the block ends.
+
+    The folder is made if it is missing. What forbids the file raises before the block,
+    which may compute for hours.
+
+    Raises:
+        FileExistsError: there is a file of this name.
+        OSError: it cannot be written.
+    """
+    require_new(path)
+    temporary = f"{path}.{os.getpid()}.unfinished"
+    with (
+        complete_file(path, temporary, overwrite=False),
+        tf.io.gfile.GFile(temporary, "wb") as file,
+    ):
+        try:
+            tf.io.gfile.makedirs(posixpath.dirname(path) or ".")
+            file.write(b"")  # Opens it.
+        except tf.errors.OpError as error:
+            raise OSError(
+                f"Cannot write {path} ({error.message}). Expected a file in a folder "
+                "that you may write to."
+            ) from None
+        yield file
+
+
+@contextlib.contextmanager
+def new_folder(
+    path: str, publish: Callable[[str, str], None] = tf.io.gfile.rename
+) -> Iterator[str]:
+    """Yields the path of a folder to fill, which becomes `path` when the block ends.
+
+    Args:
+        path: must not exist.
+        publish: moves or copies the one to the other.
+
+    Raises:
+        FileExistsError: there is a folder of this name.
+    """
+    require_new(path)
+    unfinished = f"{path.rstrip('/')}.unfinished"
+    remove(unfinished)  # Of a run that was killed.
+    try:
+        yield unfinished
+        publish(unfinished, path)
+    finally:
+        remove(unfinished)
+
+
+def remove(path: str) -> None:
+    """Removes a file, or a folder with all that it holds, if there is one."""
+    if tf.io.gfile.isdir(path):
+        # TensorFlow's ram:// lists files that are not there.
+        with contextlib.suppress(tf.errors.NotFoundError):
+            tf.io.gfile.rmtree(path)
+    elif tf.io.gfile.exists(path):
+        tf.io.gfile.remove(path)

@@ -1,17 +1,19 @@
-"""JSON files that others wrote."""
+"""JSON files, local or remote."""
 
 import json
 from typing import Any
 
 import tensorflow as tf
 
+from data_pipelines.files.atomic import write_file
+
 
 def read_json(path: str, expected: type = dict) -> Any:
-    """What a file holds, local or remote.
+    """Reads a file that holds one JSON value.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: it is not JSON, or holds no object, or no list if one is expected.
+        FileNotFoundError: there is no such file.
+        ValueError: it is not JSON, or not of the expected type.
     """
     if not tf.io.gfile.exists(path):
         raise FileNotFoundError(f"No file {path!r}. Expected it to be there.")
@@ -20,7 +22,9 @@ def read_json(path: str, expected: type = dict) -> Any:
     try:
         values = json.loads(text)
     except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}. Expected it whole.") from None
+        raise ValueError(
+            f"{path} is not JSON ({error}). The file is damaged: restore it."
+        ) from None
     if not isinstance(values, expected):
         raise ValueError(
             f"{path} holds a {type(values).__name__}. Expected a {expected.__name__}."
@@ -29,5 +33,10 @@ def read_json(path: str, expected: type = dict) -> Any:
 
 
 def read_json_if_any(path: str) -> dict[str, Any]:
-    """The same; empty where there is no file."""
+    """Reads an object; empty where there is no file."""
     return read_json(path) if tf.io.gfile.exists(path) else {}
+
+
+def write_json(path: str, values: Any) -> None:
+    """Writes a file with one JSON value; it appears complete or not at all."""
+    write_file(path, json.dumps(values, indent=2).encode() + b"\n")

@@ -1,11 +1,11 @@
 """A folder of records as `create_pretraining_data` leaves it: manifest and shards."""
 
-import json
 import posixpath
 from typing import Any
 
 import tensorflow as tf
 
+from data_pipelines.files.json_files import read_json
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 FORMAT = 1
@@ -142,13 +142,3 @@ def require_shards(output_dir: str, manifest: dict[str, Any]) -> None:
                 f"{output_dir} and write the records again, or pre-train with "
                 "--skip_corrupt_records."
             )
-
-
-def read_json(path: str) -> dict[str, Any]:
-    """The object in a file; ValueError where it is damaged."""
-    with tf.io.gfile.GFile(path, "r") as file:
-        content = file.read()
-    try:
-        return json.loads(content)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON ({error}): it is damaged.") from None

@@ -78,19 +78,27 @@ def test_the_number_of_choices(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("changes", "error", "message"),
     [
-        ({"num_choices": 4}, "for a model of the kind pretraining. Expected 2 or more"),
-        ({"output_format": "model_garden"}, "Received output_format='model_garden'"),
-        ({"output_format": "keras_hub"}, "which KerasHub's BERT cannot compute"),
-        ({"output_dir": "ours"}, "exists already and is never written over"),
+        ({"num_choices": 4}, ValueError, "of the kind pretraining. Expected 2 or more"),
+        (
+            {"output_format": "model_garden"},
+            ValueError,
+            "Received output_format='model_garden'",
+        ),
+        (
+            {"output_format": "keras_hub"},
+            ValueError,
+            "which KerasHub's BERT cannot compute",
+        ),
+        ({"output_dir": "ours"}, FileExistsError, "ours exists already. Nothing is"),
     ],
 )
-def test_an_error_leaves_everything_as_it_was(tmp_path, changes, message):
+def test_an_error_leaves_everything_as_it_was(tmp_path, changes, error, message):
     checkpoint = checkpoint_of(PRETRAINED, tmp_path / "ours")
     values = {"output_dir": "new", **changes}
     output_dir = str(tmp_path / values.pop("output_dir"))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(error, match=message):
         convert.convert(
             ConvertOptions(
                 source=str(tmp_path / "ours"), output_dir=output_dir, **values

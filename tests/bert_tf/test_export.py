@@ -381,13 +381,29 @@ def test_kit(tmp_path):
         ("two", "/models/two"),
     ]
     assert models[0].version_labels == {"stable": 1}
+    # Comments stay, as everything that a user has written.
+    lists.write_text("# mine\n" + lists.read_text())
+    assert kit.write_kit(str(saved), "three") == [kit.MODELS]
+    assert lists.read_text().startswith("# mine\nmodel_config_list")
+    text_format.Parse(lists.read_text(), model_server_config_pb2.ModelServerConfig())
     lists.write_text("broken {")
     with pytest.raises(ValueError, match="is no list of models"):
-        kit.write_kit(str(saved), "three")
+        kit.write_kit(str(saved), "four")
     folder = write_model(tmp_path / "model", "regression")
     with pytest.raises(ValueError, match="is no list of models"):
-        export.export(folder, "three", saved_models_dir=str(saved))
-    assert not (saved / "three").exists()
+        export.export(folder, "four", saved_models_dir=str(saved))
+    assert not (saved / "four").exists()
+
+
+def test_an_export_needs_no_package_for_the_messages_of_tf_serving():
+    serving = pathlib.Path(kit.__file__).parents[1]
+    files = [
+        pathlib.Path(export.__file__),
+        *serving.glob("*.py"),
+        *serving.glob("kit/*.py"),
+    ]
+    users = {f.name for f in files if "tensorflow_serving" in f.read_text()}
+    assert users == {"client.py"}
 
 
 # --- Versions.

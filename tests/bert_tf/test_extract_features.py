@@ -140,7 +140,7 @@ def test_options_that_do_not_fit_the_model(folder, tmp_path, lines, arguments, m
 def test_a_file_that_exists(folder, tmp_path, lines):
     arguments = {"input_file": lines, "vectors": "cls"}
     (tmp_path / "x.npy").write_text("mine")
-    with pytest.raises(ValueError, match=r"x\.npy exists already"):
+    with pytest.raises(FileExistsError, match=r"x\.npy exists already"):
         extract_features(options("no model", tmp_path, "x.npy", **arguments))
     assert (tmp_path / "x.npy").read_text() == "mine"
 

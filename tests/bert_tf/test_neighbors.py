@@ -93,7 +93,7 @@ def test_in_context(folder, text, tmp_path, capsys):
     table = np.loadtxt(output_dir / "vectors.tsv", delimiter="\t")
     assert table.shape == (3, 16)
     assert len((output_dir / "labels.tsv").read_text().splitlines()) == 3
-    with pytest.raises(ValueError, match="exists already"):
+    with pytest.raises(FileExistsError, match="exists already"):
         neighbors.neighbors(options)
 
 

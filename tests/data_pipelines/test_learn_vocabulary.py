@@ -373,7 +373,7 @@ def nothing_is_counted(monkeypatch):
 
 def test_a_file_that_is_there_is_kept(tmp_path, nothing_is_counted):
     (tmp_path / "vocab.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match=r"vocab.txt' already\. Nothing is over"):
+    with pytest.raises(FileExistsError, match=r"vocab.txt exists already\. Nothing"):
         main(options_for(tmp_path))
     assert (tmp_path / "vocab.txt").read_text() == "mine"
 
@@ -392,7 +392,7 @@ def test_a_file_that_appears_meanwhile_is_kept(tmp_path, monkeypatch):
 
 def test_a_folder_that_can_not_be_written(tmp_path, nothing_is_counted):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=r"Can not write .*file/vocab.txt"):
+    with pytest.raises(OSError, match=r"Cannot write .*file/vocab.txt"):
         main(options_for(tmp_path, vocab_file=str(tmp_path / "file" / "vocab.txt")))
 
 

@@ -1,12 +1,12 @@
-"""What TF Serving needs beside the models: files to copy, and a list of the models.
+"""Files for TF Serving, beside the models: some to copy, and a list of the models.
 
-The files are as they are here; `write_kit` puts them beside the models once, and
-leaves what a user has changed.
+`write_kit` puts the files beside the models once, and leaves what a user has changed.
+The manifest of pre-training on several machines is no such file: it stays here.
 """
 
 import importlib.resources
 import posixpath
-from typing import Any
+import re
 
 import tensorflow as tf
 
@@ -22,6 +22,13 @@ FILES = (
 )
 # Where the files of the kit mount the folder of the models.
 _MOUNTED = "/models"
+_EMPTY = "model_config_list {\n}\n"
+_ENTRY = """  config {{
+    name: "{name}"
+    base_path: "{base_path}"
+    model_platform: "tensorflow"
+  }}
+"""
 
 
 def write_kit(saved_models_dir: str, name: str) -> list[str]:
@@ -38,7 +45,13 @@ def write_kit(saved_models_dir: str, name: str) -> list[str]:
         ValueError: there is a `models.config` that cannot be read.
     """
     written = []
-    if _add_model(saved_models_dir, name):
+    models = read_models(saved_models_dir)
+    if not re.search(rf"\bname\s*:\s*([\"']){re.escape(name)}\1", models):
+        base = saved_models_dir if "://" in saved_models_dir else _MOUNTED
+        entry = _ENTRY.format(name=name, base_path=posixpath.join(base, name))
+        head, brace, tail = models.rpartition("}")
+        content = f"{head}{entry}{brace}{tail}"
+        write_file(posixpath.join(saved_models_dir, MODELS), content.encode())
         written.append(MODELS)
     for file in FILES:
         path = posixpath.join(saved_models_dir, file)
@@ -49,40 +62,21 @@ def write_kit(saved_models_dir: str, name: str) -> list[str]:
     return written
 
 
-def read_models(saved_models_dir: str) -> Any:
-    """The `ModelServerConfig` of the models, empty if there is none yet.
+def read_models(saved_models_dir: str) -> str:
+    """The text of `models.config`, a list without models if there is none yet.
 
     Raises:
-        ValueError: it cannot be read.
+        ValueError: it is no list that a model can be added to.
     """
-    # Late: protos of TF Serving, which only an export needs.
-    from google.protobuf import text_format
-    from tensorflow_serving.config import model_server_config_pb2
-
     path = posixpath.join(saved_models_dir, MODELS)
-    config = model_server_config_pb2.ModelServerConfig()
-    if tf.io.gfile.exists(path):
-        with tf.io.gfile.GFile(path) as file:
-            try:
-                text_format.Parse(file.read(), config)
-            except text_format.ParseError as error:
-                raise ValueError(
-                    f"{path} is no list of models ({error}). Expected what an export "
-                    "wrote, or TF Serving's ModelServerConfig: mend or remove it."
-                ) from None
-    return config
-
-
-def _add_model(saved_models_dir: str, name: str) -> bool:
-    config = read_models(saved_models_dir)
-    models = config.model_config_list.config
-    if any(model.name == name for model in models):
-        return False
-    base = saved_models_dir if "://" in saved_models_dir else _MOUNTED
-    models.add(
-        name=name,
-        base_path=posixpath.join(base, name),
-        model_platform="tensorflow",
-    )
-    write_file(posixpath.join(saved_models_dir, MODELS), str(config).encode())
-    return True
+    if not tf.io.gfile.exists(path):
+        return _EMPTY
+    with tf.io.gfile.GFile(path) as file:
+        text = file.read()
+    is_list = re.match(r"(\s|#.*\n)*model_config_list\s*:?\s*\{", text)
+    if not is_list or text.count("{") != text.count("}"):
+        raise ValueError(
+            f"{path} is no list of models. Expected model_config_list {{ ... }}, as an "
+            "export writes it or TF Serving reads it: mend or remove it."
+        )
+    return text

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401  its ops
-from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from bert_tf.serving.server.errors import RequestError, invalid
-from bert_tf.serving.versions import GRAPH
+from bert_tf.serving.versions import signature_definitions
 from bert_tf.serving.warmup import FILE as WARMUP
 
 Arrays = dict[str, np.ndarray]
@@ -114,9 +114,7 @@ class LoadedSavedModel:
     """
 
     def __init__(self, path: str) -> None:
-        with tf.io.gfile.GFile(posixpath.join(path, GRAPH), "rb") as file:
-            content = saved_model_pb2.SavedModel.FromString(file.read())
-        definitions = content.meta_graphs[0].signature_def
+        definitions = signature_definitions(path)
         self._model = tf.saved_model.load(path)
         self.signatures = {
             name: Signature(name, definitions[name], function)

@@ -5,7 +5,6 @@ import pytest
 import safetensors.numpy
 
 from bert_tf.checkpoints import model_dir
-from data_pipelines.files.atomic import write_file
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 from tests.bert_tf.small_models import VOCABULARY, random_batch, small_pretrainer
 
@@ -117,17 +116,3 @@ def test_weights_are_readable_without_this_project(folder):
     values = safetensors.numpy.load_file(folder / "model.safetensors")
     assert values["encoder/embeddings/token_table"].shape == (20, 16)
     assert values["encoder/embeddings/token_table"].dtype == np.float32
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "file"
-    write_file(str(path), b"old")
-
-    def fail(*_, **__):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(model_dir.tf.io.gfile, "rename", fail)
-    with pytest.raises(OSError, match="disk full"):
-        write_file(str(path), b"new")
-    assert path.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]

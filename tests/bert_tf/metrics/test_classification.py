@@ -7,10 +7,9 @@ from bert_tf.metrics.classification import (
     CalibrationBin,
     LabelScores,
     calibration,
-    collapsed,
     confusion_matrix,
     label_scores,
-    scores,
+    prediction_scores,
 )
 
 LABELS = [1, 1, 1, 0, 0, 1]
@@ -19,7 +18,7 @@ PREDICTIONS = [1, 0, 1, 1, 0, 1]
 
 def test_binary_by_hand():
     # 3 true positives, 1 false one, 1 missed, 1 true negative.
-    values = scores(["accuracy", "f1", "matthews"], LABELS, PREDICTIONS)
+    values = prediction_scores(["accuracy", "f1", "matthews"], LABELS, PREDICTIONS)
     assert values == pytest.approx(
         {
             "accuracy": 4 / 6,
@@ -32,19 +31,21 @@ def test_binary_by_hand():
 def test_f1_of_several_classes_is_their_mean():
     labels, predictions = [0, 0, 1, 2], [0, 1, 1, 0]
     # F1 of the classes: 2/4, 2/3, 0.
-    assert scores(["f1"], labels, predictions)["f1"] == pytest.approx(7 / 18)
+    assert prediction_scores(["f1"], labels, predictions)["f1"] == pytest.approx(7 / 18)
     # That a third class exists, though it does not occur here.
     binary, macro = ([1, 1, 0], [1, 0, 0]), (2 / 3 + 2 / 3) / 2
-    assert scores(["f1"], *binary, num_classes=3)["f1"] == pytest.approx(macro)
+    assert prediction_scores(["f1"], *binary, num_classes=3)["f1"] == pytest.approx(
+        macro
+    )
 
 
 def test_nothing_right():
-    values = scores(["accuracy", "f1", "matthews"], [0, 0, 0], [0, 0, 0])
+    values = prediction_scores(["accuracy", "f1", "matthews"], [0, 0, 0], [0, 0, 0])
     assert values == {"accuracy": 1.0, "f1": 0.0, "matthews": 0.0}
 
 
 def test_correlations_by_hand():
-    values = scores(["pearson", "spearman"], [1.0, 2, 3, 10], [1.0, 3, 2, 4])
+    values = prediction_scores(["pearson", "spearman"], [1.0, 2, 3, 10], [1.0, 3, 2, 4])
     x, y = np.array([1.0, 2, 3, 10]) - 4, np.array([1.0, 3, 2, 4]) - 2.5
     pearson = (x * y).sum() / math.sqrt((x * x).sum() * (y * y).sum())
     # Ranks 1 2 3 4 and 1 3 2 4: 1 - 6 * 2 / (4 * 15).
@@ -54,8 +55,11 @@ def test_correlations_by_hand():
 @pytest.mark.parametrize("constant", [2.5, 0.1])
 def test_correlation_with_a_constant_is_zero(constant):
     for pair in (([1.0, 2, 3], [constant] * 3), ([constant] * 3, [1.0, 2, 3])):
-        assert scores(["pearson", "spearman"], *pair) == {"pearson": 0, "spearman": 0}
-    assert scores(["pearson"], [1.0], [1.0]) == {"pearson": 0}
+        assert prediction_scores(["pearson", "spearman"], *pair) == {
+            "pearson": 0,
+            "spearman": 0,
+        }
+    assert prediction_scores(["pearson"], [1.0], [1.0]) == {"pearson": 0}
 
 
 def test_confusion_matrix():
@@ -95,14 +99,6 @@ def test_calibration_of_honest_probabilities_has_little_error():
         assert part.low < part.confidence <= part.high
 
 
-def test_collapsed():
-    assert collapsed([1, 1, 1])
-    assert collapsed(np.zeros(3, int), labels=[0, 1, 0])
-    assert not collapsed([1, 1, 1], labels=[1, 1, 1])
-    assert not collapsed([1, 0, 1])
-    assert not collapsed([])
-
-
 @pytest.mark.parametrize(
     ("labels", "predictions", "num_classes", "message"),
     [
@@ -118,14 +114,14 @@ def test_collapsed():
 def test_wrong_classes(labels, predictions, num_classes, message):
     for name in ("accuracy", "f1", "matthews"):
         with pytest.raises(ValueError, match=message):
-            scores([name], labels, predictions, num_classes=num_classes)
+            prediction_scores([name], labels, predictions, num_classes=num_classes)
 
 
 def test_other_errors():
     with pytest.raises(ValueError, match=r"\['bleu'\]. Expected some of \['accuracy'"):
-        scores(["accuracy", "bleu"], [0], [0])
+        prediction_scores(["accuracy", "bleu"], [0], [0])
     with pytest.raises(ValueError, match="1 predictions of 2 that are NaN"):
-        scores(["pearson"], [0.0, 1.0], [0.0, math.nan])
+        prediction_scores(["pearson"], [0.0, 1.0], [0.0, math.nan])
     with pytest.raises(ValueError, match=r"shape \(2,\)"):
         calibration(np.array([0.2, 0.8]), [0, 1])
     with pytest.raises(ValueError, match="apply softmax"):

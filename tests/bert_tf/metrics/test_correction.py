@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from bert_tf.metrics.correction import (
-    best_threshold,
+    best_edit_threshold,
     character_changes,
+    correction_scores,
     f_beta,
     nearest,
-    scores,
     word_changes,
     words_of,
 )
@@ -33,7 +33,7 @@ def test_example_of_the_bake_off():
         (),
         ((11, "觀"),),
     ]
-    found = scores(
+    found = correction_scores(
         [text] * 5,
         [replaced(text, *pairs) for pairs in given],
         [[replaced(text, *pairs)] for pairs in golds],
@@ -61,7 +61,7 @@ def test_edits_of_words():
     texts = ["He go to to school", "Fine .", "a cat sat mat"]
     golds = [["He goes to school"], ["Fine ."], ["a cat sat on the mat"]]
     given = ["He goes to to school", "Fine !", "a cat sat on a mat"]
-    found = scores(texts, given, golds)
+    found = correction_scores(texts, given, golds)
     # Right: goes, on. Wrong: !, a. Missed: a lost `to`, `the`.
     assert found["edit_precision"] == pytest.approx(2 / 4)
     assert found["edit_recall"] == pytest.approx(2 / 4)
@@ -88,11 +88,11 @@ def test_the_nearest_of_several_corrections():
     assert nearest(text, "x y z", golds) == "x y c"
     assert nearest(text, "x b c", golds) == "x b c"
     assert nearest(text, "a b z", golds) == "a b c"
-    assert scores([text], ["x b c"], [golds])["edit_f05"] == 1
+    assert correction_scores([text], ["x b c"], [golds])["edit_f05"] == 1
 
 
 def test_nothing_to_find_and_nothing_found():
-    found = scores(["a"], ["a"], [["a"]])
+    found = correction_scores(["a"], ["a"], [["a"]])
     assert found["detection_accuracy"] == found["correction_accuracy"] == 1
     others = set(found) - {"detection_accuracy", "correction_accuracy"}
     assert {found[name] for name in others} == {0}
@@ -118,12 +118,12 @@ def test_best_threshold_equals_trying_all():
             kept = p >= threshold
             return f_beta(r[kept].sum(), s[kept].sum(), gold, 0.5)
 
-        found = best_threshold(
+        found = best_edit_threshold(
             probabilities.tolist(), right.tolist(), sizes.tolist(), num_gold
         )
         every = [0.0, 0.3, 0.45, 0.6, 0.8, 1.01]
         assert score(found) == max(map(score, every))
-    assert best_threshold([0.9], [0], [1], 3) > 1
+    assert best_edit_threshold([0.9], [0], [1], 3) > 1
 
 
 @needs_shared
@@ -132,9 +132,9 @@ def test_gold_and_no_change_on_real_data():
     examples = list(catalog.read(catalog.find("sighan15"), "test", str(SHARED), log))
     texts = [example.text for example in examples]
     golds = [example.corrected for example in examples]
-    best = scores(texts, [gold[0] for gold in golds], golds)
+    best = correction_scores(texts, [gold[0] for gold in golds], golds)
     assert best["correction_f1"] == best["character_correction_f1"] == 1
     assert best["false_positive_rate"] == 0 and best["edit_f05"] == 1
-    none = scores(texts, texts, golds)
+    none = correction_scores(texts, texts, golds)
     assert none["correction_accuracy"] == pytest.approx(558 / 1100)
     assert none["correction_f1"] == none["false_positive_rate"] == 0

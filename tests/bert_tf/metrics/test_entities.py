@@ -3,7 +3,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bert_tf.metrics.classification import LabelScores
-from bert_tf.metrics.entities import entities, scores, scores_by_type, token_accuracy
+from bert_tf.metrics.entities import (
+    entities,
+    entity_scores,
+    entity_scores_by_type,
+    token_accuracy,
+)
 from tests.reference.conlleval import conlleval
 
 # With tags that IOB2 forbids, such as I-PER after O or after B-LOC.
@@ -35,11 +40,11 @@ def test_scores_by_hand():
     labels = [["B-PER", "I-PER", "O", "B-LOC"], ["B-ORG", "O"]]
     # One right, one of the wrong length, one of the wrong type, one invented.
     predictions = [["B-PER", "I-PER", "O", "B-ORG"], ["B-ORG", "I-ORG"]]
-    values = scores(labels, predictions)
+    values = entity_scores(labels, predictions)
     assert values == pytest.approx(
         {"precision": 1 / 3, "recall": 1 / 3, "f1": 1 / 3, "token_accuracy": 4 / 6}
     )
-    assert scores_by_type(labels, predictions) == {
+    assert entity_scores_by_type(labels, predictions) == {
         "LOC": LabelScores(0.0, 0.0, 0.0, 1),
         "ORG": LabelScores(0.0, 0.0, 0.0, 1),
         "PER": LabelScores(1.0, 1.0, 1.0, 1),
@@ -49,14 +54,14 @@ def test_scores_by_hand():
 def test_entities_do_not_cross_sentences():
     # As tuples, too, which seqeval alone would take for something else.
     labels = (("O", "B-PER"), ("I-PER", "O"))
-    assert scores(labels, labels)["f1"] == 1
-    assert scores_by_type(labels, labels)["PER"].support == 2
+    assert entity_scores(labels, labels)["f1"] == 1
+    assert entity_scores_by_type(labels, labels)["PER"].support == 2
 
 
 @pytest.mark.parametrize("predicted", ["O", "B-PER"])
 def test_without_entities_scores_are_zero(predicted):
     labels = [["O", "O"]]
-    values = scores(labels, [["O", predicted]])
+    values = entity_scores(labels, [["O", predicted]])
     assert (values["precision"], values["recall"], values["f1"]) == (0, 0, 0)
 
 
@@ -66,13 +71,13 @@ def test_equals_conlleval(sentences):
     labels = [[label for label, _ in sentence] for sentence in sentences]
     predictions = [[guess for _, guess in sentence] for sentence in sentences]
     correct, guessed, gold, accuracy = conlleval(labels, predictions)
-    values = scores(labels, predictions)
+    values = entity_scores(labels, predictions)
     assert values["token_accuracy"] == pytest.approx(accuracy)
     assert values == pytest.approx(
         _prf(*(sum(counts.values()) for counts in (correct, guessed, gold)))
         | {"token_accuracy": accuracy}
     )
-    by_type = scores_by_type(labels, predictions)
+    by_type = entity_scores_by_type(labels, predictions)
     assert set(by_type) == set(guessed) | set(gold)
     for kind, found in by_type.items():
         counts = (part.get(kind, 0) for part in (correct, guessed, gold))
@@ -95,7 +100,9 @@ def test_accuracy_of_other_tags():
     assert token_accuracy([["NOUN", "VERB"]], [["NOUN", "ADJ"]]) == 0.5
 
 
-@pytest.mark.parametrize("function", [scores, scores_by_type, token_accuracy])
+@pytest.mark.parametrize(
+    "function", [entity_scores, entity_scores_by_type, token_accuracy]
+)
 def test_lengths_differ(function):
     with pytest.raises(ValueError, match="1 label sequences and 2"):
         function([["O"]], [["O"], ["O"]])
@@ -105,7 +112,7 @@ def test_lengths_differ(function):
 
 @pytest.mark.parametrize("tag", ["NOUN", "PER", "E-PER", "B", "B-", ""])
 def test_tag_of_another_scheme(tag):
-    for function in (scores, scores_by_type):
+    for function in (entity_scores, entity_scores_by_type):
         with pytest.raises(ValueError, match="Expected IOB2"):
             function([["O"]], [[tag]])
     with pytest.raises(ValueError, match="Expected IOB2"):

@@ -1,4 +1,3 @@
-import dataclasses
 import math
 
 import pytest
@@ -6,22 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bert_tf.metrics import squad
-
-
-@dataclasses.dataclass
-class Answer:
-    text: str
-
-
-@dataclasses.dataclass
-class Question:
-    id: str
-    answers: list[Answer]
-    is_impossible: bool = False
+from data_pipelines.datasets.examples import Answer, Question
 
 
 def question(name, *golds):
-    return Question(name, [Answer(gold) for gold in golds], not golds)
+    answers = tuple(Answer(gold, 0) for gold in golds)
+    return Question(name, "", "?", "", answers, not golds)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +62,7 @@ def test_best_gold_answer_counts():
 
 def test_evaluate_without_impossible_questions():
     questions = [question("a", "Rome"), question("b", "red car")]
-    assert squad.evaluate(questions, {"a": "rome", "b": "car", "c": ""}) == {
+    assert squad.squad_scores(questions, ["rome", "car"]) == {
         "exact": 0.5,
         "f1": pytest.approx((1 + 2 / 3) / 2),
         "total": 2,
@@ -81,11 +70,11 @@ def test_evaluate_without_impossible_questions():
 
 
 QUESTIONS = [question("a", "Rome"), question("b", "red car"), question("c")]
-ANSWERS = {"a": "Rome", "b": "car", "c": "Paris"}
+ANSWERS = ["Rome", "car", "Paris"]
 
 
 def test_evaluate_final_answers():
-    assert squad.evaluate(QUESTIONS, ANSWERS | {"c": ""}) == {
+    assert squad.squad_scores(QUESTIONS, [*ANSWERS[:2], ""]) == {
         "exact": pytest.approx(2 / 3),
         "f1": pytest.approx((1 + 2 / 3 + 1) / 3),
         "total": 3,
@@ -99,21 +88,21 @@ def test_evaluate_final_answers():
 
 
 def test_evaluate_with_a_threshold():
-    no_answer_scores = {"a": -3.0, "b": 1.0, "c": 0.5}
-    values = squad.evaluate(QUESTIONS, ANSWERS, no_answer_scores, threshold=0.5)
+    no_answer_scores = [-3.0, 1.0, 0.5]
+    values = squad.squad_scores(QUESTIONS, ANSWERS, no_answer_scores, threshold=0.5)
     # b gets no answer; c does, for its score is not greater.
     assert (values["exact"], values["f1"]) == (1 / 3, 1 / 3)
     assert (values["HasAns_f1"], values["NoAns_f1"]) == (0.5, 0)
     # Answering a alone gets a and c right; with b, c too must be answered.
     assert values["best_exact"] == values["best_f1"] == pytest.approx(2 / 3)
     assert values["best_exact_thresh"] == values["best_f1_thresh"] == -3.0
-    again = squad.evaluate(QUESTIONS, ANSWERS, no_answer_scores, threshold=-3.0)
+    again = squad.squad_scores(QUESTIONS, ANSWERS, no_answer_scores, threshold=-3.0)
     assert again["f1"] == values["best_f1"]
 
 
 def test_best_threshold_may_answer_nothing():
-    found = squad.best_threshold([question("c")], {"c": "x"}, {"c": 2.0})
-    assert found == squad.Threshold(value=1.0, score=1.0)
+    found = squad.squad_scores([question("c")], ["x"], [2.0])
+    assert (found["best_f1_thresh"], found["best_f1"]) == (1.0, 1.0)
 
 
 ROWS = st.lists(
@@ -134,18 +123,17 @@ def test_best_threshold_equals_trying_all(rows):
         question(str(i), *([gold] if gold else []))
         for i, (gold, _, _) in enumerate(rows)
     ]
-    answers = {str(i): answer for i, (_, answer, _) in enumerate(rows)}
-    no_answer_scores = {str(i): float(score) for i, (_, _, score) in enumerate(rows)}
+    answers = [answer for _, answer, _ in rows]
+    no_answer_scores = [float(score) for _, _, score in rows]
+    found = squad.squad_scores(questions, answers, no_answer_scores)
     for metric in ("exact", "f1"):
         means = {}
-        for candidate in [
-            *no_answer_scores.values(),
-            min(no_answer_scores.values()) - 1,
-        ]:
+        for candidate in [*no_answer_scores, min(no_answer_scores) - 1]:
             total = 0.0
-            for asked in questions:
-                kept = no_answer_scores[asked.id] <= candidate
-                answer = answers[asked.id] if kept else ""
+            for asked, score, answer in zip(
+                questions, no_answer_scores, answers, strict=True
+            ):
+                answer = answer if score <= candidate else ""
                 gold = asked.answers[0].text if asked.answers else ""
                 # "the" is no gold answer: normalization leaves nothing of it.
                 gold = "" if gold == "the" else gold
@@ -153,26 +141,22 @@ def test_best_threshold_equals_trying_all(rows):
             means[candidate] = total / len(rows)
         best = max(means.values())
         lowest = min(t for t, mean in means.items() if mean > best - 1e-9)
-        found = squad.best_threshold(questions, answers, no_answer_scores, metric)
-        assert found.score == pytest.approx(best)
-        assert found.value == lowest
-        reached = squad.evaluate(questions, answers, no_answer_scores, found.value)
+        threshold = found[f"best_{metric}_thresh"]
+        assert found[f"best_{metric}"] == pytest.approx(best)
+        assert threshold == lowest
+        reached = squad.squad_scores(questions, answers, no_answer_scores, threshold)
         assert reached[metric] == pytest.approx(best)
-        assert reached[f"best_{metric}"] == found.score
-        assert reached[f"best_{metric}_thresh"] == found.value
 
 
 def test_errors():
     with pytest.raises(ValueError, match="no questions"):
-        squad.evaluate([], {})
-    with pytest.raises(ValueError, match=r"1 of 3 questions have no answer.*\['c'\]"):
-        squad.evaluate(QUESTIONS, {"a": "", "b": ""})
-    with pytest.raises(ValueError, match="3 of 3 questions have no no-answer score"):
-        squad.evaluate(QUESTIONS, ANSWERS, {})
+        squad.squad_scores([], [])
+    with pytest.raises(ValueError, match="3 questions and 2 answers"):
+        squad.squad_scores(QUESTIONS, ["", ""])
+    with pytest.raises(ValueError, match="3 questions and 0 no-answer scores"):
+        squad.squad_scores(QUESTIONS, ANSWERS, [])
     with pytest.raises(ValueError, match="'b' has the no-answer score nan"):
-        squad.evaluate(QUESTIONS, ANSWERS, {"a": 0.0, "b": math.nan, "c": 0.0})
-    with pytest.raises(ValueError, match="Expected 'exact' or 'f1'"):
-        squad.best_threshold(QUESTIONS, ANSWERS, {}, "accuracy")
-    unknown = Question("d", [], is_impossible=False)
+        squad.squad_scores(QUESTIONS, ANSWERS, [0.0, math.nan, 0.0])
+    unknown = Question("d", "", "?", "", (), is_impossible=False)
     with pytest.raises(ValueError, match=r"no gold answers.*\['d'\]"):
-        squad.evaluate([unknown], {"d": ""})
+        squad.squad_scores([unknown], [""])

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.layers.elementwise import compilation
-from bert_tf.optim.adamw import AdamW
 from bert_tf.optim.layer_rates import LayerRates
+from bert_tf.optim.optimizers import AdamW
 from bert_tf.tasks.classification import BertClassifier
 from tests.bert_tf.small_models import small_config
 

@@ -4,8 +4,8 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.layers.elementwise import compilation
-from bert_tf.optim.adamw import AdamW
-from bert_tf.optim.lamb import Lamb
+from bert_tf.optim.layer_rates import LayerRates
+from bert_tf.optim.optimizers import AdamW, Lamb, make_optimizer
 from tests.reference import optimizers
 
 GENERATOR = np.random.default_rng(0)
@@ -96,6 +96,58 @@ def test_config_round_trip(make):
     again = make.from_config(optimizer.get_config())
     for one, other in zip(moved(again), moved(optimizer), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_the_factory():
+    plain, original = make_optimizer("adamw", 0.1), make_optimizer("adamw_bert", 0.1)
+    assert (plain.bias_correction, original.bias_correction) == (True, False)
+    rates = LayerRates(3, decay=0.5)
+    lamb = make_optimizer("lamb", 0.1, weight_decay=0.2, beta_2=0.9, layer_rates=rates)
+    assert isinstance(lamb, Lamb)
+    assert (lamb.decay, lamb.beta_2, lamb.layer_rates) == (0.2, 0.9, rates)
+
+
+def test_a_config_is_not_changed_by_reading_it():
+    config = AdamW(0.02, layer_rates=LayerRates(3, decay=0.5)).get_config()
+    before = dict(config)
+    AdamW.from_config(config)
+    assert config == before
+
+
+@pytest.mark.parametrize("make", [AdamW, Lamb])
+def test_gradients_are_not_summed_over_the_replicas_again(make):
+    expected = moved(make(0.01), scale=0.5)
+    devices = tf.config.list_logical_devices("CPU")
+    strategy = tf.distribute.MirroredStrategy([device.name for device in devices[:2]])
+    with strategy.scope():
+        variables = [
+            keras.Variable(KERNEL, name="kernel"),
+            keras.Variable(BIAS, name="bias"),
+        ]
+        optimizer = make(0.01)
+        optimizer.build(variables)
+
+    @tf.function
+    def step(gradients):
+        return strategy.run(
+            lambda: optimizer.apply_scaled(gradients, tf.constant(0.5), 1.0)
+        )
+
+    for gradients in GRADIENTS:
+        step([tf.constant(g, tf.float32) for g in gradients])
+    assert strategy.num_replicas_in_sync == len(devices[:2])
+    for variable, value in zip(variables, expected, strict=True):
+        for part in strategy.experimental_local_results(variable.value):
+            np.testing.assert_allclose(part, value, atol=1e-7)
+    steps = strategy.experimental_local_results(optimizer.iterations.value)
+    assert [int(count) for count in steps] == [len(GRADIENTS)] * len(steps)
+
+
+def test_the_applied_learning_rate_is_returned():
+    optimizer = AdamW(0.01)
+    optimizer.build([keras.Variable(BIAS, name="bias")])
+    rate = optimizer.apply_scaled([tf.ones(3)], tf.constant(1.0), tf.constant(0.5))
+    assert float(rate) == pytest.approx(0.005)
 
 
 def test_trains_under_fit():

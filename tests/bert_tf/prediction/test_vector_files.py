@@ -166,7 +166,7 @@ def test_files_that_exist(tmp_path):
     (tmp_path / "x.offsets.npy").write_text("")
     path = str(tmp_path / "x.npy")
     check_new(path, of_tokens=False)
-    with pytest.raises(ValueError, match=r"x.offsets.npy exists .* Nothing is overwr"):
+    with pytest.raises(FileExistsError, match=r"x.offsets.npy exists .* Nothing is"):
         check_new(path, of_tokens=True)
 
 

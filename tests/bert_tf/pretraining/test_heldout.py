@@ -121,7 +121,7 @@ def test_the_verb(records, tmp_path, capsys):
     printed = capsys.readouterr().out
     scores = json.loads((output_dir / "metrics.json").read_text())
     assert f"cloze_accuracy {scores['cloze_accuracy']:.4f}" in printed
-    with pytest.raises(ValueError, match="exists already"):
+    with pytest.raises(FileExistsError, match="exists already"):
         evaluate.evaluate(options)
     with pytest.raises(ValueError, match="Expected --records_dir"):
         evaluate.evaluate(evaluate.EvaluateOptions(model_dir=folder))

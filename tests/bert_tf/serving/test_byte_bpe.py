@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
+from bert_tf.serving.generate import join_pieces
 from bert_tf.serving.pretrained import TextModel
-from bert_tf.serving.warmup import _requests
+from bert_tf.serving.warmup import warmup_inputs
 from data_pipelines.datasets.examples import TaggedSentence
 from data_pipelines.finetuning.token_tagging import TokenTaggingEncoding
 from data_pipelines.pretraining import masking
@@ -79,9 +80,10 @@ def test_guesses_are_shown_as_text():
 
 def test_pieces_are_joined_to_the_byte():
     pieces = ("Ġcat", "s", "Ã", "©", "Ġ")
-    found = text_model()._joined(
+    found = join_pieces(
         tf.constant([[VOCABULARY.id_of(piece) for piece in pieces]] * 2),
         tf.constant([[True] * 5, [True, True] + [False] * 3]),
+        VOCABULARY,
     )
     assert found.numpy().tolist() == [" catsé ".encode(), b" cats"]
 
@@ -144,7 +146,8 @@ def test_whole_words_are_masked():
 
 def test_warm_up_requests_have_words():
     specs = [tf.TensorSpec([None], tf.string, name="texts")]
-    texts = [r["texts"].numpy()[0].decode() for r in _requests(specs, VOCABULARY)]
+    found = warmup_inputs(specs, VOCABULARY)
+    texts = [inputs["texts"].numpy()[0].decode() for inputs in found]
     assert all(text.startswith("[MASK] cat") for text in texts)
 
 

@@ -124,7 +124,7 @@ def test_of_a_long_text_the_end_is_read(folder):
 
 @pytest.mark.slow
 def test_exported(folder, tmp_path):
-    path = export.export(folder, "a", saved_models_dir=str(tmp_path), num_tokens=12)
+    path = export.export(folder, "a", saved_models_dir=str(tmp_path))
     signatures = tf.saved_model.load(path).signatures
     assert "fill_mask" not in signatures
     found = signatures["serving_default"](texts=tf.constant(["a cat"]))

@@ -110,7 +110,7 @@ def test_embeddings_do_not_depend_on_the_batch(folder):
             np.testing.assert_allclose(together[name][index], alone[name][0], atol=1e-5)
 
 
-def test_mean_and_layer_of_embeddings(folder):
+def test_embeddings_are_of_the_last_layer(folder):
     row = row_by_hand("the cat")
     encoder = model_dir.load(folder).model.encoder
     states = encoder(
@@ -119,20 +119,11 @@ def test_mean_and_layer_of_embeddings(folder):
             "padding_mask": tf.ones([1, len(row)], tf.bool),
         }
     )["hidden_states"]
-    for layer in (0, 1, 2, -1, -3):
-        answers = text_model(folder, embedding_layer=layer).embed(
-            tf.constant(["the cat", "the cat sat on the mat"])
-        )
-        np.testing.assert_allclose(
-            answers["mean"][0], np.mean(states[layer][0], 0), atol=1e-5
-        )
-        np.testing.assert_allclose(answers["cls"][0], states[layer][0, 0], atol=1e-5)
-
-
-@pytest.mark.parametrize("layer", [3, -4])
-def test_a_layer_that_is_not_there(folder, layer):
-    with pytest.raises(ValueError, match=f"embedding_layer={layer}"):
-        text_model(folder, embedding_layer=layer)
+    answers = text_model(folder).embed(
+        tf.constant(["the cat", "the cat sat on the mat"])
+    )
+    np.testing.assert_allclose(answers["mean"][0], np.mean(states[-1][0], 0), atol=1e-5)
+    np.testing.assert_allclose(answers["cls"][0], states[-1][0, 0], atol=1e-5)
 
 
 @pytest.mark.parametrize("top_k", [0, 21])
@@ -207,8 +198,7 @@ def test_similarity_is_the_cosine(folder):
     assert found["truncated"].tolist() == [True, False, False, False, True]
 
 
-@pytest.mark.parametrize("layer", [0, 1, -1])
-def test_features_are_those_of_extract_features(folder, layer):
+def test_features_are_those_of_extract_features(folder):
     """The same tokens, offsets and vectors as the verb gives, to 1e-6."""
     texts = [text for text in TEXTS if "[MASK]" not in text] + ["L'été, cats"]
     loaded = model_dir.load(folder)
@@ -216,14 +206,11 @@ def test_features_are_those_of_extract_features(folder, layer):
         loaded.model.encoder,
         WholeTextEncoding(loaded.tokenizer, 24, in_windows=False),
         "tokens",
-        (layer,),
     )
     expected = list(
         vectorizer.vectorize(TextExample("", text, None, None) for text in texts)
     )
-    found = asked(
-        text_model(folder, embedding_layer=layer), "features", {"texts": texts}
-    )
+    found = asked(text_model(folder), "features", {"texts": texts})
     for index, text in enumerate(expected):
         count = len(text.vectors)
         pieces = [piece.decode() for piece in found["tokens"][index]]
@@ -352,7 +339,7 @@ def test_predict_to_a_file_that_exists(folder, tmp_path):
         input_file=str(tmp_path / "in"),
         output_file=str(tmp_path / "out"),
     )
-    with pytest.raises(ValueError, match="out exists already"):
+    with pytest.raises(FileExistsError, match="out exists already"):
         predict.main(options)
     assert (tmp_path / "out").read_text() == "the cat\n"
     new = tmp_path / "new"

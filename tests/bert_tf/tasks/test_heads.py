@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.layers.layer_mix import FEATURES
-from bert_tf.optim.adamw import AdamW
+from bert_tf.optim.optimizers import AdamW
 from bert_tf.tasks.classification import (
     BertClassifier,
     ClassificationObjective,

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.models.masked_lm import PretrainingObjective
-from bert_tf.optim.adamw import AdamW
+from bert_tf.optim.optimizers import AdamW
 from bert_tf.optim.schedule import WarmupLinearDecay
 from bert_tf.training.loop import NonFiniteLoss, Phase, Preempted, train
 from bert_tf.training.trainer import Trainer, matmul_flops_per_second

@@ -6,7 +6,7 @@ from data_pipelines.datasets import catalog
 from data_pipelines.datasets.catalog import DATASETS, find, from_files
 from data_pipelines.datasets.examples import Answer, Question, TaggedSentence
 from data_pipelines.datasets.read_log import ReadLog
-from data_pipelines.datasets.sources import Kind, role_of
+from data_pipelines.datasets.sources import TaskKind, role_of
 
 METRICS = {
     *("accuracy", "f1", "matthews", "pearson", "spearman", "entity_f1", "exact"),
@@ -25,7 +25,7 @@ def read(name, split, data_dir):
 def test_every_dataset_is_complete(name):
     dataset = find(name)
     assert dataset.name == name
-    assert dataset.kind in get_args(Kind)
+    assert dataset.kind in get_args(TaskKind)
     assert set(dataset.metrics) <= METRICS
     wanted = {"glue/ax": {"test"}, "jfleg": {"dev", "test"}}
     assert {role_of(split) for split in dataset.splits} >= wanted.get(
@@ -52,12 +52,12 @@ def test_unknown_names(name, near):
 
 def test_columns_of_rows(write):
     path = write("a.tsv", "text\tlabel\tmore\na\tx\t1\n\ty\t2\nb\ty\t3\n")
-    dataset = from_files("classification", test_file=path)
+    dataset = from_files("classification", {"test": path})
     pairs = list(catalog.read_with_columns(dataset, "test", None, ReadLog("test")))
     assert [columns["more"] for columns, _ in pairs] == ["1", "3"]
     assert [example.first for _, example in pairs] == ["a", "b"]
     path = write("a.txt", "a O\n")
-    dataset = from_files("token_tagging", test_file=path)
+    dataset = from_files("token_tagging", {"test": path})
     ((columns, sentence),) = catalog.read_with_columns(
         dataset, "test", None, ReadLog("test")
     )

@@ -4,7 +4,7 @@ from data_pipelines.datasets import multiple_choice
 from data_pipelines.datasets.examples import ChoiceExample
 from data_pipelines.datasets.multiple_choice import ChoiceTable
 
-TABLE = ChoiceTable(first="text", choices=("a", "b"), id=("id",))
+TABLE = ChoiceTable(first=("text",), choices=("a", "b"), id=("id",))
 
 
 def test_choices(read):

@@ -1,6 +1,6 @@
 import pytest
 
-from data_pipelines.datasets.catalog import from_files, read
+from data_pipelines.datasets.catalog import Columns, from_files, read
 from data_pipelines.datasets.examples import ChoiceExample, TextExample
 from data_pipelines.datasets.read_log import ReadLog
 
@@ -14,12 +14,8 @@ def test_classification(write):
     test = write("test.jsonl", [{"a": "x", "b": "y"}])
     dataset = from_files(
         "classification",
-        train_file=train,
-        test_file=test,
-        first_column="a",
-        second_column="b",
-        label_column="class",
-        id_column="key",
+        {"train": train, "test": test},
+        Columns(first="a", second="b", label="class", id="key"),
     )
     assert list(dataset.splits) == ["train", "test"]
     assert (dataset.name, dataset.labels) == ("files", None)
@@ -32,13 +28,13 @@ def test_classification(write):
 
 def test_regression_without_header(write):
     path = write("a.tsv", "1.5\tx\n")
-    dataset = from_files("regression", dev_file=path, column_names=["label", "text"])
+    dataset = from_files("regression", {"dev": path}, Columns(names=("label", "text")))
     assert examples_of(dataset, "dev") == [TextExample("0", "x", None, 1.5)]
 
 
 def test_known_labels(write):
     path = write("a.tsv", "text\tlabel\nx\tmaybe\n")
-    dataset = from_files("classification", train_file=path, labels=["no", "yes"])
+    dataset = from_files("classification", {"train": path}, labels=["no", "yes"])
     assert dataset.labels == ("no", "yes")
     with pytest.raises(ValueError, match=r"the label 'maybe'. Expected one of \['no'"):
         examples_of(dataset)
@@ -48,9 +44,8 @@ def test_multiple_choice(write):
     path = write("a.csv", "text,question,a,b,label\nt,Why?,x,y,1\n")
     dataset = from_files(
         "multiple_choice",
-        train_file=path,
-        second_column="question",
-        choice_columns=["a", "b"],
+        {"train": path},
+        Columns(second="question", choices=("a", "b")),
     )
     assert dataset.num_choices == 2
     assert examples_of(dataset) == [ChoiceExample("0", "t", ("Why? x", "Why? y"), 1)]
@@ -64,17 +59,18 @@ def test_multiple_choice(write):
     ],
 )
 def test_tags_of_entities_are_found(write, content, tags, metrics):
-    dataset = from_files("token_tagging", train_file=write("a.txt", content))
+    dataset = from_files("token_tagging", {"train": write("a.txt", content)})
     assert dataset.metrics == metrics
     assert examples_of(dataset)[-1].tags == tags
 
 
-def test_tags_of_entities_may_be_told(write):
+def test_known_labels_decide_whether_tags_are_those_of_entities(write):
     path = write("a.txt", "a O\nb S-PER\n")
+    others = from_files("token_tagging", {"train": path}, labels=("O", "S-PER", "X"))
+    assert others.metrics == ("accuracy",)
+    assert examples_of(others)[0].tags == ("O", "S-PER")
     labels = ("O", "B-PER", "I-PER")
-    told = from_files("token_tagging", train_file=path, entity_tags=False)
-    assert examples_of(told)[0].tags == ("O", "S-PER")
-    known = from_files("token_tagging", test_file=path, labels=labels)
+    known = from_files("token_tagging", {"test": path}, labels=labels)
     assert known.metrics == ("entity_f1", "accuracy")
     assert examples_of(known, "test")[0].tags == ("O", "B-PER")
 
@@ -83,7 +79,7 @@ def test_tags_of_entities_may_be_told(write):
 @pytest.mark.parametrize("name", ["a.conllu", "a.conllu.gz"])
 def test_conllu(write, name, column, tags):
     path = write(name, "1\ta\ta\tNOUN\tNN\t_\t0\troot\t_\t_\n")
-    dataset = from_files("token_tagging", train_file=path, tag_column=column)
+    dataset = from_files("token_tagging", {"train": path}, Columns(tag=column))
     assert examples_of(dataset)[0].tags == tags
 
 
@@ -91,7 +87,7 @@ def test_questions(write):
     question = {"id": "q", "question": "Who?", "answers": []}
     paragraph = {"context": "They.", "qas": [question]}
     path = write("a.json", [{"data": [{"paragraphs": [paragraph]}]}])
-    dataset = from_files("span_qa", test_file=path)
+    dataset = from_files("span_qa", {"test": path})
     (example,) = examples_of(dataset, "test")
     assert (example.id, example.question, example.title) == ("q", "Who?", "")
 
@@ -99,22 +95,22 @@ def test_questions(write):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kind": "tagging", "train_file": "a"}, r"kind='tagging'. Expected one of"),
-        ({"kind": "regression"}, r"Received no files. Expected a train_file, dev_file"),
+        (("tagging", {"train": "a"}), r"kind='tagging'. Expected one of"),
+        (("regression", {}), r"Received no files. Expected a train_file, dev_file"),
         (
-            {"kind": "multiple_choice", "train_file": "a", "choice_columns": ["a"]},
+            ("multiple_choice", {"train": "a"}, Columns(choices=("a",))),
             r"choice_columns=\['a'\]. Expected at least two",
         ),
     ],
 )
 def test_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
-        from_files(**arguments)
+        from_files(*arguments)
 
 
 def test_no_such_file(tmp_path):
     path = str(tmp_path / "a.csv")
     with pytest.raises(FileNotFoundError, match=r"No file '.*a\.csv'"):
-        examples_of(from_files("classification", train_file=path))
+        examples_of(from_files("classification", {"train": path}))
     with pytest.raises(FileNotFoundError, match=r"No file '.*a\.csv'"):
-        from_files("token_tagging", train_file=path)
+        from_files("token_tagging", {"train": path})

@@ -1,0 +1,110 @@
+"""Baselines that count the labels and words of the training examples.
+
+Each takes the dataset, examples to learn from and examples to answer.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from bert_tf.metrics.correction import WORD, words_of
+from bert_tf.tasks.classification import ClassAnswer, ScoreAnswer
+from bert_tf.tasks.correction_answers import CorrectionAnswer
+from bert_tf.tasks.multiple_choice import ChoiceAnswer
+from bert_tf.tasks.token_tagging import TagsAnswer
+from data_pipelines.corpus.alignment import align
+from data_pipelines.datasets.examples import (
+    ChoiceExample,
+    CorrectionExample,
+    TaggedSentence,
+    TextExample,
+)
+from data_pipelines.datasets.sources import Dataset
+
+
+def most_frequent_class(
+    dataset: Dataset, train: Sequence[TextExample], dev: Sequence[TextExample]
+) -> list[ClassAnswer]:
+    """The most frequent class, with the frequencies of all."""
+    labels = dataset.labels or ()
+    counts = Counter(example.label for example in train)
+    frequencies = np.array([counts[label] / len(train) for label in labels])
+    return [ClassAnswer(labels[frequencies.argmax()], frequencies)] * len(dev)
+
+
+def most_frequent_place(
+    dataset: Dataset, train: Sequence[ChoiceExample], dev: Sequence[ChoiceExample]
+) -> list[ChoiceAnswer]:
+    """The most frequent position of the right choice, with the frequencies of all."""
+    counts = Counter(example.label for example in train)
+    places = range(dataset.num_choices or 0)
+    frequencies = np.array([counts[place] / len(train) for place in places])
+    return [ChoiceAnswer(int(frequencies.argmax()), frequencies)] * len(dev)
+
+
+def mean_score(
+    dataset: Dataset, train: Sequence[TextExample], dev: Sequence[TextExample]
+) -> list[ScoreAnswer]:
+    """The mean of the training scores."""
+    scores = np.array([example.label for example in train], np.float64)
+    return [ScoreAnswer(float(scores.mean()))] * len(dev)
+
+
+def frequent_tags(
+    dataset: Dataset, train: Sequence[TaggedSentence], dev: Sequence[TaggedSentence]
+) -> list[TagsAnswer]:
+    """The most frequent tag of each word; for unseen words, that of all words.
+
+    The tags need not form valid IOB2. Among equally frequent tags the first in the
+    alphabet is taken.
+    """
+    of_word: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for sentence in train:
+        for word, tag in zip(sentence.words, sentence.tags or (), strict=True):
+            of_word[word][tag] += 1
+    best = {word: _most_frequent(counts) for word, counts in of_word.items()}
+    unknown = _most_frequent(sum(of_word.values(), Counter()))
+    tags = [tuple(best.get(word, unknown) for word in s.words) for s in dev]
+    return [TagsAnswer(found, (1.0,) * len(found)) for found in tags]
+
+
+def no_change(
+    dataset: Dataset,
+    train: Sequence[CorrectionExample],
+    dev: Sequence[CorrectionExample],
+) -> list[CorrectionAnswer]:
+    """Every text as it is."""
+    return [CorrectionAnswer(example.text, ()) for example in dev]
+
+
+def frequent_replacements(
+    dataset: Dataset,
+    train: Sequence[CorrectionExample],
+    dev: Sequence[CorrectionExample],
+) -> list[CorrectionAnswer]:
+    """Each word replaced as it most often was in training.
+
+    Deleted and inserted words are ignored. A word that was kept at least half of the
+    time is kept; among equally frequent replacements the first in the alphabet is
+    taken.
+    """
+    of_word: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for example in train:
+        words, others = words_of(example.text), words_of(example.corrected[0])
+        for old, new in align(words, others):
+            if old is not None and new is not None:
+                of_word[words[old]][others[new]] += 1
+    best = {
+        word: word if 2 * counts[word] >= counts.total() else _most_frequent(counts)
+        for word, counts in of_word.items()
+    }
+    texts = [
+        WORD.sub(lambda found: best.get(found[0], found[0]), example.text)
+        for example in dev
+    ]
+    return [CorrectionAnswer(text, ()) for text in texts]
+
+
+def _most_frequent(counts: Counter[str]) -> str:
+    return min(counts, key=lambda name: (-counts[name], name))

@@ -1,0 +1,94 @@
+"""Continuations of texts by a causal model, in graph, the most probable piece first."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from bert_tf.serving.signatures import row_length
+from bert_tf.serving.text_inputs import longest
+from bert_tf.tasks.endpoints import Rows
+from data_pipelines.rows.packing import filled_rows
+from data_pipelines.tokenizers.vocabulary import CONTINUATION, Vocabulary, bytes_of
+
+
+def generate_ids(
+    next_logits: Callable[[dict[str, tf.Tensor]], tf.Tensor],
+    ids: tf.RaggedTensor,
+    vocabulary: Vocabulary,
+    num_tokens: int,
+    max_length: int,
+    rows: Rows,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Adds the most probable piece `num_tokens` times.
+
+    Args:
+        next_logits: float (texts, pieces of the vocabulary), of the model's inputs,
+            whose `mlm_positions` are the last tokens.
+        ids: ragged int32 (texts, (pieces)), each with room for `num_tokens` more.
+        vocabulary: has the control tokens.
+        num_tokens: pieces that are added.
+        max_length: tokens of the longest row.
+        rows: see `Rows`.
+
+    Returns:
+        int32 and float32 (texts, num_tokens): the pieces and their probabilities.
+    """
+    opening = tf.fill([ids.nrows(), 1], vocabulary.cls_id)
+    ids = tf.concat([opening, ids], axis=1)
+    lengths = tf.cast(ids.row_lengths(), tf.int32)
+    width = row_length(longest(lengths) + num_tokens, max_length, rows)
+    never = (vocabulary.pad_id, vocabulary.cls_id, vocabulary.mask_id)
+    is_allowed = tf.constant([n not in never for n in range(len(vocabulary))])
+
+    def add_one(
+        step: tf.Tensor, token_ids: tf.Tensor, probabilities: tf.TensorArray
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
+        known = lengths + step
+        inputs = {
+            "token_ids": token_ids,
+            "segment_ids": tf.zeros_like(token_ids),
+            "padding_mask": tf.sequence_mask(known, width),
+            "mlm_positions": (known - 1)[:, tf.newaxis],
+        }
+        logits = next_logits(inputs)
+        shares = tf.nn.softmax(tf.where(is_allowed, logits, logits.dtype.min))
+        best = tf.argmax(shares, axis=-1, output_type=tf.int32)
+        is_next = tf.range(width) == known[:, tf.newaxis]
+        token_ids = tf.where(is_next, best[:, tf.newaxis], token_ids)
+        probabilities = probabilities.write(step, tf.reduce_max(shares, axis=-1))
+        return step + 1, token_ids, probabilities
+
+    _, token_ids, probabilities = tf.while_loop(
+        lambda step, *_: step < num_tokens,
+        add_one,
+        (
+            0,
+            filled_rows(ids, width, vocabulary.pad_id),
+            tf.TensorArray(tf.float32, num_tokens, element_shape=[None]),
+        ),
+    )
+    places = lengths[:, tf.newaxis] + tf.range(num_tokens)[tf.newaxis, :]
+    added = tf.gather(token_ids, places, batch_dims=1)
+    return added, tf.transpose(probabilities.stack())
+
+
+def join_pieces(
+    ids: tf.Tensor, is_real: tf.Tensor, vocabulary: Vocabulary
+) -> tf.Tensor:
+    """Text of pieces: to the byte for byte-level BPE, else words with spaces between.
+
+    Args:
+        ids: int32 (texts, pieces).
+        is_real: bool (texts, pieces); the others are left out.
+        vocabulary: of the pieces.
+
+    Returns:
+        string (texts,).
+    """
+    is_byte_level = vocabulary.merges is not None
+    pieces = [bytes_of(p) for p in vocabulary.tokens] if is_byte_level else None
+    spelled = tf.where(is_real, tf.gather(pieces or vocabulary.names, ids), "")
+    if is_byte_level:
+        return tf.strings.reduce_join(spelled, axis=1)
+    joined = tf.strings.reduce_join(spelled, axis=1, separator=" ")
+    return tf.strings.strip(tf.strings.regex_replace(joined, f" {CONTINUATION}", ""))

@@ -1,0 +1,105 @@
+"""Texts to rows of token ids, in graph, for the signatures of a pre-trained model."""
+
+import tensorflow as tf
+
+from bert_tf.serving.signatures import power_of_two, row_length
+from bert_tf.tasks.endpoints import Rows
+from data_pipelines.rows.packing import filled_rows
+from data_pipelines.tokenizers.tokenizer import Tokenizer
+from data_pipelines.tokenizers.vocabulary import MASK, Vocabulary
+
+_SPACES_AT_END = r"[\s\v\x{85}\p{Z}]+$"
+
+
+def cut_texts(
+    texts: tf.Tensor, tokenizer: Tokenizer
+) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+    """Cuts texts into pieces, and `[MASK]` into the mask.
+
+    Nothing else in a text becomes a control token, as a tokenizer makes none.
+
+    Args:
+        texts: string (texts,).
+        tokenizer: cuts the parts between masks.
+
+    Returns:
+        Ragged int32 (texts, (pieces)): token ids, and the bytes of the text at which
+        each piece begins and ends.
+    """
+    parts = tf.strings.split(texts, MASK)
+    # Each part follows the mask and all that is before, but for the first.
+    after = tf.strings.length(parts.values) + len(MASK)
+    before = tf.cumsum(after, exclusive=True)
+    before -= tf.repeat(
+        tf.gather(tf.concat([before, [0]], 0), parts.row_starts()),
+        parts.row_lengths(),
+    )
+    before = before[:, tf.newaxis]
+    opens_text, ends_text = (
+        tf.scatter_nd(places[:, tf.newaxis], tf.ones_like(places), [size]) > 0
+        for size in [tf.size(parts.values, tf.int64)]
+        for places in (parts.row_starts(), parts.row_limits() - 1)
+    )
+    # The space before a mask belongs to the mask, as the one before a word belongs
+    # to the word.
+    values = tf.where(
+        ends_text,
+        parts.values,
+        tf.strings.regex_replace(parts.values, _SPACES_AT_END, ""),
+    )
+    ids, starts, ends = tokenizer.tokenize_with_offsets(values, opens_text)
+    masks = tf.fill(tf.shape(before), tokenizer.vocabulary.mask_id)
+
+    def joined(of_masks: tf.Tensor, of_pieces: tf.RaggedTensor) -> tf.RaggedTensor:
+        # A mask in front of each part, and then without the first.
+        values = tf.concat([of_masks, of_pieces], axis=1)
+        return parts.with_values(values).merge_dims(1, 2)[:, 1:]
+
+    return (
+        joined(masks, ids),
+        joined(before - len(MASK), starts + before),
+        joined(before, ends + before),
+    )
+
+
+def pack_texts(
+    ids: tf.RaggedTensor, vocabulary: Vocabulary, max_length: int, rows: Rows
+) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    """Lays each text out as a row `[CLS] text [SEP]`.
+
+    Args:
+        ids: ragged int32 (texts, (pieces)).
+        vocabulary: has the control tokens.
+        max_length: tokens of the longest row; longer texts lose their ends.
+        rows: see `Rows`; rows that are "compiled" may be followed by empty ones.
+
+    Returns:
+        The inputs of an encoder, (rows, tokens); and whether a text was cut off, bool
+        (texts,).
+    """
+    room = max_length - 2
+    truncated = ids.row_lengths() > room
+    ids = ids[:, :room]
+    if rows == "compiled":
+        count = tf.cast(ids.nrows(), tf.int32)
+        missing = power_of_two(count) - count
+        empty = tf.RaggedTensor.from_row_lengths(
+            tf.zeros([0], tf.int32), tf.zeros([missing], tf.int64)
+        )
+        ids = tf.concat([ids, empty], axis=0)
+    ones = tf.ones([ids.nrows(), 1], tf.int32)
+    ids = tf.concat([ones * vocabulary.cls_id, ids, ones * vocabulary.sep_id], axis=1)
+    lengths = tf.cast(ids.row_lengths(), tf.int32)
+    width = row_length(longest(lengths), max_length, rows)
+    token_ids = filled_rows(ids, width, vocabulary.pad_id)
+    inputs = {
+        "token_ids": token_ids,
+        "segment_ids": tf.zeros_like(token_ids),
+        "padding_mask": tf.sequence_mask(lengths, width),
+    }
+    return inputs, truncated
+
+
+def longest(lengths: tf.Tensor) -> tf.Tensor:
+    """The largest of int32 (texts,); 0 where there is no text."""
+    return tf.reduce_max(tf.pad(lengths, [[0, 1]]))

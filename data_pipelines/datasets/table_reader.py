@@ -1,0 +1,111 @@
+"""Examples from the rows of tables, and of TFDS: the part that all kinds share."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from data_pipelines.datasets.examples import Example
+from data_pipelines.datasets.sources import Files, Part, Reading, TfdsSplit
+from data_pipelines.datasets.tables import Row, read_rows
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TableReader:
+    """A row is an example. Of several names of a column, the first that a file has.
+
+    Attributes:
+        first: names of the column of the text, or of the first text.
+        label: of the label.
+        id: of the id; where there is none, rows are numbered from 0.
+        skips_ragged: rows with too few or too many fields are skipped; else they are
+            an error.
+    """
+
+    first: tuple[str, ...] = ("text",)
+    label: tuple[str, ...] = ("label",)
+    id: tuple[str, ...] = ()
+    skips_ragged: bool = False
+
+    def example(self, name: str, row: Row, reading: Reading) -> Example | None:
+        """The example of a row, which is counted in `reading.log`; None: skipped."""
+        raise NotImplementedError
+
+    def read_rows(
+        self, paths: Sequence[str], files: Files, reading: Reading
+    ) -> Iterator[tuple[dict[str, str], Any]]:
+        """The columns of rows as they are written, and the example of each.
+
+        Raises:
+            ValueError: a column is missing (of a test, not that of the label), or a
+                label is not as expected.
+        """
+        ragged = reading.log if self.skips_ragged else None
+        rows = (read_rows(path, files.names, ragged) for path in paths)
+        return self._examples(itertools.chain.from_iterable(rows), files.part, reading)
+
+    def read_files(
+        self, paths: Sequence[str], files: Files, reading: Reading
+    ) -> Iterator[Any]:
+        """The examples of all rows, as `read_rows` reads them."""
+        return (example for _, example in self.read_rows(paths, files, reading))
+
+    def read_tfds(self, data: TfdsSplit, reading: Reading) -> Iterator[Any]:
+        """The examples of a split of TFDS, whose labels are numbers, -1 for none."""
+        rows = self._tfds_rows(data, reading.labels)
+        return (example for _, example in self._examples(rows, None, reading))
+
+    def label_text(self, row: Row, reading: Reading) -> str:
+        """The label as it is written; "" where a test has none."""
+        if reading.role == "test":
+            return row.get(*self.label) or ""
+        return row.value(*self.label)
+
+    def _examples(
+        self, rows: Iterable[Row], part: Part | None, reading: Reading
+    ) -> Iterator[tuple[dict[str, str], Example]]:
+        for number, row in enumerate(rows):
+            if part is None or part.has(row.value(*self.first)):
+                name = row.get(*self.id) or str(number)
+                example = self.example(name, row, reading)
+                if example is not None:
+                    yield row.values, example
+
+    def _tfds_rows(
+        self, data: TfdsSplit, labels: Sequence[str] | None
+    ) -> Iterator[Row]:
+        for number, example in enumerate(data.examples):
+            values = {
+                name: value.decode("utf-8") if isinstance(value, bytes) else str(value)
+                for name, value in example.items()
+            }
+            row = Row(values, data.source, f"example {number}")
+            for column in self.label:
+                if values.get(column) in ("-1", "-1.0"):
+                    values[column] = ""
+                elif column in values and labels is not None:
+                    number_of_label = number_below(len(labels), values[column], row)
+                    values[column] = labels[number_of_label]
+            yield row
+
+
+def number_below(limit: int, text: str, row: Row) -> int:
+    """A label that is written as a number from 0.
+
+    Raises:
+        ValueError: it is not one, or too large.
+    """
+    if not (text.isascii() and text.isdigit()) or int(text) >= limit:
+        raise ValueError(
+            f"{row.where}: received the label {text!r}. Expected a whole number from "
+            f"0 to {limit - 1}: correct the row."
+        )
+    return int(text)
+
+
+def unknown_label(label: str, where: str, labels: Sequence[str]) -> ValueError:
+    """The error to raise where a label is none of the known ones."""
+    return ValueError(
+        f"{where}: received the label {label!r}. Expected one of "
+        f"{str(list(labels))[:300]}: correct it, or leave the example out."
+    )
