@@ -21,7 +21,7 @@ import tensorflow as tf
 from benchmarks.machine import processor
 from bert_tf.baselines.scores import baseline_scores
 from bert_tf.finetune import FinetuneOptions, finetune
-from bert_tf.finetuning.results import RESULT, RUNS, RunResult, Summary, summaries
+from bert_tf.finetuning.results import Summary, read_results, summaries
 from bert_tf.tasks.data_options import read
 from data_pipelines.datasets import catalog
 from data_pipelines.programs import cli
@@ -102,10 +102,7 @@ def fine_tuned(
             dtype=options.dtype,
         )
     )
-    results = []
-    for name in sorted(os.listdir(os.path.join(folder, RUNS))):
-        with open(os.path.join(folder, RUNS, name, RESULT)) as file:
-            results.append(RunResult.from_json(file.read()))
+    results = read_results(folder)
     keras.backend.clear_session()
     return summaries(results, dataset.metrics[0])[0]
 

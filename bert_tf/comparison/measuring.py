@@ -15,7 +15,7 @@ from bert_tf.checkpoints.tensors import open_safetensors
 from bert_tf.comparison import programs
 from bert_tf.comparison.systems import System
 from bert_tf.comparison.training import LOG, MODEL, NGRAM, VECTORS, Text
-from bert_tf.finetuning.results import RESULT, RUNS, RunResult, summaries
+from bert_tf.finetuning.results import read_results, summaries
 from bert_tf.ngram import model_file
 from bert_tf.ngram.scoring import score_cloze, score_text
 from bert_tf.prediction.predictor import Predictor
@@ -128,11 +128,7 @@ def task(
         },
         posixpath.join(folder, LOG),
     )
-    pattern = posixpath.join(output_dir, RUNS, "*", RESULT)
-    results = []
-    for path in sorted(tf.io.gfile.glob(pattern)):
-        with tf.io.gfile.GFile(path) as file:
-            results.append(RunResult.from_json(file.read()))
+    results = read_results(output_dir)
     metric = model_dir.load_description(output_dir)[2].metrics[0]
     best, *_ = summaries(results, metric)
     return TaskScore(metric, best.mean, best.deviation, best.num_runs)

@@ -34,6 +34,7 @@ class Predictor:
         batch_size: int = 64,
     ) -> None:
         self.kind = KINDS[kind]
+        self.model = model
         self.encoding = encoding
         self.document_context = document_context
 
