@@ -68,7 +68,7 @@ def main(options: ConversionOptions) -> None:
     pieces = (f"w{number}" for number in range(options.vocab_size))
     vocabulary = Vocabulary((*SPECIAL_TOKENS, *pieces)[: options.vocab_size])
     description = model_dir.Description(
-        model_dir.PRETRAINING, lower_case=True, sentence_task="next_sentence"
+        model_dir.PRETRAINING, sentence_task="next_sentence"
     )
     with tempfile.TemporaryDirectory() as folder:
         ours = os.path.join(folder, "ours")

@@ -36,7 +36,8 @@ from bert_tf.models import config as configs
 from bert_tf.models.config import BertConfig
 from bert_tf.optim.optimizers import AdamW
 from bert_tf.tasks.classification import BertClassifier, ClassificationObjective
-from bert_tf.training.trainer import POLICIES, Trainer
+from bert_tf.training.hardware import POLICIES
+from bert_tf.training.trainer import Trainer
 from data_pipelines.datasets import catalog
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.finetuning import batches as finetuning
@@ -100,7 +101,7 @@ def sst2(options: FinetuningBenchmarkOptions) -> Sentences:
     """Sentences of the training set, drawn at random."""
     vocabulary = Vocabulary.from_file(options.vocab_file)
     encoding = ClassificationEncoding(
-        WordPieceTokenizer(vocabulary, lower_case=True), _LONGEST, ("0", "1")
+        WordPieceTokenizer(vocabulary), _LONGEST, ("0", "1")
     )
     dataset = catalog.find("glue/sst2")
     examples = catalog.read(dataset, "train", options.data_dir, ReadLog("train"))

@@ -93,8 +93,8 @@ def main(options: BenchmarkOptions) -> None:
             measure(f"records to batches, {name}", "batches", out, vocab, {})
         out = os.path.join(work, "all")
         for options_of in (
-            {"masking_kind": "whole_word"},
-            {"masking_kind": "span"},
+            {"masking": "whole_word"},
+            {"masking": "span"},
             {"sentences": "full_sentences"},
             {"sequence_length": 512, "batch_size": 64},
         ):
@@ -129,13 +129,13 @@ def records(
     sources: list[str], vocab_file: str, out: str, processes: int
 ) -> dict[str, float]:
     from data_pipelines.create_pretraining_data import create_pretraining_data
+    from data_pipelines.tokenizers.vocabulary import Vocabulary
 
     start = time.perf_counter()
     manifest = create_pretraining_data(
         input_files=sources,
-        vocab_file=vocab_file,
+        vocabulary=Vocabulary.from_file(vocab_file),
         output_dir=out,
-        lower_case=True,
         num_processes=processes,
     )
     seconds = time.perf_counter() - start
@@ -148,31 +148,38 @@ def records(
 
 
 def batches(out: str, vocab_file: str, options: dict[str, Any]) -> dict[str, float]:
-    from data_pipelines.pretraining import batches as pretraining
+    from data_pipelines.pretraining.batches import training_batches
+    from data_pipelines.pretraining.documents import documents_from_records
     from data_pipelines.pretraining.record_folder import record_files
+    from data_pipelines.pretraining.row_options import RowOptions
     from data_pipelines.tokenizers.vocabulary import Vocabulary
 
-    dataset = pretraining.training_batches(
-        pretraining.documents_from_records(record_files(out)),
+    options = {"sequence_length": SEQUENCE_LENGTH, **options}
+    batch_size = options.pop("batch_size", BATCH_SIZE)
+    dataset = training_batches(
+        documents_from_records(record_files(out)),
         Vocabulary.from_file(vocab_file),
+        RowOptions(**options),
+        batch_size=batch_size,
         seed=1,
-        **{"batch_size": BATCH_SIZE, "sequence_length": SEQUENCE_LENGTH, **options},
     )
     return throughput(dataset)
 
 
 def text_batches(sources: list[str], vocab_file: str) -> dict[str, float]:
-    from data_pipelines.pretraining import batches as pretraining
+    from data_pipelines.pretraining.batches import training_batches
+    from data_pipelines.pretraining.documents import documents_from_text
+    from data_pipelines.pretraining.row_options import RowOptions
     from data_pipelines.tokenizers.vocabulary import Vocabulary
     from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 
     vocabulary = Vocabulary.from_file(vocab_file)
-    tokenizer = WordPieceTokenizer(vocabulary, lower_case=True)
-    dataset = pretraining.training_batches(
-        pretraining.documents_from_text(sources, tokenizer),
+    tokenizer = WordPieceTokenizer(vocabulary)
+    dataset = training_batches(
+        documents_from_text(sources, tokenizer),
         vocabulary,
+        RowOptions(SEQUENCE_LENGTH),
         batch_size=BATCH_SIZE,
-        sequence_length=SEQUENCE_LENGTH,
         seed=1,
     )
     return throughput(dataset)

@@ -23,20 +23,18 @@ import tensorflow_text
 
 from benchmarks.machine import processor
 from data_pipelines.programs import cli
-from data_pipelines.tokenizers.tokenizer import kind_of, lowers_case, make_tokenizer
+from data_pipelines.tokenizers.casing import CasingOptions
+from data_pipelines.tokenizers.tokenizer import make_tokenizer
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 
 @dataclasses.dataclass(frozen=True)
-class TokenizerBenchmarkOptions:
+class TokenizerBenchmarkOptions(CasingOptions):
     """What the benchmark asks for."""
 
     vocab_file: str = cli.option(cli.REQUIRED, "the vocab.txt: one piece a line")
     text_file: str | None = cli.option(
         None, "text, plain or .gz; without it Python's own help texts"
-    )
-    lower_case: bool | None = cli.option(
-        None, "take away capitals and accents. Default: true for WordPiece"
     )
     repeats: int = cli.option(7, "runs of each, of which the median counts")
     batch_lines: int = cli.option(1024, "lines tokenized in one call")
@@ -61,15 +59,16 @@ def benchmark(options: TokenizerBenchmarkOptions) -> None:
         for start in range(0, len(lines), options.batch_lines)
     ]
 
-    vocabulary = Vocabulary.from_file(options.vocab_file)
-    lower_case = lowers_case(kind_of(vocabulary), options.lower_case)
-    ours = make_tokenizer(vocabulary, lower_case)
+    vocabulary = Vocabulary.from_file(
+        options.vocab_file, options.lower_case, options.strip_accents
+    )
+    ours = make_tokenizer(vocabulary)
     specification = [tf.TensorSpec([None], tf.string)]
     tokenize = tf.function(ours.tokenize, input_signature=specification)
     with_offsets = tf.function(
         ours.tokenize_with_offsets, input_signature=specification
     )
-    theirs = _theirs(vocabulary, lower_case)
+    theirs = _theirs(vocabulary)
 
     def run_ours() -> list[list[int]]:
         # Strings go in and NumPy arrays come out: the copies count.
@@ -138,7 +137,7 @@ def benchmark(options: TokenizerBenchmarkOptions) -> None:
     print(f"ours / best of HF     {rates['ours, tokenize'] / best:6.1f}")
 
 
-def _theirs(vocabulary: Vocabulary, lower_case: bool) -> Any:
+def _theirs(vocabulary: Vocabulary) -> Any:
     import tokenizers
 
     ids = {token: index for index, token in enumerate(vocabulary.tokens)}
@@ -147,8 +146,8 @@ def _theirs(vocabulary: Vocabulary, lower_case: bool) -> Any:
             ids,
             clean_text=True,
             handle_chinese_chars=True,
-            strip_accents=lower_case,
-            lowercase=lower_case,
+            strip_accents=vocabulary.strip_accents,
+            lowercase=vocabulary.lower_case,
         )._tokenizer
     return tokenizers.ByteLevelBPETokenizer(
         ids, list(vocabulary.merges), add_prefix_space=vocabulary.add_prefix_space

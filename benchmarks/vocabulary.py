@@ -162,8 +162,8 @@ def _cut(
     from data_pipelines.tokenizers.vocabulary import Vocabulary
     from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 
-    vocabulary = Vocabulary(tuple(tokens))
-    tokenizer = WordPieceTokenizer(vocabulary, lower_case)
+    vocabulary = Vocabulary(tuple(tokens), lower_case=lower_case)
+    tokenizer = WordPieceTokenizer(vocabulary)
     num_tokens = num_unknown = 0
     for text in texts:
         ids = tokenizer.tokenize(tf.constant(text.split("\n"))).values.numpy()

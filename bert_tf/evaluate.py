@@ -20,6 +20,7 @@ from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.model_dir import Description, LoadedModel
 from bert_tf.prediction.predictor import Predictor
 from bert_tf.pretraining.heldout import METRICS, heldout_scores
+from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.finetuning import evaluation_report
 from bert_tf.tasks.data_options import DataOptions, read
 from data_pipelines.datasets.sources import Dataset
@@ -117,12 +118,9 @@ def evaluate_examples(
     report = evaluation_report(
         title,
         facts=facts,
-        kind=kind.name,
-        metrics=metrics,
-        examples=examples,
-        answers=answers,
-        labels=description.labels,
-        threshold=threshold,
+        evaluation=Evaluation(
+            kind.name, metrics, examples, answers, description.labels, threshold
+        ),
     )
     extra = kind.extra_files(examples, answers, threshold)
     files = {

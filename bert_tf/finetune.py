@@ -35,6 +35,7 @@ from bert_tf.finetuning.run import train_run
 from bert_tf.finetuning.start import Data, Start, read_data, training_features
 from bert_tf.models.config import BertConfig
 from bert_tf.prediction.predictor import Predictor
+from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.finetuning import finetuning_report
 from bert_tf.tasks.kinds import KINDS
 from bert_tf.training.distribution import (
@@ -144,8 +145,6 @@ def _description(
     dataset = data.dataset
     return Description(
         kind=dataset.kind,
-        lower_case=origin.lower_case,
-        strip_accents=origin.strip_accents,
         dataset=dataset.name,
         metrics=dataset.metrics,
         head={
@@ -202,15 +201,12 @@ def _write(
     page = finetuning_report(
         f"Fine-tuning on {dataset.name}",
         facts=_facts(options, start, model),
-        kind=dataset.kind,
+        evaluation=Evaluation(
+            dataset.kind, metrics, data.dev, answers, dataset.labels, threshold
+        ),
         metrics=dataset.metrics,
         results=results,
-        best=best,
         records=read_metrics(posixpath.join(folder, METRICS)),
-        examples=data.dev,
-        answers=answers,
-        labels=dataset.labels,
-        threshold=threshold,
         baselines=baselines,
         options=dataclasses.asdict(options),
     )

@@ -1,7 +1,7 @@
 """Text to records of tokenized documents, the input of `bert_tf.pretrain`.
 
     python -m data_pipelines.create_pretraining_data --input_files='corpus/*.txt' \\
-        --vocab_file=vocab.txt --lower_case --output_dir=records
+        --vocab_file=vocab.txt --output_dir=records
 
 Records hold whole sentences as ids, in parts of documents; pairs, rows and masks are
 made when they are read, anew in each epoch. The work goes in two steps. *Pieces*: some
@@ -31,9 +31,10 @@ import tensorflow as tf
 from absl import logging
 
 from data_pipelines.corpus import documents as corpus
+from data_pipelines.corpus.chunks import batches_of_text
 from data_pipelines.files.atomic import complete_file
 from data_pipelines.files.json_files import read_json
-from data_pipelines.pretraining import batches
+from data_pipelines.pretraining import parts as parts_of_documents
 from data_pipelines.pretraining.record_folder import (
     FORMAT,
     MANIFEST,
@@ -42,7 +43,8 @@ from data_pipelines.pretraining.record_folder import (
 )
 from data_pipelines.programs import cli, processes
 from data_pipelines.rows import features
-from data_pipelines.tokenizers.tokenizer import kind_of, lowers_case, make_tokenizer
+from data_pipelines.tokenizers.casing import CasingOptions
+from data_pipelines.tokenizers.tokenizer import make_tokenizer
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 _WORK = "unfinished"
@@ -68,7 +70,7 @@ _INDEX = np.dtype(
 
 
 @dataclasses.dataclass(frozen=True)
-class CreatePretrainingDataOptions(processes.RunnerOptions):
+class CreatePretrainingDataOptions(processes.RunnerOptions, CasingOptions):
     """What the program can be told."""
 
     input_files: tuple[str, ...] = cli.option(
@@ -76,14 +78,6 @@ class CreatePretrainingDataOptions(processes.RunnerOptions):
     )
     vocab_file: str = cli.option(cli.REQUIRED, "The vocabulary, one piece a line.")
     output_dir: str = cli.option(cli.REQUIRED, "Folder for the records.")
-    lower_case: bool | None = cli.option(
-        None,
-        "Whether to take capitals and accents away, as the vocabulary does. Default: "
-        "true for WordPiece; byte-level BPE keeps them.",
-    )
-    strip_accents: bool | None = cli.option(
-        None, "Whether to take accents away. Default: as lower_case."
-    )
     num_shards: int = cli.option(16, "How many files to write.")
     num_processes: int | None = cli.option(
         None, "How many processes work at once. Default: one for each core."
@@ -100,10 +94,8 @@ class CreatePretrainingDataOptions(processes.RunnerOptions):
 def create_pretraining_data(
     *,
     input_files: Sequence[str],
-    vocab_file: str,
+    vocabulary: Vocabulary,
     output_dir: str,
-    lower_case: bool | None = None,
-    strip_accents: bool | None = None,
     num_shards: int = 16,
     num_processes: int | None = None,
     holdout_fraction: float = 0.0,
@@ -123,10 +115,8 @@ def create_pretraining_data(
 
     Args:
         input_files: files or patterns, see `corpus.expand_sources`.
-        vocab_file: a `vocab.txt`.
+        vocabulary: the pieces, and the casing of the texts.
         output_dir: folder for the records, made if it is missing.
-        lower_case: whether capitals are taken away; None: of WordPiece.
-        strip_accents: whether accents are; None: as `lower_case`.
         num_shards: number of files of training records.
         num_processes: how many work at once; None: one for each core.
         holdout_fraction: share of the documents for evaluation. Which ones depends
@@ -142,7 +132,7 @@ def create_pretraining_data(
     Raises:
         ValueError: an option is wrong, the folder holds records of other options,
             there are no documents, or all of them are held out.
-        FileNotFoundError: no file matches, or there is no vocabulary.
+        FileNotFoundError: no file matches.
         OSError, tf.errors.OpError: a file can not be read or written. No file has
             its final name before it is complete.
     """
@@ -152,8 +142,6 @@ def create_pretraining_data(
             f"holdout_fraction={holdout_fraction}. Expected at least one shard and "
             "one process, and a fraction from 0 to less than 1."
         )
-    vocabulary = Vocabulary.from_file(vocab_file)
-    lower_case = lowers_case(kind_of(vocabulary), lower_case, strip_accents)
     sources = list(corpus.expand_sources(input_files))
     sizes = [_size(source) for source in sources]
     plan = {
@@ -164,15 +152,15 @@ def create_pretraining_data(
         ],
         "vocabulary_fingerprint": vocabulary.fingerprint,
         "vocabulary_size": len(vocabulary),
-        "lower_case": lower_case,
-        "strip_accents": lower_case if strip_accents is None else strip_accents,
+        "lower_case": vocabulary.lower_case,
+        "strip_accents": vocabulary.strip_accents,
         "separator": separator,
         "seed": seed,
         "holdout_fraction": holdout_fraction,
         "num_shards": num_shards,
-        "max_part_sentences": batches.MAX_PART_SENTENCES,
-        "max_part_tokens": batches.MAX_PART_TOKENS,
-        "max_sentence_tokens": batches.MAX_SENTENCE_TOKENS,
+        "max_part_sentences": parts_of_documents.MAX_PART_SENTENCES,
+        "max_part_tokens": parts_of_documents.MAX_PART_TOKENS,
+        "max_sentence_tokens": parts_of_documents.MAX_SENTENCE_TOKENS,
     }
     work = posixpath.join(output_dir, _WORK)
     manifest = _begin(output_dir, work, plan)
@@ -192,9 +180,6 @@ def create_pretraining_data(
             work=work,
             name=f"piece-{number:05d}",
             stripes=tuple(stripes),
-            vocab_file=vocab_file,
-            lower_case=lower_case,
-            strip_accents=strip_accents,
             separator=separator,
             seed=seed,
             holdout_fraction=holdout_fraction,
@@ -204,8 +189,9 @@ def create_pretraining_data(
         for number, stripes in enumerate(_divide(sources, sizes))
     ]
     with processes.pool(num_processes, len(pieces), cluster) as run:
+        write_piece = functools.partial(_write_piece, vocabulary=vocabulary)
         counts: dict[str, Counter] = {"train": Counter(), "heldout": Counter()}
-        for of_piece in run("tokenize", _write_piece, pieces):
+        for of_piece in run("tokenize", write_piece, pieces):
             for split, values in of_piece.items():
                 counts.setdefault(split, Counter()).update(values)
         _require_documents(counts, sources)
@@ -237,10 +223,10 @@ def main(options: CreatePretrainingDataOptions) -> None:
     """Writes the records and prints what is in them."""
     manifest = create_pretraining_data(
         input_files=options.input_files,
-        vocab_file=options.vocab_file,
+        vocabulary=Vocabulary.from_file(
+            options.vocab_file, options.lower_case, options.strip_accents
+        ),
         output_dir=options.output_dir,
-        lower_case=options.lower_case,
-        strip_accents=options.strip_accents,
         num_shards=options.num_shards,
         num_processes=options.num_processes,
         holdout_fraction=options.holdout_fraction,
@@ -263,9 +249,6 @@ class _Piece:
     name: str
     # Source, which of how many stripes: every n-th document of a large source.
     stripes: tuple[tuple[str, int, int], ...]
-    vocab_file: str
-    lower_case: bool
-    strip_accents: bool | None
     separator: corpus.Separator
     seed: int
     holdout_fraction: float
@@ -367,7 +350,7 @@ def _divide(
         yield stripes
 
 
-def _write_piece(piece: _Piece) -> dict[str, dict[str, int]]:
+def _write_piece(piece: _Piece, vocabulary: Vocabulary) -> dict[str, dict[str, int]]:
     """Tokenizes some sources; gives the counts of both splits and of the reading."""
     if tf.io.gfile.exists(piece.counts):
         return read_json(piece.counts)
@@ -384,7 +367,7 @@ def _write_piece(piece: _Piece) -> dict[str, dict[str, int]]:
                 reading: Counter = Counter()
                 documents = corpus.read_documents(source, piece.separator, reading)
                 documents = itertools.islice(documents, stripe, None, num_stripes)
-                for record, entry in _records(documents, piece, counts):
+                for record, entry in _records(documents, piece, vocabulary, counts):
                     writer.write(record)
                     # How TFRecords are framed: two lengths and two checksums.
                     size = len(record) + 16
@@ -405,14 +388,15 @@ def _write_piece(piece: _Piece) -> dict[str, dict[str, int]]:
 
 
 def _records(
-    documents: Iterable[str], piece: _Piece, counts: dict[str, Counter]
+    documents: Iterable[str],
+    piece: _Piece,
+    vocabulary: Vocabulary,
+    counts: dict[str, Counter],
 ) -> Iterator[tuple[bytes, list[tuple[str, int]]]]:
     """Records, and what the index tells of each but its place."""
-    tokenize, unk_id = _tokenize(
-        piece.vocab_file, piece.lower_case, piece.strip_accents
-    )
+    tokenize, unk_id = _tokenize(vocabulary), vocabulary.unk_id
     number = 0  # Of the part in its document.
-    for batch in batches.batches_of_text(documents):
+    for batch in batches_of_text(documents):
         texts, document_ids, begins = zip(*batch, strict=True)
         is_heldout = [
             _hash(piece.seed, document_id)[0] < piece.holdout_fraction * 2.0**64
@@ -457,14 +441,11 @@ def _records(
 
 
 @functools.lru_cache(maxsize=1)
-def _tokenize(
-    vocab_file: str, lower_case: bool, strip_accents: bool | None
-) -> tuple[Callable, int]:
+def _tokenize(vocabulary: Vocabulary) -> Callable:
     """The function of the graph; made once in each process."""
     # The GPU is for training, and in many processes its memory would not suffice.
     with tf.device("CPU"):
-        vocabulary = Vocabulary.from_file(vocab_file)
-        tokenizer = make_tokenizer(vocabulary, lower_case, strip_accents)
+        tokenizer = make_tokenizer(vocabulary)
 
     @tf.function(
         input_signature=[
@@ -474,7 +455,9 @@ def _tokenize(
     )
     def tokenize(texts: tf.Tensor, document_ids: tf.Tensor) -> tuple[tf.Tensor, ...]:
         with tf.device("CPU"):
-            parts = batches.tokenize_documents(texts, document_ids, tokenizer)
+            parts = parts_of_documents.tokenize_documents(
+                texts, document_ids, tokenizer
+            )
             token_ids, sentence_lengths = parts["token_ids"], parts["sentence_lengths"]
             return (
                 token_ids.values,
@@ -484,7 +467,7 @@ def _tokenize(
                 parts["text"],
             )
 
-    return tokenize, vocabulary.unk_id
+    return tokenize
 
 
 def _write_shard(task: tuple[str, int, str, list[_Piece]]) -> dict[str, int]:

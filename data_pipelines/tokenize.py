@@ -13,6 +13,7 @@ import sys
 import tensorflow as tf
 
 from data_pipelines.programs import cli
+from data_pipelines.tokenizers.casing import CasingOptions
 from data_pipelines.tokenizers.tokenizer import make_tokenizer
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
@@ -21,24 +22,18 @@ _BATCH_LINES = 1024
 
 
 @dataclasses.dataclass(frozen=True)
-class TokenizeOptions:
-    """What `tokenize` asks for."""
+class TokenizeOptions(CasingOptions):
+    """Options of the program."""
 
     vocab_file: str = cli.option(cli.REQUIRED, "the vocab.txt: one piece a line")
-    lower_case: bool | None = cli.option(
-        None,
-        "take away capitals and accents, as an uncased vocabulary expects. Default: "
-        "true for WordPiece; byte-level BPE keeps them",
-    )
-    strip_accents: bool | None = cli.option(
-        None, "take away accents. Default: as lower_case"
-    )
 
 
 def tokenize(options: TokenizeOptions) -> None:
     """Reads stdin to its end, any bytes, and writes the ids to stdout."""
-    vocabulary = Vocabulary.from_file(options.vocab_file)
-    tokenizer = make_tokenizer(vocabulary, options.lower_case, options.strip_accents)
+    vocabulary = Vocabulary.from_file(
+        options.vocab_file, options.lower_case, options.strip_accents
+    )
+    tokenizer = make_tokenizer(vocabulary)
     to_ids = tf.function(
         tokenizer.tokenize, input_signature=[tf.TensorSpec([None], tf.string)]
     )

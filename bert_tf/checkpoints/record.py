@@ -11,31 +11,31 @@ import posixpath
 from typing import Any
 
 import tensorflow as tf
+from absl import logging
 
-from bert_tf.checkpoints.model_dir import Description, description_from
-from data_pipelines.files.atomic import write_file
-from data_pipelines.files.json_files import read_json
+from bert_tf.checkpoints.model_dir import Checkpoint, description_from
+from data_pipelines.files.json_files import read_json, write_json
 
 RECORD = "bert_tf_description.json"
 _MODEL, _AS_READ = "model", "as_read"
 
 
-def write(folder: str, description: Description, as_read: Description) -> None:
+def write(folder: str, checkpoint: Checkpoint, as_read: Checkpoint) -> None:
     """Writes the file, if anything is lost without it.
 
     Args:
         folder: of the model in the other format.
-        description: of the model.
+        checkpoint: the model.
         as_read: what the reader of the format finds there.
     """
-    model, found = _values(description), _values(as_read)
+    model, found = _values(checkpoint), _values(as_read)
     if model != found:
-        content = json.dumps({_MODEL: model, _AS_READ: found}, indent=2)
-        write_file(posixpath.join(folder, RECORD), content.encode() + b"\n")
+        path = posixpath.join(folder, RECORD)
+        write_json(path, {_MODEL: model, _AS_READ: found})
 
 
-def completed(folder: str, as_read: Description) -> Description:
-    """The description with what the file says, if it is there and not void.
+def completed(folder: str, as_read: Checkpoint) -> Checkpoint:
+    """The model as the file describes it, if it is there and not void.
 
     Raises:
         ValueError: it is broken.
@@ -44,11 +44,25 @@ def completed(folder: str, as_read: Description) -> Description:
     if not tf.io.gfile.exists(path):
         return as_read
     record = read_json(path)
-    if record.get(_AS_READ) != _values(as_read):
-        print(f"{path} is not of this model, which was changed since: left aside.")
+    found = record.get(_AS_READ) or {}
+    if found.get("strip_accents") is None:
+        # Earlier files have no value where accents go with capital letters.
+        found = {**found, "strip_accents": found.get("lower_case")}
+    if found != _values(as_read):
+        logging.warning(
+            "%s does not match this model, which has changed since; it is ignored.",
+            path,
+        )
         return as_read
-    return description_from(record.get(_MODEL), path)
+    description, casing = description_from(record.get(_MODEL), path)
+    vocabulary = as_read.vocabulary.with_casing(**casing)
+    return dataclasses.replace(as_read, description=description, vocabulary=vocabulary)
 
 
-def _values(description: Description) -> dict[str, Any]:
-    return json.loads(json.dumps(dataclasses.asdict(description)))
+def _values(checkpoint: Checkpoint) -> dict[str, Any]:
+    casing = {
+        "lower_case": checkpoint.vocabulary.lower_case,
+        "strip_accents": checkpoint.vocabulary.strip_accents,
+    }
+    description = dataclasses.asdict(checkpoint.description)
+    return json.loads(json.dumps({**description, **casing}))

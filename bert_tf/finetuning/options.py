@@ -10,7 +10,7 @@ from bert_tf.layers.layer_mix import Features
 from bert_tf.optim.layer_rates import LayerRates
 from bert_tf.tasks.data_options import DataOptions
 from bert_tf.training.distribution import FREE_OPTIONS, DistributionOptions
-from bert_tf.training.trainer import POLICIES
+from bert_tf.training.hardware import POLICIES
 from data_pipelines.programs import cli
 
 # Appendix A.3 of the paper: learning rates, batch sizes and numbers of epochs.

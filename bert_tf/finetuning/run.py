@@ -19,8 +19,9 @@ from bert_tf.prediction.predictor import Predictor
 from bert_tf.tasks.auxiliary_lm import AuxiliaryObjective, WithLanguageModel
 from bert_tf.tasks.kinds import KINDS
 from bert_tf.training.distribution import JitCompile, is_chief, wait_for_all
-from bert_tf.training.loop import Phase, seed_of_attempt, train
+from bert_tf.training.loop import Phase, train
 from bert_tf.training.run_log import RunLog
+from bert_tf.training.seeds import data_seed
 from bert_tf.training.trainer import Trainer
 from data_pipelines.finetuning import batches as finetuning
 
@@ -89,7 +90,7 @@ def train_run(
             encoding.tokenizer.vocabulary,
             batch_size=settings.batch_size,
             row_length=row_length,
-            seed=seed_of_attempt(settings.seed, attempt),
+            seed=data_seed(settings.seed, attempt=attempt),
             group_size=encoding.group_size,
             shard_index=replica,
             num_shards=num_replicas,
@@ -108,12 +109,11 @@ def train_run(
             trainer,
             [Phase(num_steps, batches, {"examples": settings.batch_size})],
             checkpoints,
+            log,
             checkpoint_every=steps_per_epoch,
             log_every=max(1, num_steps // _LOGGED_STEPS),
             eval_every=steps_per_epoch,
-            on_progress=log.progress,
-            on_evaluate=best.evaluate,
-            on_resume=log.resume,
+            evaluate=best.evaluate,
         )
         # Until the chief has written the best weights.
         wait_for_all(strategy)

@@ -29,20 +29,16 @@ class LoadedModel:
 
     Attributes:
         model: the tables.
-        vocabulary: whose ids they hold.
-        lower_case: whether texts are lower-cased.
-        strip_accents: whether accents are taken away.
+        vocabulary: whose ids they hold, and the casing of the texts.
     """
 
     model: NgramModel | MixedModel
     vocabulary: Vocabulary
-    lower_case: bool
-    strip_accents: bool
 
     @property
     def tokenizer(self) -> Tokenizer:
         """What cuts texts into pieces."""
-        return make_tokenizer(self.vocabulary, self.lower_case, self.strip_accents)
+        return make_tokenizer(self.vocabulary)
 
 
 def to_bytes(loaded: LoadedModel) -> bytes:
@@ -58,8 +54,8 @@ def to_bytes(loaded: LoadedModel) -> bytes:
         arrays = _arrays(model)
     description = {
         "format": _FORMAT,
-        "lower_case": loaded.lower_case,
-        "strip_accents": loaded.strip_accents,
+        "lower_case": loaded.vocabulary.lower_case,
+        "strip_accents": loaded.vocabulary.strip_accents,
     }
     arrays["vocabulary"] = np.frombuffer(loaded.vocabulary.to_bytes(), np.uint8)
     arrays["description"] = np.frombuffer(json.dumps(description).encode(), np.uint8)
@@ -106,12 +102,10 @@ def _from_arrays(arrays: dict[str, np.ndarray]) -> LoadedModel:
         )
         weight = float(arrays["weight"])
         model = MixedModel(pieces.vocab_size, pieces, classes, weight)
-    return LoadedModel(
-        model,
-        Vocabulary(tuple(lines[:-1])),
-        description["lower_case"],
-        description["strip_accents"],
+    vocabulary = Vocabulary(tuple(lines[:-1])).with_casing(
+        description["lower_case"], description["strip_accents"]
     )
+    return LoadedModel(model, vocabulary)
 
 
 def _arrays(model: NgramModel) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from bert_tf.ngram.class_model import MixedModel
 from bert_tf.ngram.model import NgramModel
 from bert_tf.ngram.model_file import LoadedModel, to_bytes
 from data_pipelines.files.atomic import new_file
-from data_pipelines.pretraining import batches
+from data_pipelines.pretraining.documents import stored_texts
 from data_pipelines.pretraining.record_folder import (
     check_vocabulary,
     read_manifest,
@@ -61,7 +61,7 @@ def train(
     check_vocabulary(manifest, vocabulary)
     texts = processes.show_progress(
         "read",
-        batches.stored_texts(record_files(records_dir)),
+        stored_texts(record_files(records_dir)),
         manifest["counts"]["parts"],
     )
     model: NgramModel | MixedModel
@@ -69,12 +69,8 @@ def train(
         model = NgramModel.fit(texts, len(vocabulary))
     else:
         model = MixedModel.fit(list(texts), len(vocabulary), num_classes)
-    return LoadedModel(
-        model,
-        vocabulary,
-        manifest["lower_case"],
-        manifest["strip_accents"],
-    )
+    casing = manifest["lower_case"], manifest["strip_accents"]
+    return LoadedModel(model, vocabulary.with_casing(*casing))
 
 
 def main(options: TrainOptions) -> None:

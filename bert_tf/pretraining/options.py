@@ -10,14 +10,20 @@ from bert_tf.models.objectives import OBJECTIVES
 from bert_tf.optim.optimizers import OptimizerName
 from bert_tf.training.distribution import DistributionOptions
 from data_pipelines.corpus import documents
-from data_pipelines.pretraining import masking, sentence_pairs
+from data_pipelines.pretraining.row_options import (
+    Masking,
+    MaskingUnit,
+    RowOptions,
+    SentenceTask,
+    Unmasked,
+)
 from data_pipelines.programs import cli
-from data_pipelines.tokenizers.tokenizer import Kind, kind_of, lowers_case
-from data_pipelines.tokenizers.vocabulary import Vocabulary
+from data_pipelines.tokenizers.casing import CasingOptions
+from data_pipelines.tokenizers.vocabulary import TokenizerKind, check_casing
 
 
 @dataclasses.dataclass(frozen=True)
-class PretrainOptions(DistributionOptions):
+class PretrainOptions(DistributionOptions, CasingOptions):
     """What the program can be told. The defaults are those of the family's paper."""
 
     output_dir: str = cli.option(
@@ -42,16 +48,8 @@ class PretrainOptions(DistributionOptions):
         None, "The vocabulary. Default: one is learned from the text."
     )
     vocab_size: int = cli.option(30522, "Pieces of a learned vocabulary.")
-    tokenizer: Kind = cli.option(
+    tokenizer: TokenizerKind = cli.option(
         None, "Of a learned vocabulary. byte_bpe: as GPT-2 and RoBERTa."
-    )
-    lower_case: bool | None = cli.option(
-        None,
-        "Whether capitals and accents are taken away. Default: true for WordPiece; "
-        "byte-level BPE keeps them.",
-    )
-    strip_accents: bool | None = cli.option(
-        None, "Whether accents are taken away. Default: as lower_case."
     )
     num_processes: int | None = cli.option(
         None, "Processes that read text. Default: one for each core."
@@ -69,7 +67,7 @@ class PretrainOptions(DistributionOptions):
     )
     token_vectors: str | None = cli.option(
         None,
-        "The file of bert_tf.learn_token_vectors, or one like it: the token "
+        "The file of bert_tf.learn_vectors, or one like it: the token "
         "table starts from its vectors. Default: from random ones.",
     )
     objective: objectives.Name = cli.option(
@@ -78,12 +76,12 @@ class PretrainOptions(DistributionOptions):
         "(GPT). both_directions: from those before and behind (ELMo). replaced_tokens: "
         "which ones a small model has written (ELECTRA).",
     )
-    sentences: sentence_pairs.Kind = cli.option(
+    sentences: SentenceTask = cli.option(
         None,
         "next_sentence: NSP of the paper. sentence_order: SOP of ALBERT. "
         "full_sentences: no sentence task, as RoBERTa.",
     )
-    masking_kind: masking.Unit = cli.option(
+    masking_kind: MaskingUnit = cli.option(
         None, "What is masked as a whole, if anything is."
     )
     mlm_rate: float = cli.option(None, "Share of the tokens to predict.")
@@ -142,7 +140,7 @@ class PretrainOptions(DistributionOptions):
                 "the records were made with."
             )
         if not self.vocab_file:
-            lowers_case(self.tokenizer, self.lower_case, self.strip_accents)
+            check_casing(self.tokenizer, self.lower_case, self.strip_accents)
         if self.token_vectors and not self.vocab_file:
             raise ValueError(
                 "Received token_vectors without vocab_file. Expected the vocabulary "
@@ -200,7 +198,7 @@ class PretrainOptions(DistributionOptions):
             )
 
     @property
-    def masking(self) -> masking.Kind:
+    def masking(self) -> Masking:
         """What is predicted."""
         return OBJECTIVES[self.objective].unmasked or self.masking_kind
 
@@ -216,13 +214,20 @@ class PretrainOptions(DistributionOptions):
         """What the sentence head is trained on; None without one."""
         return None if self.sentences == "full_sentences" else self.sentences
 
-    def lowers_case(self, vocabulary: Vocabulary) -> bool:
-        """Whether capitals are taken away."""
-        return lowers_case(kind_of(vocabulary), self.lower_case, self.strip_accents)
+    def rows(self, sequence_length: int) -> RowOptions:
+        """Options of the rows of a length."""
+        return RowOptions(
+            sequence_length,
+            sentences=self.sentences,
+            masking=self.masking,
+            mlm_rate=self.mlm_rate,
+            max_predictions=self._max_predictions(sequence_length),
+            mask_rate=self.mask_rate,
+            random_rate=self.random_rate,
+        )
 
-    def predictions_of(self, sequence_length: int) -> int:
-        """The most tokens of a row that are predicted."""
-        if self.masking in get_args(masking.Unmasked):
+    def _max_predictions(self, sequence_length: int) -> int:
+        if self.masking in get_args(Unmasked):
             return sequence_length - (1 if self.masking == "next_token" else 2)
         if self.max_predictions is None:
             return math.ceil(self.mlm_rate * sequence_length)

@@ -12,7 +12,7 @@ from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.serving.stored_weights import Precision
 from data_pipelines.files.json_files import read_json_if_any
-from data_pipelines.tokenizers.vocabulary import MERGES
+from data_pipelines.tokenizers.vocabulary import MERGES, TOKENIZATION
 
 FILE = "model_card.md"
 _PACKAGES = ("bert-tf", "tensorflow", "tensorflow-text", "keras")
@@ -23,6 +23,7 @@ def asset_files(model_folder: str) -> list[str]:
     names = (
         model_dir.VOCABULARY,
         MERGES,
+        TOKENIZATION,
         model_dir.CONFIG,
         model_dir.DESCRIPTION,
         model_dir.OPTIONS,
@@ -55,7 +56,7 @@ def model_card(
         "kind": description.kind,
         "trained on": description.dataset or "see options.json",
         "labels": ", ".join(description.labels or ()) or None,
-        "casing": "lower-cased" if description.lower_case else "cased",
+        "casing": "lower-cased" if loaded.vocabulary.lower_case else "cased",
         "vocabulary": f"{len(loaded.vocabulary):,} pieces",
         "encoder": f"{config.num_hidden_layers} layers, {config.hidden_size} wide",
         "longest sequence": f"{longest} tokens",

@@ -59,7 +59,7 @@ def edits_of_pieces(
     writes &= ~pieces.is_special(written)
     is_changed = writes | (tags == DELETE)
     replaces, inserts = writes & (tags == REPLACE), writes & (tags == INSERT)
-    if tokenizer.lower_case:
+    if tokenizer.vocabulary.lower_case:
         capital_of = tf.where(is_first, tf.roll(original, -1, 0), original)
         takes_place = replaces | inserts & is_first
         new = tf.where(takes_place, _with_capital(new, capital_of), new)

@@ -16,6 +16,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from data_pipelines.programs.extras import extra
+
 DUMPS = (".xml", ".xml.bz2", ".xml.gz")
 
 # Of every Wikipedia, beside the names in its own language.
@@ -90,13 +92,8 @@ def _elements(source: str) -> Iterator[xml.etree.ElementTree.Element]:
 
 def _parser() -> Callable[[str, frozenset[str]], str]:
     """A function from the markup of a page to its text, a paragraph a line."""
-    try:
+    with extra("wikipedia"):
         import mwparserfromhell as wiki
-    except ImportError:
-        raise ImportError(
-            "Wikipedia's markup needs the package mwparserfromhell: "
-            "pip install 'bert-tf[wikipedia]', or pip install mwparserfromhell."
-        ) from None
     nodes = wiki.nodes
 
     def text_of(markup: str, namespaces: frozenset[str]) -> str:

@@ -10,7 +10,6 @@ from data_pipelines.datasets.examples import CorrectionExample
 from data_pipelines.rows.features import Features
 from data_pipelines.rows.packing import join
 from data_pipelines.rows.windows import most_context, slices, windows
-from data_pipelines.tokenizers.tokenizer import kind_of
 from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 
 # What is done with a piece. INSERT keeps it, and puts another one after it.
@@ -50,7 +49,7 @@ class CorrectionEncoding:
     group_size: int = dataclasses.field(default=1, init=False)
 
     def __post_init__(self) -> None:
-        kind = kind_of(self.tokenizer.vocabulary)
+        kind = self.tokenizer.vocabulary.kind
         if kind != "wordpiece":
             raise ValueError(
                 f"Received a vocabulary of the kind {kind}. Expected WordPiece for "

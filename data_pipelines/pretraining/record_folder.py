@@ -58,24 +58,18 @@ def check_vocabulary(manifest: dict[str, Any], vocabulary: Vocabulary) -> None:
         )
 
 
-def check_casing(
-    manifest: dict[str, Any], lower_case: bool, strip_accents: bool | None = None
-) -> None:
+def check_casing(manifest: dict[str, Any], vocabulary: Vocabulary) -> None:
     """Refuses records that were made with another casing.
 
     Raises:
         ValueError: they were.
     """
-    if strip_accents is None:
-        strip_accents = lower_case
-    if (manifest["lower_case"], manifest["strip_accents"]) != (
-        lower_case,
-        strip_accents,
-    ):
+    casing = vocabulary.lower_case, vocabulary.strip_accents
+    if (manifest["lower_case"], manifest["strip_accents"]) != casing:
         raise ValueError(
             f"The records were made with lower_case={manifest['lower_case']} and "
             f"strip_accents={manifest['strip_accents']}, received "
-            f"lower_case={lower_case} and strip_accents={strip_accents}. Use theirs, "
+            f"lower_case={casing[0]} and strip_accents={casing[1]}. Use theirs, "
             "or write the records again with create_pretraining_data."
         )
 

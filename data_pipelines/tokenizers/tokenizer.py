@@ -1,6 +1,6 @@
-"""What cuts texts into the pieces of a vocabulary: WordPiece or byte-level BPE."""
+"""Tokenizers cut texts into the pieces of a vocabulary: WordPiece or byte-level BPE."""
 
-from typing import Literal, Protocol
+from typing import Protocol
 
 import tensorflow as tf
 
@@ -8,14 +8,12 @@ from data_pipelines.tokenizers.byte_bpe import ByteBPETokenizer
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 
-Kind = Literal["wordpiece", "byte_bpe"]
-
 
 class Tokenizer(Protocol):
     """Texts to ids, in graph.
 
     Attributes:
-        vocabulary: the pieces.
+        vocabulary: the pieces, and the casing of the texts.
     """
 
     vocabulary: Vocabulary
@@ -35,47 +33,8 @@ class Tokenizer(Protocol):
         """
 
 
-def make_tokenizer(
-    vocabulary: Vocabulary,
-    lower_case: bool | None = None,
-    strip_accents: bool | None = None,
-) -> Tokenizer:
-    """The tokenizer of a vocabulary: byte-level BPE if it has merges.
-
-    Args:
-        vocabulary: the pieces.
-        lower_case: whether capitals are taken away first; None: see `lowers_case`.
-        strip_accents: whether accents are; None: as `lower_case`.
-
-    Raises:
-        ValueError: as `lowers_case`.
-    """
-    kind = kind_of(vocabulary)
-    lower_case = lowers_case(kind, lower_case, strip_accents)
-    if kind == "byte_bpe":
+def make_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
+    """The tokenizer of a vocabulary: byte-level BPE if it has merges."""
+    if vocabulary.kind == "byte_bpe":
         return ByteBPETokenizer(vocabulary)
-    return WordPieceTokenizer(vocabulary, lower_case, strip_accents)
-
-
-def kind_of(vocabulary: Vocabulary) -> Kind:
-    """What the vocabulary is one of."""
-    return "wordpiece" if vocabulary.merges is None else "byte_bpe"
-
-
-def lowers_case(
-    kind: Kind, lower_case: bool | None, strip_accents: bool | None = None
-) -> bool:
-    """What the option `lower_case` is; None: true for WordPiece, else false.
-
-    Raises:
-        ValueError: byte-level BPE is to take something away.
-    """
-    if kind == "wordpiece":
-        return lower_case is None or lower_case
-    if lower_case or strip_accents:
-        raise ValueError(
-            f"Received lower_case={lower_case} and strip_accents={strip_accents} for a "
-            "vocabulary of byte-level BPE, which spells texts as they are. Expected "
-            "neither: leave the options out."
-        )
-    return False
+    return WordPieceTokenizer(vocabulary)

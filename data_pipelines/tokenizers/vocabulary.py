@@ -1,17 +1,27 @@
-"""A vocabulary as a value: the lines of a `vocab.txt`, and of a `merges.txt` beside it.
+"""A vocabulary as a value: its pieces, and how texts are prepared to be cut into them.
 
-With merges it is one of byte-level BPE, whose pieces spell bytes: each of the 256 has a
-visible symbol, as in GPT-2's vocabulary. `Ġ` is the space.
+    vocab.txt            the pieces, one a line
+    merges.txt           of byte-level BPE, the pairs that are merged
+    tokenization.json    the kind of tokenizer and the casing
+
+The pieces of byte-level BPE spell bytes: each of the 256 has a visible symbol, as in
+GPT-2's vocabulary. `Ġ` is the space.
 """
 
 import dataclasses
 import functools
 import hashlib
+import json
 import posixpath
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any, Literal, get_args
 
 import tensorflow as tf
+
+from data_pipelines.files.json_files import read_json
+
+TokenizerKind = Literal["wordpiece", "byte_bpe"]
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
@@ -31,6 +41,11 @@ _BYTES = {symbol: byte for byte, symbol in enumerate(BYTE_SYMBOLS)}
 SPACE = BYTE_SYMBOLS[0x20]
 
 MERGES = "merges.txt"
+TOKENIZATION = "tokenization.json"
+_FORMAT = 1
+# Replaced by the default of the kind when a vocabulary is made.
+_OF_KIND: Any = None
+
 # Readers take a first line with this beginning for a comment.
 _VERSION = "#version: 0.2"
 _PREFIX_SPACE = " add_prefix_space"
@@ -38,7 +53,7 @@ _PREFIX_SPACE = " add_prefix_space"
 
 @dataclasses.dataclass(frozen=True)
 class Vocabulary:
-    """The pieces in the order of their ids.
+    """The pieces in the order of their ids, and the casing of the texts.
 
     Attributes:
         tokens: the pieces. Continuations begin with `##`; with merges, words that
@@ -47,17 +62,28 @@ class Vocabulary:
             first; None: WordPiece.
         add_prefix_space: of byte-level BPE, whether a text is cut as if a space stood
             before it: its first word is then the same piece as anywhere else.
+        lower_case: whether texts are lower-cased before they are cut. Default: true
+            for WordPiece, false for byte-level BPE.
+        strip_accents: whether their accents are removed. Default: as `lower_case`.
 
     Raises:
         ValueError: a special token is missing, a piece stands there twice or is
-            empty, or a byte or what a merge needs is no piece.
+            empty, a byte or what a merge needs is no piece, or byte-level BPE is to
+            change texts.
     """
 
     tokens: tuple[str, ...]
     merges: tuple[tuple[str, str], ...] | None = None
     add_prefix_space: bool = False
+    lower_case: bool = _OF_KIND
+    strip_accents: bool = _OF_KIND
 
     def __post_init__(self) -> None:
+        check_casing(self.kind, self.lower_case, self.strip_accents)
+        if self.lower_case is None:
+            object.__setattr__(self, "lower_case", self.kind == "wordpiece")
+        if self.strip_accents is None:
+            object.__setattr__(self, "strip_accents", self.lower_case)
         missing = [token for token in SPECIAL_TOKENS if token not in self._ids]
         if missing:
             raise ValueError(
@@ -90,16 +116,30 @@ class Vocabulary:
                 )
 
     @classmethod
-    def from_file(cls, path: str) -> "Vocabulary":
+    def from_file(
+        cls,
+        path: str,
+        lower_case: bool | None = None,
+        strip_accents: bool | None = None,
+    ) -> "Vocabulary":
         """Reads a `vocab.txt`, local or remote: UTF-8, one piece a line.
 
-        If its pieces are those of byte-level BPE, `merges.txt` in the same folder is
-        read too: a pair of pieces a line, a space between them.
+        `tokenization.json` in the same folder says the kind and the casing. Without
+        it, pieces of byte-level BPE are recognised, and the casing is the received
+        one. With byte-level BPE, `merges.txt` is read too: a pair of pieces a line, a
+        space between them.
+
+        Args:
+            path: of the pieces.
+            lower_case: whether texts are lower-cased; None: as the file says, or the
+                default of the kind.
+            strip_accents: whether accents are removed; None: likewise.
 
         Raises:
             FileNotFoundError: there is no such file, or no `merges.txt` where it is
                 needed.
-            ValueError: the files are not text, or no vocabulary.
+            ValueError: the files are not text or no vocabulary, or the casing is not
+                the one in `tokenization.json`.
         """
         if not tf.io.gfile.exists(path):
             raise FileNotFoundError(
@@ -107,20 +147,72 @@ class Vocabulary:
                 "piece a line."
             )
         tokens = tuple(line.rstrip("\r") for line in _lines(path, "one piece a line"))
+        found: TokenizerKind = "byte_bpe" if _is_byte_level(tokens) else "wordpiece"
+        kind, description = found, beside(path, TOKENIZATION)
+        if tf.io.gfile.exists(description):
+            kind, *casing = _read_tokenization(description)
+            lower_case, strip_accents = _agreed(
+                description, casing, lower_case, strip_accents
+            )
         merges, add_prefix_space = None, False
-        if _is_byte_level(tokens):
-            merges, add_prefix_space = read_merges(merges_file(path))
+        if kind == "byte_bpe" != found:
+            raise ValueError(
+                f"{path} holds no pieces of byte-level BPE, which {description} says. "
+                "Expected the vocabulary that it was written with: put another one "
+                "into a folder of its own."
+            )
+        if kind == "byte_bpe":
+            merges, add_prefix_space = read_merges(beside(path, MERGES))
         try:
-            return cls(tokens, merges, add_prefix_space)
+            return cls(
+                tokens,
+                merges,
+                add_prefix_space,
+                _OF_KIND if lower_case is None else lower_case,
+                _OF_KIND if strip_accents is None else strip_accents,
+            )
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
 
+    def with_casing(
+        self, lower_case: bool | None = None, strip_accents: bool | None = None
+    ) -> "Vocabulary":
+        """The same pieces for texts of another casing.
+
+        Args:
+            lower_case: None: as it is.
+            strip_accents: None: as `lower_case`, where it was that before, too.
+        """
+        follows = self.strip_accents == self.lower_case
+        if strip_accents is None and not follows:
+            strip_accents = self.strip_accents
+        return dataclasses.replace(
+            self,
+            lower_case=self.lower_case if lower_case is None else lower_case,
+            strip_accents=_OF_KIND if strip_accents is None else strip_accents,
+        )
+
+    @property
+    def kind(self) -> TokenizerKind:
+        """The tokenizer that cuts texts into these pieces."""
+        return "wordpiece" if self.merges is None else "byte_bpe"
+
     def to_files(self, path: str) -> dict[str, bytes]:
         """The files to write for `from_file(path)`, the one at `path` last."""
-        files = {path: self.to_bytes()}
-        if self.merges is None:
-            return files
-        return {merges_file(path): self.merges_to_bytes(), **files}
+        files = {beside(path, TOKENIZATION): self.tokenization_to_bytes()}
+        if self.merges is not None:
+            files[beside(path, MERGES)] = self.merges_to_bytes()
+        return {**files, path: self.to_bytes()}
+
+    def tokenization_to_bytes(self) -> bytes:
+        """What a `tokenization.json` of this vocabulary holds."""
+        description = {
+            "format": _FORMAT,
+            "kind": self.kind,
+            "lower_case": self.lower_case,
+            "strip_accents": self.strip_accents,
+        }
+        return json.dumps(description, indent=2).encode() + b"\n"
 
     def to_bytes(self) -> bytes:
         """What a `vocab.txt` of this vocabulary holds."""
@@ -238,9 +330,58 @@ def _is_byte_level(tokens: tuple[str, ...]) -> bool:
     )
 
 
-def merges_file(path: str) -> str:
-    """Where the merges of the vocabulary at a path are."""
-    return posixpath.join(posixpath.dirname(path), MERGES)
+def beside(path: str, name: str) -> str:
+    """The file of a name in the folder of another."""
+    return posixpath.join(posixpath.dirname(path), name)
+
+
+def check_casing(
+    kind: TokenizerKind, lower_case: bool | None, strip_accents: bool | None
+) -> None:
+    """Raises ValueError if byte-level BPE is to change texts."""
+    if kind == "byte_bpe" and (lower_case or strip_accents):
+        raise ValueError(
+            f"Received lower_case={lower_case} and strip_accents={strip_accents} for a "
+            "vocabulary of byte-level BPE, which spells texts as they are. Expected "
+            "neither: leave the options out."
+        )
+
+
+def _read_tokenization(path: str) -> tuple[TokenizerKind, bool, bool]:
+    values = read_json(path)
+    kind, casing = (
+        values.get("kind"),
+        [values.get(name) for name in ("lower_case", "strip_accents")],
+    )
+    if (
+        values.get("format") != _FORMAT
+        or kind not in get_args(TokenizerKind)
+        or not all(isinstance(value, bool) for value in casing)
+    ):
+        raise ValueError(
+            f"{path} holds {values}. Expected the format {_FORMAT}, a kind of "
+            f"{list(get_args(TokenizerKind))}, and lower_case and strip_accents true "
+            "or false: restore it, or remove it if the vocabulary is another one."
+        )
+    return kind, *casing
+
+
+def _agreed(
+    path: str,
+    casing: list[bool],
+    lower_case: bool | None,
+    strip_accents: bool | None,
+) -> list[bool]:
+    """The casing in a `tokenization.json`, if the received one is not another."""
+    for expected, received in zip(casing, (lower_case, strip_accents), strict=True):
+        if received not in (None, expected):
+            raise ValueError(
+                f"Received lower_case={lower_case} and strip_accents={strip_accents}. "
+                f"Expected lower_case={casing[0]} and strip_accents={casing[1]}, with "
+                f"which the vocabulary was learned ({path}): leave the options out, or "
+                "learn another vocabulary."
+            )
+    return casing
 
 
 def read_merges(path: str) -> tuple[tuple[tuple[str, str], ...], bool]:

@@ -23,26 +23,15 @@ class WordPieceTokenizer(tf.Module):
     `tf.data`, and in a SavedModel, which needs `import tensorflow_text` to load.
 
     Args:
-        vocabulary: the pieces.
-        lower_case: whether capitals are taken away first, as the vocabulary was
-            learned.
-        strip_accents: whether accents are; None: as `lower_case`, which the original
-            does.
+        vocabulary: the pieces, and whether capitals and accents are removed first.
 
     Reference:
         Song et al., Fast WordPiece Tokenization (2021), for the op.
     """
 
-    def __init__(
-        self,
-        vocabulary: Vocabulary,
-        lower_case: bool,
-        strip_accents: bool | None = None,
-    ) -> None:
+    def __init__(self, vocabulary: Vocabulary) -> None:
         super().__init__(name="wordpiece_tokenizer")
         self.vocabulary = vocabulary
-        self.lower_case = lower_case
-        self.strip_accents = strip_accents
         # Eager constants, so that every function made of them refers to one copy.
         with tf.init_scope(), tf.device("CPU"):
             # It splits at white space, punctuation and ideographs by itself. Its
@@ -119,7 +108,9 @@ class WordPieceTokenizer(tf.Module):
                 f"Received texts of shape {texts.shape}, expected a vector of "
                 "strings, one text each: reshape them with tf.reshape(texts, [-1])."
             )
-        return normalize(texts, self.lower_case, self.strip_accents)
+        return normalize(
+            texts, self.vocabulary.lower_case, self.vocabulary.strip_accents
+        )
 
     def _tokenize_normalized(
         self, normalized: tf.Tensor

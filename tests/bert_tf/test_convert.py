@@ -6,15 +6,16 @@ import json
 import pytest
 
 from bert_tf import convert
-from bert_tf.checkpoints import formats, google, model_dir, native
+from bert_tf.checkpoints import formats, google, model_dir
 from bert_tf.checkpoints.hugging_face_config import to_ours, to_theirs
 from bert_tf.convert import ConvertOptions
 from bert_tf.models.config import preset
 from bert_tf.models.families import FAMILIES
+from data_pipelines.tokenizers.vocabulary import TOKENIZATION
 from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of
 
-ENCODER = model_dir.Description("pretraining", True, head={"mlm_head": False})
-PRETRAINED = model_dir.Description("pretraining", True, sentence_task="next_sentence")
+ENCODER = model_dir.Description("pretraining", head={"mlm_head": False})
+PRETRAINED = model_dir.Description("pretraining", sentence_task="next_sentence")
 
 
 def test_through_all_formats(tmp_path, capsys):
@@ -31,7 +32,7 @@ def test_through_all_formats(tmp_path, capsys):
         assert f"Wrote {target} ({name})." in capsys.readouterr().out
         source = target
     # KerasHub does not keep how weights were first drawn.
-    found = native.read(str(source))
+    found = model_dir.read(str(source))
     assert found.config.initializer_range == 0.02
     for name in (model_dir.WEIGHTS, model_dir.VOCABULARY):
         assert (source / name).read_bytes() == (first / name).read_bytes()
@@ -42,18 +43,22 @@ def test_through_all_formats(tmp_path, capsys):
 
 def test_the_encoder_alone_and_another_casing(tmp_path):
     checkpoint = checkpoint_of(PRETRAINED, tmp_path / "ours")
-    convert.convert(
-        ConvertOptions(
-            source=str(tmp_path / "ours"),
-            output_dir=str(tmp_path / "encoder"),
-            encoder_only=True,
-            lower_case=False,
-        )
+    options = ConvertOptions(
+        source=str(tmp_path / "ours"),
+        output_dir=str(tmp_path / "encoder"),
+        encoder_only=True,
+        lower_case=False,
     )
+    with pytest.raises(ValueError, match="Expected lower_case=True"):
+        convert.convert(options)
+    assert not (tmp_path / "encoder").exists()
+    # Of earlier folders, which say it in model.json, and of others, it may be said.
+    (tmp_path / "ours" / TOKENIZATION).unlink()
+    convert.convert(options)
     loaded = model_dir.load(str(tmp_path / "encoder"))
     assert loaded.description.head == {"mlm_head": False}
     assert loaded.description.sentence_task is None
-    assert not loaded.description.lower_case
+    assert not loaded.vocabulary.lower_case
     assert set(model_dir.weights_of(loaded.model)) == {
         name for name in checkpoint.weights.shapes if name.startswith("encoder/")
     }
@@ -62,7 +67,6 @@ def test_the_encoder_alone_and_another_casing(tmp_path):
 def test_the_number_of_choices(tmp_path, capsys):
     description = model_dir.Description(
         "multiple_choice",
-        True,
         head={"num_choices": 2},
         encoding={"max_length": 24, "group_size": 2},
     )
@@ -105,7 +109,7 @@ def test_an_error_leaves_everything_as_it_was(tmp_path, changes, error, message)
             )
         )
     assert [path.name for path in tmp_path.iterdir()] == ["ours"]
-    assert_same(native.read(str(tmp_path / "ours")), checkpoint)
+    assert_same(model_dir.read(str(tmp_path / "ours")), checkpoint)
 
 
 def test_a_vocabulary_longer_than_the_table(tmp_path):
@@ -136,19 +140,18 @@ def test_names_of_presets():
         (
             model_dir.Description(
                 "classification",
-                True,
                 head={"num_outputs": 2, "features": "concat_last_4"},
                 encoding={"max_length": 24, "labels": ("a", "b"), "stride": None},
             ),
             "'features': 'concat_last_4'",
         ),
         (
-            model_dir.Description("pretraining", True, head={"mlm_epsilon": 1e-3}),
+            model_dir.Description("pretraining", head={"mlm_epsilon": 1e-3}),
             "'mlm_epsilon': 0.001",
         ),
         (
             model_dir.Description(
-                "correction", True, encoding={"max_length": 24, "stride": 8}
+                "correction", encoding={"max_length": 24, "stride": 8}
             ),
             "correction",
         ),
@@ -212,16 +215,14 @@ def test_nothing_that_is_known(tmp_path):
 
 
 def test_of_electra_the_encoder_goes_over(tmp_path):
-    description = model_dir.Description(
-        "pretraining", True, objective="replaced_tokens"
-    )
+    description = model_dir.Description("pretraining", objective="replaced_tokens")
     checkpoint = checkpoint_of(description, tmp_path / "ours")
     options = ConvertOptions(
         source=str(tmp_path / "ours"),
         output_dir=str(tmp_path / "theirs"),
         output_format="hugging_face",
     )
-    with pytest.raises(ValueError, match="Expected --encoder_only"):
+    with pytest.raises(ValueError, match="leave it out with --encoder_only"):
         convert.convert(options)
     assert not (tmp_path / "theirs").exists()
     convert.convert(dataclasses.replace(options, encoder_only=True))
@@ -238,5 +239,6 @@ def test_the_family_s_roberta_is_that_of_hugging_face():
     theirs = to_theirs(config, pad_id=0)
     assert theirs["model_type"] == "roberta"
     assert config.max_sequence_length == 512
-    again = to_ours(theirs, pooler=False, tied=True)
-    assert again == config
+    again = to_ours(theirs, tied=True)
+    # Whether there is a pooler, its weights say.
+    assert dataclasses.replace(again, pooler=False) == config

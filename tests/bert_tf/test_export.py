@@ -46,7 +46,7 @@ def write_pretrained(folder) -> str:
     model = small_pretrainer()
     randomize(model)
     description = model_dir.Description(
-        kind="pretraining", lower_case=True, sentence_task="next_sentence"
+        kind="pretraining", sentence_task="next_sentence"
     )
     model_dir.save(str(folder), model, VOCABULARY, description, {"seed": 5})
     return str(folder)
@@ -461,7 +461,7 @@ def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_an_encoder_alone(tmp_path, capsys):
     """Without heads and pooler: vectors."""
-    description = model_dir.Description("pretraining", True, head={"mlm_head": False})
+    description = model_dir.Description("pretraining", head={"mlm_head": False})
     model = model_dir.make_model(small_config(pooler=False), description)
     randomize(model)
     folder = str(tmp_path / "model")

@@ -13,9 +13,7 @@ from bert_tf.checkpoints import model_dir
 from bert_tf.extract_features import ExtractOptions, extract_features, read_texts
 from tests.bert_tf.small_models import VOCABULARY, randomize, small_pretrainer
 
-DESCRIPTION = model_dir.Description(
-    kind="pretraining", lower_case=True, sentence_task="next_sentence"
-)
+DESCRIPTION = model_dir.Description(kind="pretraining", sentence_task="next_sentence")
 TEXTS = ("The cat sat.", "", "dogs", "to [MASK]" + " ran" * 30)
 
 

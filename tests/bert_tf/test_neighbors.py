@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
     path = str(tmp_path_factory.mktemp("neighbors") / "model")
     model = small_pretrainer()
     randomize(model)
-    description = model_dir.Description("pretraining", True, "next_sentence")
+    description = model_dir.Description("pretraining", "next_sentence")
     model_dir.save(path, model, VOCABULARY, description, {})
     return path
 

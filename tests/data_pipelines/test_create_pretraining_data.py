@@ -11,8 +11,10 @@ import tensorflow as tf
 
 from data_pipelines import create_pretraining_data as program
 from data_pipelines.create_pretraining_data import create_pretraining_data
-from data_pipelines.pretraining import batches as pretraining
 from data_pipelines.pretraining import record_folder
+from data_pipelines.pretraining.batches import training_batches
+from data_pipelines.pretraining.documents import documents_from_records
+from data_pipelines.pretraining.row_options import RowOptions
 from data_pipelines.rows import features
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 
@@ -42,12 +44,9 @@ def corpus(tmp_path):
     for file in range(8):
         documents = [document(10 * file + number) for number in range(5)]
         (folder / f"{file}.txt").write_text("\n\n".join(documents), encoding="utf-8")
-    vocab_file = tmp_path / "vocab.txt"
-    vocab_file.write_bytes(VOCABULARY.to_bytes())
     return {
         "input_files": [str(folder / "*.txt")],
-        "vocab_file": str(vocab_file),
-        "lower_case": True,
+        "vocabulary": VOCABULARY,
         "num_shards": 3,
         "num_processes": 1,
         "holdout_fraction": 0.2,
@@ -142,13 +141,17 @@ def test_a_complete_folder_is_left_alone(corpus, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 1}, {"lower_case": False}, {"num_shards": 4}]
+    ("name", "change"),
+    [
+        ("seed", {"seed": 1}),
+        ("lower_case", {"vocabulary": VOCABULARY.with_casing(False)}),
+        ("num_shards", {"num_shards": 4}),
+    ],
 )
-def test_other_options_overwrite_nothing(corpus, tmp_path, change):
+def test_other_options_overwrite_nothing(corpus, tmp_path, name, change):
     out = tmp_path / "out"
     create_pretraining_data(output_dir=str(out), **corpus)
     before = contents(out)
-    name = next(iter(change))
     with pytest.raises(ValueError, match=f"other options: {name} was"):
         create_pretraining_data(output_dir=str(out), **{**corpus, **change})
     assert contents(out) == before
@@ -166,18 +169,21 @@ def test_foreign_records_are_not_overwritten(corpus, tmp_path):
 SLOW_RUN = """
 import json, sys, time
 from data_pipelines import create_pretraining_data as program
+from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 program._MIN_PIECE_BYTES = 1000
 write_{step} = program._write_{step}
 
-def slow(task):
-    result = write_{step}(task)
+def slow(task, **vocabulary):
+    result = write_{step}(task, **vocabulary)
     print("done", flush=True)
     time.sleep(0.3)
     return result
 
 program._write_{step} = slow
-program.create_pretraining_data(**json.loads(sys.argv[1]))
+arguments = json.loads(sys.argv[1])
+vocabulary = Vocabulary.from_file(arguments.pop("vocab_file"))
+program.create_pretraining_data(vocabulary=vocabulary, **arguments)
 """
 
 
@@ -191,8 +197,11 @@ def test_a_killed_run_goes_on(corpus, tmp_path, step, monkeypatch):
 
     out = tmp_path / "out"
     arguments = {**corpus, "output_dir": str(out)}
+    (tmp_path / "vocab.txt").write_bytes(VOCABULARY.to_bytes())
+    passed = {**arguments, "vocab_file": str(tmp_path / "vocab.txt")}
+    del passed["vocabulary"]
     process = subprocess.Popen(
-        [sys.executable, "-c", SLOW_RUN.format(step=step), json.dumps(arguments)],
+        [sys.executable, "-c", SLOW_RUN.format(step=step), json.dumps(passed)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -293,27 +302,27 @@ def test_check_vocabulary(corpus, tmp_path):
     with pytest.raises(ValueError, match="another vocabulary: theirs has 58 pieces"):
         record_folder.check_vocabulary(manifest, other)
     with pytest.raises(ValueError, match="received lower_case=False"):
-        record_folder.check_casing(manifest, False)
+        record_folder.check_casing(manifest, VOCABULARY.with_casing(False))
 
 
 def test_accents_stay_if_asked(corpus, tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("Été\n", encoding="utf-8")
     vocabulary = Vocabulary((*VOCABULARY.tokens, "été", "ete"))
-    (tmp_path / "vocab.txt").write_bytes(vocabulary.to_bytes())
     arguments = {**corpus, "input_files": [str(text)], "holdout_fraction": 0.0}
     for strip_accents, piece in ((False, "été"), (None, "ete")):
         out = str(tmp_path / f"records_{strip_accents}")
+        received = vocabulary.with_casing(True, strip_accents)
         manifest = create_pretraining_data(
-            output_dir=out, strip_accents=strip_accents, **arguments
+            output_dir=out, **{**arguments, "vocabulary": received}
         )
         (record,) = tf.data.TFRecordDataset(record_folder.record_files(out))
         ids = tf.train.Example.FromString(record.numpy()).features.feature["token_ids"]
         assert list(ids.int64_list.value) == [vocabulary.tokens.index(piece)]
-        record_folder.check_casing(manifest, True, strip_accents)
-        other = None if strip_accents is False else False
+        record_folder.check_casing(manifest, received)
+        other = vocabulary.with_casing(True, strip_accents is False)
         with pytest.raises(ValueError, match="made with lower_case=True and strip_acc"):
-            record_folder.check_casing(manifest, True, other)
+            record_folder.check_casing(manifest, other)
 
 
 def test_records_of_before_accents_could_stay(corpus, tmp_path):
@@ -321,7 +330,7 @@ def test_records_of_before_accents_could_stay(corpus, tmp_path):
     manifest = create_pretraining_data(output_dir=str(out), **corpus)
     older = {name: v for name, v in manifest.items() if name != "strip_accents"}
     (out / "manifest.json").write_text(json.dumps(older))
-    record_folder.check_casing(record_folder.read_manifest(str(out)), True)
+    record_folder.check_casing(record_folder.read_manifest(str(out)), VOCABULARY)
 
 
 def test_bad_input(corpus, tmp_path):
@@ -337,7 +346,11 @@ def test_bad_input(corpus, tmp_path):
             output_dir=out, **{**corpus, "input_files": [str(tmp_path / "none*")]}
         )
     with pytest.raises(FileNotFoundError, match="No vocabulary"):
-        create_pretraining_data(output_dir=out, **{**corpus, "vocab_file": "none"})
+        program.main(
+            program.CreatePretrainingDataOptions(
+                input_files=(str(empty),), vocab_file="none", output_dir=out
+            )
+        )
     with pytest.raises(ValueError, match=r"holdout_fraction=1\.5"):
         create_pretraining_data(output_dir=out, **{**corpus, "holdout_fraction": 1.5})
     with pytest.raises(ValueError, match=r"All 40 documents are held out"):
@@ -358,11 +371,11 @@ def test_bad_input(corpus, tmp_path):
 def test_records_are_what_pretraining_reads(corpus, tmp_path):
     out = str(tmp_path / "out")
     create_pretraining_data(output_dir=out, **corpus)
-    batches = pretraining.training_batches(
-        pretraining.documents_from_records(record_folder.record_files(out)),
+    batches = training_batches(
+        documents_from_records(record_folder.record_files(out)),
         VOCABULARY,
+        RowOptions(64),
         batch_size=4,
-        sequence_length=64,
         seed=1,
         num_epochs=1,
     )
@@ -374,7 +387,9 @@ def test_records_are_what_pretraining_reads(corpus, tmp_path):
 def test_as_a_program(corpus, tmp_path):
     out = tmp_path / "out"
     flags = [f"--input_files={corpus['input_files'][0]}"]
-    flags += [f"--vocab_file={corpus['vocab_file']}", f"--output_dir={out}"]
+    vocab_file = tmp_path / "vocab.txt"
+    vocab_file.write_bytes(VOCABULARY.to_bytes())
+    flags += [f"--vocab_file={vocab_file}", f"--output_dir={out}"]
     command = [sys.executable, "-m", "data_pipelines.create_pretraining_data"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     run = subprocess.run(

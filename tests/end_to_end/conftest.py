@@ -15,15 +15,14 @@ def prepared(tmp_path_factory) -> Prepared:
     folder = tmp_path_factory.mktemp("prepared")
     text = write_corpus(folder / "text")
     vocabulary = learn_vocabulary(
-        input_files=[text], vocab_size=VOCAB_SIZE, lower_case=True, num_processes=1
+        input_files=[text], vocab_size=VOCAB_SIZE, num_processes=1
     )
     vocab_file = folder / "vocab.txt"
     vocab_file.write_bytes(vocabulary.to_bytes())
     create_pretraining_data(
         input_files=[text],
-        vocab_file=str(vocab_file),
+        vocabulary=vocabulary,
         output_dir=str(folder / "records"),
-        lower_case=True,
         num_shards=2,
         num_processes=1,
         holdout_fraction=0.2,

@@ -34,15 +34,12 @@ def write_corpus(folder: pathlib.Path, num_documents: int = 60) -> str:
 def write_records(folder: pathlib.Path) -> pathlib.Path:
     """Writes the corpus, `vocab.txt` of 100 pieces, and `records`, a fifth held out."""
     text = write_corpus(folder / "text")
-    vocabulary = learn_vocabulary(
-        input_files=[text], vocab_size=100, lower_case=True, num_processes=1
-    )
+    vocabulary = learn_vocabulary(input_files=[text], vocab_size=100, num_processes=1)
     (folder / "vocab.txt").write_bytes(vocabulary.to_bytes())
     create_pretraining_data(
         input_files=[text],
-        vocab_file=str(folder / "vocab.txt"),
+        vocabulary=vocabulary,
         output_dir=str(folder / "records"),
-        lower_case=True,
         num_shards=2,
         num_processes=1,
         holdout_fraction=0.2,

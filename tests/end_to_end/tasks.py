@@ -62,9 +62,7 @@ def write_model(folder: pathlib.Path, **changes) -> str:
         attention_probs_dropout_prob=0.0,
         **changes,
     )
-    description = model_dir.Description(
-        "pretraining", lower_case=True, sentence_task="next_sentence"
-    )
+    description = model_dir.Description("pretraining", sentence_task="next_sentence")
     model = BertPretrainer(config, name="bert")
     model_dir.save(str(folder), model, VOCABULARY, description, {})
     return str(folder)

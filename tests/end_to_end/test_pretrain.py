@@ -12,12 +12,16 @@ import subprocess
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from bert_tf import export, pretrain
 from bert_tf.checkpoints import model_dir
 from bert_tf.pretrain import PretrainOptions
 from bert_tf.training.run_log import read_metrics
+from data_pipelines import create_pretraining_data as create_data
+from data_pipelines import learn_vocabulary
 from data_pipelines.create_pretraining_data import create_pretraining_data
+from data_pipelines.pretraining.record_folder import read_manifest
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 from tests.end_to_end.pretraining_runs import (
     ROOT,
@@ -52,12 +56,12 @@ def test_text_to_model_report_and_saved_model(prepared, tmp_path, capfd):
         )
     )
     printed = capfd.readouterr().err
-    assert "held-out, trivial guess:  loss" in printed
+    assert "held-out, unigram baseline:  loss" in printed
     assert "held-out at step 100:  loss" in printed
     loaded = model_dir.load(str(output_dir))
     assert len(loaded.vocabulary) == VOCAB_SIZE
     assert loaded.description == model_dir.Description(
-        kind="pretraining", lower_case=True, sentence_task="next_sentence"
+        kind="pretraining", sentence_task="next_sentence"
     )
     report = (output_dir / "report.html").read_text()
     assert report.count("data:image/png;base64,") == 1
@@ -252,16 +256,49 @@ def test_a_run_that_failed_at_once_can_be_put_right(prepared, tmp_path):
         pretrain.pretrain(options(prepared, output_dir, lower_case=False))
     right = options(prepared, output_dir, num_train_steps=2, num_warmup_steps=1)
     pretrain.pretrain(right)
-    assert model_dir.load_description(str(output_dir))[2].lower_case
+    assert model_dir.load_description(str(output_dir))[1].lower_case
+
+
+@pytest.mark.slow
+def test_a_cased_vocabulary_is_cased_in_every_step(prepared, tmp_path):
+    """Said once, where it is learned."""
+    vocab_file, records_dir = str(tmp_path / "vocab.txt"), str(tmp_path / "records")
+    text = {"input_files": (prepared.text,), "vocab_file": vocab_file}
+    learning = learn_vocabulary.LearnVocabularyOptions(
+        **text, vocab_size=VOCAB_SIZE, num_processes=1, lower_case=False
+    )
+    learn_vocabulary.main(learning)
+    records = create_data.CreatePretrainingDataOptions(
+        **text, output_dir=records_dir, num_processes=1, holdout_fraction=0.2
+    )
+    create_data.main(records)
+    with pytest.raises(ValueError, match="Expected lower_case=False"):
+        create_data.main(dataclasses.replace(records, lower_case=True))
+    manifest = read_manifest(records_dir)
+    assert not manifest["lower_case"] and not manifest["strip_accents"]
+
+    output_dir = tmp_path / "model"
+    steps = {"num_train_steps": 2, "num_warmup_steps": 1}
+    right = options(
+        prepared, output_dir, vocab_file=vocab_file, records_dir=records_dir, **steps
+    )
+    with pytest.raises(ValueError, match="Expected lower_case=False"):
+        pretrain.pretrain(dataclasses.replace(right, lower_case=True))
+    pretrain.pretrain(right)
+    found = model_dir.load(str(output_dir))
+    assert found.vocabulary == Vocabulary.from_file(vocab_file)
+    assert not found.tokenizer.vocabulary.lower_case
+    assert "The" in found.vocabulary
+    ids = found.tokenizer.tokenize(tf.constant(["The"])).to_list()
+    assert ids == [[found.vocabulary.id_of("The")]]
 
 
 def test_nothing_held_out(prepared, tmp_path):
     records_dir = tmp_path / "records"
     create_pretraining_data(
         input_files=[prepared.text],
-        vocab_file=prepared.vocab_file,
+        vocabulary=Vocabulary.from_file(prepared.vocab_file),
         output_dir=str(records_dir),
-        lower_case=True,
         num_shards=1,
         num_processes=1,
         holdout_fraction=1e-9,

@@ -32,14 +32,14 @@ def test_from_text_to_predictions(prepared, tmp_path):
         upload(file, f"{REMOTE}/text/{file.name}")
     text, records = f"{REMOTE}/text/*.txt", f"{REMOTE}/records"
     vocabulary = learn_vocabulary(
-        input_files=[text], vocab_size=VOCAB_SIZE, lower_case=True, num_processes=1
+        input_files=[text], vocab_size=VOCAB_SIZE, num_processes=1
     )
-    write_file(f"{REMOTE}/vocab.txt", vocabulary.to_bytes())
+    for name, content in vocabulary.to_files(f"{REMOTE}/vocab.txt").items():
+        write_file(name, content)
     create_pretraining_data(
         input_files=[text],
-        vocab_file=f"{REMOTE}/vocab.txt",
+        vocabulary=vocabulary,
         output_dir=records,
-        lower_case=True,
         num_shards=2,
         num_processes=1,
         holdout_fraction=0.2,

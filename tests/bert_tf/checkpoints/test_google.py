@@ -15,18 +15,16 @@ from tests.shared import SHARED, needs_shared
 
 TINY = SHARED / "tiny_tf1_checkpoint"
 KINDS = {
-    "pretraining": Description("pretraining", True, sentence_task="next_sentence"),
-    "mlm": Description("pretraining", True),
-    "encoder": Description("pretraining", True, head={"mlm_head": False}),
+    "pretraining": Description("pretraining", sentence_task="next_sentence"),
+    "mlm": Description("pretraining"),
+    "encoder": Description("pretraining", head={"mlm_head": False}),
     "classification": Description(
         "classification",
-        True,
         head={"num_outputs": 3},
         encoding={"max_length": 24, "labels": ("0", "1", "2"), "stride": None},
     ),
     "span_qa": Description(
         "span_qa",
-        True,
         encoding={"max_length": 24, "stride": 8, "max_question_length": 8},
     ),
 }
@@ -173,7 +171,7 @@ def test_what_google_cannot_compute(tmp_path, changes, message):
 
 
 def test_missing_files(tmp_path):
-    with pytest.raises(FileNotFoundError, match="No checkpoint at"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere holds the checkpoints \[\]"):
         google.read(str(tmp_path / "nowhere"))
     with pytest.raises(FileNotFoundError, match=r"holds the checkpoints \[\]"):
         google.read(str(tmp_path))

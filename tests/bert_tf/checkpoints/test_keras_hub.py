@@ -58,7 +58,7 @@ def test_the_same_numbers_there_and_back(tmp_path, task):
     folder = save(theirs, tokenizer, tmp_path / "theirs")
     assert recognise(folder) == "keras_hub"
     checkpoint = format_of_keras_hub.read(folder)
-    assert checkpoint.vocabulary == VOCABULARY and checkpoint.description.lower_case
+    assert checkpoint.vocabulary == VOCABULARY and checkpoint.vocabulary.lower_case
     ours = our_model(checkpoint, tmp_path / "ours")
 
     generator = np.random.default_rng(0)
@@ -89,7 +89,7 @@ def test_the_same_numbers_there_and_back(tmp_path, task):
 
 def test_a_folder_of_hugging_face_by_their_loader(tmp_path):
     """As `hf://` names are read: downloaded, it is such a folder."""
-    description = Description("pretraining", True, head={"mlm_head": False})
+    description = Description("pretraining", head={"mlm_head": False})
     # The activation and the initialisation that their loader gives to all.
     checkpoint = checkpoint_of(
         description,
@@ -124,17 +124,17 @@ def test_a_name_that_is_downloaded(tmp_path, name):
     ("description", "changes", "message"),
     [
         (
-            Description("pretraining", True, sentence_task="next_sentence"),
+            Description("pretraining", sentence_task="next_sentence"),
             {},
             "'sentence_task': 'next_sentence'",
         ),
         (
-            Description("pretraining", True, head={"mlm_head": False}),
+            Description("pretraining", head={"mlm_head": False}),
             {"hidden_act": "gelu"},
             "'hidden_act': 'gelu'",
         ),
         (
-            Description("pretraining", True, head={"mlm_head": False}),
+            Description("pretraining", head={"mlm_head": False}),
             {"norm_position": "pre"},
             "'norm_position': 'pre'",
         ),

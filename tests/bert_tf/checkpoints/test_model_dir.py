@@ -5,12 +5,10 @@ import pytest
 import safetensors.numpy
 
 from bert_tf.checkpoints import model_dir
-from data_pipelines.tokenizers.vocabulary import Vocabulary
+from data_pipelines.tokenizers.vocabulary import TOKENIZATION, Vocabulary
 from tests.bert_tf.small_models import VOCABULARY, random_batch, small_pretrainer
 
-DESCRIPTION = model_dir.Description(
-    kind="pretraining", lower_case=True, sentence_task="next_sentence"
-)
+DESCRIPTION = model_dir.Description(kind="pretraining", sentence_task="next_sentence")
 
 
 @pytest.fixture
@@ -34,17 +32,44 @@ def test_round_trip(folder):
         "model.json",
         "model.safetensors",
         "options.json",
+        "tokenization.json",
         "vocab.txt",
     ]
 
 
 def test_without_a_sentence_head(tmp_path):
     model = small_pretrainer(sentence_head=False)
-    description = model_dir.Description(kind="pretraining", lower_case=False)
-    model_dir.save(str(tmp_path), model, VOCABULARY, description, {})
+    description = model_dir.Description(kind="pretraining")
+    cased = VOCABULARY.with_casing(False)
+    model_dir.save(str(tmp_path), model, cased, description, {})
     loaded = model_dir.load(str(tmp_path))
     assert loaded.model.sentence_head is None
-    assert not loaded.description.lower_case
+    assert loaded.vocabulary == cased
+
+
+@pytest.mark.parametrize(
+    ("lower_case", "strip_accents", "expected"),
+    [(True, None, True), (False, None, False), (True, False, False)],
+)
+def test_earlier_folders_have_the_casing_in_the_description(
+    folder, lower_case, strip_accents, expected
+):
+    (folder / TOKENIZATION).unlink()
+    description = json.loads((folder / "model.json").read_text())
+    assert not {"lower_case", "strip_accents"} & description.keys()
+    casing = {"lower_case": lower_case, "strip_accents": strip_accents}
+    (folder / "model.json").write_text(json.dumps({**description, **casing}))
+    loaded = model_dir.load(str(folder))
+    assert loaded.vocabulary == VOCABULARY.with_casing(lower_case, expected)
+    assert loaded.tokenizer.vocabulary == loaded.vocabulary
+    assert loaded.description == DESCRIPTION
+
+
+def test_two_files_that_contradict_each_other(folder):
+    description = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps({**description, "lower_case": False}))
+    with pytest.raises(ValueError, match="Expected lower_case=True"):
+        model_dir.load(str(folder))
 
 
 def test_dtype_of_computation(folder):

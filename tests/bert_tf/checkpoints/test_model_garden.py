@@ -15,7 +15,7 @@ from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of
 from tests.bert_tf.small_models import VOCABULARY
 
 HEADS, WIDTH = 4, 16
-PRETRAINED = Description("pretraining", True, sentence_task="next_sentence")
+PRETRAINED = Description("pretraining", sentence_task="next_sentence")
 
 
 def variables(checkpoint, folder):
@@ -94,7 +94,7 @@ def test_a_saved_model(tmp_path, checkpoint):
     tf.saved_model.save(root, folder)
     assert recognise(folder) == "model_garden"
     found = model_garden.read(folder)
-    assert not found.description.lower_case
+    assert not found.vocabulary.lower_case
     # Rates and ranges are in no variable: they are the original's.
     changes = {"initializer_range": 0.3}
     assert {**found.config.to_dict(), **changes} == checkpoint.config.to_dict()

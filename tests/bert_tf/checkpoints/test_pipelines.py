@@ -23,25 +23,21 @@ TAGS = ("O", "B-X", "I-X")
 DESCRIPTIONS = {
     "classification": Description(
         "classification",
-        True,
         head={"num_outputs": 3},
         encoding={"max_length": 24, "labels": LABELS, "stride": None},
     ),
     "regression": Description(
         "regression",
-        True,
         head={"num_outputs": 1},
         encoding={"max_length": 24, "labels": None, "stride": None},
     ),
     "token_tagging": Description(
         "token_tagging",
-        True,
         head={"num_outputs": 3},
         encoding={"max_length": 24, "labels": TAGS, "stride": 12},
     ),
     "span_qa": Description(
         "span_qa",
-        True,
         encoding={"max_length": 24, "stride": 8, "max_question_length": 8},
     ),
 }

@@ -9,14 +9,13 @@ import tensorflow as tf
 
 from bert_tf.checkpoints import google, hugging_face, model_dir, sentence_transformers
 from bert_tf.checkpoints.formats import recognise
-from bert_tf.checkpoints.model_dir import Description
-from bert_tf.checkpoints.sentence_vector import SentenceVector
+from bert_tf.checkpoints.model_dir import Description, SentenceVector
 from bert_tf.extract_features import ExtractOptions, extract_features
 from bert_tf.serving.pretrained import TextModel
 from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of, our_model
 
 TEXTS = ("the cat sat", "a dog ran to the mat . the cat sat on the mat .")
-ENCODER = Description("pretraining", True, head={"mlm_head": False})
+ENCODER = Description("pretraining", head={"mlm_head": False})
 
 
 def vector(**changes):
@@ -26,7 +25,7 @@ def vector(**changes):
 
 def checkpoint(folder, sentence_vector):
     description = Description(
-        "pretraining", True, head={"mlm_head": False}, sentence_vector=sentence_vector
+        "pretraining", head={"mlm_head": False}, sentence_vector=sentence_vector
     )
     return checkpoint_of(description, folder, hidden_act="gelu")
 
@@ -100,17 +99,17 @@ def test_the_model_in_a_folder_of_its_own(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("lower_case", "expected"), [(True, (True, None)), (False, (True, False))]
+    ("lower_case", "expected"), [(True, (True, True)), (False, (True, False))]
 )
 def test_texts_that_are_lowered_before_the_tokenizer(tmp_path, lower_case, expected):
     first = checkpoint(tmp_path / "ours", vector())
-    description = dataclasses.replace(first.description, lower_case=lower_case)
-    first = dataclasses.replace(first, description=description)
+    vocabulary = first.vocabulary.with_casing(lower_case)
+    first = dataclasses.replace(first, vocabulary=vocabulary)
     folder = tmp_path / "theirs"
     hugging_face.write(first, str(folder))
     file = folder / "sentence_bert_config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "do_lower_case": True}))
-    found = hugging_face.read(str(folder)).description
+    found = hugging_face.read(str(folder)).vocabulary
     assert (found.lower_case, found.strip_accents) == expected
 
 
@@ -136,7 +135,7 @@ def test_steps_that_are_not_known(tmp_path, module, pooling, message):
 
 def test_formats_without_a_place_for_it(tmp_path):
     asked = Description(
-        "pretraining", True, head={"mlm_head": False}, sentence_vector=vector()
+        "pretraining", head={"mlm_head": False}, sentence_vector=vector()
     )
     found = checkpoint_of(asked, tmp_path / "ours")
     with pytest.raises(ValueError, match="with --encoder_only"):

@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.checkpoints import formats, model_dir
-from bert_tf.checkpoints.checkpoint import Checkpoint, weight_shapes
-from bert_tf.checkpoints.model_dir import Description
+from bert_tf.checkpoints.model_dir import Checkpoint, Description, weight_shapes
 from bert_tf.checkpoints.tensors import Tensors
 from data_pipelines.corpus import documents
+from data_pipelines.tokenizers.tokenizer import make_tokenizer
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 from tests.bert_tf.small_models import small_config
 from tests.shared import SHARED, needs_shared
@@ -50,19 +50,18 @@ def encoder(lower_case, strip_accents, vocabulary):
     )
     description = Description(
         model_dir.PRETRAINING,
-        lower_case,
         head={"mlm_head": False},
-        strip_accents=strip_accents,
     )
     weights = Tensors(
         weight_shapes(config, description), lambda name: tf.zeros(shapes[name]).numpy()
     )
     shapes = weights.shapes
+    vocabulary = vocabulary.with_casing(lower_case, strip_accents)
     return Checkpoint(config, vocabulary, description, weights)
 
 
 def our_ids(checkpoint, texts):
-    tokenizer = model_dir.make_tokenizer(checkpoint.description, checkpoint.vocabulary)
+    tokenizer = make_tokenizer(checkpoint.vocabulary)
     return tokenizer.tokenize(tf.constant(texts)).to_list()
 
 
@@ -92,7 +91,7 @@ def test_hugging_face(tmp_path, name, lower_case, strip_accents):
     tokenizer.save_pretrained(theirs)
     _, second = formats.read(theirs)
     assert second.description == first.description
-    assert second.vocabulary == vocabulary
+    assert second.vocabulary == first.vocabulary
 
 
 def folds_as_it_lowers(text):
@@ -118,16 +117,16 @@ def test_keras_hub(tmp_path, name, lower_case, strip_accents):
 
     _, second = formats.read(theirs)
     assert second.description == first.description
-    assert second.vocabulary == vocabulary
+    assert second.vocabulary == first.vocabulary
 
 
 @pytest.mark.parametrize(
     ("pieces", "lower_case", "strip_accents", "expected"),
     [
-        (("a",), True, False, None),
+        (("a",), True, False, True),
         (("a", "ä"), True, False, False),
-        (("a",), True, True, None),
-        (("a",), False, False, None),
+        (("a",), True, True, True),
+        (("a",), False, False, False),
         (("a",), False, True, True),
     ],
 )
@@ -142,5 +141,5 @@ def test_accents_in_presets_of_keras_hub(
         list(vocabulary.tokens), lowercase=lower_case, strip_accents=strip_accents
     ).save_to_preset(folder)
     _, found = formats.read(folder)
-    assert found.description.lower_case == lower_case
-    assert found.description.strip_accents == expected
+    assert found.vocabulary.lower_case == lower_case
+    assert found.vocabulary.strip_accents == expected

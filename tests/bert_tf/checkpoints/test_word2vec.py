@@ -15,7 +15,7 @@ from bert_tf.evaluate import EvaluateOptions
 from bert_tf.export import ExportOptions
 from bert_tf.extract_features import ExtractOptions, extract_features
 from bert_tf.finetune import FinetuneOptions
-from bert_tf.word_vectors.token_vectors import to_word2vec_format
+from bert_tf.word_vectors.keyed_vectors import to_word2vec_format
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS
 from tests.end_to_end.tasks import BAD, CITIES, GOOD, NAMES, OTHERS, write_task
 
@@ -54,7 +54,7 @@ def test_a_model_is_the_table_alone(made):
     tokens = (*SPECIAL_TOKENS, *WORDS[:-1])
     assert loaded.vocabulary.tokens == tokens
     # An accent that was taken away would make it another word.
-    assert loaded.description.lower_case and loaded.description.strip_accents is False
+    assert loaded.vocabulary.lower_case and loaded.vocabulary.strip_accents is False
     weights = model_dir.weights_of(loaded.model)
     assert set(weights) == {TOKEN_TABLE}
     expected = [vectors[t] if t in vectors else np.zeros(12) for t in tokens]

@@ -13,7 +13,7 @@ from bert_tf.ngram.class_model import MixedModel
 from bert_tf.ngram.model import NgramModel
 from bert_tf.ngram.scoring import guesses, score_cloze, score_text
 from bert_tf.ngram.train import TrainOptions, main, train
-from data_pipelines.pretraining import batches
+from data_pipelines.pretraining.documents import stored_texts
 from data_pipelines.pretraining.record_folder import read_manifest, record_files
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 from tests.end_to_end.corpus import write_records
@@ -40,7 +40,7 @@ def test_a_file_is_the_model(prepared):
     loaded = model_file.load(str(prepared / "trigrams.npz"))
     vocabulary = Vocabulary.from_file(str(prepared / "vocab.txt"))
     assert loaded.vocabulary == vocabulary
-    assert loaded.lower_case and loaded.strip_accents
+    assert loaded.vocabulary.lower_case and loaded.vocabulary.strip_accents
     fitted = train(str(prepared / "records"), vocabulary).model
     for name in ("trigrams", "trigram_rest", "bigrams"):
         found, expected = getattr(loaded.model, name), getattr(fitted, name)
@@ -66,7 +66,7 @@ def test_evaluate(prepared, capsys):
     printed = dict(line.rsplit(" ", 1) for line in lines)
     loaded = model_file.load(str(prepared / "trigrams.npz"))
     files = record_files(str(prepared / "records"), "heldout")
-    texts = list(batches.stored_texts(files))
+    texts = list(stored_texts(files))
     perplexity = loaded.model.perplexity(texts)
     assert float(printed["perplexity"]) == pytest.approx(perplexity, abs=0.01)
     assert 1 < perplexity < 10
@@ -85,7 +85,7 @@ def test_classes(prepared, tmp_path, capsys):
     main(options(prepared, model_file=path, num_classes=12))
     assert "12 classes, " in capsys.readouterr().out
     loaded = model_file.load(path)
-    texts = list(batches.stored_texts(record_files(str(prepared / "records"))))
+    texts = list(stored_texts(record_files(str(prepared / "records"))))
     fitted = MixedModel.fit(texts, len(loaded.vocabulary), 12)
     assert loaded.model.weight == fitted.weight
     text = texts[0][:200]
@@ -174,7 +174,7 @@ def test_predict(prepared, capsys, monkeypatch):
 
 def test_what_does_not_fit(prepared, tmp_path):
     path = str(tmp_path / "model.npz")
-    with pytest.raises(FileNotFoundError, match="make it with ngram"):
+    with pytest.raises(FileNotFoundError, match=r"make it with bert_tf\.ngram"):
         model_file.load(path)
     whole = (prepared / "trigrams.npz").read_bytes()
     other = io.BytesIO()

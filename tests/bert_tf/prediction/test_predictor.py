@@ -21,7 +21,7 @@ from data_pipelines.finetuning import batches
 from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 from tests.bert_tf.small_models import VOCABULARY, randomize, small_config
 
-TOKENIZER = WordPieceTokenizer(VOCABULARY, lower_case=True)
+TOKENIZER = WordPieceTokenizer(VOCABULARY)
 LABELS = ("O", "B-X", "I-X")
 WORDS = ["the", "cats", "dog", "sat", "on", "mat", "a", "running", "home", "中"]
 

@@ -10,7 +10,7 @@ from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 from tests.bert_tf.small_models import VOCABULARY, randomize, small_pretrainer
 from tests.reference.wordpiece import ReferenceTokenizer
 
-TOKENIZER = WordPieceTokenizer(VOCABULARY, lower_case=True)
+TOKENIZER = WordPieceTokenizer(VOCABULARY)
 REFERENCE = ReferenceTokenizer(VOCABULARY.tokens, lower_case=True)
 TEXTS = ("The cat sat.", "", "dogs", "a 中, on the mat" + " cat" * 13, "to [MASK] ran")
 LONG = "the cat sat on a mat , a dog ran home . " * 4

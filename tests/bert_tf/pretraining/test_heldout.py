@@ -30,10 +30,9 @@ def records(tmp_path_factory):
     (folder / "vocab.txt").write_bytes(VOCABULARY.to_bytes())
     create_pretraining_data(
         input_files=[str(folder / "text.txt")],
-        vocab_file=str(folder / "vocab.txt"),
+        vocabulary=VOCABULARY,
         output_dir=str(folder / "records"),
         separator="blank_line",
-        lower_case=True,
         num_shards=1,
         num_processes=1,
         holdout_fraction=0.5,
@@ -47,9 +46,7 @@ def member(objective, **changes):
     randomize(model)
     if objective == "both_directions":
         model.encoder.embeddings.know(VOCABULARY.tokens)
-    description = model_dir.Description(
-        model_dir.PRETRAINING, lower_case=True, objective=objective
-    )
+    description = model_dir.Description(model_dir.PRETRAINING, objective=objective)
     return model_dir.LoadedModel(model, VOCABULARY, description)
 
 
@@ -129,9 +126,7 @@ def test_the_verb(records, tmp_path, capsys):
 
 def test_an_encoder_without_a_head(records):
     loaded = member("masked_lm")
-    description = model_dir.Description(
-        model_dir.PRETRAINING, lower_case=True, head={"mlm_head": False}
-    )
+    description = model_dir.Description(model_dir.PRETRAINING, head={"mlm_head": False})
     loaded = model_dir.LoadedModel(loaded.model, VOCABULARY, description)
     with pytest.raises(ValueError, match="no head for tokens"):
         heldout_scores(loaded, records)

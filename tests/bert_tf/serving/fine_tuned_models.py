@@ -51,12 +51,11 @@ def write_model(folder, kind, config: BertConfig | None = None, **description) -
     encoding, head, metrics = KIND_ARGUMENTS[kind]
     keras.utils.set_random_seed(0)
     config = config or small_config(num_hidden_layers=1)
-    made = model_dir.make_model(config, model_dir.Description(kind, True, head=head))
+    made = model_dir.make_model(config, model_dir.Description(kind, head=head))
     randomize(made, scale=0.5)
     described = model_dir.Description(
         **{
             "kind": kind,
-            "lower_case": True,
             "metrics": metrics,
             "head": head,
             "encoding": encoding,

@@ -9,8 +9,10 @@ from bert_tf import export
 from bert_tf.checkpoints import model_dir
 from bert_tf.models.masked_lm import PretrainingObjective
 from bert_tf.serving.pretrained import TextModel
-from data_pipelines.pretraining import masking
+from data_pipelines.pretraining.masking import mask_tokens
+from data_pipelines.pretraining.row_options import RowOptions
 from data_pipelines.rows.packing import join
+from data_pipelines.tokenizers.tokenizer import make_tokenizer
 from tests.bert_tf.small_models import VOCABULARY, small_pretrainer
 
 SENTENCES = (
@@ -31,20 +33,23 @@ def folder(tmp_path_factory):
         attention_probs_dropout_prob=0.0,
         hidden_size=32,
     )
-    description = model_dir.Description("pretraining", True)
-    tokenizer = model_dir.make_tokenizer(description, VOCABULARY)
+    description = model_dir.Description("pretraining")
+    tokenizer = make_tokenizer(VOCABULARY)
     token_ids, _ = join(tokenizer.tokenize(tf.constant(SENTENCES)), None, VOCABULARY)
     padding_mask = tf.sequence_mask(token_ids.row_lengths())
     token_ids = token_ids.to_tensor(VOCABULARY.pad_id)
     batch = {
         "padding_mask": padding_mask,
-        **masking.mask_tokens(
+        **mask_tokens(
             token_ids,
             padding_mask,
             tf.constant([0, 0], tf.int64),
-            vocabulary=VOCABULARY,
-            kind="next_token",
-            max_predictions=token_ids.shape[1] - 1,
+            VOCABULARY,
+            RowOptions(
+                token_ids.shape[1],
+                masking="next_token",
+                max_predictions=token_ids.shape[1] - 1,
+            ),
         ),
     }
     objective = PretrainingObjective(sentence_task=False)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from bert_tf import predict
 from bert_tf.checkpoints import model_dir
-from bert_tf.checkpoints.sentence_vector import SentenceVector
+from bert_tf.checkpoints.model_dir import SentenceVector
 from bert_tf.prediction.text_vectors import TextVectorizer
 from bert_tf.serving.pretrained import TextModel
 from data_pipelines.datasets.examples import TextExample
@@ -21,9 +21,7 @@ from tests.bert_tf.small_models import (
 )
 from tests.reference.wordpiece import ReferenceTokenizer
 
-DESCRIPTION = model_dir.Description(
-    kind="pretraining", lower_case=True, sentence_task="next_sentence"
-)
+DESCRIPTION = model_dir.Description(kind="pretraining", sentence_task="next_sentence")
 TEXTS = (
     "The [MASK] sat.",
     "",
@@ -378,7 +376,7 @@ def test_predict_without_a_model():
 
 
 def test_predict_without_a_head_for_masks(tmp_path):
-    description = model_dir.Description("pretraining", True, head={"mlm_head": False})
+    description = model_dir.Description("pretraining", head={"mlm_head": False})
     model = model_dir.make_model(small_config(pooler=False), description)
     model_dir.save(str(tmp_path), model, VOCABULARY, description, {})
     with pytest.raises(ValueError, match="Expected one of"):

@@ -102,9 +102,7 @@ def test_learns_with_compile_and_fit_on_packed_rows():
     texts = [
         " ".join(generator.choice(words, generator.integers(1, 9))) for _ in range(200)
     ]
-    encoding = ClassificationEncoding(
-        WordPieceTokenizer(VOCABULARY, True), 12, ("no", "yes")
-    )
+    encoding = ClassificationEncoding(WordPieceTokenizer(VOCABULARY), 12, ("no", "yes"))
     features = encode_all(
         encoding,
         [

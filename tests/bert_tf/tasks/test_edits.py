@@ -35,8 +35,8 @@ WORDS = (
     *(".", ",", "'", "-", "(", ")", '"'),
 )
 VOCABULARY = Vocabulary((*SPECIAL_TOKENS, *WORDS))
-UNCASED = WordPieceTokenizer(VOCABULARY, lower_case=True)
-CASED = WordPieceTokenizer(VOCABULARY, lower_case=False)
+UNCASED = WordPieceTokenizer(VOCABULARY)
+CASED = WordPieceTokenizer(VOCABULARY.with_casing(False))
 
 
 def no_edits(texts):

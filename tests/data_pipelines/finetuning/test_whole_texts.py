@@ -8,7 +8,7 @@ from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 
 LETTERS = tuple("abcdefghijklmnopqrstuvwxyz")
 VOCABULARY = Vocabulary((*SPECIAL_TOKENS, *LETTERS))
-TOKENIZER = WordPieceTokenizer(VOCABULARY, lower_case=True)
+TOKENIZER = WordPieceTokenizer(VOCABULARY)
 
 
 def encoded(*texts, max_length=8, in_windows=False):

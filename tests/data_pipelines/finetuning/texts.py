@@ -8,7 +8,7 @@ from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 # A word of two letters is two pieces.
 PIECES = (*string.ascii_lowercase, *(f"##{c}" for c in string.ascii_lowercase))
 VOCABULARY = Vocabulary((*SPECIAL_TOKENS, *PIECES, ".", ",", "中", "国", "人"))
-TOKENIZER = WordPieceTokenizer(VOCABULARY, lower_case=True)
+TOKENIZER = WordPieceTokenizer(VOCABULARY)
 
 
 def written(token_ids):

@@ -66,7 +66,7 @@ _PROGRAM = textwrap.dedent(
     """
     import dataclasses, sys
     from absl import logging
-    from data_pipelines import cli
+    from data_pipelines.programs import cli
 
     @dataclasses.dataclass(frozen=True)
     class Options:

@@ -32,9 +32,7 @@ def text(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def vocab_file(text, tmp_path_factory):
-    vocabulary = learn_vocabulary(
-        input_files=[text], vocab_size=100, lower_case=True, num_processes=1
-    )
+    vocabulary = learn_vocabulary(input_files=[text], vocab_size=100, num_processes=1)
     path = tmp_path_factory.mktemp("vocabulary") / "vocab.txt"
     path.write_bytes(vocabulary.to_bytes())
     return path

@@ -2,7 +2,7 @@ import pytest
 import tensorflow as tf
 
 from data_pipelines.tokenizers.byte_bpe import ByteBPETokenizer
-from data_pipelines.tokenizers.tokenizer import kind_of, lowers_case, make_tokenizer
+from data_pipelines.tokenizers.tokenizer import make_tokenizer
 from data_pipelines.tokenizers.vocabulary import (
     BYTE_SYMBOLS,
     SPECIAL_TOKENS,
@@ -15,29 +15,31 @@ BYTE_LEVEL = Vocabulary((*SPECIAL_TOKENS, *BYTE_SYMBOLS), ())
 
 
 def test_the_vocabulary_says_which():
-    assert kind_of(WORDPIECE) == "wordpiece"
-    assert kind_of(BYTE_LEVEL) == "byte_bpe"
+    assert WORDPIECE.kind == "wordpiece"
+    assert BYTE_LEVEL.kind == "byte_bpe"
     assert isinstance(make_tokenizer(WORDPIECE), WordPieceTokenizer)
     assert isinstance(make_tokenizer(BYTE_LEVEL), ByteBPETokenizer)
 
 
 @pytest.mark.parametrize(
-    ("kind", "lower_case", "expected"),
+    ("vocabulary", "lower_case", "expected"),
     [
-        ("wordpiece", None, True),
-        ("wordpiece", False, False),
-        ("byte_bpe", None, False),
-        ("byte_bpe", False, False),
+        (WORDPIECE, None, True),
+        (WORDPIECE, False, False),
+        (BYTE_LEVEL, None, False),
+        (BYTE_LEVEL, False, False),
     ],
 )
-def test_casing(kind, lower_case, expected):
-    assert lowers_case(kind, lower_case) == expected
+def test_casing(vocabulary, lower_case, expected):
+    found = vocabulary.with_casing(lower_case)
+    assert found.lower_case == found.strip_accents == expected
+    assert make_tokenizer(found).vocabulary == found
 
 
 @pytest.mark.parametrize(("lower_case", "strip_accents"), [(True, None), (None, True)])
 def test_byte_level_bpe_takes_nothing_away(lower_case, strip_accents):
     with pytest.raises(ValueError, match="leave the options out"):
-        make_tokenizer(BYTE_LEVEL, lower_case, strip_accents)
+        BYTE_LEVEL.with_casing(lower_case, strip_accents)
 
 
 def test_words_of_both():

@@ -88,7 +88,7 @@ def published(name):
 @functools.cache
 def tokenizers(vocabulary, lower_case, strip_accents=None):
     return (
-        WordPieceTokenizer(vocabulary, lower_case, strip_accents),
+        WordPieceTokenizer(vocabulary.with_casing(lower_case, strip_accents)),
         ReferenceTokenizer(vocabulary.tokens, lower_case, strip_accents),
     )
 

@@ -21,7 +21,7 @@ def write_pretrained(folder, seed=0) -> str:
     model = small_pretrainer()
     randomize(model, scale=0.5)
     description = model_dir.Description(
-        kind="pretraining", lower_case=True, sentence_task="next_sentence"
+        kind="pretraining", sentence_task="next_sentence"
     )
     model_dir.save(str(folder), model, VOCABULARY, description, {"seed": seed})
     return str(folder)
