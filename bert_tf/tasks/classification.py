@@ -67,21 +67,25 @@ class ClassificationObjective:
     def __init__(self, class_weights: Sequence[float] | None = None) -> None:
         self.class_weights = class_weights
 
+    def labels(self, batch: Any) -> Any:
+        """int32 (examples,)."""
+        return batch["label"]
+
     def _weights(self, batch: Any) -> Any:
+        labels = self.labels(batch)
         if self.class_weights is None:
-            return ops.ones_like(ops.cast(batch["label"], "float32"))
+            return ops.ones_like(ops.cast(labels, "float32"))
         weights = ops.convert_to_tensor(np.asarray(self.class_weights, "float32"))
-        return ops.take(weights, batch["label"])
+        return ops.take(weights, labels)
 
     def weights(self, batch: Any) -> dict[str, Any]:
         """Total weight of the examples, and their number; float32 scalars."""
-        count = ops.sum(ops.ones_like(ops.cast(batch["label"], "float32")))
-        total = ops.sum(self._weights(batch))
-        return {"loss_per_example": total, "accuracy": count}
+        count = ops.sum(ops.ones_like(ops.cast(self.labels(batch), "float32")))
+        return {"loss_per_example": ops.sum(self._weights(batch)), "accuracy": count}
 
     def sums(self, logits: Any, batch: Any) -> dict[str, Any]:
         """Losses and right answers, summed; float32 scalars."""
-        losses, right = elementwise.cross_entropy(logits, batch["label"])
+        losses, right = elementwise.cross_entropy(logits, self.labels(batch))
         total = ops.sum(losses * self._weights(batch))
         return {"loss_per_example": total, "accuracy": ops.sum(right)}
 

@@ -67,6 +67,8 @@ class BertCorrector(EncoderWithHead):
         ValueError: features of a frozen encoder are asked for, or it is ELMo's.
     """
 
+    own_arguments = ("mlm_activation", "mlm_epsilon")
+
     def __init__(
         self,
         config: BertConfig,
@@ -136,16 +138,6 @@ class BertCorrector(EncoderWithHead):
         told = ops.cast(ops.take(self.tag_table, tags, axis=0), vectors.dtype)
         table = self.encoder.embeddings.token_table
         return self.mlm_head((vectors + told)[None], table)[0]
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor."""
-        config = super().get_config()
-        del config["num_outputs"]
-        return {
-            **config,
-            "mlm_activation": self.mlm_activation,
-            "mlm_epsilon": self.mlm_epsilon,
-        }
 
 
 class CorrectionObjective:

@@ -53,6 +53,8 @@ class BertSpanQA(EncoderWithHead):
         negative after the sequence's end.
     """
 
+    own_arguments = ()
+
     def __init__(self, config: BertConfig, **kwargs: Any) -> None:
         super().__init__(config, 2, **kwargs)
 
@@ -69,12 +71,6 @@ class BertSpanQA(EncoderWithHead):
             logits = self.scores(self.through_lstm(vectors, mask), training)
         logits = ops.where(mask[:, :, None], logits, NOWHERE)
         return {"start": logits[:, :, 0], "end": logits[:, :, 1]}
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor."""
-        config = super().get_config()
-        del config["num_outputs"]
-        return config
 
 
 class SpanQAObjective:

@@ -57,6 +57,22 @@ class Encoding(Protocol):
         ...
 
 
+def check_stride(stride: int, max_length: int, room: int, unit: str) -> None:
+    """Raises ValueError where windows would leave gaps between them.
+
+    Args:
+        stride: tokens from the start of one window to that of the next.
+        max_length: tokens of the longest sequence.
+        room: tokens of a window.
+        unit: what is in it, for the message.
+    """
+    if not 1 <= stride <= room:
+        raise ValueError(
+            f"Received stride={stride} with max_length={max_length}. Expected a "
+            f"stride between 1 and {room}, the tokens of a {unit}."
+        )
+
+
 def encoder_of(encoding: Encoding) -> Callable[[Sequence[Any]], Any]:
     """A function from examples to `encoding.encode` of their columns, traced once."""
     encode = traced_once(encoding.encode)

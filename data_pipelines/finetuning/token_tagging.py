@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import tensorflow as tf
 
 from data_pipelines.datasets.examples import TaggedSentence
+from data_pipelines.finetuning.batches import check_stride
 from data_pipelines.rows.features import Features
 from data_pipelines.rows.packing import join
 from data_pipelines.rows.windows import most_context, slices, windows
@@ -38,11 +39,7 @@ class TokenTaggingEncoding:
 
     def __post_init__(self) -> None:
         room = self.max_length - 2
-        if not 1 <= self.stride <= room:
-            raise ValueError(
-                f"Received stride={self.stride} with max_length={self.max_length}. "
-                f"Expected a stride between 1 and {room}, the tokens of a sentence."
-            )
+        check_stride(self.stride, self.max_length, room, "sentence")
 
     def columns(self, examples: Sequence[TaggedSentence]) -> dict[str, tf.Tensor]:
         """Sentences as ragged tensors; tags that are not there are -1.
