@@ -8,7 +8,11 @@ from bert_tf.serving.signatures import row_length
 from bert_tf.serving.text_inputs import longest
 from bert_tf.tasks.endpoints import Rows
 from data_pipelines.rows.packing import filled_rows
-from data_pipelines.tokenizers.vocabulary import CONTINUATION, Vocabulary, bytes_of
+from data_pipelines.tokenizers.byte_symbols import bytes_of
+from data_pipelines.tokenizers.vocabulary import (
+    CONTINUATION,
+    Vocabulary,
+)
 
 
 def generate_ids(
