@@ -12,7 +12,7 @@ from bert_tf.metrics.squad import question_scores
 from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.excerpts import Mark, marked, spread
 from bert_tf.report.plots import threshold_figure
-from bert_tf.tasks.span_qa import SpanAnswer
+from bert_tf.tasks.span_answers import SpanAnswer
 from data_pipelines.datasets.examples import Question
 
 _NUM_WRONG = 20

@@ -10,7 +10,7 @@ from bert_tf.metrics.entities import entities, entity_scores_by_type
 from bert_tf.report.classification import confusion
 from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.excerpts import Part, joined_words, spaced, spread
-from bert_tf.tasks.answers import TagsAnswer
+from bert_tf.tasks.token_tagging import TagsAnswer
 from data_pipelines.datasets.examples import TaggedSentence
 
 _NUM_WRONG = 25
