@@ -36,7 +36,8 @@ from bert_tf.models import config as configs
 from bert_tf.models.config import BertConfig
 from bert_tf.optim.optimizers import AdamW
 from bert_tf.tasks.classification import BertClassifier, ClassificationObjective
-from bert_tf.training.trainer import POLICIES, Trainer
+from bert_tf.training.hardware import POLICIES
+from bert_tf.training.trainer import Trainer
 from data_pipelines.datasets import catalog
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.finetuning import batches as finetuning
@@ -129,7 +130,7 @@ def ours(
             {n: tf.gather(values, chosen) for n, values in sentences.features.items()},
             sentences.vocabulary,
             row_length=row_length,
-            few_shapes=True,
+            pad_to_bucket=True,
         )
 
     if packed:

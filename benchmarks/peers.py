@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from bert_tf.models.config import BertConfig
-from bert_tf.training.trainer import POLICIES
+from bert_tf.training.hardware import POLICIES
 
 
 def keras_hub_backbone(config: BertConfig, dtype: str) -> Any:

@@ -93,14 +93,13 @@ def main(options: BenchmarkOptions) -> None:
             measure(f"records to batches, {name}", "batches", out, vocab, {})
         out = os.path.join(work, "all")
         for options_of in (
-            {"masking_kind": "whole_word"},
-            {"masking_kind": "span"},
+            {"masking": "whole_word"},
+            {"masking": "span"},
             {"sentences": "full_sentences"},
             {"sequence_length": 512, "batch_size": 64},
         ):
             title = ", ".join(f"{value}" for value in options_of.values())
             measure(f"records to batches, {title}", "batches", out, vocab, options_of)
-        measure("text to batches, 10 MB", "text_batches", some, vocab)
         measure("peer: text to batches, 10 MB", "peer", some, vocab)
 
 
@@ -128,14 +127,16 @@ def imports() -> dict[str, float]:
 def records(
     sources: list[str], vocab_file: str, out: str, processes: int
 ) -> dict[str, float]:
-    from data_pipelines.create_pretraining_data import create_pretraining_data
+    from data_pipelines.pretraining.work_units import RecordOptions
+    from data_pipelines.pretraining.write_records import write_records
     from data_pipelines.tokenizers.vocabulary import Vocabulary
 
     start = time.perf_counter()
-    manifest = create_pretraining_data(
-        input_files=sources,
-        vocabulary=Vocabulary.from_file(vocab_file),
-        output_dir=out,
+    manifest = write_records(
+        sources,
+        Vocabulary.from_file(vocab_file),
+        out,
+        RecordOptions(),
         num_processes=processes,
     )
     seconds = time.perf_counter() - start
@@ -148,31 +149,19 @@ def records(
 
 
 def batches(out: str, vocab_file: str, options: dict[str, Any]) -> dict[str, float]:
-    from data_pipelines.pretraining import batches as pretraining
+    from data_pipelines.pretraining.batches import training_batches
+    from data_pipelines.pretraining.documents import documents_from_records
     from data_pipelines.pretraining.record_folder import record_files
+    from data_pipelines.pretraining.row_options import RowOptions
     from data_pipelines.tokenizers.vocabulary import Vocabulary
 
-    dataset = pretraining.training_batches(
-        pretraining.documents_from_records(record_files(out)),
+    options = {"sequence_length": SEQUENCE_LENGTH, **options}
+    batch_size = options.pop("batch_size", BATCH_SIZE)
+    dataset = training_batches(
+        documents_from_records(record_files(out)),
         Vocabulary.from_file(vocab_file),
-        seed=1,
-        **{"batch_size": BATCH_SIZE, "sequence_length": SEQUENCE_LENGTH, **options},
-    )
-    return throughput(dataset)
-
-
-def text_batches(sources: list[str], vocab_file: str) -> dict[str, float]:
-    from data_pipelines.pretraining import batches as pretraining
-    from data_pipelines.tokenizers.vocabulary import Vocabulary
-    from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
-
-    vocabulary = Vocabulary.from_file(vocab_file)
-    tokenizer = WordPieceTokenizer(vocabulary)
-    dataset = pretraining.training_batches(
-        pretraining.documents_from_text(sources, tokenizer),
-        vocabulary,
-        batch_size=BATCH_SIZE,
-        sequence_length=SEQUENCE_LENGTH,
+        RowOptions(**options),
+        batch_size=batch_size,
         seed=1,
     )
     return throughput(dataset)
@@ -244,7 +233,6 @@ MEASURES = {
     "imports": imports,
     "records": records,
     "batches": batches,
-    "text_batches": text_batches,
     "peer": peer,
 }
 

@@ -34,7 +34,8 @@ from bert_tf.models import config as configs
 from bert_tf.models.config import BertConfig
 from bert_tf.models.masked_lm import BertPretrainer, PretrainingObjective
 from bert_tf.optim.optimizers import AdamW
-from bert_tf.training.trainer import POLICIES, Trainer, matmul_flops_per_second
+from bert_tf.training.hardware import POLICIES, peak_flops_per_second
+from bert_tf.training.trainer import Trainer
 from data_pipelines.programs import cli
 
 
@@ -187,7 +188,7 @@ def main(options: TrainStepBenchmarkOptions) -> None:
     seconds: dict[str, list[float]] = {name: [] for name in subjects}
     peaks = []
     for _ in range(options.rounds):
-        peaks.append(matmul_flops_per_second(options.dtype))
+        peaks.append(peak_flops_per_second(options.dtype))
         for name, run in subjects.items():
             start = time.perf_counter()
             run(options.steps)

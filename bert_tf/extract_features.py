@@ -29,7 +29,7 @@ from bert_tf.prediction.vector_files import (
     open_writer,
     remove_unfinished,
 )
-from bert_tf.training.trainer import POLICIES
+from bert_tf.training.hardware import POLICIES
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.datasets.tables import read_rows
 from data_pipelines.datasets.text_files import decoded_lines, read_lines

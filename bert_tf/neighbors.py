@@ -21,12 +21,12 @@ import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
 from bert_tf.prediction.text_vectors import TextVectors, make_vectorizer
-from bert_tf.word_vectors.token_vectors import load_vectors
+from bert_tf.word_vectors.keyed_vectors import load_vectors
 from data_pipelines.corpus import documents
+from data_pipelines.corpus.chunks import batches_of_text
 from data_pipelines.corpus.sentences import split_sentences
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.files.atomic import require_new
-from data_pipelines.pretraining.batches import batches_of_text
 from data_pipelines.programs import cli
 
 PICTURE = "projection.png"

@@ -24,10 +24,10 @@ from bert_tf.models import config as configs
 from bert_tf.models.config import BertConfig
 from bert_tf.models.families import FAMILIES
 from bert_tf.models.objectives import OBJECTIVES, make_pretrainer
-from bert_tf.optim.optimizers import make_optimizer
+from bert_tf.optim.optimizers import MomentOptimizer, make_optimizer
 from bert_tf.optim.schedule import WarmupLinearDecay
 from bert_tf.pretraining.options import PretrainOptions
-from bert_tf.pretraining.unigram_baseline import count_labels, trivial_metrics
+from bert_tf.pretraining.unigram_baseline import count_labels, unigram_metrics
 from bert_tf.report.pretraining import cloze_guesses, pretraining_report
 from bert_tf.training.distribution import (
     FREE_OPTIONS,
@@ -36,21 +36,26 @@ from bert_tf.training.distribution import (
     make_strategy,
     num_workers,
 )
+from bert_tf.training.hardware import POLICIES, peak_flops_per_second
 from bert_tf.training.loop import (
     PREEMPTED_EXIT_CODE,
     Phase,
     Preempted,
-    seed_of_attempt,
     train,
 )
 from bert_tf.training.output_dir import claim_for_all
-from bert_tf.training.run_log import METRICS, RunLog, read_metrics
-from bert_tf.training.trainer import POLICIES, Trainer, matmul_flops_per_second
-from bert_tf.word_vectors.token_vectors import read_token_vectors
-from data_pipelines.create_pretraining_data import create_pretraining_data
+from bert_tf.training.run_log import METRICS, MFU, RunLog, read_metrics
+from bert_tf.training.seeds import data_seed
+from bert_tf.training.trainer import Trainer
+from bert_tf.word_vectors.keyed_vectors import read_token_vectors
 from data_pipelines.files.atomic import write_file
 from data_pipelines.learn_vocabulary import learn_vocabulary
-from data_pipelines.pretraining import batches as pretraining
+from data_pipelines.pretraining.batches import (
+    evaluation_batches,
+    streams_of,
+    training_batches,
+)
+from data_pipelines.pretraining.documents import documents_from_records
 from data_pipelines.pretraining.record_folder import (
     check_casing,
     check_vocabulary,
@@ -58,6 +63,8 @@ from data_pipelines.pretraining.record_folder import (
     read_manifest,
     record_files,
 )
+from data_pipelines.pretraining.work_units import RecordOptions
+from data_pipelines.pretraining.write_records import write_records
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
@@ -78,7 +85,7 @@ _FREE_OPTIONS = (
 )
 # Share of the steps that the paper (appendix A.2) trains on long rows.
 _LONG_SHARE = 0.1
-# Batches whose labels are counted for the trivial guesses.
+# Batches whose labels are counted for the unigram baseline.
 _COUNTED_BATCHES = 200
 
 
@@ -135,14 +142,7 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
     objective = OBJECTIVES[options.objective].loss(options.sentence_task is not None)
     trainer = Trainer(
         model,
-        make_optimizer(
-            options.optimizer,
-            WarmupLinearDecay(
-                options.learning_rate, options.num_train_steps, options.warmup_steps
-            ),
-            weight_decay=options.weight_decay,
-            beta_2=options.beta_2,
-        ),
+        _optimizer(options),
         objective,
         seed=options.seed,
         accumulation_steps=options.accumulation_steps,
@@ -151,16 +151,16 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
     )
     phases = _phases(options, config, records_dir, vocabulary)
     heldout = _heldout(options, records_dir, vocabulary)
-    trivial = None
+    baseline = None
     if heldout is not None:
-        trivial = trivial_metrics(
+        baseline = unigram_metrics(
             count_labels(
                 phases[0].batches(0, 1, 0).take(_COUNTED_BATCHES), config.vocab_size
             ),
             count_labels(heldout, config.vocab_size),
             objective.losses,
         )
-    peak = matmul_flops_per_second(options.dtype)
+    peak = peak_flops_per_second(options.dtype)
     log = RunLog(output_dir, options.num_train_steps, peak, is_chief=chief)
     log.say(
         f"{model.count_params():,} weights, {len(vocabulary):,} pieces, "
@@ -173,8 +173,8 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
             log.say(f"{line}: left out.")
     if vectors:
         log.say(f"{int(vectors[1].sum()):,} pieces start from {options.token_vectors}.")
-    if trivial is not None:
-        log.trivial_guess(trivial)
+    if baseline is not None:
+        log.unigram_baseline(baseline)
 
     def evaluate(step: int) -> None:
         if heldout is not None:
@@ -185,18 +185,17 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
             trainer,
             phases,
             posixpath.join(output_dir, CHECKPOINTS),
+            log,
             checkpoint_every=options.checkpoint_every,
             log_every=options.log_every,
             eval_every=options.eval_every,
-            on_progress=log.progress,
-            on_evaluate=evaluate,
-            on_resume=log.resume,
+            evaluate=evaluate,
         )
     finally:
         log.close()
     if not chief:
         return
-    _write_report(options, model, vocabulary, manifest, heldout, trivial)
+    _write_report(options, model, vocabulary, manifest, heldout, baseline)
     # The weights come last: with them the folder is a finished model.
     model_dir.save(
         output_dir,
@@ -334,16 +333,30 @@ def _records(
         check_casing(manifest, vocabulary)
         return options.records_dir, manifest
     records_dir = posixpath.join(options.output_dir, RECORDS)
-    manifest = create_pretraining_data(
-        input_files=options.input_files or (),
-        vocabulary=vocabulary,
-        output_dir=records_dir,
+    manifest = write_records(
+        options.input_files or (),
+        vocabulary,
+        records_dir,
+        RecordOptions(
+            separator=options.separator,
+            seed=options.seed,
+            holdout_fraction=options.holdout_fraction,
+        ),
         num_processes=options.num_processes,
-        holdout_fraction=options.holdout_fraction,
-        separator=options.separator,
-        seed=options.seed,
     )
     return records_dir, manifest
+
+
+def _optimizer(options: PretrainOptions) -> MomentOptimizer:
+    learning_rate = WarmupLinearDecay(
+        options.learning_rate, options.num_train_steps, options.warmup_steps
+    )
+    return make_optimizer(
+        options.optimizer,
+        learning_rate,
+        weight_decay=options.weight_decay,
+        beta_2=options.beta_2,
+    )
 
 
 def _phases(
@@ -353,10 +366,10 @@ def _phases(
     vocabulary: Vocabulary,
 ) -> list[Phase]:
     files = record_files(records_dir, skip_corrupt=options.skip_corrupt_records)
-    documents = pretraining.documents_from_records(
+    documents = documents_from_records(
         files, seed=options.seed, skip_corrupt=options.skip_corrupt_records
     )
-    num_streams = pretraining.streams_of(options.batch_size, len(files))
+    num_streams = streams_of(options.batch_size, len(files))
     num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if num_streams % num_replicas:
         raise ValueError(
@@ -367,24 +380,17 @@ def _phases(
         )
 
     def phase(number: int, end_step: int, sequence_length: int) -> Phase:
-        max_predictions = options.predictions_of(sequence_length)
+        rows = options.rows(sequence_length)
 
         def batches(replica: int, num_replicas: int, attempt: int) -> tf.data.Dataset:
-            return pretraining.training_batches(
+            return training_batches(
                 documents,
                 vocabulary,
+                rows,
                 batch_size=options.batch_size,
-                sequence_length=sequence_length,
-                seed=seed_of_attempt(options.seed + number, attempt),
-                sentences=options.sentences,
-                masking_kind=options.masking,
-                mlm_rate=options.mlm_rate,
-                mask_rate=options.mask_rate,
-                random_rate=options.random_rate,
-                max_predictions=max_predictions,
+                seed=data_seed(options.seed, phase=number, attempt=attempt),
                 num_streams=num_streams,
-                replica=replica,
-                num_replicas=num_replicas,
+                replica=(replica, num_replicas),
             )
 
         return Phase(
@@ -393,7 +399,7 @@ def _phases(
             work={
                 "tokens": options.batch_size * sequence_length,
                 "flops": pretraining_step_flops(
-                    config, options.batch_size, sequence_length, max_predictions
+                    config, options.batch_size, sequence_length, rows.max_predictions
                 ),
             },
         )
@@ -424,21 +430,15 @@ def _heldout(
             "divide the text into more documents (--separator=blank_line)."
         )
     return (
-        pretraining.evaluation_batches(
-            pretraining.documents_from_records(
+        evaluation_batches(
+            documents_from_records(
                 record_files(records_dir, "heldout", options.skip_corrupt_records),
                 skip_corrupt=options.skip_corrupt_records,
             ),
             vocabulary,
+            options.rows(options.sequence_length),
             batch_size=options.batch_size,
-            sequence_length=options.sequence_length,
             seed=options.seed,
-            sentences=options.sentences,
-            masking_kind=options.masking,
-            mlm_rate=options.mlm_rate,
-            mask_rate=options.mask_rate,
-            random_rate=options.random_rate,
-            max_predictions=options.predictions_of(options.sequence_length),
         )
         .take(options.num_eval_batches)
         .cache()
@@ -451,7 +451,7 @@ def _write_report(
     vocabulary: Vocabulary,
     manifest: dict[str, Any],
     heldout: tf.data.Dataset | None,
-    trivial: dict[str, float] | None,
+    baseline: dict[str, float] | None,
 ) -> None:
     records = read_metrics(posixpath.join(options.output_dir, METRICS))
     training = [record for record in records if record["split"] == "train"]
@@ -459,7 +459,7 @@ def _write_report(
         datetime.datetime.fromisoformat(training[place]["time"]) for place in (0, -1)
     )
     rate = statistics.median(record["tokens_per_second"] for record in training)
-    share = statistics.median(record["matmul_share"] for record in training)
+    share = statistics.median(record[MFU] for record in training)
     counts, config = manifest["counts"], model.encoder.config
     facts = {
         "model": f"{config.num_hidden_layers} layers of {config.hidden_size}, "
@@ -483,7 +483,7 @@ def _write_report(
         f"Pre-training of {name}",
         facts=facts,
         records=records,
-        trivial=trivial,
+        trivial=baseline,
         cloze=cloze,
         options=dataclasses.asdict(options),
     )

@@ -12,6 +12,7 @@ same text and seed give the same table, and memory does not grow with the text.
 """
 
 import dataclasses
+import itertools
 import random
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from typing import Any
 import tensorflow as tf
 
 from data_pipelines.corpus import documents
+from data_pipelines.corpus.chunks import batches_of_text
 from data_pipelines.corpus.corruption import (
     Confusions,
     Language,
@@ -39,15 +41,13 @@ _LENGTHS: dict[Language, tuple[int, int]] = {
 }
 # At least so many characters of a sentence are of its script.
 _MIN_SHARE = 0.7
-# Paragraphs that are divided at once.
-_CHUNK_PARAGRAPHS = 1000
 # Before the first sentence, what Chinese characters stand in for others.
 _FIRST_OTHERS = "的是不了人在有我他这"
 
 
 @dataclasses.dataclass(frozen=True)
 class CorruptTextOptions:
-    """What the program can be told."""
+    """Options of the program."""
 
     input_files: tuple[str, ...] = cli.option(
         cli.REQUIRED, "Files of clean text, or patterns of names."
@@ -125,39 +125,32 @@ def _confusions(options: CorruptTextOptions) -> Confusions:
             f"Received confusions_from={source}, a dataset of the kind {dataset.kind}. "
             "Expected one of the kind correction."
         )
-    examples = catalog.read(dataset, "train", options.data_dir, ReadLog("train"))
-    known: Iterator[Any] = examples
-    return Confusions((example.text, example.corrected[0]) for example in known)
+    examples: Iterator[Any] = catalog.read(
+        dataset, "train", options.data_dir, ReadLog("train")
+    )
+    return Confusions((example.text, example.corrected[0]) for example in examples)
 
 
 def _sentences(options: CorruptTextOptions, confusions: Confusions) -> Iterator[str]:
     """Sentences of all sources, or as many of each as make `max_pairs` together."""
     sources = documents.expand_sources(options.input_files)
-    missing = options.max_pairs
+    count, most = 0, options.max_pairs
     for number, source in enumerate(sources):
-        wanted = None
-        if missing is not None:
-            wanted = -(-missing // (len(sources) - number))
-        count = 0
-        for sentence in filter(confusions.knows, _sentences_of(source, options)):
-            if count == wanted:
-                break
+        share = None if most is None else -(-(most - count) // (len(sources) - number))
+        sentences = filter(confusions.knows, _sentences_of(source, options))
+        for sentence in itertools.islice(sentences, share):
             count += 1
             yield sentence
-        if missing is not None:
-            missing -= count
 
 
 def _sentences_of(source: str, options: CorruptTextOptions) -> Iterator[str]:
     shortest, longest = _LENGTHS[options.language]
-    for document in documents.read_documents(source, options.separator):
-        paragraphs = document.split("\n")
-        for first in range(0, len(paragraphs), _CHUNK_PARAGRAPHS):
-            chunk = paragraphs[first : first + _CHUNK_PARAGRAPHS]
-            for sentence in _split(tf.constant(chunk)).values.numpy():
-                text = " ".join(sentence.decode("utf-8", "replace").split())
-                if shortest <= len(text) <= longest and _is_of(text, options.language):
-                    yield text
+    for batch in batches_of_text(documents.read_documents(source, options.separator)):
+        texts = [text for text, _, _ in batch]
+        for sentence in _split(tf.constant(texts)).values.numpy():
+            text = " ".join(sentence.decode("utf-8", "replace").split())
+            if shortest <= len(text) <= longest and _is_of(text, options.language):
+                yield text
 
 
 _split = tf.function(
@@ -183,8 +176,10 @@ def main(options: CorruptTextOptions) -> None:
             file.write(f"{text}\t{corrected}\n".encode())
             total += 1
             wrong += text != corrected
-    if not total:
-        raise ValueError("The files have no sentence of the language. Expected some.")
+        if not total:
+            raise ValueError(
+                "The files have no sentence of the language. Expected some."
+            )
     print(
         f"{options.output_file}: {total:,} pairs, {wrong:,} of them with mistakes.",
         file=sys.stderr,

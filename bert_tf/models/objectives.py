@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from bert_tf.models.bidirectional_lm import (
     BidirectionalLanguageModel,
@@ -13,10 +13,7 @@ from bert_tf.models.replaced_token_detection import (
     ReplacedTokenDetector,
     ReplacedTokenObjective,
 )
-
-if TYPE_CHECKING:
-    # Not for itself: on other backends the models do without TensorFlow.
-    from data_pipelines.pretraining import masking
+from data_pipelines.pretraining.row_options import Unmasked
 
 Name = Literal["masked_lm", "next_token", "both_directions", "replaced_tokens"]
 
@@ -34,7 +31,7 @@ class Objective:
 
     model: Callable[..., Any]
     loss: Callable[[bool], Any]
-    unmasked: "masking.Unmasked | None" = None
+    unmasked: Unmasked | None = None
     has_sentence_task: bool = False
 
 

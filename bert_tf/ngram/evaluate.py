@@ -11,31 +11,32 @@ import math
 
 from bert_tf.ngram import model_file
 from bert_tf.ngram.scoring import score_cloze, score_text
-from data_pipelines.pretraining import batches as pretraining
-from data_pipelines.pretraining import sentence_pairs
+from data_pipelines.pretraining.batches import evaluation_batches
+from data_pipelines.pretraining.documents import documents_from_records, stored_texts
 from data_pipelines.pretraining.record_folder import (
     check_vocabulary,
     read_manifest,
     record_files,
 )
+from data_pipelines.pretraining.row_options import RowOptions, SentenceTask
 from data_pipelines.programs import cli, processes
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateOptions:
-    """What the program can be told. The defaults are those of bert_tf.pretrain."""
+    """Options of the program. The defaults are those of bert_tf.pretrain."""
 
     model_file: str = cli.option(cli.REQUIRED, "The file of bert_tf.ngram.train.")
     records_dir: str = cli.option(
         cli.REQUIRED, "The folder of create_pretraining_data, with a part held out."
     )
-    sentences: sentence_pairs.Kind = cli.option(
+    sentences: SentenceTask = cli.option(
         "next_sentence", "What a row is made of, see bert_tf.pretrain."
     )
     mlm_rate: float = cli.option(0.15, "Share of the tokens that are masked.")
     sequence_length: int = cli.option(128, "Tokens of a row.")
     batch_size: int = cli.option(256, "Rows of a batch.")
-    num_eval_batches: int = cli.option(100, "How many batches are looked at.")
+    num_eval_batches: int = cli.option(100, "Number of batches.")
     seed: int = cli.option(0, "Of the rows and the masks.")
 
     def __post_init__(self) -> None:
@@ -57,22 +58,22 @@ def main(options: EvaluateOptions) -> None:
     check_vocabulary(manifest, loaded.vocabulary)
     files = record_files(options.records_dir, "heldout")
     counts = manifest["heldout_counts"]
-    texts = processes.show_progress(
-        "read", pretraining.stored_texts(files), counts["parts"]
-    )
+    texts = processes.show_progress("read", stored_texts(files), counts["parts"])
     text = score_text(loaded.model, texts, counts["bytes"])
     print(f"pieces {text.pieces:,}")
     print(f"perplexity {text.perplexity:.2f}")
     print(f"bits_per_byte {text.bits_per_byte:.4f}")
-    batches = pretraining.evaluation_batches(
-        pretraining.documents_from_records(files),
+    batches = evaluation_batches(
+        documents_from_records(files),
         loaded.vocabulary,
+        RowOptions(
+            options.sequence_length,
+            sentences=options.sentences,
+            mlm_rate=options.mlm_rate,
+            max_predictions=math.ceil(options.mlm_rate * options.sequence_length),
+        ),
         batch_size=options.batch_size,
-        sequence_length=options.sequence_length,
         seed=options.seed,
-        sentences=options.sentences,
-        mlm_rate=options.mlm_rate,
-        max_predictions=math.ceil(options.mlm_rate * options.sequence_length),
     ).take(options.num_eval_batches)
     cloze = score_cloze(loaded.model, loaded.vocabulary, batches.as_numpy_iterator())
     print(f"mlm_accuracy {cloze.mlm_accuracy:.4f}")

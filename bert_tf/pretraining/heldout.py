@@ -13,12 +13,14 @@ import tensorflow as tf
 from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.layers import elementwise
 from bert_tf.models.objectives import OBJECTIVES
-from data_pipelines.pretraining import batches as pretraining
+from data_pipelines.pretraining.batches import evaluation_batches
+from data_pipelines.pretraining.documents import documents_from_records
 from data_pipelines.pretraining.record_folder import (
     check_vocabulary,
     read_manifest,
     record_files,
 )
+from data_pipelines.pretraining.row_options import RowOptions
 from data_pipelines.rows.features import MODEL_INPUTS
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
@@ -54,14 +56,17 @@ def cloze_batches(
     return _batches(
         records_dir,
         vocabulary,
+        RowOptions(
+            sequence_length,
+            sentences="full_sentences",
+            # Of the most that a rate may give, one.
+            mlm_rate=1 / sequence_length,
+            max_predictions=1,
+            mask_rate=1.0,
+            random_rate=0.0,
+        ),
         batch_size=batch_size,
-        sequence_length=sequence_length,
         seed=seed,
-        # Of the most that a rate may give, one.
-        mlm_rate=1 / sequence_length,
-        max_predictions=1,
-        mask_rate=1.0,
-        random_rate=0.0,
     ).take(num_batches)
 
 
@@ -158,11 +163,17 @@ def _perplexities(
 
     totals = dict.fromkeys(loss.losses, 0.0)
     weights = dict.fromkeys(loss.losses, 0.0)
+    sizes = dict(sizes)
+    sequence_length = sizes.pop("sequence_length")
     batches = _batches(
         records_dir,
         loaded.vocabulary,
-        masking_kind=objective.unmasked,
-        max_predictions=sizes["sequence_length"] - 1,
+        RowOptions(
+            sequence_length,
+            sentences="full_sentences",
+            masking=objective.unmasked,
+            max_predictions=sequence_length - 1,
+        ),
         **sizes,
     )
     for batch in batches.take(num_batches):
@@ -177,13 +188,13 @@ def _perplexities(
 
 
 def _batches(
-    records_dir: str, vocabulary: Vocabulary, **arguments: Any
+    records_dir: str, vocabulary: Vocabulary, rows: RowOptions, **arguments: Any
 ) -> tf.data.Dataset:
     check_vocabulary(read_manifest(records_dir), vocabulary)
-    return pretraining.evaluation_batches(
-        pretraining.documents_from_records(record_files(records_dir, "heldout")),
+    return evaluation_batches(
+        documents_from_records(record_files(records_dir, "heldout")),
         vocabulary,
-        sentences="full_sentences",
+        rows,
         **arguments,
     )
 

@@ -10,10 +10,15 @@ from bert_tf.models.objectives import OBJECTIVES
 from bert_tf.optim.optimizers import OptimizerName
 from bert_tf.training.distribution import DistributionOptions
 from data_pipelines.corpus import documents
-from data_pipelines.pretraining import masking, sentence_pairs
+from data_pipelines.pretraining.row_options import (
+    Masking,
+    MaskingUnit,
+    RowOptions,
+    SentenceTask,
+    Unmasked,
+)
 from data_pipelines.programs import cli
-from data_pipelines.tokenizers.casing import CasingOptions
-from data_pipelines.tokenizers.vocabulary import TokenizerKind, check_casing
+from data_pipelines.tokenizers.casing import CasingOptions, TokenizerKind, check_casing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +66,7 @@ class PretrainOptions(DistributionOptions, CasingOptions):
     )
     token_vectors: str | None = cli.option(
         None,
-        "The file of bert_tf.learn_token_vectors, or one like it: the token "
+        "The file of bert_tf.learn_vectors, or one like it: the token "
         "table starts from its vectors. Default: from random ones.",
     )
     objective: objectives.Name = cli.option(
@@ -70,12 +75,12 @@ class PretrainOptions(DistributionOptions, CasingOptions):
         "(GPT). both_directions: from those before and behind (ELMo). replaced_tokens: "
         "which ones a small model has written (ELECTRA).",
     )
-    sentences: sentence_pairs.Kind = cli.option(
+    sentences: SentenceTask = cli.option(
         None,
         "next_sentence: NSP of the paper. sentence_order: SOP of ALBERT. "
         "full_sentences: no sentence task, as RoBERTa.",
     )
-    masking_kind: masking.Unit = cli.option(
+    masking_kind: MaskingUnit = cli.option(
         None, "What is masked as a whole, if anything is."
     )
     mlm_rate: float = cli.option(None, "Share of the tokens to predict.")
@@ -192,7 +197,7 @@ class PretrainOptions(DistributionOptions, CasingOptions):
             )
 
     @property
-    def masking(self) -> masking.Kind:
+    def masking(self) -> Masking:
         """What is predicted."""
         return OBJECTIVES[self.objective].unmasked or self.masking_kind
 
@@ -208,9 +213,20 @@ class PretrainOptions(DistributionOptions, CasingOptions):
         """What the sentence head is trained on; None without one."""
         return None if self.sentences == "full_sentences" else self.sentences
 
-    def predictions_of(self, sequence_length: int) -> int:
-        """The most tokens of a row that are predicted."""
-        if self.masking in get_args(masking.Unmasked):
+    def rows(self, sequence_length: int) -> RowOptions:
+        """Options of the rows of a length."""
+        return RowOptions(
+            sequence_length,
+            sentences=self.sentences,
+            masking=self.masking,
+            mlm_rate=self.mlm_rate,
+            max_predictions=self._max_predictions(sequence_length),
+            mask_rate=self.mask_rate,
+            random_rate=self.random_rate,
+        )
+
+    def _max_predictions(self, sequence_length: int) -> int:
+        if self.masking in get_args(Unmasked):
             return sequence_length - (1 if self.masking == "next_token" else 2)
         if self.max_predictions is None:
             return math.ceil(self.mlm_rate * sequence_length)

@@ -1,4 +1,4 @@
-"""What one scores without a model: the yardstick for held-out figures."""
+"""The unigram baseline: what frequencies alone score on held-out text."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -36,7 +36,7 @@ def count_labels(batches: Iterable[dict[str, Any]], vocab_size: int) -> LabelCou
 _TOKEN_LOSSES = ("mlm_loss", "forward_loss", "backward_loss")
 
 
-def trivial_metrics(
+def unigram_metrics(
     training: LabelCounts, heldout: LabelCounts, losses: Sequence[str]
 ) -> dict[str, float]:
     """The held-out metrics of a guesser that knows the frequencies alone.

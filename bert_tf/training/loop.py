@@ -12,9 +12,10 @@ import tensorflow as tf
 
 from bert_tf.training import distribution
 from bert_tf.training.run_checkpoints import RunCheckpoints
+from bert_tf.training.run_log import Progress, RunLog
 from bert_tf.training.trainer import Trainer
 
-# So many steps in a row that are not finite, and the run goes back to the newest
+# After so many steps in a row that are not finite the run goes back to the newest
 # checkpoint; so often at most.
 MAX_SKIPPED = 10
 MAX_ROLLBACKS = 3
@@ -41,22 +42,6 @@ class Phase:
     work: Mapping[str, float]
 
 
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """What is known at the end of an interval.
-
-    Attributes:
-        step: steps done.
-        metrics: means over the interval: those of the objective and `loss`,
-            `gradient_norm`, `learning_rate`.
-        per_second: rates of the phase's work.
-    """
-
-    step: int
-    metrics: dict[str, float]
-    per_second: dict[str, float]
-
-
 class NonFiniteLoss(ValueError):
     """The loss or a gradient is not a number, time and again."""
 
@@ -65,22 +50,16 @@ class Preempted(Exception):
     """SIGTERM came; a checkpoint is written."""
 
 
-def seed_of_attempt(seed: int, attempt: int) -> int:
-    """The seed of the data after so many returns to a checkpoint."""
-    return seed + 10_007 * attempt
-
-
 def train(
     trainer: Trainer,
     phases: Sequence[Phase],
     checkpoint_dir: str,
+    log: RunLog,
     *,
     checkpoint_every: int,
     log_every: int,
     eval_every: int | None = None,
-    on_progress: Callable[[Progress], None],
-    on_evaluate: Callable[[int], None] = lambda step: None,
-    on_resume: Callable[[int], None] = lambda step: None,
+    evaluate: Callable[[int], None] = lambda step: None,
 ) -> None:
     """Trains up to the last phase's end, from the newest checkpoint if there is one.
 
@@ -92,43 +71,38 @@ def train(
         trainer: model, optimizer and objective.
         phases: in the order of their `end_step`.
         checkpoint_dir: where checkpoints are written and looked for.
+        log: of the run; receives its progress and its messages.
         checkpoint_every: steps between two checkpoints; the last step has one too.
-        log_every: steps between two calls of `on_progress`, which is also called
+        log_every: steps between two reports of progress, which is also reported
             before each checkpoint and evaluation.
-        eval_every: steps between two calls of `on_evaluate`, which is also called
-            at the end; None: then alone.
-        on_progress: receives the means since its last call.
-        on_evaluate: receives the step; its time is not counted in any rate.
-        on_resume: receives the step of the checkpoint, 0 without one.
+        eval_every: steps between two evaluations; None: one at the end.
+        evaluate: receives the step, the last one too; its time is not counted in any
+            rate.
 
     Raises:
-        NonFiniteLoss: steps that are not finite are skipped; so many in a row, and
-            the run goes back to the newest checkpoint, with other data and half the
+        NonFiniteLoss: steps that are not finite are skipped; after many in a row the
+            run goes back to the newest checkpoint, with other data and half the
             learning rate. This was of no use.
         Preempted: after SIGTERM, when the checkpoint is written.
     """
-    checkpoints = RunCheckpoints(checkpoint_dir, trainer.trackables(), trainer.strategy)
+    checkpoints = RunCheckpoints(
+        checkpoint_dir, trainer.trackables(), trainer.strategy, log.say
+    )
     run = _Run(
-        trainer,
-        checkpoints,
-        checkpoint_every,
-        log_every,
-        eval_every,
-        on_progress,
-        on_evaluate,
+        trainer, checkpoints, log, checkpoint_every, log_every, eval_every, evaluate
     )
     with _sigterm_noted() as sigterm:
-        on_resume(checkpoints.restore())
-        while int(trainer.step.numpy()) < phases[-1].end_step:
+        log.resume(checkpoints.restore())
+        while run.step < phases[-1].end_step:
             try:
-                run.go_on(phases, sigterm)
+                run.train_to_the_end(phases, sigterm)
             except _Diverged as diverged:
-                run.go_back(diverged)
-                on_resume(int(trainer.step.numpy()))
+                run.roll_back(diverged)
+                log.resume(run.step)
 
 
 class _Diverged(Exception):
-    """Too many steps in a row were skipped: so many, from that one on."""
+    """Too many steps in a row were skipped."""
 
     def __init__(self, first_step: int, count: int) -> None:
         super().__init__(first_step, count)
@@ -142,21 +116,27 @@ class _Run:
 
     trainer: Trainer
     checkpoints: RunCheckpoints
+    log: RunLog
     checkpoint_every: int
     log_every: int
     eval_every: int | None
-    on_progress: Callable[[Progress], None]
-    on_evaluate: Callable[[int], None]
+    evaluate: Callable[[int], None]
 
-    def go_on(self, phases: Sequence[Phase], sigterm: Sequence[int]) -> None:
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return int(self.trainer.step.numpy())
+
+    def train_to_the_end(self, phases: Sequence[Phase], sigterm: Sequence[int]) -> None:
         """Trains from the step of the trainer to the end of the last phase."""
         begin = 0
         for number, phase in enumerate(phases):
-            if int(self.trainer.step.numpy()) < phase.end_step:
-                self._go_through(phase, number, begin, phases[-1].end_step, sigterm)
+            if self.step < phase.end_step:
+                is_last = number == len(phases) - 1
+                self._train_phase(phase, number, begin, is_last, sigterm)
             begin = phase.end_step
 
-    def go_back(self, diverged: _Diverged) -> None:
+    def roll_back(self, diverged: _Diverged) -> None:
         """Restores the newest checkpoint, for other data at half the learning rate.
 
         Raises:
@@ -176,20 +156,22 @@ class _Run:
         step = self.checkpoints.restore()
         self.trainer.rollbacks.assign(rollbacks)
         self.trainer.data_start.assign(step)
-        print(
+        self.log.say(
             f"{diverged.count} steps in a row, from step {diverged.first_step} on, "
-            f"were not finite: going on from step {step} with other data at "
-            f"{0.5**rollbacks:g} of the learning rate.",
-            flush=True,
+            f"were not finite: resuming from step {step} with other data at "
+            f"{0.5**rollbacks:g} of the learning rate."
         )
 
-    def _go_through(
-        self, phase: Phase, number: int, begin: int, end: int, sigterm: Sequence[int]
+    def _train_phase(
+        self,
+        phase: Phase,
+        number: int,
+        begin: int,
+        is_last: bool,
+        sigterm: Sequence[int],
     ) -> None:
-        strategy = self.trainer.strategy
-        step = int(self.trainer.step.numpy())
-        begin = max(begin, int(self.trainer.data_start.numpy()))
-        iterators = self._data_from_here(phase, number, begin)
+        strategy, step = self.trainer.strategy, self.step
+        iterators = self._iterators_from_here(phase, number, begin)
         interval, skipped = _Interval(step), _SkippedSteps(self.trainer)
         previous: dict[str, tf.Tensor] | None = None
         while step < phase.end_step:
@@ -203,18 +185,18 @@ class _Run:
                 # to end.
                 stopping = previous is not None and bool(previous["stopping"] > 0)
             previous = metrics
-            interval.add(metrics)
-            at_checkpoint = (
-                step % self.checkpoint_every == 0 or step == phase.end_step or stopping
-            )
-            at_evaluation = step == end or (
+            # Not yet floats: that would wait for the step to end.
+            interval.steps.append(metrics)
+            at_end = step == phase.end_step
+            at_checkpoint = step % self.checkpoint_every == 0 or at_end or stopping
+            at_evaluation = (at_end and is_last) or (
                 self.eval_every is not None and step % self.eval_every == 0
             )
             if at_checkpoint or at_evaluation or step % self.log_every == 0:
-                skipped.look_at(interval)
-                self.on_progress(interval.finish(phase))
+                skipped.count(interval)
+                self.log.progress(interval.progress(phase))
                 if at_evaluation:
-                    self.on_evaluate(step)
+                    self.evaluate(step)
                 interval = _Interval(step)
             # Within a series of bad steps the last good checkpoint is an older one.
             if at_checkpoint and (stopping or not skipped.in_a_row):
@@ -222,33 +204,32 @@ class _Run:
             if stopping:
                 raise Preempted(f"Stopped by SIGTERM after step {step}.")
 
-    def _data_from_here(
+    def _iterators_from_here(
         self, phase: Phase, number: int, begin: int
     ) -> dict[int, Iterator[Any]]:
-        """Of each local replica's data, where the run is in it.
+        """Returns each local replica's data, at the step of the trainer.
 
         Args:
             phase: of the data.
             number: of the phase.
             begin: the step of its first batch.
         """
-        step = int(self.trainer.step.numpy())
         attempt = int(self.trainer.rollbacks.numpy())
+        done = self.step - max(begin, int(self.trainer.data_start.numpy()))
         iterators = _iterators(phase, self.trainer.strategy, attempt, 0)
-        if step == begin or self.checkpoints.restore_position(step, number, iterators):
+        if not done or self.checkpoints.restore_position(self.step, number, iterators):
             return iterators
-        print(
-            f"The position in the data of {step - begin} steps was not saved for this "
-            "number of replicas: going through them again.",
-            flush=True,
+        self.log.say(
+            f"The position in the data of {done} steps was not saved for this number "
+            "of replicas: reading them again."
         )
-        return _iterators(phase, self.trainer.strategy, attempt, step - begin)
+        return _iterators(phase, self.trainer.strategy, attempt, done)
 
 
 def _iterators(
     phase: Phase, strategy: tf.distribute.Strategy, attempt: int, num_done: int
 ) -> dict[int, Iterator[Any]]:
-    """Of each local replica's data, after so many batches."""
+    """Returns each local replica's data, after so many batches."""
     count = strategy.num_replicas_in_sync
     with tf.device("CPU"):
         return {
@@ -270,19 +251,15 @@ def _next_batch(
 
 
 class _Interval:
-    """The steps since the last report."""
+    """The steps since the last report of progress."""
 
     def __init__(self, first_step: int) -> None:
         self.first_step = first_step
         self.steps: list[dict[str, tf.Tensor]] = []
         self.started = time.monotonic()
 
-    def add(self, metrics: dict[str, tf.Tensor]) -> None:
-        # Not yet a float: that would wait for the step to end.
-        self.steps.append(metrics)
-
-    def finish(self, phase: Phase) -> Progress:
-        """The means of the steps that were not skipped; not a number without any."""
+    def progress(self, phase: Phase) -> Progress:
+        """Returns means over the steps that were not skipped; NaN without any."""
         count = len(self.steps)
         good = [step for step in self.steps if float(step["finite"])]
         metrics = {
@@ -295,13 +272,8 @@ class _Interval:
         if len(good) < count:
             metrics["skipped_steps"] = float(count - len(good))
         seconds = time.monotonic() - self.started
-        return Progress(
-            step=self.first_step + count,
-            metrics=metrics,
-            per_second={
-                name: count * amount / seconds for name, amount in phase.work.items()
-            },
-        )
+        rates = {name: count * amount / seconds for name, amount in phase.work.items()}
+        return Progress(self.first_step + count, metrics, rates)
 
 
 class _SkippedSteps:
@@ -311,15 +283,15 @@ class _SkippedSteps:
         self.trainer = trainer
         self.in_a_row = 0
 
-    def look_at(self, interval: _Interval) -> None:
+    def count(self, interval: _Interval) -> None:
         """Raises _Diverged where there are too many, in this interval or before."""
         for index, metrics in enumerate(interval.steps):
             self.in_a_row = 0 if float(metrics["finite"]) else self.in_a_row + 1
-            if self.in_a_row >= MAX_SKIPPED and not self._scale_falls():
+            if self.in_a_row >= MAX_SKIPPED and not self._loss_scale_falls():
                 first_step = interval.first_step + index + 2 - self.in_a_row
                 raise _Diverged(first_step, self.in_a_row)
 
-    def _scale_falls(self) -> bool:
+    def _loss_scale_falls(self) -> bool:
         """float16 is expected to overflow now and then: its loss scale is halved."""
         trainer = self.trainer
         return trainer.scales_loss and float(trainer.loss_scale.numpy()) > 1.0
@@ -327,7 +299,7 @@ class _SkippedSteps:
 
 @contextlib.contextmanager
 def _sigterm_noted() -> Iterator[list[int]]:
-    """A list that is empty until SIGTERM comes."""
+    """Yields a list that is empty until SIGTERM comes."""
     noted: list[int] = []
     try:
         previous = signal.signal(signal.SIGTERM, lambda number, _: noted.append(number))

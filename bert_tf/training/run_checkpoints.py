@@ -10,7 +10,7 @@ checkpoint that was being written when its process died never counts.
 import contextlib
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -32,6 +32,7 @@ class RunCheckpoints:
         folder: of all workers, made if it is missing.
         trackables: what a checkpoint holds, by name.
         strategy: of the training.
+        say: receives messages for the user.
     """
 
     def __init__(
@@ -39,9 +40,11 @@ class RunCheckpoints:
         folder: str,
         trackables: Mapping[str, Any],
         strategy: tf.distribute.Strategy,
+        say: Callable[[str], None],
     ) -> None:
         self.folder = folder
         self.strategy = strategy
+        self.say = say
         self._checkpoint = tf.train.Checkpoint(**trackables)
 
     def latest(self) -> str | None:
@@ -60,10 +63,9 @@ class RunCheckpoints:
             problem = self._problem(step)
             if all_agree(self.strategy, problem is None):
                 return step
-            print(
+            self.say(
                 f"The checkpoint {self._prefix(step)} is damaged ({problem}): the one "
-                "before it is used.",
-                flush=True,
+                "before it is used."
             )
         if steps:
             raise ValueError(

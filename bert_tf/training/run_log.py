@@ -1,5 +1,6 @@
-"""What one sees of a run while it goes on: progress bar, metrics.jsonl, TensorBoard."""
+"""The log of a run: progress bar, messages, metrics.jsonl, TensorBoard."""
 
+import dataclasses
 import datetime
 import json
 import posixpath
@@ -9,10 +10,11 @@ from typing import Any
 import tensorflow as tf
 import tqdm
 
-from bert_tf.training.loop import Progress
-
 METRICS = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
+# Model FLOPs utilization in metrics.jsonl; the name is that of earlier versions, whose
+# runs can be resumed and reported.
+MFU = "matmul_share"
 
 Record = dict[str, Any]
 
@@ -26,14 +28,31 @@ _SHORT_NAMES = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """The means and rates of an interval.
+
+    Attributes:
+        step: steps done at its end.
+        metrics: means over the interval: those of the objective and `loss`,
+            `gradient_norm`, `learning_rate`.
+        per_second: rates of the work of its steps.
+    """
+
+    step: int
+    metrics: dict[str, float]
+    per_second: dict[str, float]
+
+
 class RunLog:
-    """Shows and keeps the metrics of a run.
+    """Shows and keeps the metrics of a run, and shows its messages.
 
     Args:
         output_dir: `metrics.jsonl` and `tensorboard/` are written into it.
         num_train_steps: where the bar ends.
-        peak_flops_per_second: the machine's rate at a matrix product; None: "flops"
-            are no part of the progress.
+        peak_flops_per_second: the machine's rate at a matrix product, against which
+            MFU (model FLOPs utilization) is measured; None: "flops" are no part of the
+            progress.
         heldout_name: what the data of the evaluations is called.
         is_chief: of several workers one alone writes and prints.
     """
@@ -75,25 +94,26 @@ class RunLog:
         self._bar.update(step - self._bar.n)
         self._bar.unpause()
         if step:
-            self.say(f"Going on from the checkpoint of step {step}.")
+            self.say(f"Resuming from the checkpoint of step {step}.")
 
     def progress(self, progress: Progress) -> None:
         """Logs the means of an interval."""
-        rates = dict(progress.per_second)
-        shares = {}
+        rates, metrics = dict(progress.per_second), progress.metrics
+        utilization = None
         if self._peak is not None:
-            shares["matmul_share"] = rates.pop("flops") / self._peak
-        named = {f"{name}_per_second": rate for name, rate in rates.items()}
-        metrics = progress.metrics
-        self._keep("train", progress.step, {**metrics, **named, **shares})
+            utilization = rates.pop("flops") / self._peak
+        kept = {f"{name}_per_second": rate for name, rate in rates.items()}
+        if utilization is not None:
+            kept[MFU] = utilization
+        self._keep("train", progress.step, {**metrics, **kept})
         shown = {"loss": f"{metrics['loss']:.3f}"}
         for name, short in _SHORT_NAMES.items():
             if name in metrics:
                 shown[short] = f"{metrics[name]:.1%}"
         for name, rate in rates.items():
             shown[f"{_SHORT_NAMES.get(name, name)}/s"] = f"{rate:,.0f}"
-        for share in shares.values():
-            shown["matmul"] = f"{share:.0%}"
+        if utilization is not None:
+            shown["MFU"] = f"{utilization:.0%}"
         if self._is_terminal:
             self._bar.set_postfix(shown, refresh=False)
             self._bar.update(progress.step - self._bar.n)
@@ -107,9 +127,9 @@ class RunLog:
         self._keep("heldout", step, metrics)
         self.say(f"{self._heldout_name} at step {step}:  {_joined(metrics)}")
 
-    def trivial_guess(self, metrics: dict[str, float]) -> None:
+    def unigram_baseline(self, metrics: dict[str, float]) -> None:
         """Shows what the held-out metrics are to be compared with."""
-        self.say(f"{self._heldout_name}, trivial guess:  {_joined(metrics)}")
+        self.say(f"{self._heldout_name}, unigram baseline:  {_joined(metrics)}")
 
     def say(self, message: str) -> None:
         """Prints a line to stderr, above the bar."""

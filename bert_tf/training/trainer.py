@@ -6,7 +6,6 @@ dropout masks.
 """
 
 import math
-import time
 from typing import Any
 
 import keras
@@ -17,13 +16,7 @@ from bert_tf.layers.elementwise import compilation
 from bert_tf.models.objective import Batch, Objective
 from bert_tf.optim.optimizers import MomentOptimizer
 from bert_tf.training import distribution
-
-# What is computed in, and Keras' name for it with weights in float32.
-POLICIES = {
-    "float32": "float32",
-    "bfloat16": "mixed_bfloat16",
-    "float16": "mixed_float16",
-}
+from bert_tf.training.seeds import dropout_seed
 
 Sums = dict[str, tuple[tf.Tensor, tf.Tensor]]
 
@@ -208,10 +201,8 @@ class Trainer:
     def _gradients_in_graph(
         self, batch: Batch, weights: dict[str, tf.Tensor], replica: Any, piece: Any
     ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
-        draws = self.strategy.num_replicas_in_sync * self.accumulation_steps
-        draw = tf.cast(self.step, tf.int32) * draws
-        draw += tf.cast(replica, tf.int32) * self.accumulation_steps + piece
-        seed = tf.stack([tf.constant(self.seed % (2**31 - 1), tf.int32), draw])
+        draws = (self.strategy.num_replicas_in_sync, self.accumulation_steps)
+        seed = dropout_seed(self.seed, self.step, replica, piece, draws)
         variables = [variable.value for variable in self.model.trainable_variables]
         with (
             compilation(self._compiles_parts),
@@ -269,21 +260,3 @@ def _sum_over_replicas(context: Any, values: dict[str, tf.Tensor]) -> dict:
         tf.distribute.ReduceOp.SUM, [values[name] for name in names]
     )
     return dict(zip(names, reduced, strict=True))
-
-
-def matmul_flops_per_second(dtype: str, seconds: float = 0.5) -> float:
-    """The machine's rate at a large matrix product, as a yardstick for a step."""
-    size = 2048 if tf.config.list_physical_devices("GPU") else 1024
-    left = tf.cast(tf.random.stateless_normal([size, size], [1, 2]), dtype)
-
-    @tf.function
-    def product() -> tf.Tensor:
-        return tf.linalg.matmul(left, left)
-
-    product()
-    best, end = math.inf, time.monotonic() + seconds
-    while time.monotonic() < end:
-        start = time.perf_counter()
-        product().numpy()
-        best = min(best, time.perf_counter() - start)
-    return 2 * size**3 / best

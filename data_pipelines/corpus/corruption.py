@@ -3,6 +3,7 @@
 What is made of a sentence follows from the sentence and the random numbers alone.
 """
 
+import itertools
 import random
 import re
 from collections import Counter, defaultdict
@@ -24,7 +25,6 @@ _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003134f]")
 # Characters that real pairs lack, in a sentence of the same variant of Chinese.
 _MAX_UNKNOWN = 0.05
 
-_KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 # Words that are taken for one another.
 _CONFUSIONS = (
     ("a", "an", "the"),
@@ -72,37 +72,27 @@ _ENDINGS = ("s", "ed", "ing", "ly")
 _VOWELS = "aeiou"
 
 
-def _others() -> dict[str, list[str]]:
-    others: defaultdict[str, list[str]] = defaultdict(list)
-    for group in _CONFUSIONS:
-        for word in group:
-            others[word] += [other for other in group if other != word]
-    return dict(others)
-
-
-_OTHERS = _others()
-
-
-def _neighbors() -> dict[str, str]:
-    """Of each letter those beside it on a keyboard, above and below."""
-    places = {
-        letter: (row, column + row / 2)
-        for row, letters in enumerate(_KEYBOARD)
-        for column, letter in enumerate(letters)
-    }
-    return {
-        letter: "".join(
-            other
-            for other, (other_row, other_column) in places.items()
-            if other != letter
-            and abs(row - other_row) <= 1
-            and abs(column - other_column) <= 1
-        )
-        for letter, (row, column) in places.items()
-    }
-
-
-_NEIGHBORS = _neighbors()
+_OTHERS = {
+    word: [o for group in _CONFUSIONS if word in group for o in group if o != word]
+    for word in itertools.chain(*_CONFUSIONS)
+}
+# Rows and columns of the keys; each row begins half a key further to the right.
+_KEYS = {
+    letter: (row, column + row / 2)
+    for row, letters in enumerate(("qwertyuiop", "asdfghjkl", "zxcvbnm"))
+    for column, letter in enumerate(letters)
+}
+# The letters beside each letter on a keyboard, above and below.
+_NEIGHBORS = {
+    letter: "".join(
+        other
+        for other, (other_row, other_column) in _KEYS.items()
+        if other != letter
+        and abs(row - other_row) <= 1
+        and abs(column - other_column) <= 1
+    )
+    for letter, (row, column) in _KEYS.items()
+}
 
 
 def corrupt_english(sentence: str, draw: random.Random) -> str:
@@ -256,7 +246,10 @@ def _with_small_word(parts: list[str], place: int, draw: random.Random) -> str |
 def _confused(parts: list[str], place: int, draw: random.Random) -> str | None:
     word = parts[place]
     others = _OTHERS.get(word.lower())
-    return _with_case_of(word, draw.choice(others)) if others else None
+    if not others:
+        return None
+    other = draw.choice(others)
+    return other[0].upper() + other[1:] if word[0].isupper() else other
 
 
 def _swapped(parts: list[str], place: int, draw: random.Random) -> str | None:
@@ -283,15 +276,12 @@ def _ending(parts: list[str], place: int, draw: random.Random) -> str | None:
             break
     if stem.endswith(("ss", "'")):
         stem = word
-    new = [stem, f"{stem}s", _joined(stem, "ed"), _joined(stem, "ing")]
+    without_e = stem.removesuffix("e")
+    new = [stem, f"{stem}s", f"{without_e}ed", f"{without_e}ing"]
     # An `e` before the ending was lost: lik(e)ing.
     if stem != word and stem[-1] not in _VOWELS:
         new.append(f"{stem}e")
     return draw.choice([other for other in new if other != word])
-
-
-def _joined(stem: str, ending: str) -> str:
-    return (stem[:-1] if stem.endswith("e") else stem) + ending
 
 
 def _typed(parts: list[str], place: int, draw: random.Random) -> str | None:
@@ -316,7 +306,3 @@ def _typed(parts: list[str], place: int, draw: random.Random) -> str | None:
         # As it sounds: seperate, definately.
         return word[:at] + draw.choice(_VOWELS.replace(letter, "")) + word[at + 1 :]
     return word[:at] + draw.choice(_NEIGHBORS.get(letter, letter)) + word[at:]
-
-
-def _with_case_of(word: str, other: str) -> str:
-    return other[0].upper() + other[1:] if word[0].isupper() else other

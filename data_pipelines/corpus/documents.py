@@ -4,18 +4,18 @@ A document is a string in one normal form: a paragraph or heading a line, single
 spaces, no empty lines.
 """
 
-import itertools
 import json
 import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import tensorflow as tf
 from absl import logging
 
 from data_pipelines.corpus import wikipedia
+from data_pipelines.corpus.paragraphs import paragraphs
 from data_pipelines.files.byte_lines import byte_chunks, byte_lines
 
 Separator = Literal["file", "blank_line"]
@@ -27,28 +27,10 @@ _JSON = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 _MAX_DOCUMENT_CHARACTERS = 1 << 25
 _MAX_INVALID_SHARE = 0.1
 
-# ` = Title = ` opens an article of WikiText, ` = = Section = = ` is a heading in it.
+# ` = Title = ` opens an article of WikiText.
 _TITLE = re.compile(r"= (?![= ])(.*[^= ]) =")
-_HEADING = re.compile(r"(?:= ?){1,6}(?![= ])(.*[^= ])(?: ?=){1,6}")
-
-# Ideographs, kana, their punctuation and wide forms: written without spaces.
-_UNSPACED = re.compile(
-    "[\u2e80-\u2fdf\u3001-\u30ff\u31c0-\u4dbf\u4e00-\u9fff\uf900-\ufaff\ufe30-\ufe4f"
-    "\uff00-\uffef\U00020000-\U0003134f]"
-)
-_HYPHENATED = re.compile(r".*[^\W\d_]-")
 # A return alone ends lines of old systems, a form feed those of a page.
 _LINE_END = re.compile(r"\r?\n|[\r\f]")
-_INDENTED = re.compile(r"  |\t|\u3000")
-
-# What `_wrap_width` takes for hard-wrapped lines; all hundred novels, three quarters
-# of them wrapped, are on the right side.
-_MIN_WRAPPED_LINES = 6
-_MAX_WIDTH = 130
-_MIN_WIDTH = 40
-_MIN_UNSPACED_WIDTH = 15
-_MIN_FULL_SHARE = 0.6
-_PARAGRAPH_END = tuple(".!?:;\"'”’»)]*-—。！？：；」』）…")
 
 
 def expand_sources(patterns: Sequence[str]) -> list[str]:
@@ -100,7 +82,7 @@ def read_documents(
     on us. We left."]` (and more of this width) gives the one document `"IT WAS\nThe
     sky was grey, and the rain came down on us. We left."`.
 
-    The format is told by the name, and each may be compressed (`.gz`):
+    The name tells the format, and each file may be compressed (`.gz`):
 
     - `.json`, `.jsonl`: a document a line, the field `text` of an object.
     - `tfds:NAME[/CONFIG][:SPLIT]`: the feature `text` of a dataset that TFDS has
@@ -115,7 +97,7 @@ def read_documents(
         separator: of plain text. `"file"`: the file is one document. `"blank_line"`:
             empty lines separate documents, as in the input of google-research/bert,
             where each line is a sentence.
-        counts: adds up what was read: `sources`, `empty_sources` (without any text),
+        counts: counts what was read: `sources`, `empty_sources` (without any text),
             `documents`, `empty_documents` (skipped), `invalid_bytes` (not UTF-8,
             skipped), and `divided_documents`, those of plain text with more than
             33 million characters. Their parts are yielded as documents.
@@ -150,7 +132,7 @@ def read_documents(
             documents = _read_text(source, separator, counts)
     counts["sources"] += 1
     for lines in documents:
-        document = "\n".join(_paragraphs(lines))
+        document = "\n".join(paragraphs(lines))
         if document:
             counts["documents"] += 1
             yield document
@@ -217,7 +199,7 @@ def _read_text(
 
 
 def _read_json_lines(source: str, counts: Counter) -> Iterator[list[str]]:
-    for number, line in enumerate(_byte_lines(source), start=1):
+    for number, line in enumerate(byte_lines(_text_chunks(source)), start=1):
         text = _decode(line, counts).strip()
         if not text:
             continue
@@ -241,12 +223,23 @@ def _read_json_lines(source: str, counts: Counter) -> Iterator[list[str]]:
 
 
 def _read_tfds(source: str, counts: Counter) -> Iterator[list[str]]:
+    import tensorflow_datasets as tfds  # Imported here: it takes seconds.
+
     name, _, split = source.removeprefix(_TFDS).partition(":")
     split = split or "train"
-    # Late: its import takes seconds.
-    import tensorflow_datasets as tfds
-
-    builder = _tfds_builder(tfds, name, source)
+    try:
+        builder = tfds.builder(name, data_dir=os.environ.get("TFDS_DATA_DIR"))
+        is_prepared = builder.is_prepared()
+    except (tfds.core.DatasetNotFoundError, ValueError, OSError) as error:
+        raise FileNotFoundError(
+            f"{source!r}: TFDS has no dataset {name!r} ({_one_line(error)}). Expected "
+            "tfds:NAME[/CONFIG][:SPLIT]: check the name and TFDS_DATA_DIR."
+        ) from None
+    if not is_prepared:
+        raise FileNotFoundError(
+            f"{source!r} is not in {builder.data_dir}. Prepare it first: "
+            f"tfds build {name}, or set TFDS_DATA_DIR to where it is."
+        )
     if split.split("[")[0] not in builder.info.splits:
         raise ValueError(
             f"{source!r}: no split {split!r}. Expected one of "
@@ -264,24 +257,6 @@ def _read_tfds(source: str, counts: Counter) -> Iterator[list[str]]:
         yield _split_lines(_decode(example["text"].numpy(), counts))
 
 
-def _tfds_builder(tfds: Any, name: str, source: str) -> Any:
-    try:
-        builder = tfds.builder(name, data_dir=os.environ.get("TFDS_DATA_DIR"))
-        is_prepared = builder.is_prepared()
-    except (tfds.core.DatasetNotFoundError, ValueError, OSError) as error:
-        reason = _one_line(error)
-        raise FileNotFoundError(
-            f"{source!r}: TFDS gives no dataset {name!r} ({reason}). Expected "
-            "tfds:NAME[/CONFIG][:SPLIT]: check the name and TFDS_DATA_DIR."
-        ) from None
-    if not is_prepared:
-        raise FileNotFoundError(
-            f"{source!r} is not in {builder.data_dir}. Prepare it first: "
-            f"tfds build {name}, or set TFDS_DATA_DIR to where it is."
-        )
-    return builder
-
-
 def _one_line(received: object) -> str:
     return " ".join(str(received).split())[:300]
 
@@ -290,7 +265,7 @@ def _one_line(received: object) -> str:
 
 
 def _text_lines(source: str, counts: Counter) -> Iterator[str]:
-    for line in _byte_lines(source, _MAX_DOCUMENT_CHARACTERS):
+    for line in byte_lines(_text_chunks(source), _MAX_DOCUMENT_CHARACTERS):
         text = _decode(line, counts)
         yield from _split_lines(text.removesuffix("\r"))
 
@@ -302,28 +277,17 @@ def _split_lines(text: str) -> list[str]:
     return text.split("\n")
 
 
-def _byte_lines(source: str, longest: int | None = None) -> Iterator[bytes]:
-    yield from byte_lines(_text_chunks(source), longest)
-
-
 def _text_chunks(source: str) -> Iterator[bytes]:
     position = 0
     for chunk in byte_chunks(source):
-        _require_text(source, chunk, position)
-        yield chunk
-        position += len(chunk)
-
-
-def _require_text(source: str, chunk: bytes, position: int) -> None:
-    zero = chunk.find(b"\0")
-    if zero >= 0:
-        raise ValueError(
-            f"{source}: byte {position + zero} is zero, so this is no UTF-8 text. "
-            "Expected text: leave the file out, decompress it, or convert it from "
-            "UTF-16 (iconv -f UTF-16 -t UTF-8)."
-        )
-    if position == 0:
-        num_invalid = _num_invalid(chunk)
+        zero = chunk.find(b"\0")
+        if zero >= 0:
+            raise ValueError(
+                f"{source}: byte {position + zero} is zero, so this is no UTF-8 text. "
+                "Expected text: leave the file out, decompress it, or convert it from "
+                "UTF-16 (iconv -f UTF-16 -t UTF-8)."
+            )
+        num_invalid = 0 if position else _num_invalid(chunk)
         # A character may be cut at the end of the chunk.
         if num_invalid > _MAX_INVALID_SHARE * len(chunk) + 3:
             raise ValueError(
@@ -331,6 +295,8 @@ def _require_text(source: str, chunk: bytes, position: int) -> None:
                 "UTF-8. Expected UTF-8 text: leave the file out, or convert it "
                 "(iconv -f GB18030 -t UTF-8, or whatever it is written in)."
             )
+        yield chunk
+        position += len(chunk)
 
 
 def _num_invalid(data: bytes) -> int:
@@ -345,78 +311,3 @@ def _decode(data: bytes, counts: Counter) -> str:
     except UnicodeDecodeError:
         counts["invalid_bytes"] += _num_invalid(data)
         return data.decode("utf-8", "ignore")
-
-
-# --- Lines to paragraphs.
-
-
-def _paragraphs(lines: list[str]) -> list[str]:
-    texts = [" ".join(line.split()) for line in lines]
-    texts = [_HEADING.sub(r"\1", t) if t[:1] == "=" == t[-1:] else t for t in texts]
-    width = _wrap_width(texts)
-    if width is None:
-        return [text for text in texts if text]
-    indented = [bool(_INDENTED.match(line)) for line in lines]
-    # Where most lines are indented it means nothing.
-    if sum(indented) > len(lines) / 3:
-        indented = [False] * len(lines)
-    paragraphs: list[list[str]] = []
-    previous = ""
-    for text, is_indented in zip(texts, indented, strict=True):
-        if not text:
-            pass
-        elif not previous or is_indented or _ends_paragraph(previous, text, width):
-            paragraphs.append([text])
-        else:
-            paragraphs[-1].append(_space(previous, text) + text)
-        previous = text
-    return ["".join(parts) for parts in paragraphs]
-
-
-def _wrap_width(texts: list[str]) -> int | None:
-    """The width at which lines are wrapped; None if they are not.
-
-    In wrapped text few lines have room for the first word of the next one. Lines that
-    are sentences or entries of a list have it often, and their widths differ.
-    """
-    widths = sorted(len(text) for text in texts if text)
-    if len(widths) < _MIN_WRAPPED_LINES:
-        return None
-    width = widths[int(len(widths) * 0.95)]
-    is_unspaced = sum(map(len, map(_UNSPACED.findall, texts))) * 2 > sum(widths)
-    smallest = _MIN_UNSPACED_WIDTH if is_unspaced else _MIN_WIDTH
-    # Some lines may be longer: a table, or where pages were put together.
-    if not smallest <= width <= _MAX_WIDTH or widths[int(len(widths) * 0.98)] > (
-        1.5 * width
-    ):
-        return None
-    num_followed = num_full = 0
-    for text, following in itertools.pairwise(texts):
-        if text and following:
-            num_followed += 1
-            num_full += _width_with_next_word(text, following) > 0.88 * width
-    if num_full < max(_MIN_FULL_SHARE * num_followed, 3):
-        return None
-    return width
-
-
-def _width_with_next_word(text: str, following: str) -> int:
-    if _UNSPACED.match(following):
-        return len(text) + 1
-    return len(text) + 1 + len(following.split(" ", 1)[0])
-
-
-def _ends_paragraph(text: str, following: str, width: int) -> bool:
-    # Some wrapped books have no empty lines: a paragraph ends where a line is short.
-    return _width_with_next_word(text, following) < 0.8 * width and (
-        text.endswith(_PARAGRAPH_END) or not following[0].islower()
-    )
-
-
-def _space(text: str, following: str) -> str:
-    if _UNSPACED.match(text[-1]) and _UNSPACED.match(following):
-        return ""
-    # `self-` and `importance` belong together; a dash between words has spaces.
-    if _HYPHENATED.fullmatch(text) and following[0].isalpha():
-        return ""
-    return " "

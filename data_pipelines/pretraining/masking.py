@@ -1,15 +1,12 @@
 """Masked language model: which tokens to predict, and what stands in their places."""
 
-from typing import Literal, get_args
+from typing import get_args
 
 import tensorflow as tf
 
+from data_pipelines.pretraining.randomness import split, uniform
+from data_pipelines.pretraining.row_options import Masking, RowOptions, Unmasked
 from data_pipelines.tokenizers.vocabulary import Vocabulary
-
-# What is hidden as a whole; and what is predicted where nothing is hidden.
-Unit = Literal["token", "whole_word", "span"]
-Unmasked = Literal["next_token", "every_token"]
-Kind = Literal[Unit, Unmasked]
 
 # Lengths of spans in words are geometric with this rate: 5 words on average (Joshi et
 # al., SpanBERT, 2020, section 3.1).
@@ -20,13 +17,8 @@ def mask_tokens(
     token_ids: tf.Tensor,
     padding_mask: tf.Tensor,
     seed: tf.Tensor,
-    *,
     vocabulary: Vocabulary,
-    kind: Kind = "token",
-    mlm_rate: float = 0.15,
-    max_predictions: int = 20,
-    mask_rate: float = 0.8,
-    random_rate: float = 0.1,
+    options: RowOptions,
 ) -> dict[str, tf.Tensor]:
     """Hides some tokens of each row.
 
@@ -37,10 +29,10 @@ def mask_tokens(
         mlm_ids         cat  PAD
         mlm_weights       1    0
 
-    Which: `round(real tokens * mlm_rate)` of a row, special tokens counted but never
-    chosen, at least one and at most `max_predictions`. They are chosen as *units*, in
-    random order; a unit that would exceed the number is passed over, as in the
-    original (create_pretraining_data.py:342). A unit is
+    `round(real tokens * mlm_rate)` tokens of a row are chosen, at least one and at most
+    `max_predictions`; special tokens count, but are never chosen. They are chosen as
+    *units*, in random order; a unit that would exceed the number is passed over, as in
+    the original (create_pretraining_data.py:342). A unit is
 
     * `token`: one token;
     * `whole_word`: a token and the continuations behind it, see
@@ -49,77 +41,51 @@ def mask_tokens(
       probability of 0.2. As long spans fit less often, those chosen are shorter than
       that on average.
 
-    With two more kinds nothing is hidden, and no rate is used: every token but the
-    first of a row is to be predicted by a model that does not see it,
+    Two more values of `masking` hide nothing and use no rate: every token but the first
+    of a row is to be predicted by a model that does not see it,
 
     * `next_token`: at the place before it, by a model that does not look ahead
       (Radford et al. 2018, section 3.1);
     * `every_token`: at its own place (but not the last), by one that looks ahead and
       back apart (Peters et al. 2018, section 3.1).
 
-    What: `[MASK]` at `mask_rate`, a token uniform over the vocabulary at
-    `random_rate`, else the token itself; decided for each token, with `span` for each
-    span. The two rates 0 hide nothing and predict what is visible.
+    A chosen token becomes `[MASK]` at `mask_rate`, a token uniform over the vocabulary
+    at `random_rate`, or stays; this is decided for each token, with `span` for each
+    span. With both rates 0 what is predicted stays visible.
 
     Args:
         token_ids: int32 `(rows, sequence)`.
         padding_mask: bool `(rows, sequence)`, True = real token.
         seed: int32 `(2,)`. The same rows and seed give the same masks.
         vocabulary: knows the special tokens and the continuations.
-        kind: see above.
-        mlm_rate: share of the real tokens to predict.
-        max_predictions: the most of a row.
-        mask_rate: share of the chosen to replace by `[MASK]`.
-        random_rate: share of the chosen to replace by a random token.
+        options: `masking` and the rates, see above, and `max_predictions`.
 
     Returns:
         `token_ids` as the argument; `mlm_positions` int32, `mlm_ids` int32 and
         `mlm_weights` float32 `(rows, predictions)`, ascending, then padded with 0.
-
-    Raises:
-        ValueError: an unknown kind, or rates that are no probabilities.
     """
-    if kind not in get_args(Kind):
-        raise ValueError(
-            f"Received the kind of masking {kind!r}, expected one of "
-            f"{list(get_args(Kind))}."
-        )
-    rates = (mlm_rate, mask_rate, random_rate, mask_rate + random_rate)
-    if not all(0 <= rate <= 1 for rate in rates) or max_predictions < 1:
-        raise ValueError(
-            f"Received mlm_rate={mlm_rate}, mask_rate={mask_rate}, "
-            f"random_rate={random_rate} and max_predictions={max_predictions}. "
-            "Expected rates between 0 and 1, the last two together as well, and at "
-            "least one prediction."
-        )
-    if kind in get_args(Unmasked):
-        return _unmasked(
-            token_ids,
-            padding_mask,
-            vocabulary,
-            max_predictions,
-            is_own_place=kind == "every_token",
-        )
-    unit_seed, order_seed, what_seed, random_seed = tf.unstack(
-        tf.random.split(seed, 4, alg="philox")
-    )
+    masking, max_predictions = options.masking, options.max_predictions
+    if masking in get_args(Unmasked):
+        return _unmasked(token_ids, padding_mask, vocabulary, options)
+    unit_seed, order_seed, what_seed, random_seed = split(seed, 4)
     num_tokens = tf.reduce_sum(tf.cast(padding_mask, tf.int32), axis=1)
     # In 64 bits and to the even neighbour, as Python rounds in the original.
-    number = tf.round(tf.cast(num_tokens, tf.float64) * mlm_rate)
+    number = tf.round(tf.cast(num_tokens, tf.float64) * options.mlm_rate)
     number = tf.clip_by_value(tf.cast(number, tf.int32), 1, max_predictions)
 
-    may_be_chosen = padding_mask & ~_is_one_of(
-        token_ids, (vocabulary.cls_id, vocabulary.sep_id, vocabulary.pad_id)
-    )
-    opens = _opens_unit(token_ids, may_be_chosen, unit_seed, vocabulary, kind)
-    is_chosen, unit = _choose(may_be_chosen, opens, number, order_seed, kind)
+    may_be_chosen = padding_mask
+    for special_id in (vocabulary.cls_id, vocabulary.sep_id, vocabulary.pad_id):
+        may_be_chosen &= tf.not_equal(token_ids, special_id)
+    opens = _opens_unit(token_ids, may_be_chosen, unit_seed, vocabulary, masking)
+    is_chosen, unit = _choose(may_be_chosen, opens, number, order_seed, masking)
 
-    what = tf.random.stateless_uniform(tf.shape(token_ids), what_seed, alg="philox")
-    if kind == "span":
+    what = uniform(tf.shape(token_ids), what_seed)
+    if masking == "span":
         what = tf.gather(what, unit, batch_dims=1)
     random_ids = tf.random.stateless_uniform(
         tf.shape(token_ids), random_seed, 0, len(vocabulary), tf.int32, alg="philox"
     )
+    mask_rate, random_rate = options.mask_rate, options.random_rate
     replaced = tf.where(what < mask_rate + random_rate, random_ids, token_ids)
     replaced = tf.where(what < mask_rate, vocabulary.mask_id, replaced)
 
@@ -145,21 +111,21 @@ def _unmasked(
     token_ids: tf.Tensor,
     padding_mask: tf.Tensor,
     vocabulary: Vocabulary,
-    max_predictions: int,
-    is_own_place: bool,
+    options: RowOptions,
 ) -> dict[str, tf.Tensor]:
     def laid_out(values: tf.Tensor) -> tf.Tensor:
         """One for each prediction: cut off, or filled up with 0."""
-        values = values[:, :max_predictions]
-        missing = max_predictions - tf.shape(values)[1]
+        values = values[:, : options.max_predictions]
+        missing = options.max_predictions - tf.shape(values)[1]
         return tf.pad(values, [[0, 0], [0, missing]])
 
     is_asked = padding_mask[:, 1:]
+    is_own_place = options.masking == "every_token"
     if is_own_place:
         # The last has nothing behind it.
         is_asked &= tf.pad(padding_mask[:, 2:], [[0, 0], [0, 1]])
     is_asked = laid_out(is_asked)
-    positions = tf.range(max_predictions)[tf.newaxis, :] + int(is_own_place)
+    positions = tf.range(options.max_predictions)[tf.newaxis, :] + int(is_own_place)
     return {
         "token_ids": token_ids,
         "mlm_positions": tf.where(is_asked, positions, 0),
@@ -173,17 +139,17 @@ def _opens_unit(
     may_be_chosen: tf.Tensor,
     seed: tf.Tensor,
     vocabulary: Vocabulary,
-    kind: Kind,
+    masking: Masking,
 ) -> tf.Tensor:
     """bool `(rows, sequence)`, True where a unit begins."""
-    if kind == "token":
+    if masking == "token":
         return may_be_chosen
     continues = tf.constant(vocabulary.continues)
     after_chosable = tf.pad(may_be_chosen[:, :-1], [[0, 0], [1, 0]])
     # What begins a segment begins a unit, even if it is the rest of a cut word.
     opens_word = ~tf.gather(continues, token_ids) | ~after_chosable
-    if kind == "span":
-        ends = tf.random.stateless_uniform(tf.shape(token_ids), seed, alg="philox")
+    if masking == "span":
+        ends = uniform(tf.shape(token_ids), seed)
         opens_word &= (ends < _SPAN_END_RATE) | ~after_chosable
     return may_be_chosen & opens_word
 
@@ -193,7 +159,7 @@ def _choose(
     opens: tf.Tensor,
     number: tf.Tensor,
     seed: tf.Tensor,
-    kind: Kind,
+    masking: Masking,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Units in random order until `number` tokens are chosen.
 
@@ -206,11 +172,11 @@ def _choose(
     opens = tf.cast(opens, tf.int32)
     unit = tf.maximum(tf.cumsum(opens, axis=1) - 1, 0)  # (rows, sequence)
     num_units = tf.reduce_sum(opens, axis=1, keepdims=True)
-    score = tf.random.stateless_uniform(shape, seed, alg="philox")
+    score = uniform(shape, seed)
     score = tf.where(tf.range(sequence_length) < num_units, score, -1.0)
 
     first_of_row = sequence_length * tf.range(num_rows)[:, tf.newaxis]
-    if kind == "token":
+    if masking == "token":
         # All units are of size 1: the first of the order are the chosen.
         score, order = tf.math.top_k(
             score,
@@ -226,7 +192,12 @@ def _choose(
             num_rows * sequence_length,
         )
         size = tf.gather(tf.reshape(size, shape), order, batch_dims=1)
-        left = _greedy(tf.transpose(size), number)  # (units, rows)
+        # How many may still be chosen after each unit.
+        left = tf.scan(
+            lambda left, unit: tf.where(unit <= left, left - unit, left),
+            tf.transpose(size),
+            number,
+        )  # (units, rows)
         before = tf.concat([number[tf.newaxis, :], left[:-1]], 0)
         is_taken = tf.transpose(before > left)
     # Back from the random order of the units to the order of the row.
@@ -237,17 +208,3 @@ def _choose(
     )
     is_unit_taken = tf.reshape(is_unit_taken, shape) > 0
     return may_be_chosen & tf.gather(is_unit_taken, unit, batch_dims=1), unit
-
-
-def _greedy(size: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-    """int32 `(units, rows)`: how many may still be chosen after each unit."""
-    return tf.scan(
-        lambda left, unit: tf.where(unit <= left, left - unit, left), size, number
-    )
-
-
-def _is_one_of(token_ids: tf.Tensor, ids: tuple[int, ...]) -> tf.Tensor:
-    found = tf.equal(token_ids, ids[0])
-    for token_id in ids[1:]:
-        found |= tf.equal(token_ids, token_id)
-    return found

@@ -11,14 +11,13 @@ The pool of "other documents" is the group: some dozens of parts that come toget
 from the records, in which parts of all documents are mixed.
 """
 
-from typing import Literal, get_args
-
 import tensorflow as tf
 
-from data_pipelines.rows.packing import pack_ranges, pair_room, truncated_lengths
+from data_pipelines.pretraining.randomness import split, uniform
+from data_pipelines.pretraining.row_options import RowOptions, SentenceTask
+from data_pipelines.rows.packing import pack, pair_room, truncated_lengths
+from data_pipelines.rows.windows import ranges, windows
 from data_pipelines.tokenizers.vocabulary import Vocabulary
-
-Kind = Literal["next_sentence", "sentence_order", "full_sentences"]
 
 # How often the original draws for a document that is not the own one.
 _DRAWS_OF_OTHER_DOCUMENT = 10
@@ -27,10 +26,8 @@ _DRAWS_OF_OTHER_DOCUMENT = 10
 def sentence_rows(
     group: dict[str, tf.Tensor],
     seed: tf.Tensor,
-    *,
-    kind: Kind,
-    sequence_length: int,
     vocabulary: Vocabulary,
+    options: RowOptions,
     short_row_rate: float = 0.1,
 ) -> dict[str, tf.Tensor]:
     """All rows of a group of parts of documents.
@@ -46,7 +43,7 @@ def sentence_rows(
         CLS 1 2 SEP 3 4 5 SEP       sentence_label 0
         CLS 6 7 8 SEP 4 5 SEP       sentence_label 1
 
-    The kinds:
+    The values of `sentences`:
 
     * `next_sentence` (BERT): half of the second segments follow the first; the
       other half comes from another document and has the label 1. A chunk of a single
@@ -66,9 +63,8 @@ def sentence_rows(
         group: `token_ids` int32 `(parts, (tokens))` ragged, `sentence_lengths` int32
             `(parts, (sentences))` ragged, `document_id` int64 `(parts,)`.
         seed: int32 `(2,)`. The same group and seed give the same rows.
-        kind: see above.
-        sequence_length: of the rows, special tokens included.
         vocabulary: knows the ids of the special tokens.
+        options: `sentences`, see above, and `sequence_length`.
         short_row_rate: share of the parts whose rows shall be shorter than they
             could be; the length is then uniform between 2 and the most.
 
@@ -77,167 +73,181 @@ def sentence_rows(
         `packing.pack`, and `sentence_label` int32 `(rows,)`.
 
     Raises:
-        ValueError: an unknown kind, or a length without room for two tokens.
+        ValueError: a length without room for two tokens.
     """
-    if kind not in get_args(Kind):
-        raise ValueError(
-            f"Received the kind of sentence rows {kind!r}, expected one of "
-            f"{list(get_args(Kind))}."
-        )
-    if pair_room(sequence_length, vocabulary) < 2:
+    sequence_length = options.sequence_length
+    max_tokens = pair_room(sequence_length, vocabulary)
+    if max_tokens < 2:
         raise ValueError(
             f"Received sequence_length={sequence_length}, expected at least "
             f"{4 + vocabulary.num_separators}: two tokens and the special ones."
         )
     group = {**group, "token_ids": tf.cast(group["token_ids"], tf.int32)}
-    if kind == "full_sentences":
-        tokens, start, length = _full_sentences(
-            group, sequence_length - 2, vocabulary.sep_id
-        )
-        ranges = [start, length]
-        label = tf.zeros_like(start)
+    if options.sentences == "full_sentences":
+        first = _full_sentences(group, sequence_length - 2, vocabulary.sep_id)
+        second, label = None, tf.zeros([first.nrows()], tf.int32)
     else:
-        tokens = group["token_ids"].values
-        *ranges, label = _sentence_pairs(
-            group,
-            seed,
-            pair_room(sequence_length, vocabulary),
-            kind,
-            short_row_rate,
+        length_seed, pair_seed, other_seed, cut_seed = split(seed, 4)
+        targets = _targets(group, length_seed, max_tokens, short_row_rate)
+        segments, label = _sentence_pairs(
+            group, targets, (pair_seed, other_seed), options.sentences
         )
-    rows = pack_ranges(
-        tokens, *ranges, sequence_length=sequence_length, vocabulary=vocabulary
-    )
+        tokens = group["token_ids"].values
+        first, second = _truncated(tokens, segments, cut_seed, max_tokens)
+    rows = pack(first, second, sequence_length=sequence_length, vocabulary=vocabulary)
     return {**rows, "sentence_label": label}
+
+
+def _targets(
+    group: dict[str, tf.Tensor],
+    seed: tf.Tensor,
+    max_tokens: int,
+    short_row_rate: float,
+) -> tf.Tensor:
+    """int32 `(parts,)`, how many tokens the rows of each part shall have.
+
+    We usually want full rows. Sometimes we want shorter ones, which are closer to the
+    texts of fine-tuning (the original, create_pretraining_data.py:222).
+    """
+    shape = [2, tf.size(group["document_id"])]
+    is_short, how_short = tf.unstack(uniform(shape, seed))
+    short = 2 + _floor(how_short, max_tokens - 1)
+    return tf.where(is_short < short_row_rate, short, max_tokens)
 
 
 def _sentence_pairs(
     group: dict[str, tf.Tensor],
-    seed: tf.Tensor,
-    max_tokens: int,
-    kind: Kind,
-    short_row_rate: float,
-) -> tuple[tf.Tensor, ...]:
-    """Start and length of the first segments and of the second, and the labels."""
-    length_seed, split_seed, other_seed, cut_seed = tf.unstack(
-        tf.random.split(seed, 4, alg="philox")
-    )
+    targets: tf.Tensor,
+    seeds: tuple[tf.Tensor, tf.Tensor],
+    task: SentenceTask,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Pairs that may be too long by a part of a sentence, and their labels.
+
+    Returns:
+        int32 `(4, rows)`, in which token the first segment begins and ends, and the
+        second; and int32 `(rows,)`.
+    """
+    pair_seed, other_seed = seeds
     sentence_lengths = group["sentence_lengths"]
     part_bounds = tf.cast(sentence_lengths.row_splits, tf.int32)  # (parts + 1,)
     part = tf.cast(sentence_lengths.value_rowids(), tf.int32)  # (sentences,)
     # In which token each sentence begins; one more for the end of the last.
     offset = _running_sum(sentence_lengths.values)  # (sentences + 1,)
-    num_parts = tf.size(part_bounds) - 1
-    num_sentences = tf.size(part)
-    part_end = tf.gather(part_bounds, part + 1)  # (sentences,)
 
-    # We usually want full rows. Sometimes we want shorter ones, which are closer to
-    # the texts of fine-tuning (the original, create_pretraining_data.py:222).
-    shape = [2, num_parts]
-    is_short, how_short = tf.unstack(_uniform(shape, length_seed))
-    target = tf.where(
-        is_short < short_row_rate, 2 + _floor(how_short, max_tokens - 1), max_tokens
-    )
-    target = tf.gather(target, part)  # (sentences,)
-
-    # The row that would begin at each sentence: its chunk ends before `chunk_end`.
-    start = tf.range(num_sentences)
-    start_offset = offset[:-1]
-    chunk_end = tf.minimum(
-        1 + tf.searchsorted(offset[1:], start_offset + target), part_end
-    )
-    chunk_size = chunk_end - start
-    is_single = tf.equal(chunk_size, 1)
-    where_to_split, coin = tf.unstack(_uniform([2, num_sentences], split_seed))
-    first_size = 1 + tf.where(is_single, 0, _floor(where_to_split, chunk_size - 1))
-
-    if kind == "next_sentence":
-        draws, where_to_start = tf.split(
-            _uniform([num_sentences, _DRAWS_OF_OTHER_DOCUMENT + 1], other_seed),
-            [_DRAWS_OF_OTHER_DOCUMENT, 1],
-            axis=1,
+    # The row that would begin at each sentence: its second segment begins with the
+    # sentence `middle`, and the row ends before the sentence `end`.
+    start = tf.range(tf.size(part))
+    target = tf.gather(targets, part)
+    end = _end_of_chunk(offset, offset[:-1] + target, tf.gather(part_bounds, part + 1))
+    is_single = tf.equal(end - start, 1)
+    where_to_split, coin = tf.unstack(uniform([2, tf.size(part)], pair_seed))
+    num_more = tf.where(is_single, 0, _floor(where_to_split, end - start - 1))
+    middle = start + 1 + num_more
+    if task == "next_sentence":
+        other_part, where_to_start, has_other = _other_parts(
+            group["document_id"], part, other_seed
         )
-        drawn = _floor(draws, num_parts)  # (sentences, draws)
-        own = tf.gather(group["document_id"], part)[:, tf.newaxis]
-        differs = tf.gather(group["document_id"], drawn) != own
-        first_other = tf.argmax(tf.cast(differs, tf.int32), axis=1)
-        other_part = tf.gather(drawn, first_other, batch_dims=1)  # (sentences,)
-        is_random = (is_single | (coin < 0.5)) & tf.reduce_any(differs, axis=1)
+        is_random = has_other & (is_single | (coin < 0.5))
     else:
-        is_random = tf.zeros([num_sentences], tf.bool)
+        is_random = tf.zeros_like(is_single)
     # The sentences that a random second segment replaces are not lost: the next row
     # begins with them.
-    following = tf.where(is_random, start + first_size, chunk_end)
-    row = _reached(following, part_bounds)  # (rows,)
+    row = _reached(tf.where(is_random, middle, end), part_bounds)  # (rows,)
 
-    def of_rows(values: tf.Tensor) -> tf.Tensor:
+    def at_row(values: tf.Tensor) -> tf.Tensor:
         return tf.gather(values, row)
 
-    is_random, target = of_rows(is_random), of_rows(target)
-    first_start = of_rows(start_offset)
-    first_end = tf.gather(offset, row + of_rows(first_size))
-    second_start, second_end = first_end, tf.gather(offset, of_rows(chunk_end))
+    first, second = tf.gather(offset, row), tf.gather(offset, at_row(middle))
     # A single sentence that is to be followed by itself: two halves of it.
-    middle = first_start + (first_end - first_start) // 2
-    is_halved = of_rows(is_single) & ~is_random
-    first_end = tf.where(is_halved, middle, first_end)
-    second_start = tf.where(is_halved, middle, second_start)
-
-    if kind == "next_sentence":
-        other_part = of_rows(other_part)
-        other_first = tf.gather(part_bounds, other_part)
-        other_end = tf.gather(part_bounds, other_part + 1)
-        other_start = other_first + _floor(
-            of_rows(where_to_start[:, 0]), other_end - other_first
+    is_halved = at_row(is_single & ~is_random)
+    second = tf.where(is_halved, first + (second - first) // 2, second)
+    pairs = tf.stack([first, second, second, tf.gather(offset, at_row(end))])
+    if task == "next_sentence":
+        label = at_row(is_random)
+        wanted = tf.maximum(at_row(target) - (second - first), 1)
+        chosen = at_row(other_part)
+        others = _chunks_of_parts(
+            offset, part_bounds, chosen, at_row(where_to_start), wanted
         )
-        other_offset = tf.gather(offset, other_start)
-        wanted = tf.maximum(target - (first_end - first_start), 1)
-        other_end = tf.minimum(
-            1 + tf.searchsorted(offset[1:], other_offset + wanted), other_end
-        )
-        second_start = tf.where(is_random, other_offset, second_start)
-        second_end = tf.where(is_random, tf.gather(offset, other_end), second_end)
-        label = tf.cast(is_random, tf.int32)
+        pairs = tf.where(label, tf.stack([first, second, *others]), pairs)
     else:
-        is_swapped = of_rows(coin) < 0.5
-        first_start, second_start = (
-            tf.where(is_swapped, second_start, first_start),
-            tf.where(is_swapped, first_start, second_start),
-        )
-        first_end, second_end = (
-            tf.where(is_swapped, second_end, first_end),
-            tf.where(is_swapped, first_end, second_end),
-        )
-        label = tf.cast(is_swapped, tf.int32)
+        label = at_row(coin) < 0.5
+        pairs = tf.where(label, tf.gather(pairs, [2, 3, 0, 1]), pairs)
+    is_row = tf.reduce_all(pairs[1::2] > pairs[::2], axis=0)
+    return (
+        tf.boolean_mask(pairs, is_row, axis=1),
+        tf.boolean_mask(tf.cast(label, tf.int32), is_row),
+    )
 
-    segments = tf.stack([first_start, first_end, second_start, second_end])
-    is_row = (first_end > first_start) & (second_end > second_start)
-    first_start, first_end, second_start, second_end = tf.unstack(
-        tf.boolean_mask(segments, is_row, axis=1)
+
+def _other_parts(
+    document_id: tf.Tensor, part: tf.Tensor, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """For each sentence a random part of another document.
+
+    Returns:
+        int32 `(sentences,)`, the part; float32 in [0, 1), where in it to begin; and
+        bool, whether a part of another document was found.
+    """
+    numbers = uniform([tf.size(part), _DRAWS_OF_OTHER_DOCUMENT + 1], seed)
+    drawn = _floor(numbers[:, :-1], tf.size(document_id))  # (sentences, draws)
+    own = tf.gather(document_id, part)[:, tf.newaxis]
+    differs = tf.gather(document_id, drawn) != own
+    first_other = tf.argmax(tf.cast(differs, tf.int32), axis=1)
+    return (
+        tf.gather(drawn, first_other, batch_dims=1),
+        numbers[:, -1],
+        tf.reduce_any(differs, axis=1),
     )
-    first_length, second_length = truncated_lengths(
-        first_end - first_start, second_end - second_start, max_tokens
+
+
+def _chunks_of_parts(
+    offset: tf.Tensor,
+    part_bounds: tf.Tensor,
+    part: tf.Tensor,
+    where_to_start: tf.Tensor,
+    num_tokens: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """In which token a chunk of each of some parts begins and ends, `(rows,)` each."""
+    first, last = tf.gather(part_bounds, part), tf.gather(part_bounds, part + 1)
+    begin = tf.gather(offset, first + _floor(where_to_start, last - first))
+    end = _end_of_chunk(offset, begin + num_tokens, last)
+    return begin, tf.gather(offset, end)
+
+
+def _end_of_chunk(offset: tf.Tensor, token: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
+    """The sentence before which a chunk ends that is to reach up to a token."""
+    return tf.minimum(1 + tf.searchsorted(offset[1:], token), last)
+
+
+def _truncated(
+    tokens: tf.Tensor, pairs: tf.Tensor, seed: tf.Tensor, max_tokens: int
+) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+    """The tokens of the first segments and of the second, `(rows, (tokens))` each.
+
+    "We want to sometimes truncate from the front and sometimes from the back to add
+    more randomness and avoid biases." (the original, :428)
+    """
+    lengths = pairs[1::2] - pairs[::2]
+    first_length, second_length = truncated_lengths(lengths[0], lengths[1], max_tokens)
+    first_seed, second_seed = split(seed, 2)
+    first_start = pairs[0] + _heads(lengths[0] - first_length, first_seed)
+    second_start = pairs[2] + _heads(lengths[1] - second_length, second_seed)
+    return (
+        ranges(tokens, first_start, first_length),
+        ranges(tokens, second_start, second_length),
     )
-    # "We want to sometimes truncate from the front and sometimes from the back to
-    # add more randomness and avoid biases." (the original, :428)
-    first_cut, second_cut = tf.unstack(tf.random.split(cut_seed, 2, alg="philox"))
-    first_start += _heads(first_end - first_start - first_length, first_cut)
-    second_start += _heads(second_end - second_start - second_length, second_cut)
-    label = tf.boolean_mask(label, is_row)
-    return first_start, first_length, second_start, second_length, label
 
 
 def _full_sentences(
     group: dict[str, tf.Tensor], max_tokens: int, separator_id: int
-) -> tuple[tf.Tensor, ...]:
-    """The tokens with `[SEP]` after each part, and start and length of the rows."""
+) -> tf.RaggedTensor:
+    """The tokens of the rows, `(rows, (tokens))`, with a `[SEP]` between two parts."""
     lengths = group["sentence_lengths"].values
     num_parts = tf.size(group["document_id"])
     # A sentence longer than a row is cut, so that every token gets into some row.
-    num_pieces = (lengths + max_tokens - 1) // max_tokens
-    sentence = tf.repeat(tf.range(tf.size(lengths)), num_pieces)  # (pieces,)
-    place = tf.range(tf.size(sentence)) - tf.gather(_running_sum(num_pieces), sentence)
-    pieces = tf.minimum(tf.gather(lengths, sentence) - place * max_tokens, max_tokens)
+    room = tf.fill(tf.shape(lengths), max_tokens)
+    sentence, _, pieces = windows(lengths, room, max_tokens)  # (pieces,)
     part = tf.gather(
         tf.cast(group["sentence_lengths"].value_rowids(), tf.int32), sentence
     )
@@ -252,7 +262,7 @@ def _full_sentences(
     following = tf.searchsorted(end, offset[:-1] + max_tokens, side="right")
     row = _reached(following, tf.stack([0, tf.size(pieces)]))
     start = tf.gather(offset, row)
-    return tokens, start, tf.gather(end, tf.gather(following, row) - 1) - start
+    return ranges(tokens, start, tf.gather(end, tf.gather(following, row) - 1) - start)
 
 
 def _reached(following: tf.Tensor, part_bounds: tf.Tensor) -> tf.Tensor:
@@ -307,11 +317,6 @@ def _heads(number: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 def _running_sum(values: tf.Tensor) -> tf.Tensor:
     return tf.concat([[0], tf.cumsum(values)], 0)
-
-
-def _uniform(shape: list, seed: tf.Tensor) -> tf.Tensor:
-    # The algorithm is named, because the automatic choice depends on the device.
-    return tf.random.stateless_uniform(shape, seed, alg="philox")
 
 
 def _floor(uniform: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:

@@ -15,6 +15,7 @@ import tensorflow as tf
 import tqdm
 
 from data_pipelines.programs import cli
+from data_pipelines.programs.extras import extra
 
 T = TypeVar("T")
 
@@ -81,14 +82,9 @@ def show_progress(name: str, results: Iterable[T], total: int) -> Iterable[T]:
 
 @contextlib.contextmanager
 def _spark(master: str) -> Iterator[Callable]:
-    try:
+    with extra("spark"):  # And Java 17.
         from pyspark import SparkConf
         from pyspark.sql import SparkSession
-    except ImportError:
-        raise ImportError(
-            "The runner spark needs PySpark and Java 17: pip install -r "
-            "requirements-spark.txt, or 'bert-tf[spark]'."
-        ) from None
     conf = SparkConf().setAppName("bert-tf")
     if master or not conf.contains("spark.master"):
         conf.setMaster(master or "local[*]")

@@ -5,6 +5,7 @@ With byte-level BPE there are two separators between A and B, as RoBERTa has it.
 
 import tensorflow as tf
 
+from data_pipelines.rows.windows import ranges
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 
@@ -36,94 +37,21 @@ def pack(
     Raises:
         tf.errors.InvalidArgumentError: a row is too short for its segments.
     """
-    tokens = tf.cast(first.values, tf.int32)
-    first_start = tf.cast(first.row_starts(), tf.int32)
-    first_length = tf.cast(first.row_lengths(), tf.int32)
-    if second is None:
-        return pack_ranges(
-            tokens,
-            first_start,
-            first_length,
-            sequence_length=sequence_length,
-            vocabulary=vocabulary,
-        )
-    second_start = tf.cast(second.row_starts(), tf.int32) + tf.size(tokens)
-    return pack_ranges(
-        tf.concat([tokens, tf.cast(second.values, tf.int32)], 0),
-        first_start,
-        first_length,
-        second_start,
-        tf.cast(second.row_lengths(), tf.int32),
-        sequence_length=sequence_length,
-        vocabulary=vocabulary,
-    )
-
-
-def pack_ranges(
-    tokens: tf.Tensor,
-    first_start: tf.Tensor,
-    first_length: tf.Tensor,
-    second_start: tf.Tensor | None = None,
-    second_length: tf.Tensor | None = None,
-    *,
-    sequence_length: int,
-    vocabulary: Vocabulary,
-) -> dict[str, tf.Tensor]:
-    """Packs segments that are given as ranges of one long vector of ids.
-
-    `tokens = [11, 12, 13]`, starts `[0]` and `[2]`, lengths `[2]` and `[1]` give the
-    row that `pack` shows.
-
-    Args:
-        tokens: int32 `(tokens,)`.
-        first_start: int32 `(rows,)`, where in `tokens` each first segment begins.
-        first_length: int32 `(rows,)`, of how many tokens it is.
-        second_start: the same of the second segments, or None: rows of one segment.
-            As many separators are before them as the vocabulary says.
-        second_length: the same.
-        sequence_length: length of the rows; shorter ones are padded.
-        vocabulary: knows the ids of the special tokens.
-
-    Returns:
-        As `pack`.
-
-    Raises:
-        tf.errors.InvalidArgumentError: a row is too short for its segments.
-    """
-    position = tf.range(sequence_length)[tf.newaxis, :]  # (1, sequence)
-    first_separator = first_length[:, tf.newaxis] + 1  # (rows, 1)
-    in_first = (position >= 1) & (position < first_separator)
-    index = first_start[:, tf.newaxis] + position - 1  # (rows, sequence)
-    is_separator = tf.equal(position, first_separator)
-    is_token = in_first
-    last = first_separator
-    if second_start is not None and second_length is not None:
-        begin = first_separator + vocabulary.num_separators
-        last = begin + second_length[:, tf.newaxis]
-        in_second = (position >= begin) & (position < last)
-        second_index = second_start[:, tf.newaxis] + position - begin
-        index = tf.where(in_second, second_index, index)
-        is_separator = (position >= first_separator) & (position < begin)
-        is_separator |= tf.equal(position, last)
-        is_token |= in_second
-        segment_ids = tf.cast((position >= begin) & (position <= last), "int32")
-    else:
-        segment_ids = tf.zeros_like(index)
-    fits = tf.debugging.assert_less(
-        last,
+    token_ids, second_starts = join(first, second, vocabulary)
+    length = tf.cast(token_ids.row_lengths(), tf.int32)[:, tf.newaxis]  # (rows, 1)
+    fits = tf.debugging.assert_less_equal(
+        length,
         sequence_length,
         message="Segments are longer than the row; truncate them first.",
     )
-    # One place more, so that there is something to gather without any token.
-    tokens = tf.concat([tokens, [vocabulary.pad_id]], 0)
     with tf.control_dependencies([fits]):
-        gathered = tf.gather(tokens, tf.where(is_token, index, tf.size(tokens) - 1))
-    token_ids = tf.where(is_separator, vocabulary.sep_id, gathered)
-    token_ids = tf.where(tf.equal(position, 0), vocabulary.cls_id, token_ids)
+        position = tf.range(sequence_length)[tf.newaxis, :]  # (1, sequence)
+    padding_mask = position < length
+    is_second = padding_mask & (position >= second_starts[:, tf.newaxis])
     return {
-        "token_ids": token_ids,
-        "segment_ids": segment_ids,
-        "padding_mask": position <= last,
+        "token_ids": filled_rows(token_ids, sequence_length, vocabulary.pad_id),
+        "segment_ids": tf.cast(is_second, tf.int32),
+        "padding_mask": padding_mask,
     }
 
 
@@ -162,14 +90,10 @@ def truncate_pair(
     first_length, second_length = truncated_lengths(
         first.row_lengths(), second.row_lengths(), max_tokens
     )
-    return _keep(first, first_length), _keep(second, second_length)
-
-
-def _keep(segments: tf.RaggedTensor, lengths: tf.Tensor) -> tf.RaggedTensor:
-    rows = segments.value_rowids()
-    place = tf.range(tf.size(rows, rows.dtype)) - tf.gather(segments.row_starts(), rows)
-    values = tf.boolean_mask(segments.values, place < tf.gather(lengths, rows))
-    return tf.RaggedTensor.from_row_lengths(values, lengths, validate=False)
+    return (
+        ranges(first.values, first.row_starts(), first_length),
+        ranges(second.values, second.row_starts(), second_length),
+    )
 
 
 def join(

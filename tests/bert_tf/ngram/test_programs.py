@@ -13,9 +13,10 @@ from bert_tf.ngram.class_model import MixedModel
 from bert_tf.ngram.model import NgramModel
 from bert_tf.ngram.scoring import guesses, score_cloze, score_text
 from bert_tf.ngram.train import TrainOptions, main, train
-from data_pipelines.pretraining import batches
+from data_pipelines.pretraining.documents import stored_texts
 from data_pipelines.pretraining.record_folder import read_manifest, record_files
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
+from tests.bert_tf.ngram.perplexity import perplexity_of
 from tests.end_to_end.corpus import write_records
 
 
@@ -66,8 +67,8 @@ def test_evaluate(prepared, capsys):
     printed = dict(line.rsplit(" ", 1) for line in lines)
     loaded = model_file.load(str(prepared / "trigrams.npz"))
     files = record_files(str(prepared / "records"), "heldout")
-    texts = list(batches.stored_texts(files))
-    perplexity = loaded.model.perplexity(texts)
+    texts = list(stored_texts(files))
+    perplexity = perplexity_of(loaded.model, texts)
     assert float(printed["perplexity"]) == pytest.approx(perplexity, abs=0.01)
     assert 1 < perplexity < 10
     counts = read_manifest(str(prepared / "records"))["heldout_counts"]
@@ -85,7 +86,7 @@ def test_classes(prepared, tmp_path, capsys):
     main(options(prepared, model_file=path, num_classes=12))
     assert "12 classes, " in capsys.readouterr().out
     loaded = model_file.load(path)
-    texts = list(batches.stored_texts(record_files(str(prepared / "records"))))
+    texts = list(stored_texts(record_files(str(prepared / "records"))))
     fitted = MixedModel.fit(texts, len(loaded.vocabulary), 12)
     assert loaded.model.weight == fitted.weight
     text = texts[0][:200]

@@ -6,7 +6,7 @@ import pytest
 from bert_tf.pretraining.unigram_baseline import (
     LabelCounts,
     count_labels,
-    trivial_metrics,
+    unigram_metrics,
 )
 
 
@@ -25,7 +25,7 @@ def test_counts_only_what_has_weight():
 def test_metrics():
     training = LabelCounts(np.array([2, 0, 5]), np.array([9, 19]))
     heldout = LabelCounts(np.array([1, 0, 3]), np.array([2, 2]))
-    metrics = trivial_metrics(training, heldout, ["mlm_loss", "sentence_loss"])
+    metrics = unigram_metrics(training, heldout, ["mlm_loss", "sentence_loss"])
     # With one added to each: 3/10, 1/10, 6/10 and 10/30, 20/30.
     mlm = -(math.log(0.3) + 3 * math.log(0.6)) / 4
     sentence = -(math.log(1 / 3) + math.log(2 / 3)) / 2
@@ -42,16 +42,16 @@ def test_metrics():
 
 def test_without_sentences():
     counts = LabelCounts(np.array([2, 0, 5]), np.zeros(2, int))
-    metrics = trivial_metrics(counts, counts, ["mlm_loss"])
+    metrics = unigram_metrics(counts, counts, ["mlm_loss"])
     assert set(metrics) == {"loss", "mlm_loss", "mlm_accuracy"}
 
 
 def test_of_other_objectives():
     counts = LabelCounts(np.array([2, 0, 5]), np.zeros(2, int))
-    token_loss = trivial_metrics(counts, counts, ["mlm_loss"])["mlm_loss"]
-    metrics = trivial_metrics(counts, counts, ["forward_loss", "backward_loss"])
+    token_loss = unigram_metrics(counts, counts, ["mlm_loss"])["mlm_loss"]
+    metrics = unigram_metrics(counts, counts, ["forward_loss", "backward_loss"])
     assert metrics["forward_loss"] == metrics["backward_loss"] == token_loss
     assert metrics["loss"] == 2 * token_loss
     # What share of the tokens a generator replaces, frequencies do not say.
-    metrics = trivial_metrics(counts, counts, ["mlm_loss", "weighted_replaced_loss"])
+    metrics = unigram_metrics(counts, counts, ["mlm_loss", "weighted_replaced_loss"])
     assert set(metrics) == {"mlm_loss", "mlm_accuracy"}

@@ -12,11 +12,12 @@ from bert_tf.serving.pretrained import TextModel
 from bert_tf.serving.warmup import warmup_inputs
 from data_pipelines.datasets.examples import TaggedSentence
 from data_pipelines.finetuning.token_tagging import TokenTaggingEncoding
-from data_pipelines.pretraining import masking
-from data_pipelines.pretraining.batches import tokenize_documents
+from data_pipelines.pretraining.masking import mask_tokens
+from data_pipelines.pretraining.parts import tokenize_documents
+from data_pipelines.pretraining.row_options import RowOptions
 from data_pipelines.tokenizers.byte_bpe import ByteBPETokenizer
+from data_pipelines.tokenizers.byte_symbols import BYTE_SYMBOLS
 from data_pipelines.tokenizers.vocabulary import (
-    BYTE_SYMBOLS,
     SPECIAL_TOKENS,
     Vocabulary,
 )
@@ -128,13 +129,12 @@ def test_whole_words_are_masked():
     """A piece without a space is of the word before it."""
     names = ["[CLS]", "Ġcat", "s", ".", "Ġc", "at", "Ġs", "[SEP]"]
     token_ids = tf.constant([[VOCABULARY.id_of(name) for name in names]] * 200)
-    masked = masking.mask_tokens(
+    masked = mask_tokens(
         token_ids,
         tf.ones_like(token_ids, tf.bool),
         tf.constant([1, 0], tf.int64),
-        vocabulary=VOCABULARY,
-        kind="whole_word",
-        mlm_rate=0.4,
+        VOCABULARY,
+        RowOptions(len(names), masking="whole_word", mlm_rate=0.4),
     )
     rows = zip(
         masked["mlm_positions"].numpy(), masked["mlm_weights"].numpy(), strict=True

@@ -9,7 +9,8 @@ from bert_tf import export
 from bert_tf.checkpoints import model_dir
 from bert_tf.models.masked_lm import PretrainingObjective
 from bert_tf.serving.pretrained import TextModel
-from data_pipelines.pretraining import masking
+from data_pipelines.pretraining.masking import mask_tokens
+from data_pipelines.pretraining.row_options import RowOptions
 from data_pipelines.rows.packing import join
 from data_pipelines.tokenizers.tokenizer import make_tokenizer
 from tests.bert_tf.small_models import VOCABULARY, small_pretrainer
@@ -39,13 +40,16 @@ def folder(tmp_path_factory):
     token_ids = token_ids.to_tensor(VOCABULARY.pad_id)
     batch = {
         "padding_mask": padding_mask,
-        **masking.mask_tokens(
+        **mask_tokens(
             token_ids,
             padding_mask,
             tf.constant([0, 0], tf.int64),
-            vocabulary=VOCABULARY,
-            kind="next_token",
-            max_predictions=token_ids.shape[1] - 1,
+            VOCABULARY,
+            RowOptions(
+                token_ids.shape[1],
+                masking="next_token",
+                max_predictions=token_ids.shape[1] - 1,
+            ),
         ),
     }
     objective = PretrainingObjective(sentence_task=False)

@@ -10,8 +10,9 @@ import tensorflow as tf
 from bert_tf.models.masked_lm import PretrainingObjective
 from bert_tf.optim.optimizers import AdamW
 from bert_tf.optim.schedule import WarmupLinearDecay
+from bert_tf.training.hardware import peak_flops_per_second
 from bert_tf.training.loop import NonFiniteLoss, Phase, Preempted, train
-from bert_tf.training.trainer import Trainer, matmul_flops_per_second
+from bert_tf.training.trainer import Trainer
 from tests.bert_tf.small_models import random_batch, small_pretrainer
 from tests.reference import optimizers
 
@@ -47,20 +48,29 @@ def phase(end_step, count=4, seed=0, batch_size=4):
     return Phase(end_step, lambda *replica: dataset, work={"tokens": 48, "flops": 1e6})
 
 
-def run(trainer, phases, folder, **arguments):
-    progress = []
-    train(
-        trainer,
-        phases,
-        str(folder),
-        **{
-            "checkpoint_every": 100,
-            "log_every": 100,
-            "on_progress": progress.append,
-            **arguments,
-        },
-    )
-    return progress
+class RecordedLog:
+    """The part of a `RunLog` that the loop needs, kept in lists."""
+
+    def __init__(self, on_progress=lambda progress: None):
+        self.reports, self.messages, self.resumed = [], [], []
+        self.on_progress = on_progress
+
+    def progress(self, progress):
+        self.reports.append(progress)
+        self.on_progress(progress)
+
+    def resume(self, step):
+        self.resumed.append(step)
+
+    def say(self, message):
+        self.messages.append(message)
+
+
+def run(trainer, phases, folder, *, log=None, **arguments):
+    log = log or RecordedLog()
+    arguments = {"checkpoint_every": 100, "log_every": 100, **arguments}
+    train(trainer, phases, str(folder), log, **arguments)
+    return log.reports
 
 
 # --- One step.
@@ -290,7 +300,7 @@ def test_progress_and_evaluations(tmp_path):
         tmp_path,
         log_every=3,
         eval_every=4,
-        on_evaluate=evaluated.append,
+        evaluate=evaluated.append,
     )
     assert [p.step for p in progress] == [3, 4, 6, 7]
     assert evaluated == [4, 7]
@@ -315,10 +325,10 @@ def test_a_stopped_run_goes_on_exactly(tmp_path, stops):
         rest = phases[len(stopped)]
         cut = dataclasses.replace(rest, end_step=stop)
         run(first, [*stopped, cut], folder, checkpoint_every=2)
-        resumed = []
+        log = RecordedLog()
         second = small_trainer()
-        run(second, phases, folder, on_resume=resumed.append)
-        assert resumed == [stop]
+        run(second, phases, folder, log=log)
+        assert log.resumed == [stop]
         assert_same_weights(second, whole)
 
 
@@ -336,7 +346,7 @@ def test_sigterm_saves_and_stops(tmp_path):
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(Preempted, match="after step 3"):
-        run(trainer, [phase(50)], tmp_path, log_every=1, on_progress=stop)
+        run(trainer, [phase(50)], tmp_path, log_every=1, log=RecordedLog(stop))
     assert tf.train.latest_checkpoint(str(tmp_path)).endswith("step-3")
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
@@ -365,16 +375,16 @@ def test_bad_batches_are_skipped_and_counted(tmp_path):
     assert int(trainer.rollbacks) == 0
 
 
-def test_many_bad_steps_lead_back_to_other_data_and_a_lower_rate(tmp_path, capsys):
+def test_many_bad_steps_lead_back_to_other_data_and_a_lower_rate(tmp_path):
     trainer = small_trainer(learning_rate=1e-3)
     # Of the first data all are bad from batch 6 on, of the second none is.
     bad = poisoned(30, lambda attempt, number: (attempt == 0) & (number >= 6))
-    progress = run(trainer, [bad], tmp_path, log_every=2, checkpoint_every=4)
+    log = RecordedLog()
+    progress = run(trainer, [bad], tmp_path, log_every=2, checkpoint_every=4, log=log)
     # 4 was saved, 8 lay within the bad ones; at 16 it was known.
     assert [p.step for p in progress] == [2, 4, 6, 8, 10, 12, 14, *range(6, 31, 2)]
-    assert "from step 7 on, were not finite: going on from step 4" in (
-        capsys.readouterr().out
-    )
+    (message,) = log.messages
+    assert "from step 7 on, were not finite: resuming from step 4" in message
     rates = [p.metrics["learning_rate"] for p in progress]
     assert rates[:3] == pytest.approx([1e-3] * 3)
     assert rates[7:] == pytest.approx([5e-4] * 13)
@@ -394,7 +404,7 @@ def test_a_run_that_went_back_goes_on_exactly(tmp_path):
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(Preempted):
-        run(first, phases, tmp_path / "cut", on_progress=stop, **arguments)
+        run(first, phases, tmp_path / "cut", log=RecordedLog(stop), **arguments)
     run(second, phases, tmp_path / "cut", **arguments)
     assert int(second.rollbacks) == 1
     assert_same_weights(second, whole)
@@ -454,7 +464,7 @@ def test_checkpoints_of_another_model_are_refused(tmp_path):
         ),
     ],
 )
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, capsys, kind):
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, kind):
     whole = small_trainer()
     run(whole, [phase(9)], tmp_path / "whole")
     run(small_trainer(), [phase(6)], tmp_path / "run", checkpoint_every=3)
@@ -469,10 +479,10 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, capsys, kind
         data.write_bytes(b"")
     else:
         (tmp_path / "run" / "step-6.index").write_bytes(b"")
-    again, resumed = small_trainer(), []
-    run(again, [phase(9)], tmp_path / "run", on_resume=resumed.append)
-    assert resumed == [3]
-    assert "step-6 is damaged" in capsys.readouterr().out
+    again, log = small_trainer(), RecordedLog()
+    run(again, [phase(9)], tmp_path / "run", log=log)
+    assert log.resumed == [3]
+    assert "step-6 is damaged" in log.messages[0]
     assert_same_weights(again, whole)
 
 
@@ -491,5 +501,5 @@ def test_two_checkpoints_are_kept(tmp_path):
 
 
 def test_matmul_rate_is_plausible():
-    rate = matmul_flops_per_second("float32", seconds=0.05)
+    rate = peak_flops_per_second("float32", seconds=0.05)
     assert 1e8 < rate < 1e15

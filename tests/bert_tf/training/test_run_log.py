@@ -4,8 +4,7 @@ import pathlib
 import pytest
 import tensorflow as tf
 
-from bert_tf.training.loop import Progress
-from bert_tf.training.run_log import RunLog, read_metrics
+from bert_tf.training.run_log import Progress, RunLog, read_metrics
 
 
 def progress(step, loss=2.0):
@@ -32,7 +31,7 @@ def test_keeps_and_prints(log, tmp_path, capsys):
     assert records[0]["tokens_per_second"] == 1234
     printed = capsys.readouterr().err
     assert "step 3/10  loss 2.000  MLM 25.0%  sentence 50.0%" in printed
-    assert "tok/s 1,234  matmul 50%" in printed
+    assert "tok/s 1,234  MFU 50%" in printed
     assert "held-out at step 3:  loss 1.5000" in printed
 
 
@@ -60,7 +59,7 @@ def test_a_resumed_run_forgets_what_came_after_its_checkpoint(log, tmp_path, cap
         (4, 2.0),
         (6, 1.0),
     ]
-    assert "Going on from the checkpoint of step 4" in capsys.readouterr().err
+    assert "Resuming from the checkpoint of step 4" in capsys.readouterr().err
 
 
 def test_a_line_that_was_cut_off_is_left_out(tmp_path):

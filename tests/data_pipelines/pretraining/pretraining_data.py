@@ -1,5 +1,7 @@
 """Made-up documents whose ids tell where they stand, for several tests."""
 
+from string import ascii_lowercase
+
 import numpy as np
 import tensorflow as tf
 
@@ -57,3 +59,20 @@ def write_records(path: str, made: list[list[list[int]]], first_id: int = 0) -> 
                 )
             )
     return path
+
+
+LETTERS = Vocabulary(
+    (*SPECIAL_TOKENS, ".", *ascii_lowercase, *(f"##{a}" for a in ascii_lowercase))
+)
+
+
+def text(seed: int, sentences: int) -> str:
+    generator = np.random.default_rng(seed)
+    made = []
+    for _ in range(sentences):
+        words = [
+            "".join(generator.choice(list("abcdefgh"), generator.integers(1, 5)))
+            for _ in range(generator.integers(3, 9))
+        ]
+        made.append(" ".join(words).capitalize() + ".")
+    return " ".join(made)

@@ -1,15 +1,16 @@
 import hashlib
 import itertools
-from string import ascii_lowercase
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from data_pipelines.pretraining import batches as pretraining
+from data_pipelines.pretraining.documents import (
+    documents_from_records,
+)
+from data_pipelines.pretraining.row_options import RowOptions
 from data_pipelines.rows import features
-from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
-from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 from tests.data_pipelines.pretraining import pretraining_data
 
 VOCABULARY = pretraining_data.vocabulary(60_100)
@@ -38,22 +39,24 @@ def rows(dataset):
     return arrays(dataset)
 
 
-def make(files, *, epochs=1, seed=1, batch_size=4, **options):
-    keywords = {
-        "sequence_length": 64,
-        "parts_per_group": 8,
-        "shuffle_rows": 32,
-        "max_predictions": 10,
-        **options,
-    }
-    return pretraining.training_batches(
-        pretraining.documents_from_records(files, seed=seed, shuffle_parts=6),
-        VOCABULARY,
-        batch_size=batch_size,
-        seed=seed,
-        num_epochs=epochs,
-        **keywords,
-    )
+ROWS = RowOptions(64, max_predictions=10)
+
+
+def make(
+    files, rows=ROWS, *, epochs=1, seed=1, batch_size=4, shuffle_rows=32, **options
+):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pretraining, "PARTS_PER_GROUP", 8)
+        patch.setattr(pretraining, "SHUFFLE_ROWS", shuffle_rows)
+        return pretraining.training_batches(
+            documents_from_records(files, seed=seed, shuffle_parts=6),
+            VOCABULARY,
+            rows,
+            batch_size=batch_size,
+            seed=seed,
+            num_epochs=epochs,
+            **options,
+        )
 
 
 def arrays(batches):
@@ -151,7 +154,7 @@ def test_an_iterator_resumes_amid_and_across_epochs(files, tmp_path):
 
 
 def test_an_iterator_of_many_streams_resumes(files, tmp_path):
-    arguments = {"epochs": None, "batch_size": 8, "num_streams": 4, "num_replicas": 2}
+    arguments = {"epochs": None, "batch_size": 8, "num_streams": 4, "replica": (0, 2)}
     iterator = iter(make(files, **arguments))
     for _ in range(50):
         next(iterator)
@@ -163,28 +166,25 @@ def test_an_iterator_of_many_streams_resumes(files, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "sentences, kind, length",
-    [("sentence_order", "whole_word", 32), ("full_sentences", "span", 128)],
+    "rows",
+    [
+        RowOptions(32, "sentence_order", "whole_word", max_predictions=10),
+        RowOptions(128, "full_sentences", "span", max_predictions=10),
+    ],
 )
-def test_the_same_records_make_rows_of_any_kind(files, sentences, kind, length):
-    batch = next(
-        iter(
-            make(files, sentences=sentences, masking_kind=kind, sequence_length=length)
-        )
-    )
-    assert batch["token_ids"].shape == (4, length)
+def test_the_same_records_make_rows_of_any_kind(files, rows):
+    batch = next(iter(make(files, rows)))
+    assert batch["token_ids"].shape == (4, rows.sequence_length)
     assert float(tf.reduce_sum(batch["mlm_weights"])) > 0
 
 
-def test_evaluation_is_fixed_and_loses_no_row(files):
-    documents = pretraining.documents_from_records(files, shuffle_parts=0)
-    options = {"sequence_length": 64, "parts_per_group": 8, "max_predictions": 10}
+def test_evaluation_is_fixed_and_loses_no_row(files, monkeypatch):
+    monkeypatch.setattr(pretraining, "PARTS_PER_GROUP", 8)
+    documents = documents_from_records(files, shuffle_parts=0)
 
     def evaluate(size):
         return arrays(
-            pretraining.evaluation_batches(
-                documents, VOCABULARY, batch_size=size, **options
-            )
+            pretraining.evaluation_batches(documents, VOCABULARY, ROWS, batch_size=size)
         )
 
     one, seven = evaluate(1), evaluate(7)
@@ -199,7 +199,7 @@ def test_evaluation_is_fixed_and_loses_no_row(files):
 
 @pytest.mark.parametrize("num_streams", [1, 2, 3, 4])
 def test_streams_share_the_files(files, num_streams):
-    documents = pretraining.documents_from_records(files)
+    documents = documents_from_records(files)
     for epoch in (0, 3):
         found = []
         for stream in range(num_streams):
@@ -220,8 +220,7 @@ def test_replicas_have_parts_of_the_same_batches(files, num_replicas):
 
     one = batches()
     parts = [
-        batches(replica=replica, num_replicas=num_replicas)
-        for replica in range(num_replicas)
+        batches(replica=(replica, num_replicas)) for replica in range(num_replicas)
     ]
     assert len(one) == 40
     for whole, *shares in zip(one, *parts, strict=True):
@@ -255,7 +254,7 @@ def test_streams_of_a_batch():
     "arguments",
     [
         {"batch_size": 6, "num_streams": 4},
-        {"batch_size": 8, "num_streams": 4, "num_replicas": 3},
+        {"batch_size": 8, "num_streams": 4, "replica": (0, 3)},
     ],
 )
 def test_streams_that_do_not_fit(files, arguments):
@@ -264,7 +263,7 @@ def test_streams_that_do_not_fit(files, arguments):
 
 
 def test_the_order_of_parts_depends_on_the_epoch(files):
-    parts = pretraining.documents_from_records(files, shuffle_parts=6)
+    parts = documents_from_records(files, shuffle_parts=6)
 
     def order(epoch):
         dataset = parts(tf.constant(epoch), tf.constant(0), 1)
@@ -283,105 +282,9 @@ def test_as_fit_inputs(dataset):
 
 def test_errors(tmp_path, files):
     with pytest.raises(ValueError, match="no record files"):
-        pretraining.documents_from_records([])
+        documents_from_records([])
     with pytest.raises(FileNotFoundError, match=r"nowhere\.tfrecord"):
-        pretraining.documents_from_records(["nowhere.tfrecord"])
+        documents_from_records(["nowhere.tfrecord"])
     empty = pretraining_data.write_records(str(tmp_path / "empty.tfrecord"), [])
     with pytest.raises(ValueError, match="not a single row"):
         make([empty], epochs=None)
-
-
-TEXT_VOCABULARY = Vocabulary(
-    (*SPECIAL_TOKENS, ".", *ascii_lowercase, *(f"##{a}" for a in ascii_lowercase))
-)
-
-
-def text(seed, sentences):
-    generator = np.random.default_rng(seed)
-    made = []
-    for _ in range(sentences):
-        words = [
-            "".join(generator.choice(list("abcdefgh"), generator.integers(1, 5)))
-            for _ in range(generator.integers(3, 9))
-        ]
-        made.append(" ".join(words).capitalize() + ".")
-    return " ".join(made)
-
-
-@pytest.mark.slow
-def test_text_gives_the_rows_of_its_records(tmp_path):
-    documents = [text(seed, 30 + 300 * (seed == 2)) for seed in range(6)]
-    source = tmp_path / "source.txt"
-    source.write_text("\n\n".join(documents) + "\n", encoding="utf-8")
-    tokenizer = WordPieceTokenizer(TEXT_VOCABULARY)
-    from_text = pretraining.documents_from_text(
-        [str(source)], tokenizer, separator="blank_line"
-    )
-
-    records = str(tmp_path / "0.tfrecord")
-    with tf.io.TFRecordWriter(records) as writer:
-        for part in from_text(0, 0, 1):
-            writer.write(
-                features.part_to_example(
-                    part["token_ids"].numpy(),
-                    part["sentence_lengths"].numpy(),
-                    part["document_id"].numpy(),
-                )
-            )
-    from_records = pretraining.documents_from_records([records], shuffle_parts=0)
-    first, second = (
-        arrays(
-            pretraining.training_batches(
-                documents,
-                TEXT_VOCABULARY,
-                batch_size=3,
-                sequence_length=64,
-                seed=1,
-                num_epochs=2,
-            )
-        )
-        for documents in (from_text, from_records)
-    )
-    assert_same(first, second)
-    assert first["sentence_label"].any()
-
-
-def test_tokenize_documents_cuts_what_is_long(monkeypatch):
-    monkeypatch.setattr(pretraining, "MAX_PART_SENTENCES", 3)
-    monkeypatch.setattr(pretraining, "MAX_PART_TOKENS", 12)
-    monkeypatch.setattr(pretraining, "MAX_SENTENCE_TOKENS", 5)
-    tokenizer = WordPieceTokenizer(TEXT_VOCABULARY)
-    long = "Ab cd. Ef. Gh. Ij. Kl. " + "Mn " * 6 + "."
-    parts = pretraining.tokenize_documents(
-        tf.constant([long, "", "Ab.", " \n "]),
-        tf.constant([7, 8, 9, 10], tf.int64),
-        tokenizer,
-    )
-    assert parts["document_id"].numpy()[-1] == 9
-    assert set(parts["document_id"].numpy().tolist()) == {7, 9}
-    assert parts["text"].numpy().tolist()[-1] == 2
-    lengths = parts["sentence_lengths"].to_list()
-    assert max(len(part) for part in lengths) <= 3
-    assert max(length for part in lengths for length in part) == 5
-    assert min(length for part in lengths for length in part) >= 1
-    assert [sum(part) for part in lengths] == [
-        len(part) for part in parts["token_ids"].to_list()
-    ]
-    whole = tokenizer.tokenize(tf.constant([long])).values.numpy().tolist()
-    assert parts["token_ids"][:-1].values.numpy().tolist() == whole
-
-
-def test_batches_of_text_lose_nothing(monkeypatch):
-    monkeypatch.setattr(pretraining, "_CHUNK_CHARACTERS", 40)
-    monkeypatch.setattr(pretraining, "_BATCH_CHARACTERS", 100)
-    documents = [text(1, 20), "x" * 200, "", "é" * 10, text(1, 20)]
-    batches = list(pretraining.batches_of_text(documents))
-    entries = [entry for batch in batches for entry in batch]
-    assert len(batches) > 3
-    assert all(len(piece.decode()) <= 40 for piece, _, _ in entries)
-    assert b"".join(piece for piece, _, _ in entries).decode() == "".join(documents)
-    assert sum(begins for _, _, begins in entries) == 4
-    # Copies have one id, others their own.
-    assert len({document_id for _, document_id, _ in entries}) == 3
-    # Cut between words where there are some.
-    assert all(piece.endswith(b" ") for piece, _, _ in entries[:5])

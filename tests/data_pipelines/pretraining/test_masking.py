@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_pipelines.pretraining import masking
+from data_pipelines.pretraining.masking import mask_tokens
+from data_pipelines.pretraining.row_options import RowOptions
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 # Even ids from 6 on are words, odd ones continuations.
@@ -26,13 +27,12 @@ def rows(number=500, seed=0):
 
 
 def mask(token_ids, padding_mask, seed=1, **options):
-    options = {"max_predictions": 20, **options}
-    masked = masking.mask_tokens(
+    masked = mask_tokens(
         tf.constant(token_ids),
         tf.constant(padding_mask),
         tf.constant([seed, 0], tf.int64),
-        vocabulary=VOCABULARY,
-        **options,
+        VOCABULARY,
+        RowOptions(LENGTH, **options),
     )
     return {name: value.numpy() for name, value in masked.items()}
 
@@ -53,7 +53,7 @@ def chosen(masked, shape):
 @pytest.mark.parametrize("kind", ["token", "whole_word", "span"])
 def test_labels_are_the_original_tokens_and_never_special_ones(kind):
     token_ids, padding_mask = rows()
-    masked = mask(token_ids, padding_mask, kind=kind)
+    masked = mask(token_ids, padding_mask, masking=kind)
     used = masked["mlm_weights"] == 1
     originals = np.take_along_axis(token_ids, masked["mlm_positions"], axis=1)
     np.testing.assert_array_equal(masked["mlm_ids"][used], originals[used])
@@ -117,7 +117,7 @@ def test_rates_zero_change_nothing_but_ask():
 @pytest.mark.parametrize("kind", ["token", "whole_word", "span"])
 def test_80_10_10(kind):
     token_ids, padding_mask = rows(4000)
-    masked = mask(token_ids, padding_mask, kind=kind)
+    masked = mask(token_ids, padding_mask, masking=kind)
     at = chosen(masked, token_ids.shape)
     now, before = masked["token_ids"][at], token_ids[at]
     number = at.sum()
@@ -172,7 +172,7 @@ def words(row):
 
 def test_whole_words_are_whole():
     token_ids, padding_mask = rows()
-    masked = mask(token_ids, padding_mask, kind="whole_word")
+    masked = mask(token_ids, padding_mask, masking="whole_word")
     at = chosen(masked, token_ids.shape)
     for row, is_chosen in zip(token_ids, at, strict=True):
         for word in words(row):
@@ -190,7 +190,7 @@ def test_whole_words_are_whole():
 def test_spans_are_words_in_succession():
     token_ids = np.tile(np.arange(6, 6 + 2 * 128, 2, dtype=np.int32), (1000, 1))
     token_ids[:, 0], token_ids[:, -1] = CLS, SEP
-    masked = mask(token_ids, np.ones_like(token_ids, bool), kind="span")
+    masked = mask(token_ids, np.ones_like(token_ids, bool), masking="span")
     at = chosen(masked, token_ids.shape)
     assert (at.sum(axis=1) <= 19).all()
     assert at.sum(axis=1).mean() > 17
@@ -208,7 +208,7 @@ def test_spans_are_words_in_succession():
 def test_next_tokens():
     token_ids = np.array([[CLS, 6, 7, 8, SEP, PAD, PAD], [CLS, 9, SEP, 6, 8, 7, SEP]])
     token_ids = token_ids.astype(np.int32)
-    masked = mask(token_ids, token_ids != PAD, kind="next_token", max_predictions=6)
+    masked = mask(token_ids, token_ids != PAD, masking="next_token", max_predictions=6)
     np.testing.assert_array_equal(masked["token_ids"], token_ids)
     expected = [[6, 7, 8, SEP, PAD, PAD], [9, SEP, 6, 8, 7, SEP]]
     np.testing.assert_array_equal(masked["mlm_ids"], expected)
@@ -220,7 +220,7 @@ def test_next_tokens():
     )
     for most in (3, 9):
         masked = mask(
-            token_ids, token_ids != PAD, kind="next_token", max_predictions=most
+            token_ids, token_ids != PAD, masking="next_token", max_predictions=most
         )
         assert masked["mlm_ids"].shape == (2, most)
         assert masked["mlm_weights"].sum() == min(most, 4) + min(most, 6)
@@ -229,7 +229,7 @@ def test_next_tokens():
 def test_every_token_but_those_at_the_ends():
     token_ids = np.array([[CLS, 6, 7, 8, SEP, PAD, PAD], [CLS, 9, SEP, 6, 8, 7, SEP]])
     token_ids = token_ids.astype(np.int32)
-    masked = mask(token_ids, token_ids != PAD, kind="every_token", max_predictions=5)
+    masked = mask(token_ids, token_ids != PAD, masking="every_token", max_predictions=5)
     np.testing.assert_array_equal(masked["token_ids"], token_ids)
     np.testing.assert_array_equal(
         masked["mlm_ids"], [[6, 7, 8, PAD, PAD], [9, SEP, 6, 8, 7]]
@@ -245,9 +245,9 @@ def test_every_token_but_those_at_the_ends():
 def test_same_seed_same_masks():
     token_ids, padding_mask = rows(20)
     for kind in ("token", "whole_word", "span"):
-        first = mask(token_ids, padding_mask, 3, kind=kind)
-        again = mask(token_ids, padding_mask, 3, kind=kind)
-        other = mask(token_ids, padding_mask, 4, kind=kind)
+        first = mask(token_ids, padding_mask, 3, masking=kind)
+        again = mask(token_ids, padding_mask, 3, masking=kind)
+        other = mask(token_ids, padding_mask, 4, masking=kind)
         for name in first:
             np.testing.assert_array_equal(first[name], again[name])
         assert not np.array_equal(first["mlm_positions"], other["mlm_positions"])
@@ -259,13 +259,13 @@ def test_no_rows_and_rows_without_words():
     nothing = np.full([2, LENGTH], PAD, np.int32)
     nothing[:, :2] = CLS, SEP
     for kind in ("token", "whole_word", "span"):
-        assert not mask(nothing, nothing != PAD, kind=kind)["mlm_weights"].any()
+        assert not mask(nothing, nothing != PAD, masking=kind)["mlm_weights"].any()
 
 
 def test_errors():
     token_ids, padding_mask = rows(1)
-    with pytest.raises(ValueError, match=r"'word'.*expected one of"):
-        mask(token_ids, padding_mask, kind="word")
+    with pytest.raises(ValueError, match=r"masking='word'. Expected one of"):
+        mask(token_ids, padding_mask, masking="word")
     with pytest.raises(ValueError, match=r"mask_rate=0\.95.*between 0 and 1"):
         mask(token_ids, padding_mask, mask_rate=0.95)
     with pytest.raises(ValueError, match="at least one prediction"):

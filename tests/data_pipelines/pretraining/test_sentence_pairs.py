@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_pipelines.pretraining import sentence_pairs
+from data_pipelines.pretraining.row_options import RowOptions
+from data_pipelines.pretraining.sentence_pairs import sentence_rows
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS
 from tests.data_pipelines.pretraining import pretraining_data
 from tests.reference.sentence_pairs import walk
@@ -14,13 +15,12 @@ VOCABULARY = pretraining_data.vocabulary(10)
 SEP = VOCABULARY.sep_id
 
 
-def make(group, seed=1, length=64, kind="next_sentence", short=0.1):
-    rows = sentence_pairs.sentence_rows(
+def make(group, seed=1, length=64, sentences="next_sentence", short=0.1):
+    rows = sentence_rows(
         group,
         tf.constant([seed, 0], tf.int64),
-        kind=kind,
-        sequence_length=length,
-        vocabulary=VOCABULARY,
+        VOCABULARY,
+        RowOptions(length, sentences),
         short_row_rate=short,
     )
     return {name: value.numpy() for name, value in rows.items()}
@@ -126,7 +126,9 @@ def test_truncation_takes_from_both_ends_evenly():
 
 def test_every_token_is_used_without_random_pairs():
     documents = pretraining_data.documents(5, longest=10)
-    rows = make(pretraining_data.group(documents), kind="sentence_order", length=70)
+    rows = make(
+        pretraining_data.group(documents), sentences="sentence_order", length=70
+    )
     used = {token for a, b, _ in segments(rows) for token in a + b}
     given = {token for document in documents for s in document for token in s}
     # Only what truncation takes is missing.
@@ -135,7 +137,7 @@ def test_every_token_is_used_without_random_pairs():
 
 def test_sentence_order_swaps_half():
     documents = pretraining_data.documents(60)
-    rows = make(pretraining_data.group(documents), kind="sentence_order")
+    rows = make(pretraining_data.group(documents), sentences="sentence_order")
     labels = []
     for first, second, label in segments(rows):
         labels.append(label)
@@ -180,7 +182,7 @@ def test_short_rows():
 def test_full_sentences_use_every_token_once():
     documents = pretraining_data.documents(10, sentences=20)
     documents[4] = [list(range(10_010, 10_210))]  # Longer than a row.
-    rows = make(pretraining_data.group(documents), kind="full_sentences")
+    rows = make(pretraining_data.group(documents), sentences="full_sentences")
     used = []
     for token_ids, mask in zip(rows["token_ids"], rows["padding_mask"], strict=True):
         tokens = token_ids[mask].tolist()
@@ -199,7 +201,7 @@ def test_full_sentences_use_every_token_once():
 
 def test_full_sentences_fill_the_rows():
     documents = pretraining_data.documents(10, sentences=20, longest=15)
-    rows = make(pretraining_data.group(documents), kind="full_sentences")
+    rows = make(pretraining_data.group(documents), sentences="full_sentences")
     # No next sentence, and [SEP] before it, would have fit.
     assert rows["padding_mask"].sum(axis=1)[:-1].min() >= 64 - 15
 
@@ -207,11 +209,11 @@ def test_full_sentences_fill_the_rows():
 @pytest.mark.parametrize("kind", ["next_sentence", "sentence_order", "full_sentences"])
 def test_same_seed_same_rows(kind):
     group = pretraining_data.group(pretraining_data.documents(8))
-    first, again = make(group, 5, kind=kind), make(group, 5, kind=kind)
+    first, again = make(group, 5, sentences=kind), make(group, 5, sentences=kind)
     for name in first:
         np.testing.assert_array_equal(first[name], again[name])
     if kind != "full_sentences":
-        other = make(group, 6, kind=kind)["token_ids"]
+        other = make(group, 6, sentences=kind)["token_ids"]
         assert not np.array_equal(first["token_ids"], other)
 
 
@@ -223,13 +225,15 @@ def test_a_group_without_sentences():
         "document_id": tf.zeros([0], tf.int64),
     }
     for kind in ("next_sentence", "sentence_order", "full_sentences"):
-        assert make(group, kind=kind)["token_ids"].shape == (0, 64)
+        assert make(group, sentences=kind)["token_ids"].shape == (0, 64)
 
 
 def test_errors():
     group = pretraining_data.group([[[11, 12]]])
-    with pytest.raises(ValueError, match=r"next_sentences.*expected one of"):
-        make(group, kind="next_sentences")
+    with pytest.raises(
+        ValueError, match=r"sentences='next_sentences'. Expected one of"
+    ):
+        make(group, sentences="next_sentences")
     with pytest.raises(ValueError, match=r"sequence_length=4.*at least 5"):
         make(group, length=4)
 

@@ -1,0 +1,38 @@
+"""Number formats, and the rate of this machine."""
+
+import math
+import time
+from typing import Literal
+
+import tensorflow as tf
+
+DType = Literal["float32", "bfloat16", "float16"]
+
+# The dtype of the products, and Keras' name for it with weights in float32.
+POLICIES: dict[str, str] = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
+
+
+def peak_flops_per_second(dtype: str, seconds: float = 0.5) -> float:
+    """Measures the machine's rate at a large matrix product.
+
+    Model FLOPs utilization (MFU) is measured against it: unlike a rate from a data
+    sheet it is known for every CPU, and is what a step could reach at best.
+    """
+    size = 2048 if tf.config.list_physical_devices("GPU") else 1024
+    left = tf.cast(tf.random.stateless_normal([size, size], [1, 2]), dtype)
+
+    @tf.function
+    def product() -> tf.Tensor:
+        return tf.linalg.matmul(left, left)
+
+    product()
+    best, end = math.inf, time.monotonic() + seconds
+    while time.monotonic() < end:
+        start = time.perf_counter()
+        product().numpy()
+        best = min(best, time.perf_counter() - start)
+    return 2 * size**3 / best

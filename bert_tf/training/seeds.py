@@ -1,0 +1,34 @@
+"""Seeds of a run: each is a function of the run's own, and of what it is for."""
+
+from typing import Any
+
+import tensorflow as tf
+
+
+def data_seed(seed: int, *, phase: int = 0, attempt: int = 0) -> int:
+    """Returns the seed of the order and the masks of the data.
+
+    Args:
+        seed: of the run.
+        phase: its number.
+        attempt: how often the run has gone back to a checkpoint, to other data.
+    """
+    return seed + phase + 10_007 * attempt
+
+
+def dropout_seed(
+    seed: int, step: tf.Tensor, replica: Any, piece: Any, draws: tuple[int, int]
+) -> tf.Tensor:
+    """Returns the seed of the dropout masks of a slice of a batch, int32 (2,).
+
+    Args:
+        seed: of the run.
+        step: its number, an integer scalar.
+        replica: its number among all.
+        piece: the number of the slice.
+        draws: the number of replicas, and of slices of each.
+    """
+    num_replicas, num_pieces = draws
+    draw = tf.cast(step, tf.int32) * (num_replicas * num_pieces)
+    draw += tf.cast(replica, tf.int32) * num_pieces + piece
+    return tf.stack([tf.constant(seed % (2**31 - 1), tf.int32), draw])

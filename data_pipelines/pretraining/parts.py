@@ -1,0 +1,75 @@
+"""Texts to parts of documents: whole sentences as ids, of a bounded size."""
+
+import tensorflow as tf
+
+from data_pipelines.corpus.sentences import split_sentences
+from data_pipelines.rows.windows import windows
+from data_pipelines.tokenizers.tokenizer import Tokenizer
+
+# What bounds the memory, whatever a document is: a novel is cut into parts, a
+# sentence without a full stop into sentences that fit into the longest row.
+MAX_PART_SENTENCES = 256
+MAX_PART_TOKENS = 16_384
+MAX_SENTENCE_TOKENS = 512
+
+
+def tokenize_documents(
+    texts: tf.Tensor, document_ids: tf.Tensor, tokenizer: Tokenizer
+) -> dict[str, tf.Tensor]:
+    """Texts to parts of documents, in graph.
+
+    `["One. Two three."]` of the document 5 becomes `{"token_ids": [[id of one, .,
+    two, three, .]], "sentence_lengths": [[2, 3]], "document_id": [5], "text": [0]}`.
+
+    A part ends where its text has `MAX_PART_SENTENCES` more sentences, or (the last
+    sentence aside) `MAX_PART_TOKENS` more tokens. Sentences longer than
+    `MAX_SENTENCE_TOKENS` are cut; those without tokens are left out.
+
+    Args:
+        texts: string `(texts,)`.
+        document_ids: int64 `(texts,)`.
+        tokenizer: makes ids of sentences.
+
+    Returns:
+        `token_ids` int32 `(parts, (tokens))` and `sentence_lengths` int32
+        `(parts, (sentences))` ragged; `document_id` int64 `(parts,)`; and `text` int64
+        `(parts,)`, in which text each part is.
+    """
+    sentences = split_sentences(texts)  # (texts, (sentences))
+    pieces = tokenizer.tokenize_words(sentences.values)  # (sentences, (pieces))
+    text = sentences.value_rowids()  # (sentences,)
+    lengths = tf.cast(pieces.row_lengths(), tf.int32)
+    room = tf.fill(tf.shape(lengths), MAX_SENTENCE_TOKENS)
+    sentence, _, lengths = windows(lengths, room, MAX_SENTENCE_TOKENS)
+    text = tf.boolean_mask(tf.gather(text, sentence), lengths > 0)
+    lengths = tf.cast(tf.boolean_mask(lengths, lengths > 0), tf.int64)
+    places = tf.range(tf.size(lengths, tf.int64))
+
+    # Which sentence, and from which token on, of its text each sentence is.
+    opens_text = tf.concat([[-1], text[:-1]], 0) < text
+    text_first = tf.gather(
+        tf.boolean_mask(places, opens_text),
+        tf.cumsum(tf.cast(opens_text, tf.int64)) - 1,
+    )
+    sentence = places - text_first
+    tokens_before = tf.cumsum(lengths, exclusive=True)
+    token = tokens_before - tf.gather(tokens_before, text_first)
+    block = tf.stack([text, sentence // MAX_PART_SENTENCES, token // MAX_PART_TOKENS])
+    opens_part = tf.reduce_any(
+        tf.pad(block[:, :-1], [[0, 0], [1, 0]], constant_values=-1) != block, axis=0
+    )
+    part = tf.cumsum(tf.cast(opens_part, tf.int64)) - 1  # (sentences,)
+
+    text = tf.boolean_mask(text, opens_part)  # (parts,)
+    num_parts = tf.size(text, tf.int64)
+    num_tokens = tf.math.unsorted_segment_sum(lengths, part, num_parts)
+    return {
+        "token_ids": tf.RaggedTensor.from_row_lengths(
+            pieces.values, num_tokens, validate=False
+        ),
+        "sentence_lengths": tf.RaggedTensor.from_value_rowids(
+            tf.cast(lengths, tf.int32), part, num_parts, validate=False
+        ),
+        "document_id": tf.gather(document_ids, text),
+        "text": text,
+    }
