@@ -1,5 +1,6 @@
 """The server of `benchmarks.serving` with PyTorch in eager mode below it."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -54,15 +55,17 @@ def load(path: str) -> Any:
 
 def main(options: ServeOptions) -> None:
     """Serves."""
-    app.serve(
-        options.base_paths(),
-        options.limits(),
-        host=options.host,
-        rest_port=options.rest_api_port,
-        grpc_port=options.port,
-        enable_batching=options.enable_batching,
-        batch_timeout_seconds=0.0,
-        load=load,
+    asyncio.run(
+        app.serve(
+            options.base_paths(),
+            options.limits(),
+            host=options.host,
+            rest_port=options.rest_api_port,
+            grpc_port=options.port,
+            enable_batching=options.enable_batching,
+            batch_timeout_seconds=0.0,
+            load=load,
+        )
     )
 
 

@@ -47,7 +47,7 @@ class ExtractOptions:
     )
     output_file: str = cli.option(
         cli.REQUIRED,
-        "The file to write: it ends in .npy, .npz, .tfrecord, .jsonl or .jsonl.gz.",
+        "The file to write: it ends in .npy, .tfrecord, .jsonl or .jsonl.gz.",
     )
     input_file: str | None = cli.option(
         None,

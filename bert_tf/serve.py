@@ -6,6 +6,7 @@ REST on port 8501, gRPC on 8500, and a page to try the models at
 http://127.0.0.1:8501. New versions in the folders are picked up.
 """
 
+import asyncio
 import dataclasses
 import posixpath
 
@@ -98,14 +99,16 @@ def main(options: ServeOptions) -> None:
             f"{error.name} is not installed. Expected the packages of the server: pip "
             "install 'bert-tf[serve]'."
         ) from None
-    app.serve(
-        options.base_paths(),
-        options.limits(),
-        host=options.host,
-        rest_port=options.rest_api_port,
-        grpc_port=options.port,
-        enable_batching=options.enable_batching,
-        batch_timeout_seconds=options.batch_timeout_micros / 1e6,
+    asyncio.run(
+        app.serve(
+            options.base_paths(),
+            options.limits(),
+            host=options.host,
+            rest_port=options.rest_api_port,
+            grpc_port=options.port,
+            enable_batching=options.enable_batching,
+            batch_timeout_seconds=options.batch_timeout_micros / 1e6,
+        )
     )
 
 

@@ -156,6 +156,7 @@ def make_vectorizer(
     )
 
 
+@dataclasses.dataclass(eq=False)
 class TextVectorizer:
     """Runs texts through an encoder, several short ones in a row.
 
@@ -171,21 +172,14 @@ class TextVectorizer:
         normalize: whether the length of each vector is made 1.
     """
 
-    def __init__(
-        self,
-        encoder: BertEncoder,
-        encoding: WholeTextEncoding,
-        vectors: Vectors,
-        layers: Sequence[int] = (-1,),
-        batch_size: int = 64,
-        normalize: bool = False,
-    ) -> None:
-        self.normalize = normalize
-        self.encoder = encoder
-        self.encoding = encoding
-        self.vectors = vectors
-        self.layers = layers
-        self.batch_size = batch_size
+    encoder: BertEncoder
+    encoding: WholeTextEncoding
+    vectors: Vectors
+    layers: Sequence[int] = (-1,)
+    batch_size: int = 64
+    normalize: bool = False
+
+    def __post_init__(self) -> None:
         self._run = tf.function(self._run_in_graph, reduce_retracing=True)
 
     @property
@@ -224,7 +218,12 @@ class TextVectorizer:
                 weight = np.float32(sum(weight for _, weight in parts))
                 vectors = np.sum([values for values, _ in parts], axis=0) / weight
             row = first_row + int(index)
-            _check(vectors, row)
+            if not np.isfinite(vectors).all():
+                raise ValueError(
+                    f"A vector of text {row} (from 0) has values that are not numbers. "
+                    "Expected finite ones: check that the training has not diverged; "
+                    "with the dtype float16, try float32."
+                )
             if self.normalize:
                 vectors = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
             yield TextVectors(
@@ -268,15 +267,6 @@ class TextVectorizer:
             sequence = tf.repeat(tf.range(tf.size(counts)), counts)
             vectors = tf.math.unsorted_segment_sum(vectors, sequence, tf.size(counts))
         return vectors, counts
-
-
-def _check(vectors: np.ndarray, row: int) -> None:
-    if not np.isfinite(vectors).all():
-        raise ValueError(
-            f"A vector of text {row} (from 0) has values that are no numbers. Expected "
-            "numbers: weights of a diverged training give such, and the dtype float16 "
-            "may; try float32."
-        )
 
 
 def _rows(values: tf.RaggedTensor) -> list[np.ndarray]:

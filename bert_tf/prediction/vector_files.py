@@ -1,7 +1,6 @@
 """Vectors of texts to files that appear complete or not at all: NumPy, TFRecord, JSON.
 
     x.npy       float32: (texts, width) or, of tokens, (all tokens, width)
-    x.npz       the same arrays as of x.npy, named vectors, offsets, tokens, in one file
     x.tfrecord  a tf.train.Example for each text
     x.jsonl     a JSON object a line for each text; x.jsonl.gz: compressed
 
@@ -20,7 +19,6 @@ import dataclasses
 import gzip
 import json
 import posixpath
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -118,18 +116,6 @@ def _npy(paths: Sequence[str], layout: Layout) -> Iterator[Write]:
 
 
 @contextlib.contextmanager
-def _npz(paths: Sequence[str], layout: Layout) -> Iterator[Write]:
-    """The same arrays, at the end put into one file."""
-    names = [f"{name}.npy" for name in _arrays(layout.of_tokens)]
-    members = [posixpath.join(posixpath.dirname(paths[0]), name) for name in names]
-    with _npy(members, layout) as write:
-        yield write
-    with zipfile.ZipFile(paths[0], "w") as archive:
-        for name, member in zip(names, members, strict=True):
-            archive.write(member, name)
-
-
-@contextlib.contextmanager
 def _tfrecord(paths: Sequence[str], layout: Layout) -> Iterator[Write]:
     with tf.io.TFRecordWriter(paths[0]) as records:
 
@@ -186,7 +172,6 @@ def _json(vectors: np.ndarray) -> str:
 
 FORMATS: dict[str, Callable[[Sequence[str], Layout], Any]] = {
     ".npy": _npy,
-    ".npz": _npz,
     ".tfrecord": _tfrecord,
     ".jsonl": _jsonl,
     ".jsonl.gz": _jsonl,
@@ -201,7 +186,7 @@ def check_new(path: str, of_tokens: bool) -> None:
             does not, or cannot hold it.
     """
     is_remote = "://" in path
-    if is_remote and _ending(path) in (".npy", ".npz"):
+    if is_remote and _ending(path) == ".npy":
         raise ValueError(
             f"Received output_file={path!r}. Expected a local file, as a header is "
             "completed at its end: write it here and copy it, or choose .tfrecord."
@@ -276,9 +261,6 @@ def _files(path: str, of_tokens: bool) -> list[str]:
     ending = _ending(path)
     if ending != ".npy":
         return [path]
+    others = ("offsets", "tokens") if of_tokens else ()
     stem = path.removesuffix(ending)
-    return [path, *(f"{stem}.{name}.npy" for name in _arrays(of_tokens)[1:])]
-
-
-def _arrays(of_tokens: bool) -> tuple[str, ...]:
-    return ("vectors", "offsets", "tokens") if of_tokens else ("vectors",)
+    return [path, *(f"{stem}.{name}.npy" for name in others)]

@@ -29,6 +29,7 @@ class _Client:
     timeout_seconds: float = 30.0
 
 
+@dataclasses.dataclass
 class RestClient(_Client):
     """Queries a model over HTTP; needs `requests`.
 
@@ -85,6 +86,7 @@ class RestClient(_Client):
         return found
 
 
+@dataclasses.dataclass
 class GrpcClient(_Client):
     """Queries a model over gRPC; needs `tensorflow-serving-api`.
 

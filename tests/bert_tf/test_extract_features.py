@@ -161,7 +161,7 @@ def test_standard_input(folder, tmp_path, monkeypatch):
 
 
 def test_a_killed_program_leaves_nothing(folder, tmp_path):
-    arguments = (f"--model_dir={folder}", f"--output_file={tmp_path}/x.npz")
+    arguments = (f"--model_dir={folder}", f"--output_file={tmp_path}/x.npy")
     command = [sys.executable, "-m", "bert_tf.extract_features", *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as run:
         run.stdin.write(b"the cat\n" * 2000)

@@ -1,8 +1,8 @@
 """The development server: models, batches, REST and gRPC in one process."""
 
+import asyncio
 import signal
 import socket
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +14,7 @@ from bert_tf.serving.server.grpc_services import grpc_server
 from bert_tf.serving.server.inference import Inference
 from bert_tf.serving.server.limits import Limits
 from bert_tf.serving.server.monitoring import Monitoring
-from bert_tf.serving.server.rest import application
+from bert_tf.serving.server.rest import application as rest_application
 from bert_tf.serving.server.saved_model import LoadedSavedModel
 from bert_tf.serving.server.served_models import ServedModels
 
@@ -23,7 +23,7 @@ _NUM_BATCH_THREADS = 2
 _POLL_SECONDS = 1.0
 
 
-def serve(
+async def serve(
     base_paths: Mapping[str, str],
     limits: Limits,
     *,
@@ -68,23 +68,10 @@ def serve(
     # The ports first: a taken one is reported before models are loaded.
     rpc, grpc_port = grpc_server(inference, f"{host}:{grpc_port}")
     listening = _listen(host, rest_port)
-    models.poll()
-    watcher = threading.Thread(target=models.watch, args=(_POLL_SECONDS,), daemon=True)
-    watcher.start()
-    rpc.start()
-    seconds = max(1, int(limits.request_timeout_seconds))
-    rest = uvicorn.Server(
-        uvicorn.Config(
-            application(inference),
-            log_level="warning",
-            access_log=False,
-            limit_concurrency=limits.max_connections,
-            timeout_keep_alive=seconds,
-            timeout_graceful_shutdown=seconds,
-            ws="none",
-            lifespan="off",
-        )
-    )
+    await models.poll()
+    watcher = asyncio.create_task(models.watch(_POLL_SECONDS))
+    await rpc.start()
+    rest = _rest_server(rest_application(inference), limits)
     # For signals before uvicorn has handlers of its own. When it ends, it sends those
     # that it received once more.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -94,13 +81,26 @@ def serve(
         f"{host}:{grpc_port} (gRPC)."
     )
     try:
-        rest.run(sockets=[listening])
+        await rest.serve(sockets=[listening])
     finally:
         _say("Shutting down.")
-        rpc.stop(limits.request_timeout_seconds).wait()
-        batcher.stop()
-        models.stop()
-        watcher.join()
+        await rpc.stop(limits.request_timeout_seconds)
+        watcher.cancel()
+
+
+def _rest_server(application: Any, limits: Limits) -> uvicorn.Server:
+    seconds = max(1, int(limits.request_timeout_seconds))
+    config = uvicorn.Config(
+        application,
+        log_level="warning",
+        access_log=False,
+        limit_concurrency=limits.max_connections,
+        timeout_keep_alive=seconds,
+        timeout_graceful_shutdown=seconds,
+        ws="none",
+        lifespan="off",
+    )
+    return uvicorn.Server(config)
 
 
 def _say(line: str) -> None:

@@ -2,8 +2,7 @@
 
 import functools
 import time
-from collections.abc import Callable, Mapping
-from concurrent import futures
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -14,7 +13,6 @@ from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
-    input_pb2,
     model_pb2,
     model_service_pb2_grpc,
     predict_pb2,
@@ -27,11 +25,8 @@ from bert_tf.serving.server.inference import Inference
 from bert_tf.serving.server.protos import metadata_proto, status_proto
 from bert_tf.serving.server.saved_model import Arrays, text_array
 
-# Handlers wait for their batches: this many may be on their way.
-_NUM_THREADS = 64
 
-
-def grpc_server(inference: Inference, address: str) -> tuple[grpc.Server, int]:
+def grpc_server(inference: Inference, address: str) -> tuple[grpc.aio.Server, int]:
     """A server that listens, not yet started, and its port.
 
     Args:
@@ -42,8 +37,7 @@ def grpc_server(inference: Inference, address: str) -> tuple[grpc.Server, int]:
         OSError: the address is taken.
     """
     limits = inference.limits
-    server = grpc.server(
-        futures.ThreadPoolExecutor(_NUM_THREADS, thread_name_prefix="grpc"),
+    server = grpc.aio.server(
         # More are refused with RESOURCE_EXHAUSTED.
         maximum_concurrent_rpcs=limits.max_queued_requests + limits.max_batch_size,
         options=[
@@ -65,25 +59,25 @@ def grpc_server(inference: Inference, address: str) -> tuple[grpc.Server, int]:
         ) from None
 
 
-def _handler(method: str) -> Callable:
-    """Makes a handler of gRPC of a method that answers or raises `RequestError`."""
+def _handler(method: str, response_class: Any) -> Callable:
+    """Makes a handler of gRPC of a method that fills a response or raises an error."""
 
-    def handler_of(answer: Callable[[Any, Any], Any]) -> Callable:
-        @functools.wraps(answer)
-        def handle(
-            self: "Services", request: Any, context: grpc.ServicerContext
-        ) -> Any:
+    def handler_of(fill: Callable[[Any, Any, Any], Awaitable[None]]) -> Callable:
+        @functools.wraps(fill)
+        async def handle(self: "Services", request: Any, context: Any) -> Any:
             begin, status = time.monotonic(), "INTERNAL"
+            response = response_class()
             try:
-                found = answer(self, request)
+                async with self.inference.timeout():
+                    await fill(self, request, response)
                 status = "OK"
-                return found
             except RequestError as error:
                 status = error.code
-                context.abort(getattr(grpc.StatusCode, error.code), error.message)
+                await context.abort(getattr(grpc.StatusCode, status), error.message)
             finally:
                 seconds = time.monotonic() - begin
                 self.inference.monitoring.request("grpc", method, status, seconds)
+            return response
 
         return handle
 
@@ -99,13 +93,10 @@ class Services(
     def __init__(self, inference: Inference) -> None:
         self.inference = inference
 
-    @_handler("predict")
-    def Predict(
-        self, request: predict_pb2.PredictRequest
-    ) -> predict_pb2.PredictResponse:
+    @_handler("predict", predict_pb2.PredictResponse)
+    async def Predict(self, request: Any, response: Any) -> None:
         """Tensors in, tensors out."""
-        response = predict_pb2.PredictResponse()
-        found = self._ask("predict", request, response, lambda: _arrays(request.inputs))
+        found = await self._answer("predict", request, response, _tensors)
         unknown = sorted(set(request.output_filter) - set(found))
         if unknown:
             raise invalid(
@@ -113,67 +104,49 @@ class Services(
             )
         for name in request.output_filter or found:
             response.outputs[name].CopyFrom(tf.make_tensor_proto(found[name]))
-        return response
 
-    @_handler("classify")
-    def Classify(
-        self, request: classification_pb2.ClassificationRequest
-    ) -> classification_pb2.ClassificationResponse:
+    @_handler("classify", classification_pb2.ClassificationResponse)
+    async def Classify(self, request: Any, response: Any) -> None:
         """Examples in, classes with scores out."""
-        response = classification_pb2.ClassificationResponse()
-        found = self._ask(
-            "classify", request, response, lambda: _examples(request.input)
-        )
+        found = await self._answer("classify", request, response, _examples)
         for labels, scores in zip(found["classes"], found["scores"], strict=True):
             classes = response.result.classifications.add().classes
             for label, score in zip(labels, scores, strict=True):
                 classes.add(label=label.decode("utf-8", "replace"), score=score)
-        return response
 
-    @_handler("regress")
-    def Regress(
-        self, request: regression_pb2.RegressionRequest
-    ) -> regression_pb2.RegressionResponse:
+    @_handler("regress", regression_pb2.RegressionResponse)
+    async def Regress(self, request: Any, response: Any) -> None:
         """Examples in, values out."""
-        response = regression_pb2.RegressionResponse()
-        found = self._ask(
-            "regress", request, response, lambda: _examples(request.input)
-        )
+        found = await self._answer("regress", request, response, _examples)
         for value in found["outputs"]:
             response.result.regressions.add(value=value)
-        return response
 
-    @_handler("metadata")
-    def GetModelMetadata(
-        self, request: get_model_metadata_pb2.GetModelMetadataRequest
-    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+    @_handler("metadata", get_model_metadata_pb2.GetModelMetadataResponse)
+    async def GetModelMetadata(self, request: Any, response: Any) -> None:
         """The signatures of a model."""
         if set(request.metadata_field) != {"signature_def"}:
             raise invalid(
                 f"Received the metadata_field {sorted(request.metadata_field)}. "
                 "Expected signature_def."
             )
-        spec = request.model_spec
-        return metadata_proto(self.inference.models, spec.name, _number(spec))
+        name, number = request.model_spec.name, _number(request.model_spec)
+        response.CopyFrom(metadata_proto(self.inference.models, name, number))
 
-    @_handler("status")
-    def GetModelStatus(
-        self, request: get_model_status_pb2.GetModelStatusRequest
-    ) -> get_model_status_pb2.GetModelStatusResponse:
+    @_handler("status", get_model_status_pb2.GetModelStatusResponse)
+    async def GetModelStatus(self, request: Any, response: Any) -> None:
         """The states of the versions."""
-        spec = request.model_spec
-        return status_proto(self.inference.models, spec.name, _number(spec))
+        name, number = request.model_spec.name, _number(request.model_spec)
+        response.CopyFrom(status_proto(self.inference.models, name, number))
 
-    def _ask(
-        self, method: str, request: Any, response: Any, read: Callable[[], Arrays]
+    async def _answer(
+        self, method: str, request: Any, response: Any, read: Callable[[Any], Arrays]
     ) -> Arrays:
-        """The answers; the response says whose they are."""
+        """Answers what `read` finds in the request; the response names the model."""
         spec, into = request.model_spec, response.model_spec
         name = spec.signature_name or "serving_default"
-        version, future = self.inference.start(
-            spec.name, _number(spec), method, name, lambda signature: read()
+        version, found = await self.inference.answer(
+            spec.name, _number(spec), method, name, lambda signature: read(request)
         )
-        found = self.inference.wait(future)
         into.name, into.signature_name, into.version.value = spec.name, name, version
         return found
 
@@ -188,9 +161,9 @@ def _number(spec: model_pb2.ModelSpec) -> int | None:
     return spec.version.value
 
 
-def _arrays(inputs: Mapping[str, tensor_pb2.TensorProto]) -> Arrays:
+def _tensors(request: predict_pb2.PredictRequest) -> Arrays:
     arrays = {}
-    for name, proto in inputs.items():
+    for name, proto in request.inputs.items():
         sizes = [dim.size for dim in proto.tensor_shape.dim]
         count = int(np.prod([float(size) for size in sizes], initial=1.0))
         # A single value may stand for any number: what is not sent is not made.
@@ -219,12 +192,12 @@ def _sent(proto: tensor_pb2.TensorProto) -> int:
     return max([len(proto.tensor_content), *counts])
 
 
-def _examples(message: input_pb2.Input) -> Arrays:
-    kind = message.WhichOneof("kind")
+def _examples(request: Any) -> Arrays:
+    kind = request.input.WhichOneof("kind")
     if kind is None:
         raise invalid("Received no examples. Expected an example_list.")
-    examples = getattr(message, kind).examples
-    context = message.example_list_with_context.context
+    examples = getattr(request.input, kind).examples
+    context = request.input.example_list_with_context.context
     serialized = []
     for example in examples:
         merged = tf.train.Example()

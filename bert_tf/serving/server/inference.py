@@ -1,9 +1,9 @@
 """Answers to requests of both APIs, once these are in arrays."""
 
-import concurrent.futures
+import asyncio
+import contextlib
 import dataclasses
-import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from bert_tf.serving.server.batching import Batcher
 from bert_tf.serving.server.errors import RequestError, invalid
@@ -22,15 +22,15 @@ class Inference:
     limits: Limits
     monitoring: Monitoring
 
-    def start(
+    async def answer(
         self,
         model_name: str,
         number: int | None,
         method: str,
         signature_name: str,
         read: Callable[[Signature], Arrays],
-    ) -> tuple[int, concurrent.futures.Future]:
-        """Queues a request.
+    ) -> tuple[int, Arrays]:
+        """Answers a request.
 
         Args:
             model_name: of the model.
@@ -41,50 +41,39 @@ class Inference:
             read: makes the inputs for a signature.
 
         Returns:
-            The version, and the answers as a future of `Arrays`.
+            The version, and its answers.
 
         Raises:
             RequestError: the request cannot be answered.
         """
-        deadline = time.monotonic() + self.limits.request_timeout_seconds
-        version, model = self.models.acquire(model_name, number)
-        try:
+        most = self.limits.max_batch_size
+        with self.models.using(model_name, number) as (version, model):
             signature = _signature(model, method, signature_name)
             inputs = read(signature)
             rows = signature.check(inputs)
-            if not 1 <= rows <= self.limits.max_batch_size:
+            if not 1 <= rows <= most:
                 raise invalid(
-                    f"Received {rows} rows. Expected 1 to "
-                    f"{self.limits.max_batch_size}: send several requests."
+                    f"Received {rows} rows. Expected 1 to {most}: send more requests."
                 )
-            future = self.batcher.submit(signature, inputs, rows, deadline)
-        except BaseException:
-            self.models.release(version)
-            raise
-        # Held until there is an answer, whether or not it is waited for.
-        future.add_done_callback(lambda _: self.models.release(version))
-        return version.number, future
+            return version.number, await self.batcher.answer(signature, inputs, rows)
 
-    def wait(self, future: concurrent.futures.Future) -> Arrays:
-        """The answers, when they are there.
+    @contextlib.asynccontextmanager
+    async def timeout(self) -> AsyncIterator[None]:
+        """Refuses a request whose `with` takes too long.
 
         Raises:
-            RequestError: it takes too long, or the model refuses.
+            RequestError: it does.
         """
+        seconds = self.limits.request_timeout_seconds
         try:
-            return future.result(self.limits.request_timeout_seconds)
-        except concurrent.futures.TimeoutError:
-            future.cancel()
-            raise too_late(self.limits) from None
-
-
-def too_late(limits: Limits) -> RequestError:
-    """The refusal of a request that takes too long."""
-    return RequestError(
-        "DEADLINE_EXCEEDED",
-        f"The request was not received and answered within "
-        f"{limits.request_timeout_seconds:g} s. Expected smaller or fewer requests.",
-    )
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError:
+            raise RequestError(
+                "DEADLINE_EXCEEDED",
+                f"The request was not received and answered within {seconds:g} s. "
+                "Expected smaller or fewer requests.",
+            ) from None
 
 
 def _signature(model: LoadedSavedModel, method: str, name: str) -> Signature:

@@ -60,11 +60,6 @@ def signature_name(request: Mapping[str, Any]) -> str:
     return name
 
 
-def is_by_rows(request: Mapping[str, Any]) -> bool:
-    """Tells whether a `:predict` request has rows, as its answer then has, too."""
-    return "instances" in request
-
-
 def inputs_of(request: Mapping[str, Any], signature: Signature) -> Arrays:
     """The inputs of a `:predict` request.
 
@@ -75,15 +70,20 @@ def inputs_of(request: Mapping[str, Any], signature: Signature) -> Arrays:
         raise invalid("Expected either instances (rows) or inputs (columns).")
     names = sorted(signature.definition.inputs)
     columns = request.get("inputs")
-    if is_by_rows(request):
+    if "instances" in request:
         columns = _columns(request["instances"], names)
     elif not isinstance(columns, dict):
         columns = _only(columns, names, "inputs")
     if sorted(columns) != names:
         raise invalid(f"Received the inputs {sorted(columns)}. Expected {names}.")
-    return {
-        name: array_of(name, columns[name], *signature.spec(name)) for name in names
-    }
+    arrays = {}
+    for name in names:
+        # Of nested lists as far as these are of equal lengths: what is left is refused
+        # as a value, and a wrong shape by the signature.
+        nested = np.array(columns[name], object)
+        flat = _array(name, nested.ravel().tolist(), signature.spec(name)[0])
+        arrays[name] = flat.reshape(nested.shape)
+    return arrays
 
 
 def _columns(rows: Any, names: list[str]) -> dict[str, Any]:
@@ -106,41 +106,6 @@ def _only(values: Any, names: list[str], where: str) -> dict[str, Any]:
 def _is_object(value: Any) -> bool:
     # {"b64": ...} is a text.
     return isinstance(value, dict) and set(value) != {"b64"}
-
-
-def array_of(
-    name: str, value: Any, dtype: tf.DType, shape: tuple[int | None, ...]
-) -> np.ndarray:
-    """Nested lists as an array.
-
-    Args:
-        name: of the input, for errors.
-        value: from JSON.
-        dtype: that is expected.
-        shape: that is expected; None is any number.
-
-    Raises:
-        RequestError: types or shapes are wrong.
-    """
-    sizes: list[int] = []
-    values = [value]
-    for depth, size in enumerate(shape):
-        wrong = [part for part in values if not isinstance(part, list)]
-        if wrong:
-            raise invalid(
-                f"Received {_kind(wrong[0])} in {name} where a list belongs. Expected "
-                f"{len(shape)} dimensions, {list(shape)}."
-            )
-        lengths = sorted({len(part) for part in values}) or [0]
-        if len(lengths) > 1 or size not in (None, lengths[0]):
-            expected = "as many in each: fill them up" if size is None else size
-            raise invalid(
-                f"Received lists of {lengths[:5]} values in dimension {depth} of "
-                f"{name}. Expected {expected}."
-            )
-        sizes += lengths
-        values = [item for part in values for item in part]
-    return _array(name, values, dtype).reshape(sizes)
 
 
 def _array(name: str, values: Sequence[Any], dtype: tf.DType) -> np.ndarray:

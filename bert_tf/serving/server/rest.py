@@ -1,19 +1,19 @@
 """TF Serving's REST API, Prometheus' page, and the web page."""
 
-import asyncio
-import importlib.resources
+import pathlib
 import re
 import time
 
 from google.protobuf import json_format
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from bert_tf.serving.server import json_tensors
 from bert_tf.serving.server.errors import HTTP_STATUS, RequestError, invalid
-from bert_tf.serving.server.inference import Inference, too_late
+from bert_tf.serving.server.inference import Inference
 from bert_tf.serving.server.protos import metadata_proto, status_proto
 from bert_tf.serving.server.saved_model import Arrays, Signature
 
@@ -21,6 +21,9 @@ _PATH = re.compile(
     r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>[^/:]+))?"
     r"(?:/(?P<describe>metadata)|:(?P<ask>[a-z]+))?"
 )
+_PAGE = pathlib.Path(__file__).parent / "page"
+# The others are refused in the words of the API.
+_ALL = ("GET", "POST", "PUT", "DELETE", "PATCH")
 _VERBS = {
     "status": "GET",
     "metadata": "GET",
@@ -28,26 +31,17 @@ _VERBS = {
     "classify": "POST",
     "regress": "POST",
 }
-_PAGE = {
-    "index.html": "text/html",
-    "page.css": "text/css",
-    "page.js": "text/javascript",
-}
 
 
 def application(inference: Inference) -> Starlette:
     """The ASGI application."""
-    files = ("/", *(f"/{name}" for name in _PAGE if name != "index.html"))
     found = Starlette(
         routes=[
-            *(Route(path, _file) for path in files),
             Route("/models", _models),
             Route("/monitoring/prometheus/metrics", _metrics),
-            Route(
-                "/v1/models/{rest:path}",
-                _api,
-                methods=["GET", "POST", "PUT", "DELETE", "PATCH"],
-            ),
+            Route("/v1/models/{rest:path}", _api, methods=_ALL),
+            Route("/", _page),
+            Mount("/", StaticFiles(directory=_PAGE)),
         ],
         exception_handlers={404: _unknown},
     )
@@ -55,10 +49,8 @@ def application(inference: Inference) -> Starlette:
     return found
 
 
-async def _file(request: Request) -> Response:
-    name = request.url.path.lstrip("/") or "index.html"
-    folder = importlib.resources.files(__package__) / "page"
-    return Response((folder / name).read_bytes(), media_type=_PAGE[name])
+async def _page(request: Request) -> Response:
+    return FileResponse(_PAGE / "index.html")
 
 
 async def _models(request: Request) -> Response:
@@ -149,25 +141,20 @@ def _describe(
 async def _answer(
     request: Request, inference: Inference, name: str, number: int | None, method: str
 ) -> Response:
-    limits = inference.limits
-    try:
-        async with asyncio.timeout(limits.request_timeout_seconds):
-            content = json_tensors.parse(await _body(request, limits.max_request_bytes))
+    async with inference.timeout():
+        body = await _body(request, inference.limits.max_request_bytes)
+        content = json_tensors.parse(body)
 
-            def read(signature: Signature) -> Arrays:
-                if method == "predict":
-                    return json_tensors.inputs_of(content, signature)
-                return {"inputs": json_tensors.examples_of(content)}
+        def read(signature: Signature) -> Arrays:
+            if method == "predict":
+                return json_tensors.inputs_of(content, signature)
+            return {"inputs": json_tensors.examples_of(content)}
 
-            signature_name = json_tensors.signature_name(content)
-            _, future = inference.start(name, number, method, signature_name, read)
-            answers = await asyncio.wrap_future(future)
-    except TimeoutError:
-        raise too_late(limits) from None
+        signature_name = json_tensors.signature_name(content)
+        _, found = await inference.answer(name, number, method, signature_name, read)
     if method == "predict":
-        by_rows = json_tensors.is_by_rows(content)
-        return JSONResponse(json_tensors.predictions(answers, by_rows))
-    return JSONResponse(json_tensors.results(answers))
+        return JSONResponse(json_tensors.predictions(found, "instances" in content))
+    return JSONResponse(json_tensors.results(found))
 
 
 async def _body(request: Request, max_bytes: int) -> bytes:

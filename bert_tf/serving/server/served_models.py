@@ -1,21 +1,23 @@
 """Models by name, each in its newest version: found, loaded, replaced, drained."""
 
+import asyncio
 import contextlib
 import dataclasses
 import enum
 import posixpath
-import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from bert_tf.serving.server.errors import RequestError
 from bert_tf.serving.server.saved_model import LoadedSavedModel
 from bert_tf.serving.versions import versions
 
+# Between two looks whether an old version has answered all of its requests.
+_DRAIN_SECONDS = 0.02
+
 
 class State(enum.IntEnum):
     """State of a version, with the numbers of TF Serving's ModelVersionStatus."""
 
-    START = 10
     LOADING = 20
     AVAILABLE = 30
     UNLOADING = 40
@@ -37,7 +39,7 @@ class ServedVersion:
 
     name: str
     number: int
-    state: State = State.START
+    state: State = State.LOADING
     error: str = ""
     model: LoadedSavedModel | None = None
     in_flight: int = 0
@@ -67,72 +69,52 @@ class ServedModels:
         self._versions: dict[str, dict[int, ServedVersion]] = {
             name: {} for name in base_paths
         }
-        self._changed = threading.Condition()
-        self._stopped = threading.Event()
 
-    def poll(self) -> None:
+    async def poll(self) -> None:
         """Looks once for new versions, and loads and unloads what is due."""
         for name, base in self._base_paths.items():
             try:
-                newest = max(versions(base), default=None)
+                found = await asyncio.to_thread(versions, base)
             except Exception as error:  # whatever a file system may raise
                 self._say(f"{name}: cannot look into {base}: {error}")
                 continue
-            if newest is not None and newest not in self._versions[name]:
-                self._publish(ServedVersion(name, newest, State.LOADING))
+            if found and found[-1] not in self._versions[name]:
+                await self._publish(ServedVersion(name, found[-1]))
 
-    def watch(self, every_seconds: float) -> None:
-        """Polls until `stop`."""
-        while not self._stopped.wait(every_seconds):
-            self.poll()
+    async def watch(self, every_seconds: float) -> None:
+        """Polls until it is cancelled."""
+        while True:
+            await asyncio.sleep(every_seconds)
+            await self.poll()
 
-    def stop(self) -> None:
-        """Ends `watch`."""
-        self._stopped.set()
-
-    def _publish(self, version: ServedVersion) -> None:
+    async def _publish(self, version: ServedVersion) -> None:
         name, number = version.name, version.number
-        with self._changed:
-            self._versions[name][number] = version
+        known = self._versions[name]
+        known[number] = version
+        path = posixpath.join(self._base_paths[name], str(number))
         try:
-            model = self._load(posixpath.join(self._base_paths[name], str(number)))
+            version.model = await asyncio.to_thread(self._load, path)
         except Exception as error:  # a broken version must not end the server
-            text = " ".join(str(error).split())[:300]
-            self._say(f"{name}: version {number} cannot be loaded: {text}")
-            with self._changed:
-                version.state, version.error = State.END, text
+            version.error = " ".join(str(error).split())[:300]
+            version.state = State.END
+            self._say(f"{name}: version {number} cannot be loaded: {version.error}")
             return
-        with self._changed:
-            known = self._versions[name].values()
-            old = [v for v in known if v.state == State.AVAILABLE]
-            version.model, version.state = model, State.AVAILABLE
-            for other in old:
-                other.state = State.UNLOADING
+        old = [v for v in known.values() if v.state == State.AVAILABLE]
+        version.state = State.AVAILABLE
         self._say(f"{name}: version {number} is served.")
         for other in old:
-            self._drain(other)
-
-    def _drain(self, version: ServedVersion) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: version.in_flight == 0)
-            version.model, version.state = None, State.END
-        self._say(f"{version.name}: version {version.number} is unloaded.")
+            other.state = State.UNLOADING
+        for other in old:
+            while other.in_flight:
+                await asyncio.sleep(_DRAIN_SECONDS)
+            other.model, other.state = None, State.END
+            self._say(f"{name}: version {other.number} is unloaded.")
 
     @contextlib.contextmanager
     def using(
         self, name: str, number: int | None = None
     ) -> Iterator[tuple[ServedVersion, LoadedSavedModel]]:
-        """A version that is not unloaded inside the `with`; see `acquire`."""
-        version, model = self.acquire(name, number)
-        try:
-            yield version, model
-        finally:
-            self.release(version)
-
-    def acquire(
-        self, name: str, number: int | None = None
-    ) -> tuple[ServedVersion, LoadedSavedModel]:
-        """A version that is not unloaded until `release`.
+        """A version that is not unloaded inside the `with`.
 
         Args:
             name: of the model.
@@ -141,17 +123,13 @@ class ServedModels:
         Raises:
             RequestError: there is no such model or version, or not yet.
         """
-        with self._changed:
-            version = self._find(name, number, {State.AVAILABLE})[0]
-            assert version.model is not None  # noqa: S101  an available one has it
-            version.in_flight += 1
-            return version, version.model
-
-    def release(self, version: ServedVersion) -> None:
-        """Lets an acquired version go."""
-        with self._changed:
+        version = self._find(name, number, {State.AVAILABLE})[0]
+        assert version.model is not None  # noqa: S101  an available one has it
+        version.in_flight += 1
+        try:
+            yield version, version.model
+        finally:
             version.in_flight -= 1
-            self._changed.notify_all()
 
     def status(self, name: str, number: int | None = None) -> list[ServedVersion]:
         """The versions of a model, the newest first.
@@ -159,18 +137,16 @@ class ServedModels:
         Raises:
             RequestError: there is no such model or version.
         """
-        with self._changed:
-            return self._find(name, number, set(State))
+        return self._find(name, number, set(State))
 
     def available(self) -> dict[str, ServedVersion]:
         """The version of each model that answers now."""
-        with self._changed:
-            return {
-                name: version
-                for name, known in self._versions.items()
-                for version in known.values()
-                if version.state == State.AVAILABLE
-            }
+        return {
+            name: version
+            for name, known in self._versions.items()
+            for version in known.values()
+            if version.state == State.AVAILABLE
+        }
 
     def _find(
         self, name: str, number: int | None, states: Collection[State]

@@ -84,17 +84,6 @@ def test_npy_of_many_texts_has_a_whole_header(tmp_path):
     assert np.load(tmp_path / "x.npy", mmap_mode="r").shape == (12_345, 3)
 
 
-def test_npz(tmp_path):
-    texts = written(tmp_path / "x.npz", OF_TOKENS)
-    with np.load(tmp_path / "x.npz") as arrays:
-        assert_arrays(arrays, texts)
-    texts = written(tmp_path / "y.npz", OF_TEXTS)
-    with np.load(tmp_path / "y.npz") as arrays:
-        assert arrays.files == ["vectors"]
-        np.testing.assert_array_equal(arrays["vectors"], [t.vectors for t in texts])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.npz", "y.npz"]
-
-
 @pytest.mark.parametrize("layout", [OF_TEXTS, OF_TOKENS])
 @pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz"])
 def test_json_lines(tmp_path, layout, name):
