@@ -16,13 +16,10 @@ from bert_tf.checkpoints import (
     hugging_face_tokenizer,
     sentence_transformers,
 )
+from bert_tf.checkpoints.description import PRETRAINING, Description
 from bert_tf.checkpoints.foreign import from_tensors, unusual_head
 from bert_tf.checkpoints.hugging_face_files import SAFETENSORS, open_tensors
-from bert_tf.checkpoints.model_dir import (
-    PRETRAINING,
-    Checkpoint,
-    Description,
-)
+from bert_tf.checkpoints.model_dir import Checkpoint
 from bert_tf.checkpoints.tensors import Tensors, write_safetensors
 from bert_tf.checkpoints.weight_table import to_theirs
 from data_pipelines.files.json_files import read_json, write_json
@@ -124,7 +121,7 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
 
     Raises:
         ValueError: no model of theirs computes this one; what differs is named.
-        ModuleNotFoundError: a package that the tokenizer needs is not installed.
+        ImportError: a package that the tokenizer needs is not installed.
     """
     config, description = checkpoint.config, checkpoint.description
     others = unusual_head(description)

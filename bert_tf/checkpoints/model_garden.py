@@ -11,13 +11,9 @@ import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from bert_tf.checkpoints import google
+from bert_tf.checkpoints.description import PRETRAINING
 from bert_tf.checkpoints.foreign import from_tensors, is_lower_cased
-from bert_tf.checkpoints.model_dir import (
-    CONFIG,
-    PRETRAINING,
-    VOCABULARY,
-    Checkpoint,
-)
+from bert_tf.checkpoints.model_dir import CONFIG, VOCABULARY, Checkpoint
 from bert_tf.checkpoints.tensors import Tensors
 from bert_tf.checkpoints.weight_table import KERAS_ATTENTION, rows
 from bert_tf.models.config import BertConfig
@@ -56,9 +52,8 @@ _LOWER_CASE = "do_lower_case"
 
 def is_there(source: str) -> bool:
     """Whether a source is such a SavedModel or checkpoint."""
-    return tf.io.gfile.exists(posixpath.join(source, _SAVED_MODEL)) or (
-        google.has_checkpoint(source) and google.is_object_checkpoint(source)
-    )
+    is_saved_model = tf.io.gfile.exists(posixpath.join(source, _SAVED_MODEL))
+    return is_saved_model or google.is_object_checkpoint(source)
 
 
 def read(path: str) -> Checkpoint:
