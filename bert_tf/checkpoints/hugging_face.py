@@ -66,7 +66,6 @@ def read(folder: str) -> Checkpoint:
     table = hugging_face_names.table(family, kind)
     theirs = {row.ours: row.theirs for row in table}
     tensors, tied = _weights(folder, family, theirs)
-
     has_labels = kind in ("classification", "token_tagging")
     checkpoint = from_tensors(
         hugging_face_config.to_ours(values, tied),

@@ -6,6 +6,7 @@ the path of the object that owns them. Read only.
 
 import posixpath
 from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
@@ -45,6 +46,15 @@ _TABLE = rows(
     },
 )
 
+# The variable that has a size, and its axis.
+_SIZES = {
+    "vocab_size": ("word_embeddings/embeddings", 0),
+    "hidden_size": ("word_embeddings/embeddings", 1),
+    "max_position_embeddings": ("position_embedding/embeddings", 0),
+    "type_vocab_size": ("type_embeddings/embeddings", 0),
+    "num_attention_heads": ("transformer/layer_0/self_attention/query/kernel", 1),
+    "intermediate_size": ("transformer/layer_0/intermediate/kernel", 1),
+}
 # Parts of the object graph that training needs and the model has not.
 _TRAINING_STATE = ("optimizer", "save_counter", "global_step", ".OPTIMIZER_SLOT")
 _LOWER_CASE = "do_lower_case"
@@ -110,32 +120,14 @@ def _variables(graph: bytes) -> dict[str, str]:
 
 def _config(found: Mapping[str, tuple[int, ...]], origin: str) -> BertConfig:
     """The sizes, from the shapes of the variables; Model Garden's gelu is tanh's."""
-    names = (
-        "word_embeddings/embeddings",
-        "position_embedding/embeddings",
-        "type_embeddings/embeddings",
-        "transformer/layer_0/self_attention/query/kernel",
-        "transformer/layer_0/intermediate/kernel",
-    )
-    missing = [name for name in names if name not in found]
+    missing = sorted({name for name, _ in _SIZES.values()} - set(found))
     if missing:
         raise ValueError(
             f"The variables in {origin} are not those of Model Garden's BERT: missing "
             f"{missing}."
         )
-    tokens, positions, segments, (width, heads, _), (_, inner) = (
-        found[name] for name in names
-    )
-    layers = {
-        name.split("/")[1] for name in found if name.startswith("transformer/layer_")
+    layers = {n.split("/")[1] for n in found if n.startswith("transformer/layer_")}
+    sizes: dict[str, Any] = {
+        field: found[name][axis] for field, (name, axis) in _SIZES.items()
     }
-    return BertConfig(
-        vocab_size=tokens[0],
-        hidden_size=width,
-        num_hidden_layers=len(layers),
-        num_attention_heads=heads,
-        intermediate_size=inner,
-        hidden_act="gelu_tanh",
-        max_position_embeddings=positions[0],
-        type_vocab_size=segments[0],
-    )
+    return BertConfig(num_hidden_layers=len(layers), hidden_act="gelu_tanh", **sizes)
