@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 # Options of some methods alone, whose defaults are those of their functions.
 _OF_WORD2VEC = ("softmax", "sample", "num_threads")
-_OF_GLOVE = ("x_max", "vocab_size")
+_OF_GLOVE = ("x_max",)
 _OF_BOTH = ("side", "window", "num_epochs")
 
 
@@ -102,9 +102,6 @@ class LearnVectorsOptions:
         None,
         "Of glove: the count from which on a pair has the full weight, less for less "
         "text. Default: 100.",
-    )
-    vocab_size: int | None = cli.option(
-        None, "Of glove: at most so many words have a vector. Default: all."
     )
     pairs_files: tuple[str, ...] = cli.option(
         (), "Word pairs with scores, such as SimLex-999, to compare with."

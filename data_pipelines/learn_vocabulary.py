@@ -24,15 +24,9 @@ import tensorflow as tf
 from data_pipelines.corpus import documents as corpus
 from data_pipelines.files.atomic import new_file
 from data_pipelines.programs import cli, processes
-from data_pipelines.tokenizers.casing import CasingOptions
-from data_pipelines.tokenizers.vocabulary import (
-    MERGES,
-    TOKENIZATION,
-    TokenizerKind,
-    Vocabulary,
-    beside,
-    check_casing,
-)
+from data_pipelines.tokenizers.casing import CasingOptions, TokenizerKind, check_casing
+from data_pipelines.tokenizers.vocabulary import Vocabulary
+from data_pipelines.tokenizers.vocabulary_files import MERGES, TOKENIZATION, beside
 from data_pipelines.vocabulary_learning.byte_bpe import learn_byte_bpe
 from data_pipelines.vocabulary_learning.count_words import count_words
 from data_pipelines.vocabulary_learning.wordpiece import learn_wordpiece

@@ -36,13 +36,9 @@ ENCODER_ALONE = Description(PRETRAINING, head=_ALONE)
 
 def encoder_only(checkpoint: Checkpoint) -> Checkpoint:
     """The same encoder without a head."""
-    weights = checkpoint.weights
-    shapes = {n: s for n, s in weights.shapes.items() if n.startswith(ENCODER)}
-    return dataclasses.replace(
-        checkpoint,
-        description=ENCODER_ALONE,
-        weights=Tensors(shapes, weights.read),
-    )
+    names = [name for name in checkpoint.weights.shapes if name.startswith(ENCODER)]
+    weights = checkpoint.weights.renamed({name: name for name in names})
+    return dataclasses.replace(checkpoint, description=ENCODER_ALONE, weights=weights)
 
 
 def from_tensors(

@@ -98,19 +98,16 @@ def read(path: str) -> Checkpoint:
     vocabulary = vocabulary.with_casing(is_lower_cased(vocabulary))
     config = read_config(posixpath.join(folder, CONFIG))
     variables = open_variables(prefix)
-    found = {
-        name: shape
-        for name, shape in variables.shapes.items()
-        if not _TRAINING_STATE.fullmatch(name)
-    }
+    tensors = variables.renamed(
+        {name: name for name in variables.shapes if not _TRAINING_STATE.fullmatch(name)}
+    )
     kind, labels = PRETRAINING, None
-    if "cls/squad/output_weights" in found:
+    if "cls/squad/output_weights" in tensors.shapes:
         kind = "span_qa"
-    elif "output_weights" in found:
-        num_outputs = found["output_weights"][0]
+    elif "output_weights" in tensors.shapes:
+        num_outputs = tensors.shapes["output_weights"][0]
         kind = "classification" if num_outputs > 1 else "regression"
         labels = numbered(num_outputs) if num_outputs > 1 else None
-    tensors = Tensors(found, variables.read)
     return from_tensors(
         config, vocabulary, kind, _TABLES[kind], tensors, prefix, labels
     )

@@ -98,21 +98,19 @@ def _weights(folder: str, family: str, theirs: dict[str, str]) -> tuple[Tensors,
         if not name.endswith(_BUFFERS)
     }
 
-    def read(name: str) -> np.ndarray:
-        return tensors.read(stored[name])
-
     tied = True
     output_table = theirs.get(_OUTPUT_TABLE)
     if output_table in stored:
         # Often the encoder's own again.
-        tied = np.array_equal(read(output_table), read(theirs[_TOKEN_TABLE]))
+        names = (output_table, theirs[_TOKEN_TABLE])
+        output, tokens = (tensors.read(stored[name]) for name in names)
+        tied = np.array_equal(output, tokens)
         if tied:
             del stored[output_table]
     if output_table is not None and _bias_of(output_table) in stored:
         # Where the bias is written twice, this is the one that is used.
         stored[theirs[_OUTPUT_BIAS]] = stored.pop(_bias_of(output_table))
-    shapes = {name: tensors.shapes[source] for name, source in stored.items()}
-    return Tensors(shapes, read), tied
+    return tensors.renamed(stored), tied
 
 
 def write(checkpoint: Checkpoint, folder: str) -> None:
@@ -143,15 +141,8 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
     if architecture.endswith("Model"):
         sources = {name.removeprefix(f"{family}."): name for name in sources}
     os.makedirs(folder, exist_ok=True)
-    write_json(
-        os.path.join(folder, _CONFIG),
-        {
-            "architectures": [architecture],
-            **values,
-            **_labels(description),
-            "dtype": "float32",
-        },
-    )
+    values = {"architectures": [architecture], **values, **_labels(description)}
+    write_json(os.path.join(folder, _CONFIG), {**values, "dtype": "float32"})
     hugging_face_tokenizer.write(
         folder,
         checkpoint.vocabulary,
@@ -161,14 +152,8 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
     if description.sentence_vector is not None:
         vector = description.sentence_vector
         sentence_transformers.write(folder, vector, config.hidden_size)
-    write_safetensors(
-        os.path.join(folder, SAFETENSORS),
-        Tensors(
-            {name: tensors.shapes[source] for name, source in sources.items()},
-            lambda name: tensors.read(sources[name]),
-        ),
-        {"format": "pt"},
-    )
+    path = os.path.join(folder, SAFETENSORS)
+    write_safetensors(path, tensors.renamed(sources), {"format": "pt"})
 
 
 def _bias_of(table: str) -> str:

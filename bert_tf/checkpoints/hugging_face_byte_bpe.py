@@ -9,17 +9,8 @@ import tensorflow as tf
 from data_pipelines.files.atomic import write_file
 from data_pipelines.files.json_files import read_json, read_json_if_any, write_json
 from data_pipelines.programs.extras import extra
-from data_pipelines.tokenizers.vocabulary import (
-    CLS,
-    MASK,
-    MERGES,
-    PAD,
-    SEP,
-    UNK,
-    Vocabulary,
-    beside,
-    read_merges,
-)
+from data_pipelines.tokenizers.vocabulary import CLS, MASK, PAD, SEP, UNK, Vocabulary
+from data_pipelines.tokenizers.vocabulary_files import MERGES, beside, read_merges
 
 _VOCABULARY = "vocab.json"
 # Theirs, and what they are called in RoBERTa.

@@ -15,7 +15,6 @@ from bert_tf.checkpoints import google
 from bert_tf.checkpoints.description import PRETRAINING
 from bert_tf.checkpoints.foreign import from_tensors, is_lower_cased
 from bert_tf.checkpoints.model_dir import CONFIG, VOCABULARY, Checkpoint
-from bert_tf.checkpoints.tensors import Tensors
 from bert_tf.checkpoints.weight_table import KERAS_ATTENTION, rows
 from bert_tf.models.config import BertConfig
 from data_pipelines.tokenizers.vocabulary import Vocabulary
@@ -85,17 +84,20 @@ def read(path: str) -> Checkpoint:
     variables = google.open_variables(prefix)
     keys = _variables(bytes(variables.read(google.OBJECT_GRAPH)))
     lower_case_key = keys.pop(_LOWER_CASE, None)
-    found = {name: variables.shapes[key] for name, key in keys.items()}
+    tensors = variables.renamed(keys)
     config_file = posixpath.join(folder, CONFIG)
     has_config = tf.io.gfile.exists(config_file)
-    config = google.read_config(config_file) if has_config else _config(found, prefix)
+    config = (
+        google.read_config(config_file)
+        if has_config
+        else _config(tensors.shapes, prefix)
+    )
     vocabulary = Vocabulary.from_file(vocab_file)
     if lower_case_key is None:
         lower_case = is_lower_cased(vocabulary)
     else:
         lower_case = bool(variables.read(lower_case_key))
     vocabulary = vocabulary.with_casing(lower_case)
-    tensors = Tensors(found, lambda name: variables.read(keys[name]))
     return from_tensors(config, vocabulary, PRETRAINING, _TABLE, tensors, path)
 
 

@@ -1,8 +1,7 @@
-"""What can be asked of a model of three pieces, whatever its probabilities are."""
+"""The questions that a model of three pieces answers, whatever its probabilities."""
 
 import abc
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -24,7 +23,7 @@ class LanguageModel(abc.ABC):
 
     @abc.abstractmethod
     def next_piece(self, before: Sequence[int]) -> np.ndarray:
-        """float64 `(vocab_size,)`: the probability of each piece after some."""
+        """float64 `(vocab_size,)`: the probability of each piece after others."""
 
     @abc.abstractmethod
     def followed_by(self, v: int, x: int) -> np.ndarray:
@@ -41,12 +40,6 @@ class LanguageModel(abc.ABC):
         """
         u, v, w = in_context(text, self.vocab_size)
         return np.log(self.probabilities(u, v, w))
-
-    def perplexity(self, texts: Iterable[np.ndarray]) -> float:
-        """exp of the mean negative logarithm, of all pieces of some texts."""
-        sums = [(self.log_probabilities(text).sum(), len(text)) for text in texts]
-        total, pieces = np.sum(sums, axis=0)
-        return math.exp(-total / pieces)
 
     def cloze(self, before: Sequence[int], after: Sequence[int]) -> np.ndarray:
         """The probability of each piece between others.

@@ -26,7 +26,7 @@ from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 @dataclasses.dataclass(frozen=True)
 class TrainOptions:
-    """What the program can be told."""
+    """Options of the program."""
 
     records_dir: str = cli.option(
         cli.REQUIRED, "The folder of create_pretraining_data."
@@ -45,7 +45,7 @@ class TrainOptions:
 def train(
     records_dir: str, vocabulary: Vocabulary, num_classes: int | None = None
 ) -> LoadedModel:
-    """A model of the training part of records; what is held out is not read.
+    """Counts the training part of records; what is held out is not read.
 
     Args:
         records_dir: the folder.
@@ -59,16 +59,14 @@ def train(
     """
     manifest = read_manifest(records_dir)
     check_vocabulary(manifest, vocabulary)
-    texts = processes.show_progress(
-        "read",
-        stored_texts(record_files(records_dir)),
-        manifest["counts"]["parts"],
+    stored = stored_texts(record_files(records_dir))
+    texts = processes.show_progress("read", stored, manifest["counts"]["parts"])
+    size = len(vocabulary)
+    model = (
+        NgramModel.fit(texts, size)
+        if num_classes is None
+        else MixedModel.fit(list(texts), size, num_classes)
     )
-    model: NgramModel | MixedModel
-    if num_classes is None:
-        model = NgramModel.fit(texts, len(vocabulary))
-    else:
-        model = MixedModel.fit(list(texts), len(vocabulary), num_classes)
     casing = manifest["lower_case"], manifest["strip_accents"]
     return LoadedModel(model, vocabulary.with_casing(*casing))
 

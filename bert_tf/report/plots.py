@@ -128,8 +128,7 @@ def confusion_figure(
     }
     axis.set_xticks(range(size), names, **look, **turn)
     axis.set_yticks(range(size), names, **look)
-    axis.set_xlabel("predicted")
-    axis.set_ylabel("gold")
+    axis.set(xlabel="predicted", ylabel="gold")
     if size <= _MAX_WITH_COUNTS:
         for row, column in zip(*np.nonzero(counts), strict=True):
             axis.text(
@@ -154,13 +153,10 @@ def calibration_figure(bins: Sequence[CalibrationBin]) -> matplotlib.figure.Figu
     above.bar(centers, accuracy, width=width, color=PALE_BLUE, label="this model")
     above.plot(confidence, accuracy, "o-", color=BLUE, markersize=4)
     above.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="as it believes")
-    above.set_ylabel("how often right")
-    above.set_ylim(0, 1.02)
+    above.set(ylabel="how often right", ylim=(0, 1.02))
     above.legend(frameon=False, loc="upper left")
     below.bar(centers, [b.count for b in bins], width=width, color=GREY)
-    below.set_ylabel("examples")
-    below.set_xlabel("probability of the answer")
-    below.set_xlim(0, 1)
+    below.set(ylabel="examples", xlabel="probability of the answer", xlim=(0, 1))
     for axis in (above, below):
         axis.grid(alpha=0.3)
         axis.set_axisbelow(True)
@@ -207,9 +203,8 @@ def threshold_figure(
             means = np.append(means, means[-1])
             axis.plot(steps, means, drawstyle="steps-post", label=name, **look)
     axis.axvline(threshold, color=GREY, linestyle="--", label="chosen")
+    axis.set(xlabel="no-answer threshold", ylim=(0, 1.02))
     axis.set_xlim(low - room, high + room)
-    axis.set_ylim(0, 1.02)
-    axis.set_xlabel("no-answer threshold")
     axis.grid(alpha=0.3)
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -11,7 +11,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.word_vectors.cooccurrences import PAIR, Cooccurrences, count_cooccurrences
+from bert_tf.word_vectors.cooccurrences import (
+    PAIR,
+    Cooccurrences,
+    count_cooccurrences,
+    require_positive,
+)
 from bert_tf.word_vectors.keyed_vectors import import_gensim_models
 from bert_tf.word_vectors.word2vec import Side
 from data_pipelines.programs import processes
@@ -106,11 +111,9 @@ class Glove(tf.Module):
 
     def vectors(self, side: Side) -> np.ndarray:
         """float32 `(words, vector_size)`: one of the tables, or their mean."""
-        if side == "input":
-            return self.inputs.numpy()
-        if side == "output":
-            return self.outputs.numpy()
-        return ((self.inputs + self.outputs) / 2).numpy()
+        mean = (self.inputs + self.outputs) / 2
+        tables = {"input": self.inputs, "output": self.outputs, "mean": mean}
+        return tables[side].numpy()
 
 
 def learn_glove(
@@ -120,12 +123,11 @@ def learn_glove(
     vector_size: int = 100,
     window: int = 10,
     min_count: int = 5,
-    vocab_size: int | None = None,
     x_max: float = 100.0,
     num_epochs: int = 50,
     seed: int = 0,
 ) -> "KeyedVectors":
-    """A vector for each frequent word.
+    """Learns a vector for each frequent word.
 
     Args:
         lists: of words, iterated twice.
@@ -134,7 +136,6 @@ def learn_glove(
         vector_size: width.
         window: how far the words around are looked for, on either side.
         min_count: rarer words have no vector.
-        vocab_size: at most so many words have one; None: all.
         x_max: the count from which on a pair has the full weight. The paper's 100 is
             for billions of words.
         num_epochs: how often the pairs are gone through.
@@ -145,16 +146,11 @@ def learn_glove(
 
     Raises:
         ValueError: a number is not positive, or no word is frequent enough.
-        ModuleNotFoundError: gensim is not installed.
+        ImportError: gensim is not installed.
     """
-    numbers = {"vector_size": vector_size, "num_epochs": num_epochs, "x_max": x_max}
-    wrong = {name: value for name, value in numbers.items() if value <= 0}
-    if wrong:
-        raise ValueError(f"Received {wrong}. Expected positive numbers.")
+    require_positive(vector_size=vector_size, num_epochs=num_epochs, x_max=x_max)
     models = import_gensim_models()
-    with count_cooccurrences(
-        lists, window=window, min_count=min_count, vocab_size=vocab_size
-    ) as counted:
+    with count_cooccurrences(lists, window=window, min_count=min_count) as counted:
         glove = Glove(len(counted.words), vector_size, x_max, seed)
         # So many steps at least have the few pairs of a small text.
         size = min(_PAIRS_OF_A_BATCH, math.ceil(counted.num_pairs / _STEPS_OF_AN_EPOCH))

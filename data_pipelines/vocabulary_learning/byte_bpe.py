@@ -10,8 +10,8 @@ from typing import Any
 
 from data_pipelines.corpus import documents
 from data_pipelines.programs import processes
+from data_pipelines.tokenizers.byte_symbols import BYTE_SYMBOLS
 from data_pipelines.tokenizers.vocabulary import (
-    BYTE_SYMBOLS,
     SPECIAL_TOKENS,
     Vocabulary,
 )
