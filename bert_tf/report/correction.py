@@ -13,7 +13,7 @@ from bert_tf.metrics.correction import (
 )
 from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.excerpts import Part, spread
-from bert_tf.tasks.answers import CorrectionAnswer
+from bert_tf.tasks.correction_answers import CorrectionAnswer
 
 # How many texts of each outcome are shown.
 _NUM_SHOWN = {

@@ -43,7 +43,6 @@ def options(
         "dropout": 0.0,
         "num_epochs": 8.0,
         "batch_size": 16,
-        "evaluations_per_epoch": 1,
         **task.options,
     }
     return FinetuneOptions(**{**values, **changes})
