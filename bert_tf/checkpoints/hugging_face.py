@@ -22,6 +22,7 @@ from bert_tf.checkpoints.hugging_face_files import SAFETENSORS, open_tensors
 from bert_tf.checkpoints.model_dir import Checkpoint
 from bert_tf.checkpoints.tensors import Tensors, write_safetensors
 from bert_tf.checkpoints.weight_table import to_theirs
+from bert_tf.tasks.kinds import KINDS
 from data_pipelines.files.json_files import read_json, write_json
 
 _CONFIG = "config.json"
@@ -66,7 +67,7 @@ def read(folder: str) -> Checkpoint:
     table = hugging_face_names.table(family, kind)
     theirs = {row.ours: row.theirs for row in table}
     tensors, tied = _weights(folder, family, theirs)
-    has_labels = kind in ("classification", "token_tagging")
+    has_labels = kind in KINDS and KINDS[kind].has_labels
     checkpoint = from_tensors(
         hugging_face_config.to_ours(values, tied),
         vocabulary,
