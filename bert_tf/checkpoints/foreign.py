@@ -118,7 +118,7 @@ def differing(values: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[st
     }
 
 
-def numbered(count: int) -> tuple[str, ...]:
+def number_names(count: int) -> tuple[str, ...]:
     """Names of classes for which a format has none."""
     return tuple(str(number) for number in range(count))
 

@@ -17,7 +17,7 @@ from bert_tf.checkpoints.foreign import (
     GOOGLE_FIELDS,
     from_tensors,
     is_lower_cased,
-    numbered,
+    number_names,
     unusual,
 )
 from bert_tf.checkpoints.model_dir import CONFIG, VOCABULARY, Checkpoint
@@ -107,7 +107,7 @@ def read(path: str) -> Checkpoint:
     elif "output_weights" in tensors.shapes:
         num_outputs = tensors.shapes["output_weights"][0]
         kind = "classification" if num_outputs > 1 else "regression"
-        labels = numbered(num_outputs) if num_outputs > 1 else None
+        labels = number_names(num_outputs) if num_outputs > 1 else None
     return from_tensors(
         config, vocabulary, kind, _TABLES[kind], tensors, prefix, labels
     )

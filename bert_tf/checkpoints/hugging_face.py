@@ -87,10 +87,7 @@ def read(folder: str) -> Checkpoint:
 def _weights(folder: str, family: str, theirs: dict[str, str]) -> tuple[Tensors, bool]:
     """The tensors of a model, each once, and whether its output is the token table.
 
-    Args:
-        folder: of the model.
-        family: of the model.
-        theirs: from our names to those of the tensors.
+    `theirs` has the name of a tensor for each name of ours.
     """
     tensors = open_tensors(folder)
     stored = {

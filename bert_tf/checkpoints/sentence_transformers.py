@@ -56,13 +56,7 @@ def read(folder: str) -> tuple[str, SentenceVector, bool]:
 
 
 def write(folder: str, vector: SentenceVector, width: int) -> None:
-    """Writes what a folder says beside the Hugging Face model.
-
-    Args:
-        folder: of the model.
-        vector: what is made of its output.
-        width: of the vectors.
-    """
+    """Writes what a folder says beside the Hugging Face model: vectors of a width."""
     modules = {"Transformer": "", "Pooling": _POOLING}
     if vector.normalize:
         modules["Normalize"] = "2_Normalize"
