@@ -121,7 +121,7 @@ def write(
 
 
 def _their_tokenizer(vocabulary: Vocabulary, names: Mapping[str, str]) -> Any:
-    """Our tokenizer as one of the tokenizers library, with its special tokens' names."""
+    """Our tokenizer as one of the tokenizers library; `names` of special tokens."""
     with extra("byte_bpe"):
         import tokenizers
     ids = {names.get(token, token): i for i, token in enumerate(vocabulary.tokens)}
