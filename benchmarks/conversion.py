@@ -27,7 +27,7 @@ from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 @dataclasses.dataclass(frozen=True)
 class ConversionOptions:
-    """What the benchmark asks for."""
+    """Options of the benchmark."""
 
     preset: Literal["tiny", "mini", "small", "medium", "base", "large"] = cli.option(
         "large", "The size of the model."

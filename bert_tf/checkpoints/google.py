@@ -76,7 +76,7 @@ _UNREAD = re.compile(r"directionality|pooler_.*")
 
 
 def is_there(source: str) -> bool:
-    """Whether a source is, or holds, a checkpoint of TF1 variables."""
+    """True if a source is, or holds, a checkpoint of TF1 variables."""
     return bool(_prefixes(source)) and not is_object_checkpoint(source)
 
 
@@ -204,7 +204,7 @@ def open_variables(prefix: str) -> Tensors:
 
 
 def is_object_checkpoint(source: str) -> bool:
-    """Whether it has one of TF2, which names the objects that own its variables."""
+    """True for a checkpoint of TF2, which names the objects that own its variables."""
     return any(OBJECT_GRAPH in open_variables(p).shapes for p in _prefixes(source))
 
 

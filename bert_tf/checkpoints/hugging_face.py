@@ -42,7 +42,7 @@ _OUTPUT_TABLE, _OUTPUT_BIAS = "mlm_head/output_table", "mlm_head/output_bias"
 
 
 def is_there(source: str) -> bool:
-    """Whether a source is a folder of transformers or sentence-transformers."""
+    """True if a source is a folder of transformers or sentence-transformers."""
     names = (_CONFIG, sentence_transformers.MODULES)
     return any(tf.io.gfile.exists(os.path.join(source, name)) for name in names)
 

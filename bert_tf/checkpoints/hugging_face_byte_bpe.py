@@ -32,7 +32,7 @@ _SETTINGS = (
 
 
 def is_there(folder: str, tokenizer: Mapping[str, Any]) -> bool:
-    """Whether the tokenizer of a folder is BPE; `tokenizer` is its tokenizer.json."""
+    """True if the tokenizer of a folder, with this tokenizer.json, is BPE."""
     if tokenizer:
         return tokenizer.get("model", {}).get("type") == "BPE"
     return tf.io.gfile.exists(posixpath.join(folder, _VOCABULARY))

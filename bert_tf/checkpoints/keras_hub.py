@@ -79,7 +79,7 @@ _TASKS = (None, "BertMaskedLM", "BertTextClassifier")
 
 
 def is_there(source: str) -> bool:
-    """Whether a source is a preset folder, or a name that KerasHub knows."""
+    """True if a source is a preset folder, or a name that KerasHub knows."""
     if source.startswith(_DOWNLOADS):
         return True
     config = os.path.join(source, "config.json")
@@ -182,7 +182,7 @@ def _weights(model: keras.Model) -> list[Any]:
 
 
 def _strip_accents(tokenizer: Any, vocabulary: Vocabulary) -> bool:
-    """Whether accents are removed.
+    """True if accents are removed.
 
     Their tokenizer leaves accents unless it is given `strip_accents`, in the presets of
     Google's uncased models too, whose vocabularies have no accents: there, Google's
