@@ -198,6 +198,8 @@ def _check(checkpoint: Checkpoint) -> None:
     others = unusual(checkpoint)
     if config.hidden_act != "gelu_tanh":
         others["hidden_act"] = config.hidden_act
+    if not config.pooler:
+        others["pooler"] = False
     if config.attention_probs_dropout_prob != config.hidden_dropout_prob:
         others["attention_probs_dropout_prob"] = config.attention_probs_dropout_prob
     if description.sentence_task is not None:
