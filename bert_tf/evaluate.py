@@ -17,25 +17,22 @@ from typing import Any
 import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
-from bert_tf.checkpoints.model_dir import Description
-from bert_tf.prediction.predictor import Answerer
+from bert_tf.checkpoints.model_dir import Description, LoadedModel
+from bert_tf.prediction.predictor import Predictor
 from bert_tf.pretraining.heldout import METRICS, heldout_scores
 from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.finetuning import evaluation_report
-from bert_tf.tasks import scoring
-from bert_tf.tasks.data_options import DataOptions, dataset_of, read
+from bert_tf.tasks.data_options import DataOptions, read
 from data_pipelines.datasets.sources import Dataset
 from data_pipelines.files.atomic import require_new, write_file
 from data_pipelines.programs import cli
 
-PREDICTIONS = "predictions.json"
-NULL_ODDS = "null_odds.json"
 REPORT = "report.html"
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateOptions(DataOptions):
-    """What the program can be told, besides the data."""
+    """Options of the program, besides the data."""
 
     model_dir: str = cli.option(
         cli.REQUIRED, "The model folder that bert_tf.finetune or pretrain wrote."
@@ -51,54 +48,89 @@ class EvaluateOptions(DataOptions):
 
 
 def evaluate(options: EvaluateOptions) -> dict[str, float]:
-    """The metrics of the model on the examples; writes them if asked to.
+    """The metrics of the model on the examples, or on the records; may write them.
 
     Raises:
         ValueError: the model is not of the kind of the dataset, or has other labels.
         FileNotFoundError: the model or the data is not there.
     """
-    _, _, description = model_dir.load_description(options.model_dir)
-    is_pretrained = description.kind == model_dir.PRETRAINING
+    if options.output_dir is not None:
+        require_new(options.output_dir)
+    loaded = model_dir.load(options.model_dir)
+    is_pretrained = loaded.description.kind == model_dir.PRETRAINING
     if is_pretrained != (options.records_dir is not None):
         raise ValueError(
             f"Received records_dir={options.records_dir} for a model of the kind "
-            f"{description.kind}. Expected --records_dir for a pre-trained model, and "
-            "for no other."
+            f"{loaded.description.kind}. Expected --records_dir for a pre-trained "
+            "model, and for no other."
+        )
+    if options.records_dir is not None:
+        metrics = heldout_scores(
+            loaded,
+            options.records_dir,
+            sequence_length=options.sequence_length,
+            batch_size=options.batch_size,
+            num_batches=options.num_eval_batches,
+        )
+        files = {METRICS: _json(metrics)}
+    else:
+        dataset = described_dataset(options, loaded.description)
+        dataset = check_dataset(dataset, loaded.description)
+        examples, _ = read(dataset, options.split, options.data_dir)
+        facts = {"model": options.model_dir, "examples": f"{len(examples):,}"}
+        title = f"{options.model_dir} on {options.split}"
+        metrics, files = evaluate_examples(
+            loaded, dataset, examples, options.batch_size, title, facts
         )
     if options.output_dir is not None:
-        require_new(options.output_dir)
-    if options.records_dir is not None:
-        return _evaluate_pretrained(options, options.records_dir)
-    dataset = check_dataset(described_dataset(options, description), description)
-    examples, _ = read(options, dataset, options.split)
-    answerer = Answerer.of(model_dir.load(options.model_dir), options.batch_size)
-    answers = [answer for _, answer in answerer.answers(examples)]
-    metrics = scoring.score(
-        description.kind,
-        dataset.metrics,
-        examples,
-        answers,
-        description.labels,
-        description.threshold,
-    )
-    if options.output_dir is not None:
-        _write(options.output_dir, options, description, examples, answers, metrics)
+        tf.io.gfile.makedirs(options.output_dir)
+        for name, text in files.items():
+            write_file(posixpath.join(options.output_dir, name), text.encode())
     return metrics
 
 
-def _evaluate_pretrained(
-    options: EvaluateOptions, records_dir: str
-) -> dict[str, float]:
-    scores = heldout_scores(
-        model_dir.load(options.model_dir),
-        records_dir,
-        sequence_length=options.sequence_length,
-        batch_size=options.batch_size,
-        num_batches=options.num_eval_batches,
+def evaluate_examples(
+    loaded: LoadedModel,
+    dataset: Dataset,
+    examples: list[Any],
+    batch_size: int,
+    title: str,
+    facts: dict[str, str],
+) -> tuple[dict[str, float], dict[str, str]]:
+    """The metrics of a fine-tuned model, and the contents of the files about them.
+
+    Args:
+        loaded: the model.
+        dataset: names the metrics.
+        examples: with labels.
+        batch_size: examples that are run at once.
+        title: of the report.
+        facts: lines of the report's first table.
+    """
+    description = loaded.description
+    threshold = description.threshold
+    predictor = Predictor.of(loaded, batch_size)
+    kind = predictor.kind
+    answers = [answer for _, answer in predictor.answers(examples, threshold)]
+    metrics = kind.score(
+        examples, answers, dataset.metrics, description.labels, threshold
     )
-    if options.output_dir is not None:
-        _write_files(options.output_dir, {METRICS: json.dumps(scores, indent=2) + "\n"})
-    return scores
+    report = evaluation_report(
+        title,
+        facts=facts,
+        evaluation=Evaluation(
+            kind.name, metrics, examples, answers, description.labels, threshold
+        ),
+    )
+    extra = kind.extra_files(examples, answers, threshold)
+    files = {
+        name: _json(values) for name, values in {METRICS: metrics, **extra}.items()
+    }
+    return metrics, {**files, REPORT: report}
+
+
+def _json(values: dict[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False, indent=2) + "\n"
 
 
 def described_dataset(options: DataOptions, description: Description) -> Dataset:
@@ -113,7 +145,7 @@ def described_dataset(options: DataOptions, description: Description) -> Dataset
         options = dataclasses.replace(options, dataset=description.dataset)
     elif options.kind is None and any(files):
         options = dataclasses.replace(options, kind=description.kind)  # type: ignore[arg-type]
-    return dataset_of(options)
+    return options.chosen_dataset()
 
 
 def check_dataset(dataset: Dataset, description: Description) -> Dataset:
@@ -138,42 +170,6 @@ def check_dataset(dataset: Dataset, description: Description) -> Dataset:
                 "first."
             )
     return dataclasses.replace(dataset, labels=labels)
-
-
-def _write(
-    folder: str,
-    options: EvaluateOptions,
-    description: Description,
-    examples: list[Any],
-    answers: list[Any],
-    metrics: dict[str, float],
-) -> None:
-    files = {METRICS: json.dumps(metrics, indent=2) + "\n"}
-    if description.kind == "span_qa":
-        pairs = list(zip(examples, answers, strict=True))
-        texts = {e.id: a.text(description.threshold) for e, a in pairs}
-        files[PREDICTIONS] = json.dumps(texts, ensure_ascii=False, indent=2) + "\n"
-        scores = {e.id: a.no_answer_score for e, a in pairs}
-        files[NULL_ODDS] = json.dumps(scores, indent=2) + "\n"
-    files[REPORT] = evaluation_report(
-        f"{options.model_dir} on {options.split}",
-        facts={"model": options.model_dir, "examples": f"{len(examples):,}"},
-        evaluation=Evaluation(
-            description.kind,
-            metrics,
-            examples,
-            answers,
-            description.labels,
-            description.threshold,
-        ),
-    )
-    _write_files(folder, files)
-
-
-def _write_files(folder: str, files: dict[str, str]) -> None:
-    tf.io.gfile.makedirs(folder)
-    for name, text in files.items():
-        write_file(posixpath.join(folder, name), text.encode())
 
 
 def main(options: EvaluateOptions) -> None:

@@ -5,7 +5,7 @@ from types import ModuleType
 from typing import Any
 
 from bert_tf.baselines import counts
-from bert_tf.tasks import scoring
+from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets.sources import Dataset
 
 # A dataset, examples to learn from, and examples to answer -> the answers.
@@ -69,7 +69,7 @@ def baseline_scores(
     found = {}
     for name, baseline in _BASELINES[dataset.kind].items():
         answers = baseline(dataset, train[:_MAX_EXAMPLES], dev)
-        found[name] = scoring.score(
-            dataset.kind, dataset.metrics, dev, answers, dataset.labels
+        found[name] = KINDS[dataset.kind].score(
+            dev, answers, dataset.metrics, dataset.labels
         )
     return found

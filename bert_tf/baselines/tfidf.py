@@ -23,7 +23,8 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from bert_tf.metrics.classification import prediction_scores
-from bert_tf.tasks.answers import ChoiceAnswer, ClassAnswer, ScoreAnswer
+from bert_tf.tasks.classification import ClassAnswer, ScoreAnswer
+from bert_tf.tasks.multiple_choice import ChoiceAnswer
 from data_pipelines.datasets.examples import ChoiceExample, TextExample
 from data_pipelines.datasets.sources import Dataset
 

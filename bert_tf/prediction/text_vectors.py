@@ -11,7 +11,12 @@ import tensorflow as tf
 from bert_tf.layers.gather import gather_tokens
 from bert_tf.models.encoder import BertEncoder
 from data_pipelines.datasets.examples import TextExample
-from data_pipelines.finetuning.batches import PACKED_INPUTS, Chunk, evaluation_chunks
+from data_pipelines.finetuning.batches import (
+    PACKED_INPUTS,
+    Chunk,
+    batch_maker,
+    evaluation_chunks,
+)
 from data_pipelines.finetuning.whole_texts import WholeTextEncoding
 
 Vectors = Literal["tokens", "cls", "mean", "pooled"]
@@ -136,7 +141,8 @@ class TextVectorizer:
             ValueError: a vector has values that are no numbers.
         """
         first_row = 0
-        for chunk in evaluation_chunks(self.encoding, examples, self.batch_size):
+        batches_of = batch_maker(self.encoding, self.batch_size)
+        for chunk in evaluation_chunks(self.encoding, examples, batches_of):
             yield from self._texts(chunk, first_row)
             first_row += len(chunk.examples)
 

@@ -57,18 +57,48 @@ class Encoding(Protocol):
         ...
 
 
+def check_stride(stride: int, max_length: int, room: int, unit: str) -> None:
+    """Raises ValueError where windows would leave gaps between them.
+
+    Args:
+        stride: tokens from the start of one window to that of the next.
+        max_length: tokens of the longest sequence.
+        room: tokens of a window.
+        unit: what is in it, for the message.
+    """
+    if not 1 <= stride <= room:
+        raise ValueError(
+            f"Received stride={stride} with max_length={max_length}. Expected a "
+            f"stride between 1 and {room}, the tokens of a {unit}."
+        )
+
+
 def encoder_of(encoding: Encoding) -> Callable[[Sequence[Any]], Any]:
     """A function from examples to `encoding.encode` of their columns, traced once."""
     encode = traced_once(encoding.encode)
     return lambda examples: encode(encoding.columns(examples))
 
 
-def traced_once(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as a graph that takes any number of rows."""
+def traced_once(
+    function: Callable[..., Any], any_width: bool = False
+) -> Callable[..., Any]:
+    """The function as a graph that takes any number of rows.
+
+    Args:
+        function: of tensors, or of dicts of tensors.
+        any_width: whether the sizes of all other axes may change, too.
+    """
     traced: dict[str, Callable[..., Any]] = {}
 
+    def spec(values: tf.Tensor | tf.RaggedTensor) -> tf.TypeSpec:
+        if isinstance(values, tf.RaggedTensor):
+            return tf.RaggedTensorSpec([None, None], values.dtype, values.ragged_rank)
+        rank = values.shape.rank
+        sizes = [None] * rank if any_width else [None, *values.shape[1:]][:rank]
+        return tf.TensorSpec(sizes, values.dtype)
+
     def run(*arguments: Any) -> Any:
-        signature = tf.nest.map_structure(_any_rows, arguments)
+        signature = tf.nest.map_structure(spec, arguments)
         # Single texts and pairs have other columns, and so graphs of their own.
         key = str(signature)
         if key not in traced:
@@ -76,12 +106,6 @@ def traced_once(function: Callable[..., Any]) -> Callable[..., Any]:
         return traced[key](*arguments)
 
     return run
-
-
-def _any_rows(values: tf.Tensor | tf.RaggedTensor) -> tf.TypeSpec:
-    if isinstance(values, tf.RaggedTensor):
-        return tf.RaggedTensorSpec([None, None], values.dtype, values.ragged_rank)
-    return tf.TensorSpec([None, *values.shape[1:]][: values.shape.rank], values.dtype)
 
 
 def encode_all(encoding: Encoding, examples: Iterable[Any]) -> Features:
@@ -124,7 +148,7 @@ def num_groups(features: Features, group_size: int = 1) -> int:
 def row_length_of(features: Features, max_length: int) -> int:
     """Tokens of the rows that hold these sequences with the least attention to pay."""
     longest = int(tf.reduce_max(features["token_ids"].row_lengths()))
-    rounded = -(-longest // _ROW_MULTIPLE) * _ROW_MULTIPLE
+    rounded = -(-max(longest, 1) // _ROW_MULTIPLE) * _ROW_MULTIPLE
     return min(rounded, max_length)
 
 
@@ -181,7 +205,7 @@ def training_batches(
             {name: tf.gather(values, chosen) for name, values in features.items()},
             vocabulary,
             row_length=row_length,
-            few_shapes=True,
+            pad_to_bucket=True,
         )
 
     numbers = tf.data.Dataset.range(
@@ -209,27 +233,31 @@ class Chunk:
 def evaluation_chunks(
     encoding: Encoding,
     examples: Iterable[Any],
-    batch_size: int,
-    encoded_as: Callable[[Any], Any] = lambda example: example,
+    batches_of: Callable[[dict[str, Any]], tuple[list[dict[str, tf.Tensor]], Features]],
 ) -> Iterator[Chunk]:
     """Every example once, in order, as they are read: memory does not grow.
 
     Args:
         encoding: of their kind.
         examples: may be endless.
-        batch_size: examples of a batch; a batch at the end of a chunk may be smaller.
-        encoded_as: what the encoding is given for an example.
+        batches_of: from `batch_maker`; it is given the texts alone, no labels.
     """
-    return map(chunk_maker(encoding, batch_size, encoded_as), chunks_of(examples))
+    for some in chunks_of(examples):
+        columns = encoding.columns(some)
+        texts = {n: v for n, v in columns.items() if v.dtype == tf.string}
+        yield Chunk(some, *batches_of(texts))
 
 
-def chunk_maker(
-    encoding: Encoding,
-    batch_size: int,
-    encoded_as: Callable[[Any], Any] = lambda example: example,
-) -> Callable[[list[Any]], Chunk]:
-    """A function from examples to a chunk, traced once; see `evaluation_chunks`."""
-    encode = encoder_of(encoding)
+def batch_maker(
+    encoding: Encoding, batch_size: int
+) -> Callable[[dict[str, Any]], tuple[list[dict[str, tf.Tensor]], Features]]:
+    """A function from columns to packed batches and their origin, traced once.
+
+    Args:
+        encoding: of the columns.
+        batch_size: examples of a batch; the last one may be smaller.
+    """
+    encode = traced_once(encoding.encode)
     vocabulary = encoding.tokenizer.vocabulary
     size = batch_size * encoding.group_size
 
@@ -238,14 +266,16 @@ def chunk_maker(
         part = {name: values[first : first + size] for name, values in features.items()}
         return pack_batch(part, vocabulary, row_length=row_length)
 
-    def chunk_of(examples: list[Any]) -> Chunk:
-        features, origin = encode([encoded_as(example) for example in examples])
+    def batches_of(
+        columns: dict[str, Any],
+    ) -> tuple[list[dict[str, tf.Tensor]], Features]:
+        features, origin = encode(columns)
         row_length = tf.constant(row_length_of(features, encoding.max_length))
-        firsts = range(0, int(features["token_ids"].nrows()), size)
-        batches = [pack(features, tf.constant(f), row_length) for f in firsts]
-        return Chunk(examples, batches, origin)
+        # One batch, an empty one, if there is no text.
+        firsts = range(0, max(1, int(features["token_ids"].nrows())), size)
+        return [pack(features, tf.constant(f), row_length) for f in firsts], origin
 
-    return chunk_of
+    return batches_of
 
 
 def pack_batch(
@@ -253,7 +283,7 @@ def pack_batch(
     vocabulary: Vocabulary,
     *,
     row_length: int | tf.Tensor,
-    few_shapes: bool = False,
+    pad_to_bucket: bool = False,
 ) -> dict[str, tf.Tensor]:
     """Sequences as the models take them, in graph.
 
@@ -261,7 +291,7 @@ def pack_batch(
         features: of `encoding.encode`.
         vocabulary: knows the id of the padding.
         row_length: tokens of a row, an int or an int32 scalar.
-        few_shapes: see `row_packing.pack_rows`; ragged features are then as wide as
+        pad_to_bucket: see `row_packing.pack_rows`; ragged features are then as wide as
             a row.
 
     Returns:
@@ -274,14 +304,14 @@ def pack_batch(
         features["second_starts"],
         row_length=row_length,
         vocabulary=vocabulary,
-        few_shapes=few_shapes,
+        pad_to_bucket=pad_to_bucket,
     )
     batch["lengths"] = tf.cast(token_ids.row_lengths(), tf.int32)
     for name, values in features.items():
         if not isinstance(values, tf.RaggedTensor):
             batch[name] = values
         elif name != "token_ids":
-            width = row_length if few_shapes else values.bounding_shape(axis=1)
+            width = row_length if pad_to_bucket else values.bounding_shape(axis=1)
             batch[name] = filled_rows(values, width, missing=-1)
     return batch
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from data_pipelines.corpus.alignment import align
 from data_pipelines.datasets.examples import CorrectionExample
+from data_pipelines.finetuning.batches import check_stride
 from data_pipelines.rows.features import Features
 from data_pipelines.rows.packing import join
 from data_pipelines.rows.windows import most_context, slices, windows
@@ -57,11 +58,7 @@ class CorrectionEncoding:
                 "that has it."
             )
         room = self.max_length - 2
-        if not 1 <= self.stride <= room:
-            raise ValueError(
-                f"Received stride={self.stride} with max_length={self.max_length}. "
-                f"Expected a stride between 1 and {room}, the tokens of a text."
-            )
+        check_stride(self.stride, self.max_length, room, "text")
 
     def columns(self, examples: Sequence[CorrectionExample]) -> dict[str, tf.Tensor]:
         """Texts, and the tags of `[CLS]` and each piece; -1 where nothing is known.
