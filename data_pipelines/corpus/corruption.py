@@ -1,7 +1,4 @@
-"""Right sentences to wrong ones, by the mistakes that people make.
-
-What is made of a sentence follows from the sentence and the random numbers alone.
-"""
+"""Right sentences to wrong ones, by the mistakes that people make."""
 
 import itertools
 import random
@@ -96,19 +93,18 @@ _NEIGHBORS = {
 
 
 def corrupt_english(sentence: str, draw: random.Random) -> str:
-    """A sentence with mistakes in about a twelfth of its words, in one at least.
+    """Makes mistakes in about a twelfth of the words of a sentence, at least in one.
 
-    Slips of typing: a key beside the right one, letters swapped, lost or doubled.
-    Small words lost, doubled, or taken for one another, such as articles, prepositions
-    and `their` and `there`. Verbs and nouns with another ending, words that are
-    swapped, and commas that are lost.
+    Typing errors: a key beside the right one, letters swapped, lost or doubled. Small
+    words lost, doubled, or confused, such as articles, prepositions, `their` and
+    `there`. Verbs and nouns with another ending, swapped words, and lost commas.
 
     Args:
-        sentence: right.
-        draw: what chance does.
+        sentence: a right one.
+        draw: the source of all random numbers.
 
     Returns:
-        The sentence itself, if there is nothing in it to make a mistake in.
+        The sentence itself, if it has no word or comma.
     """
     parts = _PARTS.findall(sentence)
     places = [i for i, part in enumerate(parts) if part[0].isalpha() or part == ","]
@@ -131,16 +127,16 @@ def corrupt_english(sentence: str, draw: random.Random) -> str:
 def corrupt_chinese(
     sentence: str, draw: random.Random, confusions: "Confusions", others: str
 ) -> str:
-    """A sentence with wrong characters, one at least, and now and then a lost one.
+    """Makes characters of a sentence wrong, at least one; a few are lost or doubled.
 
     Args:
-        sentence: right.
-        draw: what chance does.
-        confusions: which characters are taken for which.
-        others: text whose characters stand in for those that no confusion is known of.
+        sentence: a right one.
+        draw: the source of all random numbers.
+        confusions: which characters are confused with which.
+        others: text whose characters replace those without a known confusion.
 
     Returns:
-        The sentence itself, if there is no Chinese character in it.
+        The sentence itself, if it has no Chinese character.
     """
     characters = list(sentence)
     places = [i for i, c in enumerate(characters) if _HAN.match(c)]
@@ -183,22 +179,22 @@ class Confusions:
         return len(self._wrong)
 
     def knows(self, text: str) -> bool:
-        """Whether nearly all characters stand in the pairs; with no pairs, always."""
+        """Whether nearly all characters are in the pairs; True without any pairs."""
         if not self._characters:
             return True
         unknown = sum(character not in self._characters for character in text)
         return unknown <= _MAX_UNKNOWN * len(text)
 
     def weight(self, character: str) -> float:
-        """How readily it is taken: 0.1 to 1.
+        """How likely a character is to be made wrong: 0.1 to 1.
 
-        The root of its count evens out how often it stands in the text at all.
+        The root of its count evens out how often it is in the text at all.
         """
         count = self._wrong[character].total() if character in self._wrong else 0
         return 0.1 + 0.9 * (count / self._most) ** 0.5
 
     def wrong(self, character: str, draw: random.Random) -> str | None:
-        """One that is written instead; None: none is known."""
+        """Draws a character that is written instead; None if none is known."""
         known = self._wrong.get(character)
         if known is None:
             return None
@@ -210,22 +206,14 @@ def _times(count: int, rate: float, draw: random.Random) -> int:
 
 
 def _mistake(parts: list[str], place: int, draw: random.Random) -> str | None:
-    """What is made of a word; None: nothing. A swap changes its neighbour, too."""
-    word = parts[place]
+    """The wrong word; None if this mistake cannot be made. A swap changes two words."""
+    word = parts[place].lower()
     if word == ",":
         return "" if draw.random() < 0.3 else None
-    small = word.lower()
-    if small in _SMALL or small in _OTHERS:
-        kinds: tuple[_Mistake, ...] = (_lost, _confused, _confused, _doubled, _typed)
-        weights: tuple[int, ...] = (25, 40, 10, 8, 17)
-    else:
-        kinds = (_typed, _ending, _swapped, _with_small_word)
-        weights = (55, 25, 6, 14)
-    kind = draw.choices(kinds, weights)[0]
-    return kind(parts, place, draw)
-
-
-_Mistake = Callable[[list[str], int, random.Random], str | None]
+    is_small = word in _SMALL or word in _OTHERS
+    mistakes = _SMALL_MISTAKES if is_small else _MISTAKES
+    make = draw.choices(list(mistakes), list(mistakes.values()))[0]
+    return make(parts, place, draw)
 
 
 def _lost(parts: list[str], place: int, draw: random.Random) -> str:
@@ -306,3 +294,14 @@ def _typed(parts: list[str], place: int, draw: random.Random) -> str | None:
         # As it sounds: seperate, definately.
         return word[:at] + draw.choice(_VOWELS.replace(letter, "")) + word[at + 1 :]
     return word[:at] + draw.choice(_NEIGHBORS.get(letter, letter)) + word[at:]
+
+
+# Kinds of mistakes, and how often each is made.
+_Mistakes = dict[Callable[[list[str], int, random.Random], str | None], int]
+_SMALL_MISTAKES: _Mistakes = {
+    _lost: 25,
+    _confused: 50,
+    _doubled: 8,
+    _typed: 17,
+}
+_MISTAKES: _Mistakes = {_typed: 55, _ending: 25, _swapped: 6, _with_small_word: 14}
