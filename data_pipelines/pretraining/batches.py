@@ -1,7 +1,7 @@
 """From documents to masked batches: the whole chain of pre-training.
 
     records -> parts of documents -> groups of parts
-        -> sentence_pairs -> packing -> masking (anew in each epoch)
+        -> sentence_rows -> packing -> masking (anew in each epoch)
         -> rows -> a block of rows from each stream -> batches
 
 Every choice depends on the seed, the epoch, the stream, and the place of the group
@@ -26,7 +26,7 @@ from data_pipelines.pretraining.randomness import (
     split,
 )
 from data_pipelines.pretraining.row_options import RowOptions
-from data_pipelines.pretraining.sentence_pairs import sentence_rows
+from data_pipelines.pretraining.sentence_rows import sentence_rows
 from data_pipelines.rows import batching, features
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 

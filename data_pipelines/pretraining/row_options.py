@@ -16,7 +16,7 @@ class RowOptions:
 
     Attributes:
         sequence_length: tokens of a row, special ones included.
-        sentences: how sentences are put together, see `sentence_pairs.sentence_rows`.
+        sentences: how sentences are put together, see `sentence_rows`.
         masking: which tokens are predicted, see `masking.mask_tokens`.
         mlm_rate: share of the tokens to predict.
         max_predictions: the most tokens of a row to predict.
