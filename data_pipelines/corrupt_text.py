@@ -7,8 +7,9 @@
         --language=chinese --confusions_from=real.tsv --output_file=pairs.tsv
 
 The table has the columns `text` and `corrected`, as the kind correction takes it; in
-some rows both are the same. Which mistakes are made is said in `corruption.py`. The
-same text and seed give the same table, and memory does not grow with the text.
+some rows both are the same. See `corrupt_english` and `corrupt_chinese` for the
+mistakes. The same text and seed give the same table, and memory does not grow with the
+text.
 """
 
 import dataclasses
@@ -16,23 +17,21 @@ import itertools
 import random
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
 
 from data_pipelines.corpus import documents
+from data_pipelines.corpus.chinese_mistakes import Confusions, corrupt_chinese
 from data_pipelines.corpus.chunks import batches_of_text
-from data_pipelines.corpus.corruption import (
-    Confusions,
-    Language,
-    corrupt_chinese,
-    corrupt_english,
-)
+from data_pipelines.corpus.english_mistakes import corrupt_english
 from data_pipelines.corpus.sentences import split_sentences
 from data_pipelines.datasets import catalog
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.files.atomic import new_file
 from data_pipelines.programs import cli
+
+Language = Literal["english", "chinese"]
 
 # Longer ones are lists and tables, shorter ones headings.
 _LENGTHS: dict[Language, tuple[int, int]] = {

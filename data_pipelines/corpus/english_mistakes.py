@@ -1,28 +1,15 @@
-"""Right sentences to wrong ones, by the mistakes that people make."""
+"""Right English sentences to wrong ones, by the mistakes that people make."""
 
 import itertools
 import random
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
-from typing import Literal
+from collections.abc import Callable
 
-from data_pipelines.corpus.alignment import align
-
-Language = Literal["english", "chinese"]
-
-# Mistakes for each word of English, and each character of Chinese: one in the shortest
-# sentences, and in long ones a few.
-_ENGLISH_RATE = 0.08
-_CHINESE_RATE = 0.04
+# Mistakes for each word beyond the first one: a few in long sentences.
+_RATE = 0.08
 
 _PARTS = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)*|\s+|.", re.DOTALL)
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003134f]")
-
-# Characters that real pairs lack, in a sentence of the same variant of Chinese.
-_MAX_UNKNOWN = 0.05
-
-# Words that are taken for one another.
+# Words that are confused with one another.
 _CONFUSIONS = (
     ("a", "an", "the"),
     ("in", "on", "at", "into"),
@@ -109,7 +96,7 @@ def corrupt_english(sentence: str, draw: random.Random) -> str:
     parts = _PARTS.findall(sentence)
     places = [i for i, part in enumerate(parts) if part[0].isalpha() or part == ","]
     draw.shuffle(places)
-    wanted = 1 + _times(len(places) - 1, _ENGLISH_RATE, draw)
+    wanted = 1 + sum(draw.random() < _RATE for _ in places[1:])
     # Words that follow one another are rarely all wrong.
     changed: set[int] = set()
     for place in places:
@@ -122,87 +109,6 @@ def corrupt_english(sentence: str, draw: random.Random) -> str:
             parts[place] = new
             changed.add(place)
     return re.sub(" {2,}", " ", "".join(parts)).strip()
-
-
-def corrupt_chinese(
-    sentence: str, draw: random.Random, confusions: "Confusions", others: str
-) -> str:
-    """Makes characters of a sentence wrong, at least one; a few are lost or doubled.
-
-    Args:
-        sentence: a right one.
-        draw: the source of all random numbers.
-        confusions: which characters are confused with which.
-        others: text whose characters replace those without a known confusion.
-
-    Returns:
-        The sentence itself, if it has no Chinese character.
-    """
-    characters = list(sentence)
-    places = [i for i, c in enumerate(characters) if _HAN.match(c)]
-    if not places:
-        return sentence
-    # Characters that people get wrong come first, most often.
-    weights = [draw.random() ** (1 / confusions.weight(characters[i])) for i in places]
-    order = sorted(zip(weights, places, strict=True), reverse=True)
-    wanted = 1 + _times(len(places) - 1, _CHINESE_RATE, draw)
-    for _, place in order[:wanted]:
-        old = characters[place]
-        chance = draw.random()
-        if chance < 0.03:
-            characters[place] = ""
-        elif chance < 0.06:
-            characters[place] = 2 * old
-        else:
-            characters[place] = confusions.wrong(old, draw) or draw.choice(others)
-    return "".join(characters)
-
-
-class Confusions:
-    """Which characters people write instead of which, and how often.
-
-    Args:
-        pairs: texts and their corrections. Those of other lengths are aligned.
-    """
-
-    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
-        self._wrong: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self._characters: set[str] = set()
-        for text, corrected in pairs:
-            self._characters.update(corrected)
-            for i, j in align(text, corrected):
-                if i is not None and j is not None and text[i] != corrected[j]:
-                    self._wrong[corrected[j]][text[i]] += 1
-        self._most = max((c.total() for c in self._wrong.values()), default=1)
-
-    def __len__(self) -> int:
-        return len(self._wrong)
-
-    def knows(self, text: str) -> bool:
-        """Whether nearly all characters are in the pairs; True without any pairs."""
-        if not self._characters:
-            return True
-        unknown = sum(character not in self._characters for character in text)
-        return unknown <= _MAX_UNKNOWN * len(text)
-
-    def weight(self, character: str) -> float:
-        """How likely a character is to be made wrong: 0.1 to 1.
-
-        The root of its count evens out how often it is in the text at all.
-        """
-        count = self._wrong[character].total() if character in self._wrong else 0
-        return 0.1 + 0.9 * (count / self._most) ** 0.5
-
-    def wrong(self, character: str, draw: random.Random) -> str | None:
-        """Draws a character that is written instead; None if none is known."""
-        known = self._wrong.get(character)
-        if known is None:
-            return None
-        return draw.choices(list(known), list(known.values()))[0]
-
-
-def _times(count: int, rate: float, draw: random.Random) -> int:
-    return sum(draw.random() < rate for _ in range(count))
 
 
 def _mistake(parts: list[str], place: int, draw: random.Random) -> str | None:
