@@ -1,4 +1,4 @@
-"""Which items of one sequence became which of another: the fewest edits."""
+"""The alignment of two sequences by the fewest edits."""
 
 from collections.abc import Hashable, Sequence
 
@@ -34,7 +34,7 @@ def align(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[Step]:
 
 
 def _equal_ends(source: Sequence, target: Sequence) -> tuple[int, int]:
-    """How many items are equal at the beginning, and at the end of the rest."""
+    """The number of equal items at the beginning, and at the end of the rest."""
     shorter = min(len(source), len(target))
     first = 0
     while first < shorter and source[first] == target[first]:

@@ -50,10 +50,10 @@ def corrupt_chinese(
 
 
 class Confusions:
-    """Which characters people write instead of which, and how often.
+    """Counts of the characters that people write instead of others.
 
     Args:
-        pairs: texts and their corrections. Those of other lengths are aligned.
+        pairs: texts and their corrections, which are aligned.
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
@@ -70,14 +70,14 @@ class Confusions:
         return len(self._wrong)
 
     def knows(self, text: str) -> bool:
-        """Whether nearly all characters are in the pairs; True without any pairs."""
+        """True if nearly all characters are in the pairs, or there are no pairs."""
         if not self._characters:
             return True
         unknown = sum(character not in self._characters for character in text)
         return unknown <= _MAX_UNKNOWN * len(text)
 
     def weight(self, character: str) -> float:
-        """How likely a character is to be made wrong: 0.1 to 1.
+        """The weight, 0.1 to 1, with which a character is drawn to be made wrong.
 
         The root of its count evens out how often it is in the text at all.
         """

@@ -1,4 +1,4 @@
-"""From documents to masked batches: the whole chain of pre-training.
+"""The whole chain of pre-training, from documents to masked batches.
 
     records -> parts of documents -> groups of parts
         -> sentence_rows -> packing -> masking (anew in each epoch)
@@ -186,7 +186,7 @@ def _joined_blocks(blocks: tf.data.Dataset, count: int) -> tf.data.Dataset:
 
 
 def _require_rows(documents: Documents) -> None:
-    """Else an endless number of epochs would be searched for the first row."""
+    """Raises ValueError where endless epochs would be searched for the first row."""
     parts = one_epoch(documents)
     for _ in parts.filter(lambda part: tf.size(part["token_ids"]) > 1).take(1):
         return  # Two tokens can always be made a row.

@@ -1,4 +1,4 @@
-"""How rows are made of documents, and which of their tokens are predicted."""
+"""Options of the rows of pre-training."""
 
 import dataclasses
 from typing import Literal, get_args
@@ -12,7 +12,7 @@ Masking = Literal[MaskingUnit, Unmasked]
 
 @dataclasses.dataclass(frozen=True)
 class RowOptions:
-    """Options of the rows of pre-training; the defaults are those of BERT.
+    """Options that decide how rows are made and masked; the defaults are BERT's.
 
     Attributes:
         sequence_length: tokens of a row, special ones included.
