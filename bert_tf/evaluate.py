@@ -112,9 +112,8 @@ def evaluate_examples(
     predictor = Predictor.of(loaded, batch_size)
     kind = predictor.kind
     answers = [answer for _, answer in predictor.answers(examples, threshold)]
-    metrics = kind.score(
-        examples, answers, dataset.metrics, description.labels, threshold
-    )
+    task = dataclasses.replace(description.task, metrics=dataset.metrics)
+    metrics = kind.score(examples, answers, task)
     report = evaluation_report(
         title,
         facts=facts,

@@ -190,9 +190,7 @@ def _write(
     model_dir.assign_weights(model, posixpath.join(folder, model_dir.WEIGHTS))
     predictor = Predictor(dataset.kind, model, start.encoding, options.document_context)
     answers = [answer for _, answer in predictor.answers(data.dev, threshold)]
-    metrics = predictor.kind.score(
-        data.dev, answers, dataset.metrics, dataset.labels, threshold
-    )
+    metrics = predictor.kind.score(data.dev, answers, description.task)
     baselines = {}
     if options.baselines:
         baselines = baseline_scores(dataset, data.train, data.dev)

@@ -117,9 +117,10 @@ def predict_rows(
         and those of `Kind.columns`.
     """
     kept, asked = itertools.tee(examples)
-    answers = predictor.answers((e for _, e in asked), description.threshold)
+    task = description.task
+    answers = predictor.answers((e for _, e in asked), task.threshold)
     for (columns, _), (example, answer) in zip(kept, answers, strict=True):
-        found = predictor.kind.columns(example, answer, description)
+        found = predictor.kind.columns(example, answer, task)
         yield example, answer, {**columns, **found}
 
 

@@ -25,6 +25,7 @@ from bert_tf.checkpoints.tensors import (
 )
 from bert_tf.models.config import BertConfig
 from bert_tf.models.objectives import make_pretrainer
+from bert_tf.tasks.kind import Task
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.files.atomic import complete_file, write_file
 from data_pipelines.files.json_files import read_json, write_json
@@ -106,6 +107,11 @@ class Description:
         """Names of classes or tags, in the order of their ids."""
         labels = self.encoding.get("labels")
         return None if labels is None else tuple(labels)
+
+    @property
+    def task(self) -> Task:
+        """What a fine-tuned model answers, and how it is scored."""
+        return Task(self.labels, self.metrics, self.threshold, self.pairs)
 
 
 @dataclasses.dataclass(frozen=True)

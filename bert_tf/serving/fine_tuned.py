@@ -44,7 +44,7 @@ class FineTunedModel(tf.Module):
 
     def signatures(self) -> dict[str, Callable]:
         """Functions by the name under which they are served."""
-        served = Served(self.description, self.encoding, self.answer)
+        served = Served(self.description.task, self.encoding, self.answer)
         return signatures(self.kind.endpoints(served))
 
     def answer(self, columns: dict[str, Any], rows: Rows) -> tuple[Tensors, Features]:

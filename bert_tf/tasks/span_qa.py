@@ -110,20 +110,13 @@ def _columns(example: Question, answer: SpanAnswer, task: Task) -> Columns:
 
 
 def _metrics(
-    examples: Sequence[Question],
-    answers: Sequence[SpanAnswer],
-    metrics: Sequence[str],
-    labels: Sequence[str] | None,
-    threshold: float | None,
+    examples: Sequence[Question], answers: Sequence[SpanAnswer], task: Task
 ) -> dict[str, float]:
     texts = [answer.text(None) for answer in answers]
-    if threshold is None:
-        found = squad.squad_scores(examples, texts)
-    else:
-        scores = [answer.no_answer_score for answer in answers]
-        found = squad.squad_scores(examples, texts, scores, threshold)
-        found["threshold"] = threshold
-    return {**{name: found[name] for name in metrics}, **found}
+    if task.threshold is None:
+        return squad.squad_scores(examples, texts)
+    scores = [answer.no_answer_score for answer in answers]
+    return squad.squad_scores(examples, texts, scores, task.threshold)
 
 
 def _best_threshold(
