@@ -1,4 +1,4 @@
-"""What all runs of a search start from: data, description, weights."""
+"""The start that all runs of a search share: data, description, weights."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence

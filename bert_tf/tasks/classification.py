@@ -44,7 +44,7 @@ class BertClassifier(EncoderWithHead):
     def answer(
         self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
     ) -> Any:
-        """See the class."""
+        """Applies the head."""
         if self.mix is None and self.encoder.pooler is not None:
             return self.scores(encoded["pooled_output"], training)
         vectors, mask = sequence_vectors(encoded["sequence_output"], inputs)

@@ -20,7 +20,7 @@ Columns = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """What a model was fine-tuned for.
+    """The task that a model was fine-tuned for.
 
     Attributes:
         labels: names of classes or tags, in the order of their ids.
@@ -39,7 +39,7 @@ class Task:
 
 @dataclasses.dataclass(frozen=True)
 class Lengths:
-    """How texts are cut into sequences.
+    """The lengths to which texts are cut.
 
     Attributes:
         max_length: tokens of the longest sequence.
@@ -64,7 +64,7 @@ def _no_files(*_: Any) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Kind:
-    """What a kind of task is made of; the fields with a default are for some kinds.
+    """A kind of task; the fields with a default are for some kinds.
 
     Attributes:
         name: of the kind.
@@ -162,7 +162,7 @@ class Kind:
         return {**{n: found[n] for n in task.metrics if n in found}, **found}
 
     def is_collapsed(self, examples: Sequence[Any], answers: Sequence[Any]) -> bool:
-        """Whether all examples are given one class although they are of several."""
+        """True if all examples are given one class although they are of several."""
         if self.classes is None:
             return False
         right: set[Any] = set()

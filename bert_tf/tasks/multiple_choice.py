@@ -49,7 +49,7 @@ class BertMultipleChoice(BertClassifier):
     def answer(
         self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
     ) -> Any:
-        """See the class."""
+        """Applies the head."""
         scores = super().answer(encoded, inputs, training)
         return ops.reshape(scores, (-1, self.num_choices))
 

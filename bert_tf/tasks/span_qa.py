@@ -61,7 +61,7 @@ class BertSpanQA(EncoderWithHead):
     def answer(
         self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
     ) -> dict[str, Any]:
-        """See the class."""
+        """Applies the head."""
         x = encoded["sequence_output"]
         if self.bilstm is None:
             tokens, mask = sequence_layout(inputs)

@@ -45,7 +45,7 @@ class BertTagger(EncoderWithHead):
     def answer(
         self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
     ) -> Any:
-        """See the class."""
+        """Applies the head."""
         positions = inputs["word_positions"]
         tokens = inputs["first_tokens"][:, None] + ops.maximum(positions, 0)
         vectors = gather_tokens(encoded["sequence_output"], tokens)

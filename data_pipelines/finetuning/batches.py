@@ -31,7 +31,7 @@ PACKED_INPUTS = (*MODEL_INPUTS, "positions", "sequence_ids", "first_tokens")
 
 
 class Encoding(Protocol):
-    """How examples of one kind become sequences."""
+    """Makes sequences of the examples of one kind."""
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -45,7 +45,7 @@ class Encoding(Protocol):
 
     @property
     def group_size(self) -> int:
-        """How many sequences in a row belong together in a batch."""
+        """The number of consecutive sequences that belong together in a batch."""
         ...
 
     def columns(self, examples: Sequence[Any]) -> dict[str, Any]:
@@ -134,14 +134,14 @@ def encode_all(encoding: Encoding, examples: Iterable[Any]) -> Features:
 def chunks_of(
     examples: Iterable[Any], size: int = _CHUNK_EXAMPLES
 ) -> Iterator[list[Any]]:
-    """Lists of so many examples; the last may be shorter."""
+    """Lists of `size` examples; the last may be shorter."""
     iterator = iter(examples)
     while chunk := list(itertools.islice(iterator, size)):
         yield chunk
 
 
 def num_groups(features: Features, group_size: int = 1) -> int:
-    """How many examples (of one or several sequences) there are to draw from."""
+    """The number of examples (of one or several sequences) to draw from."""
     return int(features["token_ids"].nrows()) // group_size
 
 
@@ -164,7 +164,7 @@ def training_batches(
     shard_index: int = 0,
     num_shards: int = 1,
 ) -> tf.data.Dataset:
-    """Batches of so many examples, packed into as few rows as hold them.
+    """Batches of examples, packed into as few rows as hold them.
 
     Every epoch has each example once, in an order of its own. Which examples a batch
     has follows from its number, the seed and the number of examples alone.
@@ -190,7 +190,7 @@ def training_batches(
         wanted = tf.range(first + shard_index, first + batch_size, num_shards)
         epoch, place = wanted // total, wanted % total
         # An order of its own for each epoch, without a list of all examples. The op
-        # itself: its wrapper can not take a key for each index.
+        # itself: its wrapper cannot take a key for each index.
         keys = tf.stack([tf.fill(tf.shape(epoch), tf.constant(seed, tf.int64)), epoch])
         drawn = tf.raw_ops.RandomIndexShuffle(
             index=place,
