@@ -130,7 +130,7 @@ def _outcome(example: Question, text: str, exact: float, f1: float) -> str:
 
 
 def _probability(answer: SpanAnswer, text: str) -> float:
-    """Of an answer; of none it is what the guesses leave."""
+    """The probability of an answer; that of none is what the guesses leave."""
     if text:
         return answer.best[0].probability
     return max(0.0, 1 - sum(guess.probability for guess in answer.best))

@@ -61,7 +61,7 @@ def values(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def outcome(entity: Entity, others: Sequence[Entity]) -> str:
-    """What became of an entity, given those of the other side."""
+    """The outcome of an entity, given those of the other side."""
     kind, start, end = entity
     if entity in others:
         return "right"
@@ -186,5 +186,6 @@ def _tag_lines(
 
 
 def _cut(parts: Iterable[Part], shown: range, num_words: int) -> list[Part]:
-    before, after = "… " * bool(shown.start), " …" * (shown.stop < num_words)
+    before = "… " if shown.start else ""
+    after = " …" if shown.stop < num_words else ""
     return [Part(before), *spaced(parts), Part(after)]
