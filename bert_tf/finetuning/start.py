@@ -11,7 +11,7 @@ from bert_tf.models.config import BertConfig
 from bert_tf.tasks.data_options import read
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets.sources import Dataset
-from data_pipelines.finetuning.batches import Encoding, encode_all
+from data_pipelines.finetuning.encoding import Encoding, encode_all
 from data_pipelines.rows.features import Features
 
 

@@ -8,8 +8,8 @@ import tensorflow as tf
 from bert_tf.tasks.edits import Edits, apply, confident
 from bert_tf.tasks.piece_edits import edits_of_pieces
 from data_pipelines.datasets.examples import CorrectionExample
-from data_pipelines.finetuning.batches import chunks_of, encoder_of
 from data_pipelines.finetuning.correction import CorrectionEncoding
+from data_pipelines.finetuning.encoding import chunks_of, encoder_of
 from data_pipelines.rows.features import Features
 from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from data_pipelines.datasets.examples import TextExample
-from data_pipelines.finetuning.batches import check_stride
+from data_pipelines.finetuning.encoding import check_stride
 from data_pipelines.rows.features import Features
 from data_pipelines.rows.packing import join, pair_room, truncate_pair
 from data_pipelines.rows.windows import slices, windows
