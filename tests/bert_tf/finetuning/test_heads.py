@@ -68,6 +68,6 @@ def test_top_layers_may_keep_their_weights():
 def test_no_weights_and_missing_weights():
     weights, model = encoder_weights(), classifier()
     assign_encoder(model, {})
-    del weights["encoder/embeddings/norm/gamma"]
-    with pytest.raises(ValueError, match="norm/gamma is missing"):
+    del weights["encoder/embeddings/norm/scale"]
+    with pytest.raises(ValueError, match="norm/scale is missing"):
         assign_encoder(model, weights)
