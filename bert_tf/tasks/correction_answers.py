@@ -82,11 +82,12 @@ def correction_metrics(
     task: Task,
 ) -> dict[str, float]:
     """All figures of `metrics.correction`."""
-    return correction.correction_scores(
+    found = correction.correction_scores(
         [example.text for example in examples],
         [answer.corrected for answer in answers],
         [example.corrected for example in examples],
     )
+    return {**{name: found[name] for name in task.metrics}, **found}
 
 
 def best_edit_threshold(

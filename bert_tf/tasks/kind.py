@@ -80,7 +80,8 @@ class Kind:
         read: from these answers and the examples to an answer for each, plain Python.
         columns: from an example, its answer and the task to the plain values that are
             written beside the columns of the example.
-        measure: from examples, their answers and the task to metrics.
+        measure: from examples, their answers and the task to metrics, the most
+            important first.
         endpoints: the ways to ask a `Served` model, the default first.
         read_line: from the name of an example and a line of text to the columns that
             are kept and the example.
@@ -159,7 +160,7 @@ class Kind:
         found = self.measure(examples, answers, task)
         if task.threshold is not None:
             found["threshold"] = task.threshold
-        return {**{n: found[n] for n in task.metrics if n in found}, **found}
+        return found
 
     def is_collapsed(self, examples: Sequence[Any], answers: Sequence[Any]) -> bool:
         """True if all examples are given one class although they are of several."""

@@ -114,9 +114,11 @@ def _metrics(
 ) -> dict[str, float]:
     texts = [answer.text(None) for answer in answers]
     if task.threshold is None:
-        return squad.squad_scores(examples, texts)
-    scores = [answer.no_answer_score for answer in answers]
-    return squad.squad_scores(examples, texts, scores, task.threshold)
+        found = squad.squad_scores(examples, texts)
+    else:
+        scores = [answer.no_answer_score for answer in answers]
+        found = squad.squad_scores(examples, texts, scores, task.threshold)
+    return {**{name: found[name] for name in task.metrics}, **found}
 
 
 def _best_threshold(
