@@ -17,7 +17,8 @@ from typing import Any
 import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
-from bert_tf.checkpoints.model_dir import Description, LoadedModel
+from bert_tf.checkpoints.description import PRETRAINING, Description
+from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.prediction.predictor import Predictor
 from bert_tf.pretraining.heldout import METRICS, heldout_scores
 from bert_tf.report.evaluation import Evaluation
@@ -60,7 +61,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, float]:
     if options.output_dir is not None:
         require_new(options.output_dir)
     loaded = model_dir.load(options.model_dir)
-    is_pretrained = loaded.description.kind == model_dir.PRETRAINING
+    is_pretrained = loaded.description.kind == PRETRAINING
     if is_pretrained != (options.records_dir is not None):
         raise ValueError(
             f"Received records_dir={options.records_dir} for a model of the kind "

@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from bert_tf.baselines.scores import baseline_scores
 from bert_tf.checkpoints import model_dir
-from bert_tf.checkpoints.model_dir import Description
+from bert_tf.checkpoints.description import Description
 from bert_tf.finetuning.heads import balanced_weights, reused_heads
 from bert_tf.finetuning.options import FREE, FinetuneOptions
 from bert_tf.finetuning.results import (

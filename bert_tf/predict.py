@@ -25,7 +25,8 @@ import tensorflow as tf
 import tqdm
 
 from bert_tf.checkpoints import model_dir
-from bert_tf.checkpoints.model_dir import PRETRAINING, Description, LoadedModel
+from bert_tf.checkpoints.description import PRETRAINING, Description
+from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.prediction.examples import Examples, dataset_examples, file_examples
 from bert_tf.prediction.predictor import Predictor
 from bert_tf.prediction.rows import RowWriter

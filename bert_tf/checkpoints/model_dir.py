@@ -30,7 +30,6 @@ from bert_tf.checkpoints.tensors import (
 )
 from bert_tf.models.config import BertConfig
 from bert_tf.models.objectives import make_pretrainer
-from bert_tf.tasks.kind import Task
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.files.atomic import complete_file, write_file
 from data_pipelines.files.json_files import read_json, write_json
@@ -49,11 +48,6 @@ WEIGHTS = "model.safetensors"
 _FORMAT = 1
 # The prefix of the names of the encoder's weights, in every model.
 ENCODER = "encoder/"
-
-    @property
-    def task(self) -> Task:
-        """What a fine-tuned model answers, and how it is scored."""
-        return Task(self.labels, self.metrics, self.threshold, self.pairs)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bert_tf.checkpoints.model_dir import Description
+from bert_tf.checkpoints.description import Description
 from bert_tf.models.config import BertConfig
 from bert_tf.tasks.data_options import read
 from bert_tf.tasks.kinds import KINDS

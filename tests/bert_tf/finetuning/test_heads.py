@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from bert_tf.checkpoints.model_dir import Description, weights_of
+from bert_tf.checkpoints.description import Description
+from bert_tf.checkpoints.model_dir import weights_of
 from bert_tf.finetuning.heads import assign_encoder, balanced_weights, reused_heads
 from bert_tf.tasks.classification import BertClassifier
 from bert_tf.tasks.kinds import KINDS
