@@ -130,7 +130,7 @@ def ours(
             {n: tf.gather(values, chosen) for n, values in sentences.features.items()},
             sentences.vocabulary,
             row_length=row_length,
-            few_shapes=True,
+            pad_to_bucket=True,
         )
 
     if packed:

@@ -48,7 +48,6 @@ from bert_tf.training.run_log import METRICS, MFU, RunLog, read_metrics
 from bert_tf.training.seeds import data_seed
 from bert_tf.training.trainer import Trainer
 from bert_tf.word_vectors.keyed_vectors import read_token_vectors
-from data_pipelines.create_pretraining_data import create_pretraining_data
 from data_pipelines.files.atomic import write_file
 from data_pipelines.learn_vocabulary import learn_vocabulary
 from data_pipelines.pretraining.batches import (
@@ -64,6 +63,8 @@ from data_pipelines.pretraining.record_folder import (
     read_manifest,
     record_files,
 )
+from data_pipelines.pretraining.work_units import RecordOptions
+from data_pipelines.pretraining.write_records import write_records
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
@@ -332,14 +333,16 @@ def _records(
         check_casing(manifest, vocabulary)
         return options.records_dir, manifest
     records_dir = posixpath.join(options.output_dir, RECORDS)
-    manifest = create_pretraining_data(
-        input_files=options.input_files or (),
-        vocabulary=vocabulary,
-        output_dir=records_dir,
+    manifest = write_records(
+        options.input_files or (),
+        vocabulary,
+        records_dir,
+        RecordOptions(
+            separator=options.separator,
+            seed=options.seed,
+            holdout_fraction=options.holdout_fraction,
+        ),
         num_processes=options.num_processes,
-        holdout_fraction=options.holdout_fraction,
-        separator=options.separator,
-        seed=options.seed,
     )
     return records_dir, manifest
 

@@ -76,7 +76,7 @@ class FineTunedModel(tf.Module):
                 features,
                 self.encoding.tokenizer.vocabulary,
                 row_length=row_length(longest, self.encoding.max_length, rows),
-                few_shapes=rows == "compiled",
+                pad_to_bucket=rows == "compiled",
             )
             return [batch], origin
 

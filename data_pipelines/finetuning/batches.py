@@ -205,7 +205,7 @@ def training_batches(
             {name: tf.gather(values, chosen) for name, values in features.items()},
             vocabulary,
             row_length=row_length,
-            few_shapes=True,
+            pad_to_bucket=True,
         )
 
     numbers = tf.data.Dataset.range(
@@ -283,7 +283,7 @@ def pack_batch(
     vocabulary: Vocabulary,
     *,
     row_length: int | tf.Tensor,
-    few_shapes: bool = False,
+    pad_to_bucket: bool = False,
 ) -> dict[str, tf.Tensor]:
     """Sequences as the models take them, in graph.
 
@@ -291,7 +291,7 @@ def pack_batch(
         features: of `encoding.encode`.
         vocabulary: knows the id of the padding.
         row_length: tokens of a row, an int or an int32 scalar.
-        few_shapes: see `row_packing.pack_rows`; ragged features are then as wide as
+        pad_to_bucket: see `row_packing.pack_rows`; ragged features are then as wide as
             a row.
 
     Returns:
@@ -304,14 +304,14 @@ def pack_batch(
         features["second_starts"],
         row_length=row_length,
         vocabulary=vocabulary,
-        few_shapes=few_shapes,
+        pad_to_bucket=pad_to_bucket,
     )
     batch["lengths"] = tf.cast(token_ids.row_lengths(), tf.int32)
     for name, values in features.items():
         if not isinstance(values, tf.RaggedTensor):
             batch[name] = values
         elif name != "token_ids":
-            width = row_length if few_shapes else values.bounding_shape(axis=1)
+            width = row_length if pad_to_bucket else values.bounding_shape(axis=1)
             batch[name] = filled_rows(values, width, missing=-1)
     return batch
 

@@ -1,6 +1,6 @@
 """From documents to masked batches: the whole chain of pre-training.
 
-    records or text -> parts of documents -> groups of parts
+    records -> parts of documents -> groups of parts
         -> sentence_pairs -> packing -> masking (anew in each epoch)
         -> rows -> a block of rows from each stream -> batches
 
@@ -60,7 +60,7 @@ def training_batches(
         mlm_positions 5, mlm_ids 14, mlm_weights 1
 
     Args:
-        documents: from `documents_from_records` or `documents_from_text`.
+        documents: from `documents_from_records`.
         vocabulary: the one the documents were tokenized with.
         rows: how rows are made of them.
         batch_size: rows of a batch, of all replicas together.
@@ -72,7 +72,7 @@ def training_batches(
 
     Returns:
         A dataset of this replica's part of each batch, whose iterator can be saved by
-        `tf.train.Checkpoint` (but not if the documents come from text).
+        `tf.train.Checkpoint`.
 
     Raises:
         ValueError: an option is wrong, or there is nothing to make rows of.

@@ -16,6 +16,7 @@ import tensorflow as tf
 from data_pipelines.pretraining.randomness import split, uniform
 from data_pipelines.pretraining.row_options import RowOptions, SentenceTask
 from data_pipelines.rows.packing import pack, pair_room, truncated_lengths
+from data_pipelines.rows.windows import ranges, windows
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 # How often the original draws for a document that is not the own one.
@@ -233,14 +234,9 @@ def _truncated(
     first_start = pairs[0] + _heads(lengths[0] - first_length, first_seed)
     second_start = pairs[2] + _heads(lengths[1] - second_length, second_seed)
     return (
-        _slices(tokens, first_start, first_length),
-        _slices(tokens, second_start, second_length),
+        ranges(tokens, first_start, first_length),
+        ranges(tokens, second_start, second_length),
     )
-
-
-def _slices(tokens: tf.Tensor, start: tf.Tensor, length: tf.Tensor) -> tf.RaggedTensor:
-    places = tf.ragged.range(start, start + length)
-    return places.with_values(tf.gather(tokens, places.values))
 
 
 def _full_sentences(
@@ -250,10 +246,8 @@ def _full_sentences(
     lengths = group["sentence_lengths"].values
     num_parts = tf.size(group["document_id"])
     # A sentence longer than a row is cut, so that every token gets into some row.
-    num_pieces = (lengths + max_tokens - 1) // max_tokens
-    sentence = tf.repeat(tf.range(tf.size(lengths)), num_pieces)  # (pieces,)
-    place = tf.range(tf.size(sentence)) - tf.gather(_running_sum(num_pieces), sentence)
-    pieces = tf.minimum(tf.gather(lengths, sentence) - place * max_tokens, max_tokens)
+    room = tf.fill(tf.shape(lengths), max_tokens)
+    sentence, _, pieces = windows(lengths, room, max_tokens)  # (pieces,)
     part = tf.gather(
         tf.cast(group["sentence_lengths"].value_rowids(), tf.int32), sentence
     )
@@ -268,7 +262,7 @@ def _full_sentences(
     following = tf.searchsorted(end, offset[:-1] + max_tokens, side="right")
     row = _reached(following, tf.stack([0, tf.size(pieces)]))
     start = tf.gather(offset, row)
-    return _slices(tokens, start, tf.gather(end, tf.gather(following, row) - 1) - start)
+    return ranges(tokens, start, tf.gather(end, tf.gather(following, row) - 1) - start)
 
 
 def _reached(following: tf.Tensor, part_bounds: tf.Tensor) -> tf.Tensor:

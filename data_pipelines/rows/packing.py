@@ -5,6 +5,7 @@ With byte-level BPE there are two separators between A and B, as RoBERTa has it.
 
 import tensorflow as tf
 
+from data_pipelines.rows.windows import ranges
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 
@@ -89,14 +90,10 @@ def truncate_pair(
     first_length, second_length = truncated_lengths(
         first.row_lengths(), second.row_lengths(), max_tokens
     )
-    return _keep(first, first_length), _keep(second, second_length)
-
-
-def _keep(segments: tf.RaggedTensor, lengths: tf.Tensor) -> tf.RaggedTensor:
-    rows = segments.value_rowids()
-    place = tf.range(tf.size(rows, rows.dtype)) - tf.gather(segments.row_starts(), rows)
-    values = tf.boolean_mask(segments.values, place < tf.gather(lengths, rows))
-    return tf.RaggedTensor.from_row_lengths(values, lengths, validate=False)
+    return (
+        ranges(first.values, first.row_starts(), first_length),
+        ranges(second.values, second.row_starts(), second_length),
+    )
 
 
 def join(

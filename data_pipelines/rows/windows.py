@@ -51,8 +51,16 @@ def slices(
         text, start, length: int32 `(windows,)`, from `windows`.
     """
     begins = tf.gather(tf.cast(texts.row_starts(), tf.int32), text) + start
-    places = tf.ragged.range(begins, begins + length)
-    return places.with_values(tf.gather(texts.values, places.values))
+    return ranges(texts.values, begins, length)
+
+
+def ranges(values: tf.Tensor, start: tf.Tensor, length: tf.Tensor) -> tf.RaggedTensor:
+    """Ranges of one long vector as rows, `(rows, (places))`.
+
+    `[7, 8, 9]` with `start [0, 1], length [2, 2]` becomes `[[7, 8], [8, 9]]`.
+    """
+    places = tf.ragged.range(start, start + length)
+    return places.with_values(tf.gather(values, places.values))
 
 
 def most_context(

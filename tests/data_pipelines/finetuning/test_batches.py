@@ -130,7 +130,7 @@ def test_a_saved_iterator_goes_on_exactly(tmp_path):
     assert found == undisturbed
 
 
-def test_few_shapes():
+def test_pad_to_bucket():
     shapes = {batch["token_ids"].shape for batch in batches(64, batch_size=16).take(50)}
     assert {shape[1] for shape in shapes} == {8}
     assert {shape[0] for shape in shapes} <= {6, 7, 8, 10, 12, 14, 16}
@@ -140,7 +140,7 @@ def test_ragged_features_are_filled_up():
     features = sequences(3)
     words = tf.ragged.constant([[1], [], [1, 2]], tf.int32, ragged_rank=1)
     features["word_positions"] = words
-    wide = finetuning.pack_batch(features, VOCABULARY, row_length=8, few_shapes=True)
+    wide = finetuning.pack_batch(features, VOCABULARY, row_length=8, pad_to_bucket=True)
     assert wide["word_positions"].shape == (3, 8)
     assert wide["word_positions"].numpy()[2].tolist() == [1, 2] + [-1] * 6
     narrow = finetuning.pack_batch(features, VOCABULARY, row_length=8)
