@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib.figure
 import numpy as np
 
-from bert_tf.report.metric_names import METRICS, name_of
+from bert_tf.report.metric_names import METRIC_NAMES, name_of
 from bert_tf.report.page import page
 from bert_tf.report.plots import (
     GREY,
@@ -118,7 +118,7 @@ def pretraining_report(
     heldout = [record for record in records if record["split"] == "heldout"]
     values = {
         "facts": facts,
-        "heldout": {m: heldout[-1][m] for m in METRICS if m in heldout[-1]}
+        "heldout": {m: heldout[-1][m] for m in METRIC_NAMES if m in heldout[-1]}
         if heldout and baseline
         else {},
         "baseline": baseline,
@@ -133,7 +133,7 @@ def curves(
     records: Sequence[Record], baseline: dict[str, float] | None
 ) -> matplotlib.figure.Figure:
     """Loss, accuracies, learning rate and speed over the steps."""
-    shown = [name for name in METRICS if any(name in record for record in records)]
+    shown = [name for name in METRIC_NAMES if any(name in record for record in records)]
     figure, axes = panels(len(shown) + len(_QUANTITIES))
     label_steps(axes)
     for axis, metric in zip(axes, shown, strict=False):
