@@ -96,7 +96,6 @@ def _engines(
     config = BertConfig(**configs.PRESETS[options.preset], vocab_size=len(vocabulary))
     description = model_dir.Description(
         "classification",
-        True,
         head={"num_outputs": 2},
         encoding={"max_length": 128, "labels": ["negative", "positive"]},
     )

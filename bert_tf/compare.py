@@ -313,7 +313,7 @@ def _write(
     baselines: dict[str, tuple[str, float]],
 ) -> None:
     """Writes figures and report of the systems so far."""
-    values = {name: outcome.to_dict() for name, outcome in outcomes.items()}
+    values = {name: dataclasses.asdict(outcome) for name, outcome in outcomes.items()}
     write_json(posixpath.join(options.output_dir, RESULTS), values)
     commands = []
     for name in outcomes:

@@ -2,16 +2,11 @@
 
 import dataclasses
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bert_tf.checkpoints.model_dir import (
-    ENCODER,
-    PRETRAINING,
-    Checkpoint,
-    Description,
-    weight_shapes,
-)
+from bert_tf.checkpoints.description import PRETRAINING, Description
+from bert_tf.checkpoints.model_dir import ENCODER, Checkpoint, weight_shapes
 from bert_tf.checkpoints.tensors import Tensors
 from bert_tf.checkpoints.weight_table import Row, to_ours
 from bert_tf.models.config import BertConfig
@@ -41,13 +36,9 @@ ENCODER_ALONE = Description(PRETRAINING, head=_ALONE)
 
 def encoder_only(checkpoint: Checkpoint) -> Checkpoint:
     """The same encoder without a head."""
-    weights = checkpoint.weights
-    shapes = {n: s for n, s in weights.shapes.items() if n.startswith(ENCODER)}
-    return dataclasses.replace(
-        checkpoint,
-        description=ENCODER_ALONE,
-        weights=Tensors(shapes, weights.read),
-    )
+    names = [name for name in checkpoint.weights.shapes if name.startswith(ENCODER)]
+    weights = checkpoint.weights.renamed({name: name for name in names})
+    return dataclasses.replace(checkpoint, description=ENCODER_ALONE, weights=weights)
 
 
 def from_tensors(
@@ -118,6 +109,15 @@ def _fine_tuned(
     return Description(kind, head=head, encoding=encoding)
 
 
+def differing(values: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that are not the expected ones; those left out are."""
+    return {
+        name: values[name]
+        for name, same in expected.items()
+        if values.get(name, same) != same
+    }
+
+
 def numbered(count: int) -> tuple[str, ...]:
     """Names of classes for which a format has none."""
     return tuple(str(number) for number in range(count))
@@ -131,11 +131,9 @@ def unusual(checkpoint: Checkpoint) -> dict[str, Any]:
     there or not.
     """
     original = BertConfig(vocab_size=checkpoint.config.vocab_size).to_dict()
-    found = {
-        name: value
-        for name, value in checkpoint.config.to_dict().items()
-        if name not in (*GOOGLE_FIELDS, "pooler") and value != original[name]
-    }
+    for name in (*GOOGLE_FIELDS, "pooler"):
+        del original[name]
+    found = differing(checkpoint.config.to_dict(), original)
     if checkpoint.vocabulary.merges is not None:
         found["tokenizer"] = "byte-level BPE"
     if checkpoint.description.sentence_vector is not None:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from data_pipelines.files.atomic import write_file
 from data_pipelines.files.json_files import read_json, read_json_if_any, write_json
+from data_pipelines.programs.extras import extra
 from data_pipelines.tokenizers.vocabulary import CLS, MASK, PAD, SEP, UNK, Vocabulary
 from data_pipelines.tokenizers.vocabulary_files import MERGES, beside, read_merges
 
@@ -20,14 +21,14 @@ _SPECIAL = {
     UNK: ("unk_token", "<unk>"),
     MASK: ("mask_token", "<mask>"),
 }
-# Settings that change the pieces, with the values that are computed here.
-_FIXED = {
-    "dropout": (None, 0.0),
-    "continuing_subword_prefix": (None, ""),
-    "end_of_word_suffix": (None, ""),
-    "byte_fallback": (None, False),
-    "ignore_merges": (None, False),
-}
+# Settings that change the pieces; none of them is computed here.
+_SETTINGS = (
+    "dropout",
+    "continuing_subword_prefix",
+    "end_of_word_suffix",
+    "byte_fallback",
+    "ignore_merges",
+)
 
 
 def is_there(folder: str, tokenizer: Mapping[str, Any]) -> bool:
@@ -105,7 +106,7 @@ def write(
         has_segments: whether it takes segment ids.
 
     Raises:
-        ModuleNotFoundError: tokenizers, which writes them, is not installed.
+        ImportError: tokenizers, which writes them, is not installed.
     """
     names = {ours: theirs for ours, (_, theirs) in _SPECIAL.items()}
     if any(name in vocabulary for name in names.values()):
@@ -132,13 +133,8 @@ def _their_tokenizer(vocabulary: Vocabulary, names: Mapping[str, str]) -> Any:
         vocabulary: ours.
         names: theirs of our special tokens.
     """
-    try:
+    with extra("byte_bpe"):
         import tokenizers
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError(
-            "tokenizers, which writes byte-level BPE, is not installed. Expected the "
-            "extra: pip install 'bert-tf[byte_bpe]'."
-        ) from None
     ids = {names.get(token, token): i for i, token in enumerate(vocabulary.tokens)}
     cls, sep = names[CLS], names[SEP]
     between = " ".join([sep] * vocabulary.num_separators)
@@ -174,12 +170,8 @@ def _their_tokenizer(vocabulary: Vocabulary, names: Mapping[str, str]) -> Any:
 
 def _check(folder: str, tokenizer: Mapping[str, Any]) -> None:
     """Raises ValueError where a setting would give other pieces."""
-    pre_tokenizer = tokenizer.get("pre_tokenizer") or {}
-    others = {
-        name: tokenizer["model"].get(name)
-        for name, same in _FIXED.items()
-        if tokenizer["model"].get(name) not in same
-    }
+    model, pre_tokenizer = tokenizer["model"], tokenizer.get("pre_tokenizer") or {}
+    others = {name: model[name] for name in _SETTINGS if model.get(name)}
     if pre_tokenizer.get("type") != "ByteLevel" or not pre_tokenizer.get(
         "use_regex", True
     ):

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from bert_tf.checkpoints.description import PRETRAINING
 from bert_tf.checkpoints.foreign import (
     from_tensors,
     has_accents,
@@ -18,10 +19,7 @@ from bert_tf.checkpoints.foreign import (
     restored,
     unusual,
 )
-from bert_tf.checkpoints.model_dir import (
-    PRETRAINING,
-    Checkpoint,
-)
+from bert_tf.checkpoints.model_dir import Checkpoint
 from bert_tf.checkpoints.tensors import Tensors
 from bert_tf.checkpoints.weight_table import (
     KERAS_ATTENTION,

@@ -13,7 +13,8 @@ from typing import Any
 import tensorflow as tf
 from absl import logging
 
-from bert_tf.checkpoints.model_dir import Checkpoint, description_from
+from bert_tf.checkpoints.description import description_from
+from bert_tf.checkpoints.model_dir import Checkpoint
 from data_pipelines.files.json_files import read_json, write_json
 
 RECORD = "bert_tf_description.json"

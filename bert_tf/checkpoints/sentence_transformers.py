@@ -3,7 +3,7 @@
 import os
 from typing import Literal
 
-from bert_tf.checkpoints.model_dir import SentenceVector
+from bert_tf.checkpoints.description import SentenceVector
 from data_pipelines.files.json_files import read_json, read_json_if_any, write_json
 
 MODULES = "modules.json"

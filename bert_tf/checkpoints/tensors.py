@@ -39,6 +39,11 @@ class Tensors:
         """All of them at once."""
         return {name: self.read(name) for name in self.shapes}
 
+    def renamed(self, names: Mapping[str, str]) -> "Tensors":
+        """Some of them under other names: `names` has the old one of each new one."""
+        shapes = {name: self.shapes[old] for name, old in names.items()}
+        return Tensors(shapes, lambda name: self.read(names[name]))
+
 
 def differences(
     found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]

@@ -23,14 +23,14 @@ _CLASS_ARRAYS = ("classes", "shares")
 
 
 @dataclasses.dataclass(frozen=True)
-class LoadedModel:
+class TrigramFile:
     """A model, and the vocabulary whose ids it holds."""
 
     model: NgramModel | MixedModel
     vocabulary: Vocabulary
 
 
-def to_bytes(loaded: LoadedModel) -> bytes:
+def to_bytes(loaded: TrigramFile) -> bytes:
     """The content of a file of the model, NumPy's npz."""
     model = loaded.model
     if isinstance(model, MixedModel):
@@ -53,7 +53,7 @@ def to_bytes(loaded: LoadedModel) -> bytes:
         return file.getvalue()
 
 
-def load(path: str) -> LoadedModel:
+def load(path: str) -> TrigramFile:
     """Reads a file that `bert_tf.ngram.train` wrote, local or remote.
 
     Raises:
@@ -77,7 +77,7 @@ def load(path: str) -> LoadedModel:
         ) from None
 
 
-def _from_arrays(arrays: dict[str, np.ndarray]) -> LoadedModel:
+def _from_arrays(arrays: dict[str, np.ndarray]) -> TrigramFile:
     description = json.loads(arrays["description"].tobytes())
     if description["format"] != _FORMAT:
         raise ValueError(f"format {description['format']}, expected {_FORMAT}")
@@ -94,7 +94,7 @@ def _from_arrays(arrays: dict[str, np.ndarray]) -> LoadedModel:
     vocabulary = Vocabulary(tuple(lines[:-1])).with_casing(
         description["lower_case"], description["strip_accents"]
     )
-    return LoadedModel(model, vocabulary)
+    return TrigramFile(model, vocabulary)
 
 
 def _arrays(model: NgramModel) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.ngram import model_file
-from bert_tf.ngram.model_file import LoadedModel
+from bert_tf.ngram.model_file import TrigramFile
 from bert_tf.ngram.scoring import guesses
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers.tokenizer import Tokenizer, make_tokenizer
@@ -34,7 +34,7 @@ class PredictOptions:
 
 
 def predict(
-    loaded: LoadedModel, tokenizer: Tokenizer, text: str, top_k: int
+    loaded: TrigramFile, tokenizer: Tokenizer, text: str, top_k: int
 ) -> dict[str, Any]:
     """The text, and `tokens` and `probabilities` `(masks, top_k)`, best first."""
     first, *others = tokenizer.tokenize(tf.constant(text.split(MASK))).to_list()

@@ -3,16 +3,16 @@
     python -m bert_tf.ngram.train --records_dir=records --vocab_file=vocab.txt \\
         --model_file=trigrams.npz
 
-The text and the pieces are those of a neural model that reads the same records, so that
-their perplexities and guesses can be compared. With --num_classes=500, a model of 500
-classes of pieces stands beside that of pieces: it is better.
+A neural model that reads the same records has the same text and pieces, so that their
+perplexities and guesses can be compared. With --num_classes=500, it is mixed with a
+model of 500 classes of pieces, which is better.
 """
 
 import dataclasses
 
 from bert_tf.ngram.class_model import MixedModel
 from bert_tf.ngram.model import NgramModel
-from bert_tf.ngram.model_file import LoadedModel, to_bytes
+from bert_tf.ngram.model_file import TrigramFile, to_bytes
 from data_pipelines.files.atomic import new_file
 from data_pipelines.pretraining.documents import stored_texts
 from data_pipelines.pretraining.record_folder import (
@@ -44,7 +44,7 @@ class TrainOptions:
 
 def train(
     records_dir: str, vocabulary: Vocabulary, num_classes: int | None = None
-) -> LoadedModel:
+) -> TrigramFile:
     """Counts the training part of records; what is held out is not read.
 
     Args:
@@ -68,7 +68,7 @@ def train(
         else MixedModel.fit(list(texts), size, num_classes)
     )
     casing = manifest["lower_case"], manifest["strip_accents"]
-    return LoadedModel(model, vocabulary.with_casing(*casing))
+    return TrigramFile(model, vocabulary.with_casing(*casing))
 
 
 def main(options: TrainOptions) -> None:

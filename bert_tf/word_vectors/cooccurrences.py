@@ -66,7 +66,7 @@ def count_cooccurrences(
         lists: of words, iterated twice. No pair reaches from one into the next.
         window: how far the words around are looked for, on either side.
         min_count: rarer words have no number.
-        pairs_at_once: how many are held in memory; the result does not depend on it.
+        pairs_at_once: number of pairs in memory; the result does not depend on it.
 
     Yields:
         The counts; the files are removed in the end.

@@ -1,4 +1,4 @@
-"""Vectors of words, or of pieces, whose products are the logarithms of counts.
+"""GloVe: vectors of words, or of pieces, whose products are logarithms of counts.
 
 Reference: Pennington et al. 2014, GloVe: Global Vectors for Word Representation.
 """
@@ -17,9 +17,9 @@ from bert_tf.word_vectors.cooccurrences import (
     count_cooccurrences,
     require_positive,
 )
-from bert_tf.word_vectors.keyed_vectors import import_gensim_models
 from bert_tf.word_vectors.word2vec import Side
 from data_pipelines.programs import processes
+from data_pipelines.programs.extras import extra
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
@@ -36,7 +36,7 @@ class Glove(tf.Module):
     """Two vectors and two numbers for each word, and how they are learned.
 
     Args:
-        num_words: how many there are.
+        num_words: number of words.
         vector_size: width of the vectors.
         x_max: the count from which on a pair has the full weight.
         seed: of the vectors' start.
@@ -146,10 +146,11 @@ def learn_glove(
 
     Raises:
         ValueError: a number is not positive, or no word is frequent enough.
-        ImportError: gensim is not installed.
+        ImportError: the extra `word_vectors` is not installed.
     """
     require_positive(vector_size=vector_size, num_epochs=num_epochs, x_max=x_max)
-    models = import_gensim_models()
+    with extra("word_vectors"):
+        from gensim.models import KeyedVectors
     with count_cooccurrences(lists, window=window, min_count=min_count) as counted:
         glove = Glove(len(counted.words), vector_size, x_max, seed)
         # So many steps at least have the few pairs of a small text.
@@ -158,7 +159,7 @@ def learn_glove(
         batches = _batches(counted, size, num_epochs, seed)
         for batch in processes.show_progress("learn", batches, num_batches):
             glove.train_step(*batch)
-    vectors = models.KeyedVectors(vector_size)
+    vectors = KeyedVectors(vector_size)
     vectors.add_vectors(counted.words, glove.vectors(side))
     for word, frequency in zip(counted.words, counted.frequencies, strict=True):
         vectors.set_vecattr(word, "count", frequency)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from bert_tf.word_vectors.cooccurrences import require_positive, require_words
-from bert_tf.word_vectors.keyed_vectors import import_gensim_models
+from data_pipelines.programs.extras import extra
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
@@ -59,7 +59,7 @@ def learn_word2vec(
     Raises:
         ValueError: a number is not positive, no word is frequent enough, or the side
             does not exist.
-        ImportError: gensim is not installed.
+        ImportError: the extra `word_vectors` is not installed.
     """
     workers = (os.cpu_count() or 1) if num_threads is None else num_threads
     require_positive(
@@ -74,9 +74,10 @@ def learn_word2vec(
             f"Received side={side} with softmax=hierarchical. Expected input: the "
             "output vectors of a tree are of its nodes, not of words."
         )
-    models = import_gensim_models()
+    with extra("word_vectors"):
+        from gensim.models import Word2Vec
     is_tree = softmax == "hierarchical"
-    model = models.Word2Vec(
+    model = Word2Vec(
         vector_size=vector_size,
         window=window,
         min_count=min_count,

@@ -260,10 +260,10 @@ def read_with_columns(
     if data_dir is None and tfds is not None:
         examples = reader.read_tfds(load_tfds(tfds), reading)
     else:
-        paths, files = find_files(dataset, split, data_dir)
+        files = find_files(dataset, split, data_dir)
         if files.note is not None:
             log.note(files.note)
         if isinstance(reader, TableReader):
-            return reader.read_rows(paths, files, reading)
-        examples = reader.read_files(paths, files, reading)
+            return reader.read_rows(files, reading)
+        examples = reader.read_files(files, reading)
     return (({}, example) for example in examples)

@@ -55,9 +55,7 @@ class ConllFile:
     are_entities: bool = True
     tfds_feature: str = ""
 
-    def read_files(
-        self, paths: Sequence[str], files: Files, reading: Reading
-    ) -> Iterator[TaggedSentence]:
+    def read_files(self, files: Files, reading: Reading) -> Iterator[TaggedSentence]:
         """The sentences of all files.
 
         Raises:
@@ -66,7 +64,7 @@ class ConllFile:
         """
         documents = sentences = 0
         may_lack_tags = reading.role == "test"
-        for path in paths:
+        for path in files.paths:
             is_open = False
             for sentence in _sentences(path, self.tag_column, may_lack_tags):
                 documents += sentence.opens_document or not is_open

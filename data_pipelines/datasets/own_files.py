@@ -142,7 +142,7 @@ def _tags(columns: Columns, path: str, labels: Sequence[str] | None) -> ConllFil
 
 def _tags_of(file: ConllFile, path: str) -> set[str]:
     reading = Reading("test", None, ReadLog("tags"))
-    sentences = file.read_files([existing(path) or path], Files((path,)), reading)
+    sentences = file.read_files(Files((existing(path) or path,)), reading)
     some = itertools.islice(sentences, _MAX_SENTENCES_TO_DETECT)
     return {tag for sentence in some for tag in sentence.tags or ()}
 

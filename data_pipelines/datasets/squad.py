@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from data_pipelines.datasets.examples import Answer, Question
@@ -25,17 +25,15 @@ class SquadJson:
     be evaluated on.
     """
 
-    def read_files(
-        self, paths: Sequence[str], files: Files, reading: Reading
-    ) -> Iterator[Question]:
+    def read_files(self, files: Files, reading: Reading) -> Iterator[Question]:
         """The questions of the files; `files.part` divides them by article.
 
         Raises:
             ValueError: a file is not in SQuAD's format.
         """
-        for path in paths:
+        for path in files.paths:
             for question in _questions(path):
-                if files.part is None or files.part.has(question.title):
+                if files.has(question.title):
                     yield from _checked(question, reading)
 
     def read_tfds(self, data: TfdsSplit, reading: Reading) -> Iterator[Question]:

@@ -57,7 +57,7 @@ class ByteBPETokenizer(tf.Module):
     that is UTF-8; bytes that are not are deleted. Nothing is normalised. A special
     token written in a text is text.
 
-    Nothing but ops of TensorFlow and constants.
+    All are TensorFlow's own ops and constants.
 
     Args:
         vocabulary: the pieces, with their merges.
@@ -140,7 +140,7 @@ class ByteBPETokenizer(tf.Module):
         return tf.zeros_like(texts, tf.bool)
 
     def _tokenize(self, texts: tf.Tensor, has_prefix: tf.Tensor) -> tf.RaggedTensor:
-        """Of valid texts, some of them with a space before them."""
+        """The ids of valid texts, some of them with a space before them."""
         # Most of the work is on the different parts between spaces, which are few.
         is_whole = tf.strings.regex_full_match(
             texts, rf"(?s:.*){_SPACES_ON_BOTH_SIDES}(?s:.*)"
@@ -165,7 +165,7 @@ class ByteBPETokenizer(tf.Module):
 
     def _pieces(self, parts: tf.Tensor) -> tf.RaggedTensor:
         """int32 `(parts, (pieces))` of any valid UTF-8."""
-        # Not TF Text's regex_split, which loses what stands after a NUL.
+        # Not TF Text's regex_split, which drops what follows a NUL.
         parts = tf.strings.regex_replace(parts, _SPACES_BEFORE_WORD, _CUT_BETWEEN)
         parts = tf.strings.regex_replace(parts, _WORD, _CUT_AFTER)
         words = tf.strings.split(parts, _BORDER)  # (parts, (words)), some empty
@@ -180,7 +180,7 @@ class ByteBPETokenizer(tf.Module):
         ids = tf.gather(self._byte_ids, tf.cast(values, tf.int32))  # (bytes,)
         word = tf.repeat(tf.range(num_words), tf.strings.length(words))
         place = tf.range(tf.size(ids))
-        # Of a byte that has become part of the piece before it nothing is left.
+        # A byte that has become part of the piece before it is -1 here.
         result = ids
 
         def goes_on(place: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
@@ -238,7 +238,7 @@ class ByteBPETokenizer(tf.Module):
         )
 
     def _rank(self, ids: tf.Tensor, word: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-        """How early the pair that begins at each place is merged, if at all."""
+        """The number of the merge of the pair at each place, if there is one."""
         after = places + 1
         is_pair = after < tf.size(ids, tf.int64)
         after = tf.where(is_pair, after, places)
@@ -252,10 +252,10 @@ class ByteBPETokenizer(tf.Module):
     def _may_merge(
         self, left: tf.Tensor, word: tf.Tensor, rank: tf.Tensor
     ) -> tf.Tensor:
-        """Which of the best pairs of the words are merged at once.
+        """Selects the best pairs of the words that are merged at once.
 
-        Of `aaa` only one pair is. And where what is merged may be merged on before
-        the same pair further to the right, only the first one of the word is.
+        In `aaa` that is one pair. And where the merged piece may be merged again before
+        the same pair further to the right, it is only the first one of the word.
         """
         before = tf.pad(left[:-1], [[1, 0]], constant_values=-2)
         opens_run = left > before + 1
@@ -272,7 +272,7 @@ class ByteBPETokenizer(tf.Module):
 def _merge_tables(
     vocabulary: Vocabulary,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """What merging looks up.
+    """The tables in which merging looks up pairs.
 
     Returns:
         `keys` int64 `(pairs,)`, ascending, `left * pieces + right`, and `ranks` int32
@@ -288,7 +288,7 @@ def _merge_tables(
             ["".join(pair) for pair in merges],
         )
     )
-    # Of a pair that stands there twice, the later place counts.
+    # If a pair is there twice, the later place counts.
     keys, from_end = np.unique(
         (left * len(vocabulary) + right)[::-1], return_index=True
     )

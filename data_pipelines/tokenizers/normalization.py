@@ -94,7 +94,7 @@ def is_plain(texts: tf.Tensor) -> tf.Tensor:
 def separate_words(normalized: tf.Tensor) -> tf.Tensor:
     """Puts spaces round every ideograph and punctuation character.
 
-    What stands between spaces is then a word, the unit that WordPiece cuts:
+    The words between spaces are the units that WordPiece cuts:
     `"don't 中文"` becomes `"don ' t  中  文 "`.
 
     Args:

@@ -19,8 +19,7 @@ class WordPieceTokenizer(tf.Module):
     capitals, accents, ideographs, broken UTF-8, words without end. A special token
     written in a text is text: `"[MASK]"` gives `[`, `mask`, `]`.
 
-    Nothing but ops of the graph and two constants. A SavedModel of them needs `import
-    tensorflow_text` to load.
+    A SavedModel of it needs `import tensorflow_text` to load.
 
     Args:
         vocabulary: the pieces, and whether capitals and accents are removed first.
@@ -77,8 +76,8 @@ class WordPieceTokenizer(tf.Module):
         """
         with tf.device("CPU"):
             ids, starts, ends = self._tokenize_normalized(self._normalize(texts))
-            # Of what depends on neighbours, a final sigma is as long as another, and
-            # the order of marks moves none out of its word.
+            # Characters depend on neighbours in two cases: a final sigma is as long as
+            # another, and the order of marks moves none out of its word.
             starts, ends = into_original(texts, starts, ends, self._normalize)
             return ids, starts, ends
 

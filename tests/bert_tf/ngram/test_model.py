@@ -91,7 +91,7 @@ def test_probabilities_sum_up_to_1(model):
     for u, v in itertools.product([0, 7, NOTHING - 1, NOTHING], repeat=2):
         found = model.probabilities(np.full(NOTHING, u), np.full(NOTHING, v), every)
         assert (found > 0).all() and found.sum() == pytest.approx(1, abs=1e-5)
-        np.testing.assert_allclose(model.next_piece([u, v]), found, rtol=1e-5)
+        np.testing.assert_allclose(model.factors([u, v], [])[0], found, rtol=1e-5)
 
 
 @pytest.mark.parametrize("number_before", [0, 1, 2])

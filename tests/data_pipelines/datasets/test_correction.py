@@ -18,7 +18,7 @@ def read_files(write, reader, *contents, role="test", part=None):
     paths = [write(f"{number}.txt", text) for number, text in enumerate(contents)]
     files = Files(tuple(paths), part=part)
     log = ReadLog(role)
-    examples = list(reader.read_files(paths, files, Reading(role, None, log)))
+    examples = list(reader.read_files(files, Reading(role, None, log)))
     assert log.used == len(examples)
     return examples, log.lines()[1:]
 
