@@ -84,6 +84,8 @@ def description_from(
         values = dict(values)
         names = ("lower_case", "strip_accents")
         casing = {name: values.pop(name) for name in names if name in values}
+        if casing.get("strip_accents", True) is None:
+            casing["strip_accents"] = casing.get("lower_case")
         values["metrics"] = tuple(values.get("metrics", ()))
         if values.get("sentence_vector") is not None:
             values["sentence_vector"] = SentenceVector(**values["sentence_vector"])
