@@ -229,7 +229,7 @@ def find(name: str) -> Dataset:
 def read(
     dataset: Dataset, split: str, data_dir: str | None, log: ReadLog
 ) -> Iterator[Example]:
-    """The examples of one split, read as they are asked for.
+    """The examples of one split, read lazily.
 
     Args:
         dataset: from `find` or `from_files`.
@@ -250,7 +250,7 @@ def read(
 def read_with_columns(
     dataset: Dataset, split: str, data_dir: str | None, log: ReadLog
 ) -> Iterator[tuple[dict[str, str], Example]]:
-    """As `read`, each example with the columns of its row, as they are written.
+    """As `read`, each example with the columns of its row, unchanged.
 
     Examples that are not from local CSV, TSV or JSON lines have no columns.
     """
