@@ -8,7 +8,7 @@ from data_pipelines.datasets.conll import ConllFile
 from data_pipelines.datasets.correction import ParallelLines, SighanFiles
 from data_pipelines.datasets.examples import Example
 from data_pipelines.datasets.multiple_choice import ChoiceTable
-from data_pipelines.datasets.own_files import Columns as Columns
+from data_pipelines.datasets.own_files import ColumnOptions as ColumnOptions
 from data_pipelines.datasets.own_files import from_files as from_files
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.sources import (

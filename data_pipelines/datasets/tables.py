@@ -79,7 +79,7 @@ def read_rows(
     Raises:
         FileNotFoundError: no such file.
         ValueError: its name tells no format, it is no UTF-8 text, has no rows, or a
-            row is not as it should be.
+            row is not as expected.
     """
     ending = path.lower().removesuffix(".gz").rpartition(".")[2]
     if ending not in _FORMATS:
