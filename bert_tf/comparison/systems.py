@@ -79,7 +79,7 @@ def _bert(title: str, **options: Any) -> System:
 
 
 def _split(mask: float, random: float) -> System:
-    same = round(1 - mask - random, 2)
+    same = abs(round(1 - mask - random, 2))
     title = f"mask {mask:.0%}, same {same:.0%}, random {random:.0%}"
     return _bert(title, mask_rate=mask, random_rate=random)
 
