@@ -5,6 +5,7 @@ from types import ModuleType
 from typing import Any
 
 from bert_tf.baselines import counts
+from bert_tf.tasks.kind import Task
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets.sources import Dataset
 from data_pipelines.programs.extras import extra
@@ -63,9 +64,8 @@ def baseline_scores(
         ImportError: the extra `finetune` is not installed.
     """
     found = {}
+    kind, task = KINDS[dataset.kind], Task(dataset.labels, dataset.metrics)
     for name, baseline in _BASELINES[dataset.kind].items():
         answers = baseline(dataset, train[:_MAX_EXAMPLES], dev)
-        found[name] = KINDS[dataset.kind].score(
-            dev, answers, dataset.metrics, dataset.labels
-        )
+        found[name] = kind.score(dev, answers, task)
     return found

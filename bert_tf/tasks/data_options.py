@@ -15,7 +15,7 @@ from data_pipelines.programs import cli
 
 @dataclasses.dataclass(frozen=True)
 class DataOptions(catalog.ColumnOptions):
-    """Where the examples are, and how they are cut."""
+    """Options of the examples and their sequences."""
 
     dataset: str | None = cli.option(
         None, "A name of the catalogue, such as glue/sst2; or --kind and own files."
