@@ -5,8 +5,10 @@ from types import ModuleType
 from typing import Any
 
 from bert_tf.baselines import counts
+from bert_tf.tasks.kind import Task
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets.sources import Dataset
+from data_pipelines.programs.extras import extra
 
 # A dataset, examples to learn from, and examples to answer -> the answers.
 Baseline = Callable[[Dataset, Sequence[Any], Sequence[Any]], Sequence[Any]]
@@ -19,13 +21,8 @@ def _linear(function: Callable[[ModuleType], Baseline]) -> Baseline:
     """A function of the module `tfidf`, which is imported when it is called."""
 
     def answers(dataset: Dataset, train: Sequence, dev: Sequence) -> Sequence:
-        try:
+        with extra("finetune"):
             from bert_tf.baselines import tfidf
-        except ImportError as error:
-            raise ImportError(
-                f"Baselines need scikit-learn ({error}). Expected the extra "
-                "`finetune`: pip install 'bert-tf[finetune]'."
-            ) from None
         return function(tfidf)(dataset, train, dev)
 
     return answers
@@ -67,9 +64,8 @@ def baseline_scores(
         ImportError: the extra `finetune` is not installed.
     """
     found = {}
+    kind, task = KINDS[dataset.kind], Task(dataset.labels, dataset.metrics)
     for name, baseline in _BASELINES[dataset.kind].items():
         answers = baseline(dataset, train[:_MAX_EXAMPLES], dev)
-        found[name] = KINDS[dataset.kind].score(
-            dev, answers, dataset.metrics, dataset.labels
-        )
+        found[name] = kind.score(dev, answers, task)
     return found

@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any, Literal
 
+from bert_tf.tasks.kind import Task
+
 PRETRAINING = "pretraining"
 
 
@@ -66,6 +68,11 @@ class Description:
         """Names of classes or tags, in the order of their ids."""
         labels = self.encoding.get("labels")
         return None if labels is None else tuple(labels)
+
+    @property
+    def task(self) -> Task:
+        """The task of a fine-tuned model."""
+        return Task(self.labels, self.metrics, self.threshold, self.pairs)
 
 
 def description_from(
