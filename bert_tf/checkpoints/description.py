@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any, Literal
 
+from bert_tf.tasks.kind import Task
+
 PRETRAINING = "pretraining"
 
 
@@ -67,6 +69,11 @@ class Description:
         labels = self.encoding.get("labels")
         return None if labels is None else tuple(labels)
 
+    @property
+    def task(self) -> Task:
+        """The task of a fine-tuned model."""
+        return Task(self.labels, self.metrics, self.threshold, self.pairs)
+
 
 def description_from(
     values: dict[str, Any], path: str
@@ -84,6 +91,8 @@ def description_from(
         values = dict(values)
         names = ("lower_case", "strip_accents")
         casing = {name: values.pop(name) for name in names if name in values}
+        if casing.get("strip_accents", True) is None:
+            casing["strip_accents"] = casing.get("lower_case")
         values["metrics"] = tuple(values.get("metrics", ()))
         if values.get("sentence_vector") is not None:
             values["sentence_vector"] = SentenceVector(**values["sentence_vector"])

@@ -33,7 +33,7 @@ from bert_tf.models.objectives import make_pretrainer
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.files.atomic import complete_file, write_file
 from data_pipelines.files.json_files import read_json, write_json
-from data_pipelines.finetuning.batches import Encoding
+from data_pipelines.finetuning.encoding import Encoding
 from data_pipelines.tokenizers.tokenizer import Tokenizer, make_tokenizer
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
