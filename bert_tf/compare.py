@@ -313,7 +313,7 @@ def _write(
     baselines: dict[str, tuple[str, float]],
 ) -> None:
     """Writes figures and report of the systems so far."""
-    values = {name: outcome.to_dict() for name, outcome in outcomes.items()}
+    values = {name: dataclasses.asdict(outcome) for name, outcome in outcomes.items()}
     write_json(posixpath.join(options.output_dir, RESULTS), values)
     commands = []
     for name in outcomes:
@@ -333,7 +333,7 @@ def _write(
             "processors": str(os.cpu_count()),
         },
         outcomes=list(outcomes.values()),
-        simple_guesses=baselines,
+        baselines=baselines,
         # Those of a run that was stopped are in the log twice.
         commands="".join(dict.fromkeys(commands)),
     )

@@ -17,12 +17,14 @@ from typing import Any
 import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
-from bert_tf.checkpoints.model_dir import Description, LoadedModel
+from bert_tf.checkpoints.description import PRETRAINING, Description
+from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.prediction.predictor import Predictor
 from bert_tf.pretraining.heldout import METRICS, heldout_scores
 from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.finetuning import evaluation_report
 from bert_tf.tasks.data_options import DataOptions, read
+from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets.sources import Dataset
 from data_pipelines.files.atomic import require_new, write_file
 from data_pipelines.programs import cli
@@ -44,7 +46,9 @@ class EvaluateOptions(DataOptions):
         None, "Of a pre-trained model: records with a part held out."
     )
     sequence_length: int = cli.option(128, "With records: tokens of a row.")
-    num_eval_batches: int = cli.option(100, "With records: the most batches.")
+    num_eval_batches: int = cli.option(
+        100, "With records: the maximum number of batches."
+    )
 
 
 def evaluate(options: EvaluateOptions) -> dict[str, float]:
@@ -57,13 +61,14 @@ def evaluate(options: EvaluateOptions) -> dict[str, float]:
     if options.output_dir is not None:
         require_new(options.output_dir)
     loaded = model_dir.load(options.model_dir)
-    is_pretrained = loaded.description.kind == model_dir.PRETRAINING
+    is_pretrained = loaded.description.kind == PRETRAINING
     if is_pretrained != (options.records_dir is not None):
         raise ValueError(
             f"Received records_dir={options.records_dir} for a model of the kind "
             f"{loaded.description.kind}. Expected --records_dir for a pre-trained "
             "model, and for no other."
         )
+    evaluation = None
     if options.records_dir is not None:
         metrics = heldout_scores(
             loaded,
@@ -72,17 +77,17 @@ def evaluate(options: EvaluateOptions) -> dict[str, float]:
             batch_size=options.batch_size,
             num_batches=options.num_eval_batches,
         )
-        files = {METRICS: _json(metrics)}
     else:
         dataset = described_dataset(options, loaded.description)
         dataset = check_dataset(dataset, loaded.description)
         examples, _ = read(dataset, options.split, options.data_dir)
-        facts = {"model": options.model_dir, "examples": f"{len(examples):,}"}
-        title = f"{options.model_dir} on {options.split}"
-        metrics, files = evaluate_examples(
-            loaded, dataset, examples, options.batch_size, title, facts
-        )
+        evaluation = evaluate_examples(loaded, dataset, examples, options.batch_size)
+        metrics = evaluation.metrics
     if options.output_dir is not None:
+        files = {METRICS: _json(metrics)}
+        if evaluation is not None:
+            title = f"{options.model_dir} on {options.split}"
+            files |= _files(evaluation, title, options.model_dir)
         tf.io.gfile.makedirs(options.output_dir)
         for name, text in files.items():
             write_file(posixpath.join(options.output_dir, name), text.encode())
@@ -90,43 +95,34 @@ def evaluate(options: EvaluateOptions) -> dict[str, float]:
 
 
 def evaluate_examples(
-    loaded: LoadedModel,
-    dataset: Dataset,
-    examples: list[Any],
-    batch_size: int,
-    title: str,
-    facts: dict[str, str],
-) -> tuple[dict[str, float], dict[str, str]]:
-    """The metrics of a fine-tuned model, and the contents of the files about them.
+    loaded: LoadedModel, dataset: Dataset, examples: list[Any], batch_size: int
+) -> Evaluation:
+    """The answers of a fine-tuned model, and their metrics.
 
     Args:
         loaded: the model.
         dataset: names the metrics.
         examples: with labels.
         batch_size: examples that are run at once.
-        title: of the report.
-        facts: lines of the report's first table.
     """
-    description = loaded.description
-    threshold = description.threshold
+    task = dataclasses.replace(loaded.description.task, metrics=dataset.metrics)
     predictor = Predictor.of(loaded, batch_size)
-    kind = predictor.kind
-    answers = [answer for _, answer in predictor.answers(examples, threshold)]
-    metrics = kind.score(
-        examples, answers, dataset.metrics, description.labels, threshold
+    answers = [answer for _, answer in predictor.answers(examples, task.threshold)]
+    metrics = predictor.kind.score(examples, answers, task)
+    return Evaluation(
+        dataset.kind, metrics, examples, answers, task.labels, task.threshold
     )
-    report = evaluation_report(
-        title,
-        facts=facts,
-        evaluation=Evaluation(
-            kind.name, metrics, examples, answers, description.labels, threshold
-        ),
+
+
+def _files(evaluation: Evaluation, title: str, model: str) -> dict[str, str]:
+    """The contents of the report, and of the files of the kind."""
+    examples = evaluation.examples
+    facts = {"model": model, "examples": f"{len(examples):,}"}
+    page = evaluation_report(title, facts=facts, evaluation=evaluation)
+    extra = KINDS[evaluation.kind].extra_files(
+        examples, evaluation.answers, evaluation.threshold
     )
-    extra = kind.extra_files(examples, answers, threshold)
-    files = {
-        name: _json(values) for name, values in {METRICS: metrics, **extra}.items()
-    }
-    return metrics, {**files, REPORT: report}
+    return {REPORT: page, **{name: _json(values) for name, values in extra.items()}}
 
 
 def _json(values: dict[str, Any]) -> str:

@@ -18,14 +18,15 @@ import itertools
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
 import tqdm
 
 from bert_tf.checkpoints import model_dir
-from bert_tf.checkpoints.model_dir import PRETRAINING, Description, LoadedModel
+from bert_tf.checkpoints.description import PRETRAINING, Description
+from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.prediction.examples import Examples, dataset_examples, file_examples
 from bert_tf.prediction.predictor import Predictor
 from bert_tf.prediction.rows import RowWriter
@@ -51,18 +52,19 @@ class PredictOptions(DataOptions):
         "model, or vectors. Default: what its head is for.",
     )
     input_file: str | None = cli.option(
-        None, "What to answer. Default: standard input, a text on each line."
+        None,
+        "Texts or examples to answer. Default: standard input, a text on each line.",
     )
     output_file: str | None = cli.option(
         None, "A new .csv, .tsv or .jsonl. Default: JSON lines on standard output."
     )
-    split: str = cli.option("test", "With --dataset: which part of it.")
+    split: str = cli.option("test", "With --dataset: the split that is answered.")
     submission_dir: str | None = cli.option(
         None, "With --dataset=glue/...: where the leaderboard's file is made."
     )
-    batch_size: int = cli.option(32, "How many examples are run at once.")
-    top_k: int = cli.option(5, "How many guesses fill_mask gives for a mask.")
-    num_tokens: int = cli.option(32, "Pieces that generate adds at most.")
+    batch_size: int = cli.option(32, "Examples that are run at once.")
+    top_k: int = cli.option(5, "Guesses of fill_mask for each mask.")
+    num_tokens: int = cli.option(32, "Maximum number of pieces that generate adds.")
 
 
 def predict(
@@ -117,9 +119,10 @@ def predict_rows(
         and those of `Kind.columns`.
     """
     kept, asked = itertools.tee(examples)
-    answers = predictor.answers((e for _, e in asked), description.threshold)
+    task = description.task
+    answers = predictor.answers((e for _, e in asked), task.threshold)
     for (columns, _), (example, answer) in zip(kept, answers, strict=True):
-        found = predictor.kind.columns(example, answer, description)
+        found = predictor.kind.columns(example, answer, task)
         yield example, answer, {**columns, **found}
 
 
@@ -157,14 +160,19 @@ def _predict_texts(options: PredictOptions, loaded: LoadedModel) -> None:
         num_tokens=options.num_tokens,
     )
     with contextlib.ExitStack() as stack:
-        lines = iter(_open(stack, options.input_file, "rb", sys.stdin.buffer))
+        source, output = sys.stdin.buffer, sys.stdout.buffer
+        if options.input_file is not None:
+            source = stack.enter_context(tf.io.gfile.GFile(options.input_file, "rb"))
+        lines = iter(source)
         first = next(lines, None)
         if first is None:
             raise ValueError(
                 f"{options.input_file or 'Standard input'} is empty. Expected a text "
                 "on each line."
             )
-        output = _open(stack, options.output_file, "wb", sys.stdout.buffer)
+        if options.output_file is not None:
+            require_new(options.output_file)
+            output = stack.enter_context(tf.io.gfile.GFile(options.output_file, "wb"))
         texts = (line.rstrip(b"\r\n") for line in itertools.chain([first], lines))
         for answer in predict(text_model, options.signature, texts, options.batch_size):
             output.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
@@ -211,7 +219,9 @@ def _read_examples(
             kind,
             path,
             options.first_column,
-            lambda: options.own_files(kind.name, {"test": path}, description.labels),
+            lambda: catalog.from_files(
+                kind.name, {"test": path}, options, description.labels
+            ),
             log,
         )
         return examples, log
@@ -223,16 +233,6 @@ def _read_examples(
         )
     log = ReadLog(options.split)
     return dataset_examples(dataset, options.split, options.data_dir, log), log
-
-
-def _open(
-    stack: contextlib.ExitStack, path: str | None, mode: str, default: BinaryIO
-) -> Any:
-    if path is None:
-        return default
-    if mode == "wb":
-        require_new(path)
-    return stack.enter_context(tf.io.gfile.GFile(path, mode))
 
 
 if __name__ == "__main__":

@@ -483,7 +483,7 @@ def _write_report(
         f"Pre-training of {name}",
         facts=facts,
         records=records,
-        trivial=baseline,
+        baseline=baseline,
         cloze=cloze,
         options=dataclasses.asdict(options),
     )

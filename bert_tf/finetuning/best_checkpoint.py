@@ -1,5 +1,6 @@
 """The best weights of a run on the development set."""
 
+import dataclasses
 import posixpath
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -59,7 +60,8 @@ class BestCheckpoint:
         if kind.refine is not None:
             # The texts that are corrected again depend on it.
             answers = self._answers(threshold)
-        metrics = kind.score(self._dev, answers, task.metrics, task.labels, threshold)
+        task = dataclasses.replace(task, threshold=threshold)
+        metrics = kind.score(self._dev, answers, task)
         self._log.evaluation(step, metrics)
         collapsed = kind.is_collapsed(self._dev, answers)
         if collapsed:
@@ -90,17 +92,16 @@ class BestCheckpoint:
             tests: examples of other splits, which the best weights answer.
             seconds: that the run took.
         """
-        found, task = self._found, self._task
         if tests:
             model_dir.assign_weights(self._predictor.model, self._weights)
+        found = self._found
         threshold = found["metrics"].get("threshold")
+        task = dataclasses.replace(self._task, threshold=threshold)
         scores = {}
         for split, examples in tests.items():
             pairs = self._predictor.answers(examples, threshold)
             answers = [answer for _, answer in pairs]
-            scores[split] = self._predictor.kind.score(
-                examples, answers, task.metrics, task.labels, threshold
-            )
+            scores[split] = self._predictor.kind.score(examples, answers, task)
             shown = "  ".join(f"{k} {v:.4f}" for k, v in scores[split].items())
             self._log.say(f"{split}, best checkpoint:  {shown}")
         return RunResult(

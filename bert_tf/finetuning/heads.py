@@ -4,11 +4,12 @@ import keras
 import numpy as np
 
 from bert_tf.checkpoints import model_dir
+from bert_tf.checkpoints.description import Description
 from bert_tf.tasks.kind import Kind
 
 
 def reused_heads(
-    kind: Kind, start: model_dir.Description, predicts_tokens: bool
+    kind: Kind, start: Description, predicts_tokens: bool
 ) -> tuple[str, ...]:
     """Prefixes of the names of weights that are reused, besides those of the encoder.
 

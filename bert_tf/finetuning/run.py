@@ -102,7 +102,9 @@ def train_run(
     predictor = Predictor(
         description.kind, model, encoding, description.document_context
     )
-    best = BestCheckpoint(folder, predictor, description, start.data.dev, log, chief)
+    best = BestCheckpoint(
+        folder, predictor, description.task, start.data.dev, log, chief
+    )
     checkpoints = posixpath.join(folder, CHECKPOINTS)
     try:
         train(

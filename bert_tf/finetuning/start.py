@@ -1,4 +1,4 @@
-"""What all runs of a search start from: data, description, weights."""
+"""The start that all runs of a search share: data, description, weights."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from bert_tf.checkpoints.model_dir import Description
+from bert_tf.checkpoints.description import Description
 from bert_tf.models.config import BertConfig
 from bert_tf.tasks.data_options import read
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets.sources import Dataset
-from data_pipelines.finetuning.batches import Encoding, encode_all
+from data_pipelines.finetuning.encoding import Encoding, encode_all
 from data_pipelines.rows.features import Features
 
 

@@ -11,7 +11,8 @@ from bert_tf.tasks.heads import EncoderWithHead
 from bert_tf.tasks.kind import Tensors
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.finetuning import batches
-from data_pipelines.finetuning.batches import Chunk, Encoding
+from data_pipelines.finetuning.batches import Chunk
+from data_pipelines.finetuning.encoding import Encoding, traced_once
 
 
 class Predictor:
@@ -46,7 +47,7 @@ class Predictor:
             encoding,
             batches.batch_maker(encoding, batch_size),
             # One graph for all numbers of rows, tokens and words.
-            batches.traced_once(decode, any_width=True),
+            traced_once(decode, any_width=True),
         )
 
     @classmethod

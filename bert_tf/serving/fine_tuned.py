@@ -17,7 +17,8 @@ from bert_tf.tasks.endpoints import Rows, Served
 from bert_tf.tasks.engine import Batch, Engine
 from bert_tf.tasks.kind import Tensors
 from bert_tf.tasks.kinds import KINDS
-from data_pipelines.finetuning import batches
+from data_pipelines.finetuning.batches import pack_batch
+from data_pipelines.finetuning.encoding import Encoding, traced_once
 from data_pipelines.rows.features import Features
 
 
@@ -35,7 +36,7 @@ class FineTunedModel(tf.Module):
         self.kind = KINDS[loaded.description.kind]
         self.encoding = loaded.encoding
         # Traced once for all signatures: most of an export is tracing.
-        self._encode = batches.traced_once(self.encoding.encode)
+        self._encode = traced_once(self.encoding.encode)
         # Functions: what is tracked as an attribute becomes a part of a SavedModel, and
         # Keras would add a signature of its own.
         self._model = loaded.model.__call__
@@ -44,7 +45,7 @@ class FineTunedModel(tf.Module):
 
     def signatures(self) -> dict[str, Callable]:
         """Functions by the name under which they are served."""
-        served = Served(self.description, self.encoding, self.answer)
+        served = Served(self.description.task, self.encoding, self.answer)
         return signatures(self.kind.endpoints(served))
 
     def answer(self, columns: dict[str, Any], rows: Rows) -> tuple[Tensors, Features]:
@@ -59,7 +60,7 @@ class FineTunedModel(tf.Module):
         return engine.answer(packed, origin, self.description.threshold), origin
 
     def _engine(self, rows: Rows) -> Engine:
-        @batches.traced_once
+        @traced_once
         def decode(batch: Batch) -> Tensors:
             run = self._run
             if rows == "compiled":
@@ -72,7 +73,7 @@ class FineTunedModel(tf.Module):
             longest = tf.reduce_max(tf.pad(lengths, [[0, 1]]))
             if rows == "compiled":
                 features = _filled_up(features, self.encoding)
-            batch = batches.pack_batch(
+            batch = pack_batch(
                 features,
                 self.encoding.tokenizer.vocabulary,
                 row_length=row_length(longest, self.encoding.max_length, rows),
@@ -88,7 +89,7 @@ class FineTunedModel(tf.Module):
             return self._model({**batch, "token_ids": token_ids}, training=False)
 
 
-def _filled_up(features: Features, encoding: batches.Encoding) -> Features:
+def _filled_up(features: Features, encoding: Encoding) -> Features:
     """As many sequences as the next power of two, by some without text."""
     vocabulary, group_size = encoding.tokenizer.vocabulary, encoding.group_size
     count = features["token_ids"].nrows(tf.int32)

@@ -44,7 +44,7 @@ class BertClassifier(EncoderWithHead):
     def answer(
         self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
     ) -> Any:
-        """See the class."""
+        """Applies the head."""
         if self.mix is None and self.encoder.pooler is not None:
             return self.scores(encoded["pooled_output"], training)
         vectors, mask = sequence_vectors(encoded["sequence_output"], inputs)
@@ -188,27 +188,25 @@ def _class_columns(example: TextExample, answer: ClassAnswer, task: Task) -> Col
 
 
 def _class_metrics(
-    examples: Sequence[TextExample],
-    answers: Sequence[ClassAnswer],
-    metrics: Sequence[str],
-    labels: Sequence[str] | None,
-    threshold: float | None,
+    examples: Sequence[TextExample], answers: Sequence[ClassAnswer], task: Task
 ) -> dict[str, float]:
-    ids: dict[Any, int] = {label: index for index, label in enumerate(labels or ())}
+    ids: dict[Any, int] = {
+        label: index for index, label in enumerate(task.labels or ())
+    }
     right = [ids[example.label] for example in examples]
     given = [ids[answer.label] for answer in answers]
-    return classification.prediction_scores(metrics, right, given, num_classes=len(ids))
+    return classification.prediction_scores(
+        task.metrics, right, given, num_classes=len(ids)
+    )
 
 
 def _score_metrics(
-    examples: Sequence[TextExample],
-    answers: Sequence[ScoreAnswer],
-    metrics: Sequence[str],
-    labels: Sequence[str] | None,
-    threshold: float | None,
+    examples: Sequence[TextExample], answers: Sequence[ScoreAnswer], task: Task
 ) -> dict[str, float]:
     right: list[Any] = [example.label for example in examples]
-    return classification.prediction_scores(metrics, right, [a.score for a in answers])
+    return classification.prediction_scores(
+        task.metrics, right, [a.score for a in answers]
+    )
 
 
 def _read_line(name: str, line: str) -> tuple[Columns, TextExample]:

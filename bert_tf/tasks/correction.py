@@ -37,8 +37,8 @@ from data_pipelines.finetuning.correction import (
     CorrectionEncoding,
 )
 
-# Pieces that are learned to be written of a batch: so many times its sequences. The
-# logits of the vocabulary are most of a small model's work.
+# Written pieces that a batch learns, as a multiple of its sequences: the logits of the
+# vocabulary are most of a small model's work.
 MEAN_WRITTEN = 4
 _NEVER = -1e9
 
@@ -108,7 +108,7 @@ class BertCorrector(EncoderWithHead):
     def answer(
         self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
     ) -> dict[str, Any]:
-        """See the class."""
+        """Applies the head."""
         x = encoded["sequence_output"]
         tokens, mask = sequence_layout(inputs, ops.shape(inputs["is_asked"])[1])
         logits = gather_tokens(self.scores(x, training), tokens)
@@ -135,9 +135,9 @@ class BertCorrector(EncoderWithHead):
 
     def _pieces(self, vectors: Any, tags: Any) -> Any:
         """float32 logits (written, vocabulary)."""
-        told = ops.cast(ops.take(self.tag_table, tags, axis=0), vectors.dtype)
+        tag_vectors = ops.cast(ops.take(self.tag_table, tags, axis=0), vectors.dtype)
         table = self.encoder.embeddings.token_table
-        return self.mlm_head((vectors + told)[None], table)[0]
+        return self.mlm_head((vectors + tag_vectors)[None], table)[0]
 
 
 class CorrectionObjective:
@@ -283,7 +283,7 @@ CORRECTION = Kind(
     best_threshold=best_edit_threshold,
     refine=refine,
     training_examples=with_iterations,
-    # Who goes on from synthetic errors to real ones keeps what was learned.
+    # A model of synthetic errors that continues with real ones keeps its tags.
     reused_heads=("head/", "tag_table"),
     writes_pieces=True,
 )

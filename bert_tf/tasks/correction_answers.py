@@ -79,19 +79,15 @@ def correction_columns(
 def correction_metrics(
     examples: Sequence[CorrectionExample],
     answers: Sequence[CorrectionAnswer],
-    metrics: Sequence[str],
-    labels: Sequence[str] | None,
-    threshold: float | None,
+    task: Task,
 ) -> dict[str, float]:
-    """All figures of `metrics.correction`, and the threshold."""
+    """All figures of `metrics.correction`."""
     found = correction.correction_scores(
         [example.text for example in examples],
         [answer.corrected for answer in answers],
         [example.corrected for example in examples],
     )
-    if threshold is not None:
-        found["threshold"] = threshold
-    return {**{name: found[name] for name in metrics}, **found}
+    return {**{name: found[name] for name in task.metrics}, **found}
 
 
 def best_edit_threshold(

@@ -12,14 +12,14 @@ from bert_tf.tasks.endpoints import characters_before
 
 
 class Edits(NamedTuple):
-    """What is changed in some texts.
+    """Changes of some texts.
 
     Attributes:
         texts: string (texts,), before the changes.
         owner: int64 (edits,), the place of the text; ascending.
         starts, ends: int32 (edits,), bytes of the text; ascending in each, and no two
             overlap.
-        replacements: string (edits,), what stands between them afterwards.
+        replacements: string (edits,), the new text between them.
         probabilities: float32 (edits,), the least of all that an edit is made of.
     """
 
@@ -31,12 +31,12 @@ class Edits(NamedTuple):
     probabilities: tf.Tensor
 
     def where(self, kept: tf.Tensor) -> "Edits":
-        """Those for which `kept`, bool (edits,), says so."""
+        """The edits for which `kept`, bool (edits,), is true."""
         return Edits(self.texts, *(tf.boolean_mask(v, kept) for v in self[1:]))
 
     @property
     def originals(self) -> tf.Tensor:
-        """String (edits,): what stands between start and end before."""
+        """String (edits,): the old text between start and end."""
         return tf.strings.substr(
             tf.gather(self.texts, self.owner), self.starts, self.ends - self.starts
         )
@@ -64,7 +64,7 @@ def joined(parts: Edits) -> Edits:
 
 
 def confident(edits: Edits, threshold: float | None) -> Edits:
-    """Those that are at least so probable; None: all."""
+    """The edits that are at least as probable as the threshold; None: all."""
     return edits if threshold is None else edits.where(edits.probabilities >= threshold)
 
 

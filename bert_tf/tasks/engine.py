@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from bert_tf.tasks.kind import Kind, Tensors
-from data_pipelines.finetuning.batches import Encoding, traced_once
+from data_pipelines.finetuning.encoding import Encoding, traced_once
 from data_pipelines.rows.features import Features
 
 Batch = dict[str, tf.Tensor]

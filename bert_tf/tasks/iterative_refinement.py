@@ -8,8 +8,8 @@ import tensorflow as tf
 from bert_tf.tasks.edits import Edits, apply, confident
 from bert_tf.tasks.piece_edits import edits_of_pieces
 from data_pipelines.datasets.examples import CorrectionExample
-from data_pipelines.finetuning.batches import chunks_of, encoder_of
 from data_pipelines.finetuning.correction import CorrectionEncoding
+from data_pipelines.finetuning.encoding import chunks_of, encoder_of
 from data_pipelines.rows.features import Features
 from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 
@@ -104,7 +104,7 @@ def _after_an_iteration(
 
 
 def _composed(first: Edits, second: Edits, corrected: tf.Tensor) -> Edits:
-    """Edits of texts, then of what came of them, as edits of the former.
+    """Edits of texts, and of the texts that they give, as edits of the first texts.
 
     Args:
         first: of the texts.
@@ -148,7 +148,7 @@ def _composed(first: Edits, second: Edits, corrected: tf.Tensor) -> Edits:
 def _touching(
     owner: tf.Tensor, starts: tf.Tensor, ends: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Of each span the number of those that touch, in the order of the texts."""
+    """The numbers of the groups of touching spans, in the order of the texts."""
     count = tf.size(owner)
     text = tf.bitwise.left_shift(owner, tf.constant(_PLACE_BITS, tf.int64))
     places = tf.concat([text + tf.cast(p, tf.int64) for p in (starts, ends)], 0)
@@ -163,7 +163,7 @@ def _touching(
 
 
 def _sums_before(values: tf.Tensor, owner: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """Of each value, the sum of those before it in its text; owners ascend."""
+    """The sums of the values before each one in its text; owners ascend."""
     before = tf.cumsum(values, exclusive=True)
     totals = tf.math.unsorted_segment_sum(values, owner, count)
     return before - tf.gather(tf.cumsum(totals, exclusive=True), owner)

@@ -3,7 +3,7 @@
 import dataclasses
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import tensorflow as tf
 
@@ -18,29 +18,28 @@ Tensors = dict[str, tf.Tensor | tf.RaggedTensor]
 Columns = dict[str, Any]
 
 
-class Task(Protocol):
-    """What a model was fine-tuned for; `model_dir.Description` is one."""
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """The task that a model was fine-tuned for.
 
-    @property
-    def labels(self) -> tuple[str, ...] | None:
-        """Names of classes or tags, in the order of their ids."""
+    Attributes:
+        labels: names of classes or tags, in the order of their ids.
+        metrics: names of the dataset's metrics, the most important first.
+        threshold: from `Kind.best_threshold`. Of span answers: the no-answer score
+            above which there is no answer; None: every question is given one. Of
+            corrections: the least probability of an edit.
+        pairs: whether a classifier was fine-tuned on pairs of texts.
+    """
 
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """Names of the dataset's metrics, the most important first."""
-
-    @property
-    def threshold(self) -> float | None:
-        """From `Kind.best_threshold`."""
-
-    @property
-    def pairs(self) -> bool:
-        """Whether a classifier was fine-tuned on pairs of texts."""
+    labels: Sequence[str] | None
+    metrics: Sequence[str]
+    threshold: float | None = None
+    pairs: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class Lengths:
-    """How texts are cut into sequences.
+    """The lengths to which texts are cut.
 
     Attributes:
         max_length: tokens of the longest sequence.
@@ -65,7 +64,7 @@ def _no_files(*_: Any) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Kind:
-    """What a kind of task is made of; the fields with a default are for some kinds.
+    """A kind of task; the fields with a default are for some kinds.
 
     Attributes:
         name: of the kind.
@@ -81,7 +80,8 @@ class Kind:
         read: from these answers and the examples to an answer for each, plain Python.
         columns: from an example, its answer and the task to the plain values that are
             written beside the columns of the example.
-        measure: the metrics, from arguments as `score` takes them.
+        measure: from examples, their answers and the task to metrics, the most
+            important first.
         endpoints: the ways to ask a `Served` model, the default first.
         read_line: from the name of an example and a line of text to the columns that
             are kept and the example.
@@ -119,7 +119,7 @@ class Kind:
     answers: Callable[[Any, Any, Any], Any]
     read: Callable[[Any, Sequence[Any]], list[Any]]
     columns: Callable[[Any, Any, Task], Columns]
-    measure: Callable[..., dict[str, float]]
+    measure: Callable[[Any, Any, Task], dict[str, float]]
     endpoints: Callable[[Any], dict[str, Any]]
     read_line: Callable[[str, str], tuple[Columns, Any]]
     read_row: Callable[[int, Row, str], Any] | None = None
@@ -141,23 +141,9 @@ class Kind:
     extra_files: Callable[..., dict[str, Any]] = _no_files
 
     def score(
-        self,
-        examples: Sequence[Any],
-        answers: Sequence[Any],
-        metrics: Sequence[str],
-        labels: Sequence[str] | None = None,
-        threshold: float | None = None,
+        self, examples: Sequence[Any], answers: Sequence[Any], task: Task
     ) -> dict[str, float]:
-        """The metrics of the answers, the most important first.
-
-        Args:
-            examples: with labels.
-            answers: one for each.
-            metrics: the dataset's names for them.
-            labels: names of classes, in the order of their ids.
-            threshold: of span answers: the no-answer score above which there is no
-                answer; None: every question is given one. Of corrections: the least
-                probability of an edit, which is reported.
+        """The metrics of the task, the most important first, and the threshold.
 
         Raises:
             ValueError: there are no examples, or one has no label.
@@ -171,10 +157,13 @@ class Kind:
                 f"{missing[:3]}. Expected labels to compare with: choose a split that "
                 "has them, or predict instead."
             )
-        return self.measure(examples, answers, metrics, labels, threshold)
+        found = self.measure(examples, answers, task)
+        if task.threshold is not None:
+            found["threshold"] = task.threshold
+        return found
 
     def is_collapsed(self, examples: Sequence[Any], answers: Sequence[Any]) -> bool:
-        """Whether all examples are given one class although they are of several."""
+        """True if all examples are given one class although they are of several."""
         if self.classes is None:
             return False
         right: set[Any] = set()

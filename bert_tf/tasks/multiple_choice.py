@@ -49,7 +49,7 @@ class BertMultipleChoice(BertClassifier):
     def answer(
         self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
     ) -> Any:
-        """See the class."""
+        """Applies the head."""
         scores = super().answer(encoded, inputs, training)
         return ops.reshape(scores, (-1, self.num_choices))
 
@@ -111,17 +111,13 @@ def _columns(example: ChoiceExample, answer: ChoiceAnswer, task: Task) -> Column
 
 
 def _metrics(
-    examples: Sequence[ChoiceExample],
-    answers: Sequence[ChoiceAnswer],
-    metrics: Sequence[str],
-    labels: Sequence[str] | None,
-    threshold: float | None,
+    examples: Sequence[ChoiceExample], answers: Sequence[ChoiceAnswer], task: Task
 ) -> dict[str, float]:
     right: list[Any] = [example.label for example in examples]
     given = [answer.choice for answer in answers]
     num_classes = len(examples[0].choices)
     return classification.prediction_scores(
-        metrics, right, given, num_classes=num_classes
+        task.metrics, right, given, num_classes=num_classes
     )
 
 

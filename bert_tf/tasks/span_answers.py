@@ -67,7 +67,7 @@ class SpanGuess:
     """A possible answer.
 
     Attributes:
-        text: as it stands in the context; "" for no answer.
+        text: as in the context; "" for no answer.
         start: its first character in the context; -1 for no answer.
         end: the character after its last.
         score: sum of its start and end logits.

@@ -61,7 +61,7 @@ class BertSpanQA(EncoderWithHead):
     def answer(
         self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
     ) -> dict[str, Any]:
-        """See the class."""
+        """Applies the head."""
         x = encoded["sequence_output"]
         if self.bilstm is None:
             tokens, mask = sequence_layout(inputs)
@@ -110,20 +110,15 @@ def _columns(example: Question, answer: SpanAnswer, task: Task) -> Columns:
 
 
 def _metrics(
-    examples: Sequence[Question],
-    answers: Sequence[SpanAnswer],
-    metrics: Sequence[str],
-    labels: Sequence[str] | None,
-    threshold: float | None,
+    examples: Sequence[Question], answers: Sequence[SpanAnswer], task: Task
 ) -> dict[str, float]:
     texts = [answer.text(None) for answer in answers]
-    if threshold is None:
+    if task.threshold is None:
         found = squad.squad_scores(examples, texts)
     else:
         scores = [answer.no_answer_score for answer in answers]
-        found = squad.squad_scores(examples, texts, scores, threshold)
-        found["threshold"] = threshold
-    return {**{name: found[name] for name in metrics}, **found}
+        found = squad.squad_scores(examples, texts, scores, task.threshold)
+    return {**{name: found[name] for name in task.metrics}, **found}
 
 
 def _best_threshold(

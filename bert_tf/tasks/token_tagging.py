@@ -45,7 +45,7 @@ class BertTagger(EncoderWithHead):
     def answer(
         self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
     ) -> Any:
-        """See the class."""
+        """Applies the head."""
         positions = inputs["word_positions"]
         tokens = inputs["first_tokens"][:, None] + ops.maximum(positions, 0)
         vectors = gather_tokens(encoded["sequence_output"], tokens)
@@ -151,15 +151,11 @@ def _columns(example: TaggedSentence, answer: TagsAnswer, task: Task) -> Columns
 
 
 def _metrics(
-    examples: Sequence[TaggedSentence],
-    answers: Sequence[TagsAnswer],
-    metrics: Sequence[str],
-    labels: Sequence[str] | None,
-    threshold: float | None,
+    examples: Sequence[TaggedSentence], answers: Sequence[TagsAnswer], task: Task
 ) -> dict[str, float]:
     right = [example.tags or () for example in examples]
     given = [answer.tags for answer in answers]
-    if "entity_f1" not in metrics:
+    if "entity_f1" not in task.metrics:
         pairs = [
             pair
             for tags in zip(right, given, strict=True)

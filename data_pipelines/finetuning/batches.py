@@ -1,27 +1,21 @@
-"""From examples to packed batches: the whole chain of fine-tuning.
+"""Sequences to packed batches, the same for all kinds.
 
-    examples -> columns -> encode -> sequences -> batches of rows
-
-An *encoding*, one file beside this a kind, says how examples become sequences;
-all else is the same for all kinds. Training keeps its sequences in memory, as ids:
-QQP, the largest set of the paper, needs 50 MB. Evaluation and prediction stream.
+Training keeps its sequences in memory, as ids: QQP, the largest set of the paper, needs
+50 MB. Evaluation and prediction stream.
 """
 
 import dataclasses
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import tensorflow as tf
 
+from data_pipelines.finetuning.encoding import Encoding, chunks_of, traced_once
 from data_pipelines.rows import batching, row_packing
 from data_pipelines.rows.features import MODEL_INPUTS, Features
 from data_pipelines.rows.packing import filled_rows
-from data_pipelines.tokenizers.tokenizer import Tokenizer
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
-# Enough for the ops' fixed cost to vanish, little enough to hold.
-_CHUNK_EXAMPLES = 512
 # Of the cipher that makes the order: enough for the smallest numbers of examples.
 _SHUFFLE_ROUNDS = 8
 # Rows are as long as the longest sequence, rounded up to a multiple of this.
@@ -30,118 +24,8 @@ _ROW_MULTIPLE = 8
 PACKED_INPUTS = (*MODEL_INPUTS, "positions", "sequence_ids", "first_tokens")
 
 
-class Encoding(Protocol):
-    """How examples of one kind become sequences."""
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """Cuts the texts."""
-        ...
-
-    @property
-    def max_length(self) -> int:
-        """Tokens of the longest sequence."""
-        ...
-
-    @property
-    def group_size(self) -> int:
-        """How many sequences in a row belong together in a batch."""
-        ...
-
-    def columns(self, examples: Sequence[Any]) -> dict[str, Any]:
-        """Examples as tensors."""
-        ...
-
-    def encode(self, columns: dict[str, Any]) -> tuple[Features, Features]:
-        """Columns to what the model takes, and where it comes from; in graph."""
-        ...
-
-
-def check_stride(stride: int, max_length: int, room: int, unit: str) -> None:
-    """Raises ValueError where windows would leave gaps between them.
-
-    Args:
-        stride: tokens from the start of one window to that of the next.
-        max_length: tokens of the longest sequence.
-        room: tokens of a window.
-        unit: what is in it, for the message.
-    """
-    if not 1 <= stride <= room:
-        raise ValueError(
-            f"Received stride={stride} with max_length={max_length}. Expected a "
-            f"stride between 1 and {room}, the tokens of a {unit}."
-        )
-
-
-def encoder_of(encoding: Encoding) -> Callable[[Sequence[Any]], Any]:
-    """A function from examples to `encoding.encode` of their columns, traced once."""
-    encode = traced_once(encoding.encode)
-    return lambda examples: encode(encoding.columns(examples))
-
-
-def traced_once(
-    function: Callable[..., Any], any_width: bool = False
-) -> Callable[..., Any]:
-    """The function as a graph that takes any number of rows.
-
-    Args:
-        function: of tensors, or of dicts of tensors.
-        any_width: whether the sizes of all other axes may change, too.
-    """
-    traced: dict[str, Callable[..., Any]] = {}
-
-    def spec(values: tf.Tensor | tf.RaggedTensor) -> tf.TypeSpec:
-        if isinstance(values, tf.RaggedTensor):
-            return tf.RaggedTensorSpec([None, None], values.dtype, values.ragged_rank)
-        rank = values.shape.rank
-        sizes = [None] * rank if any_width else [None, *values.shape[1:]][:rank]
-        return tf.TensorSpec(sizes, values.dtype)
-
-    def run(*arguments: Any) -> Any:
-        signature = tf.nest.map_structure(spec, arguments)
-        # Single texts and pairs have other columns, and so graphs of their own.
-        key = str(signature)
-        if key not in traced:
-            traced[key] = tf.function(function, input_signature=signature)
-        return traced[key](*arguments)
-
-    return run
-
-
-def encode_all(encoding: Encoding, examples: Iterable[Any]) -> Features:
-    """The sequences of all examples, in memory.
-
-    Args:
-        encoding: of their kind.
-        examples: read as they are needed.
-
-    Returns:
-        What `encoding.encode` makes for the model, of all examples.
-
-    Raises:
-        ValueError: there are no examples.
-    """
-    encode = encoder_of(encoding)
-    chunks = [encode(chunk)[0] for chunk in chunks_of(examples)]
-    if not chunks:
-        raise ValueError(
-            "Received no examples to train on. Expected some: look at the lines above "
-            "for what was skipped."
-        )
-    return {name: tf.concat([c[name] for c in chunks], axis=0) for name in chunks[0]}
-
-
-def chunks_of(
-    examples: Iterable[Any], size: int = _CHUNK_EXAMPLES
-) -> Iterator[list[Any]]:
-    """Lists of so many examples; the last may be shorter."""
-    iterator = iter(examples)
-    while chunk := list(itertools.islice(iterator, size)):
-        yield chunk
-
-
 def num_groups(features: Features, group_size: int = 1) -> int:
-    """How many examples (of one or several sequences) there are to draw from."""
+    """The number of examples (of one or several sequences) to draw from."""
     return int(features["token_ids"].nrows()) // group_size
 
 
@@ -164,7 +48,7 @@ def training_batches(
     shard_index: int = 0,
     num_shards: int = 1,
 ) -> tf.data.Dataset:
-    """Batches of so many examples, packed into as few rows as hold them.
+    """Batches of examples, packed into as few rows as hold them.
 
     Every epoch has each example once, in an order of its own. Which examples a batch
     has follows from its number, the seed and the number of examples alone.
@@ -190,7 +74,7 @@ def training_batches(
         wanted = tf.range(first + shard_index, first + batch_size, num_shards)
         epoch, place = wanted // total, wanted % total
         # An order of its own for each epoch, without a list of all examples. The op
-        # itself: its wrapper can not take a key for each index.
+        # itself: its wrapper cannot take a key for each index.
         keys = tf.stack([tf.fill(tf.shape(epoch), tf.constant(seed, tf.int64)), epoch])
         drawn = tf.raw_ops.RandomIndexShuffle(
             index=place,

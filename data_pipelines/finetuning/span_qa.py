@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from data_pipelines.datasets.examples import Question
-from data_pipelines.finetuning.batches import check_stride
+from data_pipelines.finetuning.encoding import check_stride
 from data_pipelines.rows.features import Features
 from data_pipelines.rows.packing import join, pair_room
 from data_pipelines.rows.windows import most_context, slices, windows

@@ -66,7 +66,7 @@ def test_text_to_model_report_and_saved_model(prepared, tmp_path, capfd):
     )
     report = (output_dir / "report.html").read_text()
     assert report.count("data:image/png;base64,") == 1
-    assert "trivial guess" in report
+    assert "unigram baseline" in report
     # No server, no network: nothing is loaded from elsewhere. With the colon, which no
     # picture in base64 has.
     assert not re.search("https?:", report)

@@ -17,10 +17,10 @@ from bert_tf.tasks.token_tagging import TokenTaggingObjective, decode_tags
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.finetuning.batches import (
     as_fit_inputs,
-    encode_all,
     training_batches,
 )
 from data_pipelines.finetuning.classification import ClassificationEncoding
+from data_pipelines.finetuning.encoding import encode_all
 from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 from tests.bert_tf.small_models import VOCABULARY, small_config
 from tests.reference.bert import cross_entropy

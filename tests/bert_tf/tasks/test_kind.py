@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from bert_tf.tasks.classification import ClassAnswer, ScoreAnswer
+from bert_tf.tasks.kind import Task
 from bert_tf.tasks.kinds import KINDS
 from bert_tf.tasks.multiple_choice import ChoiceAnswer
 from bert_tf.tasks.span_answers import SpanAnswer, SpanGuess
@@ -50,7 +51,7 @@ def span(text, no_answer_score):
 
 
 def score(kind, metrics, examples, answers, labels=None, threshold=None):
-    return KINDS[kind].score(examples, answers, metrics, labels, threshold)
+    return KINDS[kind].score(examples, answers, Task(labels, metrics, threshold))
 
 
 def test_classes():

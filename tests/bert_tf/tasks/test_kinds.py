@@ -6,10 +6,9 @@ import json
 import keras
 import pytest
 
-from bert_tf.checkpoints.model_dir import Description
 from bert_tf.prediction.predictor import Predictor
 from bert_tf.tasks.endpoints import Endpoint, Served
-from bert_tf.tasks.kind import Lengths
+from bert_tf.tasks.kind import Lengths, Task
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets import catalog
 from data_pipelines.datasets.examples import Answer
@@ -40,7 +39,7 @@ LABELLED = {
 
 
 def dataset_of(kind):
-    columns = catalog.Columns(choices=("one", "two"))
+    columns = catalog.ColumnOptions(choice_columns=("one", "two"))
     labels = LABELS if kind.has_labels else None
     return catalog.from_files(kind.name, {"test": "test.json"}, columns, labels)
 
@@ -58,50 +57,44 @@ def test_lines_to_answers_columns_and_metrics(name):
     head = kind.head_arguments(dataset, {})
     model = kind.model(small_config(num_hidden_layers=1), **head, name="model")
     randomize(model)
-    description = Description(
-        name,
-        metrics=dataset.metrics,
-        encoding={"labels": dataset.labels},
-        threshold=0.0 if kind.refine else None,
-    )
+    threshold = 0.0 if kind.refine else None
+    task = Task(dataset.labels, dataset.metrics, threshold)
 
     read = [kind.read_line(str(i), line) for i, line in enumerate(LINES[name])]
     examples = [example for _, example in read]
     predictor = Predictor(name, model, encoding)
-    found = list(predictor.answers(examples, description.threshold))
+    found = list(predictor.answers(examples, threshold))
     assert [example for example, _ in found] == examples
     answers = [answer for _, answer in found]
 
     rows = [
-        {**kept, **kind.columns(example, answer, description)}
+        {**kept, **kind.columns(example, answer, task)}
         for (kept, example), answer in zip(read, answers, strict=True)
     ]
     assert json.loads(json.dumps(rows)) == rows
     assert all("prediction" in row or "tags" in row for row in rows)
 
     def score(examples):
-        return kind.score(
-            examples, answers, dataset.metrics, dataset.labels, description.threshold
-        )
+        return kind.score(examples, answers, task)
 
     with pytest.raises(ValueError, match=r"no (label|gold answers)"):
         score(examples)
     pairs = zip(examples, answers, strict=True)
     labelled = [LABELLED[name](example, answer) for example, answer in pairs]
     scores = score(labelled)
-    assert list(scores)[: len(dataset.metrics)] == list(dataset.metrics)
+    assert next(iter(scores)) == dataset.metrics[0]
     assert [scores[metric] for metric in dataset.metrics] == pytest.approx(
         [1.0] * len(dataset.metrics)
     )
     assert isinstance(kind.is_collapsed(labelled, answers), bool)
-    threshold = kind.best_threshold(labelled, answers)
-    assert threshold is None or kind.refine is not None
+    best = kind.best_threshold(labelled, answers)
+    assert best is None or kind.refine is not None
     # The labelled examples are encoded for training, too.
     assert {"label", "tags", "start"} & set(
         encoding.encode(encoding.columns(labelled))[0]
     )
 
-    served = Served(description, encoding, answer=lambda columns, rows: None)
+    served = Served(task, encoding, answer=lambda columns, rows: None)
     endpoints = kind.endpoints(served)
     assert endpoints and all(isinstance(e, Endpoint) for e in endpoints.values())
 

@@ -12,6 +12,7 @@ from data_pipelines.datasets.examples import (
 )
 from data_pipelines.finetuning import batches as finetuning
 from data_pipelines.finetuning.classification import ClassificationEncoding
+from data_pipelines.finetuning.encoding import encode_all
 from data_pipelines.finetuning.multiple_choice import MultipleChoiceEncoding
 from data_pipelines.finetuning.span_qa import SpanQAEncoding
 from data_pipelines.finetuning.token_tagging import TokenTaggingEncoding
@@ -174,7 +175,7 @@ def examples(count):
 
 
 def test_encode_all_reads_in_chunks():
-    features = finetuning.encode_all(ENCODING, iter(examples(1100)))
+    features = encode_all(ENCODING, iter(examples(1100)))
     assert finetuning.num_groups(features) == 1100
     assert finetuning.num_groups(features, group_size=4) == 275
     lengths = features["token_ids"].row_lengths().numpy()
@@ -183,7 +184,7 @@ def test_encode_all_reads_in_chunks():
 
 def test_nothing_to_train_on():
     with pytest.raises(ValueError, match="Received no examples to train on"):
-        finetuning.encode_all(ENCODING, [])
+        encode_all(ENCODING, [])
 
 
 def evaluation_chunks(encoding, examples, batch_size):
@@ -298,7 +299,7 @@ def test_one_trace_for_chunks_and_batches_of_all_sizes(kind, monkeypatch):
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_kinds_are_trained_on(kind):
     encoding, make = KINDS[kind]
-    features = finetuning.encode_all(encoding, make(20))
+    features = encode_all(encoding, make(20))
     dataset = finetuning.training_batches(
         features,
         VOCABULARY,
