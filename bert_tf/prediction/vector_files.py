@@ -223,7 +223,9 @@ def open_writer(path: str, layout: Layout) -> Iterator[Write]:
         try:
             # The named file comes last: with it all are there.
             for name in reversed(names):
-                tf.io.gfile.rename(_inside(folder, name), name)
+                tf.io.gfile.rename(
+                    posixpath.join(folder, posixpath.basename(name)), name
+                )
                 done.append(name)
         except BaseException:
             for name in done:
@@ -232,13 +234,10 @@ def open_writer(path: str, layout: Layout) -> Iterator[Write]:
 
     with new_folder(path, publish) as folder:
         tf.io.gfile.makedirs(folder)
-        unfinished = [_inside(folder, name) for name in names]
+        bases = map(posixpath.basename, names)
+        unfinished = [posixpath.join(folder, base) for base in bases]
         with FORMATS[_ending(path)](unfinished, layout) as write:
             yield write
-
-
-def _inside(folder: str, name: str) -> str:
-    return posixpath.join(folder, posixpath.basename(name))
 
 
 def remove_unfinished(path: str) -> None:
