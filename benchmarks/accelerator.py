@@ -189,7 +189,7 @@ def measure(options: AcceleratorBenchmarkOptions, family: str, peak: float) -> N
 
 
 def matmul_flops_per_second(dtype: str) -> float:
-    """Of a large product, the best of some."""
+    """The rate of a large product, the best of several."""
     size = 8192 if jax.default_backend() != "cpu" else 1024
     left = jax.random.normal(jax.random.key(0), (size, size)).astype(dtype)
     product = jax.jit(lambda a, b: a @ b)

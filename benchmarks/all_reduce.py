@@ -1,4 +1,4 @@
-"""What it costs to add the gradients of many GPUs up: arithmetic, nothing is run.
+"""The cost of summing the gradients of many GPUs: arithmetic, nothing is run.
 
     python -m benchmarks.all_reduce --preset=base --links=450,50,12.5
 
