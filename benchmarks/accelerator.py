@@ -18,10 +18,10 @@ import jax
 import keras
 import numpy as np
 
-from bert_tf.model_size import pretraining_step_flops
 from bert_tf.models import config as configs
 from bert_tf.models.families import FAMILIES
 from bert_tf.models.objectives import OBJECTIVES, make_pretrainer
+from bert_tf.models.size import pretraining_step_flops
 from data_pipelines.programs import cli
 from tests.reference import bert
 

@@ -31,7 +31,7 @@ from bert_tf.finetuning.results import (
     summaries,
 )
 from bert_tf.finetuning.run import Start, TrainingOptions, train_run
-from bert_tf.layers.layer_mix import Features
+from bert_tf.layers.scalar_mix import Features
 from bert_tf.prediction.predictor import Answerer
 from bert_tf.report.finetuning import finetuning_report
 from bert_tf.tasks import scoring

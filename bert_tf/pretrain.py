@@ -19,11 +19,10 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
-from bert_tf.model_size import pretraining_step_flops
-from bert_tf.models import config as configs
 from bert_tf.models.config import BertConfig
-from bert_tf.models.families import FAMILIES
+from bert_tf.models.families import make_config
 from bert_tf.models.objectives import OBJECTIVES, make_pretrainer
+from bert_tf.models.size import pretraining_step_flops
 from bert_tf.optim.optimizers import MomentOptimizer, make_optimizer
 from bert_tf.optim.schedule import WarmupLinearDecay
 from bert_tf.pretraining.options import PretrainOptions
@@ -135,9 +134,9 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
         dtype=POLICIES[options.dtype],
     )
     if vectors:
-        model.encoder.embeddings.start_from(*vectors)
+        model.encoder.embeddings.assign_rows(*vectors)
     if config.architecture == "elmo":
-        model.encoder.embeddings.know(vocabulary.tokens)
+        model.encoder.embeddings.set_vocabulary(vocabulary.tokens)
     objective = OBJECTIVES[options.objective].loss(options.sentence_task is not None)
     trainer = Trainer(
         model,
@@ -249,11 +248,7 @@ def _config(options: PretrainOptions, vocabulary: Vocabulary) -> BertConfig:
     if options.config_file:
         config = BertConfig.from_file(options.config_file)
     else:
-        changes = FAMILIES[options.family].config
-        config = configs.preset(options.preset, len(vocabulary), **changes)
-        # The paper's width of embeddings may be more than a small model has at all.
-        if config.embedding_size and config.embedding_size > config.hidden_size:
-            config = dataclasses.replace(config, embedding_size=None)
+        config = make_config(options.family, options.preset, len(vocabulary))
     if options.objective == "next_token":
         # No task reads a row as a whole.
         config = dataclasses.replace(config, causal=True, pooler=False)

@@ -24,7 +24,8 @@ class BertConfig:
 
     vocab_size: int
     hidden_size: int = 768
-    # 0: the embeddings alone, such as static word vectors.
+    # 0: the embeddings alone, such as static word vectors; what describes a block has no
+    # meaning then.
     num_hidden_layers: int = 12
     num_attention_heads: int = 12
     intermediate_size: int = 3072
@@ -90,9 +91,11 @@ class BertConfig:
         )
         self._expect("type_vocab_size", self.type_vocab_size >= 0, "0 or more")
         self._expect("position_offset", self.position_offset >= 0, "0 or more")
+        # Without layers there are no heads.
         self._expect(
             "num_attention_heads",
-            self.hidden_size % self.num_attention_heads == 0,
+            not self.num_hidden_layers
+            or self.hidden_size % self.num_attention_heads == 0,
             f"a divisor of hidden_size={self.hidden_size}",
         )
         self._expect("hidden_act", self.hidden_act in HIDDEN_ACTS, HIDDEN_ACTS)

@@ -9,12 +9,17 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from bert_tf.models import config as configs
+from bert_tf.models.config import BertConfig
+from bert_tf.models.elmo import ElmoEncoder
+from bert_tf.models.encoder import BertEncoder
+
 Name = Literal["bert", "roberta", "albert", "electra", "modern", "gpt", "elmo"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """What a member has that BERT has not.
+    """The changes that make BERT another member.
 
     Attributes:
         config: fields of the config, beside those of the size.
@@ -147,3 +152,19 @@ FAMILIES: dict[str, Family] = {
         },
     ),
 }
+
+
+def make_config(family: str, preset: str, vocab_size: int) -> BertConfig:
+    """Makes the config of a member in a named size.
+
+    Raises:
+        ValueError: the preset is unknown.
+    """
+    return configs.preset(preset, vocab_size, **FAMILIES[family].config)
+
+
+def make_encoder(config: BertConfig, dtype: Any = None) -> BertEncoder | ElmoEncoder:
+    """Makes an encoder with random weights, named `encoder`."""
+    if config.architecture == "elmo":
+        return ElmoEncoder(config, name="encoder", dtype=dtype)
+    return BertEncoder(config, name="encoder", dtype=dtype)

@@ -18,7 +18,7 @@ Features = Literal[
 FEATURES = get_args(Features)
 
 
-class LayerMix(keras.layers.Layer):
+class ScalarMix(keras.layers.Layer):
     """Chooses, adds up or concatenates hidden states.
 
     Args:
