@@ -20,6 +20,7 @@ from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.model_dir import Description
 from bert_tf.prediction.predictor import Answerer
 from bert_tf.pretraining.heldout import METRICS, heldout_scores
+from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.finetuning import evaluation_report
 from bert_tf.tasks import scoring
 from bert_tf.tasks.data_options import DataOptions, dataset_of, read
@@ -157,12 +158,14 @@ def _write(
     files[REPORT] = evaluation_report(
         f"{options.model_dir} on {options.split}",
         facts={"model": options.model_dir, "examples": f"{len(examples):,}"},
-        kind=description.kind,
-        metrics=metrics,
-        examples=examples,
-        answers=answers,
-        labels=description.labels,
-        threshold=description.threshold,
+        evaluation=Evaluation(
+            description.kind,
+            metrics,
+            examples,
+            answers,
+            description.labels,
+            description.threshold,
+        ),
     )
     _write_files(folder, files)
 

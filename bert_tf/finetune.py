@@ -33,6 +33,7 @@ from bert_tf.finetuning.results import (
 from bert_tf.finetuning.run import Start, TrainingOptions, train_run
 from bert_tf.layers.scalar_mix import Features
 from bert_tf.prediction.predictor import Answerer
+from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.finetuning import finetuning_report
 from bert_tf.tasks import scoring
 from bert_tf.tasks.correction_passes import with_further_passes
@@ -323,15 +324,12 @@ def _finish(
     page = finetuning_report(
         f"Fine-tuning on {dataset.name}",
         facts=_facts(options, start, train, model),
-        kind=dataset.kind,
+        evaluation=Evaluation(
+            dataset.kind, metrics, start.dev, answers, labels, threshold
+        ),
         metrics=dataset.metrics,
         results=results,
-        best=best,
         records=read_metrics(posixpath.join(folder, METRICS)),
-        examples=start.dev,
-        answers=answers,
-        labels=labels,
-        threshold=threshold,
         baselines=baselines,
         options=dataclasses.asdict(options),
     )

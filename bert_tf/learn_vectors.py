@@ -1,4 +1,4 @@
-"""Text to a vector for each word, and how good they are.
+"""Text to a vector for each word, or for each piece, and how good they are.
 
     python -m bert_tf.learn_vectors --input_files='corpus/*.txt' --vectors_file=w.bin
     python -m bert_tf.learn_vectors --input_files="corpus/*.txt" --vectors_file=w.txt \\
@@ -7,6 +7,13 @@
         --method=glove --x_max=10
 
 What came before BERT: one vector for a word, whatever stands around it.
+
+    python -m bert_tf.learn_vectors --records_dir=records --vocab_file=vocab.txt \\
+        --vector_size=256 --vectors_file=vectors.bin
+    python -m bert_tf.pretrain --token_vectors=vectors.bin ...
+
+Pieces that are alike are found in minutes; a small BERT that starts from random vectors
+spends the first hours of its training on that.
 """
 
 import dataclasses
@@ -14,27 +21,36 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bert_tf.word_vectors import quality, word2vec
 from bert_tf.word_vectors.glove import learn_glove
-from bert_tf.word_vectors.token_vectors import to_word2vec_format
-from bert_tf.word_vectors.words import Words
+from bert_tf.word_vectors.keyed_vectors import to_word2vec_format
+from bert_tf.word_vectors.texts import Pieces, Words
 from data_pipelines.corpus import documents
 from data_pipelines.files.atomic import new_file
 from data_pipelines.programs import cli
+from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
 
-# What only some methods have; the defaults are those of their functions.
+# Options of some methods alone, whose defaults are those of their functions.
 _OF_WORD2VEC = ("softmax", "sample", "num_threads")
 _OF_GLOVE = ("x_max", "vocab_size")
 _OF_BOTH = ("side", "window", "num_epochs")
 
 
 @dataclasses.dataclass(frozen=True)
-class LearnOptions:
-    """What the program can be told. The defaults are word2vec's."""
+class LearnVectorsOptions:
+    """Options of the program. The defaults are word2vec's."""
 
-    input_files: tuple[str, ...] = cli.option(
-        cli.REQUIRED, "Text: files or patterns such as 'corpus/*.txt', or tfds:NAME."
+    input_files: tuple[str, ...] | None = cli.option(
+        None,
+        "Text, for vectors of words: files or patterns such as 'corpus/*.txt', or "
+        "tfds:NAME.",
+    )
+    records_dir: str | None = cli.option(
+        None, "Instead, for vectors of pieces: the folder of create_pretraining_data."
+    )
+    vocab_file: str | None = cli.option(
+        None, "The vocabulary that the records were made with."
     )
     vectors_file: str = cli.option(
         cli.REQUIRED,
@@ -54,7 +70,9 @@ class LearnOptions:
         "Which of the two vectors of a word is kept, or their mean. Default: input; "
         "glove: mean.",
     )
-    vector_size: int = cli.option(100, "Width of a vector.")
+    vector_size: int = cli.option(
+        100, "Width of a vector; of pieces, the hidden_size of the model to start."
+    )
     window: int | None = cli.option(
         None, "How far the words around are looked for. Default: 5; glove: 10."
     )
@@ -62,7 +80,7 @@ class LearnOptions:
     num_epochs: int | None = cli.option(
         None,
         "How often the text, or glove: its pairs, are gone through. Default: 5; "
-        "glove: 50.",
+        "pieces: 2; glove: 50.",
     )
     seed: int = cli.option(0, "Of the vectors' start and of what is drawn by chance.")
     softmax: word2vec.Softmax | None = cli.option(
@@ -94,50 +112,72 @@ class LearnOptions:
     questions_file: str | None = cli.option(None, "Analogies to answer.")
 
     def __post_init__(self) -> None:
-        is_glove = self.method == "glove"
-        foreign = [
-            f"{name}={getattr(self, name)}"
-            for name in (_OF_WORD2VEC if is_glove else _OF_GLOVE)
-            if getattr(self, name) is not None
-        ]
-        if foreign:
+        has_records = self.records_dir is not None
+        if has_records != (self.input_files is None) or (
+            has_records != (self.vocab_file is not None)
+        ):
             raise ValueError(
-                f"Received {', '.join(foreign)} with method={self.method}. Expected "
-                f"it with {'skip_gram or cbow' if is_glove else 'glove'} alone: leave "
-                "it out."
+                f"Received input_files={self.input_files}, records_dir="
+                f"{self.records_dir} and vocab_file={self.vocab_file}. Expected "
+                "input_files alone, or records_dir and vocab_file."
+            )
+        is_glove = self.method == "glove"
+        foreign = self.given(_OF_WORD2VEC if is_glove else _OF_GLOVE)
+        if foreign:
+            received = ", ".join(f"{name}={value}" for name, value in foreign.items())
+            raise ValueError(
+                f"Received {received} with method={self.method}. Expected it with "
+                f"{'skip_gram or cbow' if is_glove else 'glove'} alone: leave it out."
             )
 
-    def learn(self) -> "KeyedVectors":
-        """The vectors of the words of the text, by the method."""
-        words = Words(self.input_files, self.separator)
-        given: dict[str, Any] = {
-            name: getattr(self, name)
-            for name in (*_OF_BOTH, *_OF_WORD2VEC, *_OF_GLOVE)
-            if getattr(self, name) is not None
-        }
-        given |= {
-            "vector_size": self.vector_size,
-            "min_count": self.min_count,
-            "seed": self.seed,
-        }
-        if self.method == "glove":
-            return learn_glove(words, **given)
-        return word2vec.learn_word2vec(words, method=self.method, **given)
+    def given(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """The options of these names that have a value."""
+        values = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in values.items() if value is not None}
 
 
-def main(options: LearnOptions) -> None:
+def text_of(options: LearnVectorsOptions) -> Words | Pieces:
+    """The text to learn from.
+
+    Raises:
+        FileNotFoundError: there is none, or no vocabulary.
+        ValueError: the records were made with another vocabulary.
+    """
+    if options.records_dir is None or options.vocab_file is None:
+        return Words(options.input_files or (), options.separator)
+    return Pieces(options.records_dir, Vocabulary.from_file(options.vocab_file))
+
+
+def learn_vectors(options: LearnVectorsOptions, text: Words | Pieces) -> "KeyedVectors":
+    """Learns vectors by the method of the options.
+
+    Raises:
+        ValueError: a number is not positive, or nothing is frequent enough.
+        ImportError: gensim is not installed.
+    """
+    arguments = options.given(("vector_size", "min_count", "seed", *_OF_BOTH))
+    if options.method == "glove":
+        return learn_glove(text, **arguments, **options.given(_OF_GLOVE))
+    if isinstance(text, Pieces):
+        arguments.setdefault("num_epochs", 2)
+    arguments |= options.given(("method", *_OF_WORD2VEC))
+    return word2vec.learn_word2vec(text, **arguments)
+
+
+def main(options: LearnVectorsOptions) -> None:
     """Learns the vectors, writes them, and says how good they are."""
     path = options.vectors_file
     quality.check_files(options.pairs_files, options.questions_file)
+    text = text_of(options)
     with new_file(path) as file:
-        vectors = options.learn()
+        vectors = learn_vectors(options, text)
         file.write(to_word2vec_format(vectors, path))
-    print(
-        f"{path}: vectors of {vectors.vector_size} numbers for {len(vectors):,} words."
-    )
+    named = "words" if isinstance(text, Words) else f"of {len(text.tokens):,} pieces"
+    size, count = vectors.vector_size, len(vectors)
+    print(f"{path}: vectors of {size} numbers for {count:,} {named}.")
     for line in quality.lines(vectors, options.pairs_files, options.questions_file):
         print(line)
 
 
 if __name__ == "__main__":
-    cli.run(LearnOptions, main, __doc__)
+    cli.run(LearnVectorsOptions, main, __doc__)

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
 from bert_tf.prediction.text_vectors import TextVectorizer, TextVectors, layers_of
-from bert_tf.word_vectors.token_vectors import load_vectors
+from bert_tf.word_vectors.keyed_vectors import load_vectors
 from data_pipelines.corpus import documents
 from data_pipelines.corpus.chunks import batches_of_text
 from data_pipelines.corpus.sentences import split_sentences

@@ -46,7 +46,7 @@ from bert_tf.training.output_dir import claim_for_all
 from bert_tf.training.run_log import METRICS, MFU, RunLog, read_metrics
 from bert_tf.training.seeds import data_seed
 from bert_tf.training.trainer import Trainer
-from bert_tf.word_vectors.token_vectors import read_token_vectors
+from bert_tf.word_vectors.keyed_vectors import read_token_vectors
 from data_pipelines.create_pretraining_data import create_pretraining_data
 from data_pipelines.files.atomic import write_file
 from data_pipelines.learn_vocabulary import learn_vocabulary

@@ -113,11 +113,7 @@ def choose(
 
 
 class _Features:
-    """Texts, `(text,)` or `(first, second)`, as numbers; learns from those in training.
-
-    Args:
-        texts: to learn from.
-    """
+    """Texts, each `(text,)` or `(first, second)`, as numbers; made from training's."""
 
     def __init__(self, texts: Sequence[tuple[str, ...]]) -> None:
         parts = list(zip(*texts, strict=True))

@@ -11,11 +11,10 @@ import posixpath
 from typing import Any
 
 import tensorflow as tf
+from absl import logging
 
-from bert_tf.checkpoints.checkpoint import Checkpoint
-from bert_tf.checkpoints.model_dir import description_from
-from data_pipelines.files.atomic import write_file
-from data_pipelines.files.json_files import read_json
+from bert_tf.checkpoints.model_dir import Checkpoint, description_from
+from data_pipelines.files.json_files import read_json, write_json
 
 RECORD = "bert_tf_description.json"
 _MODEL, _AS_READ = "model", "as_read"
@@ -31,8 +30,8 @@ def write(folder: str, checkpoint: Checkpoint, as_read: Checkpoint) -> None:
     """
     model, found = _values(checkpoint), _values(as_read)
     if model != found:
-        content = json.dumps({_MODEL: model, _AS_READ: found}, indent=2)
-        write_file(posixpath.join(folder, RECORD), content.encode() + b"\n")
+        path = posixpath.join(folder, RECORD)
+        write_json(path, {_MODEL: model, _AS_READ: found})
 
 
 def completed(folder: str, as_read: Checkpoint) -> Checkpoint:
@@ -50,14 +49,14 @@ def completed(folder: str, as_read: Checkpoint) -> Checkpoint:
         # Earlier files have no value where accents go with capital letters.
         found = {**found, "strip_accents": found.get("lower_case")}
     if found != _values(as_read):
-        print(f"{path} is not of this model, which was changed since: left aside.")
+        logging.warning(
+            "%s does not match this model, which has changed since; it is ignored.",
+            path,
+        )
         return as_read
     description, casing = description_from(record.get(_MODEL), path)
-    return dataclasses.replace(
-        as_read,
-        description=description,
-        vocabulary=as_read.vocabulary.with_casing(**casing),
-    )
+    vocabulary = as_read.vocabulary.with_casing(**casing)
+    return dataclasses.replace(as_read, description=description, vocabulary=vocabulary)
 
 
 def _values(checkpoint: Checkpoint) -> dict[str, Any]:

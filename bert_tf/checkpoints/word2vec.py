@@ -5,27 +5,32 @@ what context is worth.
 """
 
 import numpy as np
+import tensorflow as tf
 
-from bert_tf.checkpoints.checkpoint import Checkpoint, pretraining_head
-from bert_tf.checkpoints.foreign_vocabulary import has_accents, is_lower_cased
-from bert_tf.checkpoints.model_dir import PRETRAINING, Description
+from bert_tf.checkpoints.foreign import ENCODER_ALONE, has_accents, is_lower_cased
+from bert_tf.checkpoints.model_dir import Checkpoint
 from bert_tf.checkpoints.tensors import Tensors
 from bert_tf.models.config import BertConfig
-from bert_tf.word_vectors.token_vectors import load_vectors
+from bert_tf.word_vectors.keyed_vectors import load_vectors
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 TOKEN_TABLE = "encoder/embeddings/token_table"
 
 
+def is_there(source: str) -> bool:
+    """Whether a source is a file."""
+    return tf.io.gfile.exists(source) and not tf.io.gfile.isdir(source)
+
+
 def read(path: str) -> Checkpoint:
-    """Reads a file in word2vec's format, see `bert_tf.word_vectors.token_vectors`.
+    """Reads a file in word2vec's format, see `bert_tf.word_vectors.keyed_vectors`.
 
     The vocabulary is the special tokens, whose vectors are 0 if the file has none, and
     the words. Other words are `[UNK]`.
 
     Raises:
         FileNotFoundError, ValueError, ModuleNotFoundError: as `load_vectors`;
-            or a word stands there twice.
+            or a word is there twice.
     """
     vectors = load_vectors(path)
     words = [word for word in vectors.index_to_key if word not in SPECIAL_TOKENS]
@@ -47,9 +52,5 @@ def read(path: str) -> Checkpoint:
         embedding_norm=False,
         pooler=False,
     )
-    return Checkpoint(
-        config,
-        vocabulary,
-        Description(PRETRAINING, head=pretraining_head(mlm_head=False)),
-        Tensors.of({TOKEN_TABLE: table}),
-    )
+    weights = Tensors.of({TOKEN_TABLE: table})
+    return Checkpoint(config, vocabulary, ENCODER_ALONE, weights)

@@ -1,11 +1,12 @@
-"""Verbs as programs of their own: one that fails takes no other along."""
+"""Verbs in processes of their own: a crash of one does not end the comparison."""
 
 import contextlib
+import dataclasses
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -15,19 +16,24 @@ class Failed(Exception):
     """A program ended with another code than 0; the message is its last line."""
 
 
-def command(module: str, options: Mapping[str, Any]) -> list[str]:
-    """What a user would write: `["python", "-m", "bert_tf.pretrain", "--seed=0"]`."""
+def command(module: str, options: Any) -> list[str]:
+    """The command of a verb: `["python", "-m", "bert_tf.pretrain", "--seed=1"]`.
+
+    Args:
+        module: of the verb.
+        options: the dataclass of its options; those at their defaults are left out.
+    """
     flags = []
-    for name, value in options.items():
-        if isinstance(value, (tuple, list)):
-            value = ",".join(map(str, value))
-        if value is not None:
-            flags.append(f"--{name}={value}")
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if value != field.default:
+            shown = ",".join(value) if isinstance(value, tuple) else value
+            flags.append(f"--{field.name}={shown}")
     return ["python", "-m", module, *flags]
 
 
-def run(module: str, options: Mapping[str, Any], log_file: str) -> float:
-    """Runs a verb, whose output goes to the end of a file.
+def run(module: str, options: Any, log_file: str) -> float:
+    """Runs a verb, whose command and output are appended to a file.
 
     Returns:
         Seconds that it took.
@@ -46,7 +52,7 @@ def run(module: str, options: Mapping[str, Any], log_file: str) -> float:
                 log.flush()
                 last = line.strip() or last
     if process.returncode:
-        # What it printed last says why, most often.
+        # Its last line usually says why.
         raise Failed(f"{module} ended with {process.returncode}: {last}")
     return time.monotonic() - began
 
@@ -65,6 +71,6 @@ def _started(arguments: list[str]) -> Iterator[subprocess.Popen]:
         yield process
     finally:
         if process.poll() is None and sys.exc_info()[0] is not None:
-            # It saves its work on that.
+            # On that it saves its work.
             process.send_signal(signal.SIGTERM)
         process.wait()

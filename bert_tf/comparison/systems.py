@@ -1,4 +1,4 @@
-"""The systems that are compared, and the sets of them that the paper's tables have."""
+"""The systems to compare, and the ablations of the paper's tables."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -26,25 +26,23 @@ _FROZEN = {"lstm_units": 64, "learning_rate": 2e-3}
 
 @dataclasses.dataclass(frozen=True)
 class System:
-    """What is trained by which verb.
+    """A model, and how it is trained.
 
     Attributes:
         verb: "pretrain", "word_vectors" or "ngram".
-        title: as people call it.
-        options: of the verb, by flag.
-        config: fields of the config, of "pretrain" alone.
-        finetuning: options of `finetune`, by flag; None: it has nothing to fine-tune.
+        title: its name in the report.
+        options: of the verb.
+        finetuning: options of `finetune`; None: it cannot be fine-tuned.
     """
 
     verb: Literal["pretrain", "word_vectors", "ngram"]
     title: str
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     finetuning: Mapping[str, Any] | None = dataclasses.field(default_factory=dict)
 
     @property
-    def tokenizer(self) -> str:
-        """What cuts its text: RoBERTa's is part of it."""
+    def tokenizer(self) -> Literal["wordpiece", "byte_bpe"]:
+        """The tokenizer of its text: RoBERTa has its own."""
         is_roberta = self.options.get("family") == "roberta"
         return "byte_bpe" if is_roberta else "wordpiece"
 

@@ -50,19 +50,6 @@ class CalibrationBin:
     count: int
 
 
-@dataclasses.dataclass(frozen=True)
-class Calibration:
-    """How far the confidence of a model agrees with its accuracy.
-
-    Attributes:
-        bins: in the order of confidence; those without examples are left out.
-        expected_error: distance of accuracy and confidence, mean over examples.
-    """
-
-    bins: tuple[CalibrationBin, ...]
-    expected_error: float
-
-
 def prediction_scores(
     names: Sequence[str],
     labels: Vector,
@@ -149,16 +136,20 @@ def by_label(
 
 def calibration(
     probabilities: np.ndarray, labels: Vector, num_bins: int = 10
-) -> Calibration:
+) -> list[CalibrationBin]:
     """Compares the confidence of a model with its accuracy.
 
     Guo et al. 2017, section 2: the confidence of an example is the probability of its
-    predicted class, the bins are equally wide.
+    predicted class, the bins are equally wide. The expected calibration error is the
+    mean of |accuracy - confidence|, weighted by the counts.
 
     Args:
         probabilities: `(examples, classes)`, each row sums to 1.
         labels: int `(examples,)`.
         num_bins: into which 0 to 1 is divided.
+
+    Returns:
+        The bins that have examples, in the order of confidence.
 
     Raises:
         ValueError: shapes do not agree, rows are not probabilities, or there are no
@@ -185,14 +176,13 @@ def calibration(
     confidence, right = probabilities.max(axis=1), predictions == label_ids
     edges = np.linspace(0, 1, num_bins + 1)
     places = np.clip(np.searchsorted(edges, confidence) - 1, 0, num_bins - 1)
-    bins, error = [], 0.0
+    bins = []
     for place in np.unique(places):
         inside = places == place
         mean, accuracy = float(confidence[inside].mean()), float(right[inside].mean())
         count, low, high = int(inside.sum()), edges[place], edges[place + 1]
         bins.append(CalibrationBin(float(low), float(high), mean, accuracy, count))
-        error += count / len(confidence) * abs(accuracy - mean)
-    return Calibration(tuple(bins), error)
+    return bins
 
 
 def _class_metric(

@@ -24,8 +24,8 @@ class BertConfig:
 
     vocab_size: int
     hidden_size: int = 768
-    # 0: the embeddings alone, such as static word vectors; what describes a block has no
-    # meaning then.
+    # 0: the embeddings alone, such as static word vectors; heads and the intermediate
+    # size have no meaning then.
     num_hidden_layers: int = 12
     num_attention_heads: int = 12
     intermediate_size: int = 3072

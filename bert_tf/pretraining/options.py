@@ -67,7 +67,7 @@ class PretrainOptions(DistributionOptions, CasingOptions):
     )
     token_vectors: str | None = cli.option(
         None,
-        "The file of bert_tf.learn_token_vectors, or one like it: the token "
+        "The file of bert_tf.learn_vectors, or one like it: the token "
         "table starts from its vectors. Default: from random ones.",
     )
     objective: objectives.Name = cli.option(

@@ -1,86 +1,101 @@
-"""What a classifier makes of the development set."""
+"""A classifier's answers: the classes, its confidence, the hardest examples."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from bert_tf.metrics import classification
 from bert_tf.metrics.classification import confusion_matrix, label_scores
-from bert_tf.report.calibration import calibration
-from bert_tf.report.confusion import confusion, label_table
-from bert_tf.report.excerpts import hardest, shortened
-from bert_tf.report.page import Html, Section, join, note, table, tag
-from bert_tf.tasks.answers import ClassAnswer
-from data_pipelines.datasets.examples import TextExample
+from bert_tf.report.evaluation import Evaluation
+from bert_tf.report.excerpts import hardest
+from bert_tf.report.plots import (
+    calibration_figure,
+    confusion_figure,
+    names_for_picture,
+)
+
+# More classes can not be told apart in a picture.
+_MAX_SHOWN = 50
+_MAX_PAIRS = 12
 
 
-def sections(
-    examples: Sequence[TextExample],
-    answers: Sequence[ClassAnswer],
-    labels: Sequence[str],
-) -> list[Section]:
-    """The classes, how sure the model is, and the hardest examples.
-
-    Args:
-        examples: with labels.
-        answers: one for each.
-        labels: names of the classes, in the order of their ids.
-    """
-    names = tuple(labels)
+def values(evaluation: Evaluation) -> dict[str, Any]:
+    """The values that `classification.html` shows."""
+    names = tuple(evaluation.labels or ())
     ids = {label: place for place, label in enumerate(names)}
+    examples, answers = evaluation.examples, evaluation.answers
     gold = np.array([ids[str(example.label)] for example in examples])
     given = np.array([ids[answer.label] for answer in answers])
     probabilities = np.array([answer.probabilities for answer in answers], np.float64)
-    scores = label_table("class", label_scores(gold, given, names))
-    picture = confusion(confusion_matrix(gold, given, len(names)), names)
-    return [
-        Section("Classes", join([scores, picture])),
-        Section("How sure it is", calibration(probabilities, gold.tolist())),
-        Section(
-            "The hardest examples",
-            _hardest(examples, gold, given, probabilities, names),
-        ),
-    ]
-
-
-def texts_of(example: TextExample, *below: str) -> Html:
-    """The texts of an example, shortened, its id and more below them."""
-    parts = [tag("div", shortened(example.first))]
-    if example.second is not None:
-        parts.append(tag("div", "— ", shortened(example.second)))
-    ids = join([f"id {example.id}", *below], ", ")
-    return join([*parts, tag("div", ids, kind="id")])
-
-
-def _hardest(
-    examples: Sequence[TextExample],
-    gold: np.ndarray,
-    given: np.ndarray,
-    probabilities: np.ndarray,
-    names: tuple[str, ...],
-) -> Html:
     right = gold == given
-    rows = np.arange(len(gold))
-    believed = probabilities[rows, given]
-    wrong_places, right_places = hardest(right, believed)
+    confidences = probabilities[np.arange(len(gold)), given]
+    return {
+        "scores": label_scores(gold, given, names),
+        "confusion": confusion(confusion_matrix(gold, given, len(names)), names),
+        "calibration": calibration(probabilities, gold.tolist()),
+        "num_wrong": int(np.sum(~right)),
+        "num_examples": len(gold),
+        "hardest": [
+            {
+                "example": examples[place],
+                "is_right": bool(right[place]),
+                "classes": [
+                    (names[id_], probabilities[place, id_])
+                    for id_ in (gold[place], given[place])
+                ],
+            }
+            for place in hardest(right, confidences)
+        ],
+    }
 
-    def class_and_probability(class_id: int, place: int) -> Html:
-        probability = f"{probabilities[place, class_id]:.1%}"
-        return join([names[class_id], tag("div", probability, kind="pale")])
 
-    def row(place: int) -> list[str]:
-        word = "right" if right[place] else "wrong"
-        return [
-            tag("span", word, kind=word),
-            texts_of(examples[place]),
-            class_and_probability(gold[place], place),
-            class_and_probability(given[place], place),
-        ]
+def confusion(
+    counts: np.ndarray, names: tuple[str, ...], most: int = _MAX_SHOWN
+) -> dict[str, Any]:
+    """The values that `confusion.html` shows: a picture, and the most frequent pairs.
 
-    count = int(np.sum(~right))
-    explanation = note(
-        f"{count:,} of {len(gold):,} are wrong. First those of which the model is most "
-        "sure (a look at them often finds mistakes in the data), then the right ones "
-        "of which it is least sure."
-    )
-    shown = [row(place) for place in (*wrong_places, *right_places)]
-    return join([explanation, table(["", "text", "gold", "predicted"], shown)])
+    Args:
+        counts: int (classes, classes), row = label, column = prediction.
+        names: of the classes.
+        most: how many classes are shown, those that are confused most.
+    """
+    wrong = counts * ~np.eye(len(names), dtype=bool)
+    order = np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")
+    shown = np.sort(order[:most])
+    chosen = [names[place] for place in shown]
+    short = names_for_picture(chosen)
+    both = list(zip(short, chosen, strict=True))
+    has_numbers = any(name.isdigit() and name != own for name, own in both)
+    pairs = []
+    for place in np.argsort(-wrong, axis=None, kind="stable")[:_MAX_PAIRS]:
+        label, prediction = divmod(int(place), len(names))
+        count = int(wrong[label, prediction])
+        if count:
+            share = count / counts[label].sum()
+            pairs.append((names[label], names[prediction], count, share))
+    return {
+        "num_shown": len(shown),
+        "num_classes": len(names),
+        "legend": both if has_numbers else (),
+        "figure": confusion_figure(counts[np.ix_(shown, shown)], short),
+        "pairs": pairs,
+    }
+
+
+def calibration(probabilities: np.ndarray, labels: Sequence[int]) -> dict[str, Any]:
+    """The values that `calibration.html` shows.
+
+    Args:
+        probabilities: float (examples, classes).
+        labels: int (examples,).
+    """
+    bins = classification.calibration(probabilities, labels)
+    columns = np.array([(b.count, b.confidence, b.accuracy) for b in bins])
+    count, confidence, accuracy = columns.T
+    return {
+        "confidence": np.average(confidence, weights=count),
+        "accuracy": np.average(accuracy, weights=count),
+        "expected_error": np.average(np.abs(accuracy - confidence), weights=count),
+        "figure": calibration_figure(bins),
+    }

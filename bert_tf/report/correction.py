@@ -1,16 +1,21 @@
-"""What a corrector makes of the development set."""
+"""A corrector's answers: what became of the texts, its changes, corrected texts."""
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
-from bert_tf.metrics.correction import nearest, word_changes, words_of
-from bert_tf.report.excerpts import spread
-from bert_tf.report.page import Html, Section, join, note, table, tag
+from bert_tf.metrics.correction import (
+    Change,
+    aligned_changes,
+    nearest,
+    word_changes,
+    words_of,
+)
+from bert_tf.report.evaluation import Evaluation
+from bert_tf.report.excerpts import Part, spread
 from bert_tf.tasks.answers import CorrectionAnswer
-from data_pipelines.corpus.alignment import align
-from data_pipelines.datasets.examples import CorrectionExample
 
-# How many texts of each sort are shown.
+# How many texts of each outcome are shown.
 _NUM_SHOWN = {
     "right text changed": 10,
     "wrongly corrected": 12,
@@ -20,55 +25,46 @@ _NUM_SHOWN = {
 }
 _NUM_CHANGES = 12
 
-_LEGEND = tag(
-    "p",
-    "In the gold line: ",
-    tag("mark", "found", kind="found"),
-    " ",
-    tag("mark", "not found so", kind="missed"),
-    "; in the predicted line: ",
-    tag("mark", "right", kind="right"),
-    " ",
-    tag("mark", "wrong", kind="wrong"),
-    ". What was there before is ",
-    tag("del", "crossed out"),
-    ".",
-)
 
-
-def sections(
-    examples: Sequence[CorrectionExample], answers: Sequence[CorrectionAnswer]
-) -> list[Section]:
-    """What became of the texts, which changes are missed and invented, and texts.
-
-    Args:
-        examples: with corrections.
-        answers: one for each.
-    """
+def values(evaluation: Evaluation) -> dict[str, Any]:
+    """The values that `correction.html` shows."""
+    texts = [example.text for example in evaluation.examples]
+    given = [answer.corrected for answer in evaluation.answers]
     golds = [
-        nearest(example.text, answer.corrected, example.corrected)
-        for example, answer in zip(examples, answers, strict=True)
+        nearest(text, own, example.corrected)
+        for text, own, example in zip(texts, given, evaluation.examples, strict=True)
     ]
-    sorts = [
-        _sort(example.text, answer.corrected, gold)
-        for example, answer, gold in zip(examples, answers, golds, strict=True)
-    ]
-    counts = Counter(sorts)
-    rows = [
-        [sort, f"{counts[sort]:,}", f"{counts[sort] / len(sorts):.1%}"]
-        for sort in _NUM_SHOWN
-    ]
-    outcomes = table(["", "texts", ""], rows, numbers=(1, 2))
-    texts = [example.text for example in examples]
-    given = [answer.corrected for answer in answers]
-    return [
-        Section("What became of the texts", outcomes),
-        Section("Changes", _changes(texts, given, golds)),
-        Section("Corrected texts", _cards(examples, answers, golds, sorts)),
-    ]
+    outcomes = [_outcome(*all_) for all_ in zip(texts, given, golds, strict=True)]
+    counts = Counter(outcomes)
+    cards = []
+    for outcome in _NUM_SHOWN:
+        places = [place for place, other in enumerate(outcomes) if other == outcome]
+        for place in _chosen(outcome, places, evaluation.answers):
+            lines = {"predicted": (given[place], golds[place], "right", "wrong")}
+            if given[place] != golds[place]:
+                gold = (golds[place], given[place], "found", "missed")
+                lines = {"gold": gold, **lines}
+            answer = evaluation.answers[place]
+            cards.append(
+                {
+                    "id": evaluation.examples[place].id,
+                    "outcome": outcome,
+                    "probability": _surest(answer) if answer.edits else None,
+                    "lines": {
+                        name: _marked(texts[place], *line)
+                        for name, line in lines.items()
+                    },
+                }
+            )
+    return {
+        "outcomes": {outcome: counts[outcome] for outcome in _NUM_SHOWN},
+        "num_texts": len(texts),
+        "changes": _changes(texts, given, golds),
+        "cards": cards,
+    }
 
 
-def _sort(text: str, given: str, gold: str) -> str:
+def _outcome(text: str, given: str, gold: str) -> str:
     if text == gold:
         return "right text kept" if given == text else "right text changed"
     if given == gold:
@@ -76,8 +72,24 @@ def _sort(text: str, given: str, gold: str) -> str:
     return "missed" if given == text else "wrongly corrected"
 
 
-def _changes(texts: Sequence[str], given: Sequence[str], golds: Sequence[str]) -> Html:
-    """The most frequent changes that are missed, and those that are invented."""
+def _chosen(
+    outcome: str, places: Sequence[int], answers: Sequence[CorrectionAnswer]
+) -> list[int]:
+    """The texts that are shown: mistakes of which the model is most sure come first."""
+    count = _NUM_SHOWN[outcome]
+    if outcome in ("right text changed", "wrongly corrected"):
+        return sorted(places, key=lambda place: -_surest(answers[place]))[:count]
+    return spread(places, count)
+
+
+def _surest(answer: CorrectionAnswer) -> float:
+    return max((edit.probability for edit in answer.edits), default=0.0)
+
+
+def _changes(
+    texts: Sequence[str], given: Sequence[str], golds: Sequence[str]
+) -> dict[str, list[tuple[str, str, int]]]:
+    """The most frequent mistakes: what is replaced, what it becomes, and how often."""
     missed: Counter[tuple[str, str]] = Counter()
     invented: Counter[tuple[str, str]] = Counter()
     for text, own, gold in zip(texts, given, golds, strict=True):
@@ -85,92 +97,39 @@ def _changes(texts: Sequence[str], given: Sequence[str], golds: Sequence[str]) -
         words = words_of(text)
         missed.update(_spelled(words, change) for change in wanted - found)
         invented.update(_spelled(words, change) for change in found - wanted)
-    tables = []
+    shown = {}
     for name, counts in (("not found", missed), ("wrongly made", invented)):
         order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        rows = [[*change, f"{count:,}"] for change, count in order[:_NUM_CHANGES]]
-        tables.append(table([f"{name}:", "becomes", "times"], rows, numbers=(2,)))
-    return tag("div", *(tag("div", shown) for shown in tables), kind="side")
+        shown[name] = [(*change, count) for change, count in order[:_NUM_CHANGES]]
+    return shown
 
 
-def _spelled(words: Sequence[str], change: tuple) -> tuple[str, str]:
+def _spelled(words: Sequence[str], change: Change) -> tuple[str, str]:
     place, inserted, new = change
     return ("" if inserted else words[place]), new or ""
 
 
-def _cards(
-    examples: Sequence[CorrectionExample],
-    answers: Sequence[CorrectionAnswer],
-    golds: Sequence[str],
-    sorts: Sequence[str],
-) -> Html:
-    explanation = note(
-        "Of each sort some: first those of whose changes the model is most sure."
-    )
-    cards = []
-    for sort, count in _NUM_SHOWN.items():
-        places = [place for place, other in enumerate(sorts) if other == sort]
-        if sort in ("right text changed", "wrongly corrected"):
-            chosen = sorted(places, key=lambda place: -_surest(answers[place]))[:count]
-        else:
-            chosen = spread(places, count)
-        word = "right" if sort in ("corrected", "right text kept") else "wrong"
-        for place in chosen:
-            head = [tag("span", sort, kind=word)]
-            if answers[place].edits:
-                head.append(tag("span", f"{_surest(answers[place]):.1%}", kind="pale"))
-            head.append(tag("span", examples[place].id, kind="id"))
-            body = _lines(examples[place].text, answers[place].corrected, golds[place])
-            cards.append(tag("div", tag("p", join(head, " ")), body, kind="card"))
-    return join([explanation, _LEGEND, *cards])
-
-
-def _surest(answer: CorrectionAnswer) -> float:
-    return max((edit.probability for edit in answer.edits), default=0.0)
-
-
-def _lines(text: str, given: str, gold: str) -> Html:
-    rows = [
-        [tag("span", name, kind="pale"), _marked(text, new, other, *kinds)]
-        for name, new, other, kinds in (
-            ("gold", gold, given, ("found", "missed")),
-            ("predicted", given, gold, ("right", "wrong")),
-        )
-    ]
-    return table(None, rows if given != gold else rows[1:])
-
-
-def _marked(text: str, new: str, other: str, shared: str, alone: str) -> Html:
-    """The text with what is changed in it, marked by whether the other does so, too."""
+def _marked(text: str, new: str, other: str, shared: str, alone: str) -> list[Part]:
+    """The new text, its changes marked by whether the other text has them, too."""
     common = word_changes(text, new) & word_changes(text, other)
-    words, others = words_of(text), words_of(new)
-    parts: list[str] = []
-    old_end = new_end = place = inserted = 0
-    for old, following in align(words, others):
-        if old is None:
-            inserted += 1
-            change: tuple = (place, inserted, others[following])  # type: ignore[index]
-        else:
-            place, inserted = old + 1, 0
-            change = (old, 0, None if following is None else others[following])
-        gap = ""
+    words, new_words = words_of(text), words_of(new)
+    parts: list[Part] = []
+    old_end = new_end = 0
+    for old, following, change in aligned_changes(words, new_words):
+        gap = crossed = word = ""
         if following is not None:
-            start = new.index(others[following], new_end)
-            gap, new_end = new[new_end:start], start + len(others[following])
+            word = new_words[following]
+            start = new.index(word, new_end)
+            gap, new_end = new[new_end:start], start + len(word)
         if old is not None:
-            start = text.index(words[old], old_end)
+            crossed = words[old]
+            start = text.index(crossed, old_end)
             gap = gap or text[old_end:start]
-            old_end = start + len(words[old])
-        parts.append(gap)
-        if (
-            old is not None
-            and following is not None
-            and words[old] == others[following]
-        ):
-            parts.append(words[old])
-            continue
-        crossed = tag("del", words[old]) if old is not None else ""
-        written = others[following] if following is not None else ""
-        kind = shared if change in common else alone
-        parts.append(tag("mark", crossed, written, kind=kind))
-    return join(parts)
+            old_end = start + len(crossed)
+        parts.append(Part(gap))
+        if change is None:
+            parts.append(Part(word))
+        else:
+            kind = shared if change in common else alone
+            parts.append(Part(word, kind, crossed=crossed))
+    return parts

@@ -1,17 +1,15 @@
-"""Which examples a report shows, and what of their texts."""
+"""The examples that a report shows, and the parts of their texts."""
 
 import dataclasses
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from bert_tf.report.page import Html, escape, join, tag
-
-# A cut is moved by up to so many characters to fall between words.
+# A cut is moved by up to this number of characters to fall between words.
 _SLACK = 20
-# Pieces of a text that are less far apart are shown as one.
+# Parts of a text that are less far apart are shown as one.
 _GAP = 30
 _SPACELESS = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
 
@@ -31,25 +29,41 @@ class Mark:
     kind: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A part of a text that is shown.
+
+    Attributes:
+        text: characters of it.
+        kind: CSS classes of its mark; "" if it is not marked.
+        label: small letters at the end of the mark.
+        crossed: text that it replaces, shown crossed out.
+    """
+
+    text: str
+    kind: str = ""
+    label: str = ""
+    crossed: str = ""
+
+
 def hardest(
     right: np.ndarray, confidences: np.ndarray, num_wrong: int = 20, num_right: int = 8
-) -> tuple[list[int], list[int]]:
-    """The most confident wrong answers, and the least confident right ones.
+) -> list[int]:
+    """The most confident wrong answers, then the least confident right ones.
 
     Args:
         right: bool (examples,), whether the answer is.
         confidences: float (examples,), the probability of the answer.
         num_wrong, num_right: how many at most.
     """
-    wrong_places = np.flatnonzero(~right)
+    wrong_places, right_places = np.flatnonzero(~right), np.flatnonzero(right)
     wrong = wrong_places[np.argsort(-confidences[wrong_places], kind="stable")]
-    right_places = np.flatnonzero(right)
     rights = right_places[np.argsort(confidences[right_places], kind="stable")]
-    return wrong[:num_wrong].tolist(), rights[:num_right].tolist()
+    return [*wrong[:num_wrong].tolist(), *rights[:num_right].tolist()]
 
 
 def spread(places: Sequence[int], count: int) -> list[int]:
-    """So many of them, from the first to the last at equal distances."""
+    """At most `count` of the places, from the first to the last at equal distances."""
     chosen = np.linspace(0, len(places) - 1, min(count, len(places)))
     return [places[int(place)] for place in np.round(chosen)]
 
@@ -63,8 +77,8 @@ def shortened(text: str, limit: int = 320) -> str:
     return f"{text[:start].rstrip()} … {text[end:].lstrip()}"
 
 
-def marked(text: str, marks: Sequence[Mark], margin: int = 160) -> Html:
-    """What stands round the marks of a text, with the marks.
+def marked(text: str, marks: Iterable[Mark], margin: int = 160) -> list[Part]:
+    """The surroundings of the marks in a text, with the marks.
 
     Marks may overlap: what they share has both kinds. Without marks it is the text,
     shortened.
@@ -72,45 +86,50 @@ def marked(text: str, marks: Sequence[Mark], margin: int = 160) -> Html:
     Args:
         text: all of it.
         marks: in any order.
-        margin: how many characters are shown before and after each mark.
+        margin: the number of characters shown before and after each mark.
     """
     marks = [mark for mark in marks if 0 <= mark.start < mark.end]
     if not marks:
-        return escape(shortened(text))
-    pieces = _pieces(text, marks, margin)
-    shown = join((_with_marks(text, *piece, marks) for piece in pieces), " … ")
-    before = "… " if pieces[0][0] > 0 else ""
-    after = " …" if pieces[-1][1] < len(text) else ""
-    return join([before, shown, after])
+        return [Part(shortened(text))]
+    ranges = _shown_ranges(text, marks, margin)
+    parts = [Part("… " if ranges[0][0] > 0 else "")]
+    for number, (start, end) in enumerate(ranges):
+        parts += [Part(" … ")] * bool(number) + _with_marks(text, start, end, marks)
+    parts.append(Part(" …" if ranges[-1][1] < len(text) else ""))
+    return parts
 
 
-def joined_words(words: Sequence[str]) -> str:
+def spaced(parts: Iterable[Part]) -> list[Part]:
     """Words with spaces between them, except between two of Chinese or Japanese."""
-    text = ""
-    for word in words:
-        space = "" if not text or needs_no_space(text, word) else " "
-        text += space + word
-    return text
+    found: list[Part] = []
+    for part in parts:
+        if found:
+            ends = found[-1].text[-1:], part.text[:1]
+            if not all(_SPACELESS.fullmatch(end) for end in ends):
+                found.append(Part(" "))
+        found.append(part)
+    return found
 
 
-def needs_no_space(before: str, after: str) -> bool:
-    """Whether both are of a script that is written without spaces."""
-    ends = before[-1:], after[:1]
-    return all(_SPACELESS.fullmatch(end) for end in ends)
+def joined_words(words: Iterable[str]) -> str:
+    """Words as one text, see `spaced`."""
+    return "".join(part.text for part in spaced(map(Part, words)))
 
 
-def _pieces(text: str, marks: Sequence[Mark], margin: int) -> list[tuple[int, int]]:
-    pieces: list[tuple[int, int]] = []
+def _shown_ranges(
+    text: str, marks: Sequence[Mark], margin: int
+) -> list[tuple[int, int]]:
+    ranges: list[tuple[int, int]] = []
     for mark in sorted(marks, key=lambda mark: mark.start):
         start = _between_words(text, max(0, mark.start - margin), 1)
         end = _between_words(text, min(len(text), mark.end + margin), -1)
         start, end = min(start, mark.start), max(end, mark.end)
         start += len(text[start : mark.start]) - len(text[start : mark.start].lstrip())
-        if pieces and start - pieces[-1][1] < _GAP:
-            pieces[-1] = pieces[-1][0], max(end, pieces[-1][1])
+        if ranges and start - ranges[-1][1] < _GAP:
+            ranges[-1] = ranges[-1][0], max(end, ranges[-1][1])
         else:
-            pieces.append((start, end))
-    return pieces
+            ranges.append((start, end))
+    return ranges
 
 
 def _between_words(text: str, place: int, step: int) -> int:
@@ -122,13 +141,11 @@ def _between_words(text: str, place: int, step: int) -> int:
     return place
 
 
-def _with_marks(text: str, start: int, end: int, marks: Sequence[Mark]) -> Html:
-    inside = [mark for mark in marks if mark.start < end and mark.end > start]
-    edges = {edge for mark in inside for edge in (mark.start, mark.end)}
+def _with_marks(text: str, start: int, end: int, marks: Sequence[Mark]) -> list[Part]:
+    edges = {edge for mark in marks for edge in (mark.start, mark.end)}
     cuts = sorted({start, end} | {edge for edge in edges if start < edge < end})
     parts = []
     for first, last in itertools.pairwise(cuts):
-        kinds = {m.kind for m in inside if m.start <= first and last <= m.end}
-        part = text[first:last]
-        parts.append(tag("mark", part, kind=" ".join(sorted(kinds))) if kinds else part)
-    return join(parts)
+        kinds = {m.kind for m in marks if m.start <= first and last <= m.end}
+        parts.append(Part(text[first:last], " ".join(sorted(kinds))))
+    return parts

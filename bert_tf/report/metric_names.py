@@ -1,14 +1,24 @@
 """Metrics as people call them, and how they are written."""
 
-_METRICS = {
-    "accuracy": ("accuracy", "{:.1%}"),
-    "f1": ("F1", "{:.1%}"),
-    "exact": ("exact match", "{:.1%}"),
-    "entity_f1": ("F1 of entities", "{:.1%}"),
-    "entity_precision": ("precision of entities", "{:.1%}"),
-    "entity_recall": ("recall of entities", "{:.1%}"),
+_PERCENT, _NUMBER = "{:.1%}", "{:.3f}"
+
+METRICS = {
+    "mlm_loss": ("masked tokens, loss (nats)", _NUMBER),
+    "forward_loss": ("tokens from those before, loss (nats)", _NUMBER),
+    "backward_loss": ("tokens from those behind, loss (nats)", _NUMBER),
+    "mlm_accuracy": ("masked tokens, accuracy", _PERCENT),
+    "replaced_loss": ("replaced or not, loss (nats)", _NUMBER),
+    "replaced_accuracy": ("replaced or not, accuracy", _PERCENT),
+    "sentence_loss": ("sentence task, loss (nats)", _NUMBER),
+    "sentence_accuracy": ("sentence task, accuracy", _PERCENT),
+    "accuracy": ("accuracy", _PERCENT),
+    "f1": ("F1", _PERCENT),
+    "exact": ("exact match", _PERCENT),
+    "entity_f1": ("F1 of entities", _PERCENT),
+    "entity_precision": ("precision of entities", _PERCENT),
+    "entity_recall": ("recall of entities", _PERCENT),
     **{
-        f"{level}_{name}": (f"{words} of {what}", "{:.1%}")
+        f"{level}_{name}": (f"{words} of {what}", _PERCENT)
         for level, what in (
             ("detection", "detection, by texts"),
             ("correction", "correction, by texts"),
@@ -24,24 +34,19 @@ _METRICS = {
             ("f05", "F0.5"),
         )
     },
-    "false_positive_rate": ("right texts that are changed", "{:.1%}"),
-    "matthews": ("Matthews correlation", "{:.3f}"),
-    "pearson": ("Pearson correlation", "{:.3f}"),
-    "spearman": ("Spearman correlation", "{:.3f}"),
+    "false_positive_rate": ("right texts that are changed", _PERCENT),
+    "matthews": ("Matthews correlation", _NUMBER),
+    "pearson": ("Pearson correlation", _NUMBER),
+    "spearman": ("Spearman correlation", _NUMBER),
 }
 
 
-def is_known(metric: str) -> bool:
-    """Whether it is one of the metrics, and not a count or a threshold beside them."""
-    return metric in _METRICS
-
-
 def name_of(metric: str) -> str:
-    """As people call it."""
-    return _METRICS[metric][0] if metric in _METRICS else metric
+    """The name that people use."""
+    return METRICS[metric][0] if metric in METRICS else metric
 
 
 def text_of(metric: str, value: float) -> str:
     """A value as it is written."""
-    form = _METRICS[metric][1] if metric in _METRICS else "{:.3f}"
+    form = METRICS[metric][1] if metric in METRICS else _NUMBER
     return form.format(value)

@@ -1,4 +1,4 @@
-"""How the pictures of reports are drawn."""
+"""The figures of reports."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,8 @@ import matplotlib.figure
 import numpy as np
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from bert_tf.metrics.classification import Calibration
+from bert_tf.metrics.classification import CalibrationBin
+from bert_tf.metrics.squad import scores_by_threshold
 from bert_tf.training.run_log import Record
 
 BLUE = "#2563a8"
@@ -22,9 +23,29 @@ _MAX_WITH_COUNTS = 24
 
 
 def new_figure(width: float, height: float) -> matplotlib.figure.Figure:
-    """An empty figure, so many inches wide and high."""
+    """An empty figure of a size in inches."""
     # A Figure of its own, not pyplot, which keeps figures and may want a screen.
     return matplotlib.figure.Figure(figsize=(width, height), layout="constrained")
+
+
+def panels(
+    count: int, height: float = 3.2, columns: int = 2
+) -> tuple[matplotlib.figure.Figure, list[Any]]:
+    """A figure of `count` axes in rows, each `height` inches high."""
+    rows = -(-count // columns)
+    figure = new_figure(11, rows * height)
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axis in axes[count:]:
+        axis.set_visible(False)
+    return figure, axes[:count]
+
+
+def label_steps(axes: Sequence[Any]) -> None:
+    """A grid for each of the `panels`, and below the last ones what is on their x."""
+    for axis in axes:
+        axis.grid(visible=True, alpha=0.3)
+    for axis in axes[-2:]:
+        axis.set_xlabel("step")
 
 
 def series(
@@ -52,14 +73,15 @@ def draw_training(axis: Any, records: Sequence[Record], metric: str) -> None:
 
 
 def draw_plain(axis: Any, records: Sequence[Record], metric: str, title: str) -> None:
-    """A figure of the training, such as its speed."""
+    """A quantity of the training, such as its speed."""
     axis.plot(*series(records, "train", metric), color=BLUE, linewidth=0.9)
     axis.set_title(title)
-    axis.grid(alpha=0.3)
+    if metric.endswith("_per_second"):
+        axis.set_ylim(bottom=0)
 
 
 def names_for_picture(names: Sequence[str]) -> list[str]:
-    """The names, cut; or their numbers from 1 if the font has not all their letters.
+    """The names, cut; or their numbers from 1 if the font lacks one of their letters.
 
     A picture would have boxes for letters that are missing.
     """
@@ -75,17 +97,16 @@ def confusion_figure(
 ) -> matplotlib.figure.Figure:
     """How often which class (row) was taken for which (column).
 
-    The shade is the share of the row, so that rare classes are seen, too, and grows
-    with its square root, so that rare mistakes are.
+    The shade is the share of the row, so that rare classes are visible, and grows with
+    its square root, so that rare mistakes are.
 
     Args:
         counts: int (classes, classes).
         names: of `names_for_picture`.
     """
-    size = len(names)
-    room = 0.06 * max(map(len, names))
-    side = float(np.clip(0.75 * size, 2.2, 8.4 - room))
-    figure = new_figure(side + room + 0.8, side + room + 0.6)
+    size, longest = len(names), max(map(len, names))
+    side = float(np.clip(0.75 * size, 2.2, 8.4 - 0.06 * longest))
+    figure = new_figure(side + 0.06 * longest + 0.8, side + 0.06 * longest + 0.6)
     axis = figure.subplots()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axis.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)
@@ -95,18 +116,19 @@ def confusion_figure(
     axis.grid(which="minor", color="white", linewidth=1.5 if size <= 24 else 0.5)
     axis.tick_params(which="both", length=0)
     axis.spines[:].set_visible(False)
-    font = 10 if size <= 12 else max(7.0, 10 - (size - 12) / 6)
     turn: dict[str, Any] = {}
     if size > 12:
         turn = {"rotation": 90, "ha": "center"}
-    elif max(map(len, names)) > 6:
+    elif longest > 6:
         turn = {"rotation": 45, "ha": "right"}
-    places = range(size)
-    # Names are no formulas, though there be dollar signs in them.
-    axis.set_xticks(places, names, fontsize=font, parse_math=False, **turn)
-    axis.set_yticks(places, names, fontsize=font, parse_math=False)
-    axis.set_xlabel("predicted")
-    axis.set_ylabel("gold")
+    # Names are no formulas, though they may have dollar signs.
+    look: dict[str, Any] = {
+        "fontsize": max(7.0, 10 - max(size - 12, 0) / 6),
+        "parse_math": False,
+    }
+    axis.set_xticks(range(size), names, **look, **turn)
+    axis.set_yticks(range(size), names, **look)
+    axis.set(xlabel="predicted", ylabel="gold")
     if size <= _MAX_WITH_COUNTS:
         for row, column in zip(*np.nonzero(counts), strict=True):
             axis.text(
@@ -121,36 +143,68 @@ def confusion_figure(
     return figure
 
 
-def calibration_figure(calibration: Calibration) -> matplotlib.figure.Figure:
-    """How often a model is right against how often it believes to be."""
+def calibration_figure(bins: Sequence[CalibrationBin]) -> matplotlib.figure.Figure:
+    """The accuracy of answers over their probability, and how many there are."""
     figure = new_figure(5.6, 5.2)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    bins = calibration.bins
     centers = [(b.low + b.high) / 2 for b in bins]
     width = min(b.high - b.low for b in bins) * 0.92
-    above.bar(
-        centers,
-        [b.accuracy for b in bins],
-        width=width,
-        color=PALE_BLUE,
-        label="this model",
-    )
-    above.plot(
-        [b.confidence for b in bins],
-        [b.accuracy for b in bins],
-        "o-",
-        color=BLUE,
-        markersize=4,
-    )
+    accuracy, confidence = [b.accuracy for b in bins], [b.confidence for b in bins]
+    above.bar(centers, accuracy, width=width, color=PALE_BLUE, label="this model")
+    above.plot(confidence, accuracy, "o-", color=BLUE, markersize=4)
     above.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="as it believes")
-    above.set_ylabel("how often right")
-    above.set_ylim(0, 1.02)
+    above.set(ylabel="how often right", ylim=(0, 1.02))
     above.legend(frameon=False, loc="upper left")
     below.bar(centers, [b.count for b in bins], width=width, color=GREY)
-    below.set_ylabel("examples")
-    below.set_xlabel("probability of the answer")
-    below.set_xlim(0, 1)
+    below.set(ylabel="examples", xlabel="probability of the answer", xlim=(0, 1))
     for axis in (above, below):
         axis.grid(alpha=0.3)
         axis.set_axisbelow(True)
+    return figure
+
+
+def threshold_figure(
+    no_answer: np.ndarray,
+    spans: np.ndarray,
+    none: np.ndarray,
+    impossible: np.ndarray,
+    threshold: float,
+) -> matplotlib.figure.Figure:
+    """Exact match and F1 over the no-answer thresholds of SQuAD 2.0.
+
+    Args:
+        no_answer: float (questions,), the no-answer scores.
+        spans, none: float (questions, 2), exact match and F1 of the best spans, and of
+            no answer.
+        impossible: bool (questions,), whether there is no answer.
+        threshold: the chosen one.
+    """
+    # Some scores are far out: those of texts in which no span was possible.
+    low, high = np.quantile(no_answer, [0.005, 0.995])
+    low, high = min(low, threshold), max(high, threshold)
+    room = 0.05 * (high - low) or 1.0
+    figure = new_figure(9, 4.2)
+    axis = figure.subplots()
+    every = np.ones(len(impossible), bool)
+    lines: list[tuple[str, np.ndarray, int, dict[str, Any]]] = [
+        ("F1", every, 1, {"color": BLUE, "linewidth": 2}),
+        ("exact match", every, 0, {"color": BLUE, "linestyle": ":"}),
+        ("F1, with an answer", ~impossible, 1, {"color": PALE_BLUE}),
+        ("F1, without an answer", impossible, 1, {"color": RED, "alpha": 0.6}),
+    ]
+    for name, inside, column, look in lines:
+        if inside.any():
+            steps, means = scores_by_threshold(
+                no_answer[inside], spans[inside, column], none[inside, column]
+            )
+            # To both edges of the picture.
+            steps = np.append(steps, max(high + room, steps[-1]))
+            steps[0] = min(low - room, steps[0])
+            means = np.append(means, means[-1])
+            axis.plot(steps, means, drawstyle="steps-post", label=name, **look)
+    axis.axvline(threshold, color=GREY, linestyle="--", label="chosen")
+    axis.set(xlabel="no-answer threshold", ylim=(0, 1.02))
+    axis.set_xlim(low - room, high + room)
+    axis.grid(alpha=0.3)
+    axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

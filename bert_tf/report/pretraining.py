@@ -8,28 +8,23 @@ from typing import Any
 import matplotlib.figure
 import numpy as np
 
-from bert_tf.report.page import Html, Section, join, note, page, picture, table, tag
+from bert_tf.report.metric_names import METRICS, name_of
+from bert_tf.report.page import page
 from bert_tf.report.plots import (
     GREY,
     RED,
     draw_plain,
     draw_training,
-    new_figure,
+    label_steps,
+    panels,
     series,
 )
 from bert_tf.training.run_log import Record
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
-# The heldout metrics as people call them, and how they are written.
-_METRICS = {
-    "mlm_loss": ("masked tokens, loss (nats)", "{:.3f}"),
-    "forward_loss": ("tokens from those before, loss (nats)", "{:.3f}"),
-    "backward_loss": ("tokens from those behind, loss (nats)", "{:.3f}"),
-    "mlm_accuracy": ("masked tokens, accuracy", "{:.1%}"),
-    "replaced_loss": ("replaced or not, loss (nats)", "{:.3f}"),
-    "replaced_accuracy": ("replaced or not, accuracy", "{:.1%}"),
-    "sentence_loss": ("sentence task, loss (nats)", "{:.3f}"),
-    "sentence_accuracy": ("sentence task, accuracy", "{:.1%}"),
+_QUANTITIES = {
+    "learning_rate": "learning rate",
+    "tokens_per_second": "tokens per second",
 }
 
 
@@ -121,87 +116,35 @@ def pretraining_report(
         options: the options of the run.
     """
     heldout = [record for record in records if record["split"] == "heldout"]
-    sections = [Section("", table(None, list(facts.items())))]
-    if heldout and trivial:
-        sections.append(
-            Section("On held-out documents", _heldout_table(heldout[-1], trivial))
-        )
-    sections.append(Section("Curves", picture(curves(records, trivial), "curves")))
-    if cloze:
-        heading = "Guesses for masked tokens of held-out rows"
-        sections.append(Section(heading, _cloze_table(cloze)))
-    sections.append(Section("Options", tag("pre", json.dumps(options, indent=2))))
-    return page(title, sections)
+    values = {
+        "facts": facts,
+        "heldout": {m: heldout[-1][m] for m in METRICS if m in heldout[-1]}
+        if heldout and trivial
+        else {},
+        "trivial": trivial,
+        "curves": curves(records, trivial),
+        "cloze": cloze,
+        "options": json.dumps(options, indent=2),
+    }
+    return page(title, "pretraining.html", values)
 
 
 def curves(
     records: Sequence[Record], trivial: dict[str, float] | None
 ) -> matplotlib.figure.Figure:
     """Loss, accuracies, learning rate and speed over the steps."""
-    shown = [name for name in _METRICS if any(name in record for record in records)]
-    rows = -(-len(shown) // 2) + 1
-    figure = new_figure(11, 3.2 * rows)
-    axes = figure.subplots(rows, 2, squeeze=False)
-    for axis, metric in zip(axes.flat, shown, strict=False):
-        axis.set_title(_METRICS[metric][0])
-        _draw(axis, records, metric, trivial)
-    if len(shown) % 2:
-        axes[-2, 1].set_axis_off()
-    draw_plain(axes[-1, 0], records, "learning_rate", "learning rate")
-    draw_plain(axes[-1, 1], records, "tokens_per_second", "tokens per second")
-    axes[-1, 1].set_ylim(bottom=0)
-    for axis in axes[-1]:
-        axis.set_xlabel("step")
+    shown = [name for name in METRICS if any(name in record for record in records)]
+    figure, axes = panels(len(shown) + len(_QUANTITIES))
+    label_steps(axes)
+    for axis, metric in zip(axes, shown, strict=False):
+        axis.set_title(name_of(metric))
+        draw_training(axis, records, metric)
+        steps, values = series(records, "heldout", metric)
+        if len(values):
+            axis.plot(steps, values, "o-", color=RED, ms=3, label="held out")
+        if trivial and metric in trivial:
+            axis.axhline(trivial[metric], color=GREY, ls="--", label="trivial guess")
+        axis.legend(frameon=False)
+    for axis, name in zip(axes[len(shown) :], _QUANTITIES, strict=True):
+        draw_plain(axis, records, name, _QUANTITIES[name])
     return figure
-
-
-def _draw(
-    axis: Any, records: Sequence[Record], metric: str, trivial: dict | None
-) -> None:
-    draw_training(axis, records, metric)
-    heldout_steps, heldout = series(records, "heldout", metric)
-    if len(heldout):
-        axis.plot(heldout_steps, heldout, "o-", color=RED, ms=3, label="held out")
-    if trivial and metric in trivial:
-        axis.axhline(trivial[metric], color=GREY, ls="--", label="trivial guess")
-    axis.grid(alpha=0.3)
-    axis.legend(frameon=False)
-
-
-def _heldout_table(heldout: Record, trivial: dict[str, float]) -> Html:
-    rows = [
-        [
-            name,
-            form.format(heldout[metric]),
-            form.format(trivial[metric]) if metric in trivial else "",
-        ]
-        for metric, (name, form) in _METRICS.items()
-        if metric in heldout
-    ]
-    explanation = note(
-        "Trivial guess: the frequencies of the training labels for the losses, the "
-        "most frequent label for the accuracies."
-    )
-    head = ["", "this model", "trivial guess"]
-    return join([table(head, rows, numbers=(1, 2)), explanation])
-
-
-def _cloze_table(cloze: Sequence[ClozeGuess]) -> Html:
-    rows = []
-    for guess in cloze:
-        answer = tag("mark", guess.answer)
-        shown = [
-            join(
-                [
-                    tag("span", token, kind="right" if token == guess.answer else ""),
-                    " ",
-                    tag("span", f"{probability:.0%}", kind="pale"),
-                ]
-            )
-            for token, probability in guess.guesses
-        ]
-        rows.append([join([guess.before, answer, guess.after], " "), join(shown, ", ")])
-    explanation = note(
-        "The marked token was to be found; other tokens of the row may be masked too."
-    )
-    return join([explanation, table(["text", "the model's guesses"], rows)])

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from bert_tf.checkpoints.sentence_vector import SentenceVector
+from bert_tf.checkpoints.model_dir import SentenceVector
 from bert_tf.models.masked_lm import BertPretrainer
 from bert_tf.serving.generate import generate_ids, join_pieces
 from bert_tf.serving.signatures import (

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.word_vectors.cooccurrences import PAIR, Cooccurrences, count_cooccurrences
-from bert_tf.word_vectors.token_vectors import import_gensim_models
+from bert_tf.word_vectors.keyed_vectors import import_gensim_models
 from bert_tf.word_vectors.word2vec import Side
 from data_pipelines.programs import processes
 

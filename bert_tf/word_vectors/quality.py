@@ -1,4 +1,4 @@
-"""How good word vectors are: similarity as people see it, and analogies."""
+"""The quality of word vectors: similarity as people see it, and analogies."""
 
 import dataclasses
 import os
@@ -14,37 +14,22 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Similarity:
-    """The rank correlation with what people say.
+class Score:
+    """A figure, and what it is of.
 
     Attributes:
-        spearman: of the pairs whose words both have a vector.
-        pairs: how many these are.
-        unknown: how many others there are.
+        value: of the items whose words all have a vector.
+        known: the number of these.
+        unknown: the number of the others.
     """
 
-    spearman: float
-    pairs: int
+    value: float
+    known: int
     unknown: int
 
 
-@dataclasses.dataclass(frozen=True)
-class Analogies:
-    """`a : b = c : ?`, where `?` is nearest to b - a + c and none of the three.
-
-    Attributes:
-        accuracy: of the questions whose words all have a vector.
-        questions: how many these are.
-        unknown: how many others there are.
-    """
-
-    accuracy: float
-    questions: int
-    unknown: int
-
-
-def similarity(vectors: "KeyedVectors", pairs_file: str) -> Similarity:
-    """Cosines beside the scores of people.
+def similarity(vectors: "KeyedVectors", pairs_file: str) -> Score:
+    """Compares cosines with the scores of people: the rank correlation over pairs.
 
     Args:
         vectors: keyed by lower-cased word.
@@ -75,13 +60,13 @@ def similarity(vectors: "KeyedVectors", pairs_file: str) -> Similarity:
 
     cosines = [float(vectors.similarity(a, b)) for a, b, _ in known]
     spearman = spearmanr(cosines, [score for _, _, score in known]).statistic
-    return Similarity(float(spearman), len(known), len(pairs) - len(known))
+    return Score(float(spearman), len(known), len(pairs) - len(known))
 
 
 def analogies(
     vectors: "KeyedVectors", questions_file: str, num_words: int = 30_000
-) -> Analogies:
-    """How many analogies are right.
+) -> Score:
+    """The share of `a : b = c : ?` whose `?` is nearest to b - a + c but for the three.
 
     Args:
         vectors: keyed by lower-cased word, the most frequent first.
@@ -101,17 +86,14 @@ def analogies(
         )
         with open(local, encoding="utf-8") as file:
             total = sum(1 for line in file if line.strip() and line[0] != ":")
-    whole = sections[-1]
-    right, asked = (
-        len(whole["correct"]),
-        len(whole["correct"]) + len(whole["incorrect"]),
-    )
-    if not asked:
+    right = len(sections[-1]["correct"])
+    known = right + len(sections[-1]["incorrect"])
+    if not known:
         raise ValueError(
             f"None of {total} questions in {questions_file} has vectors for all of its "
             "words. Expected lines of four words, and more text to learn from."
         )
-    return Analogies(right / asked, asked, total - asked)
+    return Score(right / known, known, total - known)
 
 
 def check_files(pairs_files: Sequence[str], questions_file: str | None) -> None:
@@ -127,18 +109,16 @@ def lines(
     told = []
     for path in pairs_files:
         found = similarity(vectors, path)
-        told.append(
-            f"{posixpath.basename(path)}: Spearman {found.spearman:.3f} on "
-            f"{found.pairs:,} pairs; {found.unknown:,} have a word without vector."
-        )
+        figure = f"Spearman {found.value:.3f} on {found.known:,} pairs"
+        told.append((path, figure, found.unknown))
     if questions_file is not None:
-        right = analogies(vectors, questions_file)
-        told.append(
-            f"{posixpath.basename(questions_file)}: {right.accuracy:.1%} of "
-            f"{right.questions:,} analogies; {right.unknown:,} have a word without "
-            "vector."
-        )
-    return told
+        found = analogies(vectors, questions_file)
+        figure = f"{found.value:.1%} of {found.known:,} analogies"
+        told.append((questions_file, figure, found.unknown))
+    return [
+        f"{posixpath.basename(path)}: {figure}; {unknown:,} have a word without vector."
+        for path, figure, unknown in told
+    ]
 
 
 def _existing(path: str) -> str:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
-from bert_tf.word_vectors.token_vectors import import_gensim_models
+from bert_tf.word_vectors.keyed_vectors import import_gensim_models
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors

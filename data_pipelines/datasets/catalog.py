@@ -243,12 +243,8 @@ def read(
         OSError: TFDS cannot give it.
         ValueError: there is no such split, or the files are not as expected.
     """
-    reading = Reading(role_of(split), dataset.labels, log)
-    tfds = dataset.split(split).tfds
-    if data_dir is None and tfds is not None:
-        return dataset.reader.read_tfds(load_tfds(tfds), reading)
-    paths, files = _find(dataset, split, data_dir, log)
-    return dataset.reader.read_files(paths, files, reading)
+    rows = read_with_columns(dataset, split, data_dir, log)
+    return (example for _, example in rows)
 
 
 def read_with_columns(
@@ -259,17 +255,15 @@ def read_with_columns(
     Examples that are not from local CSV, TSV or JSON lines have no columns.
     """
     reader = dataset.reader
-    is_tfds = data_dir is None and dataset.split(split).tfds is not None
-    if is_tfds or not isinstance(reader, TableReader):
-        return (({}, example) for example in read(dataset, split, data_dir, log))
-    paths, files = _find(dataset, split, data_dir, log)
-    return reader.read_rows(paths, files, Reading(role_of(split), dataset.labels, log))
-
-
-def _find(
-    dataset: Dataset, split: str, data_dir: str | None, log: ReadLog
-) -> tuple[tuple[str, ...], Files]:
-    paths, files = find_files(dataset, split, data_dir)
-    if files.note is not None:
-        log.note(files.note)
-    return paths, files
+    reading = Reading(role_of(split), dataset.labels, log)
+    tfds = dataset.split(split).tfds
+    if data_dir is None and tfds is not None:
+        examples = reader.read_tfds(load_tfds(tfds), reading)
+    else:
+        paths, files = find_files(dataset, split, data_dir)
+        if files.note is not None:
+            log.note(files.note)
+        if isinstance(reader, TableReader):
+            return reader.read_rows(paths, files, reading)
+        examples = reader.read_files(paths, files, reading)
+    return (({}, example) for example in examples)

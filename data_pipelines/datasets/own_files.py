@@ -99,20 +99,17 @@ def from_files(
     )
 
 
-def _texts(columns: Columns, *_: object) -> TextTable:
+def _texts(columns: Columns, is_score: bool = False) -> TextTable:
     return TextTable(
         first=(columns.first,),
         second=_names(columns.second),
         label=(columns.label,),
         id=_names(columns.id),
+        is_score=is_score,
     )
 
 
-def _scores(columns: Columns, *_: object) -> TextTable:
-    return dataclasses.replace(_texts(columns), is_score=True)
-
-
-def _choices(columns: Columns, *_: object) -> ChoiceTable:
+def _choices(columns: Columns) -> ChoiceTable:
     if len(columns.choices) < 2:
         raise ValueError(
             f"Received choice_columns={list(columns.choices)}. Expected at least two "
@@ -121,13 +118,13 @@ def _choices(columns: Columns, *_: object) -> ChoiceTable:
     return ChoiceTable(
         first=(columns.first,),
         stem=columns.second,
-        choices=tuple(columns.choices),
+        choices=columns.choices,
         label=(columns.label,),
         id=_names(columns.id),
     )
 
 
-def _corrections(columns: Columns, *_: object) -> CorrectionTable:
+def _corrections(columns: Columns) -> CorrectionTable:
     return CorrectionTable(
         first=(columns.first,), label=(columns.corrected,), id=_names(columns.id)
     )
@@ -156,10 +153,13 @@ def _names(column: str | None) -> tuple[str, ...]:
 
 # Metrics of a kind, and its reader, made from columns, the first file and labels.
 _KINDS: dict[TaskKind, tuple[tuple[str, ...], Callable[..., Reader]]] = {
-    "classification": (("accuracy",), _texts),
-    "regression": (("spearman", "pearson"), _scores),
+    "classification": (("accuracy",), lambda columns, *_: _texts(columns)),
+    "regression": (
+        ("spearman", "pearson"),
+        lambda columns, *_: _texts(columns, is_score=True),
+    ),
     "token_tagging": (("accuracy",), _tags),
     "span_qa": (("f1", "exact"), lambda *_: SquadJson()),
-    "multiple_choice": (("accuracy",), _choices),
-    "correction": (("edit_f05",), _corrections),
+    "multiple_choice": (("accuracy",), lambda columns, *_: _choices(columns)),
+    "correction": (("edit_f05",), lambda columns, *_: _corrections(columns)),
 }

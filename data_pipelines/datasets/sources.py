@@ -1,10 +1,11 @@
 """Datasets, and where the examples of their splits are: local files or TFDS."""
 
 import dataclasses
+import itertools
 import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast, get_args
 
 from data_pipelines.datasets.examples import Example
 from data_pipelines.datasets.read_log import ReadLog
@@ -24,12 +25,7 @@ Role = Literal["train", "dev", "test"]
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A part of a file that is divided, always in the same way, by hashes of texts.
-
-    Attributes:
-        takes: remainders of the texts in this part.
-        of: the divisor.
-    """
+    """A part of a file: texts whose hash, modulo `of`, is one of `takes`."""
 
     takes: tuple[int, ...]
     of: int
@@ -59,12 +55,11 @@ class Files:
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """The places where the examples of a split may be.
+    """The places of the examples of a split.
 
     Attributes:
         layouts: the first whose files all exist is read.
-        tfds: dataset and split of TFDS, such as `glue/cola:validation`; None: TFDS
-            does not have it.
+        tfds: dataset and split of TFDS, such as `glue/cola:validation`, if it has it.
     """
 
     layouts: tuple[Files, ...]
@@ -162,9 +157,9 @@ class Dataset:
 
 def role_of(split: str) -> Role:
     """The role of a split, by its name."""
-    for role in ("train", "dev", "test"):
-        if split.partition("_")[0] == role:
-            return role  # type: ignore[return-value]
+    role = split.partition("_")[0]
+    if role in get_args(Role):
+        return cast(Role, role)
     raise ValueError(
         f"Received the split {split!r}. Expected 'train', 'dev' or 'test', or one of "
         "these and an ending, such as 'dev_mismatched'."
@@ -179,15 +174,14 @@ def find_files(
     Args:
         dataset: the dataset.
         split: one of its splits.
-        data_dir: the folder of all data, or that of the dataset; None for files of the
-            user's own.
+        data_dir: the folder of all data or of the dataset; None for a user's own files.
 
     Raises:
         FileNotFoundError: there are none.
         ValueError: there is no such split, or no folder is given.
     """
-    layouts = dataset.split(split).layouts
-    wanted = _options([" and ".join(files.paths) for files in layouts])
+    found = dataset.split(split)
+    wanted = _options([" and ".join(files.paths) for files in found.layouts])
     if dataset.folders is None:
         roots = [""]
     elif data_dir is None:
@@ -197,19 +191,16 @@ def find_files(
         )
     else:
         roots = [os.path.join(data_dir, folder) for folder in dataset.folders]
-    for root in roots:
-        for files in layouts:
-            found = [existing(os.path.join(root, path)) for path in files.paths]
-            paths = tuple(path for path in found if path is not None)
-            if len(paths) == len(files.paths):
-                return paths, files
+    for root, files in itertools.product(roots, found.layouts):
+        paths = [existing(os.path.join(root, path)) for path in files.paths]
+        if None not in paths:
+            return tuple(path for path in paths if path is not None), files
     if dataset.folders is None:
         raise FileNotFoundError(f"No file {wanted}. Expected one: check the name.")
-    has_tfds = dataset.splits[split].tfds is not None
     raise FileNotFoundError(
         f"The split {split!r} of {dataset.name} is not in {data_dir!r}. Expected "
         f"{wanted} in {_options(roots)}: copy the files there, or take another split"
-        f"{', or give no data_dir to take it from TFDS' if has_tfds else ''}."
+        f"{', or give no data_dir to take it from TFDS' if found.tfds else ''}."
     )
 
 

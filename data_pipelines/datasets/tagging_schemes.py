@@ -1,4 +1,4 @@
-"""Tags of entities in whatever scheme they are written, to IOB2."""
+"""Tags of entities, from any of the usual schemes to IOB2."""
 
 import re
 from collections.abc import Iterable, Sequence

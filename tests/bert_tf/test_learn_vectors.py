@@ -5,9 +5,9 @@ import gzip
 import numpy as np
 import pytest
 
-from bert_tf.learn_vectors import LearnOptions, main
+from bert_tf.learn_vectors import LearnVectorsOptions, main
 from bert_tf.word_vectors import quality
-from bert_tf.word_vectors.words import Words, words_of
+from bert_tf.word_vectors.texts import Words, words_of
 from tests.bert_tf.word_vectors.test_word2vec import YOUNG, sentences
 
 models = pytest.importorskip(
@@ -46,7 +46,7 @@ def test_similarity_by_hand(tmp_path):
     pairs.write_text("A\tb\t5\nb\tc\t9\na\tc\t3\na\td\t1\na\tx\t8\n")
     found = quality.similarity(vectors, str(pairs))
     # 1 - 6 * (1 + 1) / (4 * 15)
-    assert found == quality.Similarity(pytest.approx(0.8), 4, 1)
+    assert found == quality.Score(pytest.approx(0.8), 4, 1)
     pairs.write_text("a b 5\n")
     with pytest.raises(ValueError, match="is no list of pairs"):
         quality.similarity(vectors, str(pairs))
@@ -67,7 +67,7 @@ def test_analogies_by_hand(tmp_path):
         ": family\nMan King Woman Queen\nman king woman apple\nman king x queen\n"
     )
     found = quality.analogies(vectors, str(questions))
-    assert found == quality.Analogies(0.5, 2, 1)
+    assert found == quality.Score(0.5, 2, 1)
     questions.write_text(": family\nx y z w\n")
     with pytest.raises(ValueError, match="None of 1 questions"):
         quality.analogies(vectors, str(questions))
@@ -79,7 +79,7 @@ def test_program(tmp_path, capsys, name):
     text.write_text("\n".join(" ".join(words) for words in sentences()))
     pairs = tmp_path / "pairs.txt"
     pairs.write_text("cats\tfish\t9\ncats\tseeds\t1\ndogs\tmeat\t9\n")
-    options = LearnOptions(
+    options = LearnVectorsOptions(
         input_files=(str(text),),
         vectors_file=str(tmp_path / name),
         vector_size=8,
@@ -109,10 +109,26 @@ def test_methods(tmp_path, changes, size):
     text = tmp_path / "text.txt"
     text.write_text("\n".join(" ".join(words) for words in sentences()))
     path = str(tmp_path / "vectors.bin")
-    main(LearnOptions(input_files=(str(text),), vectors_file=path, **changes))
+    main(LearnVectorsOptions(input_files=(str(text),), vectors_file=path, **changes))
     vectors = models.KeyedVectors.load_word2vec_format(path, binary=True)
     assert len(vectors) == size and vectors.vector_size == 100
     assert vectors.index_to_key[0] == "eat"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"input_files": None},
+        {"records_dir": "records", "vocab_file": "vocab.txt"},
+        {"input_files": None, "records_dir": "records"},
+        {"vocab_file": "vocab.txt"},
+    ],
+)
+def test_words_or_pieces(changes):
+    with pytest.raises(ValueError, match="Expected input_files alone, or records_dir"):
+        LearnVectorsOptions(
+            **{"input_files": ("text",), "vectors_file": "vectors.bin", **changes}
+        )
 
 
 @pytest.mark.parametrize(
@@ -126,11 +142,13 @@ def test_methods(tmp_path, changes, size):
 )
 def test_options_of_another_method(changes, message):
     with pytest.raises(ValueError, match=message):
-        LearnOptions(input_files=("text",), vectors_file="vectors.bin", **changes)
+        LearnVectorsOptions(
+            input_files=("text",), vectors_file="vectors.bin", **changes
+        )
 
 
 def test_a_missing_list_is_told_before_the_work(tmp_path):
-    options = LearnOptions(
+    options = LearnVectorsOptions(
         input_files=("none",),
         vectors_file=str(tmp_path / "vectors.bin"),
         pairs_files=(str(tmp_path / "pairs"),),

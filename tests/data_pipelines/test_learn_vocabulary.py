@@ -1,10 +1,7 @@
 import multiprocessing
 import os
-import random
-import re
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,25 +10,14 @@ import tensorflow as tf
 from data_pipelines import learn_vocabulary as module
 from data_pipelines.learn_vocabulary import (
     LearnVocabularyOptions,
-    add_counts,
-    count_words,
     learn_vocabulary,
     main,
-    vocabulary_from_counts,
 )
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
+from data_pipelines.vocabulary_learning import count_words, wordpiece
 
 ROOT = Path(__file__).resolve().parents[2]
-
-# Pairs at first (of five "hug", two "pug", two "hugs"):
-#   h ##u 7, ##u ##g 9, p ##u 2, ##g ##s 2
-# ##ug 9. Then h ##ug 7, p ##ug 2, ##ug ##s 2.
-# hug 7. Then hug ##s 2, p ##ug 2; ##ug ##s has gone.
-# "hug ##s" comes before "p ##ug" in the order of texts: hugs 2, then pug 2.
-HUGS = {"hug": 5, "pug": 2, "hugs": 2}
-HUGS_CHARACTERS = ("##g", "##s", "##u", "h", "p")
-HUGS_MERGES = ("##ug", "hug", "hugs", "pug")
 
 ENGLISH = (
     "It was the best of times, it was the worst of times, it was the age of wisdom, "
@@ -65,211 +51,6 @@ def learn(input_files, vocab_size, *, lower_case=True, num_processes=1, **option
 def tokens_of(vocabulary, text):
     ids = WordPieceTokenizer(vocabulary).tokenize(tf.constant([text]))
     return [vocabulary.tokens[i] for i in ids.values.numpy()]
-
-
-# --- Merging.
-
-
-def test_by_hand():
-    vocabulary = vocabulary_from_counts(HUGS, 14)
-    assert vocabulary.tokens == (*SPECIAL_TOKENS, *HUGS_CHARACTERS, *HUGS_MERGES)
-
-
-@pytest.mark.parametrize("num_merges", range(5))
-def test_a_smaller_vocabulary_has_the_first_merges(num_merges):
-    vocabulary = vocabulary_from_counts(HUGS, 10 + num_merges)
-    assert vocabulary.tokens[5:] == (*HUGS_CHARACTERS, *HUGS_MERGES[:num_merges])
-
-
-def test_repeated_characters():
-    # baaaa: b ##a 1, ##a ##a 3 (overlapping); ##aa twice, from the left. Then
-    # ##aa ##aa 1 before b ##aa 1.
-    vocabulary = vocabulary_from_counts({"baaaa": 1}, 10)
-    assert vocabulary.tokens[5:] == ("##a", "b", "##aa", "##aaaa", "baaaa")
-
-
-def reference(word_counts, vocab_size):
-    """All characters, and merges for which everything is counted anew each time."""
-    words = {w: [w[0], *("##" + c for c in w[1:])] for w in word_counts}
-    characters = sorted({piece for pieces in words.values() for piece in pieces})
-    tokens = [*SPECIAL_TOKENS, *characters]
-    while len(tokens) < vocab_size:
-        pairs: Counter[tuple[str, str]] = Counter()
-        for word, pieces in words.items():
-            for i in range(len(pieces) - 1):
-                pairs[pieces[i], pieces[i + 1]] += word_counts[word]
-        if not pairs:
-            return None
-        best = min(pairs, key=lambda pair: (-pairs[pair], pair))
-        merged = best[0] + best[1][2:]
-        for pieces in words.values():
-            i = 0
-            while i < len(pieces) - 1:
-                if (pieces[i], pieces[i + 1]) == best:
-                    pieces[i : i + 2] = [merged]
-                i += 1
-        tokens.append(merged)
-    return tuple(tokens)
-
-
-@pytest.mark.parametrize("seed", range(60))
-def test_against_recounting_everything(seed, monkeypatch):
-    monkeypatch.setattr(module, "_UNKNOWN_COST", 10**9)
-    generator = random.Random(seed)
-    letters = "ab" if seed % 2 else "abcdé中"
-    words = {
-        "".join(generator.choices(letters, k=generator.randint(1, 12))): (
-            generator.choice([1, 1, 2, 3, 17])
-        )
-        for _ in range(generator.randint(1, 40))
-    }
-    full = len(SPECIAL_TOKENS) + len(
-        {(character, i > 0) for word in words for i, character in enumerate(word)}
-    )
-    for vocab_size in (full, full + 1, full + 7, full + 40):
-        expected = reference(words, vocab_size)
-        if expected is None:
-            with pytest.raises(ValueError, match="yields only"):
-                vocabulary_from_counts(words, vocab_size)
-        else:
-            assert vocabulary_from_counts(words, vocab_size).tokens == expected
-
-
-def test_order_of_words_does_not_matter():
-    words = list(Counter(re.findall(r"\w+|\S", ENGLISH)).items())
-    first = vocabulary_from_counts(dict(words), 120)
-    assert len(first) == 120
-    for seed in range(5):
-        random.Random(seed).shuffle(words)
-        assert vocabulary_from_counts(dict(words), 120) == first
-
-
-def test_pieces_have_fifty_characters_at_most():
-    """A longer one than 256 bytes the op of the tokenizer would refuse."""
-    word = "\U00010330" * 200
-    with pytest.raises(ValueError, match="yields only") as error:
-        vocabulary_from_counts({word: 1}, 10_000)
-    size = int(str(error.value).split("only ")[1].split()[0])
-    vocabulary = vocabulary_from_counts({word: 1}, size)
-    pieces = [token.removeprefix("##") for token in vocabulary.tokens]
-    assert 25 < max(map(len, pieces)) <= 50
-    assert "[UNK]" not in tokens_of(vocabulary, word)
-
-
-# --- Which characters.
-
-
-def test_all_characters_at_the_beginning_and_within():
-    vocabulary = vocabulary_from_counts({"ab": 1, "ba": 1, "c": 1}, 10)
-    assert vocabulary.tokens[5:] == ("##a", "##b", "a", "b", "c")
-
-
-@pytest.fixture
-def warnings(monkeypatch):
-    lines = []
-    monkeypatch.setattr(
-        module.logging, "warning", lambda text, *values: lines.append(text % values)
-    )
-    return lines
-
-
-def test_rare_characters_give_way_to_frequent_merges(warnings):
-    # Of 2,000 words one in 2,000 has Ж: fewer than one in a hundred, and the merge
-    # of ab is more than fifty times as frequent. There is no room for both.
-    words = {"ab": 1999, "Ж": 1}
-    assert vocabulary_from_counts(words, 8).tokens[5:] == ("##b", "a", "ab")
-    assert warnings == [
-        "Left out 1 rare characters, such as Ж: 0.0500 % of the words are [UNK]."
-    ]
-
-
-def test_rare_characters_are_kept_where_there_is_room(warnings):
-    words = {"ab": 1999, "Ж": 1}
-    assert vocabulary_from_counts(words, 9).tokens[5:] == ("##b", "a", "Ж", "ab")
-    assert warnings == []
-
-
-def test_rare_characters_come_before_merges_that_save_little(warnings):
-    # cd stands 50 times and Ж once: what Ж saves is worth as much.
-    words = {"ab": 1999, "cd": 50, "Ж": 1}
-    assert "Ж" in vocabulary_from_counts(words, 11)
-    assert "cd" not in vocabulary_from_counts(words, 11)
-    words["cd"] = 51
-    assert "cd" in vocabulary_from_counts(words, 11)
-    assert len(warnings) == 1
-
-
-def test_a_character_has_both_its_pieces_or_none(warnings):
-    # Ж within a word is rare, and yet it is no rare character.
-    words = {"ab": 19_990, "cd": 15_000, "Ж": 1000, "aЖ": 1}
-    assert {"Ж", "##Ж", "ab"} < set(vocabulary_from_counts(words, 12).tokens)
-    assert warnings == []
-
-
-def test_too_small_for_the_characters():
-    with pytest.raises(ValueError, match=r"vocab_size=9, expected at least 10: the 5"):
-        vocabulary_from_counts(HUGS, 9)
-
-
-@pytest.mark.parametrize("vocab_size", [-1, 0, 5])
-def test_too_small_for_anything(vocab_size):
-    with pytest.raises(ValueError, match="expected at least 10"):
-        vocabulary_from_counts(HUGS, vocab_size)
-
-
-def test_too_large():
-    with pytest.raises(ValueError, match=r"vocab_size=15, .* yields only 14 pieces"):
-        vocabulary_from_counts(HUGS, 15)
-
-
-def test_no_words():
-    with pytest.raises(ValueError, match="no words"):
-        vocabulary_from_counts({}, 100)
-
-
-def test_no_words_in_the_files(tmp_path):
-    with pytest.raises(ValueError, match="no words"):
-        learn(folder_of(tmp_path, " \n", ""), 100)
-
-
-# --- Counting.
-
-
-def test_words_are_those_of_the_tokenizer(tmp_path):
-    source = folder_of(tmp_path, "Don't, DON'T!\u200b Élan 中文")[0].replace("*", "0")
-    assert count_words(source, True) == {
-        **{"don": 2, "'": 2, "t": 2, ",": 1, "!": 1, "elan": 1, "中": 1, "文": 1}
-    }
-    assert count_words(source, False) == {
-        **{"Don": 1, "DON": 1, "'": 2, "t": 1, "T": 1, ",": 1, "!": 1},
-        **{"Élan": 1, "中": 1, "文": 1},
-    }
-
-
-def test_words_without_end_are_left_out(tmp_path):
-    source = folder_of(tmp_path, "a" * 201 + " " + "é" * 200)[0].replace("*", "0")
-    assert count_words(source, False) == {"é" * 200: 1}
-
-
-def test_counts_add_up():
-    assert add_counts([{"a": 1, "b": 2}, {}, {"b": 3}]) == {"a": 1, "b": 5}
-
-
-def test_separator_reaches_the_reader(tmp_path, monkeypatch):
-    separators = []
-
-    def read(source, separator):
-        separators.append(separator)
-        return ["a b"]
-
-    monkeypatch.setattr(module.corpus, "read_documents", read)
-    learn(folder_of(tmp_path, "x"), 7, separator="blank_line")
-    assert separators == ["blank_line"]
-
-
-def test_unknown_separator(tmp_path):
-    with pytest.raises(ValueError, match="separator='line'"):
-        learn(folder_of(tmp_path, "x"), 7, separator="line")
 
 
 # --- Learning from files.
@@ -332,6 +113,37 @@ def test_division_into_files_and_processes_do_not_show(tmp_path):
     parallel = learn(folder_of(tmp_path / "c", *lines), 110, num_processes=2)
     assert whole.to_bytes() == reverse.to_bytes() == parallel.to_bytes()
     assert multiprocessing.active_children() == []
+
+
+def test_no_words_in_the_files(tmp_path):
+    with pytest.raises(ValueError, match="no words"):
+        learn(folder_of(tmp_path, " \n", ""), 100)
+
+
+def test_separator_reaches_the_reader(tmp_path, monkeypatch):
+    separators = []
+
+    def read(source, separator):
+        separators.append(separator)
+        return ["a b"]
+
+    monkeypatch.setattr(count_words.corpus, "read_documents", read)
+    learn(folder_of(tmp_path, "x"), 7, separator="blank_line")
+    assert separators == ["blank_line"]
+
+
+def test_unknown_separator(tmp_path):
+    with pytest.raises(ValueError, match="separator='line'"):
+        learn(folder_of(tmp_path, "x"), 7, separator="line")
+
+
+@pytest.fixture
+def warnings(monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        wordpiece.logging, "warning", lambda text, *values: lines.append(text % values)
+    )
+    return lines
 
 
 def test_no_processes(tmp_path):

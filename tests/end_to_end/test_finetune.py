@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from bert_tf import evaluate, finetune, predict
-from bert_tf.checkpoints import model_dir, native
+from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.tensors import Tensors, open_safetensors
 from bert_tf.evaluate import EvaluateOptions
 from bert_tf.finetune import FinetuneOptions
@@ -297,7 +297,7 @@ def test_corrections_start_from_the_heads_there_are(pretrained, tmp_path):
 
 @pytest.mark.slow
 def test_a_pooler_that_is_missing_starts_from_chance(pretrained, tmp_path, capsys):
-    checkpoint = native.read(pretrained)
+    checkpoint = model_dir.read(pretrained)
     shapes = {
         name: shape
         for name, shape in checkpoint.weights.shapes.items()
@@ -309,7 +309,7 @@ def test_a_pooler_that_is_missing_starts_from_chance(pretrained, tmp_path, capsy
         description=model_dir.Description("pretraining"),
         weights=Tensors(shapes, checkpoint.weights.read),
     )
-    native.write(without, str(tmp_path / "without"))
+    model_dir.write(without, str(tmp_path / "without"))
     task = write_task("classification", tmp_path / "files")
     chosen = options(
         str(tmp_path / "without"), task, tmp_path / "model", baselines=False

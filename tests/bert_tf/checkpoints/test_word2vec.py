@@ -15,7 +15,7 @@ from bert_tf.evaluate import EvaluateOptions
 from bert_tf.export import ExportOptions
 from bert_tf.extract_features import ExtractOptions, extract_features
 from bert_tf.finetune import FinetuneOptions
-from bert_tf.word_vectors.token_vectors import to_word2vec_format
+from bert_tf.word_vectors.keyed_vectors import to_word2vec_format
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS
 from tests.end_to_end.tasks import BAD, CITIES, GOOD, NAMES, OTHERS, write_task
 

@@ -1,7 +1,7 @@
 import pytest
 
+from bert_tf.comparison.budget import member_config
 from bert_tf.comparison.systems import ABLATIONS, SYSTEMS
-from bert_tf.comparison.training import member_config
 from bert_tf.models.families import FAMILIES
 from bert_tf.models.objectives import OBJECTIVES
 from bert_tf.pretraining.options import PretrainOptions

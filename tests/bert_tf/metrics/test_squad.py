@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -146,6 +147,17 @@ def test_best_threshold_equals_trying_all(rows):
         assert threshold == lowest
         reached = squad.squad_scores(questions, answers, no_answer_scores, threshold)
         assert reached[metric] == pytest.approx(best)
+
+
+def test_scores_by_threshold_equal_those_of_each_threshold():
+    rng = np.random.default_rng(0)
+    no_answer = np.round(rng.normal(size=50), 1)
+    scores, empty = rng.random(50), rng.integers(0, 2, 50).astype(float)
+    thresholds, means = squad.scores_by_threshold(no_answer, scores, empty)
+    assert list(thresholds) == [no_answer.min() - 1, *np.unique(no_answer)]
+    for threshold, mean in zip(thresholds, means, strict=True):
+        kept = np.where(no_answer > threshold, empty, scores)
+        assert mean == pytest.approx(kept.mean())
 
 
 def test_errors():

@@ -4,9 +4,7 @@ import re
 
 import matplotlib.image
 
-from bert_tf.comparison.measuring import TaskScore
-from bert_tf.comparison.outcome import Outcome
-from bert_tf.comparison.training import Trained
+from bert_tf.comparison.outcome import Outcome, TaskScore, Trained
 from bert_tf.report.comparison import comparison_report, text_table
 
 

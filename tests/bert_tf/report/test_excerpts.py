@@ -3,6 +3,7 @@ import pytest
 
 from bert_tf.report.excerpts import (
     Mark,
+    Part,
     hardest,
     joined_words,
     marked,
@@ -14,9 +15,9 @@ from bert_tf.report.excerpts import (
 def test_hardest():
     right = np.array([True, False, True, False, False])
     confidences = np.array([0.9, 0.6, 0.4, 0.99, 0.7])
-    assert hardest(right, confidences) == ([3, 4, 1], [2, 0])
-    assert hardest(right, confidences, 1, 1) == ([3], [2])
-    assert hardest(np.array([True]), np.array([0.5])) == ([], [0])
+    assert hardest(right, confidences) == [3, 4, 1, 2, 0]
+    assert hardest(right, confidences, 1, 1) == [3, 2]
+    assert hardest(np.array([True]), np.array([0.5])) == [0]
 
 
 def test_spread():
@@ -38,15 +39,21 @@ def test_shortened():
     assert len(shortened(chinese, 100)) < 110
 
 
+def shown(*args, **kwargs):
+    """The parts that have text."""
+    return [part for part in marked(*args, **kwargs) if part.text]
+
+
 def test_marks_may_overlap():
     marks = [Mark(0, 8, "gold"), Mark(4, 12, "predicted")]
-    assert marked("The <b> cat sat.", marks) == (
-        '<mark class="gold">The </mark>'
-        '<mark class="gold predicted">&lt;b&gt; </mark>'
-        '<mark class="predicted">cat </mark>sat.'
-    )
+    assert shown("The <b> cat sat.", marks) == [
+        Part("The ", "gold"),
+        Part("<b> ", "gold predicted"),
+        Part("cat ", "predicted"),
+        Part("sat."),
+    ]
     same = [Mark(0, 3, "gold"), Mark(0, 3, "predicted"), Mark(0, 3, "gold")]
-    assert marked("The cat", same) == '<mark class="gold predicted">The</mark> cat'
+    assert shown("The cat", same) == [Part("The", "gold predicted"), Part(" cat")]
 
 
 def test_long_texts_are_cut_round_the_marks():
@@ -54,23 +61,24 @@ def test_long_texts_are_cut_round_the_marks():
     text = " ".join(words)
     places = [text.index("word300 "), text.index("word800 ")]
     marks = [Mark(place, place + 7, "gold") for place in places]
-    html = marked(text, marks, margin=30)
-    assert len(html) < 300
-    assert html.startswith("… word29")
-    assert html.count('<mark class="gold">word') == 2
-    assert html.count(" … ") == 1
-    assert html.endswith(" …")
-    # Pieces that are near are one.
+    parts = shown(text, marks, margin=30)
+    cut = "".join(part.text for part in parts)
+    assert len(cut) < 250
+    assert cut.startswith("… word29")
+    assert [part.text[:4] for part in parts if part.kind == "gold"] == ["word"] * 2
+    assert cut.count(" … ") == 1
+    assert cut.endswith(" …")
+    # Ranges that are near are one.
     near = [
         Mark(places[0], places[0] + 7, "a"),
         Mark(places[0] + 70, places[0] + 77, "b"),
     ]
-    assert " … " not in marked(text, near, margin=30)
+    assert Part(" … ") not in marked(text, near, margin=30)
 
 
 def test_without_marks_or_with_one_that_is_nowhere():
-    assert marked("a < b", []) == "a &lt; b"
-    assert marked("a < b", [Mark(-1, 3, "gold")]) == "a &lt; b"
+    assert marked("a < b", []) == [Part("a < b")]
+    assert marked("a < b", [Mark(-1, 3, "gold")]) == [Part("a < b")]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bert_tf.finetuning.results import RunResult, RunSettings
+from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.finetuning import curves, evaluation_report, finetuning_report
 from bert_tf.report.runs import strip_plot
 from bert_tf.tasks import scoring
@@ -27,6 +28,7 @@ from data_pipelines.datasets.examples import (
     TaggedSentence,
     TextExample,
 )
+from tests.bert_tf.report.sections import sections_of
 
 EVIL = "<script>alert('x')</script>"
 LABELS = ("bad", "good", "so <so>")
@@ -112,21 +114,16 @@ def records(metrics):
 
 def report(kind, **changes):
     examples, answers, metrics, labels = KINDS[kind]
-    examples = changes.get("examples", examples)
-    answers = changes.get("answers", answers)
-    labels = changes.get("labels", labels)
+    examples = changes.pop("examples", examples)
+    answers = changes.pop("answers", answers)
+    labels = changes.pop("labels", labels)
     found = scoring.score(kind, metrics, examples, answers, labels)
     values = {
         "facts": {"model": "2 layers"},
-        "kind": kind,
+        "evaluation": Evaluation(kind, found, examples, answers, labels),
         "metrics": metrics,
         "results": [result(found)],
-        "best": result(found),
         "records": [],
-        "examples": examples,
-        "answers": answers,
-        "labels": labels,
-        "threshold": None,
         "baselines": {"most frequent": dict.fromkeys(metrics, 0.125)},
         "options": {"output_dir": EVIL},
     }
@@ -187,6 +184,8 @@ def test_classification():
     assert '<td>good<div class="pale">20.0%</div></td>' in hardest
     assert "1 of 4 are wrong" in hardest
     assert "On average an answer has a probability of 70.0%, and 75.0% are" in html
+    # One of the confidences 0.9, 0.8, 0.5 and 0.6 is wrong, each in a bin of its own.
+    assert "Expected error: 45.0%." in html
 
 
 def test_regression():
@@ -245,7 +244,7 @@ def runs():
 
 
 def test_runs():
-    html = report("classification", results=runs(), best=runs()[0])
+    html = report("classification", results=runs())
     assert "70.0% ± 26.5%" in html
     assert '<span class="wrong">1 of 3 collapsed to one class</span>' in html
     assert "This model: learning rate 5e-05, batches of 32, 3 epochs, seed 0" in html
@@ -257,9 +256,8 @@ def test_runs():
 
 def test_a_collapsed_model_is_said_to_be():
     best = result({"accuracy": 0.4}, collapsed=True)
-    assert "It has collapsed to one class" in report(
-        "classification", results=[best], best=best
-    )
+    html = report("classification", results=[best])
+    assert "It has collapsed to one class" in html
 
 
 def test_strip_plot():
@@ -299,32 +297,25 @@ def test_without_training_records_or_without_some_figures():
 @pytest.mark.parametrize("kind", KINDS)
 def test_evaluation(kind):
     examples, answers, metrics, labels = KINDS[kind]
-    html = evaluation_report(
-        EVIL,
-        facts={"model": EVIL},
-        kind=kind,
-        metrics=scoring.score(kind, metrics, examples, answers, labels),
-        examples=examples,
-        answers=answers,
-        labels=labels,
-        threshold=None,
-    )
+    metrics = scoring.score(kind, metrics, examples, answers, labels)
+    evaluation = Evaluation(kind, metrics, examples, answers, labels)
+    html = evaluation_report(EVIL, facts={"model": EVIL}, evaluation=evaluation)
     assert "<script" not in html
     assert "On these examples</h2>" in html
     assert "Curves" not in html
     # What stands below is the same as after a fine-tuning.
-    last = html[html.rindex("<h2") :].split("</h2>")[1].split("</body>")[0]
-    assert last in with_curves(kind)
+    sections, others = sections_of(html), sections_of(with_curves(kind))
+    last = list(sections)[-1]
+    assert sections[last].split() == others[last].split()
 
 
 def test_errors():
-    values = {"facts": {}, "kind": "regression", "metrics": ("pearson",), "records": []}
-    values |= {"results": [], "best": result({}), "labels": None, "threshold": None}
-    values |= {"baselines": {}, "options": {}, "examples": [], "answers": []}
+    values = {"facts": {}, "metrics": ("pearson",), "results": [], "records": []}
+    values |= {"baselines": {}, "options": {}}
     with pytest.raises(ValueError, match=r"kind='fill_mask'\. Expected one of"):
-        finetuning_report("", **{**values, "kind": "fill_mask"})
+        finetuning_report("", evaluation=Evaluation("fill_mask", {}, [], []), **values)
     with pytest.raises(ValueError, match="Received no examples"):
-        finetuning_report("", **values)
+        finetuning_report("", evaluation=Evaluation("regression", {}, [], []), **values)
 
 
 def test_many_examples_with_long_texts_make_a_small_report():

@@ -3,7 +3,8 @@ import warnings
 import numpy as np
 import pytest
 
-from bert_tf.report.confusion import confusion
+from bert_tf.report.classification import confusion
+from bert_tf.report.page import TEMPLATES
 from bert_tf.report.plots import confusion_figure, names_for_picture, series
 
 
@@ -38,11 +39,16 @@ def test_confusion_figure(size):
     assert max(figure.get_size_inches()) < 10
 
 
+def shown(*args, **kwargs):
+    template = TEMPLATES.get_template("confusion.html")
+    return template.render(confusion=confusion(*args, **kwargs))
+
+
 def test_confusion_names_what_is_confused():
     counts = np.array([[8, 2, 0], [0, 5, 5], [0, 0, 3]])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        html = confusion(counts, ("体育", "<b>", "c"))
+        html = shown(counts, ("体育", "<b>", "c"))
     assert "1 = 体育, 2 = &lt;b&gt;, 3 = c" in html
     first = html.index("<td>&lt;b&gt;</td><td>c</td>")
     assert '<td class="number">5</td><td class="number">50.0%</td>' in html
@@ -53,11 +59,11 @@ def test_many_classes_are_cut_to_those_that_are_confused():
     counts = np.eye(80, dtype=np.int64) * 9
     counts[70, 3] = 5
     names = tuple(f"class {i}" for i in range(80))
-    html = confusion(counts, names, most=10)
+    html = shown(counts, names, most=10)
     assert "The 10 of 80 that are confused most." in html
     assert "<td>class 70</td><td>class 3</td>" in html
 
 
 def test_without_mistakes():
-    html = confusion(np.eye(3, dtype=np.int64), ("a", "b", "c"))
+    html = shown(np.eye(3, dtype=np.int64), ("a", "b", "c"))
     assert "None was taken for another." in html

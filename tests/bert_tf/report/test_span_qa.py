@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 
-from bert_tf.report.span_qa import question_word, sections
-from bert_tf.report.threshold import threshold_figure, threshold_scores
+from bert_tf.report.evaluation import Evaluation
+from bert_tf.report.finetuning import evaluation_report
+from bert_tf.report.plots import threshold_figure
+from bert_tf.report.span_qa import question_word
 from bert_tf.tasks.span_qa import SpanAnswer, SpanGuess
 from data_pipelines.datasets.examples import Answer, Question
+from tests.bert_tf.report.sections import sections_of
 
 CONTEXT = "Kant was born in Königsberg in 1724. <script>alert(1)</script> He taught."
 
@@ -20,8 +23,11 @@ def guess(text, probability, context=CONTEXT):
 
 
 def shown(examples, answers, threshold=None):
-    found = sections(examples, answers, threshold)
-    return {section.heading: section.content for section in found}
+    evaluation = Evaluation("span_qa", {}, examples, answers, threshold=threshold)
+    html = evaluation_report("", facts={}, evaluation=evaluation)
+    first, *rest = sections_of(html).items()
+    assert first[0] == "On these examples"
+    return dict(rest)
 
 
 def test_right_and_wrong_answers():
@@ -108,17 +114,6 @@ def test_questions_without_an_answer():
 )
 def test_question_word(text, word):
     assert question_word(text) == word
-
-
-def test_threshold_scores_equal_those_of_each_threshold():
-    rng = np.random.default_rng(0)
-    no_answer = np.round(rng.normal(size=50), 1)
-    spans, none = rng.random(50), rng.integers(0, 2, 50).astype(float)
-    thresholds, means = threshold_scores(no_answer, spans, none)
-    assert len(set(thresholds)) == len(thresholds) == len(set(no_answer))
-    for threshold, mean in zip(thresholds, means, strict=True):
-        kept = np.where(no_answer > threshold, none, spans)
-        assert mean == pytest.approx(kept.mean())
 
 
 def test_threshold_figure_is_not_stretched_by_what_is_far_out():

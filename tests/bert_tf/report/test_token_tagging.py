@@ -1,8 +1,11 @@
 import pytest
 
-from bert_tf.report.token_tagging import outcome, sections
+from bert_tf.report.evaluation import Evaluation
+from bert_tf.report.finetuning import evaluation_report
+from bert_tf.report.token_tagging import outcome
 from bert_tf.tasks.answers import TagsAnswer
 from data_pipelines.datasets.examples import TaggedSentence
+from tests.bert_tf.report.sections import sections_of
 
 LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 
@@ -18,8 +21,10 @@ def answer(tags, *probabilities):
 
 
 def cards_of(examples, answers, are_entities=True, labels=LABELS):
-    found = sections(examples, answers, labels, are_entities)
-    html = {section.heading: section.content for section in found}
+    metrics = {"entity_f1": 0.5} if are_entities else {}
+    evaluation = Evaluation("token_tagging", metrics, examples, answers, labels)
+    html = sections_of(evaluation_report("", facts={}, evaluation=evaluation))
+    assert html.pop("On these examples")
     return html, html["Sentences"].split('class="card"')[1:]
 
 

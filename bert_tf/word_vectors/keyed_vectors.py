@@ -1,4 +1,4 @@
-"""Vectors of pieces in the text and binary formats of word2vec."""
+"""Vectors by word, or by piece, in the text and binary formats of word2vec."""
 
 import os
 import posixpath
@@ -19,7 +19,7 @@ BINARY = ".bin"
 def read_token_vectors(
     path: str, vocabulary: Vocabulary
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The vectors of the pieces that a file has.
+    """Reads the vectors of the pieces that a file has.
 
     Args:
         path: binary if it ends in `.bin`, else text, compressed if it ends in `.gz`.
@@ -33,7 +33,7 @@ def read_token_vectors(
     Raises:
         FileNotFoundError: no such file.
         ValueError: it is of another format, or has no piece of the vocabulary.
-        ModuleNotFoundError: gensim, which reads it, is not installed.
+        ImportError: gensim, which reads it, is not installed.
     """
     keyed = load_vectors(path)
     vectors = np.zeros((len(vocabulary), keyed.vector_size), np.float32)
@@ -49,25 +49,34 @@ def read_token_vectors(
 
 
 def load_vectors(path: str) -> "KeyedVectors":
-    """gensim's vectors of a file, local or remote, in word2vec's format.
+    """Reads a file in word2vec's format, local or remote, as gensim's vectors.
 
     Raises:
-        FileNotFoundError, ValueError, ModuleNotFoundError: as `read_token_vectors`.
+        FileNotFoundError, ValueError, ImportError: as `read_token_vectors`.
     """
     if not tf.io.gfile.exists(path):
         raise FileNotFoundError(
             f"No vectors at {path!r}. Expected a file in word2vec's format: make it "
-            "with bert_tf.learn_token_vectors or bert_tf.learn_vectors."
+            "with bert_tf.learn_vectors."
         )
+    models = import_gensim_models()
     with tempfile.TemporaryDirectory() as folder:
         # The path may be remote; gensim wants a local one.
         local = os.path.join(folder, posixpath.basename(path))
         tf.io.gfile.copy(path, local)
-        return _load(local, path)
+        try:
+            return models.KeyedVectors.load_word2vec_format(
+                local, binary=path.endswith(BINARY)
+            )
+        except (ValueError, EOFError, UnicodeDecodeError) as error:
+            raise ValueError(
+                f"{path} is not in word2vec's format ({error}). Expected binary "
+                f"vectors in a file that ends in {BINARY}, else text."
+            ) from None
 
 
 def to_word2vec_format(vectors: "KeyedVectors", path: str) -> bytes:
-    """What a file of this name is to hold: binary if it ends in `.bin`, else text."""
+    """The content of a file of this name: binary if it ends in `.bin`, else text."""
     with tempfile.TemporaryDirectory() as folder:
         local = os.path.join(folder, posixpath.basename(path))
         vectors.save_word2vec_format(local, binary=path.endswith(BINARY))
@@ -75,21 +84,8 @@ def to_word2vec_format(vectors: "KeyedVectors", path: str) -> bytes:
             return file.read()
 
 
-def _load(local: str, path: str) -> "KeyedVectors":
-    models = import_gensim_models()
-    try:
-        return models.KeyedVectors.load_word2vec_format(
-            local, binary=path.endswith(BINARY)
-        )
-    except (ValueError, EOFError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"{path} is not in word2vec's format ({error}). Expected binary vectors "
-            f"in a file that ends in {BINARY}, else text."
-        ) from None
-
-
 def import_gensim_models() -> Any:
-    """`gensim.models`, which is optional."""
+    """Imports `gensim.models`, which is optional."""
     try:
         from gensim import models
     except ModuleNotFoundError:

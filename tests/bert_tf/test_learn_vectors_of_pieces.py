@@ -1,12 +1,8 @@
 import numpy as np
 import pytest
 
-from bert_tf.learn_token_vectors import (
-    LearnTokenVectorsOptions,
-    learn_token_vectors,
-    main,
-)
-from bert_tf.word_vectors.token_vectors import read_token_vectors
+from bert_tf.learn_vectors import LearnVectorsOptions, learn_vectors, main, text_of
+from bert_tf.word_vectors.keyed_vectors import read_token_vectors
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 from tests.end_to_end.corpus import ANIMALS, write_records
 
@@ -20,13 +16,18 @@ def prepared(tmp_path_factory):
 
 
 def learn(prepared, **changes):
+    options = options_for(prepared, vectors_file="", **changes)
+    return learn_vectors(options, text_of(options))
+
+
+def options_for(prepared, **changes):
     arguments = {
         "records_dir": str(prepared / "records"),
-        "vocabulary": Vocabulary.from_file(str(prepared / "vocab.txt")),
+        "vocab_file": str(prepared / "vocab.txt"),
         "vector_size": 16,
         "num_threads": 1,
     }
-    return learn_token_vectors(**(arguments | changes))
+    return LearnVectorsOptions(**(arguments | changes))
 
 
 def test_what_stands_together_is_alike(prepared):
@@ -71,13 +72,7 @@ def test_frequent_pieces_alone(prepared):
 @pytest.mark.parametrize("name", ["vectors.bin", "vectors.txt"])
 def test_file(prepared, tmp_path, capsys, name):
     path = str(tmp_path / "new" / name)
-    options = LearnTokenVectorsOptions(
-        records_dir=str(prepared / "records"),
-        vocab_file=str(prepared / "vocab.txt"),
-        vectors_file=path,
-        vector_size=16,
-        num_threads=1,
-    )
+    options = options_for(prepared, vectors_file=path)
     main(options)
     assert "vectors of 16 numbers for" in capsys.readouterr().out
     vocabulary = Vocabulary.from_file(options.vocab_file)
@@ -103,12 +98,14 @@ def test_file(prepared, tmp_path, capsys, name):
         ({"method": "glove"}, ValueError, "num_threads=1 with method=glove"),
         ({"records_dir": "missing"}, FileNotFoundError, "manifest.json"),
         (
-            {"vocabulary": Vocabulary((*SPECIAL_TOKENS, "a"))},
+            {"vocab_file": "a.txt"},
             ValueError,
             "another vocabulary: theirs has 100 pieces",
         ),
     ],
 )
-def test_what_does_not_fit(prepared, changes, error, message):
+def test_what_does_not_fit(prepared, tmp_path, monkeypatch, changes, error, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_bytes(Vocabulary((*SPECIAL_TOKENS, "a")).to_bytes())
     with pytest.raises(error, match=message):
         learn(prepared, **changes)

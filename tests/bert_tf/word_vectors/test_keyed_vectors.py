@@ -3,7 +3,7 @@ import builtins
 import numpy as np
 import pytest
 
-from bert_tf.word_vectors.token_vectors import read_token_vectors
+from bert_tf.word_vectors.keyed_vectors import read_token_vectors
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 pytest.importorskip("gensim", reason="the extra word_vectors is not installed")
@@ -40,7 +40,7 @@ def test_other_files(tmp_path, name, content, message):
 
 
 def test_no_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match="learn_token_vectors"):
+    with pytest.raises(FileNotFoundError, match="learn_vectors"):
         read_token_vectors(str(tmp_path / "vectors.bin"), VOCABULARY)
 
 

@@ -1,0 +1,80 @@
+"""Text as lists of words, or of pieces, from which static vectors are learned."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from data_pipelines.corpus import documents
+from data_pipelines.pretraining.documents import stored_texts
+from data_pipelines.pretraining.record_folder import (
+    check_vocabulary,
+    read_manifest,
+    record_files,
+)
+from data_pipelines.programs import processes
+from data_pipelines.tokenizers.vocabulary import Vocabulary
+
+# Letters, with an apostrophe inside: what the lists of word pairs are made of.
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+# gensim cuts off what is longer than 10,000.
+_LIST_LENGTH = 1000
+
+
+class Words:
+    """Lists of words of documents, lower-cased, from the start in each iteration.
+
+    `"It isn't 3 o'clock."` becomes `["it", "isn't", "o'clock"]`.
+
+    Args:
+        sources: files, see `corpus.expand_sources`.
+        separator: what separates the documents of a file.
+    """
+
+    def __init__(
+        self, sources: Sequence[str], separator: documents.Separator = "file"
+    ) -> None:
+        self.sources = documents.expand_sources(sources)
+        self.separator = separator
+
+    def __iter__(self) -> Iterator[list[str]]:
+        sources = processes.show_progress("read", self.sources, len(self.sources))
+        for source in sources:
+            texts = documents.read_documents(source, self.separator)
+            yield from _lists(map(words_of, texts))
+
+
+class Pieces:
+    """Lists of pieces of records, from the start in each iteration.
+
+    Args:
+        records_dir: see `create_pretraining_data`; what is held out is not read.
+        vocabulary: the one that the records were made with.
+
+    Raises:
+        FileNotFoundError: there are no records.
+        ValueError: the vocabulary is another.
+    """
+
+    def __init__(self, records_dir: str, vocabulary: Vocabulary) -> None:
+        manifest = read_manifest(records_dir)
+        check_vocabulary(manifest, vocabulary)
+        self.files = record_files(records_dir)
+        self.tokens = np.array(vocabulary.tokens, dtype=object)
+        self.num_parts = manifest["counts"]["parts"]
+
+    def __iter__(self) -> Iterator[list[str]]:
+        texts = stored_texts(self.files)
+        parts = processes.show_progress("read", texts, self.num_parts)
+        yield from _lists(self.tokens[token_ids].tolist() for token_ids in parts)
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text."""
+    return _WORD.findall(text.lower())
+
+
+def _lists(texts: Iterable[list[str]]) -> Iterator[list[str]]:
+    for words in texts:
+        for start in range(0, len(words), _LIST_LENGTH):
+            yield words[start : start + _LIST_LENGTH]

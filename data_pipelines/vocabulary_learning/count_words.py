@@ -1,0 +1,59 @@
+"""Counts the words of a corpus, as the tokenizer separates them."""
+
+import functools
+from collections import Counter
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from data_pipelines.corpus import documents as corpus
+from data_pipelines.corpus.chunks import batches_of_text
+from data_pipelines.tokenizers.normalization import normalize, separate_words
+from data_pipelines.tokenizers.wordpiece import MAX_WORD_CHARACTERS
+
+
+def count_words(
+    source: str,
+    lower_case: bool,
+    strip_accents: bool | None = None,
+    separator: corpus.Separator = "file",
+) -> Counter[str]:
+    """Counts the words of one source; the result depends on nothing else.
+
+    `"Don't, don't!"` gives `{"don": 2, "'": 2, "t": 2, ",": 1, "!": 1}`.
+
+    Words are what `WordPieceTokenizer` cuts into pieces: normalised, with ideographs
+    and punctuation characters apart. Those of more than 200 characters, for it always
+    [UNK], are left out.
+
+    Args:
+        source: one of `corpus.expand_sources`.
+        lower_case: whether the text is lower-cased.
+        strip_accents: whether accents are removed; None: as `lower_case`.
+        separator: what separates the documents of a file.
+
+    Raises:
+        FileNotFoundError, ValueError: as `corpus.read_documents` raises them.
+    """
+    separate = _separate(lower_case, strip_accents)
+    counts: Counter[bytes] = Counter()
+    documents = corpus.read_documents(source, separator)
+    for batch in batches_of_text(documents):
+        for text in separate(tf.constant([text for text, _, _ in batch])).numpy():
+            counts.update(text.split())
+    words = ((word.decode(), count) for word, count in counts.items())
+    return Counter(
+        {word: count for word, count in words if len(word) <= MAX_WORD_CHARACTERS}
+    )
+
+
+@functools.cache
+def _separate(
+    lower_case: bool, strip_accents: bool | None
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def separate(texts: tf.Tensor) -> tf.Tensor:
+        with tf.device("CPU"):
+            return separate_words(normalize(texts, lower_case, strip_accents))
+
+    return separate
