@@ -8,7 +8,8 @@ import tensorflow as tf
 import torch
 import transformers
 
-from bert_tf import serve
+from bert_tf.serve import ServeOptions
+from bert_tf.serving.server import app
 from bert_tf.serving.server.saved_model import Arrays
 from data_pipelines.programs import cli
 
@@ -51,5 +52,19 @@ def load(path: str) -> Any:
     return SimpleNamespace(signatures={"serving_default": TorchSignature(path)})
 
 
+def main(options: ServeOptions) -> None:
+    """Serves."""
+    app.serve(
+        options.base_paths(),
+        options.limits(),
+        host=options.host,
+        rest_port=options.rest_api_port,
+        grpc_port=options.port,
+        enable_batching=options.enable_batching,
+        batch_timeout_seconds=0.0,
+        load=load,
+    )
+
+
 if __name__ == "__main__":
-    cli.run(serve.ServeOptions, lambda options: serve.main(options, load), __doc__)
+    cli.run(ServeOptions, main, __doc__)

@@ -39,11 +39,12 @@ from bert_tf.ngram.train import TrainOptions
 from bert_tf.pretraining.heldout import METRICS
 from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.report.comparison import comparison_report, text_table
-from bert_tf.tasks.data_options import DataOptions, dataset_of, read
+from bert_tf.tasks.data_options import read
 from bert_tf.training.loop import PREEMPTED_EXIT_CODE
 from bert_tf.training.output_dir import claim
 from bert_tf.word_vectors.quality import check_files
 from data_pipelines.corpus.documents import expand_sources
+from data_pipelines.datasets import catalog
 from data_pipelines.files.atomic import remove, write_file
 from data_pipelines.files.json_files import read_json, write_json
 from data_pipelines.programs import cli
@@ -285,9 +286,8 @@ class _Member:
 
 def _read(name: str, folder: str | None) -> tuple[Any, list[Any], list[Any]]:
     """A dataset, and its examples to train on and to check with."""
-    options = DataOptions(dataset=name, data_dir=folder)
-    train_examples, dataset = read(options, dataset_of(options), "train")
-    return dataset, train_examples, read(options, dataset, "dev")[0]
+    train_examples, dataset = read(catalog.find(name), "train", folder)
+    return dataset, train_examples, read(dataset, "dev", folder)[0]
 
 
 def _best_baselines(
@@ -313,7 +313,7 @@ def _write(
     baselines: dict[str, tuple[str, float]],
 ) -> None:
     """Writes figures and report of the systems so far."""
-    values = {name: outcome.to_dict() for name, outcome in outcomes.items()}
+    values = {name: dataclasses.asdict(outcome) for name, outcome in outcomes.items()}
     write_json(posixpath.join(options.output_dir, RESULTS), values)
     commands = []
     for name in outcomes:
@@ -333,7 +333,7 @@ def _write(
             "processors": str(os.cpu_count()),
         },
         outcomes=list(outcomes.values()),
-        simple_guesses=baselines,
+        baselines=baselines,
         # Those of a run that was stopped are in the log twice.
         commands="".join(dict.fromkeys(commands)),
     )

@@ -24,7 +24,8 @@ from bert_tf.checkpoints.model_dir import Checkpoint, Description
 from data_pipelines.files.atomic import new_folder, require_new
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers.casing import CasingOptions
-from data_pipelines.tokenizers.vocabulary import TOKENIZATION, Vocabulary
+from data_pipelines.tokenizers.vocabulary import Vocabulary
+from data_pipelines.tokenizers.vocabulary_files import TOKENIZATION
 
 
 @dataclasses.dataclass(frozen=True)

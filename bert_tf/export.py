@@ -15,7 +15,8 @@ from typing import Literal
 import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
-from bert_tf.checkpoints.model_dir import LoadedModel, SentenceVector
+from bert_tf.checkpoints.description import SentenceVector
+from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.serving import model_card
 from bert_tf.serving.fine_tuned import FineTunedModel
 from bert_tf.serving.kit import read_models, write_kit

@@ -48,7 +48,6 @@ from bert_tf.training.loop import PREEMPTED_EXIT_CODE, Preempted, train
 from bert_tf.training.output_dir import claim_for_all
 from bert_tf.training.run_log import METRICS, RunLog, read_metrics
 from bert_tf.training.trainer import Trainer
-from data_pipelines.create_pretraining_data import create_pretraining_data
 from data_pipelines.files.atomic import write_file
 from data_pipelines.learn_vocabulary import learn_vocabulary
 from data_pipelines.pretraining.record_folder import (
@@ -56,6 +55,8 @@ from data_pipelines.pretraining.record_folder import (
     check_vocabulary,
     read_manifest,
 )
+from data_pipelines.pretraining.work_units import RecordOptions
+from data_pipelines.pretraining.write_records import write_records
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
@@ -256,7 +257,7 @@ def _write(options: PretrainOptions, inputs: _Inputs, trained: _Trained) -> None
         f"Pre-training of {posixpath.basename(output_dir.rstrip('/'))}",
         facts=facts,
         records=records,
-        trivial=trained.baseline,
+        baseline=trained.baseline,
         cloze=cloze,
         options=values,
     )
@@ -322,14 +323,16 @@ def _records(options: PretrainOptions, vocabulary: Vocabulary) -> Records:
         check_casing(manifest, vocabulary)
     else:
         folder = _path(options, RECORDS)
-        manifest = create_pretraining_data(
-            input_files=options.input_files or (),
-            vocabulary=vocabulary,
-            output_dir=folder,
+        manifest = write_records(
+            options.input_files or (),
+            vocabulary,
+            folder,
+            RecordOptions(
+                holdout_fraction=options.holdout_fraction,
+                separator=options.separator,
+                seed=options.seed,
+            ),
             num_processes=options.num_processes,
-            holdout_fraction=options.holdout_fraction,
-            separator=options.separator,
-            seed=options.seed,
         )
     return Records(folder, manifest, options.skip_corrupt_records)
 

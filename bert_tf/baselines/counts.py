@@ -10,13 +10,10 @@ from typing import Any
 import numpy as np
 
 from bert_tf.metrics.correction import WORD, words_of
-from bert_tf.tasks.answers import (
-    ChoiceAnswer,
-    ClassAnswer,
-    CorrectionAnswer,
-    ScoreAnswer,
-    TagsAnswer,
-)
+from bert_tf.tasks.classification import ClassAnswer, ScoreAnswer
+from bert_tf.tasks.correction_answers import CorrectionAnswer
+from bert_tf.tasks.multiple_choice import ChoiceAnswer
+from bert_tf.tasks.token_tagging import TagsAnswer
 from data_pipelines.corpus.alignment import align
 from data_pipelines.datasets.examples import (
     ChoiceExample,

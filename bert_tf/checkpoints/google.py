@@ -12,21 +12,17 @@ from typing import Any
 
 import tensorflow as tf
 
+from bert_tf.checkpoints.description import PRETRAINING
 from bert_tf.checkpoints.foreign import (
     GOOGLE_FIELDS,
     from_tensors,
     is_lower_cased,
-    numbered,
+    number_names,
     unusual,
 )
-from bert_tf.checkpoints.model_dir import (
-    CONFIG,
-    PRETRAINING,
-    VOCABULARY,
-    Checkpoint,
-)
+from bert_tf.checkpoints.model_dir import CONFIG, VOCABULARY, Checkpoint
 from bert_tf.checkpoints.tensors import Tensors
-from bert_tf.checkpoints.weight_table import TENSORFLOW, Row, rows, to_theirs
+from bert_tf.checkpoints.weight_table import TENSORFLOW, LayerNames, rows, to_theirs
 from bert_tf.models.config import BertConfig
 from data_pipelines.files.atomic import write_file
 from data_pipelines.files.json_files import read_json, write_json
@@ -59,22 +55,17 @@ _MLM_HEAD = {
 }
 
 
-def _output(ours: str, scope: str) -> tuple[Row, Row]:
-    return (
-        Row(f"{ours}/kernel", f"{scope}output_weights", transposed=True),
-        Row(f"{ours}/bias", f"{scope}output_bias"),
-    )
-
-
+# The output of a head: kernels lie as (out, in), under names without a slash.
+_OUTPUT = LayerNames("output_weights", "output_bias", transposed=True)
 # By kind of model.
 _TABLES = {
-    "pretraining": (
-        *rows(TENSORFLOW, _ENCODER | _MLM_HEAD),
-        *_output("sentence_head", "cls/seq_relationship/"),
-    ),
-    "classification": (*rows(TENSORFLOW, _ENCODER), *_output("head", "")),
-    "regression": (*rows(TENSORFLOW, _ENCODER), *_output("head", "")),
-    "span_qa": (*rows(TENSORFLOW, _ENCODER), *_output("head", "cls/squad/")),
+    kind: rows(TENSORFLOW, _ENCODER | layers) + rows(_OUTPUT, outputs)
+    for kind, layers, outputs in (
+        ("pretraining", _MLM_HEAD, {"sentence_head": "cls/seq_relationship/"}),
+        ("classification", {}, {"head": ""}),
+        ("regression", {}, {"head": ""}),
+        ("span_qa", {}, {"head": "cls/squad/"}),
+    )
 }
 # The optimizer's moments, and the step.
 _TRAINING_STATE = re.compile(r".*/adam_[mv]|global_step")
@@ -85,8 +76,8 @@ _UNREAD = re.compile(r"directionality|pooler_.*")
 
 
 def is_there(source: str) -> bool:
-    """Whether a source is, or holds, a checkpoint of TF1 variables."""
-    return has_checkpoint(source) and not is_object_checkpoint(source)
+    """True if a source is, or holds, a checkpoint of TF1 variables."""
+    return bool(_prefixes(source)) and not is_object_checkpoint(source)
 
 
 def read(path: str) -> Checkpoint:
@@ -107,19 +98,16 @@ def read(path: str) -> Checkpoint:
     vocabulary = vocabulary.with_casing(is_lower_cased(vocabulary))
     config = read_config(posixpath.join(folder, CONFIG))
     variables = open_variables(prefix)
-    found = {
-        name: shape
-        for name, shape in variables.shapes.items()
-        if not _TRAINING_STATE.fullmatch(name)
-    }
+    tensors = variables.renamed(
+        {name: name for name in variables.shapes if not _TRAINING_STATE.fullmatch(name)}
+    )
     kind, labels = PRETRAINING, None
-    if "cls/squad/output_weights" in found:
+    if "cls/squad/output_weights" in tensors.shapes:
         kind = "span_qa"
-    elif "output_weights" in found:
-        num_outputs = found["output_weights"][0]
+    elif "output_weights" in tensors.shapes:
+        num_outputs = tensors.shapes["output_weights"][0]
         kind = "classification" if num_outputs > 1 else "regression"
-        labels = numbered(num_outputs) if num_outputs > 1 else None
-    tensors = Tensors(found, variables.read)
+        labels = number_names(num_outputs) if num_outputs > 1 else None
     return from_tensors(
         config, vocabulary, kind, _TABLES[kind], tensors, prefix, labels
     )
@@ -215,30 +203,30 @@ def open_variables(prefix: str) -> Tensors:
     )
 
 
-def has_checkpoint(source: str) -> bool:
-    """Whether a source is the prefix of a checkpoint, or a folder with one."""
-    return tf.io.gfile.exists(f"{source}.index") or (
-        tf.io.gfile.isdir(source)
-        and bool(tf.io.gfile.glob(posixpath.join(source, "*.index")))
-    )
-
-
 def is_object_checkpoint(source: str) -> bool:
-    """Whether its checkpoint is TF2's, which names the object that owns a variable."""
-    _, prefix = find_prefix(source)
-    return OBJECT_GRAPH in open_variables(prefix).shapes
+    """True for a checkpoint of TF2, which names the objects that own its variables."""
+    return any(OBJECT_GRAPH in open_variables(p).shapes for p in _prefixes(source))
 
 
 def find_prefix(path: str) -> tuple[str, str]:
-    """The folder, and the prefix of the checkpoint in it."""
-    if tf.io.gfile.exists(f"{path}.index"):
-        return posixpath.dirname(path), path
-    found = tf.io.gfile.glob(posixpath.join(path, "*.index"))
-    prefixes = sorted(name.removesuffix(".index") for name in found)
+    """The folder, and the prefix of the checkpoint in it.
+
+    Raises:
+        FileNotFoundError: there is not exactly one.
+    """
+    prefixes = _prefixes(path)
     if len(prefixes) != 1:
         raise FileNotFoundError(
             f"{path} holds the checkpoints {prefixes}. Expected one of them, by its "
             f"name, as in {posixpath.join(path, WEIGHTS)}, or a folder with {CONFIG}, "
             f"{VOCABULARY} and {WEIGHTS}.index."
         )
-    return path, prefixes[0]
+    return posixpath.dirname(prefixes[0]), prefixes[0]
+
+
+def _prefixes(source: str) -> list[str]:
+    """The checkpoint with this prefix, or all in a folder."""
+    if tf.io.gfile.exists(f"{source}.index"):
+        return [source]
+    found = tf.io.gfile.glob(posixpath.join(source, "*.index"))
+    return sorted(path.removesuffix(".index") for path in found)

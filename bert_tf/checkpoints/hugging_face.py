@@ -16,15 +16,13 @@ from bert_tf.checkpoints import (
     hugging_face_tokenizer,
     sentence_transformers,
 )
+from bert_tf.checkpoints.description import PRETRAINING, Description
 from bert_tf.checkpoints.foreign import from_tensors, unusual_head
 from bert_tf.checkpoints.hugging_face_files import SAFETENSORS, open_tensors
-from bert_tf.checkpoints.model_dir import (
-    PRETRAINING,
-    Checkpoint,
-    Description,
-)
+from bert_tf.checkpoints.model_dir import Checkpoint
 from bert_tf.checkpoints.tensors import Tensors, write_safetensors
 from bert_tf.checkpoints.weight_table import to_theirs
+from bert_tf.tasks.kinds import KINDS
 from data_pipelines.files.json_files import read_json, write_json
 
 _CONFIG = "config.json"
@@ -44,7 +42,7 @@ _OUTPUT_TABLE, _OUTPUT_BIAS = "mlm_head/output_table", "mlm_head/output_bias"
 
 
 def is_there(source: str) -> bool:
-    """Whether a source is a folder of transformers or sentence-transformers."""
+    """True if a source is a folder of transformers or sentence-transformers."""
     names = (_CONFIG, sentence_transformers.MODULES)
     return any(tf.io.gfile.exists(os.path.join(source, name)) for name in names)
 
@@ -69,8 +67,7 @@ def read(folder: str) -> Checkpoint:
     table = hugging_face_names.table(family, kind)
     theirs = {row.ours: row.theirs for row in table}
     tensors, tied = _weights(folder, family, theirs)
-
-    has_labels = kind in ("classification", "token_tagging")
+    has_labels = kind in KINDS and KINDS[kind].has_labels
     checkpoint = from_tensors(
         hugging_face_config.to_ours(values, tied),
         vocabulary,
@@ -90,10 +87,7 @@ def read(folder: str) -> Checkpoint:
 def _weights(folder: str, family: str, theirs: dict[str, str]) -> tuple[Tensors, bool]:
     """The tensors of a model, each once, and whether its output is the token table.
 
-    Args:
-        folder: of the model.
-        family: of the model.
-        theirs: from our names to those of the tensors.
+    `theirs` has the name of a tensor for each name of ours.
     """
     tensors = open_tensors(folder)
     stored = {
@@ -102,21 +96,19 @@ def _weights(folder: str, family: str, theirs: dict[str, str]) -> tuple[Tensors,
         if not name.endswith(_BUFFERS)
     }
 
-    def read(name: str) -> np.ndarray:
-        return tensors.read(stored[name])
-
     tied = True
     output_table = theirs.get(_OUTPUT_TABLE)
     if output_table in stored:
         # Often the encoder's own again.
-        tied = np.array_equal(read(output_table), read(theirs[_TOKEN_TABLE]))
+        names = (output_table, theirs[_TOKEN_TABLE])
+        output, tokens = (tensors.read(stored[name]) for name in names)
+        tied = np.array_equal(output, tokens)
         if tied:
             del stored[output_table]
     if output_table is not None and _bias_of(output_table) in stored:
         # Where the bias is written twice, this is the one that is used.
         stored[theirs[_OUTPUT_BIAS]] = stored.pop(_bias_of(output_table))
-    shapes = {name: tensors.shapes[source] for name, source in stored.items()}
-    return Tensors(shapes, read), tied
+    return tensors.renamed(stored), tied
 
 
 def write(checkpoint: Checkpoint, folder: str) -> None:
@@ -124,7 +116,7 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
 
     Raises:
         ValueError: no model of theirs computes this one; what differs is named.
-        ModuleNotFoundError: a package that the tokenizer needs is not installed.
+        ImportError: a package that the tokenizer needs is not installed.
     """
     config, description = checkpoint.config, checkpoint.description
     others = unusual_head(description)
@@ -147,15 +139,8 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
     if architecture.endswith("Model"):
         sources = {name.removeprefix(f"{family}."): name for name in sources}
     os.makedirs(folder, exist_ok=True)
-    write_json(
-        os.path.join(folder, _CONFIG),
-        {
-            "architectures": [architecture],
-            **values,
-            **_labels(description),
-            "dtype": "float32",
-        },
-    )
+    values = {"architectures": [architecture], **values, **_labels(description)}
+    write_json(os.path.join(folder, _CONFIG), {**values, "dtype": "float32"})
     hugging_face_tokenizer.write(
         folder,
         checkpoint.vocabulary,
@@ -165,14 +150,8 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
     if description.sentence_vector is not None:
         vector = description.sentence_vector
         sentence_transformers.write(folder, vector, config.hidden_size)
-    write_safetensors(
-        os.path.join(folder, SAFETENSORS),
-        Tensors(
-            {name: tensors.shapes[source] for name, source in sources.items()},
-            lambda name: tensors.read(sources[name]),
-        ),
-        {"format": "pt"},
-    )
+    path = os.path.join(folder, SAFETENSORS)
+    write_safetensors(path, tensors.renamed(sources), {"format": "pt"})
 
 
 def _bias_of(table: str) -> str:

@@ -8,17 +8,9 @@ import tensorflow as tf
 
 from data_pipelines.files.atomic import write_file
 from data_pipelines.files.json_files import read_json, read_json_if_any, write_json
-from data_pipelines.tokenizers.vocabulary import (
-    CLS,
-    MASK,
-    MERGES,
-    PAD,
-    SEP,
-    UNK,
-    Vocabulary,
-    beside,
-    read_merges,
-)
+from data_pipelines.programs.extras import extra
+from data_pipelines.tokenizers.vocabulary import CLS, MASK, PAD, SEP, UNK, Vocabulary
+from data_pipelines.tokenizers.vocabulary_files import MERGES, beside, read_merges
 
 _VOCABULARY = "vocab.json"
 # Theirs, and what they are called in RoBERTa.
@@ -29,18 +21,18 @@ _SPECIAL = {
     UNK: ("unk_token", "<unk>"),
     MASK: ("mask_token", "<mask>"),
 }
-# Settings that change the pieces, with the values that are computed here.
-_FIXED = {
-    "dropout": (None, 0.0),
-    "continuing_subword_prefix": (None, ""),
-    "end_of_word_suffix": (None, ""),
-    "byte_fallback": (None, False),
-    "ignore_merges": (None, False),
-}
+# Settings that change the pieces; none of them is computed here.
+_SETTINGS = (
+    "dropout",
+    "continuing_subword_prefix",
+    "end_of_word_suffix",
+    "byte_fallback",
+    "ignore_merges",
+)
 
 
 def is_there(folder: str, tokenizer: Mapping[str, Any]) -> bool:
-    """Whether the tokenizer of a folder is BPE; `tokenizer` is its tokenizer.json."""
+    """True if the tokenizer of a folder, with this tokenizer.json, is BPE."""
     if tokenizer:
         return tokenizer.get("model", {}).get("type") == "BPE"
     return tf.io.gfile.exists(posixpath.join(folder, _VOCABULARY))
@@ -105,16 +97,10 @@ def in_order(ids: dict[str, int], folder: str) -> tuple[str, ...]:
 def write(
     folder: str, vocabulary: Vocabulary, max_length: int, has_segments: bool
 ) -> None:
-    """Writes the files of a tokenizer.
-
-    Args:
-        folder: where they are written.
-        vocabulary: ours.
-        max_length: the most tokens of the model.
-        has_segments: whether it takes segment ids.
+    """Writes the files of a tokenizer, see `hugging_face_tokenizer.write`.
 
     Raises:
-        ModuleNotFoundError: tokenizers, which writes them, is not installed.
+        ImportError: tokenizers, which writes them, is not installed.
     """
     names = {ours: theirs for ours, (_, theirs) in _SPECIAL.items()}
     if any(name in vocabulary for name in names.values()):
@@ -135,19 +121,9 @@ def write(
 
 
 def _their_tokenizer(vocabulary: Vocabulary, names: Mapping[str, str]) -> Any:
-    """Our tokenizer as one of the tokenizers library.
-
-    Args:
-        vocabulary: ours.
-        names: theirs of our special tokens.
-    """
-    try:
+    """Our tokenizer as one of the tokenizers library; `names` of special tokens."""
+    with extra("byte_bpe"):
         import tokenizers
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError(
-            "tokenizers, which writes byte-level BPE, is not installed. Expected the "
-            "extra: pip install 'bert-tf[byte_bpe]'."
-        ) from None
     ids = {names.get(token, token): i for i, token in enumerate(vocabulary.tokens)}
     cls, sep = names[CLS], names[SEP]
     between = " ".join([sep] * vocabulary.num_separators)
@@ -183,12 +159,8 @@ def _their_tokenizer(vocabulary: Vocabulary, names: Mapping[str, str]) -> Any:
 
 def _check(folder: str, tokenizer: Mapping[str, Any]) -> None:
     """Raises ValueError where a setting would give other pieces."""
-    pre_tokenizer = tokenizer.get("pre_tokenizer") or {}
-    others = {
-        name: tokenizer["model"].get(name)
-        for name, same in _FIXED.items()
-        if tokenizer["model"].get(name) not in same
-    }
+    model, pre_tokenizer = tokenizer["model"], tokenizer.get("pre_tokenizer") or {}
+    others = {name: model[name] for name in _SETTINGS if model.get(name)}
     if pre_tokenizer.get("type") != "ByteLevel" or not pre_tokenizer.get(
         "use_regex", True
     ):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bert_tf.checkpoints.foreign import GOOGLE_FIELDS
+from bert_tf.checkpoints.foreign import GOOGLE_FIELDS, differing
 from bert_tf.models.config import BertConfig
 
 # Theirs to ours, the usual name of one of ours first; no other can be computed.
@@ -75,11 +75,7 @@ def to_ours(values: dict[str, Any], tied: bool) -> BertConfig:
     """
     name = family(values)
     values = {**_DEFAULTS[name], **values}
-    others = {
-        field: values[field]
-        for field, same in _FIXED.items()
-        if values.get(field, same) != same
-    }
+    others = differing(values, _FIXED)
     if values["hidden_act"] not in _ACTIVATIONS:
         others["hidden_act"] = values["hidden_act"]
     if others:
@@ -111,11 +107,7 @@ def to_theirs(config: BertConfig, pad_id: int) -> dict[str, Any]:
         ValueError: none of their models computes this one; what differs is named.
     """
     values = config.to_dict()
-    others = {
-        field: values[field]
-        for field, same in _OUR_FIXED.items()
-        if values[field] != same
-    }
+    others = differing(values, _OUR_FIXED)
     activations = [a for a, ours in _ACTIVATIONS.items() if ours == config.hidden_act]
     if not activations:
         others["hidden_act"] = config.hidden_act

@@ -11,12 +11,17 @@ model.safetensors   the weights, named by their path in the model
 import dataclasses
 import posixpath
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.checkpoints.description import (
+    PRETRAINING,
+    Description,
+    description_from,
+)
 from bert_tf.checkpoints.tensors import (
     Tensors,
     differences,
@@ -28,7 +33,7 @@ from bert_tf.models.objectives import make_pretrainer
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.files.atomic import complete_file, write_file
 from data_pipelines.files.json_files import read_json, write_json
-from data_pipelines.finetuning.batches import Encoding
+from data_pipelines.finetuning.encoding import Encoding
 from data_pipelines.tokenizers.tokenizer import Tokenizer, make_tokenizer
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
@@ -43,69 +48,6 @@ WEIGHTS = "model.safetensors"
 _FORMAT = 1
 # The prefix of the names of the encoder's weights, in every model.
 ENCODER = "encoder/"
-PRETRAINING = "pretraining"
-
-
-@dataclasses.dataclass(frozen=True)
-class SentenceVector:
-    """The vector of a text, of models that were trained to give one.
-
-    It is made of the last layer (Reimers and Gurevych 2019, section 3).
-
-    Attributes:
-        pooling: "mean": over all tokens, [CLS] and [SEP] included. "cls": at [CLS].
-            "pooled": the pooler's, which is of the last layer too.
-        normalize: whether its length is made 1.
-        max_length: tokens of a text, [CLS] and [SEP] included; the rest is cut off.
-    """
-
-    pooling: Literal["mean", "cls", "pooled"]
-    normalize: bool
-    max_length: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Description:
-    """The contents of `model.json`, beside the config.
-
-    Attributes:
-        kind: "pretraining", or one of `KINDS`.
-        objective: what it was pre-trained on, one of `OBJECTIVES`.
-        sentence_task: what the sentence head was trained on; None without one.
-        dataset: what it was fine-tuned on.
-        metrics: names of that dataset's metrics, the most important first.
-        head: arguments of the kind's model, besides the config.
-        encoding: arguments of the kind's encoding, besides the tokenizer.
-        document_context: whether sentences are tagged together with those around them.
-        pairs: whether a classifier was fine-tuned on pairs of texts.
-        sentence_vector: of encoders that were trained to give one vector for a text.
-        threshold: of span answers: the no-answer score above which there is no
-            answer; None: every question has one. Of corrections: the least
-            probability of an edit.
-    """
-
-    kind: str
-    sentence_task: str | None = None
-    dataset: str | None = None
-    metrics: tuple[str, ...] = ()
-    head: dict[str, Any] = dataclasses.field(default_factory=dict)
-    encoding: dict[str, Any] = dataclasses.field(default_factory=dict)
-    document_context: bool = False
-    threshold: float | None = None
-    sentence_vector: SentenceVector | None = None
-    pairs: bool = False
-    objective: str = "masked_lm"
-
-    @property
-    def has_mlm_head(self) -> bool:
-        """Whether it predicts masked tokens."""
-        return self.kind == PRETRAINING and self.head.get("mlm_head", True)
-
-    @property
-    def labels(self) -> tuple[str, ...] | None:
-        """Names of classes or tags, in the order of their ids."""
-        labels = self.encoding.get("labels")
-        return None if labels is None else tuple(labels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,7 +154,7 @@ def write(checkpoint: Checkpoint, path: str) -> None:
 
 
 def is_there(path: str) -> bool:
-    """Whether there is a model folder at a path."""
+    """True if there is a model folder at a path."""
     return tf.io.gfile.exists(posixpath.join(path, DESCRIPTION))
 
 
@@ -337,30 +279,6 @@ def weight_shapes(
     with keras.StatelessScope(initialize_variables=False):
         model = make_model(config, description)
     return {name: tuple(weight.shape) for name, weight in weights_of(model).items()}
-
-
-def description_from(
-    values: dict[str, Any], path: str
-) -> tuple[Description, dict[str, Any]]:
-    """A description from the values of its fields, as JSON has them, and a casing.
-
-    Returns:
-        The description, and `lower_case` and `strip_accents` where they are among the
-        values: earlier model folders had no tokenization.json.
-
-    Raises:
-        ValueError: they do not describe a model; `path` is named.
-    """
-    try:
-        values = dict(values)
-        names = ("lower_case", "strip_accents")
-        casing = {name: values.pop(name) for name in names if name in values}
-        values["metrics"] = tuple(values.get("metrics", ()))
-        if values.get("sentence_vector") is not None:
-            values["sentence_vector"] = SentenceVector(**values["sentence_vector"])
-        return Description(**values), casing
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} does not describe a model: {error}") from None
 
 
 def _read_description(path: str) -> tuple[Description, dict[str, Any]]:

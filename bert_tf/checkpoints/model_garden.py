@@ -6,19 +6,15 @@ the path of the object that owns them. Read only.
 
 import posixpath
 from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from bert_tf.checkpoints import google
+from bert_tf.checkpoints.description import PRETRAINING
 from bert_tf.checkpoints.foreign import from_tensors, is_lower_cased
-from bert_tf.checkpoints.model_dir import (
-    CONFIG,
-    PRETRAINING,
-    VOCABULARY,
-    Checkpoint,
-)
-from bert_tf.checkpoints.tensors import Tensors
+from bert_tf.checkpoints.model_dir import CONFIG, VOCABULARY, Checkpoint
 from bert_tf.checkpoints.weight_table import KERAS_ATTENTION, rows
 from bert_tf.models.config import BertConfig
 from data_pipelines.tokenizers.vocabulary import Vocabulary
@@ -49,16 +45,24 @@ _TABLE = rows(
     },
 )
 
+# The variable that has a size, and its axis.
+_SIZES = {
+    "vocab_size": ("word_embeddings/embeddings", 0),
+    "hidden_size": ("word_embeddings/embeddings", 1),
+    "max_position_embeddings": ("position_embedding/embeddings", 0),
+    "type_vocab_size": ("type_embeddings/embeddings", 0),
+    "num_attention_heads": ("transformer/layer_0/self_attention/query/kernel", 1),
+    "intermediate_size": ("transformer/layer_0/intermediate/kernel", 1),
+}
 # Parts of the object graph that training needs and the model has not.
 _TRAINING_STATE = ("optimizer", "save_counter", "global_step", ".OPTIMIZER_SLOT")
 _LOWER_CASE = "do_lower_case"
 
 
 def is_there(source: str) -> bool:
-    """Whether a source is such a SavedModel or checkpoint."""
-    return tf.io.gfile.exists(posixpath.join(source, _SAVED_MODEL)) or (
-        google.has_checkpoint(source) and google.is_object_checkpoint(source)
-    )
+    """True if a source is such a SavedModel or checkpoint."""
+    is_saved_model = tf.io.gfile.exists(posixpath.join(source, _SAVED_MODEL))
+    return is_saved_model or google.is_object_checkpoint(source)
 
 
 def read(path: str) -> Checkpoint:
@@ -80,17 +84,20 @@ def read(path: str) -> Checkpoint:
     variables = google.open_variables(prefix)
     keys = _variables(bytes(variables.read(google.OBJECT_GRAPH)))
     lower_case_key = keys.pop(_LOWER_CASE, None)
-    found = {name: variables.shapes[key] for name, key in keys.items()}
+    tensors = variables.renamed(keys)
     config_file = posixpath.join(folder, CONFIG)
     has_config = tf.io.gfile.exists(config_file)
-    config = google.read_config(config_file) if has_config else _config(found, prefix)
+    config = (
+        google.read_config(config_file)
+        if has_config
+        else _config(tensors.shapes, prefix)
+    )
     vocabulary = Vocabulary.from_file(vocab_file)
     if lower_case_key is None:
         lower_case = is_lower_cased(vocabulary)
     else:
         lower_case = bool(variables.read(lower_case_key))
     vocabulary = vocabulary.with_casing(lower_case)
-    tensors = Tensors(found, lambda name: variables.read(keys[name]))
     return from_tensors(config, vocabulary, PRETRAINING, _TABLE, tensors, path)
 
 
@@ -115,32 +122,14 @@ def _variables(graph: bytes) -> dict[str, str]:
 
 def _config(found: Mapping[str, tuple[int, ...]], origin: str) -> BertConfig:
     """The sizes, from the shapes of the variables; Model Garden's gelu is tanh's."""
-    names = (
-        "word_embeddings/embeddings",
-        "position_embedding/embeddings",
-        "type_embeddings/embeddings",
-        "transformer/layer_0/self_attention/query/kernel",
-        "transformer/layer_0/intermediate/kernel",
-    )
-    missing = [name for name in names if name not in found]
+    missing = sorted({name for name, _ in _SIZES.values()} - set(found))
     if missing:
         raise ValueError(
             f"The variables in {origin} are not those of Model Garden's BERT: missing "
             f"{missing}."
         )
-    tokens, positions, segments, (width, heads, _), (_, inner) = (
-        found[name] for name in names
-    )
-    layers = {
-        name.split("/")[1] for name in found if name.startswith("transformer/layer_")
+    layers = {n.split("/")[1] for n in found if n.startswith("transformer/layer_")}
+    sizes: dict[str, Any] = {
+        field: found[name][axis] for field, (name, axis) in _SIZES.items()
     }
-    return BertConfig(
-        vocab_size=tokens[0],
-        hidden_size=width,
-        num_hidden_layers=len(layers),
-        num_attention_heads=heads,
-        intermediate_size=inner,
-        hidden_act="gelu_tanh",
-        max_position_embeddings=positions[0],
-        type_vocab_size=segments[0],
-    )
+    return BertConfig(num_hidden_layers=len(layers), hidden_act="gelu_tanh", **sizes)

@@ -1,9 +1,9 @@
-"""What a sentence-transformers folder says beside the Hugging Face model in it."""
+"""The files of a sentence-transformers folder beside its Hugging Face model."""
 
 import os
 from typing import Literal
 
-from bert_tf.checkpoints.model_dir import SentenceVector
+from bert_tf.checkpoints.description import SentenceVector
 from data_pipelines.files.json_files import read_json, read_json_if_any, write_json
 
 MODULES = "modules.json"
@@ -56,13 +56,7 @@ def read(folder: str) -> tuple[str, SentenceVector, bool]:
 
 
 def write(folder: str, vector: SentenceVector, width: int) -> None:
-    """Writes what a folder says beside the Hugging Face model.
-
-    Args:
-        folder: of the model.
-        vector: what is made of its output.
-        width: of the vectors.
-    """
+    """Writes these files for vectors of a width."""
     modules = {"Transformer": "", "Pooling": _POOLING}
     if vector.normalize:
         modules["Normalize"] = "2_Normalize"

@@ -12,10 +12,10 @@ import tensorflow as tf
 from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.tensors import open_safetensors
 from bert_tf.comparison.outcome import TaskScore
-from bert_tf.finetuning.results import RESULT, RUNS, RunResult, summaries
+from bert_tf.finetuning.results import read_results, summaries
 from bert_tf.ngram import model_file
 from bert_tf.ngram.scoring import score_cloze, score_text
-from bert_tf.prediction.predictor import Answerer
+from bert_tf.prediction.predictor import Predictor
 from bert_tf.pretraining.heldout import cloze_batches
 from bert_tf.word_vectors import quality
 from bert_tf.word_vectors.keyed_vectors import load_vectors
@@ -62,11 +62,7 @@ def similarities(
 
 def task_score(task_dir: str) -> TaskScore:
     """The score of a finished fine-tuning."""
-    results = []
-    pattern = posixpath.join(task_dir, RUNS, "*", RESULT)
-    for path in sorted(tf.io.gfile.glob(pattern)):
-        with tf.io.gfile.GFile(path) as file:
-            results.append(RunResult.from_json(file.read()))
+    results = read_results(task_dir)
     metric = model_dir.load_description(task_dir)[2].metrics[0]
     best, *_ = summaries(results, metric)
     return TaskScore(metric, best.mean, best.deviation, best.num_runs)
@@ -85,12 +81,12 @@ def size(path: str) -> tuple[int, int]:
 
 def texts_per_second(task_dir: str, examples: Sequence[Any]) -> float:
     """The speed of a fine-tuned model's answers, the median of three times."""
-    answerer = Answerer.of(model_dir.load(task_dir), batch_size=32)
+    predictor = Predictor.of(model_dir.load(task_dir), batch_size=32)
     examples = list(examples[:_TIMED_TEXTS])
     times = []
     for _ in range(4):
         began = time.perf_counter()
-        list(answerer.answers(examples))
+        list(predictor.answers(examples))
         times.append(time.perf_counter() - began)
     # The first includes the tracing.
     return len(examples) / statistics.median(times[1:])

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import tensorflow as tf
 
@@ -75,7 +74,3 @@ class Outcome:
             line = " ".join(str(error).split())[:500]
             print(f"{self.title}: {title} failed: {line}", file=sys.stderr)
             self.failures.append(f"{title}: {line}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return dataclasses.asdict(self)

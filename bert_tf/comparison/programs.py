@@ -1,12 +1,10 @@
 """Verbs in processes of their own: a crash of one does not end the comparison."""
 
-import contextlib
 import dataclasses
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -45,32 +43,26 @@ def run(module: str, options: Any, log_file: str) -> float:
     began = time.monotonic()
     with tf.io.gfile.GFile(log_file, "a") as log:
         log.write(f"\n$ {' '.join(shown)}\n")
-        with _started([sys.executable, *shown[1:]]) as process:
-            last = ""
+        process = subprocess.Popen(
+            [sys.executable, *shown[1:]],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        last = ""
+        try:
             for line in process.stdout or ():
                 log.write(line)
                 log.flush()
                 last = line.strip() or last
+        except BaseException:
+            # This program is stopped; on SIGTERM the verb saves its work.
+            process.send_signal(signal.SIGTERM)
+            raise
+        finally:
+            process.wait()
     if process.returncode:
         # Its last line usually says why.
         raise Failed(f"{module} ended with {process.returncode}: {last}")
     return time.monotonic() - began
-
-
-@contextlib.contextmanager
-def _started(arguments: list[str]) -> Iterator[subprocess.Popen]:
-    """A program that is told to stop, and waited for, if this one is."""
-    process = subprocess.Popen(
-        arguments,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None and sys.exc_info()[0] is not None:
-            # On that it saves its work.
-            process.send_signal(signal.SIGTERM)
-        process.wait()

@@ -1,4 +1,4 @@
-"""How well texts are corrected: the figures of SIGHAN's bake-offs, and of edits.
+"""Metrics of corrected texts: those of SIGHAN's bake-offs, and of edits.
 
 All figures are from 0 to 1; where nothing was found, or there is nothing to find, a
 precision or recall is 0.

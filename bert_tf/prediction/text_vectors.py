@@ -8,16 +8,23 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.layers.gather import gather_tokens
 from bert_tf.models.encoder import BertEncoder
 from data_pipelines.datasets.examples import TextExample
-from data_pipelines.finetuning.batches import PACKED_INPUTS, Chunk, evaluation_chunks
+from data_pipelines.finetuning.batches import (
+    PACKED_INPUTS,
+    Chunk,
+    batch_maker,
+    evaluation_chunks,
+)
 from data_pipelines.finetuning.whole_texts import WholeTextEncoding
 
+# See `TextVectorizer`.
 Vectors = Literal["tokens", "cls", "mean", "pooled"]
 
-# Of the encoder's states: the embeddings first, then the output of each block. The
-# names are those of `scalar_mix.FEATURES` that need no training.
+# Indices of the encoder's states: the embeddings are first, then the output of each
+# block. The names are those of `scalar_mix.FEATURES` that need no training.
 FEATURES = {
     "embeddings": (0,),
     "second_to_last": (-2,),
@@ -43,14 +50,14 @@ class Tokens:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TextVectors:
-    """What a text became.
+    """The vectors of a text.
 
     Attributes:
         row: its number, from 0.
         example: the text, or the pair.
         vectors: float32 `(tokens, width)` with "tokens", else `(width,)`.
-        tokens: with "tokens", what the vectors belong to; else None.
-        num_windows: sequences that it was run in.
+        tokens: with "tokens", those that the vectors belong to; else None.
+        num_windows: the number of sequences in which it was run.
         truncated: whether its end was cut off.
         empty: whether it has no piece: it is run as [CLS] [SEP].
     """
@@ -65,7 +72,7 @@ class TextVectors:
 
 
 def layers_of(features: str, num_layers: int) -> tuple[int, ...]:
-    """Which states are concatenated.
+    """The states that are concatenated.
 
     Args:
         features: a name of `FEATURES`, or a number: 0 the embeddings, 1 the first
@@ -89,6 +96,63 @@ def layers_of(features: str, num_layers: int) -> tuple[int, ...]:
         f"Received features={features!r}. Expected one of {list(FEATURES)}, or a "
         f"layer from 0 (the embeddings) to {num_layers} (the last block), or as far "
         f"from the end; this model has {num_layers} blocks.{hint}"
+    )
+
+
+def make_vectorizer(
+    loaded: LoadedModel,
+    vectors: Vectors | Literal["sentence"],
+    features: str = "last",
+    *,
+    max_length: int | None = None,
+    pairs: bool = False,
+    in_windows: bool = False,
+    batch_size: int = 64,
+) -> "TextVectorizer":
+    """Makes the vectorizer of a model folder.
+
+    Args:
+        loaded: of any kind.
+        vectors: see `TextVectorizer`; "sentence" is the vector that the model was
+            trained to give.
+        features: see `layers_of`.
+        max_length: tokens of a sequence; None: as many as the model allows.
+        pairs: whether examples may be pairs.
+        in_windows: whether long texts are run in windows, or cut off.
+        batch_size: sequences that are run at once.
+
+    Raises:
+        ValueError: the model does not allow this.
+    """
+    config = loaded.model.encoder.config
+    normalize, longest = False, config.max_sequence_length
+    if vectors == "sentence":
+        sentence = loaded.description.sentence_vector
+        if sentence is None:
+            raise ValueError(
+                "Received vectors=sentence, but this model was not trained to give "
+                "one. Expected tokens, cls, mean or pooled."
+            )
+        vectors, normalize = sentence.pooling, sentence.normalize
+        longest = min(longest, sentence.max_length)
+    if vectors == "pooled" and not config.pooler:
+        raise ValueError(
+            "Received vectors=pooled, but this model has no pooler. Expected tokens, "
+            "cls or mean."
+        )
+    if max_length is None:
+        max_length = longest
+    # A piece of each text between the special tokens.
+    shortest = 5 if pairs else 3
+    if not shortest <= max_length <= longest:
+        raise ValueError(
+            f"Received max_length={max_length}. Expected {shortest} to {longest}, the "
+            "positions of this model."
+        )
+    encoding = WholeTextEncoding(loaded.tokenizer, max_length, in_windows)
+    layers = layers_of(features, config.num_hidden_layers)
+    return TextVectorizer(
+        loaded.model.encoder, encoding, vectors, layers, batch_size, normalize
     )
 
 
@@ -136,7 +200,8 @@ class TextVectorizer:
             ValueError: a vector has values that are no numbers.
         """
         first_row = 0
-        for chunk in evaluation_chunks(self.encoding, examples, self.batch_size):
+        batches_of = batch_maker(self.encoding, self.batch_size)
+        for chunk in evaluation_chunks(self.encoding, examples, batches_of):
             yield from self._texts(chunk, first_row)
             first_row += len(chunk.examples)
 
@@ -173,7 +238,7 @@ class TextVectorizer:
             )
 
     def _sequences(self, chunk: Chunk) -> Iterator[tuple[np.ndarray, int]]:
-        """Of each sequence, its vectors or their sum, and how many they are."""
+        """The vectors of each sequence or their sum, and their number."""
         for batch in chunk.batches:
             vectors, counts = (values.numpy() for values in self._run(batch))
             if self.vectors == "tokens":

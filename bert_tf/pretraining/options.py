@@ -17,8 +17,7 @@ from data_pipelines.pretraining.row_options import (
     Unmasked,
 )
 from data_pipelines.programs import cli
-from data_pipelines.tokenizers.casing import CasingOptions
-from data_pipelines.tokenizers.vocabulary import TokenizerKind, check_casing
+from data_pipelines.tokenizers.casing import CasingOptions, TokenizerKind, check_casing
 
 # Share of the steps that the paper (appendix A.2) trains on long rows.
 _LONG_SHARE = 0.1

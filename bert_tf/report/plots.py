@@ -41,7 +41,7 @@ def panels(
 
 
 def label_steps(axes: Sequence[Any]) -> None:
-    """A grid for each of the `panels`, and below the last ones what is on their x."""
+    """Gives each of the `panels` a grid, and labels the steps below the last ones."""
     for axis in axes:
         axis.grid(visible=True, alpha=0.3)
     for axis in axes[-2:]:
@@ -95,7 +95,7 @@ def names_for_picture(names: Sequence[str]) -> list[str]:
 def confusion_figure(
     counts: np.ndarray, names: Sequence[str]
 ) -> matplotlib.figure.Figure:
-    """How often which class (row) was taken for which (column).
+    """A picture of the classes (rows) and what they were taken for (columns).
 
     The shade is the share of the row, so that rare classes are visible, and grows with
     its square root, so that rare mistakes are.

@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib.figure
 import numpy as np
 
-from bert_tf.report.metric_names import METRICS, name_of
+from bert_tf.report.metric_names import METRIC_NAMES, name_of
 from bert_tf.report.page import page
 from bert_tf.report.plots import (
     GREY,
@@ -140,7 +140,7 @@ def pretraining_report(
     *,
     facts: dict[str, str],
     records: Sequence[Record],
-    trivial: dict[str, float] | None,
+    baseline: dict[str, float] | None,
     cloze: Sequence[ClozeGuess],
     options: dict[str, Any],
 ) -> str:
@@ -150,18 +150,18 @@ def pretraining_report(
         title: of the page.
         facts: lines of the first table.
         records: of `metrics.jsonl`.
-        trivial: held-out metrics of trivial guesses; None without held-out data.
+        baseline: held-out metrics of the unigram baseline; None without held-out data.
         cloze: sample guesses.
         options: the options of the run.
     """
     heldout = [record for record in records if record["split"] == "heldout"]
     values = {
         "facts": facts,
-        "heldout": {m: heldout[-1][m] for m in METRICS if m in heldout[-1]}
-        if heldout and trivial
+        "heldout": {m: heldout[-1][m] for m in METRIC_NAMES if m in heldout[-1]}
+        if heldout and baseline
         else {},
-        "trivial": trivial,
-        "curves": curves(records, trivial),
+        "baseline": baseline,
+        "curves": curves(records, baseline),
         "cloze": cloze,
         "options": json.dumps(options, indent=2),
     }
@@ -169,10 +169,10 @@ def pretraining_report(
 
 
 def curves(
-    records: Sequence[Record], trivial: dict[str, float] | None
+    records: Sequence[Record], baseline: dict[str, float] | None
 ) -> matplotlib.figure.Figure:
     """Loss, accuracies, learning rate and speed over the steps."""
-    shown = [name for name in METRICS if any(name in record for record in records)]
+    shown = [name for name in METRIC_NAMES if any(name in record for record in records)]
     figure, axes = panels(len(shown) + len(_QUANTITIES))
     label_steps(axes)
     for axis, metric in zip(axes, shown, strict=False):
@@ -181,8 +181,9 @@ def curves(
         steps, values = series(records, "heldout", metric)
         if len(values):
             axis.plot(steps, values, "o-", color=RED, ms=3, label="held out")
-        if trivial and metric in trivial:
-            axis.axhline(trivial[metric], color=GREY, ls="--", label="trivial guess")
+        if baseline and metric in baseline:
+            label = "unigram baseline"
+            axis.axhline(baseline[metric], color=GREY, ls="--", label=label)
         axis.legend(frameon=False)
     for axis, name in zip(axes[len(shown) :], _QUANTITIES, strict=True):
         draw_plain(axis, records, name, _QUANTITIES[name])

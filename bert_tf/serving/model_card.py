@@ -12,7 +12,7 @@ from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.serving.stored_weights import Precision
 from data_pipelines.files.json_files import read_json_if_any
-from data_pipelines.tokenizers.vocabulary import MERGES, TOKENIZATION
+from data_pipelines.tokenizers.vocabulary_files import MERGES, TOKENIZATION
 
 FILE = "model_card.md"
 _PACKAGES = ("bert-tf", "tensorflow", "tensorflow-text", "keras")

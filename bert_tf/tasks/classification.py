@@ -1,13 +1,30 @@
-"""A class, or a score, for a text or a pair of texts."""
+"""The kinds classification and regression: a class or a score for one or two texts."""
 
-from collections.abc import Sequence
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from bert_tf.layers import elementwise
+from bert_tf.metrics import classification
+from bert_tf.tasks.endpoints import (
+    Answers,
+    Endpoint,
+    Rows,
+    Served,
+    strings,
+    truncated,
+)
 from bert_tf.tasks.heads import EncoderWithHead, sequence_vectors
+from bert_tf.tasks.kind import Columns, Kind, Lengths, Task, Tensors
+from data_pipelines.datasets.examples import TextExample
+from data_pipelines.datasets.sources import Dataset
+from data_pipelines.finetuning.classification import ClassificationEncoding
+from data_pipelines.rows.features import Features
 
 
 class BertClassifier(EncoderWithHead):
@@ -27,7 +44,7 @@ class BertClassifier(EncoderWithHead):
     def answer(
         self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
     ) -> Any:
-        """See the class."""
+        """Applies the head."""
         if self.mix is None and self.encoder.pooler is not None:
             return self.scores(encoded["pooled_output"], training)
         vectors, mask = sequence_vectors(encoded["sequence_output"], inputs)
@@ -50,21 +67,25 @@ class ClassificationObjective:
     def __init__(self, class_weights: Sequence[float] | None = None) -> None:
         self.class_weights = class_weights
 
+    def labels(self, batch: Any) -> Any:
+        """int32 (examples,)."""
+        return batch["label"]
+
     def _weights(self, batch: Any) -> Any:
+        labels = self.labels(batch)
         if self.class_weights is None:
-            return ops.ones_like(ops.cast(batch["label"], "float32"))
+            return ops.ones_like(ops.cast(labels, "float32"))
         weights = ops.convert_to_tensor(np.asarray(self.class_weights, "float32"))
-        return ops.take(weights, batch["label"])
+        return ops.take(weights, labels)
 
     def weights(self, batch: Any) -> dict[str, Any]:
         """Total weight of the examples, and their number; float32 scalars."""
-        count = ops.sum(ops.ones_like(ops.cast(batch["label"], "float32")))
-        total = ops.sum(self._weights(batch))
-        return {"loss_per_example": total, "accuracy": count}
+        count = ops.sum(ops.ones_like(ops.cast(self.labels(batch), "float32")))
+        return {"loss_per_example": ops.sum(self._weights(batch)), "accuracy": count}
 
     def sums(self, logits: Any, batch: Any) -> dict[str, Any]:
         """Losses and right answers, summed; float32 scalars."""
-        losses, right = elementwise.cross_entropy(logits, batch["label"])
+        losses, right = elementwise.cross_entropy(logits, self.labels(batch))
         total = ops.sum(losses * self._weights(batch))
         return {"loss_per_example": total, "accuracy": ops.sum(right)}
 
@@ -92,3 +113,246 @@ def decode_classes(logits: Any, batch: Any) -> dict[str, Any]:
 def decode_scores(scores: Any, batch: Any) -> dict[str, Any]:
     """`score` float32 (sequences,); in graph."""
     return {"score": scores[:, 0]}
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassAnswer:
+    """A class of a text.
+
+    Attributes:
+        label: the most probable one.
+        probabilities: float (classes,).
+    """
+
+    label: str
+    probabilities: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoreAnswer:
+    """A score of a text."""
+
+    score: float
+
+
+def class_tensors(
+    decoded: Tensors, origin: Features, encoding: ClassificationEncoding
+) -> Tensors:
+    """`label` string (texts,) and `probabilities` float32 (texts, classes)."""
+    means = mean_by_example(decoded["probabilities"], origin["example"])
+    best = tf.argmax(means, axis=1)
+    labels = tf.gather(tf.constant(encoding.labels), best)
+    return {"label": labels, "probabilities": means}
+
+
+def score_tensors(
+    decoded: Tensors, origin: Features, encoding: ClassificationEncoding
+) -> Tensors:
+    """`score` float32 (texts,)."""
+    return {"score": mean_by_example(decoded["score"], origin["example"])}
+
+
+def mean_by_example(values: tf.Tensor, example: tf.Tensor) -> tf.Tensor:
+    """Means over the windows of each text.
+
+    Args:
+        values: float (sequences, ...).
+        example: int (sequences,), ascending, each text at least once.
+
+    Returns:
+        float (texts, ...).
+    """
+    return tf.math.segment_mean(values, example)
+
+
+def read_classes(answers: Tensors, examples: Sequence[Any]) -> list[ClassAnswer]:
+    """The answers of `class_tensors`."""
+    labels, rows = answers["label"].numpy(), answers["probabilities"].numpy()
+    pairs = zip(labels, rows, strict=True)
+    return [ClassAnswer(label.decode(), row) for label, row in pairs]
+
+
+def read_scores(answers: Tensors, examples: Sequence[Any]) -> list[ScoreAnswer]:
+    """The answers of `score_tensors`."""
+    return [ScoreAnswer(score) for score in answers["score"].numpy().tolist()]
+
+
+def _class_columns(example: TextExample, answer: ClassAnswer, task: Task) -> Columns:
+    labels = task.labels or ()
+    by_label = dict(zip(labels, answer.probabilities.tolist(), strict=True))
+    return {
+        "prediction": answer.label,
+        "probability": by_label[answer.label],
+        "probabilities": by_label,
+    }
+
+
+def _class_metrics(
+    examples: Sequence[TextExample], answers: Sequence[ClassAnswer], task: Task
+) -> dict[str, float]:
+    ids: dict[Any, int] = {
+        label: index for index, label in enumerate(task.labels or ())
+    }
+    right = [ids[example.label] for example in examples]
+    given = [ids[answer.label] for answer in answers]
+    return classification.prediction_scores(
+        task.metrics, right, given, num_classes=len(ids)
+    )
+
+
+def _score_metrics(
+    examples: Sequence[TextExample], answers: Sequence[ScoreAnswer], task: Task
+) -> dict[str, float]:
+    right: list[Any] = [example.label for example in examples]
+    return classification.prediction_scores(
+        task.metrics, right, [a.score for a in answers]
+    )
+
+
+def _read_line(name: str, line: str) -> tuple[Columns, TextExample]:
+    parts = line.split("\t")
+    if len(parts) != 2:
+        return {"text": line}, TextExample(name, line, None, None)
+    first, second = parts
+    columns = {"first": first, "second": second}
+    return columns, TextExample(name, first, second, None)
+
+
+def _encoding_arguments(lengths: Lengths, dataset: Dataset) -> dict[str, Any]:
+    # Of a pair, the first text may take half of the room.
+    stride = lengths.stride or lengths.max_length // 4
+    return {
+        "labels": dataset.labels,
+        "stride": stride if lengths.in_windows else None,
+    }
+
+
+def _head_arguments(dataset: Dataset, start: dict[str, Any]) -> dict[str, Any]:
+    return {"num_outputs": 1 if dataset.labels is None else len(dataset.labels)}
+
+
+def classify(
+    served: Served, first: tf.Tensor, second: tf.Tensor | None = None, *, rows: Rows
+) -> Answers:
+    """The class of each text, or pair of texts.
+
+    Args:
+        served: the model.
+        first: string (texts,).
+        second: string (texts,).
+        rows: see `Rows`.
+
+    Returns:
+        `label` string (texts,); `probability` float32 (texts,), its own;
+        `probabilities` float32 (texts, classes), and `labels` string (texts, classes),
+        whose they are; `truncated` bool (texts,), whether the end was cut off.
+    """
+    answers, origin = served.answer(_columns_of(first, second), rows)
+    probabilities = answers["probabilities"]
+    labels = tf.constant(served.task.labels)[tf.newaxis, :]
+    return {
+        "label": answers["label"],
+        "probability": tf.reduce_max(probabilities, axis=1),
+        "probabilities": probabilities,
+        "labels": tf.repeat(labels, tf.shape(probabilities)[0], axis=0),
+        "truncated": truncated(origin),
+    }
+
+
+def score(
+    served: Served, first: tf.Tensor, second: tf.Tensor | None = None, *, rows: Rows
+) -> Answers:
+    """`score` float32 (texts,) and `truncated` bool (texts,); see `classify`."""
+    answers, origin = served.answer(_columns_of(first, second), rows)
+    return {"score": answers["score"], "truncated": truncated(origin)}
+
+
+def classify_api(served: Served, serialized: tf.Tensor, *, rows: Rows) -> Answers:
+    """TF Serving's Classify API.
+
+    Args:
+        served: the model.
+        serialized: string (texts,), each a `tf.train.Example` with the features
+            `first` and `second` of a model of pairs, else `text`.
+        rows: see `Rows`.
+
+    Returns:
+        `classes` string and `scores` float32 (texts, classes).
+    """
+    answers = classify(served, *_parsed(served, serialized), rows=rows)
+    return {"classes": answers["labels"], "scores": answers["probabilities"]}
+
+
+def regress_api(served: Served, serialized: tf.Tensor, *, rows: Rows) -> Answers:
+    """`outputs` float32 (texts,): the scores of what `classify_api` takes."""
+    texts = _parsed(served, serialized)
+    return {"outputs": score(served, *texts, rows=rows)["score"]}
+
+
+def _parsed(served: Served, serialized: tf.Tensor) -> list[tf.Tensor]:
+    names = ["first", "second"] if served.task.pairs else ["text"]
+    feature = tf.io.FixedLenFeature([], tf.string)
+    parsed = tf.io.parse_example(serialized, dict.fromkeys(names, feature))
+    return [parsed[name] for name in names]
+
+
+def _columns_of(first: tf.Tensor, second: tf.Tensor | None) -> dict[str, tf.Tensor]:
+    return {"first": first} if second is None else {"first": first, "second": second}
+
+
+def _endpoints(
+    served: Served, verb: str, ask: Callable[..., Answers], api: dict[str, Callable]
+) -> dict[str, Endpoint]:
+    ask = functools.partial(ask, served)
+    singles = {f"{verb}_texts": Endpoint(ask, [strings("texts")])}
+    pairs = {f"{verb}_pairs": Endpoint(ask, [strings("first"), strings("second")])}
+    serialized = {
+        name: Endpoint(
+            functools.partial(function, served), [strings("inputs")], ("longest",)
+        )
+        for name, function in api.items()
+    }
+    both = pairs | singles if served.task.pairs else singles | pairs
+    return both | serialized
+
+
+CLASSIFICATION = Kind(
+    name="classification",
+    encoding=ClassificationEncoding,
+    encoding_arguments=_encoding_arguments,
+    model=BertClassifier,
+    head_arguments=_head_arguments,
+    objective=lambda model, weights: ClassificationObjective(weights),
+    decode=decode_classes,
+    answers=class_tensors,
+    read=read_classes,
+    columns=_class_columns,
+    measure=_class_metrics,
+    endpoints=lambda served: _endpoints(
+        served, "classify", classify, {"classify": classify_api}
+    ),
+    read_line=_read_line,
+    classes=lambda example, answer: ([example.label], [answer.label]),
+    has_labels=True,
+    balanced_classes=True,
+    is_pooled=True,
+)
+
+REGRESSION = Kind(
+    name="regression",
+    encoding=ClassificationEncoding,
+    encoding_arguments=_encoding_arguments,
+    model=BertClassifier,
+    head_arguments=_head_arguments,
+    objective=lambda model, weights: RegressionObjective(),
+    decode=decode_scores,
+    answers=score_tensors,
+    read=read_scores,
+    columns=lambda example, answer, task: {"prediction": answer.score},
+    measure=_score_metrics,
+    endpoints=lambda served: _endpoints(
+        served, "score", score, {"regress": regress_api}
+    ),
+    read_line=_read_line,
+    is_pooled=True,
+)

@@ -1,4 +1,4 @@
-"""What the models of all tasks begin with: an encoder, fine-tuned or frozen."""
+"""The base of the models of all kinds: an encoder, fine-tuned or frozen."""
 
 from typing import Any
 
@@ -28,6 +28,9 @@ class EncoderWithHead(keras.Model):
     Raises:
         ValueError: a BiLSTM without features.
     """
+
+    # Arguments of the constructor that other heads do not have.
+    own_arguments: tuple[str, ...] = ("num_outputs",)
 
     def __init__(
         self,
@@ -84,7 +87,7 @@ class EncoderWithHead(keras.Model):
         self.built = True
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
-        """What the subclass says of the encoder's outputs."""
+        """Applies the subclass's head to the encoder's outputs."""
         return self.answer(self.token_vectors(inputs, training), inputs, training)
 
     def answer(
@@ -124,15 +127,15 @@ class EncoderWithHead(keras.Model):
         return {
             **self.encoder.get_config(),
             "name": self.name,
-            "num_outputs": self.num_outputs,
             "features": self.features,
             "lstm_units": self.lstm_units,
             "dropout": self.dropout_rate,
+            **{name: getattr(self, name) for name in self.own_arguments},
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "EncoderWithHead":
-        """The model that `get_config` described."""
+        """The model of these arguments."""
         return cls(BertConfig.from_dict(config.pop("config")), **config)
 
 

@@ -31,7 +31,7 @@ class Part:
     of: int
 
     def has(self, text: str) -> bool:
-        """Whether an example with this text belongs to the part."""
+        """True if an example with this text belongs to the part."""
         return zlib.crc32(text.encode("utf-8")) % self.of in self.takes
 
 
@@ -40,8 +40,8 @@ class Files:
     """Files of one split, in one of the layouts in which the data is distributed.
 
     Attributes:
-        paths: in the folder of the dataset, read one after another. Each may also have
-            `.gz` appended to its name.
+        paths: read one after another. In a `Split` they are in the folder of the
+            dataset, and each may also have `.gz` appended to its name.
         names: of the columns, for tables without a header.
         part: the examples to take; None: all.
         note: shown to the user when these files are read.
@@ -51,6 +51,10 @@ class Files:
     names: tuple[str, ...] | None = None
     part: Part | None = None
     note: str | None = None
+
+    def has(self, text: str) -> bool:
+        """True if an example with this text is to be taken."""
+        return self.part is None or self.part.has(text)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +93,7 @@ class Reading:
     def takes(
         self, text: str, has_label: bool, place: str, missing: str = "no label"
     ) -> bool:
-        """Whether an example is used; counts it, or why it is skipped."""
+        """Counts an example, or why it is skipped; returns True if it is used."""
         if not text.strip():
             self.log.skip("empty text", place)
         elif not has_label and self.role != "test":
@@ -103,10 +107,8 @@ class Reading:
 class Reader(Protocol):
     """Reads the examples of one dataset from its files and from TFDS."""
 
-    def read_files(
-        self, paths: Sequence[str], files: Files, reading: Reading
-    ) -> Iterator[Example]:
-        """The examples of files that exist, in the order of `files.paths`."""
+    def read_files(self, files: Files, reading: Reading) -> Iterator[Example]:
+        """The examples of files that exist, one file after another."""
         ...
 
     def read_tfds(self, data: "TfdsSplit", reading: Reading) -> Iterator[Example]:
@@ -166,10 +168,8 @@ def role_of(split: str) -> Role:
     )
 
 
-def find_files(
-    dataset: Dataset, split: str, data_dir: str | None
-) -> tuple[tuple[str, ...], Files]:
-    """The files of a split that exist.
+def find_files(dataset: Dataset, split: str, data_dir: str | None) -> Files:
+    """The files of a split that exist, with their whole paths.
 
     Args:
         dataset: the dataset.
@@ -180,8 +180,8 @@ def find_files(
         FileNotFoundError: there are none.
         ValueError: there is no such split, or no folder is given.
     """
-    found = dataset.split(split)
-    wanted = _options([" and ".join(files.paths) for files in found.layouts])
+    chosen = dataset.split(split)
+    wanted = _options([" and ".join(files.paths) for files in chosen.layouts])
     if dataset.folders is None:
         roots = [""]
     elif data_dir is None:
@@ -191,16 +191,20 @@ def find_files(
         )
     else:
         roots = [os.path.join(data_dir, folder) for folder in dataset.folders]
-    for root, files in itertools.product(roots, found.layouts):
-        paths = [existing(os.path.join(root, path)) for path in files.paths]
-        if None not in paths:
-            return tuple(path for path in paths if path is not None), files
+    for root, files in itertools.product(roots, chosen.layouts):
+        paths = tuple(
+            found
+            for path in files.paths
+            if (found := existing(os.path.join(root, path))) is not None
+        )
+        if len(paths) == len(files.paths):
+            return dataclasses.replace(files, paths=paths)
     if dataset.folders is None:
         raise FileNotFoundError(f"No file {wanted}. Expected one: check the name.")
     raise FileNotFoundError(
         f"The split {split!r} of {dataset.name} is not in {data_dir!r}. Expected "
         f"{wanted} in {_options(roots)}: copy the files there, or take another split"
-        f"{', or give no data_dir to take it from TFDS' if found.tfds else ''}."
+        f"{', or give no data_dir to take it from TFDS' if chosen.tfds else ''}."
     )
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from data_pipelines.datasets.examples import Answer, Question
@@ -25,17 +25,15 @@ class SquadJson:
     be evaluated on.
     """
 
-    def read_files(
-        self, paths: Sequence[str], files: Files, reading: Reading
-    ) -> Iterator[Question]:
+    def read_files(self, files: Files, reading: Reading) -> Iterator[Question]:
         """The questions of the files; `files.part` divides them by article.
 
         Raises:
             ValueError: a file is not in SQuAD's format.
         """
-        for path in paths:
+        for path in files.paths:
             for question in _questions(path):
-                if files.part is None or files.part.has(question.title):
+                if files.has(question.title):
                     yield from _checked(question, reading)
 
     def read_tfds(self, data: TfdsSplit, reading: Reading) -> Iterator[Question]:
@@ -75,7 +73,7 @@ def _checked(question: Question, reading: Reading) -> Iterable[Question]:
     if any(answer.start < 0 for answer in located):
         log.warn(_NOT_IN_CONTEXT, name)
     pairs = zip(given, located, strict=True)
-    if any(new.start >= 0 and not _stands(old, context) for old, new in pairs):
+    if any(new.start >= 0 and not _is_at(old, context) for old, new in pairs):
         log.warn(_NOT_WHERE_SAID, name)
     log.use()
     # Sorting is stable: only those that were not found go behind the others.
@@ -83,14 +81,14 @@ def _checked(question: Question, reading: Reading) -> Iterable[Question]:
     return (dataclasses.replace(question, answers=tuple(located)),)
 
 
-def _stands(answer: Answer, context: str) -> bool:
+def _is_at(answer: Answer, context: str) -> bool:
     return answer.start >= 0 and context.startswith(answer.text, answer.start)
 
 
 def _locate(answer: Answer, context: str) -> Answer:
     # A space at an end of the answer belongs to none of its tokens.
     text = answer.text.strip()
-    if _stands(answer, context):
+    if _is_at(answer, context):
         return Answer(text, answer.start + answer.text.index(text))
     starts = [match.start() for match in re.finditer(f"(?={re.escape(text)})", context)]
     nearest = min(starts, key=lambda start: abs(start - answer.start), default=-1)

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from data_pipelines.datasets.examples import TextExample
+from data_pipelines.finetuning.encoding import check_stride
 from data_pipelines.rows.features import Features
 from data_pipelines.rows.packing import join, pair_room, truncate_pair
 from data_pipelines.rows.windows import slices, windows
@@ -23,8 +24,8 @@ class ClassificationEncoding:
         max_length: tokens of the longest sequence.
         labels: names in the order of their ids; None: the label is a score.
         stride: None: a text that is too long is cut off at the end. A number: it
-            becomes several sequences, that begin so many tokens apart in the last
-            segment; of a pair, the first is cut to half of the room, or to what
+            becomes several sequences, which begin that number of tokens apart in the
+            last segment; of a pair, the first is cut to half of the room, or to what
             the stride leaves.
 
     Raises:
@@ -39,11 +40,8 @@ class ClassificationEncoding:
 
     def __post_init__(self) -> None:
         room = pair_room(self.max_length, self.tokenizer.vocabulary)
-        if self.stride is not None and not 1 <= self.stride <= room:
-            raise ValueError(
-                f"Received stride={self.stride} with max_length={self.max_length}. "
-                f"Expected a stride between 1 and {room}, the tokens of a pair."
-            )
+        if self.stride is not None:
+            check_stride(self.stride, self.max_length, room, "pair")
 
     def columns(self, examples: Sequence[TextExample]) -> dict[str, tf.Tensor]:
         """Examples as vectors; a label that is not there is -1 or NaN.

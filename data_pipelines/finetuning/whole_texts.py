@@ -22,7 +22,7 @@ class WholeTextEncoding:
         in_windows: what is done with a text that is too long. False: its end is cut
             off. True: it becomes several sequences that overlap by half, and each
             token is asked for in the one where it has most context. Of a pair, the
-            second text is windowed; the first stands in front of each window, cut
+            second text is windowed; the first precedes each window, cut
             off where it would leave the second less than half of the room.
     """
 
@@ -127,7 +127,7 @@ class WholeTextEncoding:
         return whole, front, tf.add_n(kept) < num_tokens, tf.equal(num_tokens, 0)
 
     def _kept(self, lengths: list[tf.Tensor]) -> list[tf.Tensor]:
-        """How many tokens of each segment are left."""
+        """The numbers of tokens of each segment that are kept."""
         if len(lengths) == 1:
             room = self.max_length - 2
             return lengths if self.in_windows else [tf.minimum(lengths[0], room)]

@@ -11,7 +11,7 @@ from bert_tf.checkpoints.hugging_face_config import to_ours, to_theirs
 from bert_tf.convert import ConvertOptions
 from bert_tf.models.config import preset
 from bert_tf.models.families import FAMILIES
-from data_pipelines.tokenizers.vocabulary import TOKENIZATION
+from data_pipelines.tokenizers.vocabulary_files import TOKENIZATION
 from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of
 
 ENCODER = model_dir.Description("pretraining", head={"mlm_head": False})

@@ -102,7 +102,7 @@ def test_program(tmp_path, capsys, name):
     ("changes", "size"),
     [
         ({"method": "cbow", "softmax": "hierarchical", "window": 2}, 18),
-        ({"method": "glove", "x_max": 10.0, "vocab_size": 9, "num_epochs": 2}, 9),
+        ({"method": "glove", "x_max": 10.0, "num_epochs": 2}, 18),
     ],
 )
 def test_methods(tmp_path, changes, size):
@@ -137,7 +137,7 @@ def test_words_or_pieces(changes):
         ({"method": "glove", "softmax": "hierarchical", "sample": 0.0}, "glove.*alone"),
         ({"method": "glove", "num_threads": 1}, "num_threads=1 with method=glove"),
         ({"x_max": 10.0}, "x_max=10.0 with method=skip_gram. Expected it with glove"),
-        ({"method": "cbow", "vocab_size": 9}, "vocab_size=9 with method=cbow"),
+        ({"method": "cbow", "x_max": 9.0}, r"x_max=9\.0 with method=cbow"),
     ],
 )
 def test_options_of_another_method(changes, message):

@@ -43,7 +43,6 @@ def options(
         "dropout": 0.0,
         "num_epochs": 8.0,
         "batch_size": 16,
-        "evaluations_per_epoch": 1,
         **task.options,
     }
     return FinetuneOptions(**{**values, **changes})
@@ -316,6 +315,20 @@ def test_a_pooler_that_is_missing_starts_from_chance(pretrained, tmp_path, capsy
     )
     assert finetune.finetune(chosen)["accuracy"] >= task.goal
     assert "has no pooler" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_report_without_baselines_says_why(pretrained, tmp_path, monkeypatch, capsys):
+    def missing(*_):
+        raise ImportError("The package sklearn is not installed.")
+
+    monkeypatch.setattr(finetune, "baseline_scores", missing)
+    task = write_task("classification", tmp_path / "files")
+    chosen = options(pretrained, task, tmp_path / "model", num_epochs=1.0)
+    assert finetune.finetune(chosen)
+    report = (tmp_path / "model" / "report.html").read_text()
+    assert "none: The package sklearn is not installed." in report
+    assert "The package sklearn is not installed." in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from bert_tf.serving.server.errors import RequestError
 from bert_tf.serving.server.saved_model import Arrays, Signature
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class _Waiting:
     signature: Signature
     inputs: Arrays
@@ -35,7 +35,7 @@ class Batcher:
         timeout_seconds: how long the first request of a batch waits for others.
         max_queued: requests that may wait; more are refused.
         num_threads: batches that run at once.
-        on_batch: is told the rows of each batch.
+        on_batch: receives the number of rows of each batch.
     """
 
     def __init__(
@@ -46,12 +46,12 @@ class Batcher:
         num_threads: int,
         on_batch: Callable[[int], None] = lambda rows: None,
     ) -> None:
+        self.num_queued = 0
         self._max_batch_size = max_batch_size
         self._timeout_seconds = timeout_seconds
         self._max_queued = max_queued
         self._on_batch = on_batch
         self._queues: dict[Any, collections.deque[_Waiting]] = {}
-        self._num_queued = 0
         self._changed = threading.Condition()
         self._stopped = False
         self._threads = [
@@ -61,21 +61,19 @@ class Batcher:
         for thread in self._threads:
             thread.start()
 
-    @property
-    def num_queued(self) -> int:
-        """Requests that wait."""
-        return self._num_queued
-
     def submit(
         self, signature: Signature, inputs: Arrays, rows: int, deadline: float
     ) -> concurrent.futures.Future:
-        """The answer, as a future.
+        """Queues a request.
 
         Args:
-            signature: that is asked.
+            signature: that answers.
             inputs: that it takes.
             rows: of the inputs.
             deadline: of `time.monotonic`: no answer is wanted later.
+
+        Returns:
+            The answer, as a future of `Arrays`.
 
         Raises:
             RequestError: too many requests wait already.
@@ -84,18 +82,18 @@ class Batcher:
         now = time.monotonic()
         waiting = _Waiting(signature, inputs, rows, deadline, future, now)
         shapes = tuple((name, inputs[name].shape[1:]) for name in sorted(inputs))
-        key = (id(signature), shapes)
         with self._changed:
             if self._stopped:
                 raise RequestError("UNAVAILABLE", "The server is shutting down.")
-            if self._num_queued >= self._max_queued:
+            if self.num_queued >= self._max_queued:
                 raise RequestError(
                     "RESOURCE_EXHAUSTED",
-                    f"{self._num_queued} requests are waiting already. Expected the "
+                    f"{self.num_queued} requests are waiting already. Expected the "
                     "client to send fewer at once: try again later.",
                 )
+            key = (id(signature), shapes)
             self._queues.setdefault(key, collections.deque()).append(waiting)
-            self._num_queued += 1
+            self.num_queued += 1
             self._changed.notify()
         return future
 
@@ -109,14 +107,25 @@ class Batcher:
 
     def _work(self) -> None:
         while batch := self._take():
-            self._answer(batch)
+            # A client that has gone waits no longer.
+            batch = [w for w in batch if w.future.set_running_or_notify_cancel()]
+            now = time.monotonic()
+            for waiting in batch:
+                if waiting.deadline < now:
+                    message = "The request timed out in the queue."
+                    error = RequestError("DEADLINE_EXCEEDED", message)
+                    waiting.future.set_exception(error)
+            batch = [waiting for waiting in batch if waiting.deadline >= now]
+            if batch:
+                self._on_batch(sum(waiting.rows for waiting in batch))
+                _answer(batch)
 
     def _take(self) -> list[_Waiting]:
         """The next batch; empty at the end."""
         with self._changed:
             while True:
                 if self._queues:
-                    # Whoever has waited longest.
+                    # The request that has waited longest is first.
                     key = min(self._queues, key=lambda k: self._queues[k][0].since)
                     queue = self._queues[key]
                     left = queue[0].since + self._timeout_seconds - time.monotonic()
@@ -138,55 +147,29 @@ class Batcher:
             batch.append(queue.popleft())
         if not queue:
             del self._queues[key]
-        self._num_queued -= len(batch)
+        self.num_queued -= len(batch)
         return batch
 
-    def _answer(self, batch: list[_Waiting]) -> None:
-        now = time.monotonic()
-        wanted = []
-        for waiting in batch:
-            # A client that has gone, or waits no longer.
-            if not waiting.future.set_running_or_notify_cancel():
-                continue
-            if waiting.deadline < now:
-                waiting.future.set_exception(
-                    RequestError("DEADLINE_EXCEEDED", "It waited for too long.")
-                )
-                continue
-            wanted.append(waiting)
-        if not wanted:
-            return
-        self._on_batch(sum(waiting.rows for waiting in wanted))
-        try:
-            answers = _answer_together(wanted)
-        except RequestError as error:
-            if len(wanted) == 1:
-                wanted[0].future.set_exception(error)
-                return
-            # One of them is wrong: the others are not to suffer for it.
-            for waiting in wanted:
-                _answer_alone(waiting)
-        except Exception as error:  # a thread must live on
-            for waiting in wanted:
-                waiting.future.set_exception(error)
-        else:
-            for waiting, answer in zip(wanted, answers, strict=True):
-                waiting.future.set_result(answer)
 
-
-def _answer_alone(waiting: _Waiting) -> None:
+def _answer(batch: list[_Waiting]) -> None:
     try:
-        waiting.future.set_result(waiting.signature.answer(waiting.inputs))
+        answers = _answers(batch)
     except Exception as error:  # a thread must live on
-        waiting.future.set_exception(error)
+        if isinstance(error, RequestError) and len(batch) > 1:
+            # One of them is wrong: the others must not suffer for it.
+            for waiting in batch:
+                _answer([waiting])
+            return
+        for waiting in batch:
+            waiting.future.set_exception(error)
+    else:
+        for waiting, answer in zip(batch, answers, strict=True):
+            waiting.future.set_result(answer)
 
 
-def _answer_together(batch: list[_Waiting]) -> list[Arrays]:
-    signature = batch[0].signature
-    if len(batch) == 1:
-        return [signature.answer(batch[0].inputs)]
+def _answers(batch: list[_Waiting]) -> list[Arrays]:
     names = batch[0].inputs
-    found = signature.answer(
+    found = batch[0].signature.answer(
         {name: np.concatenate([w.inputs[name] for w in batch]) for name in names}
     )
     borders = np.cumsum([waiting.rows for waiting in batch])[:-1]

@@ -1,5 +1,6 @@
 """TF Serving's PredictionService and ModelService over gRPC."""
 
+import functools
 import time
 from collections.abc import Callable, Mapping
 from concurrent import futures
@@ -22,42 +23,39 @@ from tensorflow_serving.apis import (
 )
 
 from bert_tf.serving.server.errors import RequestError, invalid
-from bert_tf.serving.server.inference import Inference, text_array
+from bert_tf.serving.server.inference import Inference
 from bert_tf.serving.server.protos import metadata_proto, status_proto
-from bert_tf.serving.server.saved_model import Arrays, Signature
+from bert_tf.serving.server.saved_model import Arrays, text_array
 
-# Handlers wait for the batches: as many as may be on their way.
+# Handlers wait for their batches: this many may be on their way.
 _NUM_THREADS = 64
 
 
-def grpc_server(
-    inference: Inference, address: str, max_concurrent: int
-) -> tuple[grpc.Server, int]:
+def grpc_server(inference: Inference, address: str) -> tuple[grpc.Server, int]:
     """A server that listens, not yet started, and its port.
 
     Args:
         inference: answers.
         address: HOST:PORT; the port 0 is any that is free.
-        max_concurrent: requests beyond are refused with RESOURCE_EXHAUSTED.
 
     Raises:
         OSError: the address is taken.
     """
-    most = inference.limits.max_request_bytes
+    limits = inference.limits
     server = grpc.server(
         futures.ThreadPoolExecutor(_NUM_THREADS, thread_name_prefix="grpc"),
-        maximum_concurrent_rpcs=max_concurrent,
+        # More are refused with RESOURCE_EXHAUSTED.
+        maximum_concurrent_rpcs=limits.max_queued_requests + limits.max_batch_size,
         options=[
-            ("grpc.max_receive_message_length", most),
+            ("grpc.max_receive_message_length", limits.max_request_bytes),
             ("grpc.so_reuseport", 0),
         ],
     )
+    services = Services(inference)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(inference), server
+        services, server
     )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-        ModelService(inference), server
-    )
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(services, server)
     try:
         return server, server.add_insecure_port(address)
     except RuntimeError as error:
@@ -67,133 +65,117 @@ def grpc_server(
         ) from None
 
 
-class _Service:
+def _handler(method: str) -> Callable:
+    """Makes a handler of gRPC of a method that answers or raises `RequestError`."""
+
+    def handler_of(answer: Callable[[Any, Any], Any]) -> Callable:
+        @functools.wraps(answer)
+        def handle(
+            self: "Services", request: Any, context: grpc.ServicerContext
+        ) -> Any:
+            begin, status = time.monotonic(), "INTERNAL"
+            try:
+                found = answer(self, request)
+                status = "OK"
+                return found
+            except RequestError as error:
+                status = error.code
+                context.abort(getattr(grpc.StatusCode, error.code), error.message)
+            finally:
+                seconds = time.monotonic() - begin
+                self.inference.monitoring.request("grpc", method, status, seconds)
+
+        return handle
+
+    return handler_of
+
+
+class Services(
+    prediction_service_pb2_grpc.PredictionServiceServicer,
+    model_service_pb2_grpc.ModelServiceServicer,
+):
+    """PredictionService without MultiInference, and ModelService without reloading."""
+
     def __init__(self, inference: Inference) -> None:
         self.inference = inference
 
-    def _answer(self, method: str, context: Any, answer: Callable[[], Any]) -> Any:
-        begin, status = time.monotonic(), "INTERNAL"
-        try:
-            found = answer()
-            status = "OK"
-            return found
-        except RequestError as error:
-            status = error.code
-            context.abort(getattr(grpc.StatusCode, error.code), error.message)
-        finally:
-            seconds = time.monotonic() - begin
-            self.inference.monitoring.request("grpc", method, status, seconds)
-
-    def _ask(
-        self,
-        spec: model_pb2.ModelSpec,
-        method: str,
-        read: Callable[[Signature], Arrays],
-    ) -> tuple[int, Arrays]:
-        version, future = self.inference.start(
-            spec.name,
-            _number(spec),
-            method,
-            spec.signature_name or "serving_default",
-            read,
-        )
-        return version, self.inference.wait(future)
-
-
-class PredictionService(
-    _Service, prediction_service_pb2_grpc.PredictionServiceServicer
-):
-    """Predict, Classify, Regress, GetModelMetadata; MultiInference is not there."""
-
+    @_handler("predict")
     def Predict(
-        self, request: predict_pb2.PredictRequest, context: Any
+        self, request: predict_pb2.PredictRequest
     ) -> predict_pb2.PredictResponse:
         """Tensors in, tensors out."""
-
-        def answer() -> predict_pb2.PredictResponse:
-            spec = request.model_spec
-            version, found = self._ask(
-                spec, "predict", lambda signature: _arrays(request.inputs)
+        response = predict_pb2.PredictResponse()
+        found = self._ask("predict", request, response, lambda: _arrays(request.inputs))
+        unknown = sorted(set(request.output_filter) - set(found))
+        if unknown:
+            raise invalid(
+                f"Received the outputs {unknown}. Expected some of {sorted(found)}."
             )
-            unknown = sorted(set(request.output_filter) - set(found))
-            if unknown:
-                raise invalid(
-                    f"Received the outputs {unknown}. Expected some of {sorted(found)}."
-                )
-            response = predict_pb2.PredictResponse()
-            _fill(response.model_spec, spec, version)
-            for name in request.output_filter or found:
-                response.outputs[name].CopyFrom(tf.make_tensor_proto(found[name]))
-            return response
+        for name in request.output_filter or found:
+            response.outputs[name].CopyFrom(tf.make_tensor_proto(found[name]))
+        return response
 
-        return self._answer("predict", context, answer)
-
+    @_handler("classify")
     def Classify(
-        self, request: classification_pb2.ClassificationRequest, context: Any
+        self, request: classification_pb2.ClassificationRequest
     ) -> classification_pb2.ClassificationResponse:
         """Examples in, classes with scores out."""
+        response = classification_pb2.ClassificationResponse()
+        found = self._ask(
+            "classify", request, response, lambda: _examples(request.input)
+        )
+        for labels, scores in zip(found["classes"], found["scores"], strict=True):
+            classes = response.result.classifications.add().classes
+            for label, score in zip(labels, scores, strict=True):
+                classes.add(label=label.decode("utf-8", "replace"), score=score)
+        return response
 
-        def answer() -> classification_pb2.ClassificationResponse:
-            version, found = self._ask(
-                request.model_spec, "classify", lambda _: _examples(request.input)
-            )
-            response = classification_pb2.ClassificationResponse()
-            _fill(response.model_spec, request.model_spec, version)
-            for labels, scores in zip(found["classes"], found["scores"], strict=True):
-                classes = response.result.classifications.add().classes
-                for label, score in zip(labels, scores, strict=True):
-                    classes.add(label=label.decode("utf-8", "replace"), score=score)
-            return response
-
-        return self._answer("classify", context, answer)
-
+    @_handler("regress")
     def Regress(
-        self, request: regression_pb2.RegressionRequest, context: Any
+        self, request: regression_pb2.RegressionRequest
     ) -> regression_pb2.RegressionResponse:
         """Examples in, values out."""
+        response = regression_pb2.RegressionResponse()
+        found = self._ask(
+            "regress", request, response, lambda: _examples(request.input)
+        )
+        for value in found["outputs"]:
+            response.result.regressions.add(value=value)
+        return response
 
-        def answer() -> regression_pb2.RegressionResponse:
-            version, found = self._ask(
-                request.model_spec, "regress", lambda _: _examples(request.input)
-            )
-            response = regression_pb2.RegressionResponse()
-            _fill(response.model_spec, request.model_spec, version)
-            for value in found["outputs"]:
-                response.result.regressions.add(value=value)
-            return response
-
-        return self._answer("regress", context, answer)
-
+    @_handler("metadata")
     def GetModelMetadata(
-        self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: Any
+        self, request: get_model_metadata_pb2.GetModelMetadataRequest
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         """The signatures of a model."""
+        if set(request.metadata_field) != {"signature_def"}:
+            raise invalid(
+                f"Received the metadata_field {sorted(request.metadata_field)}. "
+                "Expected signature_def."
+            )
+        spec = request.model_spec
+        return metadata_proto(self.inference.models, spec.name, _number(spec))
 
-        def answer() -> get_model_metadata_pb2.GetModelMetadataResponse:
-            unknown = sorted(set(request.metadata_field) - {"signature_def"})
-            if unknown or not request.metadata_field:
-                raise invalid(
-                    f"Received the metadata_field {unknown}. Expected signature_def."
-                )
-            spec = request.model_spec
-            return metadata_proto(self.inference.models, spec.name, _number(spec))
-
-        return self._answer("metadata", context, answer)
-
-
-class ModelService(_Service, model_service_pb2_grpc.ModelServiceServicer):
-    """GetModelStatus; which models there are is told to the server at its start."""
-
+    @_handler("status")
     def GetModelStatus(
-        self, request: get_model_status_pb2.GetModelStatusRequest, context: Any
+        self, request: get_model_status_pb2.GetModelStatusRequest
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """The states of the versions."""
         spec = request.model_spec
-        return self._answer(
-            "status",
-            context,
-            lambda: status_proto(self.inference.models, spec.name, _number(spec)),
+        return status_proto(self.inference.models, spec.name, _number(spec))
+
+    def _ask(
+        self, method: str, request: Any, response: Any, read: Callable[[], Arrays]
+    ) -> Arrays:
+        """The answers; the response says whose they are."""
+        spec, into = request.model_spec, response.model_spec
+        name = spec.signature_name or "serving_default"
+        version, future = self.inference.start(
+            spec.name, _number(spec), method, name, lambda signature: read()
         )
+        found = self.inference.wait(future)
+        into.name, into.signature_name, into.version.value = spec.name, name, version
+        return found
 
 
 def _number(spec: model_pb2.ModelSpec) -> int | None:
@@ -204,12 +186,6 @@ def _number(spec: model_pb2.ModelSpec) -> int | None:
     if spec.version.value < 0:
         raise invalid(f"Received the version {spec.version.value}. Expected 0 or more.")
     return spec.version.value
-
-
-def _fill(into: model_pb2.ModelSpec, spec: model_pb2.ModelSpec, version: int) -> None:
-    into.name = spec.name
-    into.version.value = version
-    into.signature_name = spec.signature_name or "serving_default"
 
 
 def _arrays(inputs: Mapping[str, tensor_pb2.TensorProto]) -> Arrays:
@@ -234,7 +210,7 @@ def _arrays(inputs: Mapping[str, tensor_pb2.TensorProto]) -> Arrays:
 
 
 def _sent(proto: tensor_pb2.TensorProto) -> int:
-    """How many values there are, or bytes that they are in."""
+    """The number of values, or of the bytes that hold them."""
     counts = [
         len(values)
         for field, values in proto.ListFields()

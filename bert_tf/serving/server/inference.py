@@ -1,32 +1,16 @@
-"""What both APIs do with a request, once it is in arrays."""
+"""Answers to requests of both APIs, once these are in arrays."""
 
 import concurrent.futures
 import dataclasses
 import time
 from collections.abc import Callable
 
-import numpy as np
-
 from bert_tf.serving.server.batching import Batcher
 from bert_tf.serving.server.errors import RequestError, invalid
+from bert_tf.serving.server.limits import Limits
 from bert_tf.serving.server.monitoring import Monitoring
 from bert_tf.serving.server.saved_model import Arrays, LoadedSavedModel, Signature
 from bert_tf.serving.server.served_models import ServedModels
-
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """What a request may ask for.
-
-    Attributes:
-        max_rows: texts of a request.
-        max_request_bytes: of a request, as it is sent.
-        timeout_seconds: from its arrival to its answer.
-    """
-
-    max_rows: int
-    max_request_bytes: int
-    timeout_seconds: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +30,7 @@ class Inference:
         signature_name: str,
         read: Callable[[Signature], Arrays],
     ) -> tuple[int, concurrent.futures.Future]:
-        """Asks a model.
+        """Queues a request.
 
         Args:
             model_name: of the model.
@@ -62,16 +46,16 @@ class Inference:
         Raises:
             RequestError: the request cannot be answered.
         """
-        deadline = time.monotonic() + self.limits.timeout_seconds
+        deadline = time.monotonic() + self.limits.request_timeout_seconds
         version, model = self.models.acquire(model_name, number)
         try:
             signature = _signature(model, method, signature_name)
             inputs = read(signature)
             rows = signature.check(inputs)
-            if not 1 <= rows <= self.limits.max_rows:
+            if not 1 <= rows <= self.limits.max_batch_size:
                 raise invalid(
-                    f"Received {rows} rows. Expected 1 to {self.limits.max_rows}: send "
-                    "several requests."
+                    f"Received {rows} rows. Expected 1 to "
+                    f"{self.limits.max_batch_size}: send several requests."
                 )
             future = self.batcher.submit(signature, inputs, rows, deadline)
         except BaseException:
@@ -88,18 +72,18 @@ class Inference:
             RequestError: it takes too long, or the model refuses.
         """
         try:
-            return future.result(self.limits.timeout_seconds)
+            return future.result(self.limits.request_timeout_seconds)
         except concurrent.futures.TimeoutError:
             future.cancel()
             raise too_late(self.limits) from None
 
 
 def too_late(limits: Limits) -> RequestError:
-    """What a client is told who has waited for long enough."""
+    """The refusal of a request that takes too long."""
     return RequestError(
         "DEADLINE_EXCEEDED",
-        f"There is no answer after {limits.timeout_seconds:g} s. Expected smaller or "
-        "fewer requests.",
+        f"The request was not received and answered within "
+        f"{limits.request_timeout_seconds:g} s. Expected smaller or fewer requests.",
     )
 
 
@@ -113,10 +97,3 @@ def _signature(model: LoadedSavedModel, method: str, name: str) -> Signature:
             f"Received the signature {name!r} for {method}. Expected one of {names}."
         )
     return signature
-
-
-def text_array(values: list[bytes]) -> np.ndarray:
-    """Texts as arrays have them here."""
-    array = np.empty(len(values), object)
-    array[:] = values
-    return array

@@ -5,8 +5,7 @@ import dataclasses
 import enum
 import posixpath
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from bert_tf.serving.server.errors import RequestError
 from bert_tf.serving.server.saved_model import LoadedSavedModel
@@ -14,7 +13,7 @@ from bert_tf.serving.versions import versions
 
 
 class State(enum.IntEnum):
-    """Of a version; the numbers are those of TF Serving's ModelVersionStatus."""
+    """State of a version, with the numbers of TF Serving's ModelVersionStatus."""
 
     START = 10
     LOADING = 20
@@ -48,12 +47,12 @@ class ServedModels:
     """The models of a server.
 
     A new version is loaded beside the old one, and takes its place when it is ready;
-    the old one is let go when it has answered what it was asked. A version that cannot
-    be loaded changes nothing.
+    the old one is let go when it has answered its requests. A version that cannot be
+    loaded changes nothing.
 
     Args:
         base_paths: of each model, by its name: a folder with a folder for each version.
-        say: is told what happens.
+        say: prints what happens.
         load: makes a model of the path of a version.
     """
 
@@ -63,7 +62,7 @@ class ServedModels:
         say: Callable[[str], None] = print,
         load: Callable[[str], LoadedSavedModel] = LoadedSavedModel,
     ) -> None:
-        self.base_paths = dict(base_paths)
+        self._base_paths = dict(base_paths)
         self._say, self._load = say, load
         self._versions: dict[str, dict[int, ServedVersion]] = {
             name: {} for name in base_paths
@@ -73,14 +72,14 @@ class ServedModels:
 
     def poll(self) -> None:
         """Looks once for new versions, and loads and unloads what is due."""
-        for name, base in self.base_paths.items():
+        for name, base in self._base_paths.items():
             try:
-                numbers = versions(base)
+                newest = max(versions(base), default=None)
             except Exception as error:  # whatever a file system may raise
                 self._say(f"{name}: cannot look into {base}: {error}")
                 continue
-            if numbers and numbers[-1] not in self._versions[name]:
-                self._publish(name, numbers[-1], posixpath.join(base, str(numbers[-1])))
+            if newest is not None and newest not in self._versions[name]:
+                self._publish(ServedVersion(name, newest, State.LOADING))
 
     def watch(self, every_seconds: float) -> None:
         """Polls until `stop`."""
@@ -91,12 +90,12 @@ class ServedModels:
         """Ends `watch`."""
         self._stopped.set()
 
-    def _publish(self, name: str, number: int, path: str) -> None:
-        version = ServedVersion(name, number, State.LOADING)
+    def _publish(self, version: ServedVersion) -> None:
+        name, number = version.name, version.number
         with self._changed:
             self._versions[name][number] = version
         try:
-            model = self._load(path)
+            model = self._load(posixpath.join(self._base_paths[name], str(number)))
         except Exception as error:  # a broken version must not end the server
             text = " ".join(str(error).split())[:300]
             self._say(f"{name}: version {number} cannot be loaded: {text}")
@@ -104,9 +103,8 @@ class ServedModels:
                 version.state, version.error = State.END, text
             return
         with self._changed:
-            old = [
-                v for v in self._versions[name].values() if v.state == State.AVAILABLE
-            ]
+            known = self._versions[name].values()
+            old = [v for v in known if v.state == State.AVAILABLE]
             version.model, version.state = model, State.AVAILABLE
             for other in old:
                 other.state = State.UNLOADING
@@ -124,15 +122,7 @@ class ServedModels:
     def using(
         self, name: str, number: int | None = None
     ) -> Iterator[tuple[ServedVersion, LoadedSavedModel]]:
-        """A version that is not unloaded inside the `with`.
-
-        Args:
-            name: of the model.
-            number: of the version; None: the newest that is available.
-
-        Raises:
-            RequestError: there is no such model or version, or not yet.
-        """
+        """A version that is not unloaded inside the `with`; see `acquire`."""
         version, model = self.acquire(name, number)
         try:
             yield version, model
@@ -142,42 +132,26 @@ class ServedModels:
     def acquire(
         self, name: str, number: int | None = None
     ) -> tuple[ServedVersion, LoadedSavedModel]:
-        """As `using`, until `release` is called."""
+        """A version that is not unloaded until `release`.
+
+        Args:
+            name: of the model.
+            number: of the version; None: the newest that is available.
+
+        Raises:
+            RequestError: there is no such model or version, or not yet.
+        """
         with self._changed:
-            version = self._available(name, number)
+            version = self._find(name, number, {State.AVAILABLE})[0]
             assert version.model is not None  # noqa: S101  an available one has it
             version.in_flight += 1
             return version, version.model
 
     def release(self, version: ServedVersion) -> None:
-        """An acquired version is not used any more."""
+        """Lets an acquired version go."""
         with self._changed:
             version.in_flight -= 1
             self._changed.notify_all()
-
-    def _available(self, name: str, number: int | None) -> ServedVersion:
-        known = self._known(name)
-        available = [v for v in known.values() if v.state == State.AVAILABLE]
-        chosen = [v for v in available if number in (None, v.number)]
-        if chosen:
-            return max(chosen, key=lambda version: version.number)
-        if number is None and any(v.state == State.LOADING for v in known.values()):
-            raise RequestError("UNAVAILABLE", f"The model {name} is being loaded.")
-        numbers = [version.number for version in available]
-        raise RequestError(
-            "NOT_FOUND",
-            f"Received version {number or 'any'} of the model {name}. Expected one of "
-            f"the versions that are served, {numbers}.",
-        )
-
-    def _known(self, name: str) -> dict[int, ServedVersion]:
-        if name not in self._versions:
-            raise RequestError(
-                "NOT_FOUND",
-                f"Received the model {name[:100]!r}. Expected one of "
-                f"{sorted(self._versions)}.",
-            )
-        return self._versions[name]
 
     def status(self, name: str, number: int | None = None) -> list[ServedVersion]:
         """The versions of a model, the newest first.
@@ -186,22 +160,36 @@ class ServedModels:
             RequestError: there is no such model or version.
         """
         with self._changed:
-            known = self._known(name)
-            chosen = [v for v in known.values() if number in (None, v.number)]
-        if not chosen:
-            raise RequestError(
-                "NOT_FOUND",
-                f"Received version {number or 'any'} of the model {name}. Expected one "
-                f"of {sorted(known)}.",
-            )
-        return sorted(chosen, key=lambda version: -version.number)
+            return self._find(name, number, set(State))
 
     def available(self) -> dict[str, ServedVersion]:
         """The version of each model that answers now."""
-        found: dict[str, Any] = {}
         with self._changed:
-            for name, known in self._versions.items():
-                for version in known.values():
-                    if version.state == State.AVAILABLE:
-                        found[name] = version
-        return found
+            return {
+                name: version
+                for name, known in self._versions.items()
+                for version in known.values()
+                if version.state == State.AVAILABLE
+            }
+
+    def _find(
+        self, name: str, number: int | None, states: Collection[State]
+    ) -> list[ServedVersion]:
+        if name not in self._versions:
+            raise RequestError(
+                "NOT_FOUND",
+                f"Received the model {name[:100]!r}. Expected one of "
+                f"{sorted(self._versions)}.",
+            )
+        known = self._versions[name].values()
+        served = {v.number: v for v in known if v.state in states}
+        found = [v for n, v in sorted(served.items()) if number in (None, n)]
+        if found:
+            return found[::-1]
+        if number is None and any(v.state == State.LOADING for v in known):
+            raise RequestError("UNAVAILABLE", f"The model {name} is being loaded.")
+        raise RequestError(
+            "NOT_FOUND",
+            f"Received version {number or 'any'} of the model {name}. Expected one of "
+            f"the versions that are served, {list(served)}.",
+        )

@@ -10,16 +10,17 @@ from bert_tf.tasks.classification import (
     RegressionObjective,
     decode_classes,
     decode_scores,
+    mean_by_example,
 )
 from bert_tf.tasks.multiple_choice import MultipleChoiceObjective
 from bert_tf.tasks.token_tagging import TokenTaggingObjective, decode_tags
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.finetuning.batches import (
     as_fit_inputs,
-    encode_all,
     training_batches,
 )
 from data_pipelines.finetuning.classification import ClassificationEncoding
+from data_pipelines.finetuning.encoding import encode_all
 from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 from tests.bert_tf.small_models import VOCABULARY, small_config
 from tests.reference.bert import cross_entropy
@@ -124,3 +125,11 @@ def test_learns_with_compile_and_fit_on_packed_rows():
     assert history.history["accuracy"][0] > 0.8
     found = model.evaluate(batches.map(as_fit_inputs).take(20), verbose=0)
     assert found[1] > 0.97
+
+
+def test_mean_by_example():
+    values = np.array([[1.0, 0], [3, 2], [5, 5], [0, 1], [0, 2], [0, 6]])
+    found = mean_by_example(values, np.array([0, 0, 1, 2, 2, 2]))
+    np.testing.assert_allclose(found, [[2, 1], [5, 5], [0, 3]])
+    found = mean_by_example(values[:, 0], np.arange(6))
+    np.testing.assert_array_equal(found, values[:, 0])

@@ -3,11 +3,10 @@ import json
 
 import pytest
 
+from data_pipelines.tokenizers.byte_symbols import BYTE_SYMBOLS, bytes_of
 from data_pipelines.tokenizers.vocabulary import (
-    BYTE_SYMBOLS,
     SPECIAL_TOKENS,
     Vocabulary,
-    bytes_of,
 )
 
 TOKENS = (*SPECIAL_TOKENS, "a", "##b", "中")
