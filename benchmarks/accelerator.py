@@ -30,7 +30,7 @@ _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 @dataclasses.dataclass(frozen=True)
 class AcceleratorBenchmarkOptions:
-    """What the benchmark asks for."""
+    """Options of the benchmark."""
 
     preset: str = cli.option("base", f"One of {', '.join(configs.PRESETS)}.")
     families: tuple[str, ...] = cli.option(("bert",), "Members of the family.")

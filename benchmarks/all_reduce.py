@@ -15,7 +15,7 @@ from data_pipelines.programs import cli
 
 @dataclasses.dataclass(frozen=True)
 class AllReduceOptions:
-    """What the arithmetic starts from."""
+    """Options of the arithmetic."""
 
     preset: str = cli.option("base", "Size of the model.")
     vocab_size: int = cli.option(30522, "Pieces of the vocabulary.")

@@ -67,7 +67,7 @@ _TASKS: dict[str, dict[str, Any]] = {
 
 @dataclasses.dataclass(frozen=True)
 class PaperTasksOptions:
-    """What the benchmark asks for."""
+    """Options of the benchmark."""
 
     model_dir: str = cli.option(cli.REQUIRED, "A pre-trained model folder.")
     data_dir: str = cli.option(cli.REQUIRED, "The folder with the datasets.")

@@ -32,7 +32,7 @@ SECONDS = 15
 
 @dataclasses.dataclass(frozen=True)
 class BenchmarkOptions:
-    """What the program can be told."""
+    """Options of the program."""
 
     input_files: tuple[str, ...] = cli.option(cli.REQUIRED, "Files of text.")
     vocab_file: str = cli.option(cli.REQUIRED, "An uncased vocabulary.")

@@ -33,7 +33,7 @@ _BATCH = 32
 
 @dataclasses.dataclass(frozen=True)
 class PrecisionBenchmarkOptions:
-    """What the benchmark asks for."""
+    """Options of the benchmark."""
 
     model_dir: str = cli.option(cli.REQUIRED, "A fine-tuned classifier of texts.")
     data_dir: str = cli.option(cli.REQUIRED, "The folder that holds its data set.")

@@ -28,7 +28,7 @@ _WARM_UP = 10
 
 @dataclasses.dataclass(frozen=True)
 class ScalingOptions:
-    """What the benchmark asks for."""
+    """Options of the benchmark."""
 
     records_dir: str = cli.option(cli.REQUIRED, "Of create_pretraining_data.")
     vocab_file: str = cli.option(cli.REQUIRED, "Their vocabulary.")

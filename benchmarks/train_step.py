@@ -41,7 +41,7 @@ from data_pipelines.programs import cli
 
 @dataclasses.dataclass(frozen=True)
 class TrainStepBenchmarkOptions:
-    """What the benchmark asks for."""
+    """Options of the benchmark."""
 
     preset: str = cli.option("mini", f"One of {', '.join(configs.PRESETS)}.")
     batch_size: int = cli.option(32, "Rows of a step.")

@@ -18,7 +18,7 @@ TOKEN_TABLE = "encoder/embeddings/token_table"
 
 
 def is_there(source: str) -> bool:
-    """Whether a source is a file."""
+    """True if a source is a file."""
     return tf.io.gfile.exists(source) and not tf.io.gfile.isdir(source)
 
 
