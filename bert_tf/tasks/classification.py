@@ -137,7 +137,8 @@ def class_tensors(
         `probabilities` float32 (texts, classes), and `labels` string (texts, classes),
         whose they are; `truncated` bool (texts,), whether the end was cut off.
     """
-    means = mean_by_example(decoded["probabilities"], origin["example"])
+    # Over the windows of each text.
+    means = tf.math.segment_mean(decoded["probabilities"], origin["example"])
     labels = tf.constant(encoding.labels)
     return {
         "label": tf.gather(labels, tf.argmax(means, axis=1)),
@@ -152,21 +153,8 @@ def score_tensors(
     decoded: Tensors, origin: Features, encoding: ClassificationEncoding
 ) -> Tensors:
     """`score` float32 and `truncated` bool (texts,); see `class_tensors`."""
-    scores = mean_by_example(decoded["score"], origin["example"])
+    scores = tf.math.segment_mean(decoded["score"], origin["example"])
     return {"score": scores, "truncated": truncated(origin)}
-
-
-def mean_by_example(values: tf.Tensor, example: tf.Tensor) -> tf.Tensor:
-    """Means over the windows of each text.
-
-    Args:
-        values: float (sequences, ...).
-        example: int (sequences,), ascending, each text at least once.
-
-    Returns:
-        float (texts, ...).
-    """
-    return tf.math.segment_mean(values, example)
 
 
 def read_classes(answers: Tensors, examples: Sequence[Any]) -> list[ClassAnswer]:
