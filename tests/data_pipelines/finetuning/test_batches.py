@@ -174,19 +174,6 @@ def examples(count):
     ]
 
 
-def test_encode_all_reads_in_chunks():
-    features = encode_all(ENCODING, iter(examples(1100)))
-    assert finetuning.num_groups(features) == 1100
-    assert finetuning.num_groups(features, group_size=4) == 275
-    lengths = features["token_ids"].row_lengths().numpy()
-    assert lengths.tolist() == [3 + i % 9 for i in range(1100)]
-
-
-def test_nothing_to_train_on():
-    with pytest.raises(ValueError, match="Received no examples to train on"):
-        encode_all(ENCODING, [])
-
-
 def evaluation_chunks(encoding, examples, batch_size):
     batches_of = finetuning.batch_maker(encoding, batch_size)
     return finetuning.evaluation_chunks(encoding, examples, batches_of)
