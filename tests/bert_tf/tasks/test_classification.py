@@ -112,8 +112,8 @@ def test_learns_with_compile_and_fit_on_packed_rows():
         ],
     )
     batches = training_batches(
-        features, VOCABULARY, batch_size=16, row_length=12, seed=0, num_batches=120
-    )
+        features, VOCABULARY, batch_size=16, row_length=12, seed=0
+    ).take(120)
     keras.utils.set_random_seed(0)
     model = BertClassifier(small_config(num_hidden_layers=1), num_outputs=2)
     model.compile(
