@@ -333,7 +333,7 @@ def _write(
             "processors": str(os.cpu_count()),
         },
         outcomes=list(outcomes.values()),
-        simple_guesses=baselines,
+        baselines=baselines,
         # Those of a run that was stopped are in the log twice.
         commands="".join(dict.fromkeys(commands)),
     )

@@ -13,6 +13,7 @@ one. `report.html` shows the result.
 
 import dataclasses
 import posixpath
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -191,14 +192,19 @@ def _write(
     predictor = Predictor(dataset.kind, model, start.encoding, options.document_context)
     answers = [answer for _, answer in predictor.answers(data.dev, threshold)]
     metrics = predictor.kind.score(data.dev, answers, description.task)
+    facts = _facts(options, start, model)
     baselines = {}
     if options.baselines:
-        baselines = baseline_scores(dataset, data.train, data.dev)
+        try:
+            baselines = baseline_scores(dataset, data.train, data.dev)
+        except ImportError as error:
+            facts["baselines"] = f"none: {error}"
+            print(error, file=sys.stderr)
     for line in result_lines(results, best, metrics, baselines, dataset.metrics[0]):
         print(line)
     page = finetuning_report(
         f"Fine-tuning on {dataset.name}",
-        facts=_facts(options, start, model),
+        facts=facts,
         evaluation=Evaluation(
             dataset.kind, metrics, data.dev, answers, dataset.labels, threshold
         ),

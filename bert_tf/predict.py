@@ -219,7 +219,9 @@ def _read_examples(
             kind,
             path,
             options.first_column,
-            lambda: options.own_files(kind.name, {"test": path}, description.labels),
+            lambda: catalog.from_files(
+                kind.name, {"test": path}, options, description.labels
+            ),
             log,
         )
         return examples, log

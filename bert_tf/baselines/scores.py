@@ -8,6 +8,7 @@ from bert_tf.baselines import counts
 from bert_tf.tasks.kind import Task
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets.sources import Dataset
+from data_pipelines.programs.extras import extra
 
 # A dataset, examples to learn from, and examples to answer -> the answers.
 Baseline = Callable[[Dataset, Sequence[Any], Sequence[Any]], Sequence[Any]]
@@ -20,13 +21,8 @@ def _linear(function: Callable[[ModuleType], Baseline]) -> Baseline:
     """A function of the module `tfidf`, which is imported when it is called."""
 
     def answers(dataset: Dataset, train: Sequence, dev: Sequence) -> Sequence:
-        try:
+        with extra("finetune"):
             from bert_tf.baselines import tfidf
-        except ImportError as error:
-            raise ImportError(
-                f"Baselines need scikit-learn ({error}). Expected the extra "
-                "`finetune`: pip install 'bert-tf[finetune]'."
-            ) from None
         return function(tfidf)(dataset, train, dev)
 
     return answers

@@ -139,7 +139,7 @@ class _Features:
         return hstack(blocks, format="csr")
 
     def _shared(self, first: Sequence[str], second: Sequence[str]) -> np.ndarray:
-        """How much two texts share, float64 `(texts, 9)`."""
+        """Measures of what two texts share, float64 `(texts, 9)`."""
         columns = []
         for vectorizer in (self._words, self._pieces):
             # TF-IDF rows have the length 1: these are cosines.

@@ -9,9 +9,10 @@ from bert_tf.layers.characters import CharacterEmbeddings
 from bert_tf.layers.dropout import Dropout
 from bert_tf.layers.gather import gather_tokens, sequence_layout
 from bert_tf.models.config import BertConfig
+from bert_tf.models.configured import ConfiguredModel
 
 
-class ElmoEncoder(keras.Model):
+class ElmoEncoder(ConfiguredModel):
     """Vectors for each token (Peters et al. 2018, section 3).
 
     Half of a vector has read the row up to the token, the other half from its end on.
@@ -103,19 +104,6 @@ class ElmoEncoder(keras.Model):
             "pooled_output": pooled,
             "hidden_states": states,
         }
-
-    def get_config(self) -> dict[str, Any]:
-        """The config as plain values."""
-        return {
-            "config": self.config.to_dict(),
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "ElmoEncoder":
-        """The encoder that `get_config` described."""
-        return cls(BertConfig.from_dict(config.pop("config")), **config)
 
 
 def _mean(vectors: Any, mask: Any) -> Any:

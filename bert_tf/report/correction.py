@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bert_tf.metrics.correction import (
+    WORD,
     Change,
     aligned_changes,
     nearest,
@@ -112,20 +113,18 @@ def _spelled(words: Sequence[str], change: Change) -> tuple[str, str]:
 def _marked(text: str, new: str, other: str, shared: str, alone: str) -> list[Part]:
     """The new text, its changes marked by whether the other text has them, too."""
     common = word_changes(text, new) & word_changes(text, other)
-    words, new_words = words_of(text), words_of(new)
+    words, new_words = list(WORD.finditer(text)), list(WORD.finditer(new))
     parts: list[Part] = []
-    old_end = new_end = 0
-    for old, following, change in aligned_changes(words, new_words):
+    end = new_end = 0
+    for place, new_place, change in aligned_changes(words_of(text), words_of(new)):
         gap = crossed = word = ""
-        if following is not None:
-            word = new_words[following]
-            start = new.index(word, new_end)
-            gap, new_end = new[new_end:start], start + len(word)
-        if old is not None:
-            crossed = words[old]
-            start = text.index(crossed, old_end)
-            gap = gap or text[old_end:start]
-            old_end = start + len(crossed)
+        if new_place is not None:
+            found = new_words[new_place]
+            gap, word, new_end = new[new_end : found.start()], found[0], found.end()
+        if place is not None:
+            found = words[place]
+            gap = gap or text[end : found.start()]
+            crossed, end = found[0], found.end()
         parts.append(Part(gap))
         if change is None:
             parts.append(Part(word))

@@ -2,7 +2,6 @@
 
 import dataclasses
 import sys
-from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from bert_tf.tasks.kind import Lengths
@@ -15,7 +14,7 @@ from data_pipelines.programs import cli
 
 
 @dataclasses.dataclass(frozen=True)
-class DataOptions:
+class DataOptions(catalog.ColumnOptions):
     """Options of the examples and their sequences."""
 
     dataset: str | None = cli.option(
@@ -30,20 +29,6 @@ class DataOptions:
     )
     dev_file: str | None = cli.option(None, "Own examples to choose the best by.")
     test_file: str | None = cli.option(None, "File of test examples.")
-    first_column: str = cli.option("text", "Own tables: the text, or the first text.")
-    second_column: str | None = cli.option(None, "Own tables: the second text.")
-    label_column: str = cli.option("label", "Own tables: the class or the score.")
-    id_column: str | None = cli.option(None, "Own tables: names of the examples.")
-    corrected_column: str = cli.option(
-        "corrected", "Own tables: the corrected text; equal to the text: a clean one."
-    )
-    choice_columns: tuple[str, ...] = cli.option((), "Own tables: the choices.")
-    column_names: tuple[str, ...] = cli.option(
-        (), "Own tables without a header: the names of their columns."
-    )
-    tag_column: int | None = cli.option(
-        None, "Own CoNLL files: from 0, or from the end with -1. Default: the last."
-    )
     max_length: int | None = cli.option(
         None,
         "Tokens of a sequence. Default: 128; 384 for questions; at most the model.",
@@ -86,32 +71,7 @@ class DataOptions:
                 f"Received files for {given} without kind. Expected --kind, one of "
                 f"{', '.join(get_args(TaskKind))}."
             )
-        return self.own_files(self.kind, files)
-
-    def own_files(
-        self,
-        kind: TaskKind,
-        files: Mapping[Role, str | None],
-        labels: tuple[str, ...] | None = None,
-    ) -> Dataset:
-        """Files as a dataset, by the options for their columns.
-
-        Args:
-            kind: of the task.
-            files: paths by split.
-            labels: of the model that answers; None: those of the training data.
-        """
-        columns = catalog.Columns(
-            first=self.first_column,
-            second=self.second_column,
-            label=self.label_column,
-            id=self.id_column,
-            choices=self.choice_columns,
-            names=self.column_names,
-            tag=self.tag_column,
-            corrected=self.corrected_column,
-        )
-        return catalog.from_files(kind, files, columns, labels)
+        return catalog.from_files(self.kind, files, self)
 
     def encoding_arguments(
         self, dataset: Dataset, max_positions: int

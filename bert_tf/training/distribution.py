@@ -94,6 +94,19 @@ def make_strategy(options: DistributionOptions) -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()
 
 
+def check_batch_size(
+    strategy: tf.distribute.Strategy, batch_size: int, accumulation_steps: int
+) -> None:
+    """Raises ValueError where the replicas cannot have equal slices of a batch."""
+    count = strategy.num_replicas_in_sync
+    if batch_size % (count * accumulation_steps):
+        raise ValueError(
+            f"Received batch_size={batch_size} and accumulation_steps="
+            f"{accumulation_steps} for {count} replicas. Expected a multiple "
+            f"of {count * accumulation_steps}: an equal slice for each."
+        )
+
+
 def num_workers(strategy: tf.distribute.Strategy) -> int:
     """How many processes train together."""
     return len(_tasks(strategy)) or 1

@@ -8,7 +8,7 @@ from data_pipelines.datasets.conll import ConllFile
 from data_pipelines.datasets.correction import ParallelLines, SighanFiles
 from data_pipelines.datasets.examples import Example
 from data_pipelines.datasets.multiple_choice import ChoiceTable
-from data_pipelines.datasets.own_files import Columns as Columns
+from data_pipelines.datasets.own_files import ColumnOptions as ColumnOptions
 from data_pipelines.datasets.own_files import from_files as from_files
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.sources import (
@@ -229,7 +229,7 @@ def find(name: str) -> Dataset:
 def read(
     dataset: Dataset, split: str, data_dir: str | None, log: ReadLog
 ) -> Iterator[Example]:
-    """The examples of one split, read as they are asked for.
+    """The examples of one split, read lazily.
 
     Args:
         dataset: from `find` or `from_files`.
@@ -250,7 +250,7 @@ def read(
 def read_with_columns(
     dataset: Dataset, split: str, data_dir: str | None, log: ReadLog
 ) -> Iterator[tuple[dict[str, str], Example]]:
-    """As `read`, each example with the columns of its row, as they are written.
+    """As `read`, each example with the columns of its row, unchanged.
 
     Examples that are not from local CSV, TSV or JSON lines have no columns.
     """

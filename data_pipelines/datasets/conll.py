@@ -1,4 +1,4 @@
-"""Files with a word a line, as those of CoNLL-2003 and CoNLL-U, to tagged sentences."""
+"""Tagged sentences from files with a word a line, such as CoNLL-2003 and CoNLL-U."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -46,8 +46,8 @@ class ConllFile:
 
     Attributes:
         tag_column: of the tags, from 0, or from the end, -1 being the last.
-        are_entities: tags become IOB2, in whatever scheme they are; else they are left
-            as they are.
+        are_entities: tags, in any of the usual schemes, become IOB2; else they are not
+            changed.
         tfds_feature: what TFDS calls the tags.
     """
 
@@ -59,8 +59,8 @@ class ConllFile:
         """The sentences of all files.
 
         Raises:
-            ValueError: a line has too few or too many columns, or a tag is not as it
-                should be.
+            ValueError: a line has too few or too many columns, or a tag is not as
+                expected.
         """
         documents = sentences = 0
         may_lack_tags = reading.role == "test"

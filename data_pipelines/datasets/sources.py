@@ -31,7 +31,7 @@ class Part:
     of: int
 
     def has(self, text: str) -> bool:
-        """Whether an example with this text belongs to the part."""
+        """True if an example with this text belongs to the part."""
         return zlib.crc32(text.encode("utf-8")) % self.of in self.takes
 
 
@@ -53,7 +53,7 @@ class Files:
     note: str | None = None
 
     def has(self, text: str) -> bool:
-        """Whether an example with this text is to be taken."""
+        """True if an example with this text is to be taken."""
         return self.part is None or self.part.has(text)
 
 
@@ -93,7 +93,7 @@ class Reading:
     def takes(
         self, text: str, has_label: bool, place: str, missing: str = "no label"
     ) -> bool:
-        """Whether an example is used; counts it, or why it is skipped."""
+        """Counts an example, or why it is skipped; returns True if it is used."""
         if not text.strip():
             self.log.skip("empty text", place)
         elif not has_label and self.role != "test":

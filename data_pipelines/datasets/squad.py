@@ -73,7 +73,7 @@ def _checked(question: Question, reading: Reading) -> Iterable[Question]:
     if any(answer.start < 0 for answer in located):
         log.warn(_NOT_IN_CONTEXT, name)
     pairs = zip(given, located, strict=True)
-    if any(new.start >= 0 and not _stands(old, context) for old, new in pairs):
+    if any(new.start >= 0 and not _is_at(old, context) for old, new in pairs):
         log.warn(_NOT_WHERE_SAID, name)
     log.use()
     # Sorting is stable: only those that were not found go behind the others.
@@ -81,14 +81,14 @@ def _checked(question: Question, reading: Reading) -> Iterable[Question]:
     return (dataclasses.replace(question, answers=tuple(located)),)
 
 
-def _stands(answer: Answer, context: str) -> bool:
+def _is_at(answer: Answer, context: str) -> bool:
     return answer.start >= 0 and context.startswith(answer.text, answer.start)
 
 
 def _locate(answer: Answer, context: str) -> Answer:
     # A space at an end of the answer belongs to none of its tokens.
     text = answer.text.strip()
-    if _stands(answer, context):
+    if _is_at(answer, context):
         return Answer(text, answer.start + answer.text.index(text))
     starts = [match.start() for match in re.finditer(f"(?={re.escape(text)})", context)]
     nearest = min(starts, key=lambda start: abs(start - answer.start), default=-1)

@@ -34,7 +34,7 @@ class TableReader:
     def read_rows(
         self, files: Files, reading: Reading
     ) -> Iterator[tuple[dict[str, str], Any]]:
-        """The columns of rows as they are written, and the example of each.
+        """The columns of each row, unchanged, and its example.
 
         Raises:
             ValueError: a column is missing (of a test, not that of the label), or a

@@ -19,7 +19,7 @@ class Row:
     """One row of a table.
 
     Attributes:
-        values: by column, as they are written.
+        values: by column, unchanged.
         source: the file.
         place: in the file, such as "line 17".
     """
@@ -57,7 +57,7 @@ class Row:
 def read_rows(
     path: str, names: Sequence[str] | None = None, ragged: ReadLog | None = None
 ) -> Iterator[Row]:
-    r"""The rows of one file, read as they are asked for.
+    r"""The rows of one file, read lazily.
 
     A file `a.tsv` with the lines `["id\ttext", "7\tSo-called \"it"]` gives the row
     `Row({"id": "7", "text": 'So-called "it'}, "a.tsv", "line 2")`.
@@ -79,7 +79,7 @@ def read_rows(
     Raises:
         FileNotFoundError: no such file.
         ValueError: its name tells no format, it is no UTF-8 text, has no rows, or a
-            row is not as it should be.
+            row is not as expected.
     """
     ending = path.lower().removesuffix(".gz").rpartition(".")[2]
     if ending not in _FORMATS:

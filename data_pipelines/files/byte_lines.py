@@ -75,7 +75,7 @@ def byte_lines(chunks: Iterable[bytes], longest: int | None = None) -> Iterator[
 
 
 def _cut(line: bytes) -> int:
-    """Where to cut a line: after its last space, else between two characters."""
+    """The place to cut a line: after its last space, else between two characters."""
     after_space = line.rfind(b" ", max(len(line) - CHUNK_BYTES, 0)) + 1
     if after_space:
         return after_space

@@ -1,4 +1,4 @@
-"""Masked language model: which tokens to predict, and what stands in their places."""
+"""Masked language model: the choice of tokens to predict, and their replacement."""
 
 from typing import get_args
 

@@ -37,7 +37,7 @@ INDEX = np.dtype(
 
 @dataclasses.dataclass(frozen=True)
 class RecordOptions:
-    """What decides the records, besides the text and the vocabulary.
+    """Options that decide the records, besides the text and the vocabulary.
 
     Attributes:
         separator: what separates the documents of a file, see `read_documents`.
@@ -68,7 +68,7 @@ class RecordOptions:
         return max(1, round(self.num_shards * self.holdout_fraction))
 
     def is_heldout(self, document_id: int) -> bool:
-        """Whether a document is kept for evaluation."""
+        """True if a document is kept for evaluation."""
         return _hash(self.seed, document_id)[0] < self.holdout_fraction * 2.0**64
 
     def shard_and_key(self, document_id: int, number: int) -> tuple[int, int]:

@@ -22,7 +22,7 @@ from absl import logging
 
 from data_pipelines.corpus.documents import expand_sources
 from data_pipelines.files.atomic import remove
-from data_pipelines.files.json_files import read_json, write_json
+from data_pipelines.files.json_files import read_json_if_any, write_json
 from data_pipelines.pretraining import parts
 from data_pipelines.pretraining.record_folder import (
     FORMAT,
@@ -157,40 +157,34 @@ def _input(source: str) -> dict[str, Any]:
 
 def _begin(output_dir: str, work: str, plan: dict[str, Any]) -> dict[str, Any] | None:
     """Makes the folder ready, or returns the manifest of a complete one."""
-    if tf.io.gfile.exists(posixpath.join(output_dir, MANIFEST)):
-        manifest = read_manifest(output_dir)
-        _require_same_plan(output_dir, manifest, plan)
-        require_shards(output_dir, manifest)
-        remove(work)  # The run was stopped between the manifest and the end.
-        return manifest
+    is_complete = tf.io.gfile.exists(posixpath.join(output_dir, MANIFEST))
     plan_file = posixpath.join(work, _PLAN)
-    if tf.io.gfile.exists(plan_file):
-        _require_same_plan(output_dir, read_json(plan_file), plan)
-        logging.info("Resuming the unfinished records in %s.", output_dir)
-        return None
-    if tf.io.gfile.glob(posixpath.join(output_dir, "*.tfrecord")):
-        raise ValueError(
-            f"{output_dir} holds records without {MANIFEST}. Nothing is overwritten: "
-            "choose another folder, or remove them."
-        )
-    tf.io.gfile.makedirs(work)
-    write_json(plan_file, plan)
-    return None
-
-
-def _require_same_plan(
-    output_dir: str, found: dict[str, Any], plan: dict[str, Any]
-) -> None:
+    found = read_manifest(output_dir) if is_complete else read_json_if_any(plan_file)
     different = [
         f"{name} was {found.get(name)!s:.80}, received {value!s:.80}"
         for name, value in plan.items()
-        if found.get(name) != value
+        if found and found.get(name) != value
     ]
     if different:
         raise ValueError(
             f"{output_dir} holds records of other options: {'; '.join(different)}. "
             "Nothing is overwritten: choose another folder, or remove this one."
         )
+    if is_complete:
+        require_shards(output_dir, found)
+        remove(work)  # The run was stopped between the manifest and the end.
+        return found
+    if found:
+        logging.info("Resuming the unfinished records in %s.", output_dir)
+    elif tf.io.gfile.glob(posixpath.join(output_dir, "*.tfrecord")):
+        raise ValueError(
+            f"{output_dir} holds records without {MANIFEST}. Nothing is overwritten: "
+            "choose another folder, or remove them."
+        )
+    else:
+        tf.io.gfile.makedirs(work)
+        write_json(plan_file, plan)
+    return None
 
 
 def _require_training_documents(

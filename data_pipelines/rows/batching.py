@@ -38,7 +38,7 @@ def evaluation_batches(rows: tf.data.Dataset, *, batch_size: int) -> tf.data.Dat
 
 
 def with_options(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """The same elements in a fixed order, without the thread that tunes tf.data."""
+    """Fixes the order of the elements, and stops the thread that tunes tf.data."""
     options = tf.data.Options()
     options.deterministic = True
     # Parallelism is then that of the cores. The thread that would tune it wakes up at

@@ -125,19 +125,19 @@ def join(
 
 
 def pair_room(max_length: int, vocabulary: Vocabulary) -> int:
-    """How many tokens of two segments there are in a sequence of such a length."""
+    """The number of tokens of two segments in a sequence of `max_length`."""
     return max_length - 2 - vocabulary.num_separators
 
 
 def filled_rows(
     values: tf.RaggedTensor, width: tf.Tensor | int, missing: int | float | str
 ) -> tf.Tensor:
-    """Rows that are all so wide: cut off, or filled up.
+    """Cuts or fills up rows, so that all are `width` wide.
 
     Args:
         values: `(rows, (places))`.
         width: int scalar, known or not when the graph is made.
-        missing: what rows are filled up with.
+        missing: the value that rows are filled up with.
 
     Returns:
         `(rows, width)`.

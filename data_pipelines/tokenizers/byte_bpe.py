@@ -183,9 +183,6 @@ class ByteBPETokenizer(tf.Module):
         # A byte that has become part of the piece before it is -1 here.
         result = ids
 
-        def goes_on(place: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
-            return tf.size(place) > 0
-
         def merge(
             place: tf.Tensor,
             word: tf.Tensor,
@@ -224,7 +221,7 @@ class ByteBPETokenizer(tf.Module):
 
         rank = self._rank(ids, word, tf.range(tf.size(ids, tf.int64)))
         result = tf.while_loop(
-            goes_on,
+            lambda place, *_: tf.size(place) > 0,
             merge,
             (place, word, ids, rank, result),
             shape_invariants=tuple(tf.TensorShape([None]) for _ in range(5)),
@@ -280,14 +277,8 @@ def _merge_tables(
         and `is_orderly` bool `(merges,)`, whether all pairs with that piece come later.
     """
     merges = vocabulary.merges or ()
-    left, right, merged = (
-        np.array([vocabulary.id_of(piece) for piece in pieces], np.int64)
-        for pieces in (
-            [pair[0] for pair in merges],
-            [pair[1] for pair in merges],
-            ["".join(pair) for pair in merges],
-        )
-    )
+    ids = [[vocabulary.id_of(piece) for piece in (a, b, a + b)] for a, b in merges]
+    left, right, merged = np.array(ids, np.int64).reshape(-1, 3).T
     # If a pair is there twice, the later place counts.
     keys, from_end = np.unique(
         (left * len(vocabulary) + right)[::-1], return_index=True

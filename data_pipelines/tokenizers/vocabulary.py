@@ -35,6 +35,7 @@ from data_pipelines.tokenizers.vocabulary_files import (
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
+_SPECIAL_IDS = ("pad_id", "unk_id", "cls_id", "sep_id", "mask_id")
 
 # Begins the WordPiece pieces that continue a word.
 CONTINUATION = "##"
@@ -57,6 +58,7 @@ class Vocabulary:
         lower_case: whether texts are lower-cased before they are cut. Default: true
             for WordPiece, false for byte-level BPE.
         strip_accents: whether their accents are removed. Default: as `lower_case`.
+        pad_id, unk_id, cls_id, sep_id, mask_id: ids of the special tokens.
 
     Raises:
         ValueError: a special token is missing, a piece is there twice or is empty, a
@@ -69,6 +71,11 @@ class Vocabulary:
     add_prefix_space: bool = False
     lower_case: bool = _BY_KIND
     strip_accents: bool = _BY_KIND
+    pad_id: int = dataclasses.field(init=False, repr=False, compare=False)
+    unk_id: int = dataclasses.field(init=False, repr=False, compare=False)
+    cls_id: int = dataclasses.field(init=False, repr=False, compare=False)
+    sep_id: int = dataclasses.field(init=False, repr=False, compare=False)
+    mask_id: int = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_casing(self.kind, self.lower_case, self.strip_accents)
@@ -83,6 +90,8 @@ class Vocabulary:
                 f"{list(SPECIAL_TOKENS)}, one a line: add them, or learn a "
                 "vocabulary with data_pipelines.learn_vocabulary."
             )
+        for name, token in zip(_SPECIAL_IDS, SPECIAL_TOKENS, strict=True):
+            object.__setattr__(self, name, self._ids[token])
         if len(self._ids) < len(self.tokens):
             counts = Counter(self.tokens)
             twice = [token for token, count in counts.items() if count > 1]
@@ -244,28 +253,3 @@ class Vocabulary:
     def num_separators(self) -> int:
         """The number of `[SEP]` between two texts: two in RoBERTa, else one."""
         return 1 if self.merges is None else 2
-
-    @property
-    def pad_id(self) -> int:
-        """Id of `[PAD]`."""
-        return self._ids[PAD]
-
-    @property
-    def unk_id(self) -> int:
-        """Id of `[UNK]`."""
-        return self._ids[UNK]
-
-    @property
-    def cls_id(self) -> int:
-        """Id of `[CLS]`."""
-        return self._ids[CLS]
-
-    @property
-    def sep_id(self) -> int:
-        """Id of `[SEP]`."""
-        return self._ids[SEP]
-
-    @property
-    def mask_id(self) -> int:
-        """Id of `[MASK]`."""
-        return self._ids[MASK]

@@ -4,9 +4,9 @@ import sys
 import pytest
 
 from bert_tf import model_size
-from bert_tf.model_size import pretraining_step_flops
 from bert_tf.models.config import preset
 from bert_tf.models.families import FAMILIES
+from bert_tf.models.size import pretraining_step_flops
 
 
 def test_operations_of_base():

@@ -318,6 +318,20 @@ def test_a_pooler_that_is_missing_starts_from_chance(pretrained, tmp_path, capsy
 
 
 @pytest.mark.slow
+def test_a_report_without_baselines_says_why(pretrained, tmp_path, monkeypatch, capsys):
+    def missing(*_):
+        raise ImportError("The package sklearn is not installed.")
+
+    monkeypatch.setattr(finetune, "baseline_scores", missing)
+    task = write_task("classification", tmp_path / "files")
+    chosen = options(pretrained, task, tmp_path / "model", num_epochs=1.0)
+    assert finetune.finetune(chosen)
+    report = (tmp_path / "model" / "report.html").read_text()
+    assert "none: The package sklearn is not installed." in report
+    assert "The package sklearn is not installed." in capsys.readouterr().err
+
+
+@pytest.mark.slow
 def test_document_context(pretrained, tmp_path):
     task = write_task("token_tagging", tmp_path / "files")
     chosen = options(

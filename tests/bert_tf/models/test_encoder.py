@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.layers.gather import gather_tokens, sequence_layout
-from bert_tf.model_size import parameter_formulas
 from bert_tf.models.config import BertConfig, preset
 from bert_tf.models.encoder import BertEncoder
+from bert_tf.models.size import parameter_formulas
 from tests.bert_tf.packed import (
     alone,
     assert_same_gradients,

@@ -35,7 +35,7 @@ def page(found):
         "A <title>",
         facts={"text": "books"},
         outcomes=found,
-        simple_guesses={"glue/sst2": ("TF-IDF + linear", 0.774)},
+        baselines={"glue/sst2": ("TF-IDF + linear", 0.774)},
         commands="python -m x --y=<z>\n",
     )
 

@@ -60,7 +60,7 @@ def test_picture():
 
 def values(**changes):
     found = {"facts": {}, "heldout": {}, "curves": new_figure(1, 1), "cloze": ()}
-    return {**found, "trivial": {}, "options": "the <options>", **changes}
+    return {**found, "baseline": {}, "options": "the <options>", **changes}
 
 
 def test_page_links_to_its_sections_if_there_are_many():

@@ -39,7 +39,7 @@ LABELLED = {
 
 
 def dataset_of(kind):
-    columns = catalog.Columns(choices=("one", "two"))
+    columns = catalog.ColumnOptions(choice_columns=("one", "two"))
     labels = LABELS if kind.has_labels else None
     return catalog.from_files(kind.name, {"test": "test.json"}, columns, labels)
 

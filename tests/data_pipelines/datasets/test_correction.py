@@ -95,7 +95,9 @@ def test_parallel_lines(write):
 def test_own_tables(write):
     path = write("a.csv", 'x,y\n"a, b",c\n')
     dataset = catalog.from_files(
-        "correction", {"train": path}, catalog.Columns(first="x", corrected="y")
+        "correction",
+        {"train": path},
+        catalog.ColumnOptions(first_column="x", corrected_column="y"),
     )
     rows = catalog.read_with_columns(dataset, "train", None, ReadLog("train"))
     assert list(rows) == [
