@@ -56,7 +56,7 @@ Subject = Callable[[], None]
 
 @dataclasses.dataclass(frozen=True)
 class FinetuningBenchmarkOptions:
-    """What the benchmark asks for."""
+    """Options of the benchmark."""
 
     data_dir: str = cli.option(cli.REQUIRED, "The folder that holds glue/SST-2.")
     vocab_file: str = cli.option(cli.REQUIRED, "An uncased vocabulary.")

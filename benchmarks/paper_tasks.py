@@ -1,4 +1,4 @@
-"""What pre-training is worth: every task, fine-tuned from a model and from chance.
+"""The value of pre-training: every task, fine-tuned from a model and from scratch.
 
     python -m benchmarks.paper_tasks --model_dir=models/mine --data_dir=data \\
         --output_dir=paper_tasks
@@ -67,7 +67,7 @@ _TASKS: dict[str, dict[str, Any]] = {
 
 @dataclasses.dataclass(frozen=True)
 class PaperTasksOptions:
-    """What the benchmark asks for."""
+    """Options of the benchmark."""
 
     model_dir: str = cli.option(cli.REQUIRED, "A pre-trained model folder.")
     data_dir: str = cli.option(cli.REQUIRED, "The folder with the datasets.")

@@ -1,4 +1,4 @@
-"""How fast text becomes records and records become masked batches, in what memory.
+"""Speed and memory of making records from text, and masked batches from records.
 
     python -m benchmarks.pipeline --input_files='books/*.txt.gz' --vocab_file=vocab.txt
 
@@ -32,7 +32,7 @@ SECONDS = 15
 
 @dataclasses.dataclass(frozen=True)
 class BenchmarkOptions:
-    """What the program can be told."""
+    """Options of the program."""
 
     input_files: tuple[str, ...] = cli.option(cli.REQUIRED, "Files of text.")
     vocab_file: str = cli.option(cli.REQUIRED, "An uncased vocabulary.")

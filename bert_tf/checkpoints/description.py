@@ -60,7 +60,7 @@ class Description:
 
     @property
     def has_mlm_head(self) -> bool:
-        """Whether it predicts masked tokens."""
+        """True if it predicts masked tokens."""
         return self.kind == PRETRAINING and self.head.get("mlm_head", True)
 
     @property

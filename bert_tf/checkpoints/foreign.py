@@ -1,4 +1,4 @@
-"""What the readers and writers of other formats share."""
+"""Common parts of the readers and writers of other formats."""
 
 import dataclasses
 import unicodedata
@@ -118,17 +118,17 @@ def differing(values: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[st
     }
 
 
-def numbered(count: int) -> tuple[str, ...]:
+def number_names(count: int) -> tuple[str, ...]:
     """Names of classes for which a format has none."""
     return tuple(str(number) for number in range(count))
 
 
 def unusual(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What of a model is neither a size nor as in the original BERT.
+    """The properties of a model, besides its sizes, that the original BERT lacks.
 
-    Formats that know the original alone have no place for it. Activations, which each
-    format names in its own way, are not among it; nor is the pooler, whose weights are
-    there or not.
+    Formats of the original alone have no place for them. Activations, which each format
+    names in its own way, are not among them; nor is the pooler, which exists if it has
+    weights.
     """
     original = BertConfig(vocab_size=checkpoint.config.vocab_size).to_dict()
     for name in (*GOOGLE_FIELDS, "pooler"):
@@ -142,7 +142,7 @@ def unusual(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def unusual_head(description: Description) -> dict[str, Any]:
-    """What of a head the original BERT has not."""
+    """The properties of a head that the original BERT lacks."""
     found = {
         name: description.head[name]
         for name in ("features", "lstm_units", "mlm_activation", "mlm_epsilon")
@@ -154,10 +154,10 @@ def unusual_head(description: Description) -> dict[str, Any]:
 
 
 def restored(tokens: Iterable[str]) -> Vocabulary:
-    """The vocabulary of a reader that takes white space away at the end of a line.
+    """The vocabulary of a reader that strips white space at the end of a line.
 
-    Nothing is left to it of the line separators that Google's Chinese vocabulary has as
-    pieces. In no text are they pieces, before or after.
+    It loses the line separators that Google's Chinese vocabulary has as pieces. They
+    are never the pieces of a text, before or after.
 
     Raises:
         ValueError: as `Vocabulary` raises it.
@@ -171,16 +171,16 @@ def restored(tokens: Iterable[str]) -> Vocabulary:
 
 
 def is_lower_cased(vocabulary: Vocabulary) -> bool:
-    """True if no word has a capital letter: those of a cased model could never match.
+    """True if no word has a capital letter, which could match only if texts are cased.
 
-    Names that stand in brackets of any kind, such as `[CLS]` or `<S>`, are no words.
+    Names in brackets of any kind, such as `[CLS]` or `<S>`, are not words.
     """
     words = (token.removeprefix("##") for token in vocabulary.tokens)
     return all(word == word.lower() for word in words if word.isalpha())
 
 
 def has_accents(vocabulary: Vocabulary) -> bool:
-    """True if a piece could never match where accents are taken away."""
+    """True if a piece could never match a text without accents."""
     return any(
         unicodedata.category(character) == "Mn"
         for token in vocabulary.tokens

@@ -27,7 +27,7 @@ from bert_tf.checkpoints.model_dir import Checkpoint
 
 
 class Format(NamedTuple):
-    """What can be done with the models of a format.
+    """Functions for the models of a format.
 
     Attributes:
         is_there: whether a source (a folder or file, the prefix of a checkpoint, or the

@@ -17,7 +17,7 @@ from bert_tf.checkpoints.foreign import (
     GOOGLE_FIELDS,
     from_tensors,
     is_lower_cased,
-    numbered,
+    number_names,
     unusual,
 )
 from bert_tf.checkpoints.model_dir import CONFIG, VOCABULARY, Checkpoint
@@ -76,7 +76,7 @@ _UNREAD = re.compile(r"directionality|pooler_.*")
 
 
 def is_there(source: str) -> bool:
-    """Whether a source is, or holds, a checkpoint of TF1 variables."""
+    """True if a source is, or holds, a checkpoint of TF1 variables."""
     return bool(_prefixes(source)) and not is_object_checkpoint(source)
 
 
@@ -107,7 +107,7 @@ def read(path: str) -> Checkpoint:
     elif "output_weights" in tensors.shapes:
         num_outputs = tensors.shapes["output_weights"][0]
         kind = "classification" if num_outputs > 1 else "regression"
-        labels = numbered(num_outputs) if num_outputs > 1 else None
+        labels = number_names(num_outputs) if num_outputs > 1 else None
     return from_tensors(
         config, vocabulary, kind, _TABLES[kind], tensors, prefix, labels
     )
@@ -204,7 +204,7 @@ def open_variables(prefix: str) -> Tensors:
 
 
 def is_object_checkpoint(source: str) -> bool:
-    """Whether it has one of TF2, which names the objects that own its variables."""
+    """True for a checkpoint of TF2, which names the objects that own its variables."""
     return any(OBJECT_GRAPH in open_variables(p).shapes for p in _prefixes(source))
 
 

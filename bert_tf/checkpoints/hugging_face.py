@@ -42,7 +42,7 @@ _OUTPUT_TABLE, _OUTPUT_BIAS = "mlm_head/output_table", "mlm_head/output_bias"
 
 
 def is_there(source: str) -> bool:
-    """Whether a source is a folder of transformers or sentence-transformers."""
+    """True if a source is a folder of transformers or sentence-transformers."""
     names = (_CONFIG, sentence_transformers.MODULES)
     return any(tf.io.gfile.exists(os.path.join(source, name)) for name in names)
 
@@ -87,10 +87,7 @@ def read(folder: str) -> Checkpoint:
 def _weights(folder: str, family: str, theirs: dict[str, str]) -> tuple[Tensors, bool]:
     """The tensors of a model, each once, and whether its output is the token table.
 
-    Args:
-        folder: of the model.
-        family: of the model.
-        theirs: from our names to those of the tensors.
+    `theirs` has the name of a tensor for each name of ours.
     """
     tensors = open_tensors(folder)
     stored = {

@@ -32,7 +32,7 @@ _SETTINGS = (
 
 
 def is_there(folder: str, tokenizer: Mapping[str, Any]) -> bool:
-    """Whether the tokenizer of a folder is BPE; `tokenizer` is its tokenizer.json."""
+    """True if the tokenizer of a folder, with this tokenizer.json, is BPE."""
     if tokenizer:
         return tokenizer.get("model", {}).get("type") == "BPE"
     return tf.io.gfile.exists(posixpath.join(folder, _VOCABULARY))
@@ -97,13 +97,7 @@ def in_order(ids: dict[str, int], folder: str) -> tuple[str, ...]:
 def write(
     folder: str, vocabulary: Vocabulary, max_length: int, has_segments: bool
 ) -> None:
-    """Writes the files of a tokenizer.
-
-    Args:
-        folder: where they are written.
-        vocabulary: ours.
-        max_length: the most tokens of the model.
-        has_segments: whether it takes segment ids.
+    """Writes the files of a tokenizer, see `hugging_face_tokenizer.write`.
 
     Raises:
         ImportError: tokenizers, which writes them, is not installed.
@@ -127,12 +121,7 @@ def write(
 
 
 def _their_tokenizer(vocabulary: Vocabulary, names: Mapping[str, str]) -> Any:
-    """Our tokenizer as one of the tokenizers library.
-
-    Args:
-        vocabulary: ours.
-        names: theirs of our special tokens.
-    """
+    """Our tokenizer as one of the tokenizers library; `names` of special tokens."""
     with extra("byte_bpe"):
         import tokenizers
     ids = {names.get(token, token): i for i, token in enumerate(vocabulary.tokens)}

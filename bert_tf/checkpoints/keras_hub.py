@@ -15,7 +15,7 @@ from bert_tf.checkpoints.description import PRETRAINING
 from bert_tf.checkpoints.foreign import (
     from_tensors,
     has_accents,
-    numbered,
+    number_names,
     restored,
     unusual,
 )
@@ -74,11 +74,12 @@ _FIELDS = {
 # Fixed in the code of their BertMaskedLM, whatever the backbone has.
 _MLM_HEAD_ARGUMENTS = {"mlm_activation": "gelu", "mlm_epsilon": 1e-5}
 _DOWNLOADS = ("hf://", "kaggle://")
-_TASKS = ("BertMaskedLM", "BertTextClassifier")
+# None: a backbone alone.
+_TASKS = (None, "BertMaskedLM", "BertTextClassifier")
 
 
 def is_there(source: str) -> bool:
-    """Whether a source is a preset folder, or a name that KerasHub knows."""
+    """True if a source is a preset folder, or a name that KerasHub knows."""
     if source.startswith(_DOWNLOADS):
         return True
     config = os.path.join(source, "config.json")
@@ -99,7 +100,13 @@ def read(preset: str) -> Checkpoint:
     """
     import keras_hub
 
-    task = _task_class(preset)
+    path = os.path.join(preset, "task.json")
+    task = read_json(path)["class_name"] if os.path.exists(path) else None
+    if task not in _TASKS:
+        raise ValueError(
+            f"Received a preset of {task}. Expected BertBackbone, BertMaskedLM or "
+            "BertTextClassifier."
+        )
     if task is None:
         model = backbone = keras_hub.models.BertBackbone.from_preset(preset)
     else:
@@ -119,7 +126,7 @@ def read(preset: str) -> Checkpoint:
     )
     kind, labels = PRETRAINING, None
     if task == "BertTextClassifier":
-        kind, labels = "classification", numbered(model.num_classes)
+        kind, labels = "classification", number_names(model.num_classes)
     tensors = Tensors.of({weight.path: weight for weight in _weights(model)})
     checkpoint = from_tensors(
         config, vocabulary, kind, _TABLES[kind], tensors, preset, labels
@@ -158,13 +165,11 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
         )
         model = models.BertMaskedLM(backbone, preprocessor)
     elif description.kind == "classification":
-        model = models.BertTextClassifier(
-            backbone,
-            num_classes=description.head["num_outputs"],
-            preprocessor=models.BertTextClassifierPreprocessor(
-                tokenizer, sequence_length=length
-            ),
+        preprocessor = models.BertTextClassifierPreprocessor(
+            tokenizer, sequence_length=length
         )
+        num_classes = description.head["num_outputs"]
+        model = models.BertTextClassifier(backbone, num_classes, preprocessor)
     for variable in _weights(model):
         variable.assign(tensors.read(variable.path))
     model.save_to_preset(folder)
@@ -176,22 +181,8 @@ def _weights(model: keras.Model) -> list[Any]:
     return [w for w in model.weights if keras.backend.is_float_dtype(w.dtype)]
 
 
-def _task_class(preset: str) -> str | None:
-    """The class of the task in a preset folder; None: a backbone alone."""
-    path = os.path.join(preset, "task.json")
-    if not os.path.exists(path):
-        return None
-    name = read_json(path)["class_name"]
-    if name not in _TASKS:
-        raise ValueError(
-            f"Received a preset of {name}. Expected BertBackbone, BertMaskedLM or "
-            "BertTextClassifier."
-        )
-    return name
-
-
 def _strip_accents(tokenizer: Any, vocabulary: Vocabulary) -> bool:
-    """Whether accents are removed.
+    """True if accents are removed.
 
     Their tokenizer leaves accents unless it is given `strip_accents`, in the presets of
     Google's uncased models too, whose vocabularies have no accents: there, Google's
@@ -207,6 +198,8 @@ def _check(checkpoint: Checkpoint) -> None:
     others = unusual(checkpoint)
     if config.hidden_act != "gelu_tanh":
         others["hidden_act"] = config.hidden_act
+    if not config.pooler:
+        others["pooler"] = False
     if config.attention_probs_dropout_prob != config.hidden_dropout_prob:
         others["attention_probs_dropout_prob"] = config.attention_probs_dropout_prob
     if description.sentence_task is not None:

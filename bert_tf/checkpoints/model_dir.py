@@ -154,7 +154,7 @@ def write(checkpoint: Checkpoint, path: str) -> None:
 
 
 def is_there(path: str) -> bool:
-    """Whether there is a model folder at a path."""
+    """True if there is a model folder at a path."""
     return tf.io.gfile.exists(posixpath.join(path, DESCRIPTION))
 
 

@@ -60,7 +60,7 @@ _LOWER_CASE = "do_lower_case"
 
 
 def is_there(source: str) -> bool:
-    """Whether a source is such a SavedModel or checkpoint."""
+    """True if a source is such a SavedModel or checkpoint."""
     is_saved_model = tf.io.gfile.exists(posixpath.join(source, _SAVED_MODEL))
     return is_saved_model or google.is_object_checkpoint(source)
 

@@ -1,8 +1,8 @@
-"""What another format has no place for, in a file beside the model.
+"""A file beside a converted model, with what its format has no place for.
 
-Names of classes, lengths, the threshold of answers: Google's checkpoints hold none of
-them, and no format holds all. The file says what the model was, and what is read of it
-without the file. Whoever changes the model changes the second, and the first is void.
+Google's checkpoints hold no names of classes, no lengths and no thresholds, and no
+format holds all of them. The file holds the description of the model, and the one that
+is read without the file: if that is another one, the model has changed since.
 """
 
 import dataclasses
@@ -36,10 +36,10 @@ def write(folder: str, checkpoint: Checkpoint, as_read: Checkpoint) -> None:
 
 
 def completed(folder: str, as_read: Checkpoint) -> Checkpoint:
-    """The model as the file describes it, if it is there and not void.
+    """The model as the file describes it, if there is one and the model is unchanged.
 
     Raises:
-        ValueError: it is broken.
+        ValueError: the file is broken.
     """
     path = posixpath.join(folder, RECORD)
     if not tf.io.gfile.exists(path):

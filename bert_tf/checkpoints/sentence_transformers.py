@@ -1,4 +1,4 @@
-"""What a sentence-transformers folder says beside the Hugging Face model in it."""
+"""The files of a sentence-transformers folder beside its Hugging Face model."""
 
 import os
 from typing import Literal
@@ -56,13 +56,7 @@ def read(folder: str) -> tuple[str, SentenceVector, bool]:
 
 
 def write(folder: str, vector: SentenceVector, width: int) -> None:
-    """Writes what a folder says beside the Hugging Face model.
-
-    Args:
-        folder: of the model.
-        vector: what is made of its output.
-        width: of the vectors.
-    """
+    """Writes these files for vectors of a width."""
     modules = {"Transformer": "", "Pooling": _POOLING}
     if vector.normalize:
         modules["Normalize"] = "2_Normalize"

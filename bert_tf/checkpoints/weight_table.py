@@ -36,7 +36,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class LayerNames:
-    """How a format names the weights of a layer, after the name of the layer.
+    """The names of the weights of a layer in a format, after the name of the layer.
 
     Attributes:
         kernel, bias: of a dense layer.

@@ -18,7 +18,7 @@ TOKEN_TABLE = "encoder/embeddings/token_table"
 
 
 def is_there(source: str) -> bool:
-    """Whether a source is a file."""
+    """True if a source is a file."""
     return tf.io.gfile.exists(source) and not tf.io.gfile.isdir(source)
 
 
@@ -47,8 +47,6 @@ def read(path: str) -> Checkpoint:
         vocab_size=len(vocabulary),
         hidden_size=vectors.vector_size,
         num_hidden_layers=0,
-        num_attention_heads=1,
-        intermediate_size=1,
         type_vocab_size=0,
         position_embeddings="none",
         embedding_norm=False,
