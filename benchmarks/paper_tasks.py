@@ -1,4 +1,4 @@
-"""What pre-training is worth: every task, fine-tuned from a model and from chance.
+"""The value of pre-training: every task, fine-tuned from a model and from scratch.
 
     python -m benchmarks.paper_tasks --model_dir=models/mine --data_dir=data \\
         --output_dir=paper_tasks

@@ -1,4 +1,4 @@
-"""How fast text becomes records and records become masked batches, in what memory.
+"""Speed and memory of making records from text, and masked batches from records.
 
     python -m benchmarks.pipeline --input_files='books/*.txt.gz' --vocab_file=vocab.txt
 

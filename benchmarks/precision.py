@@ -1,4 +1,4 @@
-"""What narrow weights cost, and what they save: a served classifier in each precision.
+"""Cost of reduced-precision weights: a served classifier in each precision.
 
     python -m benchmarks.precision --model_dir=models/sst2 --data_dir=data
 

@@ -1,4 +1,4 @@
-"""What it costs to share a step: one process, and several on the same cores.
+"""The cost of sharing a step: one process, and several on the same cores.
 
     python -m benchmarks.scaling --records_dir=records --vocab_file=vocab.txt
 

@@ -55,7 +55,7 @@ class ServingBenchmarkOptions:
 
 @dataclasses.dataclass(frozen=True)
 class Load:
-    """What clients were told.
+    """The answers that clients received.
 
     Attributes:
         seconds: of each answer.

@@ -28,11 +28,11 @@ class TorchSignature:
         self._labels = np.array(list(self._model.config.id2label.values()), object)
 
     def spec(self, name: str) -> tuple[tf.DType, tuple[int | None, ...]]:
-        """Of the only input."""
+        """The type and shape of the only input."""
         return tf.string, (None,)
 
     def check(self, inputs: Arrays) -> int:
-        """How many texts there are."""
+        """The number of texts."""
         return len(inputs["texts"])
 
     def answer(self, inputs: Arrays) -> Arrays:
@@ -48,7 +48,7 @@ class TorchSignature:
 
 
 def load(path: str) -> Any:
-    """What `ServedModels` holds of a version."""
+    """A version, as `ServedModels` holds it."""
     return SimpleNamespace(signatures={"serving_default": TorchSignature(path)})
 
 

@@ -47,8 +47,6 @@ def read(path: str) -> Checkpoint:
         vocab_size=len(vocabulary),
         hidden_size=vectors.vector_size,
         num_hidden_layers=0,
-        num_attention_heads=1,
-        intermediate_size=1,
         type_vocab_size=0,
         position_embeddings="none",
         embedding_norm=False,

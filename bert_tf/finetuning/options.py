@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from bert_tf.finetuning.results import RunSettings
-from bert_tf.layers.layer_mix import Features
+from bert_tf.layers.scalar_mix import Features
 from bert_tf.optim.layer_rates import LayerRates
 from bert_tf.tasks.data_options import DataOptions
 from bert_tf.training.distribution import FREE_OPTIONS, DistributionOptions

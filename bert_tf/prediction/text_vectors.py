@@ -24,7 +24,7 @@ from data_pipelines.finetuning.whole_texts import WholeTextEncoding
 Vectors = Literal["tokens", "cls", "mean", "pooled"]
 
 # Indices of the encoder's states: the embeddings are first, then the output of each
-# block. The names are those of `layer_mix.FEATURES` that need no training.
+# block. The names are those of `scalar_mix.FEATURES` that need no training.
 FEATURES = {
     "embeddings": (0,),
     "second_to_last": (-2,),

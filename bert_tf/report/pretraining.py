@@ -1,8 +1,10 @@
 """`report.html` of a pre-training: figures, curves, guesses for masked tokens."""
 
 import dataclasses
+import datetime
 import json
-from collections.abc import Callable, Iterable, Sequence
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.figure
@@ -19,7 +21,7 @@ from bert_tf.report.plots import (
     panels,
     series,
 )
-from bert_tf.training.run_log import Record
+from bert_tf.training.run_log import MFU, Record
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 _QUANTITIES = {
@@ -94,6 +96,43 @@ def cloze_guesses(
 def joined_pieces(token_ids: Iterable[int], vocabulary: Vocabulary) -> str:
     """Pieces as readable text: `["un", "##do", "it"]` becomes `"undo it"`."""
     return vocabulary.joined(vocabulary.tokens[int(id_)] for id_ in token_ids)
+
+
+def run_facts(
+    model: Any,
+    vocabulary: Vocabulary,
+    counts: Mapping[str, int],
+    records: Sequence[Record],
+    *,
+    training: str,
+) -> dict[str, str]:
+    """Returns the lines of the first table.
+
+    Args:
+        model: that was trained.
+        vocabulary: of the model.
+        counts: of the training text, from the manifest of the records.
+        records: of `metrics.jsonl`.
+        training: the number of steps, their size and dtype.
+    """
+    steps = [record for record in records if record["split"] == "train"]
+    first, last = (datetime.datetime.fromisoformat(steps[n]["time"]) for n in (0, -1))
+    rate = statistics.median(record["tokens_per_second"] for record in steps)
+    utilization = statistics.median(record[MFU] for record in steps)
+    config = model.encoder.config
+    return {
+        "model": f"{config.num_hidden_layers} layers of {config.hidden_size}, "
+        f"{model.count_params():,} weights",
+        "vocabulary": f"{len(vocabulary):,} pieces, "
+        f"{'lower-cased' if vocabulary.lower_case else 'cased'}",
+        "training text": f"{counts['documents']:,} documents, "
+        f"{counts['tokens']:,} tokens, "
+        f"{counts['bytes'] / max(counts['tokens'], 1):.2f} bytes a token",
+        "training": f"{training}, from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} "
+        "UTC",
+        "speed": f"{rate:,.0f} tokens/s, {utilization:.0%} of the machine's rate at "
+        "matrix products (MFU; medians)",
+    }
 
 
 def pretraining_report(

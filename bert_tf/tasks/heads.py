@@ -7,9 +7,9 @@ from keras import ops
 
 from bert_tf.layers.dropout import Dropout
 from bert_tf.layers.gather import gather_tokens, sequence_layout
-from bert_tf.layers.layer_mix import BiLSTM, LayerMix
+from bert_tf.layers.scalar_mix import BiLSTM, ScalarMix
 from bert_tf.models.config import BertConfig
-from bert_tf.models.encoders import make_encoder
+from bert_tf.models.families import make_encoder
 
 
 class EncoderWithHead(keras.Model):
@@ -19,7 +19,7 @@ class EncoderWithHead(keras.Model):
         config: of the encoder.
         num_outputs: width of the dense layer.
         features: None: the encoder is trained and its last layer used. A name of
-            `layer_mix.FEATURES`: it is frozen, and the head reads these features.
+            `scalar_mix.FEATURES`: it is frozen, and the head reads these features.
         lstm_units: width of each direction of a two-layer BiLSTM before the dense
             layer; 0: none. With features only.
         dropout: rate before the dense layer; None: that of the encoder.
@@ -57,7 +57,7 @@ class EncoderWithHead(keras.Model):
         self.encoder.trainable = features is None
         self.mix = self.bilstm = None
         if features is not None:
-            self.mix = LayerMix(features, name="mix", dtype=policy)
+            self.mix = ScalarMix(features, name="mix", dtype=policy)
         if lstm_units:
             self.bilstm = BiLSTM(lstm_units, name="bilstm", dtype="float32")
         self.dropout = Dropout(self.dropout_rate, dtype=policy)

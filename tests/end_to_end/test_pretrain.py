@@ -172,7 +172,6 @@ def test_options_that_do_not_fit(prepared, tmp_path, changes, message):
         ({"sequence_length": 65}, ValueError, "rows of 65 tokens. Expected at most 64"),
         ({"long_sequence_length": 512}, ValueError, "rows of 512 tokens"),
         ({"lower_case": False}, ValueError, "made with lower_case=True"),
-        ({"max_predictions": 0}, ValueError, "max_predictions"),
     ],
 )
 def test_files_that_do_not_fit(prepared, tmp_path, changes, error, message):

@@ -44,7 +44,7 @@ def member(objective, **changes):
     model = make_pretrainer(objective, config, sentence_head=False)
     randomize(model)
     if objective == "both_directions":
-        model.encoder.embeddings.know(VOCABULARY.tokens)
+        model.encoder.embeddings.set_vocabulary(VOCABULARY.tokens)
     description = model_dir.Description(model_dir.PRETRAINING, objective=objective)
     return model_dir.LoadedModel(model, VOCABULARY, description)
 

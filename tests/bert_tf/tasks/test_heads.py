@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf.layers.layer_mix import FEATURES
+from bert_tf.layers.scalar_mix import FEATURES
 from bert_tf.optim.optimizers import AdamW
 from bert_tf.tasks.classification import (
     BertClassifier,
