@@ -158,29 +158,9 @@ def _prepare(
 def _run(
     options: PretrainOptions, inputs: _Inputs, strategy: tf.distribute.Strategy
 ) -> _Trained:
-    recipe, records, vocabulary = options.recipe, inputs.records, inputs.vocabulary
-    keras.utils.set_random_seed(options.seed)
-    model = make_pretrainer(
-        recipe.objective,
-        inputs.config,
-        sentence_head=recipe.sentence_task is not None,
-        dtype=POLICIES[options.dtype],
-    )
-    if inputs.vectors:
-        model.encoder.embeddings.assign_rows(*inputs.vectors)
-    if inputs.config.architecture == "elmo":
-        model.encoder.embeddings.set_vocabulary(vocabulary.tokens)
-    objective = OBJECTIVES[recipe.objective].loss(recipe.sentence_task is not None)
-    trainer = Trainer(
-        model,
-        _optimizer(options),
-        objective,
-        seed=options.seed,
-        accumulation_steps=options.accumulation_steps,
-        jit_compile=options.jit_compile,
-        strategy=strategy,
-    )
-    batches = {"batch_size": recipe.batch_size, "seed": options.seed}
+    records, vocabulary = inputs.records, inputs.vocabulary
+    trainer = _trainer(options, inputs, strategy)
+    batches = {"batch_size": options.recipe.batch_size, "seed": options.seed}
     phases = training_phases(
         records, vocabulary, options.phases(), inputs.config, **batches
     )
@@ -195,7 +175,7 @@ def _run(
     if heldout is not None:
         training = phases[0].batches(0, 1, 0)
         baseline = unigram_baseline(
-            training, heldout, inputs.config.vocab_size, objective.losses
+            training, heldout, inputs.config.vocab_size, trainer.objective.losses
         )
     peak = peak_flops_per_second(options.dtype)
     log = RunLog(
@@ -203,7 +183,7 @@ def _run(
     )
     counts = records.manifest["counts"]
     log.say(
-        f"{model.count_params():,} weights, {len(vocabulary):,} pieces, "
+        f"{trainer.model.count_params():,} weights, {len(vocabulary):,} pieces, "
         f"{counts['documents']:,} documents of {counts['tokens']:,} tokens; this "
         f"machine multiplies matrices at {peak / 1e9:,.0f} GFLOP/s in {options.dtype}."
     )
@@ -233,7 +213,34 @@ def _run(
         )
     finally:
         log.close()
-    return _Trained(model, heldout, baseline)
+    return _Trained(trainer.model, heldout, baseline)
+
+
+def _trainer(
+    options: PretrainOptions, inputs: _Inputs, strategy: tf.distribute.Strategy
+) -> Trainer:
+    recipe = options.recipe
+    has_sentence_task = recipe.sentence_task is not None
+    keras.utils.set_random_seed(options.seed)
+    model = make_pretrainer(
+        recipe.objective,
+        inputs.config,
+        sentence_head=has_sentence_task,
+        dtype=POLICIES[options.dtype],
+    )
+    if inputs.vectors:
+        model.encoder.embeddings.assign_rows(*inputs.vectors)
+    if inputs.config.architecture == "elmo":
+        model.encoder.embeddings.set_vocabulary(inputs.vocabulary.tokens)
+    return Trainer(
+        model,
+        _optimizer(options),
+        OBJECTIVES[recipe.objective].loss(has_sentence_task),
+        seed=options.seed,
+        accumulation_steps=options.accumulation_steps,
+        jit_compile=options.jit_compile,
+        strategy=strategy,
+    )
 
 
 def _write(options: PretrainOptions, inputs: _Inputs, trained: _Trained) -> None:

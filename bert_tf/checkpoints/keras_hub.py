@@ -74,8 +74,8 @@ _FIELDS = {
 # Fixed in the code of their BertMaskedLM, whatever the backbone has.
 _MLM_HEAD_ARGUMENTS = {"mlm_activation": "gelu", "mlm_epsilon": 1e-5}
 _DOWNLOADS = ("hf://", "kaggle://")
-# None: a backbone alone.
-_TASKS = (None, "BertMaskedLM", "BertTextClassifier")
+_BACKBONE_CLASS = "BertBackbone"
+_CLASSES = (_BACKBONE_CLASS, "BertMaskedLM", "BertTextClassifier")
 
 
 def is_there(source: str) -> bool:
@@ -101,37 +101,32 @@ def read(preset: str) -> Checkpoint:
     import keras_hub
 
     path = os.path.join(preset, "task.json")
-    task = read_json(path)["class_name"] if os.path.exists(path) else None
-    if task not in _TASKS:
+    name = read_json(path)["class_name"] if os.path.exists(path) else _BACKBONE_CLASS
+    if name not in _CLASSES:
         raise ValueError(
-            f"Received a preset of {task}. Expected BertBackbone, BertMaskedLM or "
-            "BertTextClassifier."
+            f"Received a preset of {name}. Expected one of {', '.join(_CLASSES)}."
         )
-    if task is None:
-        model = backbone = keras_hub.models.BertBackbone.from_preset(preset)
-    else:
-        task_class = getattr(keras_hub.models, task)
-        model = task_class.from_preset(preset, preprocessor=None)
-        backbone = model.backbone
+    arguments = {} if name == _BACKBONE_CLASS else {"preprocessor": None}
+    model = getattr(keras_hub.models, name).from_preset(preset, **arguments)
     tokenizer = keras_hub.models.BertTokenizer.from_preset(preset)
     vocabulary = restored(tokenizer.get_vocabulary())
     vocabulary = vocabulary.with_casing(
         bool(tokenizer.lowercase), _strip_accents(tokenizer, vocabulary)
     )
-    values = backbone.get_config()
+    values = getattr(model, "backbone", model).get_config()
     config = BertConfig(
         hidden_act="gelu_tanh",
         attention_probs_dropout_prob=values["dropout"],
         **{ours: values[theirs] for ours, theirs in _FIELDS.items()},
     )
     kind, labels = PRETRAINING, None
-    if task == "BertTextClassifier":
+    if name == "BertTextClassifier":
         kind, labels = "classification", number_names(model.num_classes)
     tensors = Tensors.of({weight.path: weight for weight in _weights(model)})
     checkpoint = from_tensors(
         config, vocabulary, kind, _TABLES[kind], tensors, preset, labels
     )
-    if task != "BertMaskedLM":
+    if name != "BertMaskedLM":
         return checkpoint
     description = dataclasses.replace(checkpoint.description, head=_MLM_HEAD_ARGUMENTS)
     return dataclasses.replace(checkpoint, description=description)

@@ -106,28 +106,22 @@ def summaries(results: Sequence[RunResult], metric: str) -> list[Summary]:
     for group in groups.values():
         values = [result.metrics[metric] for result in group]
         tests = {
-            split: [result.test_metrics[split][metric] for result in group]
+            split: _mean([result.test_metrics[split][metric] for result in group])
             for split in group[0].test_metrics
         }
-        found.append(
-            Summary(
-                settings=group[0].settings,
-                num_runs=len(group),
-                mean=statistics.fmean(values),
-                deviation=_deviation(values),
-                best=max(values),
-                num_collapsed=sum(result.collapsed for result in group),
-                tests={
-                    split: (statistics.fmean(scores), _deviation(scores))
-                    for split, scores in tests.items()
-                },
-            )
+        collapsed = sum(result.collapsed for result in group)
+        settings, count = group[0].settings, len(group)
+        summary = Summary(
+            settings, count, *_mean(values), max(values), collapsed, tests
         )
+        found.append(summary)
     return sorted(found, key=lambda summary: -summary.mean)
 
 
-def _deviation(values: Sequence[float]) -> float:
-    return statistics.stdev(values) if len(values) > 1 else 0.0
+def _mean(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and deviation; the deviation of one value is 0."""
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return statistics.fmean(values), deviation
 
 
 def best_result(results: Sequence[RunResult], metric: str) -> RunResult:

@@ -77,7 +77,7 @@ class SelfAttention(keras.layers.Layer):
         )
 
     def probabilities(self, x: Any, attention_mask: Any, positions: Any = None) -> Any:
-        """How much each token looks at each other, without dropout.
+        """Computes the attention probabilities, without dropout.
 
         Args:
             x, attention_mask, positions: as for the call.

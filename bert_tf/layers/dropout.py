@@ -1,4 +1,4 @@
-"""Where dropout masks come from: a pure function of (seed, step, replica, draw).
+"""Dropout masks: a pure function of (seed, step, replica, draw).
 
 A layer asks `draw_seed(self.seed_generator, rate)`. Inside a training loop's
 `replayable_dropout` the answer depends on the step alone, so a resumed run draws

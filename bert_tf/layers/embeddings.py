@@ -11,7 +11,7 @@ from bert_tf.layers.norm import LayerNorm
 
 
 class Embeddings(keras.layers.Layer):
-    """What enters the first block.
+    """The input of the first block: the sum of three embeddings.
 
     Args:
         vocab_size: number of pieces.

@@ -85,10 +85,9 @@ class SharedSoftmax(keras.layers.Layer):
 
     def build(self, input_shape: tuple) -> None:
         """Makes the table and the bias."""
-        self.width = input_shape[-1]
         self.output_table = self.add_weight(
             name="output_table",
-            shape=(self.vocab_size, self.width),
+            shape=(self.vocab_size, input_shape[-1]),
             initializer="glorot_uniform",
             autocast=False,
         )
@@ -101,10 +100,7 @@ class SharedSoftmax(keras.layers.Layer):
 
     def call(self, x: Any) -> Any:
         """See the class."""
-        batch, predictions, _ = ops.shape(x)
-        rows = ops.reshape(x, (-1, self.width))
-        logits = vocabulary_logits(rows, self.output_table, self.output_bias)
-        return ops.reshape(logits, (batch, predictions, self.vocab_size))
+        return vocabulary_logits(x, self.output_table, self.output_bias)
 
 
 class BidirectionalObjective:

@@ -1,4 +1,4 @@
-"""What a BERT is: sizes and variants, the named presets, and `bert_config.json`."""
+"""The config of a model: sizes, variants, named presets, and `bert_config.json`."""
 
 import dataclasses
 import json
@@ -169,7 +169,7 @@ class BertConfig:
             raise ValueError(f"{path} is not a BERT config: {error}") from None
 
     def to_json(self) -> str:
-        """What a `bert_config.json` of this config holds."""
+        """Returns the text of a `bert_config.json` of this config."""
         return json.dumps(self.to_dict(), indent=2) + "\n"
 
 

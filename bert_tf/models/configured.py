@@ -1,4 +1,4 @@
-"""What all models of a `BertConfig` have in common: how Keras saves them."""
+"""The part that all models of a `BertConfig` share: their serialization by Keras."""
 
 from typing import Any, Self
 

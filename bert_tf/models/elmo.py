@@ -138,6 +138,6 @@ class _Block(keras.layers.Layer):
         self.backward.build(input_shape)
 
     def call(self, forward: Any, backward: Any, mask: Any) -> tuple[Any, Any]:
-        """What each has read: float (sequences, length, units) twice."""
+        """Returns both directions' outputs, float (sequences, length, units) each."""
         read = self.backward(backward, mask=mask)
         return self.forward(forward, mask=mask), ops.flip(read, axis=1)

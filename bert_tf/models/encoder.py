@@ -181,7 +181,7 @@ class BertEncoder(ConfiguredModel):
         return gather_rows(x, lengths[:, None] - 1)[:, 0]
 
     def _masks_and_positions(self, inputs: dict[str, Any]) -> tuple[list[Any], Any]:
-        """Of each layer, where each token may look, and where each token is.
+        """Makes the attention mask of each layer, and the positions of the tokens.
 
         Returns:
             bool (batch, 1 or query, key) for each layer, and int32 (batch or 1,
@@ -208,7 +208,7 @@ class BertEncoder(ConfiguredModel):
         return [near if n % every else everywhere for n in layers], positions
 
     def attention_probabilities(self, inputs: dict[str, Any]) -> list[Any]:
-        """How much each token looks at each other, in each block.
+        """Computes the attention probabilities of each block.
 
         Args:
             inputs: as for the call.

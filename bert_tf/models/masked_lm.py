@@ -112,7 +112,6 @@ def masked_lm_head(
     return MaskedLMHead(
         vocab_size=config.vocab_size,
         embedding_dim=config.embedding_size or config.hidden_size,
-        hidden_dim=config.hidden_size,
         activation=activation or own,
         epsilon=config.layer_norm_eps if epsilon is None else epsilon,
         initializer_range=config.initializer_range,
@@ -128,7 +127,6 @@ class MaskedLMHead(keras.layers.Layer):
     Args:
         vocab_size: number of pieces.
         embedding_dim: width of the token table.
-        hidden_dim: width of the encoder.
         activation: one of `HIDDEN_ACTS` without a gate.
         epsilon: of the normalization.
         initializer_range: standard deviation of the initial kernel.
@@ -146,7 +144,6 @@ class MaskedLMHead(keras.layers.Layer):
         self,
         vocab_size: int,
         embedding_dim: int,
-        hidden_dim: int,
         activation: str,
         epsilon: float,
         initializer_range: float,
@@ -157,7 +154,6 @@ class MaskedLMHead(keras.layers.Layer):
         self.tied = tied
         self.vocab_size = vocab_size
         self.embedding_dim = embedding_dim
-        self.hidden_dim = hidden_dim
         self.activation = activation
         self.transform = dense(
             embedding_dim, initializer_range, "transform", self.dtype_policy
@@ -186,11 +182,8 @@ class MaskedLMHead(keras.layers.Layer):
         """See the class."""
         x = elementwise.activation(self.transform(x), name=self.activation)
         x = self.norm(x)
-        batch, predictions, _ = ops.shape(x)
-        rows = ops.reshape(x, (-1, self.embedding_dim))
         table = token_table if self.tied else self.output_table
-        logits = vocabulary_logits(rows, table, self.output_bias)
-        return ops.reshape(logits, (batch, predictions, self.vocab_size))
+        return vocabulary_logits(x, table, self.output_bias)
 
 
 class PretrainingObjective:

@@ -9,7 +9,7 @@ Batch = Mapping[str, tf.Tensor]
 
 
 class Objective(Protocol):
-    """What is minimised, in sums, so that means are taken over the global batch."""
+    """The training objective, in sums: means are taken over the global batch."""
 
     @property
     def losses(self) -> Sequence[str]:

@@ -121,7 +121,7 @@ class ReplacedTokenDetector(ConfiguredModel):
 
 
 def generator_config(config: BertConfig) -> BertConfig:
-    """Of the generator: as many layers, a quarter of the width."""
+    """Makes the config of the generator: as many layers, a quarter of the width."""
     heads = max(1, config.hidden_size // _GENERATOR_SHARE // _HEAD_WIDTH)
     width = min(heads * _HEAD_WIDTH, config.hidden_size)
     return dataclasses.replace(

@@ -81,5 +81,5 @@ def pretraining_step_flops(
 
 
 def _gates(config: BertConfig) -> int:
-    """How many times wider the first product of a feed-forward part is."""
+    """Returns the number of products that the first one of a feed-forward part is."""
     return 2 if config.hidden_act == "geglu" else 1

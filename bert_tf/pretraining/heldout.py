@@ -1,4 +1,4 @@
-"""How well a pre-trained model knows text that it has not seen.
+"""Figures of pre-trained models on text that they have not seen.
 
 All members of the family are asked the same: which token stands at one masked place of
 a row, of which they may read all the rest.
@@ -104,7 +104,7 @@ def heldout_scores(
     if not description.has_mlm_head:
         raise ValueError(
             "The model has no head for tokens. Expected one that bert_tf.pretrain "
-            "wrote: an encoder alone has nothing to be asked."
+            "wrote: an encoder alone predicts nothing."
         )
     sizes: dict[str, int] = {
         "sequence_length": sequence_length,
@@ -135,7 +135,7 @@ def heldout_scores(
 
 
 def rows_per_second(encoder: Any, batches: tf.data.Dataset) -> float:
-    """How fast an encoder runs rows, without heads: the median over some batches."""
+    """Measures the rate of an encoder, without heads: the median over some batches."""
     run = tf.function(lambda batch: encoder(_inputs(batch))["sequence_output"])
     times: list[float] = []
     timed = list(batches.take(_TIMED_BATCHES + 1))

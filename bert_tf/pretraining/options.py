@@ -54,7 +54,7 @@ class PretrainOptions(DistributionOptions, CasingOptions):
         "file", "file: a file is one document. blank_line: empty lines separate them."
     )
     skip_corrupt_records: bool = cli.option(
-        False, "Leaves out what can not be read of damaged records, and counts it."
+        False, "Leaves out damaged records that cannot be read, and counts them."
     )
     holdout_fraction: float = cli.option(
         0.02, "Share of the documents that the model is evaluated on. 0: none."

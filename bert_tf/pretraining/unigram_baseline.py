@@ -10,7 +10,7 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class LabelCounts:
-    """How often each label occurs in the training data.
+    """Counts of each label in the training data.
 
     Attributes:
         tokens: int64 (vocabulary,), masked tokens by id.

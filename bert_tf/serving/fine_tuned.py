@@ -48,8 +48,8 @@ class FineTunedModel(tf.Module):
         served = Served(self.description.task, self.encoding, self.answer)
         return signatures(self.kind.endpoints(served))
 
-    def answer(self, columns: dict[str, Any], rows: Rows) -> tuple[Tensors, Features]:
-        """The answers of the kind, and the origin of the sequences; in graph.
+    def answer(self, columns: dict[str, Any], rows: Rows) -> Any:
+        """The answers of the kind; in graph.
 
         Args:
             columns: strings, as the encoding of the kind takes them.
@@ -57,7 +57,7 @@ class FineTunedModel(tf.Module):
         """
         engine = self._engine_of(rows)
         packed, origin = engine.batches_of(columns)
-        return engine.answer(packed, origin, self.description.threshold), origin
+        return engine.answer(packed, origin, self.description.threshold)
 
     def _engine(self, rows: Rows) -> Engine:
         @traced_once

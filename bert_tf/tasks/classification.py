@@ -1,7 +1,6 @@
 """The kinds classification and regression: a class or a score for one or two texts."""
 
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,14 +10,7 @@ from keras import ops
 
 from bert_tf.layers import elementwise
 from bert_tf.metrics import classification
-from bert_tf.tasks.endpoints import (
-    Answers,
-    Endpoint,
-    Rows,
-    Served,
-    strings,
-    truncated,
-)
+from bert_tf.tasks.endpoints import Answers, Endpoint, Served, strings, truncated
 from bert_tf.tasks.heads import EncoderWithHead, sequence_vectors
 from bert_tf.tasks.kind import Columns, Kind, Lengths, Task, Tensors
 from data_pipelines.datasets.examples import TextExample
@@ -138,31 +130,31 @@ class ScoreAnswer:
 def class_tensors(
     decoded: Tensors, origin: Features, encoding: ClassificationEncoding
 ) -> Tensors:
-    """`label` string (texts,) and `probabilities` float32 (texts, classes)."""
-    means = mean_by_example(decoded["probabilities"], origin["example"])
-    best = tf.argmax(means, axis=1)
-    labels = tf.gather(tf.constant(encoding.labels), best)
-    return {"label": labels, "probabilities": means}
+    """The class of each text, or pair of texts.
+
+    Returns:
+        `label` string (texts,); `probability` float32 (texts,), its own;
+        `probabilities` float32 (texts, classes), and `labels` string (texts, classes),
+        whose they are; `truncated` bool (texts,), whether the end was cut off.
+    """
+    # Over the windows of each text.
+    means = tf.math.segment_mean(decoded["probabilities"], origin["example"])
+    labels = tf.constant(encoding.labels)
+    return {
+        "label": tf.gather(labels, tf.argmax(means, axis=1)),
+        "probability": tf.reduce_max(means, axis=1),
+        "probabilities": means,
+        "labels": tf.repeat(labels[tf.newaxis, :], tf.shape(means)[0], axis=0),
+        "truncated": truncated(origin),
+    }
 
 
 def score_tensors(
     decoded: Tensors, origin: Features, encoding: ClassificationEncoding
 ) -> Tensors:
-    """`score` float32 (texts,)."""
-    return {"score": mean_by_example(decoded["score"], origin["example"])}
-
-
-def mean_by_example(values: tf.Tensor, example: tf.Tensor) -> tf.Tensor:
-    """Means over the windows of each text.
-
-    Args:
-        values: float (sequences, ...).
-        example: int (sequences,), ascending, each text at least once.
-
-    Returns:
-        float (texts, ...).
-    """
-    return tf.math.segment_mean(values, example)
+    """`score` float32 and `truncated` bool (texts,); see `class_tensors`."""
+    scores = tf.math.segment_mean(decoded["score"], origin["example"])
+    return {"score": scores, "truncated": truncated(origin)}
 
 
 def read_classes(answers: Tensors, examples: Sequence[Any]) -> list[ClassAnswer]:
@@ -231,89 +223,31 @@ def _head_arguments(dataset: Dataset, start: dict[str, Any]) -> dict[str, Any]:
     return {"num_outputs": 1 if dataset.labels is None else len(dataset.labels)}
 
 
-def classify(
-    served: Served, first: tf.Tensor, second: tf.Tensor | None = None, *, rows: Rows
-) -> Answers:
-    """The class of each text, or pair of texts.
-
-    Args:
-        served: the model.
-        first: string (texts,).
-        second: string (texts,).
-        rows: see `Rows`.
-
-    Returns:
-        `label` string (texts,); `probability` float32 (texts,), its own;
-        `probabilities` float32 (texts, classes), and `labels` string (texts, classes),
-        whose they are; `truncated` bool (texts,), whether the end was cut off.
-    """
-    answers, origin = served.answer(_columns_of(first, second), rows)
-    probabilities = answers["probabilities"]
-    labels = tf.constant(served.task.labels)[tf.newaxis, :]
-    return {
-        "label": answers["label"],
-        "probability": tf.reduce_max(probabilities, axis=1),
-        "probabilities": probabilities,
-        "labels": tf.repeat(labels, tf.shape(probabilities)[0], axis=0),
-        "truncated": truncated(origin),
-    }
-
-
-def score(
-    served: Served, first: tf.Tensor, second: tf.Tensor | None = None, *, rows: Rows
-) -> Answers:
-    """`score` float32 (texts,) and `truncated` bool (texts,); see `classify`."""
-    answers, origin = served.answer(_columns_of(first, second), rows)
-    return {"score": answers["score"], "truncated": truncated(origin)}
-
-
-def classify_api(served: Served, serialized: tf.Tensor, *, rows: Rows) -> Answers:
-    """TF Serving's Classify API.
-
-    Args:
-        served: the model.
-        serialized: string (texts,), each a `tf.train.Example` with the features
-            `first` and `second` of a model of pairs, else `text`.
-        rows: see `Rows`.
-
-    Returns:
-        `classes` string and `scores` float32 (texts, classes).
-    """
-    answers = classify(served, *_parsed(served, serialized), rows=rows)
-    return {"classes": answers["labels"], "scores": answers["probabilities"]}
-
-
-def regress_api(served: Served, serialized: tf.Tensor, *, rows: Rows) -> Answers:
-    """`outputs` float32 (texts,): the scores of what `classify_api` takes."""
-    texts = _parsed(served, serialized)
-    return {"outputs": score(served, *texts, rows=rows)["score"]}
-
-
-def _parsed(served: Served, serialized: tf.Tensor) -> list[tf.Tensor]:
-    names = ["first", "second"] if served.task.pairs else ["text"]
-    feature = tf.io.FixedLenFeature([], tf.string)
-    parsed = tf.io.parse_example(serialized, dict.fromkeys(names, feature))
-    return [parsed[name] for name in names]
-
-
-def _columns_of(first: tf.Tensor, second: tf.Tensor | None) -> dict[str, tf.Tensor]:
-    return {"first": first} if second is None else {"first": first, "second": second}
-
-
 def _endpoints(
-    served: Served, verb: str, ask: Callable[..., Answers], api: dict[str, Callable]
+    served: Served, verb: str, api: str, api_outputs: Callable[..., Answers]
 ) -> dict[str, Endpoint]:
-    ask = functools.partial(ask, served)
-    singles = {f"{verb}_texts": Endpoint(ask, [strings("texts")])}
-    pairs = {f"{verb}_pairs": Endpoint(ask, [strings("first"), strings("second")])}
-    serialized = {
-        name: Endpoint(
-            functools.partial(function, served), [strings("inputs")], ("longest",)
-        )
-        for name, function in api.items()
+    """Texts, pairs, and an API of TF Serving that takes each as `tf.train.Example`."""
+    first, second = strings("first"), strings("second")
+    singles = {
+        f"{verb}_texts": served.endpoint([strings("texts")], lambda t: {"first": t})
     }
-    both = pairs | singles if served.task.pairs else singles | pairs
-    return both | serialized
+    pairs = {
+        f"{verb}_pairs": served.endpoint(
+            [first, second], lambda *texts: {"first": texts[0], "second": texts[1]}
+        )
+    }
+    # Column by the name of its feature.
+    names = {"text": "first"}
+    if served.task.pairs:
+        names, singles, pairs = {"first": "first", "second": "second"}, pairs, singles
+
+    def parsed(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+        feature = tf.io.FixedLenFeature([], tf.string)
+        found = tf.io.parse_example(serialized, dict.fromkeys(names, feature))
+        return {column: found[name] for name, column in names.items()}
+
+    of_api = served.endpoint([strings("inputs")], parsed, api_outputs, ("longest",))
+    return {**singles, **pairs, api: of_api}
 
 
 CLASSIFICATION = Kind(
@@ -329,7 +263,13 @@ CLASSIFICATION = Kind(
     columns=_class_columns,
     measure=_class_metrics,
     endpoints=lambda served: _endpoints(
-        served, "classify", classify, {"classify": classify_api}
+        served,
+        "classify",
+        "classify",
+        lambda answers, _: {
+            "classes": answers["labels"],
+            "scores": answers["probabilities"],
+        },
     ),
     read_line=_read_line,
     classes=lambda example, answer: ([example.label], [answer.label]),
@@ -351,7 +291,7 @@ REGRESSION = Kind(
     columns=lambda example, answer, task: {"prediction": answer.score},
     measure=_score_metrics,
     endpoints=lambda served: _endpoints(
-        served, "score", score, {"regress": regress_api}
+        served, "score", "regress", lambda answers, _: {"outputs": answers["score"]}
     ),
     read_line=_read_line,
     is_pooled=True,

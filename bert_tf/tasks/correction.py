@@ -5,7 +5,6 @@ piece is written, the head of pre-training says, as in Soft-Masked BERT (Zhang e
 2020). It sees the vector of the piece and one of the tag.
 """
 
-import functools
 from typing import Any
 
 import tensorflow as tf
@@ -233,30 +232,23 @@ def _sum(values: Any) -> Any:
     return ops.sum(ops.cast(values, "float32"))
 
 
-def correct(served: Served, texts: tf.Tensor, *, rows: Rows) -> Answers:
+def _outputs(answers: Any, columns: dict[str, Any]) -> Answers:
     """Corrected texts, of any length, and what was changed in them.
 
-    Args:
-        served: the model.
-        texts: string (texts,).
-        rows: see `Rows`.
-
     Returns:
-        `corrected` string (texts,); and (texts, edits), filled up with "", -1 and 0:
-        `originals` and `replacements` string; `edit_starts` and `edit_ends` int32,
-        bytes of the text; `edit_first_characters` and `edit_last_characters` int32,
-        characters, the last exclusive; `edit_probabilities` float32.
+        `corrected` string (texts,); and (texts, edits), filled up with "", -1 and 0,
+        the edits as in `edit_tensors`.
     """
-    answers, _ = served.answer({"text": texts}, rows)
     found = edit_tensors(*answers)
     corrected = found.pop("corrected")
     return {"corrected": corrected, **padded(found)}
 
 
 def _endpoints(served: Served) -> dict[str, Endpoint]:
-    ask = functools.partial(correct, served)
     # How much is written is known when it is answered: nothing to compile.
-    return {"correct": Endpoint(ask, [strings("texts")], ("longest", "fixed"))}
+    rows: tuple[Rows, ...] = ("longest", "fixed")
+    ask = served.endpoint([strings("texts")], lambda t: {"text": t}, _outputs, rows)
+    return {"correct": ask}
 
 
 CORRECTION = Kind(

@@ -41,13 +41,35 @@ class Served:
     Attributes:
         task: what the model was fine-tuned for.
         encoding: of its kind.
-        answer: from columns of strings and `rows` to the answers of the kind and the
-            origin of the sequences; in graph.
+        answer: from columns of strings and `rows` to the answers of the kind; in graph.
     """
 
     task: Task
     encoding: Any
-    answer: Callable[[dict[str, Any], Rows], tuple[Any, Features]]
+    answer: Callable[[dict[str, Any], Rows], Any]
+
+    def endpoint(
+        self,
+        inputs: list[tf.TensorSpec],
+        columns: Callable[..., dict[str, Any]],
+        outputs: Callable[[Any, dict[str, Any]], Answers] = lambda answers, _: answers,
+        rows: tuple[Rows, ...] = ("longest", "fixed", "compiled"),
+    ) -> Endpoint:
+        """A way to ask the model.
+
+        Args:
+            inputs: what clients send.
+            columns: from these tensors to columns, as the encoding takes them; others
+                are left alone.
+            outputs: from answers and columns to what clients receive.
+            rows: the values of `rows` that have a signature.
+        """
+
+        def function(*tensors: tf.Tensor, rows: Rows) -> Answers:
+            given = columns(*tensors)
+            return outputs(self.answer(given, rows), given)
+
+        return Endpoint(function, inputs, rows)
 
 
 def strings(name: str) -> tf.TensorSpec:

@@ -54,14 +54,6 @@ class Lengths:
     in_windows: bool
 
 
-def _as_they_are(encoding: Any, examples: Sequence[Any]) -> Sequence[Any]:
-    return examples
-
-
-def _no_files(*_: Any) -> dict[str, Any]:
-    return {}
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Kind:
     """A kind of task; the fields with a default are for some kinds.
@@ -129,7 +121,9 @@ class Kind:
         lambda examples, answers: None
     )
     refine: Callable[[Any, Callable[[Any], Any], float | None], Any] | None = None
-    training_examples: Callable[[Any, Sequence[Any]], Sequence[Any]] = _as_they_are
+    training_examples: Callable[[Any, Sequence[Any]], Sequence[Any]] = (
+        lambda encoding, examples: examples
+    )
     join_documents: Callable[[Iterable[Any]], Iterator[Any]] | None = None
     split_document: Callable[[Any, Any], Iterator[tuple[Any, Any]]] | None = None
     balanced_classes: bool = False
@@ -138,7 +132,7 @@ class Kind:
     reused_heads: tuple[str, ...] = ()
     writes_pieces: bool = False
     has_labels: bool = False
-    extra_files: Callable[..., dict[str, Any]] = _no_files
+    extra_files: Callable[..., dict[str, Any]] = lambda *_: {}
 
     def score(
         self, examples: Sequence[Any], answers: Sequence[Any], task: Task

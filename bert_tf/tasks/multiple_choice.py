@@ -1,7 +1,6 @@
 """The kind multiple_choice: which continuation fits a text (paper, section 4.4)."""
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,14 +15,7 @@ from bert_tf.tasks.classification import (
     ClassificationObjective,
     decode_classes,
 )
-from bert_tf.tasks.endpoints import (
-    Answers,
-    Endpoint,
-    Rows,
-    Served,
-    strings,
-    truncated,
-)
+from bert_tf.tasks.endpoints import Endpoint, Served, strings, truncated
 from bert_tf.tasks.kind import Columns, Kind, Task, Tensors, split_line
 from data_pipelines.datasets.examples import ChoiceExample
 from data_pipelines.finetuning.multiple_choice import MultipleChoiceEncoding
@@ -89,11 +81,17 @@ def choice_tensors(
     """The best choice of each text: a row of outputs is one text.
 
     Returns:
-        `choice` int32 (texts,), from 0; `probabilities` float32 (texts, choices).
+        `choice` int32 (texts,), from 0; `text` string (texts,), that choice;
+        `probabilities` float32 (texts, choices); `truncated` bool (texts,).
     """
     probabilities = decoded["probabilities"]
     choice = tf.argmax(probabilities, axis=1, output_type=tf.int32)
-    return {"choice": choice, "probabilities": probabilities}
+    return {
+        "choice": choice,
+        "text": tf.gather(origin["choices"], choice, batch_dims=1),
+        "probabilities": probabilities,
+        "truncated": truncated(origin),
+    }
 
 
 def read_choices(answers: Tensors, examples: Sequence[Any]) -> list[ChoiceAnswer]:
@@ -127,34 +125,11 @@ def _read_line(name: str, line: str) -> tuple[Columns, ChoiceExample]:
     return {"text": text}, ChoiceExample(name, text, tuple(choices), None)
 
 
-def choose(
-    served: Served, first: tf.Tensor, choices: tf.Tensor, *, rows: Rows
-) -> Answers:
-    """The best of several choices.
-
-    Args:
-        served: the model.
-        first: string (texts,).
-        choices: string (texts, choices).
-        rows: see `Rows`.
-
-    Returns:
-        `choice` int32 (texts,), from 0; `text` string (texts,), that choice;
-        `probabilities` float32 (texts, choices); `truncated` bool (texts,).
-    """
-    answers, origin = served.answer({"first": first, "choices": choices}, rows)
-    return {
-        **answers,
-        "text": tf.gather(choices, answers["choice"], batch_dims=1),
-        "truncated": truncated(origin),
-    }
-
-
 def _endpoints(served: Served) -> dict[str, Endpoint]:
     shape = [None, served.encoding.group_size]
-    choices = tf.TensorSpec(shape, tf.string, name="choices")
-    ask = functools.partial(choose, served)
-    return {"choose": Endpoint(ask, [strings("texts"), choices])}
+    inputs = [strings("texts"), tf.TensorSpec(shape, tf.string, name="choices")]
+    ask = served.endpoint(inputs, lambda text, c: {"first": text, "choices": c})
+    return {"choose": ask}
 
 
 MULTIPLE_CHOICE = Kind(

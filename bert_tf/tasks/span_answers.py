@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from bert_tf.tasks.endpoints import truncated
 from bert_tf.tasks.kind import Tensors
 from data_pipelines.finetuning.span_qa import SpanQAEncoding
 from data_pipelines.rows.features import Features
@@ -108,7 +109,7 @@ def span_answers(
     Args:
         decoded: of `decode_spans`.
         origin: of `SpanQAEncoding`: `example`, `token_starts` and `token_ends` of each
-            window, and `contexts`.
+            window, `contexts` and `truncated`.
         encoding: not needed.
 
     Returns:
@@ -116,7 +117,7 @@ def span_answers(
         `ends` int32, bytes of the context; `scores` float32, sum of start and end
         logits; `probabilities` float32, among these guesses and no answer. And
         `no_answer_scores` float32 (questions,), how much better no answer is than the
-        best guess; `no_answer_probabilities` float32 (questions,).
+        best guess; `no_answer_probabilities` float32 and `truncated` bool (questions,).
     """
     contexts, example = origin["contexts"], origin["example"]
     found = tf.where(decoded["scores"] > NOWHERE / 2)
@@ -174,6 +175,7 @@ def span_answers(
         ),
         "no_answer_scores": null_scores - best,
         "no_answer_probabilities": null_weights / total,
+        "truncated": truncated(origin),
     }
 
 

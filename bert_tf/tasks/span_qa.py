@@ -1,6 +1,5 @@
 """The kind span_qa: where in a context an answer is (paper, sections 4.2 and 4.3)."""
 
-import functools
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -15,14 +14,12 @@ from bert_tf.models.config import BertConfig
 from bert_tf.tasks.endpoints import (
     Answers,
     Endpoint,
-    Rows,
     Served,
     characters_before,
     strings,
-    truncated,
 )
 from bert_tf.tasks.heads import EncoderWithHead, sequence_vectors
-from bert_tf.tasks.kind import Columns, Kind, Lengths, Task, split_line
+from bert_tf.tasks.kind import Columns, Kind, Lengths, Task, Tensors, split_line
 from bert_tf.tasks.span_answers import (
     NOWHERE,
     NUM_SHOWN,
@@ -166,16 +163,8 @@ def _encoding_arguments(lengths: Lengths, dataset: Dataset) -> dict[str, Any]:
     return {"stride": stride, "max_question_length": question}
 
 
-def answer(
-    served: Served, question: tf.Tensor, context: tf.Tensor, *, rows: Rows
-) -> Answers:
+def _outputs(answers: Tensors, columns: dict[str, Any], task: Task) -> Answers:
     """The answers to questions on contexts of any length.
-
-    Args:
-        served: the model.
-        question: string (questions,).
-        context: string (questions,).
-        rows: see `Rows`.
 
     Returns:
         `answer` string (questions,), a span of the context, or "" where none is better;
@@ -186,7 +175,7 @@ def answer(
         and `best_probabilities` float32 (questions, NUM_SHOWN); `truncated` bool
         (questions,), whether the end of the question, not of the context, was cut off.
     """
-    answers, origin = served.answer({"question": question, "context": context}, rows)
+    context = columns["context"]
 
     def best(name: str, missing: Any, count: int = 1) -> tf.Tensor:
         return filled_rows(answers[name], count, missing)
@@ -199,8 +188,8 @@ def answer(
     )
     texts = tf.reshape(flat, tf.shape(starts))
     has_answer = starts[:, 0] >= 0
-    if served.task.threshold is not None:
-        has_answer &= answers["no_answer_scores"] <= served.task.threshold
+    if task.threshold is not None:
+        has_answer &= answers["no_answer_scores"] <= task.threshold
     start = tf.where(has_answer, starts[:, 0], -1)
     end = tf.where(has_answer, ends[:, 0], -1)
     return {
@@ -214,13 +203,17 @@ def answer(
         "no_answer_score": answers["no_answer_scores"],
         "best_answers": texts,
         "best_probabilities": best("probabilities", 0.0, NUM_SHOWN),
-        "truncated": truncated(origin),
+        "truncated": answers["truncated"],
     }
 
 
 def _endpoints(served: Served) -> dict[str, Endpoint]:
-    inputs = [strings("questions"), strings("contexts")]
-    return {"answer": Endpoint(functools.partial(answer, served), inputs)}
+    ask = served.endpoint(
+        [strings("questions"), strings("contexts")],
+        lambda question, context: {"question": question, "context": context},
+        lambda answers, columns: _outputs(answers, columns, served.task),
+    )
+    return {"answer": ask}
 
 
 SPAN_QA = Kind(

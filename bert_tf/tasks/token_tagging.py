@@ -1,7 +1,6 @@
 """The kind token_tagging: a tag for each word (paper, section 5.3)."""
 
 import dataclasses
-import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from keras import ops
 from bert_tf.layers import elementwise
 from bert_tf.layers.gather import gather_tokens
 from bert_tf.metrics import entities
-from bert_tf.tasks.endpoints import Answers, Endpoint, Rows, Served, padded, strings
+from bert_tf.tasks.endpoints import Answers, Endpoint, Served, padded, strings
 from bert_tf.tasks.entities import entity_tensors
 from bert_tf.tasks.heads import EncoderWithHead
 from bert_tf.tasks.kind import Columns, Kind, Lengths, Task, Tensors
@@ -207,13 +206,14 @@ def _encoding_arguments(lengths: Lengths, dataset: Dataset) -> dict[str, Any]:
     return {"labels": dataset.labels, "stride": stride}
 
 
-def tag(served: Served, texts: tf.Tensor, *, rows: Rows) -> Answers:
-    """A tag for each word of running texts, and the entities that they make.
+def _split_texts(texts: tf.Tensor) -> dict[str, Any]:
+    """Columns of running texts, split by `data_pipelines.tokenizers.words`."""
+    words, starts, ends = _split(texts)
+    return {"words": words, "texts": texts, "starts": starts, "ends": ends}
 
-    Args:
-        served: the model.
-        texts: string (texts,), split by `data_pipelines.tokenizers.words`.
-        rows: see `Rows`.
+
+def _outputs(answers: Tensors, columns: dict[str, Any], task: Task) -> Answers:
+    """A tag for each word of running texts, and the entities that they make.
 
     Returns:
         `words`, `tags` string and `probabilities` float32 (texts, words), filled up
@@ -223,36 +223,36 @@ def tag(served: Served, texts: tf.Tensor, *, rows: Rows) -> Answers:
         `entity_last_characters` int32, characters, the last exclusive;
         `entity_probabilities` float32, the mean of its tags'.
     """
-    words, starts, ends = _split(texts)
-    found, _ = served.answer({"words": words}, rows)
     spans = {}
-    if "entity_f1" in served.task.metrics:
-        spans = entity_tensors(texts, found, starts, ends)
-    return padded({"words": words, **found, **spans})
+    if "entity_f1" in task.metrics:
+        places = (columns[name] for name in ("starts", "ends"))
+        spans = entity_tensors(columns["texts"], answers, *places)
+    return padded({"words": columns["words"], **answers, **spans})
 
 
-def tag_words(served: Served, words: tf.Tensor, *, rows: Rows) -> Answers:
-    """`tags` string and `probabilities` float32 (texts, words) of given words.
+def _word_columns(words: tf.Tensor) -> dict[str, Any]:
+    """Columns of given words, string (texts, words), filled up with ""."""
+    return {"words": tf.ragged.boolean_mask(words, words != ""), "given": words}
 
-    Args:
-        served: the model.
-        words: string (texts, words), filled up with "".
-        rows: see `Rows`.
-    """
-    given = tf.ragged.boolean_mask(words, words != "")
-    found, _ = served.answer({"words": given}, rows)
-    width = tf.shape(words)[1]
+
+def _word_outputs(answers: Tensors, columns: dict[str, Any]) -> Answers:
+    """`tags` string and `probabilities` float32 (texts, words), as wide as given."""
+    width = tf.shape(columns["given"])[1]
     return {
-        "tags": filled_rows(found["tags"], width, ""),
-        "probabilities": filled_rows(found["probabilities"], width, 0.0),
+        "tags": filled_rows(answers["tags"], width, ""),
+        "probabilities": filled_rows(answers["probabilities"], width, 0.0),
     }
 
 
 def _endpoints(served: Served) -> dict[str, Endpoint]:
     words = tf.TensorSpec([None, None], tf.string, name="words")
     return {
-        "tag": Endpoint(functools.partial(tag, served), [strings("texts")]),
-        "tag_words": Endpoint(functools.partial(tag_words, served), [words]),
+        "tag": served.endpoint(
+            [strings("texts")],
+            _split_texts,
+            lambda answers, columns: _outputs(answers, columns, served.task),
+        ),
+        "tag_words": served.endpoint([words], _word_columns, _word_outputs),
     }
 
 

@@ -89,7 +89,7 @@ class Trainer:
             self._gradients = tf.function(self._gradients_in_graph, jit_compile=True)
 
     def trackables(self) -> dict[str, Any]:
-        """What a checkpoint of the run has to hold, besides the data's position."""
+        """Returns the parts of a checkpoint, besides the position in the data."""
         return {
             "model": self.model,
             "optimizer": self.optimizer,

@@ -44,7 +44,6 @@ def training_batches(
     row_length: int,
     seed: int,
     group_size: int = 1,
-    num_batches: int | None = None,
     shard_index: int = 0,
     num_shards: int = 1,
 ) -> tf.data.Dataset:
@@ -60,12 +59,12 @@ def training_batches(
         row_length: tokens of a row.
         seed: of the order.
         group_size: sequences of an example.
-        num_batches: None: without end.
         shard_index: which worker this is: it gets every `num_shards`-th example.
         num_shards: how many workers share a batch.
 
     Returns:
-        A dataset of dicts as `pack_batch` makes them, whose iterator can be saved.
+        An endless dataset of dicts as `pack_batch` makes them, whose iterator can be
+        saved.
     """
     total = num_groups(features, group_size)
 
@@ -92,9 +91,7 @@ def training_batches(
             pad_to_bucket=True,
         )
 
-    numbers = tf.data.Dataset.range(
-        tf.int64.max if num_batches is None else num_batches
-    )
+    numbers = tf.data.Dataset.range(tf.int64.max)
     batches = numbers.map(batch_of, num_parallel_calls=tf.data.AUTOTUNE)
     return batching.with_options(batches.prefetch(tf.data.AUTOTUNE))
 

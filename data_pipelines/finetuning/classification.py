@@ -15,6 +15,15 @@ from data_pipelines.rows.windows import slices, windows
 from data_pipelines.tokenizers.tokenizer import Tokenizer
 
 
+def text_columns(examples: Sequence[TextExample]) -> dict[str, tf.Tensor]:
+    """`first` string (texts,) and, if any text is a pair, `second`."""
+    columns = {"first": tf.constant([e.first for e in examples], tf.string)}
+    if any(example.second is not None for example in examples):
+        seconds = [example.second or "" for example in examples]
+        columns["second"] = tf.constant(seconds, tf.string)
+    return columns
+
+
 @dataclasses.dataclass(frozen=True)
 class ClassificationEncoding:
     """`[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, labels as ids or scores.
@@ -49,10 +58,7 @@ class ClassificationEncoding:
         Raises:
             ValueError: a label is none of the names.
         """
-        columns = {"first": tf.constant([e.first for e in examples], tf.string)}
-        if any(example.second is not None for example in examples):
-            seconds = [example.second or "" for example in examples]
-            columns["second"] = tf.constant(seconds, tf.string)
+        columns = text_columns(examples)
         if self.labels is None:
             scores = [math.nan if e.label is None else e.label for e in examples]
             columns["label"] = tf.constant(scores, tf.float32)

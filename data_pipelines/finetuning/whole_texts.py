@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from data_pipelines.datasets.examples import TextExample
+from data_pipelines.finetuning.classification import text_columns
 from data_pipelines.rows.features import Features
 from data_pipelines.rows.packing import join, pair_room, truncated_lengths
 from data_pipelines.rows.windows import most_context, slices, windows
@@ -33,11 +34,7 @@ class WholeTextEncoding:
 
     def columns(self, examples: Sequence[TextExample]) -> dict[str, tf.Tensor]:
         """Examples, all single or all pairs, as vectors; labels are not looked at."""
-        columns = {"first": tf.constant([e.first for e in examples], tf.string)}
-        if any(example.second is not None for example in examples):
-            seconds = [example.second or "" for example in examples]
-            columns["second"] = tf.constant(seconds, tf.string)
-        return columns
+        return text_columns(examples)
 
     def encode(self, columns: dict[str, tf.Tensor]) -> tuple[Features, Features]:
         """Texts to sequences, in graph.

@@ -88,7 +88,15 @@ def mask_tokens(
     mask_rate, random_rate = options.mask_rate, options.random_rate
     replaced = tf.where(what < mask_rate + random_rate, random_ids, token_ids)
     replaced = tf.where(what < mask_rate, vocabulary.mask_id, replaced)
+    return {
+        "token_ids": tf.where(is_chosen, replaced, token_ids),
+        **_labels(token_ids, is_chosen, max_predictions, vocabulary.pad_id),
+    }
 
+
+def _labels(
+    token_ids: tf.Tensor, is_chosen: tf.Tensor, max_predictions: int, pad_id: int
+) -> dict[str, tf.Tensor]:
     sequence_length = tf.shape(token_ids)[1]
     # The largest distances from the end are the first positions, in order. A row
     # shorter than the number of predictions is lengthened by places that count 0.
@@ -97,12 +105,10 @@ def mask_tokens(
     distance, _ = tf.math.top_k(distance, max_predictions)  # (rows, predictions)
     is_used = distance > 0
     positions = tf.where(is_used, sequence_length - distance, 0)
+    original = tf.gather(token_ids, positions, batch_dims=1)
     return {
-        "token_ids": tf.where(is_chosen, replaced, token_ids),
         "mlm_positions": positions,
-        "mlm_ids": tf.where(
-            is_used, tf.gather(token_ids, positions, batch_dims=1), vocabulary.pad_id
-        ),
+        "mlm_ids": tf.where(is_used, original, pad_id),
         "mlm_weights": tf.cast(is_used, tf.float32),
     }
 
@@ -113,25 +119,14 @@ def _unmasked(
     vocabulary: Vocabulary,
     options: RowOptions,
 ) -> dict[str, tf.Tensor]:
-    def laid_out(values: tf.Tensor) -> tf.Tensor:
-        """One for each prediction: cut off, or filled up with 0."""
-        values = values[:, : options.max_predictions]
-        missing = options.max_predictions - tf.shape(values)[1]
-        return tf.pad(values, [[0, 0], [0, missing]])
-
-    is_asked = padding_mask[:, 1:]
-    is_own_place = options.masking == "every_token"
-    if is_own_place:
+    is_asked = padding_mask & (tf.range(tf.shape(token_ids)[1]) > 0)
+    if options.masking == "every_token":
         # The last has nothing behind it.
-        is_asked &= tf.pad(padding_mask[:, 2:], [[0, 0], [0, 1]])
-    is_asked = laid_out(is_asked)
-    positions = tf.range(options.max_predictions)[tf.newaxis, :] + int(is_own_place)
-    return {
-        "token_ids": token_ids,
-        "mlm_positions": tf.where(is_asked, positions, 0),
-        "mlm_ids": tf.where(is_asked, laid_out(token_ids[:, 1:]), vocabulary.pad_id),
-        "mlm_weights": tf.cast(is_asked, tf.float32),
-    }
+        is_asked &= tf.pad(padding_mask[:, 1:], [[0, 0], [0, 1]])
+    labels = _labels(token_ids, is_asked, options.max_predictions, vocabulary.pad_id)
+    if options.masking == "next_token":
+        labels["mlm_positions"] = tf.maximum(labels["mlm_positions"] - 1, 0)
+    return {"token_ids": token_ids, **labels}
 
 
 def _opens_unit(

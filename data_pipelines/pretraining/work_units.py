@@ -67,15 +67,22 @@ class RecordOptions:
             return 0
         return max(1, round(self.num_shards * self.holdout_fraction))
 
+    @property
+    def shard_names(self) -> list[str]:
+        """The files of training records, then the held-out ones."""
+        counts = {"train": self.num_shards, "heldout": self.num_heldout_shards}
+        return [
+            f"{split}-{number:05d}-of-{count:05d}.tfrecord"
+            for split, count in counts.items()
+            for number in range(count)
+        ]
+
     def is_heldout(self, document_id: int) -> bool:
         """True if a document is kept for evaluation."""
         return _hash(self.seed, document_id)[0] < self.holdout_fraction * 2.0**64
 
     def shard_and_key(self, document_id: int, number: int) -> tuple[int, int]:
-        """The file of a part of a document, and what orders it there.
-
-        The held-out files follow those of the training records.
-        """
+        """The number of the file of a part of a document, and what orders it there."""
         shard, key = _hash(self.seed, document_id, number)
         if self.is_heldout(document_id):
             return self.num_shards + shard % self.num_heldout_shards, key

@@ -90,18 +90,7 @@ def write_records(
     """
     sources = expand_sources(input_files)
     inputs = [_input(source) for source in sources]
-    plan = {
-        "format": FORMAT,
-        "inputs": inputs,
-        "vocabulary_fingerprint": vocabulary.fingerprint,
-        "vocabulary_size": len(vocabulary),
-        "lower_case": vocabulary.lower_case,
-        "strip_accents": vocabulary.strip_accents,
-        **dataclasses.asdict(options),
-        "max_part_sentences": parts.MAX_PART_SENTENCES,
-        "max_part_tokens": parts.MAX_PART_TOKENS,
-        "max_sentence_tokens": parts.MAX_SENTENCE_TOKENS,
-    }
+    plan = _plan(inputs, vocabulary, options)
     work = posixpath.join(output_dir, _WORK)
     manifest = _begin(output_dir, work, plan)
     if manifest is not None:
@@ -113,14 +102,7 @@ def write_records(
         WorkUnit(posixpath.join(work, f"piece-{number:05d}"), stripes)
         for number, stripes in enumerate(_divide(sources, sizes))
     ]
-    names = [
-        f"{split}-{number:05d}-of-{count:05d}.tfrecord"
-        for split, count in (
-            ("train", options.num_shards),
-            ("heldout", options.num_heldout_shards),
-        )
-        for number in range(count)
-    ]
+    names = options.shard_names
     counts = {split: Counter[str]() for split in ("train", "heldout", "reading")}
     with processes.pool(num_processes, len(units), cluster) as run:
         write = functools.partial(write_unit, vocabulary=vocabulary, options=options)
@@ -153,6 +135,24 @@ def _input(source: str) -> dict[str, Any]:
         with tf.io.gfile.GFile(source, "rb") as file:
             begins = hashlib.sha256(file.read(1 << 16)).hexdigest()[:16]
     return {"name": posixpath.basename(source), "bytes": size, "begins": begins}
+
+
+def _plan(
+    inputs: list[dict[str, Any]], vocabulary: Vocabulary, options: RecordOptions
+) -> dict[str, Any]:
+    """Everything that decides the records, as the manifest has it, too."""
+    return {
+        "format": FORMAT,
+        "inputs": inputs,
+        "vocabulary_fingerprint": vocabulary.fingerprint,
+        "vocabulary_size": len(vocabulary),
+        "lower_case": vocabulary.lower_case,
+        "strip_accents": vocabulary.strip_accents,
+        **dataclasses.asdict(options),
+        "max_part_sentences": parts.MAX_PART_SENTENCES,
+        "max_part_tokens": parts.MAX_PART_TOKENS,
+        "max_sentence_tokens": parts.MAX_SENTENCE_TOKENS,
+    }
 
 
 def _begin(output_dir: str, work: str, plan: dict[str, Any]) -> dict[str, Any] | None:

@@ -55,8 +55,13 @@ def pool(
             machines can import, not of `__main__`.
 
     Raises:
+        ValueError: there is less than one process.
         ImportError: PySpark is not installed.
     """
+    if num_processes is not None and num_processes < 1:
+        raise ValueError(
+            f"Received num_processes={num_processes}. Expected at least one process."
+        )
     if cluster is not None:
         with _spark(cluster) as run:
             yield run

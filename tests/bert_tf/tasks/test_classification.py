@@ -8,9 +8,10 @@ from bert_tf.tasks.classification import (
     BertClassifier,
     ClassificationObjective,
     RegressionObjective,
+    class_tensors,
     decode_classes,
     decode_scores,
-    mean_by_example,
+    score_tensors,
 )
 from bert_tf.tasks.multiple_choice import MultipleChoiceObjective
 from bert_tf.tasks.token_tagging import TokenTaggingObjective, decode_tags
@@ -111,8 +112,8 @@ def test_learns_with_compile_and_fit_on_packed_rows():
         ],
     )
     batches = training_batches(
-        features, VOCABULARY, batch_size=16, row_length=12, seed=0, num_batches=120
-    )
+        features, VOCABULARY, batch_size=16, row_length=12, seed=0
+    ).take(120)
     keras.utils.set_random_seed(0)
     model = BertClassifier(small_config(num_hidden_layers=1), num_outputs=2)
     model.compile(
@@ -127,9 +128,14 @@ def test_learns_with_compile_and_fit_on_packed_rows():
     assert found[1] > 0.97
 
 
-def test_mean_by_example():
+def test_means_over_the_windows_of_each_text():
     values = np.array([[1.0, 0], [3, 2], [5, 5], [0, 1], [0, 2], [0, 6]])
-    found = mean_by_example(values, np.array([0, 0, 1, 2, 2, 2]))
-    np.testing.assert_allclose(found, [[2, 1], [5, 5], [0, 3]])
-    found = mean_by_example(values[:, 0], np.arange(6))
-    np.testing.assert_array_equal(found, values[:, 0])
+    origin = {"example": tf.constant([0, 0, 1, 2, 2, 2]), "truncated": [False] * 6}
+    encoding = ClassificationEncoding(WordPieceTokenizer(VOCABULARY), 12, ("no", "yes"))
+    found = class_tensors({"probabilities": tf.constant(values)}, origin, encoding)
+    np.testing.assert_allclose(found["probabilities"], [[2, 1], [5, 5], [0, 3]])
+    np.testing.assert_allclose(found["probability"], [2, 5, 3])
+    assert found["label"].numpy().tolist() == [b"no", b"no", b"yes"]
+    origin["example"] = tf.range(6)
+    found = score_tensors({"score": tf.constant(values[:, 0])}, origin, encoding)
+    np.testing.assert_array_equal(found["score"], values[:, 0])

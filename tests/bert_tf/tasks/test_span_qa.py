@@ -61,6 +61,7 @@ def span_answer(context, decoded, token_starts, token_ends):
             "token_starts": tf.ragged.constant(token_starts, tf.int32, ragged_rank=1),
             "token_ends": tf.ragged.constant(token_ends, tf.int32, ragged_rank=1),
             "contexts": tf.constant([context]),
+            "truncated": tf.zeros(len(token_starts), tf.bool),
         },
     )
     question = Question("", "", "", context, (), False)
