@@ -18,10 +18,10 @@ import jax
 import keras
 import numpy as np
 
-from bert_tf.model_size import pretraining_step_flops
 from bert_tf.models import config as configs
 from bert_tf.models.families import FAMILIES
 from bert_tf.models.objectives import OBJECTIVES, make_pretrainer
+from bert_tf.models.size import pretraining_step_flops
 from data_pipelines.programs import cli
 from tests.reference import bert
 
@@ -30,7 +30,7 @@ _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 @dataclasses.dataclass(frozen=True)
 class AcceleratorBenchmarkOptions:
-    """What the benchmark asks for."""
+    """Options of the benchmark."""
 
     preset: str = cli.option("base", f"One of {', '.join(configs.PRESETS)}.")
     families: tuple[str, ...] = cli.option(("bert",), "Members of the family.")
@@ -100,16 +100,14 @@ def _config(preset: str, vocab_size: int, family: str) -> configs.BertConfig:
 
 def _model(family: str, config: configs.BertConfig, policy: str) -> Any:
     keras.utils.set_random_seed(0)
-    options = FAMILIES[family].options
-    has_sentences = options["sentences"] != "full_sentences"
-    return make_pretrainer(options["objective"], config, has_sentences, policy)
+    recipe = FAMILIES[family].recipe
+    has_sentences = recipe.sentence_task is not None
+    return make_pretrainer(recipe.objective, config, has_sentences, policy)
 
 
 def _loss_of(model: Any, family: str, training: bool) -> Any:
-    options = FAMILIES[family].options
-    objective = OBJECTIVES[options["objective"]].loss(
-        options["sentences"] != "full_sentences"
-    )
+    recipe = FAMILIES[family].recipe
+    objective = OBJECTIVES[recipe.objective].loss(recipe.sentence_task is not None)
 
     def loss(weights: Any, others: Any, batch: Any) -> Any:
         outputs, others = model.stateless_call(
@@ -139,7 +137,7 @@ def measure(options: AcceleratorBenchmarkOptions, family: str, peak: float) -> N
     """Prints the speed of a step."""
     config = _config(options.preset, options.vocab_size, family)
     length, predictions = options.sequence_length, options.max_predictions
-    if OBJECTIVES[FAMILIES[family].options["objective"]].unmasked is not None:
+    if OBJECTIVES[FAMILIES[family].recipe.objective].unmasked is not None:
         predictions = length - 2
     batch = random_batch(options.vocab_size, options.batch_size, length, predictions)
     batch = {name: jax.device_put(values) for name, values in batch.items()}
@@ -189,7 +187,7 @@ def measure(options: AcceleratorBenchmarkOptions, family: str, peak: float) -> N
 
 
 def matmul_flops_per_second(dtype: str) -> float:
-    """Of a large product, the best of some."""
+    """The rate of a large product, the best of several."""
     size = 8192 if jax.default_backend() != "cpu" else 1024
     left = jax.random.normal(jax.random.key(0), (size, size)).astype(dtype)
     product = jax.jit(lambda a, b: a @ b)

@@ -1,4 +1,4 @@
-"""What it costs to add the gradients of many GPUs up: arithmetic, nothing is run.
+"""The cost of summing the gradients of many GPUs: arithmetic, nothing is run.
 
     python -m benchmarks.all_reduce --preset=base --links=450,50,12.5
 
@@ -8,14 +8,14 @@ See docs/many_machines.md for the formulas and what follows from them.
 import dataclasses
 import math
 
-from bert_tf.model_size import parameter_formulas, pretraining_step_flops
 from bert_tf.models import config as configs
+from bert_tf.models.size import parameter_formulas, pretraining_step_flops
 from data_pipelines.programs import cli
 
 
 @dataclasses.dataclass(frozen=True)
 class AllReduceOptions:
-    """What the arithmetic starts from."""
+    """Options of the arithmetic."""
 
     preset: str = cli.option("base", "Size of the model.")
     vocab_size: int = cli.option(30522, "Pieces of the vocabulary.")

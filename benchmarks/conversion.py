@@ -19,7 +19,7 @@ import psutil
 import tensorflow as tf
 
 from benchmarks.machine import processor
-from bert_tf.checkpoints import model_dir
+from bert_tf.checkpoints import formats, model_dir
 from bert_tf.models import config
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -27,15 +27,13 @@ from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 @dataclasses.dataclass(frozen=True)
 class ConversionOptions:
-    """What the benchmark asks for."""
+    """Options of the benchmark."""
 
     preset: Literal["tiny", "mini", "small", "medium", "base", "large"] = cli.option(
         "large", "The size of the model."
     )
     vocab_size: int = cli.option(30_522, "Pieces of its vocabulary.")
-    formats: tuple[str, ...] = cli.option(
-        ("bert_tf", "google", "hugging_face", "keras_hub"), "There and back again."
-    )
+    formats: tuple[str, ...] = cli.option(formats.WRITTEN, "There and back again.")
 
 
 def measure(source: str, target: str, output_format: str) -> tuple[float, float]:

@@ -22,7 +22,7 @@ from data_pipelines.programs import cli
 
 @dataclasses.dataclass(frozen=True)
 class CorpusBenchmarkOptions:
-    """What the benchmark asks for."""
+    """Options of the benchmark."""
 
     input_files: tuple[str, ...] = cli.option(
         cli.REQUIRED, "Files of text, or patterns of names."

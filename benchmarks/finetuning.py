@@ -42,6 +42,7 @@ from data_pipelines.datasets import catalog
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.finetuning import batches as finetuning
 from data_pipelines.finetuning.classification import ClassificationEncoding
+from data_pipelines.finetuning.encoding import encode_all
 from data_pipelines.programs import cli
 from data_pipelines.rows.features import Features
 from data_pipelines.tokenizers.vocabulary import Vocabulary
@@ -55,7 +56,7 @@ Subject = Callable[[], None]
 
 @dataclasses.dataclass(frozen=True)
 class FinetuningBenchmarkOptions:
-    """What the benchmark asks for."""
+    """Options of the benchmark."""
 
     data_dir: str = cli.option(cli.REQUIRED, "The folder that holds glue/SST-2.")
     vocab_file: str = cli.option(cli.REQUIRED, "An uncased vocabulary.")
@@ -105,7 +106,7 @@ def sst2(options: FinetuningBenchmarkOptions) -> Sentences:
     )
     dataset = catalog.find("glue/sst2")
     examples = catalog.read(dataset, "train", options.data_dir, ReadLog("train"))
-    features = finetuning.encode_all(encoding, examples)
+    features = encode_all(encoding, examples)
     drawn = np.random.default_rng(0).choice(
         finetuning.num_groups(features), options.num_batches * options.batch_size
     )
@@ -130,7 +131,7 @@ def ours(
             {n: tf.gather(values, chosen) for n, values in sentences.features.items()},
             sentences.vocabulary,
             row_length=row_length,
-            few_shapes=True,
+            pad_to_bucket=True,
         )
 
     if packed:

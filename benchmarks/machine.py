@@ -1,4 +1,4 @@
-"""What a benchmark ran on, and what a program took of it."""
+"""The machine of a benchmark, and the resources that a program used."""
 
 import contextlib
 import platform

@@ -1,4 +1,4 @@
-"""What pre-training is worth: every task, fine-tuned from a model and from chance.
+"""The value of pre-training: every task, fine-tuned from a model and from scratch.
 
     python -m benchmarks.paper_tasks --model_dir=models/mine --data_dir=data \\
         --output_dir=paper_tasks
@@ -21,7 +21,7 @@ import tensorflow as tf
 from benchmarks.machine import processor
 from bert_tf.baselines.scores import baseline_scores
 from bert_tf.finetune import FinetuneOptions, finetune
-from bert_tf.finetuning.results import RESULT, RUNS, RunResult, Summary, summaries
+from bert_tf.finetuning.results import Summary, read_results, summaries
 from bert_tf.tasks.data_options import read
 from data_pipelines.datasets import catalog
 from data_pipelines.programs import cli
@@ -67,7 +67,7 @@ _TASKS: dict[str, dict[str, Any]] = {
 
 @dataclasses.dataclass(frozen=True)
 class PaperTasksOptions:
-    """What the benchmark asks for."""
+    """Options of the benchmark."""
 
     model_dir: str = cli.option(cli.REQUIRED, "A pre-trained model folder.")
     data_dir: str = cli.option(cli.REQUIRED, "The folder with the datasets.")
@@ -102,10 +102,7 @@ def fine_tuned(
             dtype=options.dtype,
         )
     )
-    results = []
-    for name in sorted(os.listdir(os.path.join(folder, RUNS))):
-        with open(os.path.join(folder, RUNS, name, RESULT)) as file:
-            results.append(RunResult.from_json(file.read()))
+    results = read_results(folder)
     keras.backend.clear_session()
     return summaries(results, dataset.metrics[0])[0]
 
@@ -113,12 +110,9 @@ def fine_tuned(
 def simple_guess(options: PaperTasksOptions, task: str) -> dict[str, float]:
     """The best baseline's metrics; none for questions."""
     dataset = catalog.find(task.partition("+")[0])
-    chosen = FinetuneOptions(
-        model_dir="", output_dir="", dataset=dataset.name, data_dir=options.data_dir
-    )
-    train, dataset = read(chosen, dataset, "train")
+    train, dataset = read(dataset, "train", options.data_dir)
     train = train[: _TASKS[task].get("max_train_examples")]
-    dev, _ = read(chosen, dataset, "dev")
+    dev, _ = read(dataset, "dev", options.data_dir)
     found = baseline_scores(dataset, train, dev)
     metric = dataset.metrics[0]
     return max(found.values(), key=lambda scores: scores[metric], default={})

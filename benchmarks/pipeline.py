@@ -1,4 +1,4 @@
-"""How fast text becomes records and records become masked batches, in what memory.
+"""Speed and memory of making records from text, and masked batches from records.
 
     python -m benchmarks.pipeline --input_files='books/*.txt.gz' --vocab_file=vocab.txt
 
@@ -32,7 +32,7 @@ SECONDS = 15
 
 @dataclasses.dataclass(frozen=True)
 class BenchmarkOptions:
-    """What the program can be told."""
+    """Options of the program."""
 
     input_files: tuple[str, ...] = cli.option(cli.REQUIRED, "Files of text.")
     vocab_file: str = cli.option(cli.REQUIRED, "An uncased vocabulary.")
@@ -100,7 +100,6 @@ def main(options: BenchmarkOptions) -> None:
         ):
             title = ", ".join(f"{value}" for value in options_of.values())
             measure(f"records to batches, {title}", "batches", out, vocab, options_of)
-        measure("text to batches, 10 MB", "text_batches", some, vocab)
         measure("peer: text to batches, 10 MB", "peer", some, vocab)
 
 
@@ -128,14 +127,16 @@ def imports() -> dict[str, float]:
 def records(
     sources: list[str], vocab_file: str, out: str, processes: int
 ) -> dict[str, float]:
-    from data_pipelines.create_pretraining_data import create_pretraining_data
+    from data_pipelines.pretraining.work_units import RecordOptions
+    from data_pipelines.pretraining.write_records import write_records
     from data_pipelines.tokenizers.vocabulary import Vocabulary
 
     start = time.perf_counter()
-    manifest = create_pretraining_data(
-        input_files=sources,
-        vocabulary=Vocabulary.from_file(vocab_file),
-        output_dir=out,
+    manifest = write_records(
+        sources,
+        Vocabulary.from_file(vocab_file),
+        out,
+        RecordOptions(),
         num_processes=processes,
     )
     seconds = time.perf_counter() - start
@@ -161,25 +162,6 @@ def batches(out: str, vocab_file: str, options: dict[str, Any]) -> dict[str, flo
         Vocabulary.from_file(vocab_file),
         RowOptions(**options),
         batch_size=batch_size,
-        seed=1,
-    )
-    return throughput(dataset)
-
-
-def text_batches(sources: list[str], vocab_file: str) -> dict[str, float]:
-    from data_pipelines.pretraining.batches import training_batches
-    from data_pipelines.pretraining.documents import documents_from_text
-    from data_pipelines.pretraining.row_options import RowOptions
-    from data_pipelines.tokenizers.vocabulary import Vocabulary
-    from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
-
-    vocabulary = Vocabulary.from_file(vocab_file)
-    tokenizer = WordPieceTokenizer(vocabulary)
-    dataset = training_batches(
-        documents_from_text(sources, tokenizer),
-        vocabulary,
-        RowOptions(SEQUENCE_LENGTH),
-        batch_size=BATCH_SIZE,
         seed=1,
     )
     return throughput(dataset)
@@ -251,7 +233,6 @@ MEASURES = {
     "imports": imports,
     "records": records,
     "batches": batches,
-    "text_batches": text_batches,
     "peer": peer,
 }
 

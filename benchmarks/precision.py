@@ -1,4 +1,4 @@
-"""What narrow weights cost, and what they save: a served classifier in each precision.
+"""Cost of reduced-precision weights: a served classifier in each precision.
 
     python -m benchmarks.precision --model_dir=models/sst2 --data_dir=data
 
@@ -33,7 +33,7 @@ _BATCH = 32
 
 @dataclasses.dataclass(frozen=True)
 class PrecisionBenchmarkOptions:
-    """What the benchmark asks for."""
+    """Options of the benchmark."""
 
     model_dir: str = cli.option(cli.REQUIRED, "A fine-tuned classifier of texts.")
     data_dir: str = cli.option(cli.REQUIRED, "The folder that holds its data set.")

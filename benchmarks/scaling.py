@@ -1,4 +1,4 @@
-"""What it costs to share a step: one process, and several on the same cores.
+"""The cost of sharing a step: one process, and several on the same cores.
 
     python -m benchmarks.scaling --records_dir=records --vocab_file=vocab.txt
 
@@ -28,7 +28,7 @@ _WARM_UP = 10
 
 @dataclasses.dataclass(frozen=True)
 class ScalingOptions:
-    """What the benchmark asks for."""
+    """Options of the benchmark."""
 
     records_dir: str = cli.option(cli.REQUIRED, "Of create_pretraining_data.")
     vocab_file: str = cli.option(cli.REQUIRED, "Their vocabulary.")

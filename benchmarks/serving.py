@@ -44,7 +44,7 @@ _WARM_UP_SECONDS = 2.0
 
 @dataclasses.dataclass(frozen=True)
 class ServingBenchmarkOptions:
-    """What the benchmark asks for."""
+    """Options of the benchmark."""
 
     data_dir: str = cli.option(cli.REQUIRED, "The folder that holds glue/SST-2.")
     vocab_file: str = cli.option(cli.REQUIRED, "An uncased vocabulary.")
@@ -55,7 +55,7 @@ class ServingBenchmarkOptions:
 
 @dataclasses.dataclass(frozen=True)
 class Load:
-    """What clients were told.
+    """The answers that clients received.
 
     Attributes:
         seconds: of each answer.
@@ -96,7 +96,6 @@ def _engines(
     config = BertConfig(**configs.PRESETS[options.preset], vocab_size=len(vocabulary))
     description = model_dir.Description(
         "classification",
-        True,
         head={"num_outputs": 2},
         encoding={"max_length": 128, "labels": ["negative", "positive"]},
     )

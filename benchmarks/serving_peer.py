@@ -1,5 +1,6 @@
 """The server of `benchmarks.serving` with PyTorch in eager mode below it."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,7 +9,8 @@ import tensorflow as tf
 import torch
 import transformers
 
-from bert_tf import serve
+from bert_tf.serve import ServeOptions
+from bert_tf.serving.server import app
 from bert_tf.serving.server.saved_model import Arrays
 from data_pipelines.programs import cli
 
@@ -27,11 +29,11 @@ class TorchSignature:
         self._labels = np.array(list(self._model.config.id2label.values()), object)
 
     def spec(self, name: str) -> tuple[tf.DType, tuple[int | None, ...]]:
-        """Of the only input."""
+        """The type and shape of the only input."""
         return tf.string, (None,)
 
     def check(self, inputs: Arrays) -> int:
-        """How many texts there are."""
+        """The number of texts."""
         return len(inputs["texts"])
 
     def answer(self, inputs: Arrays) -> Arrays:
@@ -47,9 +49,25 @@ class TorchSignature:
 
 
 def load(path: str) -> Any:
-    """What `ServedModels` holds of a version."""
+    """A version, as `ServedModels` holds it."""
     return SimpleNamespace(signatures={"serving_default": TorchSignature(path)})
 
 
+def main(options: ServeOptions) -> None:
+    """Serves."""
+    asyncio.run(
+        app.serve(
+            options.base_paths(),
+            options.limits(),
+            host=options.host,
+            rest_port=options.rest_api_port,
+            grpc_port=options.port,
+            enable_batching=options.enable_batching,
+            batch_timeout_seconds=0.0,
+            load=load,
+        )
+    )
+
+
 if __name__ == "__main__":
-    cli.run(serve.ServeOptions, lambda options: serve.main(options, load), __doc__)
+    cli.run(ServeOptions, main, __doc__)

@@ -30,7 +30,7 @@ from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 @dataclasses.dataclass(frozen=True)
 class TokenizerBenchmarkOptions(CasingOptions):
-    """What the benchmark asks for."""
+    """Options of the benchmark."""
 
     vocab_file: str = cli.option(cli.REQUIRED, "the vocab.txt: one piece a line")
     text_file: str | None = cli.option(

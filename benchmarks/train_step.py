@@ -29,10 +29,10 @@ from benchmarks.peers import (
     keras_hub_backbone,
     without_tuning,
 )
-from bert_tf.model_size import pretraining_step_flops
 from bert_tf.models import config as configs
 from bert_tf.models.config import BertConfig
 from bert_tf.models.masked_lm import BertPretrainer, PretrainingObjective
+from bert_tf.models.size import pretraining_step_flops
 from bert_tf.optim.optimizers import AdamW
 from bert_tf.training.hardware import POLICIES, peak_flops_per_second
 from bert_tf.training.trainer import Trainer
@@ -41,7 +41,7 @@ from data_pipelines.programs import cli
 
 @dataclasses.dataclass(frozen=True)
 class TrainStepBenchmarkOptions:
-    """What the benchmark asks for."""
+    """Options of the benchmark."""
 
     preset: str = cli.option("mini", f"One of {', '.join(configs.PRESETS)}.")
     batch_size: int = cli.option(32, "Rows of a step.")

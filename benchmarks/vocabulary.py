@@ -25,7 +25,7 @@ from data_pipelines.programs import cli
 
 @dataclasses.dataclass(frozen=True)
 class VocabularyBenchmarkOptions:
-    """What the benchmark asks for."""
+    """Options of the benchmark."""
 
     input_files: tuple[str, ...] = cli.option(
         cli.REQUIRED, "files of text, or patterns of names"

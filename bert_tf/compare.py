@@ -8,140 +8,60 @@
 
 Each system is trained for the same time on the same text, by the verbs that a user has,
 and measured alike: masked pieces of held-out text, perplexity, word similarity, the
-datasets, size and speed. `report.html` has it all, `results.json` the figures, and each
-system's `log.txt` its commands. What a system lacks in the end, the same command tries
-again; what is done is kept.
+datasets, size and speed. `report.html` shows all of it, `results.json` has the figures,
+and each system's `log.txt` its commands. If a step fails, the others go on; the same
+command again retries it and keeps what is done.
 """
 
 import dataclasses
-import json
 import os
 import posixpath
-import re
 import signal
 import sys
-from typing import Any, Literal, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 
 from bert_tf.baselines.scores import baseline_scores
-from bert_tf.comparison import measuring, programs
-from bert_tf.comparison.outcome import Outcome
-from bert_tf.comparison.systems import ABLATIONS, SYSTEMS, Ablation, System
-from bert_tf.comparison.systems import Name as SystemName
-from bert_tf.comparison.training import LOG, Text, train
+from bert_tf.checkpoints import model_dir
+from bert_tf.comparison import budget, measuring, programs
+from bert_tf.comparison.options import CompareOptions
+from bert_tf.comparison.outcome import Outcome, TaskScore, Trained
+from bert_tf.comparison.systems import System
+from bert_tf.comparison.text import LOG, Text, prepare
+from bert_tf.convert import ConvertOptions
+from bert_tf.evaluate import EvaluateOptions
+from bert_tf.finetune import FinetuneOptions
+from bert_tf.learn_vectors import LearnVectorsOptions
+from bert_tf.models.config import PRESETS
+from bert_tf.ngram.train import TrainOptions
+from bert_tf.pretraining.heldout import METRICS
+from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.report.comparison import comparison_report, text_table
-from bert_tf.tasks.data_options import DataOptions, dataset_of, read
+from bert_tf.tasks.data_options import read
 from bert_tf.training.loop import PREEMPTED_EXIT_CODE
 from bert_tf.training.output_dir import claim
 from bert_tf.word_vectors.quality import check_files
-from data_pipelines.corpus.documents import Separator, expand_sources
+from data_pipelines.corpus.documents import expand_sources
 from data_pipelines.datasets import catalog
-from data_pipelines.files.atomic import write_file
-from data_pipelines.pretraining.record_folder import MANIFEST, read_manifest
+from data_pipelines.files.atomic import remove, write_file
+from data_pipelines.files.json_files import read_json, write_json
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 RESULTS = "results.json"
 REPORT = "report.html"
 
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
-# What may change when a comparison is gone on with: more of it, but none anew.
+# May change when a comparison is resumed.
 _FREE_OPTIONS = ("output_dir", "systems", "datasets")
-
-
-@dataclasses.dataclass(frozen=True)
-class CompareOptions:
-    """What the program can be told."""
-
-    corpus: tuple[str, ...] = cli.option(
-        cli.REQUIRED, "Text: files or patterns such as 'corpus/*.txt', or tfds:NAME."
-    )
-    output_dir: str = cli.option(cli.REQUIRED, "Folder of the models and the report.")
-    systems: tuple[str, ...] = cli.option(
-        get_args(SystemName), "What is compared, in this order."
-    )
-    ablation: Ablation | None = cli.option(
-        None,
-        "Instead of systems, BERT with a part changed: pretraining_tasks (table 5 of "
-        "the paper), sizes (table 6), masking (table 8).",
-    )
-    datasets: tuple[str, ...] = cli.option(
-        (), "To fine-tune on: names of the catalogue, each with =FOLDER of its files."
-    )
-    budget: str = cli.option("30m", "Training of each system: 90s, 30m, 2h.")
-    separator: Separator = cli.option(
-        "file", "file: a file is one document. blank_line: empty lines separate them."
-    )
-    holdout_fraction: float = cli.option(
-        0.02, "Share of the documents that the models are asked about."
-    )
-    preset: Literal["tiny", "mini", "small", "medium", "base"] = cli.option(
-        "mini", "Size of the models; static vectors are as wide as their layers."
-    )
-    vocab_size: int = cli.option(16_384, "Pieces.")
-    sequence_length: int = cli.option(64, "Tokens of a row.")
-    batch_size: int = cli.option(32, "Rows of a step.")
-    learning_rate: float = cli.option(1e-3, "Of pre-training; ELECTRA's is 5e-4.")
-    dtype: Literal["float32", "bfloat16"] = cli.option(
-        "float32", "What pre-training computes in."
-    )
-    num_seeds: int = cli.option(3, "Runs of each fine-tuning.")
-    num_epochs: float = cli.option(3.0, "Of each fine-tuning.")
-    finetuning_learning_rate: float = cli.option(3e-4, "Of each fine-tuning.")
-    max_train_examples: int | None = cli.option(
-        None, "Fine-tunes on the first so many examples alone."
-    )
-    pairs_files: tuple[str, ...] = cli.option(
-        (), "Word pairs with scores, such as SimLex-999, for static vectors."
-    )
-    questions_file: str | None = cli.option(None, "Analogies, for static vectors.")
-    seed: int = cli.option(0, "Of all.")
-
-    def __post_init__(self) -> None:
-        unknown = sorted(set(self.systems) - set(SYSTEMS))
-        if unknown or not self.systems:
-            raise ValueError(
-                f"Received the systems {unknown or list(self.systems)}. Expected some "
-                f"of {list(SYSTEMS)}."
-            )
-        if self.num_seeds < 1:
-            raise ValueError(
-                f"Received num_seeds={self.num_seeds}. Expected 1 or more."
-            )
-        _ = self.seconds
-        for name in self.folders:
-            catalog.find(name)
-
-    @property
-    def seconds(self) -> float:
-        """Of the budget."""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", self.budget)
-        if not found or float(found[1]) == 0:
-            raise ValueError(
-                f"Received budget={self.budget!r}. Expected a time: 90s, 30m, 2h."
-            )
-        return float(found[1]) * _SECONDS[found[2]]
-
-    @property
-    def folders(self) -> dict[str, str | None]:
-        """Of the datasets, by name; None: TFDS loads it."""
-        pairs = [dataset.partition("=") for dataset in self.datasets]
-        return {name: folder or None for name, _, folder in pairs}
-
-    @property
-    def chosen(self) -> dict[str, System]:
-        """What is compared, by name."""
-        if self.ablation is not None:
-            return ABLATIONS[self.ablation]
-        return {name: SYSTEMS[name] for name in self.systems}
 
 
 def compare(options: CompareOptions) -> dict[str, Outcome]:
     """Trains and measures all systems, and writes the report.
 
     Returns:
-        What was found, by the name of the system.
+        The results by the name of the system.
 
     Raises:
         ValueError, FileNotFoundError: options or files are wrong; nothing was written.
@@ -150,183 +70,261 @@ def compare(options: CompareOptions) -> dict[str, Outcome]:
     check_files(options.pairs_files, options.questions_file)
     data = {name: _read(name, folder) for name, folder in options.folders.items()}
     claim(options.output_dir, options, _FREE_OPTIONS)
-    guesses = _simple_guesses(options, data)
+    baselines = _best_baselines(options, data)
+    dev = {name: examples for name, (_, _, examples) in data.items()}
     outcomes: dict[str, Outcome] = {}
     for name, system in options.chosen.items():
+        folder = posixpath.join(options.output_dir, name)
         outcomes[name] = Outcome(system.title)
-        _run(options, name, system, outcomes[name], data)
-        _write(options, outcomes, guesses)
+        _Member(options, system, folder).run(outcomes[name], dev)
+        _write(options, outcomes, baselines)
     return outcomes
 
 
-def _run(
-    options: CompareOptions,
-    name: str,
-    system: System,
-    outcome: Outcome,
-    data: dict[str, Any],
-) -> None:
-    """All steps of a system; what fails is noted, and the rest goes on if it can."""
-    folder = posixpath.join(options.output_dir, name)
+@dataclasses.dataclass(frozen=True)
+class _Member:
+    """A system in its folder; what is finished there is not done again.
 
-    def step(title: str, function: Any, *arguments: Any) -> Any:
-        print(f"{system.title}: {title}", flush=True)
-        try:
-            return function(*arguments)
-        except (programs.Failed, ValueError, OSError, tf.errors.OpError) as error:
-            line = " ".join(str(error).split())[:500]
-            print(f"{system.title}: {title} failed: {line}", file=sys.stderr)
-            outcome.failures.append(f"{title}: {line}")
-            return None
+    Attributes:
+        options: of the comparison.
+        system: what is trained.
+        folder: of its model, results and log.
+    """
 
-    text = step("text", _text, options, system)
-    if text is None:
-        return
-    outcome.trained = step(
-        "training",
-        train,
-        system,
-        text,
-        folder,
-        options.seconds,
-        {
-            "preset": options.preset,
-            "sequence_length": options.sequence_length,
-            "batch_size": options.batch_size,
+    options: CompareOptions
+    system: System
+    folder: str
+
+    def run(self, outcome: Outcome, dev: Mapping[str, Sequence[Any]]) -> None:
+        """Trains the system and measures it on all that it is able to do."""
+        with outcome.step("text"):
+            prepare(self._text, self.options)
+        if outcome.failures:
+            return
+        with outcome.step("training"):
+            outcome.trained = self._trained()
+            outcome.num_weights, outcome.num_bytes = measuring.size(self._weights)
+        if outcome.failures:
+            return
+        if self.system.verb == "word_vectors":
+            with outcome.step("word similarity"):
+                outcome.similarities = measuring.similarities(
+                    self._vectors_file,
+                    self.options.pairs_files,
+                    self.options.questions_file,
+                )
+        else:
+            with outcome.step("held-out text"):
+                outcome.heldout = self._heldout()
+        for dataset in dev if self.system.finetuning is not None else ():
+            task_dir = self._path(dataset.replace("/", "_"))
+            with outcome.step(dataset):
+                outcome.tasks[dataset] = self._finetune(dataset, task_dir)
+            if dataset in outcome.tasks and outcome.texts_per_second is None:
+                with outcome.step("speed"):
+                    outcome.texts_per_second = measuring.texts_per_second(
+                        task_dir, dev[dataset]
+                    )
+
+    def _trained(self) -> Trained:
+        path = self._path("training.json")
+        if not tf.io.gfile.exists(path):
+            tf.io.gfile.makedirs(self.folder)
+            train = {
+                "ngram": self._count_ngrams,
+                "word_vectors": self._learn_vectors,
+                "pretrain": self._pretrain,
+            }[self.system.verb]
+            write_json(path, dataclasses.asdict(train()))
+        return Trained(**read_json(path))
+
+    def _count_ngrams(self) -> Trained:
+        remove(self._weights)
+        options = TrainOptions(
+            records_dir=self._text.records_dir,
+            vocab_file=self._text.vocab_file,
+            model_file=self._weights,
+            **self.system.options,
+        )
+        seconds = self._program("bert_tf.ngram.train", options)
+        return Trained(seconds, "all of the text, once")
+
+    def _learn_vectors(self) -> Trained:
+        def learn(path: str, num_epochs: int) -> float:
+            remove(path)
+            options = LearnVectorsOptions(
+                input_files=self.options.corpus,
+                separator=self.options.separator,
+                vectors_file=path,
+                vector_size=PRESETS[self.options.preset]["hidden_size"],
+                num_epochs=num_epochs,
+                **self.system.options,
+            )
+            return self._program("bert_tf.learn_vectors", options)
+
+        trial = self._path("trial.bin")
+        trials = learn(trial, 1), learn(trial, 2)
+        remove(trial)
+        epochs = budget.epochs_within(self.options.seconds, *trials)
+        seconds = learn(self._vectors_file, epochs)
+        if not tf.io.gfile.exists(self._model):
+            options = ConvertOptions(source=self._vectors_file, output_dir=self._model)
+            self._program("bert_tf.convert", options)
+        return Trained(seconds, f"{epochs} epochs")
+
+    def _pretrain(self) -> Trained:
+        values: dict[str, Any] = {
+            "records_dir": self._text.records_dir,
+            "vocab_file": self._text.vocab_file,
+            "config_file": self._path("config.json"),
+            "preset": self.options.preset,
+            "sequence_length": self.options.sequence_length,
+            "batch_size": self.options.batch_size,
             "optimizer": "adamw",
             "beta_2": 0.98,
-            "learning_rate": options.learning_rate,
-            "dtype": options.dtype,
-            "seed": options.seed,
-        },
-        len(Vocabulary.from_file(text.vocab_file)),
-    )
-    if outcome.trained is None:
-        return
-    outcome.num_weights, outcome.num_bytes = measuring.size(system, folder)
-    length = options.sequence_length
-    found = step("held-out text", measuring.heldout, system, text, folder, length)
-    outcome.heldout = found or {}
-    found = step(
-        "word similarity",
-        measuring.similarities,
-        system,
-        folder,
-        options.pairs_files,
-        options.questions_file,
-    )
-    outcome.similarities = found or {}
-    for dataset, data_dir in options.folders.items():
-        values = {
-            "dataset": dataset,
-            "data_dir": data_dir,
-            "num_epochs": options.num_epochs,
-            "learning_rate": options.finetuning_learning_rate,
-            "max_train_examples": options.max_train_examples,
-            "baselines": False,
-            "seed": options.seed,
+            "learning_rate": 1e-3,
+            "dtype": self.options.dtype,
+            **self.system.options,
         }
-        score = step(
-            dataset, measuring.task, system, folder, dataset, values, options.num_seeds
-        )
-        if score is None:
-            continue
-        outcome.tasks[dataset] = score
-        if outcome.texts_per_second is None:
-            model_folder = measuring.task_dir(folder, dataset)
-            dev = data[dataset][2]
-            outcome.texts_per_second = step(
-                "speed", measuring.texts_per_second, model_folder, dev
+        vocab_size = len(Vocabulary.from_file(self._text.vocab_file))
+        config = budget.member_config(self.system, values["preset"], vocab_size)
+        write_file(values["config_file"], config.to_json().encode())
+
+        def run(output_dir: str, num_steps: int, **changes: Any) -> float:
+            options = PretrainOptions(
+                **values,
+                output_dir=output_dir,
+                num_train_steps=num_steps,
+                eval_every=num_steps,
+                **changes,
             )
+            return self._program("bert_tf.pretrain", options)
 
+        path = self._path("steps.json")
+        if not tf.io.gfile.exists(path):
+            trial = self._path("trial")
+            remove(trial)
+            seconds = run(
+                trial,
+                budget.TRIAL_STEPS,
+                num_warmup_steps=0,
+                log_every=budget.TRIAL_INTERVAL,
+            )
+            write_json(path, budget.steps_within(self.options.seconds, trial, seconds))
+            remove(trial)
+        num_steps = read_json(path, int)
+        run(
+            self._model,
+            num_steps,
+            num_warmup_steps=num_steps // 10,
+            checkpoint_every=max(100, num_steps // 4),
+            log_every=max(1, num_steps // 100),
+        )
+        return Trained(budget.training_seconds(self._model), f"{num_steps:,} steps")
 
-def _text(options: CompareOptions, system: System) -> Text:
-    """Vocabulary and records, made by the first system that needs them."""
-    tokenizer = system.tokenizer
-    folder = posixpath.join(options.output_dir, "text", tokenizer)
-    text = Text(
-        options.corpus,
-        options.separator,
-        vocab_file=posixpath.join(folder, "vocab.txt"),
-        records_dir=posixpath.join(folder, "records"),
-    )
-    tf.io.gfile.makedirs(folder)
-    log = posixpath.join(folder, LOG)
-    common = {
-        "input_files": text.input_files,
-        "separator": text.separator,
-        "vocab_file": text.vocab_file,
-    }
-    if not tf.io.gfile.exists(text.vocab_file):
-        programs.run(
-            "data_pipelines.learn_vocabulary",
-            {**common, "tokenizer": tokenizer, "vocab_size": options.vocab_size},
-            log,
+    def _heldout(self) -> dict[str, float]:
+        length = self.options.sequence_length
+        path = self._path("heldout", METRICS)
+        if tf.io.gfile.exists(path):
+            return read_json(path)
+        if self.system.verb == "ngram":
+            tf.io.gfile.makedirs(self._path("heldout"))
+            scores = measuring.ngram_scores(
+                self._weights, self._text.records_dir, length
+            )
+            write_json(path, scores)
+        else:
+            options = EvaluateOptions(
+                model_dir=self._model,
+                records_dir=self._text.records_dir,
+                sequence_length=length,
+                batch_size=32,
+                output_dir=self._path("heldout"),
+            )
+            self._program("bert_tf.evaluate", options)
+        return read_json(path)
+
+    def _finetune(self, dataset: str, task_dir: str) -> TaskScore:
+        options = FinetuneOptions(
+            model_dir=self._model,
+            output_dir=task_dir,
+            dataset=dataset,
+            data_dir=self.options.folders[dataset],
+            num_seeds=self.options.num_seeds,
+            num_epochs=self.options.num_epochs,
+            max_train_examples=self.options.max_train_examples,
+            baselines=False,
+            **{"learning_rate": 3e-4, **(self.system.finetuning or {})},
         )
-    if not tf.io.gfile.exists(posixpath.join(text.records_dir, MANIFEST)):
-        programs.run(
-            "data_pipelines.create_pretraining_data",
-            {
-                **common,
-                "output_dir": text.records_dir,
-                "holdout_fraction": options.holdout_fraction,
-                "seed": options.seed,
-            },
-            log,
-        )
-    manifest = read_manifest(text.records_dir)
-    if not manifest.get("heldout_counts", {}).get("parts"):
-        raise ValueError(
-            f"None of {manifest['counts']['documents']} documents was held out with "
-            f"holdout_fraction={options.holdout_fraction}. Expected some, to ask the "
-            "models about: raise it, or divide the text into more documents "
-            "(--separator=blank_line)."
-        )
-    return text
+        self._program("bert_tf.finetune", options)
+        return measuring.task_score(task_dir)
+
+    def _program(self, module: str, options: Any) -> float:
+        return programs.run(module, options, self._path(LOG))
+
+    def _path(self, *names: str) -> str:
+        return posixpath.join(self.folder, *names)
+
+    @property
+    def _text(self) -> Text:
+        return Text(self.system.tokenizer, self.options.output_dir)
+
+    @property
+    def _model(self) -> str:
+        return self._path("model")
+
+    @property
+    def _vectors_file(self) -> str:
+        return self._path("vectors.bin")
+
+    @property
+    def _weights(self) -> str:
+        if self.system.verb == "ngram":
+            return self._path("trigrams.npz")
+        return self._path("model", model_dir.WEIGHTS)
 
 
 def _read(name: str, folder: str | None) -> tuple[Any, list[Any], list[Any]]:
-    """The dataset, and its examples to train on and to check with."""
-    options = DataOptions(dataset=name, data_dir=folder)
-    train_examples, dataset = read(options, dataset_of(options), "train")
-    return dataset, train_examples, read(options, dataset, "dev")[0]
+    """A dataset, and its examples to train on and to check with."""
+    train_examples, dataset = read(catalog.find(name), "train", folder)
+    return dataset, train_examples, read(dataset, "dev", folder)[0]
 
 
-def _simple_guesses(
+def _best_baselines(
     options: CompareOptions, data: dict[str, Any]
 ) -> dict[str, tuple[str, float]]:
-    """The best of each dataset."""
+    """Name and score of the best baseline of each dataset."""
     found = {}
     for name, (dataset, train_examples, dev) in data.items():
         few = train_examples[: options.max_train_examples]
-        scores = baseline_scores(dataset, few, dev)
         metric = dataset.metrics[0]
+        scores = {
+            baseline: values[metric]
+            for baseline, values in baseline_scores(dataset, few, dev).items()
+        }
         if scores:
-            best = max(scores, key=lambda guess: scores[guess][metric])
-            found[name] = best, scores[best][metric]
+            found[name] = max(scores.items(), key=lambda item: item[1])
     return found
 
 
 def _write(
     options: CompareOptions,
     outcomes: dict[str, Outcome],
-    simple_guesses: dict[str, tuple[str, float]],
+    baselines: dict[str, tuple[str, float]],
 ) -> None:
-    """What is known so far."""
-    values = {name: outcome.to_dict() for name, outcome in outcomes.items()}
-    texts = {RESULTS: json.dumps(values, indent=2) + "\n"}
-    shown = list(outcomes.values())
-    text = ", ".join(options.corpus)
-    commands = [
-        line.removeprefix("$ ")
-        for name in outcomes
-        for line in _lines(posixpath.join(options.output_dir, name, LOG))
-        if line.startswith("$ ")
-    ]
-    texts[REPORT] = comparison_report(
-        "BERT and its family" if options.ablation is None else options.ablation,
+    """Writes figures and report of the systems so far."""
+    values = {name: dataclasses.asdict(outcome) for name, outcome in outcomes.items()}
+    write_json(posixpath.join(options.output_dir, RESULTS), values)
+    commands = []
+    for name in outcomes:
+        path = posixpath.join(options.output_dir, name, LOG)
+        if tf.io.gfile.exists(path):
+            with tf.io.gfile.GFile(path) as file:
+                commands += [line[2:] for line in file if line.startswith("$ ")]
+    page = comparison_report(
+        options.ablation or "BERT and its family",
         facts={
-            "text": text,
+            "text": ", ".join(options.corpus),
             "training of each": options.budget,
             "size": options.preset,
             "pieces": f"{options.vocab_size:,}",
@@ -334,21 +332,12 @@ def _write(
             "computed in": options.dtype,
             "processors": str(os.cpu_count()),
         },
-        outcomes=shown,
-        simple_guesses=simple_guesses,
-        # Those of a run that was stopped stand there twice.
+        outcomes=list(outcomes.values()),
+        baselines=baselines,
+        # Those of a run that was stopped are in the log twice.
         commands="".join(dict.fromkeys(commands)),
     )
-    for name, content in texts.items():
-        path = posixpath.join(options.output_dir, name)
-        write_file(path, content.encode())
-
-
-def _lines(path: str) -> list[str]:
-    if not tf.io.gfile.exists(path):
-        return []
-    with tf.io.gfile.GFile(path) as file:
-        return list(file)
+    write_file(posixpath.join(options.output_dir, REPORT), page.encode())
 
 
 def main(options: CompareOptions) -> int:

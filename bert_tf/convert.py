@@ -15,17 +15,17 @@ bert_base_en_uncased, is that of a KerasHub preset and is downloaded: the encode
 import dataclasses
 import math
 import posixpath
-from typing import Literal
 
 import tensorflow as tf
 
 from bert_tf.checkpoints import formats, model_dir
-from bert_tf.checkpoints.checkpoint import encoder_only
-from bert_tf.checkpoints.model_dir import Description
+from bert_tf.checkpoints.foreign import encoder_only
+from bert_tf.checkpoints.model_dir import Checkpoint, Description
 from data_pipelines.files.atomic import new_folder, require_new
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers.casing import CasingOptions
-from data_pipelines.tokenizers.vocabulary import TOKENIZATION, Vocabulary
+from data_pipelines.tokenizers.vocabulary import Vocabulary
+from data_pipelines.tokenizers.vocabulary_files import TOKENIZATION
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,57 +35,47 @@ class ConvertOptions(CasingOptions):
     source: str = cli.option(
         cli.REQUIRED,
         "A model: a folder, a checkpoint's prefix, a preset's name, or a file of word "
-        "vectors in word2vec's format.",
+        "vectors.",
     )
     output_dir: str = cli.option(cli.REQUIRED, "The folder to make.")
-    output_format: Literal["bert_tf", "google", "hugging_face", "keras_hub"] = (
-        cli.option("bert_tf", "What is written.")
+    output_format: str = cli.option(
+        "bert_tf", f"The format to write: {', '.join(formats.WRITTEN)}."
     )
     num_choices: int | None = cli.option(
         None,
-        "Multiple choice: the choices of a question, which Hugging Face's files do not "
-        "say. Default: 2 for theirs.",
+        "Multiple choice: the number of choices of a question, which is not in Hugging "
+        "Face's files. Default: 2 for theirs.",
     )
     encoder_only: bool = cli.option(False, "Leaves the heads out.")
 
 
 def convert(options: ConvertOptions) -> None:
-    """Writes the model in the other format, whole or not at all, and says what it was.
+    """Writes the model in the other format, whole or not at all, and describes it.
 
     Raises:
         FileNotFoundError: there is no model.
-        ValueError: the output exists, or one of the formats cannot hold the model.
+        FileExistsError: the output exists.
+        ValueError: one of the formats cannot hold the model.
     """
     require_new(options.output_dir)
     source_format, checkpoint = formats.read(options.source)
     checkpoint = dataclasses.replace(
-        checkpoint, options={"converted_from": options.source}
-    )
-    checkpoint = dataclasses.replace(
         checkpoint,
         vocabulary=_with_casing(checkpoint.vocabulary, options),
-        description=_with_choices(checkpoint.description, options),
+        description=_with_choices(checkpoint.description, options.num_choices),
+        options={"converted_from": options.source},
     )
     if options.encoder_only:
         checkpoint = encoder_only(checkpoint)
     model_dir.check_sizes(checkpoint.config, checkpoint.vocabulary)
-    with new_folder(options.output_dir) as unfinished:
-        formats.write(checkpoint, unfinished, options.output_format)
-    shapes = checkpoint.weights.shapes
-    pieces, num_rows = len(checkpoint.vocabulary), checkpoint.config.vocab_size
-    unused = f" for {num_rows:,} rows" if pieces < num_rows else ""
-    print(
-        f"{options.source} ({source_format}): {checkpoint.description.kind}, "
-        f"{sum(math.prod(shape) for shape in shapes.values()):,} weights in "
-        f"{len(shapes)} tensors, {checkpoint.config.num_hidden_layers} layers of "
-        f"{checkpoint.config.hidden_size}, {pieces:,} pieces{unused}, "
-        f"{_texts_and_heads(checkpoint.vocabulary, checkpoint.description)}"
-    )
+    with new_folder(options.output_dir) as folder:
+        formats.write(checkpoint, folder, options.output_format)
+    print(f"{options.source} ({source_format}): {_summary(checkpoint)}")
     print(f"Wrote {options.output_dir} ({options.output_format}).")
 
 
 def _with_casing(vocabulary: Vocabulary, options: ConvertOptions) -> Vocabulary:
-    """The vocabulary with the casing of the options, which its own file rules out."""
+    """The vocabulary with the casing of the options, unless its own file has one."""
     changed = vocabulary.with_casing(options.lower_case, options.strip_accents)
     path = posixpath.join(options.source, TOKENIZATION)
     if changed != vocabulary and tf.io.gfile.exists(path):
@@ -98,26 +88,36 @@ def _with_casing(vocabulary: Vocabulary, options: ConvertOptions) -> Vocabulary:
     return changed
 
 
-def _with_choices(description: Description, options: ConvertOptions) -> Description:
-    if options.num_choices is None:
+def _with_choices(description: Description, num_choices: int | None) -> Description:
+    if num_choices is None:
         return description
-    if description.kind != "multiple_choice" or options.num_choices < 2:
+    if description.kind != "multiple_choice" or num_choices < 2:
         raise ValueError(
-            f"Received num_choices={options.num_choices} for a model of the kind "
+            f"Received num_choices={num_choices} for a model of the kind "
             f"{description.kind}. Expected 2 or more, for one of multiple choice."
         )
     return dataclasses.replace(
         description,
-        head={**description.head, "num_choices": options.num_choices},
-        encoding={**description.encoding, "group_size": options.num_choices},
+        head={**description.head, "num_choices": num_choices},
+        encoding={**description.encoding, "group_size": num_choices},
     )
 
 
-def _texts_and_heads(vocabulary: Vocabulary, description: Description) -> str:
-    parts = [f"lower_case={vocabulary.lower_case}"]
+def _summary(checkpoint: Checkpoint) -> str:
+    config, vocabulary = checkpoint.config, checkpoint.vocabulary
+    description, shapes = checkpoint.description, checkpoint.weights.shapes
+    pieces, num_rows = len(vocabulary), config.vocab_size
+    unused = f" for {num_rows:,} rows" if pieces < num_rows else ""
+    parts = [
+        description.kind,
+        f"{sum(map(math.prod, shapes.values())):,} weights in {len(shapes)} tensors",
+        f"{config.num_hidden_layers} layers of {config.hidden_size}",
+        f"{pieces:,} pieces{unused}",
+        f"lower_case={vocabulary.lower_case}",
+    ]
     if vocabulary.strip_accents != vocabulary.lower_case:
         parts.append(f"strip_accents={vocabulary.strip_accents}")
-    if description.kind == "multiple_choice":
+    if "num_choices" in description.head:
         parts.append(f"{description.head['num_choices']} choices")
     if description.labels is not None:
         parts.append(f"labels {', '.join(description.labels)}")

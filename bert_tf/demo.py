@@ -1,4 +1,4 @@
-"""The whole way in some minutes, without network or data set.
+"""The whole way in a few minutes, without network or data set.
 
     python -m bert_tf.demo
 
@@ -19,6 +19,7 @@ import sysconfig
 import time
 from collections.abc import Iterator
 
+import numpy as np
 import tensorflow as tf
 
 from bert_tf import export, pretrain
@@ -41,14 +42,14 @@ _CODE = re.compile(r"^\s*(>>>|\.\.\.|\.\. |::|\+-|==|--|\*\*|\|)|::=")
 
 @dataclasses.dataclass(frozen=True)
 class DemoOptions:
-    """What the program can be told."""
+    """Options of the program."""
 
     output_dir: str = cli.option("demo", "Where everything is written.")
     num_train_steps: int = cli.option(3000, "Steps of pre-training.")
 
 
 def demo(output_dir: str, num_train_steps: int) -> list[tuple[str, list[list[str]]]]:
-    """Runs all of it; a second run goes on where the first one was stopped.
+    """Runs all of it; a second run resumes where the first one was stopped.
 
     Args:
         output_dir: `corpus/`, `model/` and `saved_models/` are made in it.
@@ -59,18 +60,40 @@ def demo(output_dir: str, num_train_steps: int) -> list[tuple[str, list[list[str
         guesses, best first.
     """
     started = time.monotonic()
-    corpus_dir = posixpath.join(output_dir, "corpus")
-    model_dir = posixpath.join(output_dir, "model")
-    saved_models_dir = posixpath.join(output_dir, "saved_models")
-
+    corpus_dir, model_dir, saved_models_dir = (
+        posixpath.join(output_dir, name) for name in ("corpus", "model", "saved_models")
+    )
     _say(1, f"Collecting the documentation of this Python into {corpus_dir}.")
     num_files, num_characters = write_corpus(corpus_dir)
     print(f"   {num_files} documents, {num_characters:,} characters.")
 
-    _say(
-        2,
-        f"Learning {_VOCAB_SIZE:,} pieces, and pre-training a tiny BERT.",
+    _say(2, f"Learning {_VOCAB_SIZE:,} pieces, and pre-training a tiny BERT.")
+    _pretrain(output_dir, corpus_dir, model_dir, num_train_steps)
+
+    _say(3, "Exporting the model for TF Serving.")
+    saved_model = posixpath.join(saved_models_dir, "demo", "1")
+    if not tf.io.gfile.isdir(saved_model):
+        export.export(model_dir, "demo", saved_models_dir=saved_models_dir)
+    print(f"   {saved_model}")
+
+    _say(4, "Querying the exported model with plain strings.")
+    answers = fill_blanks(saved_model, _SENTENCES)
+    for sentence, blanks in answers:
+        print(f"   {sentence}")
+        for guesses in blanks:
+            print(f"       {', '.join(guesses)}")
+    report = os.path.abspath(posixpath.join(model_dir, pretrain.REPORT))
+    print(
+        f"\nDone in {time.monotonic() - started:.0f} s. Open {report} in a browser.\n"
+        "A model this small, after minutes on so little text, knows which words go "
+        "together,\nand not much more."
     )
+    return answers
+
+
+def _pretrain(
+    output_dir: str, corpus_dir: str, model_dir: str, num_train_steps: int
+) -> None:
     # For a few minutes: no dropout, as the model reads too little to learn it by heart,
     # and larger initial weights, from which so narrow a model starts sooner.
     config = preset(
@@ -102,42 +125,18 @@ def demo(output_dir: str, num_train_steps: int) -> list[tuple[str, list[list[str
         )
     )
 
-    _say(3, "Exporting the model for TF Serving.")
-    versions = posixpath.join(saved_models_dir, "demo")
-    if not tf.io.gfile.isdir(versions):
-        export.export(model_dir, "demo", saved_models_dir=saved_models_dir)
-    saved_model = posixpath.join(versions, "1")
-    print(f"   {saved_model}")
-
-    _say(4, "Asking the exported model, in plain strings.")
-    answers = ask(saved_model, _SENTENCES)
-    for sentence, blanks in answers:
-        print(f"   {sentence}")
-        for guesses in blanks:
-            print(f"       {', '.join(guesses)}")
-    report = os.path.abspath(posixpath.join(model_dir, pretrain.REPORT))
-    print(
-        f"\nDone in {time.monotonic() - started:.0f} s. Open {report} in a browser.\n"
-        "A model this small, after minutes on so little text, knows which words go "
-        "together,\nand not much more."
-    )
-    return answers
-
 
 def write_corpus(folder: str) -> tuple[int, int]:
-    """Writes a text file for each topic and module; gives their number and size."""
+    """Writes a text file for each topic and module; returns their number and size."""
     os.makedirs(folder, exist_ok=True)
-    num_files = num_characters = 0
-    for name, text in documentation():
-        with open(posixpath.join(folder, f"{name}.txt"), "w", encoding="utf-8") as file:
-            file.write(text)
-        num_files += 1
-        num_characters += len(text)
-    return num_files, num_characters
+    documents = dict(documentation())
+    for name, text in documents.items():
+        pathlib.Path(folder, f"{name}.txt").write_text(text, encoding="utf-8")
+    return len(documents), sum(map(len, documents.values()))
 
 
 def documentation() -> Iterator[tuple[str, str]]:
-    """Names and texts: the topics of `help()`, and the docstrings of each module."""
+    """Names and texts of the topics of `help()`, and of the docstrings of modules."""
     for name, text in sorted(pydoc_data.topics.topics.items()):
         yield f"topic.{name}", _prose(text)
     root = pathlib.Path(sysconfig.get_paths()["stdlib"])
@@ -167,17 +166,16 @@ def _prose(text: str) -> str:
     return text.encode("utf-8", "ignore").decode().strip() + "\n"
 
 
-def ask(
+def fill_blanks(
     saved_model: str, sentences: tuple[str, ...]
 ) -> list[tuple[str, list[list[str]]]]:
-    """What an exported model puts into the blanks of sentences."""
+    """The guesses of an exported model for the blanks of each sentence."""
     fill_mask = tf.saved_model.load(saved_model).signatures["fill_mask"]
-    tokens = fill_mask(texts=tf.constant(sentences))["tokens"].numpy()
+    tokens = np.char.decode(
+        fill_mask(texts=tf.constant(sentences))["tokens"].numpy().astype(bytes), "utf-8"
+    ).tolist()
     return [
-        (
-            sentence,
-            [[token.decode() for token in guesses] for guesses in blanks if guesses[0]],
-        )
+        (sentence, [guesses for guesses in blanks if guesses[0]])
         for sentence, blanks in zip(sentences, tokens, strict=True)
     ]
 

@@ -17,25 +17,24 @@ from typing import Any
 import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
-from bert_tf.checkpoints.model_dir import Description
-from bert_tf.prediction.predictor import Answerer
+from bert_tf.checkpoints.description import PRETRAINING, Description
+from bert_tf.checkpoints.model_dir import LoadedModel
+from bert_tf.prediction.predictor import Predictor
 from bert_tf.pretraining.heldout import METRICS, heldout_scores
 from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.finetuning import evaluation_report
-from bert_tf.tasks import scoring
-from bert_tf.tasks.data_options import DataOptions, dataset_of, read
+from bert_tf.tasks.data_options import DataOptions, read
+from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets.sources import Dataset
 from data_pipelines.files.atomic import require_new, write_file
 from data_pipelines.programs import cli
 
-PREDICTIONS = "predictions.json"
-NULL_ODDS = "null_odds.json"
 REPORT = "report.html"
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateOptions(DataOptions):
-    """What the program can be told, besides the data."""
+    """Options of the program, besides the data."""
 
     model_dir: str = cli.option(
         cli.REQUIRED, "The model folder that bert_tf.finetune or pretrain wrote."
@@ -47,58 +46,87 @@ class EvaluateOptions(DataOptions):
         None, "Of a pre-trained model: records with a part held out."
     )
     sequence_length: int = cli.option(128, "With records: tokens of a row.")
-    num_eval_batches: int = cli.option(100, "With records: the most batches.")
+    num_eval_batches: int = cli.option(
+        100, "With records: the maximum number of batches."
+    )
 
 
 def evaluate(options: EvaluateOptions) -> dict[str, float]:
-    """The metrics of the model on the examples; writes them if asked to.
+    """The metrics of the model on the examples, or on the records; may write them.
 
     Raises:
         ValueError: the model is not of the kind of the dataset, or has other labels.
         FileNotFoundError: the model or the data is not there.
     """
-    _, _, description = model_dir.load_description(options.model_dir)
-    is_pretrained = description.kind == model_dir.PRETRAINING
+    if options.output_dir is not None:
+        require_new(options.output_dir)
+    loaded = model_dir.load(options.model_dir)
+    is_pretrained = loaded.description.kind == PRETRAINING
     if is_pretrained != (options.records_dir is not None):
         raise ValueError(
             f"Received records_dir={options.records_dir} for a model of the kind "
-            f"{description.kind}. Expected --records_dir for a pre-trained model, and "
-            "for no other."
+            f"{loaded.description.kind}. Expected --records_dir for a pre-trained "
+            "model, and for no other."
         )
-    if options.output_dir is not None:
-        require_new(options.output_dir)
+    evaluation = None
     if options.records_dir is not None:
-        return _evaluate_pretrained(options, options.records_dir)
-    dataset = check_dataset(described_dataset(options, description), description)
-    examples, _ = read(options, dataset, options.split)
-    answerer = Answerer.of(model_dir.load(options.model_dir), options.batch_size)
-    answers = [answer for _, answer in answerer.answers(examples)]
-    metrics = scoring.score(
-        description.kind,
-        dataset.metrics,
-        examples,
-        answers,
-        description.labels,
-        description.threshold,
-    )
+        metrics = heldout_scores(
+            loaded,
+            options.records_dir,
+            sequence_length=options.sequence_length,
+            batch_size=options.batch_size,
+            num_batches=options.num_eval_batches,
+        )
+    else:
+        dataset = described_dataset(options, loaded.description)
+        dataset = check_dataset(dataset, loaded.description)
+        examples, _ = read(dataset, options.split, options.data_dir)
+        evaluation = evaluate_examples(loaded, dataset, examples, options.batch_size)
+        metrics = evaluation.metrics
     if options.output_dir is not None:
-        _write(options.output_dir, options, description, examples, answers, metrics)
+        files = {METRICS: _json(metrics)}
+        if evaluation is not None:
+            title = f"{options.model_dir} on {options.split}"
+            files |= _files(evaluation, title, options.model_dir)
+        tf.io.gfile.makedirs(options.output_dir)
+        for name, text in files.items():
+            write_file(posixpath.join(options.output_dir, name), text.encode())
     return metrics
 
 
-def _evaluate_pretrained(
-    options: EvaluateOptions, records_dir: str
-) -> dict[str, float]:
-    scores = heldout_scores(
-        model_dir.load(options.model_dir),
-        records_dir,
-        sequence_length=options.sequence_length,
-        batch_size=options.batch_size,
-        num_batches=options.num_eval_batches,
+def evaluate_examples(
+    loaded: LoadedModel, dataset: Dataset, examples: list[Any], batch_size: int
+) -> Evaluation:
+    """The answers of a fine-tuned model, and their metrics.
+
+    Args:
+        loaded: the model.
+        dataset: names the metrics.
+        examples: with labels.
+        batch_size: examples that are run at once.
+    """
+    task = dataclasses.replace(loaded.description.task, metrics=dataset.metrics)
+    predictor = Predictor.of(loaded, batch_size)
+    answers = [answer for _, answer in predictor.answers(examples, task.threshold)]
+    metrics = predictor.kind.score(examples, answers, task)
+    return Evaluation(
+        dataset.kind, metrics, examples, answers, task.labels, task.threshold
     )
-    if options.output_dir is not None:
-        _write_files(options.output_dir, {METRICS: json.dumps(scores, indent=2) + "\n"})
-    return scores
+
+
+def _files(evaluation: Evaluation, title: str, model: str) -> dict[str, str]:
+    """The contents of the report, and of the files of the kind."""
+    examples = evaluation.examples
+    facts = {"model": model, "examples": f"{len(examples):,}"}
+    page = evaluation_report(title, facts=facts, evaluation=evaluation)
+    extra = KINDS[evaluation.kind].extra_files(
+        examples, evaluation.answers, evaluation.threshold
+    )
+    return {REPORT: page, **{name: _json(values) for name, values in extra.items()}}
+
+
+def _json(values: dict[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False, indent=2) + "\n"
 
 
 def described_dataset(options: DataOptions, description: Description) -> Dataset:
@@ -113,7 +141,7 @@ def described_dataset(options: DataOptions, description: Description) -> Dataset
         options = dataclasses.replace(options, dataset=description.dataset)
     elif options.kind is None and any(files):
         options = dataclasses.replace(options, kind=description.kind)  # type: ignore[arg-type]
-    return dataset_of(options)
+    return options.chosen_dataset()
 
 
 def check_dataset(dataset: Dataset, description: Description) -> Dataset:
@@ -138,42 +166,6 @@ def check_dataset(dataset: Dataset, description: Description) -> Dataset:
                 "first."
             )
     return dataclasses.replace(dataset, labels=labels)
-
-
-def _write(
-    folder: str,
-    options: EvaluateOptions,
-    description: Description,
-    examples: list[Any],
-    answers: list[Any],
-    metrics: dict[str, float],
-) -> None:
-    files = {METRICS: json.dumps(metrics, indent=2) + "\n"}
-    if description.kind == "span_qa":
-        pairs = list(zip(examples, answers, strict=True))
-        texts = {e.id: a.text(description.threshold) for e, a in pairs}
-        files[PREDICTIONS] = json.dumps(texts, ensure_ascii=False, indent=2) + "\n"
-        scores = {e.id: a.no_answer_score for e, a in pairs}
-        files[NULL_ODDS] = json.dumps(scores, indent=2) + "\n"
-    files[REPORT] = evaluation_report(
-        f"{options.model_dir} on {options.split}",
-        facts={"model": options.model_dir, "examples": f"{len(examples):,}"},
-        evaluation=Evaluation(
-            description.kind,
-            metrics,
-            examples,
-            answers,
-            description.labels,
-            description.threshold,
-        ),
-    )
-    _write_files(folder, files)
-
-
-def _write_files(folder: str, files: dict[str, str]) -> None:
-    tf.io.gfile.makedirs(folder)
-    for name, text in files.items():
-        write_file(posixpath.join(folder, name), text.encode())
 
 
 def main(options: EvaluateOptions) -> None:

@@ -15,14 +15,14 @@ from typing import Literal
 import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
+from bert_tf.checkpoints.description import SentenceVector
 from bert_tf.checkpoints.model_dir import LoadedModel
-from bert_tf.checkpoints.sentence_vector import SentenceVector
 from bert_tf.serving import model_card
 from bert_tf.serving.fine_tuned import FineTunedModel
 from bert_tf.serving.kit import read_models, write_kit
 from bert_tf.serving.pretrained import TextModel
 from bert_tf.serving.signatures import SUFFIXES
-from bert_tf.serving.stored_weights import POLICIES, Precision
+from bert_tf.serving.stored_weights import COMPUTE_POLICIES, Precision
 from bert_tf.serving.versions import (
     new_version,
     remove_old_versions,
@@ -103,7 +103,7 @@ def export(
     version = new_version(base, version)
     # A list that cannot be read is reported before there is a new version.
     read_models(saved_models_dir)
-    loaded = model_dir.load(model_folder, dtype=POLICIES[precision])
+    loaded = model_dir.load(model_folder, dtype=COMPUTE_POLICIES[precision])
     served = _served(loaded, precision, top_k, pooling)
     functions = served.signatures()
     served.assets = [

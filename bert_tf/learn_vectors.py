@@ -31,9 +31,9 @@ from data_pipelines.tokenizers.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
 
-# Options of some methods alone, whose defaults are those of their functions.
+# Options of some methods, whose defaults are those of their functions.
 _OF_WORD2VEC = ("softmax", "sample", "num_threads")
-_OF_GLOVE = ("x_max", "vocab_size")
+_OF_GLOVE = ("x_max",)
 _OF_BOTH = ("side", "window", "num_epochs")
 
 
@@ -79,32 +79,29 @@ class LearnVectorsOptions:
     min_count: int = cli.option(5, "Rarer words have no vector.")
     num_epochs: int | None = cli.option(
         None,
-        "How often the text, or glove: its pairs, are gone through. Default: 5; "
-        "pieces: 2; glove: 50.",
+        "Passes over the text, or for glove over its pairs. Default: 5; pieces: 2; "
+        "glove: 50.",
     )
-    seed: int = cli.option(0, "Of the vectors' start and of what is drawn by chance.")
+    seed: int = cli.option(0, "Random seed of the initial vectors and of all samples.")
     softmax: word2vec.Softmax | None = cli.option(
         None,
-        "Of skip_gram and cbow. negative_sampling, the default: against words by "
-        "chance. hierarchical: along a tree.",
+        "For skip_gram and cbow. negative_sampling, the default: against random "
+        "words. hierarchical: along a tree.",
     )
     sample: float | None = cli.option(
         None,
-        "Of skip_gram and cbow: words more frequent than this share are thinned out; "
+        "For skip_gram and cbow: words more frequent than this share are thinned out; "
         "0: none. Default: 1e-4.",
     )
     num_threads: int | None = cli.option(
         None,
-        "Of skip_gram and cbow. Default: one for each core. Only with 1 the vectors "
+        "For skip_gram and cbow. Default: one for each core. Only with 1 the vectors "
         "are reproducible.",
     )
     x_max: float | None = cli.option(
         None,
-        "Of glove: the count from which on a pair has the full weight, less for less "
+        "For glove: the count from which on a pair has the full weight, less for less "
         "text. Default: 100.",
-    )
-    vocab_size: int | None = cli.option(
-        None, "Of glove: at most so many words have a vector. Default: all."
     )
     pairs_files: tuple[str, ...] = cli.option(
         (), "Word pairs with scores, such as SimLex-999, to compare with."
@@ -153,7 +150,7 @@ def learn_vectors(options: LearnVectorsOptions, text: Words | Pieces) -> "KeyedV
 
     Raises:
         ValueError: a number is not positive, or nothing is frequent enough.
-        ImportError: gensim is not installed.
+        ImportError: the extra `word_vectors` is not installed.
     """
     arguments = options.given(("vector_size", "min_count", "seed", *_OF_BOTH))
     if options.method == "glove":

@@ -1,4 +1,4 @@
-"""What is near to a word: among words, or among its own occurrences in sentences.
+"""Neighbours of a word: among words, or among its own occurrences in sentences.
 
     python -m bert_tf.neighbors --word=play --vectors_file=words.bin
     python -m bert_tf.neighbors --word=play --model_dir=models/mine \\
@@ -20,43 +20,44 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
-from bert_tf.prediction.text_vectors import TextVectorizer, TextVectors, layers_of
+from bert_tf.prediction.text_vectors import TextVectors, make_vectorizer
 from bert_tf.word_vectors.keyed_vectors import load_vectors
 from data_pipelines.corpus import documents
 from data_pipelines.corpus.chunks import batches_of_text
 from data_pipelines.corpus.sentences import split_sentences
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.files.atomic import require_new
-from data_pipelines.finetuning.whole_texts import WholeTextEncoding
 from data_pipelines.programs import cli
 
 PICTURE = "projection.png"
 VECTORS, LABELS = "vectors.tsv", "labels.tsv"
 # Characters of a sentence that are shown on either side of the word.
 _SHOWN = 45
-# Things whose labels are drawn, and the characters of each around the word.
+# Labels that are drawn, and the characters of each around the word.
 _LABELLED = 24
 _DRAWN = 16
 
 
 @dataclasses.dataclass(frozen=True)
 class NeighborsOptions:
-    """What the program can be told."""
+    """Options of the program."""
 
     word: str = cli.option(cli.REQUIRED, "The word.")
     vectors_file: str | None = cli.option(
         None, "Vectors of words in word2vec's format, as bert_tf.learn_vectors writes."
     )
-    model_dir: str | None = cli.option(None, "Instead: a model folder,")
+    model_dir: str | None = cli.option(
+        None, "A model folder; requires --input_files, and replaces --vectors_file."
+    )
     input_files: tuple[str, ...] | None = cli.option(
-        None, "and text, in whose sentences the word is looked for."
+        None, "Text files that are searched for the word; required with --model_dir."
     )
     features: str = cli.option(
         "last", "The layer: embeddings, second_to_last, last, or its number."
     )
-    max_sentences: int = cli.option(500, "Of those that have the word, the first.")
+    max_sentences: int = cli.option(500, "Most sentences with the word that are used.")
     num_sentences: int = cli.option(5, "Sentences whose neighbours are shown.")
-    num_neighbors: int = cli.option(5, "How many are shown of each.")
+    num_neighbors: int = cli.option(5, "Neighbours that are shown of each.")
     output_dir: str | None = cli.option(
         None, "A new folder for a picture and TensorBoard's projector files."
     )
@@ -81,12 +82,18 @@ class Points:
     """Things with vectors.
 
     Attributes:
-        labels: what each is called.
+        labels: their names.
         vectors: float32 (things, width), of length 1.
     """
 
     labels: list[str]
     vectors: np.ndarray
+
+    @classmethod
+    def of(cls, labels: list[str], vectors: list[np.ndarray]) -> "Points":
+        """The points of vectors of any length."""
+        rows = np.stack(vectors)
+        return cls(labels, rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
     def nearest(self, index: int, count: int) -> list[tuple[str, float]]:
         """The nearest others by the cosine, nearest first."""
@@ -110,7 +117,7 @@ def words_around(path: str, word: str, count: int) -> Points:
         )
     near = [other for other, _ in vectors.most_similar(word, topn=count)]
     names = [word, *near]
-    return Points(names, _of_length_one(np.stack([vectors[name] for name in names])))
+    return Points.of(names, [vectors[name] for name in names])
 
 
 def sentences_with(word: str, sources: Iterable[str]) -> Iterator[str]:
@@ -138,8 +145,8 @@ def occurrences(word: str, texts: Iterable[TextVectors]) -> Points:
         first = len(sentence[: found.start()].encode())
         last = len(sentence[: found.end()].encode())
         inside = (text.tokens.starts >= first) & (text.tokens.ends <= last)
-        # What was cut off at the end has no vector.
-        if not (inside & (text.tokens.starts >= 0)).any():
+        # A word that was cut off at the end has no vector.
+        if not inside.any():
             continue
         rows.append(text.vectors[inside].mean(axis=0))
         before = sentence[max(0, found.start() - _SHOWN) : found.start()]
@@ -150,7 +157,7 @@ def occurrences(word: str, texts: Iterable[TextVectors]) -> Points:
             f"{len(labels)} sentences have the word {word!r}. Expected two at least: "
             "choose a more frequent word, or more text."
         )
-    return Points(labels, _of_length_one(np.stack(rows)))
+    return Points.of(labels, rows)
 
 
 def neighbors(options: NeighborsOptions) -> None:
@@ -164,15 +171,22 @@ def neighbors(options: NeighborsOptions) -> None:
     folder = options.output_dir
     if folder is not None:
         require_new(folder)
+    shown = [0]
     if options.vectors_file is not None:
         count = max(options.num_neighbors, 50 if folder else 0)
         points = words_around(options.vectors_file, options.word.lower(), count)
-        shown = [0]
     else:
-        points = _in_context(options)
-        shown = np.linspace(
-            0, len(points.labels) - 1, options.num_sentences, dtype=int
-        ).tolist()
+        vectorizer = make_vectorizer(
+            model_dir.load(str(options.model_dir)), "tokens", options.features
+        )
+        sources = documents.expand_sources(options.input_files or ())
+        sentences = itertools.islice(
+            sentences_with(options.word, sources), options.max_sentences
+        )
+        examples = (TextExample("", text, None, None) for text in sentences)
+        points = occurrences(options.word, vectorizer.vectorize(examples))
+        last = len(points.labels) - 1
+        shown = np.linspace(0, last, options.num_sentences, dtype=int).tolist()
     for index in dict.fromkeys(shown):
         print(points.labels[index])
         for label, cosine in points.nearest(index, options.num_neighbors):
@@ -182,38 +196,15 @@ def neighbors(options: NeighborsOptions) -> None:
         print(f"Wrote {folder}/{PICTURE}, {VECTORS} and {LABELS}.")
 
 
-def _in_context(options: NeighborsOptions) -> Points:
-    loaded = model_dir.load(str(options.model_dir))
-    config = loaded.model.encoder.config
-    sources = documents.expand_sources(options.input_files or ())
-    found = itertools.islice(
-        sentences_with(options.word, sources), options.max_sentences
-    )
-    vectorizer = TextVectorizer(
-        loaded.model.encoder,
-        WholeTextEncoding(
-            loaded.tokenizer, config.max_sequence_length, in_windows=False
-        ),
-        "tokens",
-        layers_of(options.features, config.num_hidden_layers),
-    )
-    examples = (TextExample("", sentence, None, None) for sentence in found)
-    return occurrences(options.word, vectorizer.vectorize(examples))
-
-
 def write_projection(folder: str, points: Points) -> None:
-    """A picture of the first two principal components, and the projector's files.
+    """Draws the first two principal components, and writes the projector's files.
 
     Args:
         folder: made if it is missing.
-        points: what is drawn.
+        points: at least two.
     """
-    # Late: it takes a while, and only this needs it.
-    import matplotlib
-    from sklearn.decomposition import PCA
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    # Imported here: it takes a while, and only this needs it.
+    from matplotlib.figure import Figure
 
     tf.io.gfile.makedirs(folder)
     rows = ("\t".join(f"{value:.6g}" for value in row) for row in points.vectors)
@@ -221,8 +212,11 @@ def write_projection(folder: str, points: Points) -> None:
     for name, lines in ((VECTORS, rows), (LABELS, labels)):
         with tf.io.gfile.GFile(os.path.join(folder, name), "w") as file:
             file.write("".join(f"{line}\n" for line in lines))
-    places = PCA(2).fit_transform(points.vectors)
-    figure, axes = pyplot.subplots(figsize=(11, 8), layout="constrained")
+    centred = points.vectors - points.vectors.mean(axis=0)
+    *_, components = np.linalg.svd(centred, full_matrices=False)
+    places = centred @ components[:2].T
+    figure = Figure(figsize=(11, 8), layout="constrained")
+    axes = figure.subplots()
     axes.scatter(places[:, 0], places[:, 1], s=12, color="#2463a8")
     count = len(points.labels)
     for index in np.linspace(0, count - 1, min(count, _LABELLED), dtype=int):
@@ -237,15 +231,10 @@ def write_projection(folder: str, points: Points) -> None:
         path = os.path.join(local, PICTURE)
         figure.savefig(path, dpi=150)
         tf.io.gfile.copy(path, os.path.join(folder, PICTURE))
-    pyplot.close(figure)
 
 
 def _pattern(word: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
-
-
-def _of_length_one(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 if __name__ == "__main__":

@@ -18,49 +18,53 @@ import itertools
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
 import tqdm
 
 from bert_tf.checkpoints import model_dir
-from bert_tf.checkpoints.model_dir import PRETRAINING, Description
-from bert_tf.prediction.examples import Examples, examples_of
-from bert_tf.prediction.predictor import Answerer
-from bert_tf.prediction.rows import RowWriter, answer_columns
+from bert_tf.checkpoints.description import PRETRAINING, Description
+from bert_tf.checkpoints.model_dir import LoadedModel
+from bert_tf.prediction.examples import Examples, dataset_examples, file_examples
+from bert_tf.prediction.predictor import Predictor
+from bert_tf.prediction.rows import RowWriter
 from bert_tf.serving.pretrained import TextModel
 from bert_tf.tasks.data_options import DataOptions
-from data_pipelines.datasets import submission
+from bert_tf.tasks.kinds import KINDS
+from data_pipelines.datasets import catalog, submission
+from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.files.atomic import require_new
 from data_pipelines.programs import cli
 
 
 @dataclasses.dataclass(frozen=True)
 class PredictOptions(DataOptions):
-    """What the program can be told, besides the columns of own files."""
+    """Options of the program, besides the columns of own files."""
 
     model_dir: str = cli.option(
         cli.REQUIRED, "The model folder, pre-trained or fine-tuned."
     )
     signature: Literal["fill_mask", "generate", "embed"] | None = cli.option(
         None,
-        "Of a pre-trained model: guesses for each [MASK], what a causal model goes on "
-        "with, or vectors. Default: what its head is for.",
+        "Of a pre-trained model: guesses for each [MASK], continuations of a causal "
+        "model, or vectors. Default: what its head is for.",
     )
     input_file: str | None = cli.option(
-        None, "What to answer. Default: standard input, a text on each line."
+        None,
+        "Texts or examples to answer. Default: standard input, a text on each line.",
     )
     output_file: str | None = cli.option(
         None, "A new .csv, .tsv or .jsonl. Default: JSON lines on standard output."
     )
-    split: str = cli.option("test", "With --dataset: which part of it.")
+    split: str = cli.option("test", "With --dataset: the split that is answered.")
     submission_dir: str | None = cli.option(
         None, "With --dataset=glue/...: where the leaderboard's file is made."
     )
-    batch_size: int = cli.option(32, "How many examples are run at once.")
-    top_k: int = cli.option(5, "How many guesses fill_mask gives for a mask.")
-    num_tokens: int = cli.option(32, "Pieces that generate adds at most.")
+    batch_size: int = cli.option(32, "Examples that are run at once.")
+    top_k: int = cli.option(5, "Guesses of fill_mask for each mask.")
+    num_tokens: int = cli.option(32, "Maximum number of pieces that generate adds.")
 
 
 def predict(
@@ -101,24 +105,25 @@ def predict(
 
 
 def predict_rows(
-    answerer: Answerer, description: Description, examples: Examples
+    predictor: Predictor, description: Description, examples: Examples
 ) -> Iterator[tuple[Any, Any, dict[str, Any]]]:
     """Answers of a fine-tuned model, as they are needed.
 
     Args:
-        answerer: of the model.
+        predictor: of the model.
         description: of the model.
         examples: pairs of the columns that are kept, and the example.
 
     Yields:
         The example, its answer, and a row of plain values: the columns of the example
-        and those of `answer_columns`.
+        and those of `Kind.columns`.
     """
-    columns, questions = itertools.tee(examples)
-    answers = answerer.answers(example for _, example in questions)
-    for (kept, _), (example, answer) in zip(columns, answers, strict=True):
-        row = {**kept, **answer_columns(answer, example, description)}
-        yield example, answer, row
+    kept, asked = itertools.tee(examples)
+    task = description.task
+    answers = predictor.answers((e for _, e in asked), task.threshold)
+    for (columns, _), (example, answer) in zip(kept, answers, strict=True):
+        found = predictor.kind.columns(example, answer, task)
+        yield example, answer, {**columns, **found}
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
@@ -139,15 +144,14 @@ def main(options: PredictOptions) -> None:
         raise ValueError(
             f"Received batch_size={options.batch_size}. Expected 1 or more."
         )
-    _, _, description = model_dir.load_description(options.model_dir)
-    if description.kind == PRETRAINING:
-        _predict_texts(options)
-    else:
-        _predict_examples(options, description)
-
-
-def _predict_texts(options: PredictOptions) -> None:
     loaded = model_dir.load(options.model_dir)
+    if loaded.description.kind == PRETRAINING:
+        _predict_texts(options, loaded)
+    else:
+        _predict_examples(options, loaded)
+
+
+def _predict_texts(options: PredictOptions, loaded: LoadedModel) -> None:
     text_model = TextModel(
         loaded.model,
         loaded.tokenizer,
@@ -156,31 +160,36 @@ def _predict_texts(options: PredictOptions) -> None:
         num_tokens=options.num_tokens,
     )
     with contextlib.ExitStack() as stack:
-        lines = iter(_open(stack, options.input_file, "rb", sys.stdin.buffer))
+        source, output = sys.stdin.buffer, sys.stdout.buffer
+        if options.input_file is not None:
+            source = stack.enter_context(tf.io.gfile.GFile(options.input_file, "rb"))
+        lines = iter(source)
         first = next(lines, None)
         if first is None:
             raise ValueError(
                 f"{options.input_file or 'Standard input'} is empty. Expected a text "
                 "on each line."
             )
-        output = _open(stack, options.output_file, "wb", sys.stdout.buffer)
+        if options.output_file is not None:
+            require_new(options.output_file)
+            output = stack.enter_context(tf.io.gfile.GFile(options.output_file, "wb"))
         texts = (line.rstrip(b"\r\n") for line in itertools.chain([first], lines))
         for answer in predict(text_model, options.signature, texts, options.batch_size):
             output.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
 
 
-def _predict_examples(options: PredictOptions, description: Description) -> None:
+def _predict_examples(options: PredictOptions, loaded: LoadedModel) -> None:
     if options.submission_dir is not None and options.dataset is None:
         raise ValueError(
             "Received submission_dir without dataset. Expected --dataset=glue/..., "
             "whose test set the leaderboard asks for."
         )
     writer = RowWriter(options.output_file)
-    examples, log = examples_of(options, description, options.input_file, options.split)
-    answerer = Answerer.of(model_dir.load(options.model_dir), options.batch_size)
+    examples, log = _read_examples(options, loaded.description)
+    predictor = Predictor.of(loaded, options.batch_size)
     ids, predictions = [], []
     with writer.open():
-        rows = predict_rows(answerer, description, examples)
+        rows = predict_rows(predictor, loaded.description, examples)
         for example, _, row in tqdm.tqdm(
             rows, unit="example", disable=not sys.stderr.isatty()
         ):
@@ -198,14 +207,32 @@ def _predict_examples(options: PredictOptions, description: Description) -> None
         print(f"Wrote {path}.")
 
 
-def _open(
-    stack: contextlib.ExitStack, path: str | None, mode: str, default: BinaryIO
-) -> Any:
-    if path is None:
-        return default
-    if mode == "wb":
-        require_new(path)
-    return stack.enter_context(tf.io.gfile.GFile(path, mode))
+def _read_examples(
+    options: PredictOptions, description: Description
+) -> tuple[Examples, ReadLog]:
+    """The examples, and the account of what was read, complete after the last one."""
+    kind = KINDS[description.kind]
+    if options.dataset is None:
+        path = options.input_file
+        log = ReadLog(path or "standard input")
+        examples = file_examples(
+            kind,
+            path,
+            options.first_column,
+            lambda: catalog.from_files(
+                kind.name, {"test": path}, options, description.labels
+            ),
+            log,
+        )
+        return examples, log
+    dataset = catalog.find(options.dataset)
+    if dataset.kind != kind.name:
+        raise ValueError(
+            f"The model is of the kind {kind.name}, the dataset {dataset.name} of the "
+            f"kind {dataset.kind}. Expected the same."
+        )
+    log = ReadLog(options.split)
+    return dataset_examples(dataset, options.split, options.data_dir, log), log
 
 
 if __name__ == "__main__":

@@ -4,14 +4,12 @@
         --preset=mini --num_train_steps=10000
 
 The vocabulary is learned first unless one is given, the text is tokenized once, and
-the model is trained. The same command goes on where a stopped one was. In the end the
-output folder is a model folder, with `report.html` to look at.
+the model is trained. The same command resumes a stopped run. In the end the output
+folder is a model folder, with `report.html` to look at.
 """
 
 import dataclasses
-import datetime
 import posixpath
-import statistics
 from typing import Any
 
 import keras
@@ -19,51 +17,46 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
-from bert_tf.model_size import pretraining_step_flops
-from bert_tf.models import config as configs
 from bert_tf.models.config import BertConfig
-from bert_tf.models.families import FAMILIES
 from bert_tf.models.objectives import OBJECTIVES, make_pretrainer
 from bert_tf.optim.optimizers import MomentOptimizer, make_optimizer
 from bert_tf.optim.schedule import WarmupLinearDecay
+from bert_tf.pretraining.data import (
+    Records,
+    damaged_files,
+    heldout_batches,
+    training_phases,
+)
+from bert_tf.pretraining.model_config import (
+    check_row_length,
+    initial_vectors,
+    pretraining_config,
+)
 from bert_tf.pretraining.options import PretrainOptions
-from bert_tf.pretraining.unigram_baseline import count_labels, unigram_metrics
-from bert_tf.report.pretraining import cloze_guesses, pretraining_report
+from bert_tf.pretraining.unigram_baseline import unigram_baseline
+from bert_tf.report.pretraining import cloze_guesses, pretraining_report, run_facts
 from bert_tf.training.distribution import (
     FREE_OPTIONS,
+    check_batch_size,
     is_chief,
     lost_workers_named,
     make_strategy,
     num_workers,
 )
 from bert_tf.training.hardware import POLICIES, peak_flops_per_second
-from bert_tf.training.loop import (
-    PREEMPTED_EXIT_CODE,
-    Phase,
-    Preempted,
-    train,
-)
+from bert_tf.training.loop import PREEMPTED_EXIT_CODE, Preempted, train
 from bert_tf.training.output_dir import claim_for_all
-from bert_tf.training.run_log import METRICS, MFU, RunLog, read_metrics
-from bert_tf.training.seeds import data_seed
+from bert_tf.training.run_log import METRICS, RunLog, read_metrics
 from bert_tf.training.trainer import Trainer
-from bert_tf.word_vectors.keyed_vectors import read_token_vectors
-from data_pipelines.create_pretraining_data import create_pretraining_data
 from data_pipelines.files.atomic import write_file
 from data_pipelines.learn_vocabulary import learn_vocabulary
-from data_pipelines.pretraining.batches import (
-    evaluation_batches,
-    streams_of,
-    training_batches,
-)
-from data_pipelines.pretraining.documents import documents_from_records
 from data_pipelines.pretraining.record_folder import (
     check_casing,
     check_vocabulary,
-    lost_records,
     read_manifest,
-    record_files,
 )
+from data_pipelines.pretraining.work_units import RecordOptions
+from data_pipelines.pretraining.write_records import write_records
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
@@ -71,7 +64,7 @@ CHECKPOINTS = "checkpoints"
 RECORDS = "records"
 REPORT = "report.html"
 
-# What may differ when a run is gone on with: it has no part in the result.
+# Options that may differ when a run is resumed: they have no part in the result.
 _FREE_OPTIONS = (
     "output_dir",
     "num_processes",
@@ -82,96 +75,124 @@ _FREE_OPTIONS = (
     "skip_corrupt_records",
     *FREE_OPTIONS,
 )
-# Share of the steps that the paper (appendix A.2) trains on long rows.
-_LONG_SHARE = 0.1
-# Batches whose labels are counted for the unigram baseline.
-_COUNTED_BATCHES = 200
+
+
+@dataclasses.dataclass(frozen=True)
+class _Inputs:
+    """Vocabulary, config and records of a run; and vectors that it starts from."""
+
+    vocabulary: Vocabulary
+    config: BertConfig
+    vectors: tuple[np.ndarray, np.ndarray] | None
+    records: Records
+
+
+@dataclasses.dataclass(frozen=True)
+class _Trained:
+    """A trained model, and what it was evaluated on and beside."""
+
+    model: Any
+    heldout: tf.data.Dataset | None
+    baseline: dict[str, float] | None
 
 
 def pretrain(options: PretrainOptions) -> None:
-    """Trains a model into `options.output_dir`, or goes on with it.
+    """Trains a model into `options.output_dir`, or resumes the run there.
 
     Raises:
         ValueError: options, files or the folder do not fit each other.
         bert_tf.training.loop.NonFiniteLoss: the run has diverged.
-        bert_tf.training.loop.Preempted: SIGTERM; the same call goes on.
+        bert_tf.training.loop.Preempted: SIGTERM; the same call resumes the run.
     """
     strategy = make_strategy(options)
     with strategy.scope(), lost_workers_named(strategy):
         try:
-            _pretrain(options, strategy)
+            inputs = _prepare(options, strategy)
+            if inputs is None:
+                return
+            trained = _run(options, inputs, strategy)
         except tf.errors.DataLossError as error:
-            raise _damaged_records(options) from error
+            folder = options.records_dir or _path(options, RECORDS)
+            raise ValueError(
+                f"{'; '.join(damaged_files(folder))}. Expected all of them: restore "
+                "the files, or leave them out with --skip_corrupt_records; the same "
+                "command resumes from the last checkpoint."
+            ) from error
+        if is_chief(strategy):
+            _write(options, inputs, trained)
 
 
-def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> None:
-    output_dir = options.output_dir
-    chief = is_chief(strategy)
-    _check_workers(options, strategy)
-    vectors = None
+def _prepare(
+    options: PretrainOptions, strategy: tf.distribute.Strategy
+) -> _Inputs | None:
+    """Claims the folder and makes what is missing; None if the run is finished."""
+    check_batch_size(strategy, options.recipe.batch_size, options.accumulation_steps)
+    if num_workers(strategy) > 1 and not options.records_dir:
+        raise ValueError(
+            "Received input_files with several workers. Expected --records_dir and "
+            "--vocab_file: make them once with data_pipelines.learn_vocabulary and "
+            "create_pretraining_data, where all can read them."
+        )
+    vocabulary, vectors = None, None
     if options.config_file:
         # Even if the vocabulary, which the rest is compared with, is yet to be learned.
-        _check_length(options, BertConfig.from_file(options.config_file))
+        config = BertConfig.from_file(options.config_file)
+        check_row_length(config, options.longest_row)
     if options.vocab_file:
         vocabulary = Vocabulary.from_file(
             options.vocab_file, options.lower_case, options.strip_accents
         )
         config = _config(options, vocabulary)
         if options.token_vectors:
-            vectors = _token_vectors(options.token_vectors, vocabulary, config)
+            vectors = initial_vectors(options.token_vectors, vocabulary, config)
     # Nothing is written before this line.
-    if claim_for_all(strategy, output_dir, options, _FREE_OPTIONS):
-        return
-    if not options.vocab_file:
+    resolved = options.resolved()
+    if claim_for_all(strategy, options.output_dir, resolved, _FREE_OPTIONS):
+        return None
+    if vocabulary is None:
         vocabulary = _learned_vocabulary(options)
         config = _config(options, vocabulary)
-    records_dir, manifest = _records(options, vocabulary)
+    return _Inputs(vocabulary, config, vectors, _records(options, vocabulary))
 
-    keras.utils.set_random_seed(options.seed)
-    model = make_pretrainer(
-        options.objective,
-        config,
-        sentence_head=options.sentence_task is not None,
-        dtype=POLICIES[options.dtype],
+
+def _run(
+    options: PretrainOptions, inputs: _Inputs, strategy: tf.distribute.Strategy
+) -> _Trained:
+    records, vocabulary = inputs.records, inputs.vocabulary
+    trainer = _trainer(options, inputs, strategy)
+    batches = {"batch_size": options.recipe.batch_size, "seed": options.seed}
+    phases = training_phases(
+        records, vocabulary, options.phases(), inputs.config, **batches
     )
-    if vectors:
-        model.encoder.embeddings.start_from(*vectors)
-    if config.architecture == "elmo":
-        model.encoder.embeddings.know(vocabulary.tokens)
-    objective = OBJECTIVES[options.objective].loss(options.sentence_task is not None)
-    trainer = Trainer(
-        model,
-        _optimizer(options),
-        objective,
-        seed=options.seed,
-        accumulation_steps=options.accumulation_steps,
-        jit_compile=options.jit_compile,
-        strategy=strategy,
+    heldout = heldout_batches(
+        records,
+        vocabulary,
+        options.rows(options.sequence_length),
+        num_batches=options.num_eval_batches,
+        **batches,
     )
-    phases = _phases(options, config, records_dir, vocabulary)
-    heldout = _heldout(options, records_dir, vocabulary)
     baseline = None
     if heldout is not None:
-        baseline = unigram_metrics(
-            count_labels(
-                phases[0].batches(0, 1, 0).take(_COUNTED_BATCHES), config.vocab_size
-            ),
-            count_labels(heldout, config.vocab_size),
-            objective.losses,
+        training = phases[0].batches(0, 1, 0)
+        baseline = unigram_baseline(
+            training, heldout, inputs.config.vocab_size, trainer.objective.losses
         )
     peak = peak_flops_per_second(options.dtype)
-    log = RunLog(output_dir, options.num_train_steps, peak, is_chief=chief)
-    log.say(
-        f"{model.count_params():,} weights, {len(vocabulary):,} pieces, "
-        f"{manifest['counts']['documents']:,} documents of "
-        f"{manifest['counts']['tokens']:,} tokens; this machine multiplies matrices "
-        f"at {peak / 1e9:,.0f} GFLOP/s in {options.dtype}."
+    log = RunLog(
+        options.output_dir, options.num_train_steps, peak, is_chief=is_chief(strategy)
     )
-    if options.skip_corrupt_records and chief:
-        for line in _lost_records(records_dir):
+    counts = records.manifest["counts"]
+    log.say(
+        f"{trainer.model.count_params():,} weights, {len(vocabulary):,} pieces, "
+        f"{counts['documents']:,} documents of {counts['tokens']:,} tokens; this "
+        f"machine multiplies matrices at {peak / 1e9:,.0f} GFLOP/s in {options.dtype}."
+    )
+    if records.skip_corrupt and is_chief(strategy):
+        for line in damaged_files(records.folder):
             log.say(f"{line}: left out.")
-    if vectors:
-        log.say(f"{int(vectors[1].sum()):,} pieces start from {options.token_vectors}.")
+    if inputs.vectors:
+        count = int(inputs.vectors[1].sum())
+        log.say(f"{count:,} pieces start from {options.token_vectors}.")
     if baseline is not None:
         log.unigram_baseline(baseline)
 
@@ -183,7 +204,7 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
         train(
             trainer,
             phases,
-            posixpath.join(output_dir, CHECKPOINTS),
+            _path(options, CHECKPOINTS),
             log,
             checkpoint_every=options.checkpoint_every,
             log_every=options.log_every,
@@ -192,127 +213,106 @@ def _pretrain(options: PretrainOptions, strategy: tf.distribute.Strategy) -> Non
         )
     finally:
         log.close()
-    if not chief:
-        return
-    _write_report(options, model, vocabulary, manifest, heldout, baseline)
-    # The weights come last: with them the folder is a finished model.
-    model_dir.save(
-        output_dir,
-        model,
-        vocabulary,
-        model_dir.Description(
-            kind="pretraining",
-            objective=options.objective,
-            sentence_task=options.sentence_task,
-        ),
-        dataclasses.asdict(options),
+    return _Trained(trainer.model, heldout, baseline)
+
+
+def _trainer(
+    options: PretrainOptions, inputs: _Inputs, strategy: tf.distribute.Strategy
+) -> Trainer:
+    recipe = options.recipe
+    has_sentence_task = recipe.sentence_task is not None
+    keras.utils.set_random_seed(options.seed)
+    model = make_pretrainer(
+        recipe.objective,
+        inputs.config,
+        sentence_head=has_sentence_task,
+        dtype=POLICIES[options.dtype],
     )
+    if inputs.vectors:
+        model.encoder.embeddings.assign_rows(*inputs.vectors)
+    if inputs.config.architecture == "elmo":
+        model.encoder.embeddings.set_vocabulary(inputs.vocabulary.tokens)
+    return Trainer(
+        model,
+        _optimizer(options),
+        OBJECTIVES[recipe.objective].loss(has_sentence_task),
+        seed=options.seed,
+        accumulation_steps=options.accumulation_steps,
+        jit_compile=options.jit_compile,
+        strategy=strategy,
+    )
+
+
+def _write(options: PretrainOptions, inputs: _Inputs, trained: _Trained) -> None:
+    """Writes the report, and then the weights: with them the model is finished."""
+    output_dir, recipe = options.output_dir, options.recipe
+    values = dataclasses.asdict(options.resolved())
+    records = read_metrics(_path(options, METRICS))
+    facts = run_facts(
+        trained.model,
+        inputs.vocabulary,
+        inputs.records.manifest["counts"],
+        records,
+        training=f"{options.num_train_steps:,} steps of {recipe.batch_size} rows in "
+        f"{options.dtype}",
+    )
+    cloze = []
+    if trained.heldout is not None:
+        batch = next(iter(trained.heldout))
+        cloze = cloze_guesses(trained.model, batch, inputs.vocabulary)
+    page = pretraining_report(
+        f"Pre-training of {posixpath.basename(output_dir.rstrip('/'))}",
+        facts=facts,
+        records=records,
+        baseline=trained.baseline,
+        cloze=cloze,
+        options=values,
+    )
+    write_file(_path(options, REPORT), page.encode())
+    description = model_dir.Description(
+        kind="pretraining",
+        objective=recipe.objective,
+        sentence_task=recipe.sentence_task,
+    )
+    model_dir.save(output_dir, trained.model, inputs.vocabulary, description, values)
     print(f"Wrote the model to {output_dir}; look at {output_dir}/{REPORT}.")
 
 
-def _lost_records(records_dir: str) -> list[str]:
-    """A line for each file that can not be read whole."""
-    return [
-        f"{path} is damaged: {lost:,} of {count:,} records can not be read"
-        for split in ("train", "heldout")
-        for path, (lost, count) in lost_records(records_dir, split).items()
-    ]
-
-
-def _damaged_records(options: PretrainOptions) -> ValueError:
-    records_dir = options.records_dir or posixpath.join(options.output_dir, RECORDS)
-    return ValueError(
-        f"{'; '.join(_lost_records(records_dir))}. Expected all of them: restore the "
-        "files, or leave them out with --skip_corrupt_records; the same command goes "
-        "on from the last checkpoint."
-    )
-
-
-def _check_workers(options: PretrainOptions, strategy: tf.distribute.Strategy) -> None:
-    """Raises ValueError where batches can not be divided, or work not be shared."""
-    count = strategy.num_replicas_in_sync
-    if options.batch_size % (count * options.accumulation_steps):
-        raise ValueError(
-            f"Received batch_size={options.batch_size} and accumulation_steps="
-            f"{options.accumulation_steps} for {count} replicas. Expected a multiple "
-            f"of {count * options.accumulation_steps}: an equal slice for each."
-        )
-    if num_workers(strategy) > 1 and not options.records_dir:
-        raise ValueError(
-            "Received input_files with several workers. Expected --records_dir and "
-            "--vocab_file: make them once with data_pipelines.learn_vocabulary and "
-            "create_pretraining_data, where all can read them."
-        )
+def _path(options: PretrainOptions, name: str) -> str:
+    return posixpath.join(options.output_dir, name)
 
 
 def _config(options: PretrainOptions, vocabulary: Vocabulary) -> BertConfig:
-    if options.config_file:
-        config = BertConfig.from_file(options.config_file)
-    else:
-        changes = FAMILIES[options.family].config
-        config = configs.preset(options.preset, len(vocabulary), **changes)
-        # The paper's width of embeddings may be more than a small model has at all.
-        if config.embedding_size and config.embedding_size > config.hidden_size:
-            config = dataclasses.replace(config, embedding_size=None)
-    if options.objective == "next_token":
-        # No task reads a row as a whole.
-        config = dataclasses.replace(config, causal=True, pooler=False)
-    if options.sentence_task is not None and not options.config_file:
-        config = dataclasses.replace(config, pooler=True)
-    _check_length(options, config)
-    model_dir.check_sizes(config, vocabulary)
-    if config.causal and options.objective != "next_token":
-        raise ValueError(
-            f"Received objective={options.objective} and a config with causal=true. "
-            "Expected objective=next_token: a causal model does not see what comes "
-            "after a mask."
-        )
-    is_elmo = config.architecture == "elmo"
-    if is_elmo != (options.objective == "both_directions"):
-        raise ValueError(
-            f"Received objective={options.objective} and the architecture "
-            f"{config.architecture}. Expected objective=both_directions and "
-            "architecture=elmo, or none of them: see --family."
-        )
-    if is_elmo and options.token_vectors:
-        raise ValueError(
-            "Received token_vectors for ELMo, whose vectors are made of characters. "
-            "Expected none: leave it out."
-        )
-    return config
+    return pretraining_config(
+        options.config_file,
+        options.family,
+        options.preset,
+        vocabulary,
+        options.recipe,
+        longest_row=options.longest_row,
+        has_token_vectors=options.token_vectors is not None,
+    )
 
 
-def _token_vectors(
-    path: str, vocabulary: Vocabulary, config: BertConfig
-) -> tuple[np.ndarray, np.ndarray]:
-    vectors, is_found = read_token_vectors(path, vocabulary)
-    expected = config.embedding_size or config.hidden_size
-    if vectors.shape[1] != expected:
-        raise ValueError(
-            f"{path} has vectors of {vectors.shape[1]} numbers. Expected {expected}, "
-            "the width of the model's token table: learn them with "
-            f"--vector_size={expected}."
-        )
-    return vectors, is_found
-
-
-def _check_length(options: PretrainOptions, config: BertConfig) -> None:
-    longest = max(options.sequence_length, options.long_sequence_length or 0)
-    if longest > config.max_sequence_length:
-        raise ValueError(
-            f"Received rows of {longest} tokens. Expected at most "
-            f"{config.max_sequence_length}, the positions of the model: lower "
-            "--sequence_length, or raise max_position_embeddings in a --config_file."
-        )
+def _optimizer(options: PretrainOptions) -> MomentOptimizer:
+    recipe = options.recipe
+    return make_optimizer(
+        recipe.optimizer,
+        WarmupLinearDecay(
+            recipe.learning_rate, options.num_train_steps, options.warmup_steps
+        ),
+        weight_decay=options.weight_decay,
+        beta_2=recipe.beta_2,
+    )
 
 
 def _learned_vocabulary(options: PretrainOptions) -> Vocabulary:
-    path = posixpath.join(options.output_dir, model_dir.VOCABULARY)
+    path = _path(options, model_dir.VOCABULARY)
     if not tf.io.gfile.exists(path):
         vocabulary = learn_vocabulary(
             input_files=options.input_files or (),
             vocab_size=options.vocab_size,
-            tokenizer=options.tokenizer,
+            tokenizer=options.recipe.tokenizer,
             lower_case=options.lower_case,
             strip_accents=options.strip_accents,
             num_processes=options.num_processes,
@@ -322,177 +322,34 @@ def _learned_vocabulary(options: PretrainOptions) -> Vocabulary:
     return Vocabulary.from_file(path, options.lower_case, options.strip_accents)
 
 
-def _records(
-    options: PretrainOptions, vocabulary: Vocabulary
-) -> tuple[str, dict[str, Any]]:
-    """The folder of the records, made if need be, and its manifest."""
+def _records(options: PretrainOptions, vocabulary: Vocabulary) -> Records:
+    """The records that are given, or those of the folder, made if need be."""
     if options.records_dir:
-        manifest = read_manifest(options.records_dir)
+        folder, manifest = options.records_dir, read_manifest(options.records_dir)
         check_vocabulary(manifest, vocabulary)
         check_casing(manifest, vocabulary)
-        return options.records_dir, manifest
-    records_dir = posixpath.join(options.output_dir, RECORDS)
-    manifest = create_pretraining_data(
-        input_files=options.input_files or (),
-        vocabulary=vocabulary,
-        output_dir=records_dir,
-        num_processes=options.num_processes,
-        holdout_fraction=options.holdout_fraction,
-        separator=options.separator,
-        seed=options.seed,
-    )
-    return records_dir, manifest
-
-
-def _optimizer(options: PretrainOptions) -> MomentOptimizer:
-    learning_rate = WarmupLinearDecay(
-        options.learning_rate, options.num_train_steps, options.warmup_steps
-    )
-    return make_optimizer(
-        options.optimizer,
-        learning_rate,
-        weight_decay=options.weight_decay,
-        beta_2=options.beta_2,
-    )
-
-
-def _phases(
-    options: PretrainOptions,
-    config: BertConfig,
-    records_dir: str,
-    vocabulary: Vocabulary,
-) -> list[Phase]:
-    files = record_files(records_dir, skip_corrupt=options.skip_corrupt_records)
-    documents = documents_from_records(
-        files, seed=options.seed, skip_corrupt=options.skip_corrupt_records
-    )
-    num_streams = streams_of(options.batch_size, len(files))
-    num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    if num_streams % num_replicas:
-        raise ValueError(
-            f"Received batch_size={options.batch_size} and {len(files)} record files "
-            f"for {num_replicas} replicas. Expected multiples of {num_replicas}, so "
-            "that each replica has files to itself: see --num_shards of "
-            "create_pretraining_data."
-        )
-
-    def phase(number: int, end_step: int, sequence_length: int) -> Phase:
-        rows = options.rows(sequence_length)
-
-        def batches(replica: int, num_replicas: int, attempt: int) -> tf.data.Dataset:
-            return training_batches(
-                documents,
-                vocabulary,
-                rows,
-                batch_size=options.batch_size,
-                seed=data_seed(options.seed, phase=number, attempt=attempt),
-                num_streams=num_streams,
-                replica=(replica, num_replicas),
-            )
-
-        return Phase(
-            end_step=end_step,
-            batches=batches,
-            work={
-                "tokens": options.batch_size * sequence_length,
-                "flops": pretraining_step_flops(
-                    config, options.batch_size, sequence_length, rows.max_predictions
-                ),
-            },
-        )
-
-    last = options.num_train_steps
-    if options.long_sequence_length is None:
-        return [phase(0, last, options.sequence_length)]
-    border = last - round(_LONG_SHARE * last)
-    return [
-        phase(0, border, options.sequence_length),
-        phase(1, last, options.long_sequence_length),
-    ]
-
-
-def _heldout(
-    options: PretrainOptions, records_dir: str, vocabulary: Vocabulary
-) -> tf.data.Dataset | None:
-    """The same held-out batches for each evaluation; None if nothing is held out."""
-    manifest = read_manifest(records_dir)
-    if not manifest["holdout_fraction"]:
-        return None
-    counts = manifest["heldout_counts"]
-    if not counts.get("parts"):
-        raise ValueError(
-            f"None of {manifest['counts']['documents']} documents was held out with "
-            f"holdout_fraction={manifest['holdout_fraction']}. Expected at least one: "
-            "raise --holdout_fraction, set it to 0 to train without evaluation, or "
-            "divide the text into more documents (--separator=blank_line)."
-        )
-    return (
-        evaluation_batches(
-            documents_from_records(
-                record_files(records_dir, "heldout", options.skip_corrupt_records),
-                skip_corrupt=options.skip_corrupt_records,
-            ),
+    else:
+        folder = _path(options, RECORDS)
+        manifest = write_records(
+            options.input_files or (),
             vocabulary,
-            options.rows(options.sequence_length),
-            batch_size=options.batch_size,
-            seed=options.seed,
+            folder,
+            RecordOptions(
+                holdout_fraction=options.holdout_fraction,
+                separator=options.separator,
+                seed=options.seed,
+            ),
+            num_processes=options.num_processes,
         )
-        .take(options.num_eval_batches)
-        .cache()
-    )
-
-
-def _write_report(
-    options: PretrainOptions,
-    model: Any,
-    vocabulary: Vocabulary,
-    manifest: dict[str, Any],
-    heldout: tf.data.Dataset | None,
-    baseline: dict[str, float] | None,
-) -> None:
-    records = read_metrics(posixpath.join(options.output_dir, METRICS))
-    training = [record for record in records if record["split"] == "train"]
-    first, last = (
-        datetime.datetime.fromisoformat(training[place]["time"]) for place in (0, -1)
-    )
-    rate = statistics.median(record["tokens_per_second"] for record in training)
-    share = statistics.median(record[MFU] for record in training)
-    counts, config = manifest["counts"], model.encoder.config
-    facts = {
-        "model": f"{config.num_hidden_layers} layers of {config.hidden_size}, "
-        f"{model.count_params():,} weights",
-        "vocabulary": f"{len(vocabulary):,} pieces, "
-        f"{'lower-cased' if vocabulary.lower_case else 'cased'}",
-        "training text": f"{counts['documents']:,} documents, "
-        f"{counts['tokens']:,} tokens, "
-        f"{counts['bytes'] / max(counts['tokens'], 1):.2f} bytes a token",
-        "training": f"{options.num_train_steps:,} steps of {options.batch_size} rows "
-        f"in {options.dtype}, from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC",
-        "speed": f"{rate:,.0f} tokens/s, {share:.0%} of the machine's rate at matrix "
-        "products (medians)",
-    }
-    cloze = []
-    if heldout is not None:
-        batch = next(iter(heldout))
-        cloze = cloze_guesses(model, batch, vocabulary)
-    name = posixpath.basename(options.output_dir.rstrip("/"))
-    page = pretraining_report(
-        f"Pre-training of {name}",
-        facts=facts,
-        records=records,
-        trivial=baseline,
-        cloze=cloze,
-        options=dataclasses.asdict(options),
-    )
-    write_file(posixpath.join(options.output_dir, REPORT), page.encode())
+    return Records(folder, manifest, options.skip_corrupt_records)
 
 
 def main(options: PretrainOptions) -> int:
-    """Trains; stopped by SIGTERM, gives the exit code 143."""
+    """Trains; stopped by SIGTERM, returns the exit code 143."""
     try:
         pretrain(options)
     except Preempted as stopped:
-        print(f"{stopped} The same command goes on from there.")
+        print(f"{stopped} The same command resumes from there.")
         return PREEMPTED_EXIT_CODE
     return 0
 

@@ -7,8 +7,9 @@
         --language=chinese --confusions_from=real.tsv --output_file=pairs.tsv
 
 The table has the columns `text` and `corrected`, as the kind correction takes it; in
-some rows both are the same. Which mistakes are made is said in `corruption.py`. The
-same text and seed give the same table, and memory does not grow with the text.
+some rows both are the same. See `corrupt_english` and `corrupt_chinese` for the
+mistakes. The same text and seed give the same table, and memory does not grow with the
+text.
 """
 
 import dataclasses
@@ -16,32 +17,30 @@ import itertools
 import random
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
 
 from data_pipelines.corpus import documents
+from data_pipelines.corpus.chinese_mistakes import Confusions, corrupt_chinese
 from data_pipelines.corpus.chunks import batches_of_text
-from data_pipelines.corpus.corruption import (
-    Confusions,
-    Language,
-    corrupt_chinese,
-    corrupt_english,
-)
+from data_pipelines.corpus.english_mistakes import corrupt_english
 from data_pipelines.corpus.sentences import split_sentences
 from data_pipelines.datasets import catalog
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.files.atomic import new_file
 from data_pipelines.programs import cli
 
+Language = Literal["english", "chinese"]
+
 # Longer ones are lists and tables, shorter ones headings.
 _LENGTHS: dict[Language, tuple[int, int]] = {
     "english": (20, 300),
     "chinese": (8, 120),
 }
-# At least so many characters of a sentence are of its script.
+# The least share of a sentence's characters that are in its script.
 _MIN_SHARE = 0.7
-# Before the first sentence, what Chinese characters stand in for others.
+# Characters that replace others before any sentence has been read.
 _FIRST_OTHERS = "的是不了人在有我他这"
 
 
@@ -53,11 +52,11 @@ class CorruptTextOptions:
         cli.REQUIRED, "Files of clean text, or patterns of names."
     )
     output_file: str = cli.option(cli.REQUIRED, "A new .tsv.")
-    language: Language = cli.option(cli.REQUIRED, "Which mistakes are made.")
-    seed: int = cli.option(0, "Of the mistakes.")
+    language: Language = cli.option(cli.REQUIRED, "Language of the text.")
+    seed: int = cli.option(0, "Random seed of the mistakes.")
     clean_fraction: float = cli.option(0.3, "Share of the sentences that stay right.")
     max_pairs: int | None = cli.option(
-        None, "Ends after so many, taken evenly from all files. Default: all sentences."
+        None, "Most pairs, taken evenly from all files. Default: all sentences."
     )
     confusions_from: str | None = cli.option(
         None,
@@ -92,7 +91,7 @@ class CorruptTextOptions:
 
 
 def pairs(options: CorruptTextOptions) -> Iterator[tuple[str, str]]:
-    """Wrong and right sentences, made as they are asked for.
+    """Yields wrong and right sentences.
 
     Raises:
         FileNotFoundError: no file matches.
@@ -108,7 +107,7 @@ def pairs(options: CorruptTextOptions) -> Iterator[tuple[str, str]]:
             yield corrupt_english(sentence, draw), sentence
         else:
             yield corrupt_chinese(sentence, draw, confusions, others), sentence
-            # Characters as often as they stand in text.
+            # Characters are drawn as often as they are in text.
             others = (others + sentence)[-1000:]
 
 
@@ -159,7 +158,7 @@ _split = tf.function(
 
 
 def _is_of(text: str, language: Language) -> bool:
-    """Whether most of a sentence is of the script of its language."""
+    """True if most of a sentence is in the script of its language."""
     if language == "english":
         count = sum(c.isascii() and (c.isalpha() or c == " ") for c in text)
     else:

@@ -3,13 +3,12 @@
     python -m data_pipelines.learn_vocabulary --input_files='corpus/*.txt' \\
         --vocab_size=30522 --vocab_file=vocab.txt
 
-*Count*: each source becomes the counts of its words, as the tokenizer separates them.
-*Merge*: each word begins as its characters, and again and again the most frequent pair
-of neighbours becomes one piece. The vocabulary depends on the text alone, to the byte:
-not on the order of files, the division into files, nor the number of processes.
-`--tokenizer=byte_bpe` leaves this to Hugging Face's tokenizers, and writes `merges.txt`
-beside the vocabulary. What the tokenizer does with texts is written there in both
-cases: `tokenization.json`.
+The words of each source are counted, as the tokenizer separates them; then characters
+are merged to pieces (`vocabulary_learning.wordpiece`). The vocabulary depends on the
+text alone, to the byte: not on the order of files, the division into files, nor the
+number of processes. `--tokenizer=byte_bpe` leaves this to Hugging Face's tokenizers,
+and writes `merges.txt` beside the vocabulary. The casing is written there in both
+cases, in `tokenization.json`.
 """
 
 import contextlib
@@ -24,21 +23,15 @@ import tensorflow as tf
 from data_pipelines.corpus import documents as corpus
 from data_pipelines.files.atomic import new_file
 from data_pipelines.programs import cli, processes
-from data_pipelines.tokenizers.casing import CasingOptions
-from data_pipelines.tokenizers.vocabulary import (
-    MERGES,
-    TOKENIZATION,
-    TokenizerKind,
-    Vocabulary,
-    beside,
-    check_casing,
-)
+from data_pipelines.tokenizers.casing import CasingOptions, TokenizerKind, check_casing
+from data_pipelines.tokenizers.vocabulary import Vocabulary
+from data_pipelines.tokenizers.vocabulary_files import MERGES, TOKENIZATION, beside
 from data_pipelines.vocabulary_learning.byte_bpe import learn_byte_bpe
 from data_pipelines.vocabulary_learning.count_words import count_words
 from data_pipelines.vocabulary_learning.wordpiece import learn_wordpiece
 
 # A process needs some seconds and 800 MB before it counts a word, and counts ten
-# megabytes a second: so each is to have so many bytes of (often compressed) text.
+# megabytes a second: so each gets at least this many bytes of (often compressed) text.
 _BYTES_PER_PROCESS = 128 << 20
 
 
@@ -89,8 +82,8 @@ def learn_vocabulary(
         tokenizer: what the pieces are for.
         lower_case: whether the text is lower-cased; None: for WordPiece.
         strip_accents: whether accents are removed; None: as `lower_case`.
-        num_processes: for WordPiece, how many count words at once; None: one for each
-            core, but no more than one for each 128 MB of files.
+        num_processes: for WordPiece, number that count words; None: one for each core,
+            but no more than one for each 128 MB of files.
         separator: what separates the documents of a file, see
             `corpus.read_documents`.
         cluster: see `processes.pool`.

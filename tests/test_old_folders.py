@@ -12,6 +12,7 @@ import runpy
 import shutil
 import sys
 import tarfile
+import warnings
 
 import numpy as np
 import pytest
@@ -41,7 +42,10 @@ def run_program(module: str, options: dict, stdin: str = "") -> str:
     with pytest.MonkeyPatch.context() as patched:
         programs: list = []
         patched.setattr(cli, "run", lambda *program: programs.append(program))
-        runpy.run_module(module, run_name="__main__")
+        with warnings.catch_warnings():
+            # It was imported before by other tests, which does no harm here.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            runpy.run_module(module, run_name="__main__")
         ((options_class, verb, _),) = programs
         values = flags.FlagValues()
         cli.define_flags(options_class, values)

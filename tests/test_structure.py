@@ -63,12 +63,12 @@ def test_a_file_directly_in_a_package_is_a_verb(name):
 
 
 def test_verbs_are_on_top():
-    # The demo runs other verbs, and the comparison does so as programs.
+    # The demo runs other verbs, and the comparison does so as programs. No other verb
+    # of the model knows one of its peers.
     for room, found in ROOMS.items():
-        verbs = found & set(FILES)
-        if room not in FILES:
-            bert_verbs = {verb for verb in verbs if verb.startswith("bert_tf.")}
-            assert not bert_verbs, room
+        if room not in ("bert_tf.demo", "bert_tf.compare"):
+            verbs = found & set(FILES)
+            assert not [verb for verb in verbs if verb.startswith("bert_tf.")], room
 
 
 def test_pipelines_do_not_know_the_model():

@@ -4,18 +4,16 @@ Each takes the dataset, examples to learn from and examples to answer.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from bert_tf.metrics.correction import WORD, words_of
-from bert_tf.tasks.answers import (
-    ChoiceAnswer,
-    ClassAnswer,
-    CorrectionAnswer,
-    ScoreAnswer,
-    TagsAnswer,
-)
+from bert_tf.tasks.classification import ClassAnswer, ScoreAnswer
+from bert_tf.tasks.correction_answers import CorrectionAnswer
+from bert_tf.tasks.multiple_choice import ChoiceAnswer
+from bert_tf.tasks.token_tagging import TagsAnswer
 from data_pipelines.corpus.alignment import align
 from data_pipelines.datasets.examples import (
     ChoiceExample,
@@ -25,14 +23,15 @@ from data_pipelines.datasets.examples import (
 )
 from data_pipelines.datasets.sources import Dataset
 
+Corrections = Sequence[CorrectionExample]
+
 
 def most_frequent_class(
     dataset: Dataset, train: Sequence[TextExample], dev: Sequence[TextExample]
 ) -> list[ClassAnswer]:
     """The most frequent class, with the frequencies of all."""
     labels = dataset.labels or ()
-    counts = Counter(example.label for example in train)
-    frequencies = np.array([counts[label] / len(train) for label in labels])
+    frequencies = _frequencies(train, labels)
     return [ClassAnswer(labels[frequencies.argmax()], frequencies)] * len(dev)
 
 
@@ -40,10 +39,13 @@ def most_frequent_place(
     dataset: Dataset, train: Sequence[ChoiceExample], dev: Sequence[ChoiceExample]
 ) -> list[ChoiceAnswer]:
     """The most frequent position of the right choice, with the frequencies of all."""
-    counts = Counter(example.label for example in train)
-    places = range(dataset.num_choices or 0)
-    frequencies = np.array([counts[place] / len(train) for place in places])
+    frequencies = _frequencies(train, range(dataset.num_choices or 0))
     return [ChoiceAnswer(int(frequencies.argmax()), frequencies)] * len(dev)
+
+
+def _frequencies(examples: Sequence[Any], labels: Iterable[Any]) -> np.ndarray:
+    counts = Counter(example.label for example in examples)
+    return np.array([counts[label] / len(examples) for label in labels])
 
 
 def mean_score(
@@ -73,18 +75,14 @@ def frequent_tags(
 
 
 def no_change(
-    dataset: Dataset,
-    train: Sequence[CorrectionExample],
-    dev: Sequence[CorrectionExample],
+    dataset: Dataset, train: Corrections, dev: Corrections
 ) -> list[CorrectionAnswer]:
     """Every text as it is."""
     return [CorrectionAnswer(example.text, ()) for example in dev]
 
 
 def frequent_replacements(
-    dataset: Dataset,
-    train: Sequence[CorrectionExample],
-    dev: Sequence[CorrectionExample],
+    dataset: Dataset, train: Corrections, dev: Corrections
 ) -> list[CorrectionAnswer]:
     """Each word replaced as it most often was in training.
 
@@ -102,11 +100,11 @@ def frequent_replacements(
         word: word if 2 * counts[word] >= counts.total() else _most_frequent(counts)
         for word, counts in of_word.items()
     }
-    texts = [
-        WORD.sub(lambda found: best.get(found[0], found[0]), example.text)
-        for example in dev
-    ]
-    return [CorrectionAnswer(text, ()) for text in texts]
+
+    def replaced(text: str) -> str:
+        return WORD.sub(lambda found: best.get(found[0], found[0]), text)
+
+    return [CorrectionAnswer(replaced(example.text), ()) for example in dev]
 
 
 def _most_frequent(counts: Counter[str]) -> str:

@@ -1,11 +1,14 @@
 """Scores of the baselines of each kind on the development set of a dataset."""
 
 from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 from bert_tf.baselines import counts
-from bert_tf.tasks import scoring
+from bert_tf.tasks.kind import Task
+from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets.sources import Dataset
+from data_pipelines.programs.extras import extra
 
 # A dataset, examples to learn from, and examples to answer -> the answers.
 Baseline = Callable[[Dataset, Sequence[Any], Sequence[Any]], Sequence[Any]]
@@ -14,18 +17,13 @@ Baseline = Callable[[Dataset, Sequence[Any], Sequence[Any]], Sequence[Any]]
 _MAX_EXAMPLES = 100_000
 
 
-def _linear(name: str) -> Baseline:
-    """A function of `tfidf`, which is imported when it is called."""
+def _linear(function: Callable[[ModuleType], Baseline]) -> Baseline:
+    """A function of the module `tfidf`, which is imported when it is called."""
 
     def answers(dataset: Dataset, train: Sequence, dev: Sequence) -> Sequence:
-        try:
+        with extra("finetune"):
             from bert_tf.baselines import tfidf
-        except ImportError as error:
-            raise ImportError(
-                f"Baselines need scikit-learn ({error}). Expected the extra "
-                "`finetune`: pip install 'bert-tf[finetune]'."
-            ) from None
-        return getattr(tfidf, name)(dataset, train, dev)
+        return function(tfidf)(dataset, train, dev)
 
     return answers
 
@@ -33,17 +31,17 @@ def _linear(name: str) -> Baseline:
 _BASELINES: Mapping[str, Mapping[str, Baseline]] = {
     "classification": {
         "most frequent class": counts.most_frequent_class,
-        "TF-IDF + linear": _linear("classify"),
+        "TF-IDF + linear": _linear(lambda tfidf: tfidf.classify),
     },
     "regression": {
         "mean": counts.mean_score,
-        "TF-IDF + linear": _linear("regress"),
+        "TF-IDF + linear": _linear(lambda tfidf: tfidf.regress),
     },
     "token_tagging": {"most frequent tag of each word": counts.frequent_tags},
     "span_qa": {},
     "multiple_choice": {
         "most frequent place": counts.most_frequent_place,
-        "TF-IDF + linear": _linear("choose"),
+        "TF-IDF + linear": _linear(lambda tfidf: tfidf.choose),
     },
     "correction": {
         "no change": counts.no_change,
@@ -66,9 +64,8 @@ def baseline_scores(
         ImportError: the extra `finetune` is not installed.
     """
     found = {}
+    kind, task = KINDS[dataset.kind], Task(dataset.labels, dataset.metrics)
     for name, baseline in _BASELINES[dataset.kind].items():
         answers = baseline(dataset, train[:_MAX_EXAMPLES], dev)
-        found[name] = scoring.score(
-            dataset.kind, dataset.metrics, dev, answers, dataset.labels
-        )
+        found[name] = kind.score(dev, answers, task)
     return found

@@ -23,7 +23,8 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from bert_tf.metrics.classification import prediction_scores
-from bert_tf.tasks.answers import ChoiceAnswer, ClassAnswer, ScoreAnswer
+from bert_tf.tasks.classification import ClassAnswer, ScoreAnswer
+from bert_tf.tasks.multiple_choice import ChoiceAnswer
 from data_pipelines.datasets.examples import ChoiceExample, TextExample
 from data_pipelines.datasets.sources import Dataset
 
@@ -57,10 +58,10 @@ def classify(
     metric = dataset.metrics[0]
 
     def quality(model: Any, x: csr_matrix, rows: np.ndarray) -> float:
-        found = model.predict(x)
-        return prediction_scores([metric], ids[rows], found, num_classes=len(labels))[
-            metric
-        ]
+        found = prediction_scores(
+            [metric], ids[rows], model.predict(x), num_classes=len(labels)
+        )
+        return found[metric]
 
     probabilities = np.zeros((len(dev), len(labels)))
     if len(np.unique(ids)) == 1:
@@ -113,11 +114,7 @@ def choose(
 
 
 class _Features:
-    """Texts, `(text,)` or `(first, second)`, as numbers; learns from those in training.
-
-    Args:
-        texts: to learn from.
-    """
+    """Texts, each `(text,)` or `(first, second)`, as numbers; made from training's."""
 
     def __init__(self, texts: Sequence[tuple[str, ...]]) -> None:
         parts = list(zip(*texts, strict=True))
@@ -142,7 +139,7 @@ class _Features:
         return hstack(blocks, format="csr")
 
     def _shared(self, first: Sequence[str], second: Sequence[str]) -> np.ndarray:
-        """How much two texts share, float64 `(texts, 9)`."""
+        """Measures of what two texts share, float64 `(texts, 9)`."""
         columns = []
         for vectorizer in (self._words, self._pieces):
             # TF-IDF rows have the length 1: these are cosines.

@@ -1,7 +1,16 @@
-"""All formats: how a model in one of them is recognised, read and written."""
+"""All formats: how a model in one of them is recognised, read and written.
+
+A new format takes one file, a row in `FORMATS`, and tests. The file has `is_there`,
+which recognises a source, `read`, from a source to a `Checkpoint`, and perhaps `write`,
+from a checkpoint to a new folder; its weights are a table of names, see `weight_table`.
+`foreign` has what is common to them. Both functions are total or raise: nothing of a
+model is left out in silence. `record` keeps beside it what the format has no place for.
+"""
 
 import gc
 import posixpath
+from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -11,35 +20,39 @@ from bert_tf.checkpoints import (
     keras_hub,
     model_dir,
     model_garden,
-    native,
     record,
     word2vec,
 )
-from bert_tf.checkpoints.checkpoint import Checkpoint
-from data_pipelines.files.json_files import read_json
+from bert_tf.checkpoints.model_dir import Checkpoint
 
-# From a path, or a preset's name, to a checkpoint.
-_READERS = {
-    "bert_tf": native.read,
-    "google": google.read,
-    "model_garden": model_garden.read,
-    "hugging_face": hugging_face.read,
-    "keras_hub": keras_hub.read,
-    "word2vec": word2vec.read,
+
+class Format(NamedTuple):
+    """Functions for the models of a format.
+
+    Attributes:
+        is_there: whether a source (a folder or file, the prefix of a checkpoint, or the
+            name of a preset) is a model of this format.
+        read: from a source to a checkpoint.
+        write: from a checkpoint to a new folder; None: the format is only read.
+    """
+
+    is_there: Callable[[str], bool]
+    read: Callable[[str], Checkpoint]
+    write: Callable[[Checkpoint, str], None] | None = None
+
+
+# In the order in which a source is tried.
+FORMATS = {
+    "keras_hub": Format(keras_hub.is_there, keras_hub.read, keras_hub.write),
+    "bert_tf": Format(model_dir.is_there, model_dir.read, model_dir.write),
+    "hugging_face": Format(
+        hugging_face.is_there, hugging_face.read, hugging_face.write
+    ),
+    "model_garden": Format(model_garden.is_there, model_garden.read),
+    "google": Format(google.is_there, google.read, google.write),
+    "word2vec": Format(word2vec.is_there, word2vec.read),
 }
-# Whose models have more than an encoder and the heads of BERT.
-_OWN_OBJECTIVES = ("replaced_tokens", "both_directions")
-# From a checkpoint to a new folder.
-_WRITERS = {
-    "bert_tf": native.write,
-    "google": google.write,
-    "hugging_face": hugging_face.write,
-    "keras_hub": keras_hub.write,
-}
-
-_WORDPIECE_ONLY = ("google", "keras_hub")
-
-_DOWNLOADS = ("hf://", "kaggle://")
+WRITTEN = tuple(sorted(name for name, row in FORMATS.items() if row.write))
 
 
 def read(source: str) -> tuple[str, Checkpoint]:
@@ -53,7 +66,7 @@ def read(source: str) -> tuple[str, Checkpoint]:
         ValueError: the model is broken, or of a kind that ours cannot compute.
     """
     source_format = recognise(source)
-    checkpoint = _READERS[source_format](source)
+    checkpoint = FORMATS[source_format].read(source)
     folder = source if tf.io.gfile.isdir(source) else posixpath.dirname(source)
     return source_format, record.completed(folder, checkpoint)
 
@@ -64,29 +77,17 @@ def write(checkpoint: Checkpoint, folder: str, output_format: str) -> None:
     Raises:
         ValueError: there is no such format, or it cannot hold the model.
     """
-    if output_format not in _WRITERS:
+    found = FORMATS.get(output_format)
+    if found is None or found.write is None:
         raise ValueError(
             f"Received output_format={output_format!r}. Expected one of "
-            f"{list(_WRITERS)}."
+            f"{', '.join(WRITTEN)}."
         )
-    if checkpoint.vocabulary.merges is not None and output_format in _WORDPIECE_ONLY:
-        raise ValueError(
-            f"Received output_format={output_format} for a model with byte-level BPE. "
-            "Expected WordPiece, which alone that format holds: write bert_tf or "
-            "hugging_face."
-        )
-    objective = checkpoint.description.objective
-    if objective in _OWN_OBJECTIVES and output_format != "bert_tf":
-        raise ValueError(
-            f"Received output_format={output_format} for a model with the objective "
-            f"{objective}, for whose heads it has no names. Expected --encoder_only: "
-            "what is fine-tuned goes over."
-        )
-    _WRITERS[output_format](checkpoint, folder)
+    found.write(checkpoint, folder)
     # Keras' models are cycles: one that was made to be written would stay in memory.
     gc.collect()
     # What was written is read at once: the format holds it, or the record does.
-    record.write(folder, checkpoint, _READERS[output_format](folder))
+    record.write(folder, checkpoint, found.read(folder))
 
 
 def recognise(source: str) -> str:
@@ -96,29 +97,9 @@ def recognise(source: str) -> str:
         FileNotFoundError: nothing of any format is there.
         ValueError: its config is not JSON.
     """
-    if source.startswith(_DOWNLOADS):
-        return "keras_hub"
-    if tf.io.gfile.exists(posixpath.join(source, model_dir.DESCRIPTION)):
-        return "bert_tf"
-    config = posixpath.join(source, hugging_face.CONFIG)
-    if tf.io.gfile.exists(config):
-        is_keras = "registered_name" in read_json(config)
-        return "keras_hub" if is_keras else "hugging_face"
-    if tf.io.gfile.exists(posixpath.join(source, hugging_face.MODULES)):
-        return "hugging_face"
-    if tf.io.gfile.exists(posixpath.join(source, model_garden.SAVED_MODEL)):
-        return "model_garden"
-    is_folder = tf.io.gfile.isdir(source)
-    if tf.io.gfile.exists(f"{source}.index") or (
-        is_folder and tf.io.gfile.glob(posixpath.join(source, "*.index"))
-    ):
-        _, prefix = google.find_prefix(source)
-        is_tf2 = model_garden.is_object_checkpoint(prefix)
-        return "model_garden" if is_tf2 else "google"
-    if tf.io.gfile.exists(source) and not is_folder:
-        return "word2vec"
-    if not is_folder and keras_hub.is_preset(source):
-        return "keras_hub"
+    for name, row in FORMATS.items():
+        if row.is_there(source):
+            return name
     raise FileNotFoundError(
         f"Received {source!r}, in which no model was recognised. Expected a folder of "
         "bert_tf, google-research/bert, Model Garden, Hugging Face or KerasHub, the "

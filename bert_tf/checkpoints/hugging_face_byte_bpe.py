@@ -1,24 +1,16 @@
 """Byte-level BPE in Hugging Face folders, both ways: the tokenizer of RoBERTa."""
 
-import json
 import posixpath
 from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
-from data_pipelines.files.json_files import read_json, read_json_if_any
-from data_pipelines.tokenizers.vocabulary import (
-    CLS,
-    MASK,
-    MERGES,
-    PAD,
-    SEP,
-    UNK,
-    Vocabulary,
-    beside,
-    read_merges,
-)
+from data_pipelines.files.atomic import write_file
+from data_pipelines.files.json_files import read_json, read_json_if_any, write_json
+from data_pipelines.programs.extras import extra
+from data_pipelines.tokenizers.vocabulary import CLS, MASK, PAD, SEP, UNK, Vocabulary
+from data_pipelines.tokenizers.vocabulary_files import MERGES, beside, read_merges
 
 _VOCABULARY = "vocab.json"
 # Theirs, and what they are called in RoBERTa.
@@ -29,18 +21,18 @@ _SPECIAL = {
     UNK: ("unk_token", "<unk>"),
     MASK: ("mask_token", "<mask>"),
 }
-# Settings that change the pieces, with the values that are computed here.
-_FIXED = {
-    "dropout": (None, 0.0),
-    "continuing_subword_prefix": (None, ""),
-    "end_of_word_suffix": (None, ""),
-    "byte_fallback": (None, False),
-    "ignore_merges": (None, False),
-}
+# Settings that change the pieces; none of them is computed here.
+_SETTINGS = (
+    "dropout",
+    "continuing_subword_prefix",
+    "end_of_word_suffix",
+    "byte_fallback",
+    "ignore_merges",
+)
 
 
 def is_there(folder: str, tokenizer: Mapping[str, Any]) -> bool:
-    """Whether the tokenizer of a folder is BPE; `tokenizer` is its tokenizer.json."""
+    """True if the tokenizer of a folder, with this tokenizer.json, is BPE."""
     if tokenizer:
         return tokenizer.get("model", {}).get("type") == "BPE"
     return tf.io.gfile.exists(posixpath.join(folder, _VOCABULARY))
@@ -80,130 +72,95 @@ def read(
         theirs = theirs["content"] if isinstance(theirs, dict) else theirs
         if theirs in ids:
             ids[ours] = ids.pop(theirs)
+    pre_tokenizer = tokenizer.get("pre_tokenizer") or {}
+    add_prefix_space = settings.get(
+        "add_prefix_space", pre_tokenizer.get("add_prefix_space", False)
+    )
+    return Vocabulary(in_order(ids, folder), merges, bool(add_prefix_space))
+
+
+def in_order(ids: dict[str, int], folder: str) -> tuple[str, ...]:
+    """The tokens in the order of their ids.
+
+    Raises:
+        ValueError: the ids have gaps; `folder` is named.
+    """
     tokens = sorted(ids, key=lambda token: ids[token])
     if [ids[token] for token in tokens] != list(range(len(tokens))):
         raise ValueError(
             f"The ids of the vocabulary in {folder} have gaps. Expected 0 to "
             f"{len(tokens) - 1}, each once."
         )
-    pre_tokenizer = tokenizer.get("pre_tokenizer") or {}
-    add_prefix_space = settings.get(
-        "add_prefix_space", pre_tokenizer.get("add_prefix_space", False)
-    )
-    return Vocabulary(tuple(tokens), merges, bool(add_prefix_space))
+    return tuple(tokens)
 
 
-def files(
-    vocabulary: Vocabulary, max_length: int, has_segments: bool
-) -> dict[str, bytes]:
-    """What a folder holds of a tokenizer, by file name.
+def write(
+    folder: str, vocabulary: Vocabulary, max_length: int, has_segments: bool
+) -> None:
+    """Writes the files of a tokenizer, see `hugging_face_tokenizer.write`.
 
-    Args:
-        vocabulary: ours.
-        max_length: the most tokens of the model.
-        has_segments: whether it takes segment ids.
+    Raises:
+        ImportError: tokenizers, which writes them, is not installed.
     """
     names = {ours: theirs for ours, (_, theirs) in _SPECIAL.items()}
     if any(name in vocabulary for name in names.values()):
         names = {ours: ours for ours in names}
-    tokens = [names.get(token, token) for token in vocabulary.tokens]
-    ids = {token: index for index, token in enumerate(tokens)}
     special = {key: names[ours] for ours, (key, _) in _SPECIAL.items()}
-    byte_level = {
-        "type": "ByteLevel",
-        "add_prefix_space": vocabulary.add_prefix_space,
-        "trim_offsets": True,
-        "use_regex": True,
-    }
-    cls, sep = ({"SpecialToken": {"id": names[of], "type_id": 0}} for of in (CLS, SEP))
-    first, second = (
-        {"Sequence": {"id": name, "type_id": number}}
-        for number, name in enumerate("AB")
-    )
-    last = {"SpecialToken": {"id": names[SEP], "type_id": 1}}
-    added = [
-        {
-            "id": ids[name],
-            "content": name,
-            "single_word": False,
-            # The space before a mask is of the mask.
-            "lstrip": ours == MASK,
-            "rstrip": False,
-            "normalized": False,
-            "special": True,
-        }
-        for ours, name in sorted(names.items(), key=lambda item: ids[item[1]])
-    ]
-    tokenizer = {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": added,
-        "normalizer": None,
-        "pre_tokenizer": byte_level,
-        # As `packing.join` has it.
-        "post_processor": {
-            "type": "Sequence",
-            "processors": [
-                byte_level,
-                {
-                    "type": "TemplateProcessing",
-                    "single": [cls, first, sep],
-                    "pair": [
-                        cls,
-                        first,
-                        *[sep] * vocabulary.num_separators,
-                        second,
-                        last,
-                    ],
-                    "special_tokens": {
-                        names[of]: {
-                            "id": names[of],
-                            "ids": [ids[names[of]]],
-                            "tokens": [names[of]],
-                        }
-                        for of in (CLS, SEP)
-                    },
-                },
-            ],
-        },
-        "decoder": byte_level,
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": "",
-            "end_of_word_suffix": "",
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": False,
-            "vocab": ids,
-            "merges": vocabulary.merges,
-        },
-    }
-    inputs = ["input_ids", *["token_type_ids"] * has_segments, "attention_mask"]
+    segments = ["token_type_ids"] if has_segments else []
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "add_prefix_space": vocabulary.add_prefix_space,
-        "model_input_names": inputs,
+        "model_input_names": ["input_ids", *segments, "attention_mask"],
         "model_max_length": max_length,
         **special,
     }
-    return {
-        "tokenizer.json": json.dumps(tokenizer, ensure_ascii=False).encode() + b"\n",
-        "tokenizer_config.json": json.dumps(settings, indent=2).encode() + b"\n",
-        "special_tokens_map.json": json.dumps(special, indent=2).encode() + b"\n",
-    }
+    content = _their_tokenizer(vocabulary, names).to_str().encode() + b"\n"
+    write_file(posixpath.join(folder, "tokenizer.json"), content)
+    write_json(posixpath.join(folder, "tokenizer_config.json"), settings)
+    write_json(posixpath.join(folder, "special_tokens_map.json"), special)
+
+
+def _their_tokenizer(vocabulary: Vocabulary, names: Mapping[str, str]) -> Any:
+    """Our tokenizer as one of the tokenizers library; `names` of special tokens."""
+    with extra("byte_bpe"):
+        import tokenizers
+    ids = {names.get(token, token): i for i, token in enumerate(vocabulary.tokens)}
+    cls, sep = names[CLS], names[SEP]
+    between = " ".join([sep] * vocabulary.num_separators)
+    prefix = vocabulary.add_prefix_space
+    theirs = tokenizers.Tokenizer(
+        tokenizers.models.BPE(
+            ids,
+            list(vocabulary.merges or ()),
+            continuing_subword_prefix="",
+            end_of_word_suffix="",
+        )
+    )
+    theirs.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=prefix)
+    # As `packing.join` has it.
+    template = tokenizers.processors.TemplateProcessing(
+        single=f"{cls} $A {sep}",
+        pair=f"{cls} $A {between} $B:1 {sep}:1",
+        special_tokens=[(cls, ids[cls]), (sep, ids[sep])],
+    )
+    theirs.post_processor = tokenizers.processors.Sequence(
+        [tokenizers.processors.ByteLevel(add_prefix_space=prefix), template]
+    )
+    theirs.decoder = tokenizers.decoders.ByteLevel()
+    theirs.add_special_tokens(
+        [
+            # The space before a mask is part of the mask.
+            tokenizers.AddedToken(name, lstrip=ours == MASK, normalized=False)
+            for ours, name in sorted(names.items(), key=lambda item: ids[item[1]])
+        ]
+    )
+    return theirs
 
 
 def _check(folder: str, tokenizer: Mapping[str, Any]) -> None:
     """Raises ValueError where a setting would give other pieces."""
-    pre_tokenizer = tokenizer.get("pre_tokenizer") or {}
-    others = {
-        name: tokenizer["model"].get(name)
-        for name, same in _FIXED.items()
-        if tokenizer["model"].get(name) not in same
-    }
+    model, pre_tokenizer = tokenizer["model"], tokenizer.get("pre_tokenizer") or {}
+    others = {name: model[name] for name in _SETTINGS if model.get(name)}
     if pre_tokenizer.get("type") != "ByteLevel" or not pre_tokenizer.get(
         "use_regex", True
     ):

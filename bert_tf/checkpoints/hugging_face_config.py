@@ -2,16 +2,16 @@
 
 from typing import Any
 
+from bert_tf.checkpoints.foreign import GOOGLE_FIELDS, differing
 from bert_tf.models.config import BertConfig
 
-# Theirs to ours; what is not here cannot be computed.
+# Theirs to ours, the usual name of one of ours first; no other can be computed.
 _ACTIVATIONS = {
     "gelu": "gelu",
     "gelu_new": "gelu_tanh",
     "gelu_pytorch_tanh": "gelu_tanh",
     "relu": "relu",
 }
-_OUR_ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new", "relu": "relu"}
 
 # What a file leaves out has the default of the family's class.
 _DEFAULTS: dict[str, dict[str, Any]] = {
@@ -28,17 +28,9 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "embedding_size": 128,
     },
 }
+# Fields with the same name and meaning here.
 _SAME = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "hidden_dropout_prob",
-    "attention_probs_dropout_prob",
-    "max_position_embeddings",
-    "type_vocab_size",
-    "initializer_range",
+    *(field for field in GOOGLE_FIELDS if field != "hidden_act"),
     "layer_norm_eps",
     "tie_word_embeddings",
 )
@@ -50,14 +42,18 @@ _FIXED = {
     "num_hidden_groups": 1,
     "inner_group_num": 1,
 }
+_OUR_FIXED = {
+    "architecture": "transformer",
+    "embedding_norm": True,
+    "norm_position": "post",
+    "position_embeddings": "learned",
+    "causal": False,
+    "local_attention": None,
+}
 
 
 def family(values: dict[str, Any]) -> str:
-    """The model's type.
-
-    Raises:
-        ValueError: it is none of those known here.
-    """
+    """The model's type, one of those known here."""
     found = values.get("model_type")
     if found not in _DEFAULTS:
         raise ValueError(
@@ -67,12 +63,11 @@ def family(values: dict[str, Any]) -> str:
     return found
 
 
-def to_ours(values: dict[str, Any], pooler: bool, tied: bool) -> BertConfig:
+def to_ours(values: dict[str, Any], tied: bool) -> BertConfig:
     """The config of what their file describes.
 
     Args:
         values: of the config.json.
-        pooler: whether there is one among the weights.
         tied: whether the output of the masked-LM head is the token table.
 
     Raises:
@@ -80,11 +75,7 @@ def to_ours(values: dict[str, Any], pooler: bool, tied: bool) -> BertConfig:
     """
     name = family(values)
     values = {**_DEFAULTS[name], **values}
-    others = {
-        field: values[field]
-        for field, same in _FIXED.items()
-        if values.get(field, same) != same
-    }
+    others = differing(values, _FIXED)
     if values["hidden_act"] not in _ACTIVATIONS:
         others["hidden_act"] = values["hidden_act"]
     if others:
@@ -98,14 +89,11 @@ def to_ours(values: dict[str, Any], pooler: bool, tied: bool) -> BertConfig:
     if name == "roberta":
         # Their positions are counted from the one after that of padding.
         fields["position_offset"] = values.get("pad_token_id", 1) + 1
-    return BertConfig.from_dict(
-        {
-            **fields,
-            "hidden_act": _ACTIVATIONS[values["hidden_act"]],
-            "pooler": pooler,
-            "tie_word_embeddings": tied,
-        }
-    )
+    fields |= {
+        "hidden_act": _ACTIVATIONS[values["hidden_act"]],
+        "tie_word_embeddings": tied,
+    }
+    return BertConfig.from_dict(fields)
 
 
 def to_theirs(config: BertConfig, pad_id: int) -> dict[str, Any]:
@@ -119,16 +107,9 @@ def to_theirs(config: BertConfig, pad_id: int) -> dict[str, Any]:
         ValueError: none of their models computes this one; what differs is named.
     """
     values = config.to_dict()
-    same = {
-        "architecture": "transformer",
-        "embedding_norm": True,
-        "norm_position": "post",
-        "position_embeddings": "learned",
-        "causal": False,
-        "local_attention": None,
-    }
-    others = {field: values[field] for field in same if values[field] != same[field]}
-    if config.hidden_act not in _OUR_ACTIVATIONS:
+    others = differing(values, _OUR_FIXED)
+    activations = [a for a, ours in _ACTIVATIONS.items() if ours == config.hidden_act]
+    if not activations:
         others["hidden_act"] = config.hidden_act
     if config.type_vocab_size == 0:
         others["type_vocab_size"] = 0
@@ -147,16 +128,9 @@ def to_theirs(config: BertConfig, pad_id: int) -> dict[str, Any]:
             f"Received a model with {others}, which no Hugging Face model of the BERT "
             "family computes. Expected the variants of BERT, RoBERTa or ALBERT."
         )
-    fields = {field: values[field] for field in _SAME}
+    fields: dict[str, Any] = {"model_type": name}
+    fields |= {field: values[field] for field in _SAME}
     if name == "albert":
-        fields |= {
-            "embedding_size": config.embedding_size or config.hidden_size,
-            "num_hidden_groups": 1,
-            "inner_group_num": 1,
-        }
-    return {
-        "model_type": name,
-        **fields,
-        "hidden_act": _OUR_ACTIVATIONS[config.hidden_act],
-        "pad_token_id": pad_id,
-    }
+        fields["embedding_size"] = config.embedding_size or config.hidden_size
+        fields |= {"num_hidden_groups": 1, "inner_group_num": 1}
+    return {**fields, "hidden_act": activations[0], "pad_token_id": pad_id}

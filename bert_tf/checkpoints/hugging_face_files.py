@@ -2,10 +2,7 @@
 
 import os
 import pickle
-from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 from bert_tf.checkpoints.tensors import Tensors, open_safetensors
 from data_pipelines.files.json_files import read_json
@@ -28,16 +25,16 @@ def open_tensors(folder: str) -> Tensors:
             f"{folder} holds no weights. Expected {SAFETENSORS} or {_PYTORCH}, or the "
             "shards of one of them and their index."
         )
-    shapes: dict[str, tuple[int, ...]] = {}
-    readers: dict[str, Callable[[str], np.ndarray]] = {}
-    for path in files:
-        tensors = (_pytorch if path.endswith(".bin") else open_safetensors)(path)
-        shapes |= tensors.shapes
-        readers |= dict.fromkeys(tensors.shapes, tensors.read)
-    return Tensors(shapes, lambda name: readers[name](name))
+    opened = [(_pytorch if f.endswith(".bin") else open_safetensors)(f) for f in files]
+    owners = {name: tensors for tensors in opened for name in tensors.shapes}
+    return Tensors(
+        {name: tensors.shapes[name] for name, tensors in owners.items()},
+        lambda name: owners[name].read(name),
+    )
 
 
 def _files(folder: str, name: str) -> list[str]:
+    """A file of this name, or its shards; empty where there are none."""
     if os.path.exists(os.path.join(folder, name)):
         return [os.path.join(folder, name)]
     index = os.path.join(folder, f"{name}.index.json")

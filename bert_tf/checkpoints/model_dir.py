@@ -1,4 +1,4 @@
-"""The model folder: everything that is needed to use a model, guessed from nothing.
+"""The model folder: everything needed to use a model, stored explicitly.
 
 bert_config.json    sizes and variants, Google's names
 vocab.txt           the pieces, and of byte-level BPE merges.txt beside it
@@ -17,7 +17,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.checkpoints.sentence_vector import SentenceVector
+from bert_tf.checkpoints.description import (
+    PRETRAINING,
+    Description,
+    description_from,
+)
 from bert_tf.checkpoints.tensors import (
     Tensors,
     differences,
@@ -29,7 +33,7 @@ from bert_tf.models.objectives import make_pretrainer
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.files.atomic import complete_file, write_file
 from data_pipelines.files.json_files import read_json, write_json
-from data_pipelines.finetuning.batches import Encoding
+from data_pipelines.finetuning.encoding import Encoding
 from data_pipelines.tokenizers.tokenizer import Tokenizer, make_tokenizer
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
@@ -42,55 +46,27 @@ DEV_METRICS = "dev_metrics.json"
 WEIGHTS = "model.safetensors"
 
 _FORMAT = 1
-# What the names of its weights begin with, in every model.
+# The prefix of the names of the encoder's weights, in every model.
 ENCODER = "encoder/"
 
 
-PRETRAINING = "pretraining"
-
-
 @dataclasses.dataclass(frozen=True)
-class Description:
-    """What `model.json` says beside the config.
+class Checkpoint:
+    """A model as a value: the contents of a model folder.
 
     Attributes:
-        kind: "pretraining", or one of `KINDS`.
-        objective: what it was pre-trained on, one of `OBJECTIVES`.
-        sentence_task: what the sentence head was trained on; None without one.
-        dataset: what it was fine-tuned on.
-        metrics: names of that dataset's metrics, the most important first.
-        head: arguments of the kind's model, besides the config.
-        encoding: arguments of the kind's encoding, besides the tokenizer.
-        document_context: whether sentences are tagged together with those around them.
-        pairs: whether a classifier was fine-tuned on pairs of texts.
-        sentence_vector: of encoders that were trained to give one vector for a text.
-        threshold: of span answers: from which no-answer score on there is none; None:
-            every question has an answer. Of corrections: the least probability of an
-            edit.
+        config: of the encoder.
+        vocabulary: the pieces, and the casing of the texts.
+        description: the kind of model and its head.
+        weights: float32, by their names in a model folder.
+        options: contents of `options.json`, for the record.
     """
 
-    kind: str
-    sentence_task: str | None = None
-    dataset: str | None = None
-    metrics: tuple[str, ...] = ()
-    head: dict[str, Any] = dataclasses.field(default_factory=dict)
-    encoding: dict[str, Any] = dataclasses.field(default_factory=dict)
-    document_context: bool = False
-    threshold: float | None = None
-    sentence_vector: SentenceVector | None = None
-    pairs: bool = False
-    objective: str = "masked_lm"
-
-    @property
-    def has_mlm_head(self) -> bool:
-        """Whether it guesses masked tokens."""
-        return self.kind == PRETRAINING and self.head.get("mlm_head", True)
-
-    @property
-    def labels(self) -> tuple[str, ...] | None:
-        """Names of classes or tags, in the order of their ids."""
-        labels = self.encoding.get("labels")
-        return None if labels is None else tuple(labels)
+    config: BertConfig
+    vocabulary: Vocabulary
+    description: Description
+    weights: Tensors
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +84,7 @@ class LoadedModel:
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """What cuts its texts into pieces."""
+        """Cuts its texts into pieces."""
         return make_tokenizer(self.vocabulary)
 
 
@@ -128,10 +104,10 @@ def make_model(config: BertConfig, description: Description, dtype: Any = None) 
 
 
 def make_encoding(description: Description, vocabulary: Vocabulary) -> Encoding:
-    """How the examples of a fine-tuned model become sequences."""
+    """Makes sequences of the examples of a fine-tuned model."""
     arguments = dict(description.encoding)
-    if arguments.get("labels") is not None:
-        arguments["labels"] = tuple(arguments["labels"])
+    if "labels" in arguments:
+        arguments["labels"] = description.labels
     return KINDS[description.kind].encoding(make_tokenizer(vocabulary), **arguments)
 
 
@@ -154,39 +130,32 @@ def save(
 ) -> None:
     """Writes the model folder of a model; see `write`."""
     weights = Tensors.of(weights_of(model))
-    write(path, model.encoder.config, vocabulary, description, options, weights)
+    config = model.encoder.config
+    write(Checkpoint(config, vocabulary, description, weights, options), path)
 
 
-def write(
-    path: str,
-    config: BertConfig,
-    vocabulary: Vocabulary,
-    description: Description,
-    options: dict[str, Any],
-    weights: Tensors,
-) -> None:
+def write(checkpoint: Checkpoint, path: str) -> None:
     """Writes a model folder; each file appears complete or not at all.
 
-    Args:
-        path: the folder, made if it is missing. Files of an earlier save are
-            replaced, weights last.
-        config: of the encoder.
-        vocabulary: of the model.
-        description: what `model.json` is to say.
-        options: plain values, for the record.
-        weights: by their names.
+    The folder is made if it is missing. Files of an earlier save are replaced, the
+    weights last.
     """
-    check_sizes(config, vocabulary)
-    record = {"format": _FORMAT, **dataclasses.asdict(description)}
+    check_sizes(checkpoint.config, checkpoint.vocabulary)
     tf.io.gfile.makedirs(path)
-    for name, content in (
-        (CONFIG, config.to_json().encode()),
-        *vocabulary.to_files(VOCABULARY).items(),
-    ):
-        write_file(posixpath.join(path, name), content)
-    write_json(posixpath.join(path, DESCRIPTION), record)
-    write_json(posixpath.join(path, OPTIONS), options)
-    write_weights(posixpath.join(path, WEIGHTS), weights)
+    content = checkpoint.config.to_json().encode()
+    write_file(posixpath.join(path, CONFIG), content)
+    files = checkpoint.vocabulary.to_files(posixpath.join(path, VOCABULARY))
+    for name, content in files.items():
+        write_file(name, content)
+    description = dataclasses.asdict(checkpoint.description)
+    write_json(posixpath.join(path, DESCRIPTION), {"format": _FORMAT, **description})
+    write_json(posixpath.join(path, OPTIONS), checkpoint.options)
+    write_weights(posixpath.join(path, WEIGHTS), checkpoint.weights)
+
+
+def is_there(path: str) -> bool:
+    """True if there is a model folder at a path."""
+    return tf.io.gfile.exists(posixpath.join(path, DESCRIPTION))
 
 
 def load(path: str, dtype: Any = None) -> LoadedModel:
@@ -207,21 +176,25 @@ def load(path: str, dtype: Any = None) -> LoadedModel:
     return LoadedModel(model, vocabulary, description)
 
 
+def read(path: str) -> Checkpoint:
+    """Reads a model folder without making the model.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load`.
+    """
+    config, vocabulary, description = load_description(path)
+    file = posixpath.join(path, WEIGHTS)
+    weights = open_safetensors(file)
+    _check_weights(weights.shapes, weight_shapes(config, description), file)
+    return Checkpoint(config, vocabulary, description, weights)
+
+
 def load_description(path: str) -> tuple[BertConfig, Vocabulary, Description]:
     """All of a model folder but its weights.
 
     Raises:
         FileNotFoundError, ValueError: as `load`.
     """
-    _check_complete(path)
-    config = BertConfig.from_file(posixpath.join(path, CONFIG))
-    description, casing = _read_description(posixpath.join(path, DESCRIPTION))
-    vocabulary = Vocabulary.from_file(posixpath.join(path, VOCABULARY), **casing)
-    check_sizes(config, vocabulary)
-    return config, vocabulary, description
-
-
-def _check_complete(path: str) -> None:
     if not tf.io.gfile.isdir(path):
         raise FileNotFoundError(
             f"No model folder at {path!r}. Expected a folder that bert_tf.pretrain or "
@@ -234,6 +207,11 @@ def _check_complete(path: str) -> None:
                 f"{VOCABULARY}, {DESCRIPTION}, {WEIGHTS}: an unfinished training is "
                 "finished by running the same command again."
             )
+    config = BertConfig.from_file(posixpath.join(path, CONFIG))
+    description, casing = _read_description(posixpath.join(path, DESCRIPTION))
+    vocabulary = Vocabulary.from_file(posixpath.join(path, VOCABULARY), **casing)
+    check_sizes(config, vocabulary)
+    return config, vocabulary, description
 
 
 def load_encoder_weights(
@@ -243,7 +221,7 @@ def load_encoder_weights(
 
     Args:
         path: the folder.
-        others: what the names of other weights begin with that are wanted, too.
+        others: prefixes of the names of other weights that are wanted.
     """
     tensors = open_safetensors(posixpath.join(path, WEIGHTS))
     wanted = (ENCODER, *others)
@@ -261,17 +239,16 @@ def assign_weights(model: keras.Model, path: str) -> None:
     """Gives a model the weights of a safetensors file: all of them, or it raises."""
     tensors = open_safetensors(path)
     variables = weights_of(model)
-    check_weights(tensors.shapes, Tensors.of(variables).shapes, path)
+    _check_weights(tensors.shapes, Tensors.of(variables).shapes, path)
     for name, variable in variables.items():
         variable.assign(tensors.read(name))
 
 
-def check_weights(
+def _check_weights(
     found: Mapping[str, tuple[int, ...]],
     expected: Mapping[str, tuple[int, ...]],
     path: str,
 ) -> None:
-    """Raises ValueError where names or shapes differ; each is named."""
     problems = differences(found, expected)
     if problems:
         raise ValueError(
@@ -295,36 +272,20 @@ def weights_of(model: keras.Model) -> dict[str, Any]:
     }
 
 
-def description_from(
-    values: dict[str, Any], path: str
-) -> tuple[Description, dict[str, Any]]:
-    """A description from the values of its fields, as JSON has them, and a casing.
-
-    Returns:
-        The description, and `lower_case` and `strip_accents` where they are among the
-        values: earlier model folders had no tokenization.json.
-
-    Raises:
-        ValueError: they are not such; `path` is named.
-    """
-    try:
-        values = dict(values)
-        names = ("lower_case", "strip_accents")
-        casing = {name: values.pop(name) for name in names if name in values}
-        values["metrics"] = tuple(values.get("metrics", ()))
-        if values.get("sentence_vector") is not None:
-            values["sentence_vector"] = SentenceVector(**values["sentence_vector"])
-        return Description(**values), casing
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} does not describe a model: {error}") from None
+def weight_shapes(
+    config: BertConfig, description: Description
+) -> dict[str, tuple[int, ...]]:
+    """The shape of each weight of a model; none of them is made."""
+    with keras.StatelessScope(initialize_variables=False):
+        model = make_model(config, description)
+    return {name: tuple(weight.shape) for name, weight in weights_of(model).items()}
 
 
 def _read_description(path: str) -> tuple[Description, dict[str, Any]]:
     try:
         values = read_json(path)
-        version = values.pop("format")
-        if version != _FORMAT:
-            raise ValueError(f"format {version}, expected {_FORMAT}")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        if values.pop("format", None) != _FORMAT:
+            raise ValueError(f"expected the format {_FORMAT}")
+    except ValueError as error:
         raise ValueError(f"{path} does not describe a model: {error}") from None
     return description_from(values, path)

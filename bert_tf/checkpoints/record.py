@@ -1,8 +1,8 @@
-"""What another format has no place for, in a file beside the model.
+"""A file beside a converted model, with what its format has no place for.
 
-Names of classes, lengths, the threshold of answers: Google's checkpoints hold none of
-them, and no format holds all. The file says what the model was, and what is read of it
-without the file. Whoever changes the model changes the second, and the first is void.
+Google's checkpoints hold no names of classes, no lengths and no thresholds, and no
+format holds all of them. The file holds the description of the model, and the one that
+is read without the file: if that is another one, the model has changed since.
 """
 
 import dataclasses
@@ -11,11 +11,11 @@ import posixpath
 from typing import Any
 
 import tensorflow as tf
+from absl import logging
 
-from bert_tf.checkpoints.checkpoint import Checkpoint
-from bert_tf.checkpoints.model_dir import description_from
-from data_pipelines.files.atomic import write_file
-from data_pipelines.files.json_files import read_json
+from bert_tf.checkpoints.description import description_from
+from bert_tf.checkpoints.model_dir import Checkpoint
+from data_pipelines.files.json_files import read_json, write_json
 
 RECORD = "bert_tf_description.json"
 _MODEL, _AS_READ = "model", "as_read"
@@ -31,15 +31,15 @@ def write(folder: str, checkpoint: Checkpoint, as_read: Checkpoint) -> None:
     """
     model, found = _values(checkpoint), _values(as_read)
     if model != found:
-        content = json.dumps({_MODEL: model, _AS_READ: found}, indent=2)
-        write_file(posixpath.join(folder, RECORD), content.encode() + b"\n")
+        path = posixpath.join(folder, RECORD)
+        write_json(path, {_MODEL: model, _AS_READ: found})
 
 
 def completed(folder: str, as_read: Checkpoint) -> Checkpoint:
-    """The model as the file describes it, if it is there and not void.
+    """The model as the file describes it, if there is one and the model is unchanged.
 
     Raises:
-        ValueError: it is broken.
+        ValueError: the file is broken.
     """
     path = posixpath.join(folder, RECORD)
     if not tf.io.gfile.exists(path):
@@ -50,14 +50,14 @@ def completed(folder: str, as_read: Checkpoint) -> Checkpoint:
         # Earlier files have no value where accents go with capital letters.
         found = {**found, "strip_accents": found.get("lower_case")}
     if found != _values(as_read):
-        print(f"{path} is not of this model, which was changed since: left aside.")
+        logging.warning(
+            "%s does not match this model, which has changed since; it is ignored.",
+            path,
+        )
         return as_read
     description, casing = description_from(record.get(_MODEL), path)
-    return dataclasses.replace(
-        as_read,
-        description=description,
-        vocabulary=as_read.vocabulary.with_casing(**casing),
-    )
+    vocabulary = as_read.vocabulary.with_casing(**casing)
+    return dataclasses.replace(as_read, description=description, vocabulary=vocabulary)
 
 
 def _values(checkpoint: Checkpoint) -> dict[str, Any]:

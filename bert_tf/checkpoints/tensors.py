@@ -31,7 +31,7 @@ class Tensors:
 
     @classmethod
     def of(cls, arrays: Mapping[str, Any]) -> "Tensors":
-        """Of arrays, or variables, that there are."""
+        """Makes them of existing arrays or variables."""
         shapes = {name: tuple(array.shape) for name, array in arrays.items()}
         return cls(shapes, lambda name: np.asarray(arrays[name]))
 
@@ -39,11 +39,16 @@ class Tensors:
         """All of them at once."""
         return {name: self.read(name) for name in self.shapes}
 
+    def renamed(self, names: Mapping[str, str]) -> "Tensors":
+        """Some of them under other names: `names` has the old one of each new one."""
+        shapes = {name: self.shapes[old] for name, old in names.items()}
+        return Tensors(shapes, lambda name: self.read(names[name]))
+
 
 def differences(
     found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]
 ) -> list[str]:
-    """What is missing, left over or of another shape: a few words on each."""
+    """Problems with names and shapes: missing, left over, or another shape."""
     problems = [f"missing {name}" for name in sorted(set(expected) - set(found))]
     problems += [f"extra {name}" for name in sorted(set(found) - set(expected))]
     problems += [
@@ -58,7 +63,7 @@ def open_safetensors(path: str) -> Tensors:
     """The tensors of a safetensors file; a local one is not read before it is needed.
 
     Raises:
-        ValueError: it is no such file.
+        ValueError: it is not such a file.
     """
     try:
         if os.path.exists(path):

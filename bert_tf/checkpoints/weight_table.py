@@ -7,7 +7,7 @@ checkpoint is read whole or not at all.
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -24,130 +24,95 @@ class Row:
         theirs: the name there. `{a,b}` stands for several tensors that lie side by
             side in ours, along its last axis.
         transposed: whether their axes are in the opposite order.
-        shape: letters of the axes of each of theirs, where these are not the axes of
+        axes: letters of the axes of each of theirs, where these are not the axes of
             ours: H hidden, N heads, D width of a head.
     """
 
     ours: str
     theirs: str
     transposed: bool = False
-    shape: str | None = None
-
-
-def dense(
-    ours: str,
-    theirs: str,
-    kernel_shape: str | None = None,
-    bias_shape: str | None = None,
-) -> tuple[Row, Row]:
-    """A dense layer under TensorFlow's names."""
-    return (
-        Row(f"{ours}/kernel", f"{theirs}/kernel", shape=kernel_shape),
-        Row(f"{ours}/bias", f"{theirs}/bias", shape=bias_shape),
-    )
-
-
-def norm(ours: str, theirs: str) -> tuple[Row, Row]:
-    """A layer normalization under TensorFlow's names."""
-    return (
-        Row(f"{ours}/scale", f"{theirs}/gamma"),
-        Row(f"{ours}/offset", f"{theirs}/beta"),
-    )
+    axes: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
-class Weight:
-    """A row for one weight of one model: names and shapes are plain.
+class LayerNames:
+    """The names of the weights of a layer in a format, after the name of the layer.
 
     Attributes:
-        ours: its name.
-        our_shape: its shape.
-        theirs: names of the tensors.
-        their_shape: the shape of each of them.
-        transposed: whether their axes are in the opposite order.
+        kernel, bias: of a dense layer.
+        scale, offset: of a layer normalization.
+        transposed: whether kernels lie as (out, in).
+        has_head_axis: whether the weights of attention have an axis for the heads.
     """
 
-    ours: str
-    our_shape: tuple[int, ...]
-    theirs: tuple[str, ...]
-    their_shape: tuple[int, ...]
-    transposed: bool
-
-    def to_ours(self, parts: Iterable[np.ndarray]) -> np.ndarray:
-        """Our weight, contiguous, from their tensors."""
-        shape = (*self.our_shape[:-1], self.our_shape[-1] // len(self.theirs))
-        whole = np.concatenate(
-            [(p.T if self.transposed else p).reshape(shape) for p in parts], axis=-1
-        )
-        # NumPy keeps the order of transposed parts.
-        return np.ascontiguousarray(whole)
-
-    def to_theirs(self, weight: np.ndarray, place: int) -> np.ndarray:
-        """One of their tensors, contiguous, from our weight."""
-        part = np.split(weight, len(self.theirs), axis=-1)[place]
-        part = part.T if self.transposed else part
-        return np.ascontiguousarray(part.reshape(self.their_shape))
+    kernel: str = "/kernel"
+    bias: str = "/bias"
+    scale: str = "/gamma"
+    offset: str = "/beta"
+    transposed: bool = False
+    has_head_axis: bool = False
 
 
-def weights_in(
-    table: Sequence[Row], shapes: Mapping[str, tuple[int, ...]], config: BertConfig
-) -> list[Weight]:
-    """The rows of a table for one model.
+TENSORFLOW = LayerNames()
+KERAS_ATTENTION = LayerNames(has_head_axis=True)
+PYTORCH = LayerNames(".weight", ".bias", ".weight", ".bias", transposed=True)
+
+_HEAD_AXES = {"query_key_value": ("HND", "ND"), "attention/output": ("NDH", "H")}
+
+
+def rows(names: LayerNames, layers: Mapping[str, str]) -> tuple[Row, ...]:
+    """The rows of layers and single weights.
 
     Args:
-        table: all that the format has names for.
-        shapes: of the model's weights, by name.
-        config: of its encoder.
-
-    Raises:
-        ValueError: the format has no name for a weight.
+        names: of the format.
+        layers: from our name of a layer to theirs. Our names of single weights end in
+            "_table" or "_bias", those of layer normalizations in "norm"; the rest are
+            dense layers.
     """
-    sizes = {
-        "H": config.hidden_size,
-        "N": config.num_attention_heads,
-        "D": config.hidden_size // config.num_attention_heads,
-    }
-    rows = {}
-    for row in table:
-        for layer in range(config.num_hidden_layers):
-            ours = row.ours.replace("{layer}", str(layer))
-            rows[ours] = dataclasses.replace(
-                row, theirs=row.theirs.replace("{layer}", str(layer))
-            )
-    homeless = sorted(set(shapes) - set(rows))
-    if homeless:
-        raise ValueError(
-            f"This format has no names for the weights {homeless}. Expected a "
-            "model without them: choose another format."
-        )
-    weights = []
-    for ours, shape in shapes.items():
-        row = rows[ours]
-        theirs = _expanded(row.theirs)
-        part = (*shape[:-1], shape[-1] // len(theirs))
-        if row.shape is not None:
-            their_shape = tuple(sizes[letter] for letter in row.shape)
+    found: list[Row] = []
+    for ours, theirs in layers.items():
+        if ours.endswith(("_table", "_bias")):
+            found.append(Row(ours, theirs))
+        elif ours.endswith("norm"):
+            found.append(Row(f"{ours}/scale", theirs + names.scale))
+            found.append(Row(f"{ours}/offset", theirs + names.offset))
         else:
-            their_shape = part[::-1] if row.transposed else part
-        weights.append(Weight(ours, shape, theirs, their_shape, row.transposed))
-    return weights
+            kernel, bias = None, None
+            for ending, axes in _HEAD_AXES.items():
+                if names.has_head_axis and ours.endswith(ending):
+                    kernel, bias = axes
+            found.append(
+                Row(f"{ours}/kernel", theirs + names.kernel, names.transposed, kernel)
+            )
+            found.append(Row(f"{ours}/bias", theirs + names.bias, axes=bias))
+    return tuple(found)
 
 
-def to_ours(weights: Sequence[Weight], tensors: Tensors, origin: str) -> Tensors:
+def to_ours(
+    table: Sequence[Row],
+    shapes: Mapping[str, tuple[int, ...]],
+    config: BertConfig,
+    tensors: Tensors,
+    origin: str,
+) -> Tensors:
     """The weights of our model from a foreign checkpoint: all of them, or it raises.
 
     Args:
-        weights: of the model.
-        tensors: of the checkpoint, without what is no weight.
-        origin: what the checkpoint is called in a message.
+        table: all that the format has names for.
+        shapes: of our weights, by name.
+        config: of the encoder.
+        tensors: of the checkpoint, without what is not a weight.
+        origin: name of the checkpoint, for messages.
 
     Returns:
         float32, by our names.
 
     Raises:
-        ValueError: tensors are missing, left over, or of another shape; each is named.
+        ValueError: the format has no name for a weight; or tensors are missing, left
+            over, or of another shape. Each is named.
     """
-    expected = {name: w.their_shape for w in weights for name in w.theirs}
+    weights = _resolved(table, shapes, config)
+    expected = {name: w.their_shape for w in weights.values() for name in w.theirs}
     problems = differences(tensors.shapes, expected)
     if problems:
         raise ValueError(
@@ -155,29 +120,87 @@ def to_ours(weights: Sequence[Weight], tensors: Tensors, origin: str) -> Tensors
             f"{'; '.join(problems)}. Expected each tensor once: use the config that "
             "belongs to these weights."
         )
-    rows = {weight.ours: weight for weight in weights}
 
     def read(ours: str) -> np.ndarray:
-        parts = (tensors.read(name) for name in rows[ours].theirs)
-        return rows[ours].to_ours(part.astype("float32", copy=False) for part in parts)
+        weight, shape = weights[ours], shapes[ours]
+        part_shape = (*shape[:-1], shape[-1] // len(weight.theirs))
+        parts = [
+            tensors.read(name).astype("float32", copy=False) for name in weight.theirs
+        ]
+        if weight.transposed:
+            parts = [part.T for part in parts]
+        whole = np.concatenate([part.reshape(part_shape) for part in parts], axis=-1)
+        # NumPy keeps the order of transposed parts.
+        return np.ascontiguousarray(whole)
 
-    return Tensors({name: weight.our_shape for name, weight in rows.items()}, read)
+    return Tensors({name: shapes[name] for name in weights}, read)
 
 
-def to_theirs(weights: Sequence[Weight], tensors: Tensors) -> Tensors:
-    """The tensors of a foreign checkpoint, by their names, from our weights."""
+def to_theirs(table: Sequence[Row], config: BertConfig, tensors: Tensors) -> Tensors:
+    """The tensors of a foreign checkpoint, by their names, from our weights.
+
+    Raises:
+        ValueError: the format has no name for a weight.
+    """
+    weights = _resolved(table, tensors.shapes, config)
     places = {
-        name: (weight, place)
-        for weight in weights
+        name: (ours, place)
+        for ours, weight in weights.items()
         for place, name in enumerate(weight.theirs)
     }
 
     def read(theirs: str) -> np.ndarray:
-        weight, place = places[theirs]
-        return weight.to_theirs(tensors.read(weight.ours), place)
+        ours, place = places[theirs]
+        weight = weights[ours]
+        part = np.split(tensors.read(ours), len(weight.theirs), axis=-1)[place]
+        if weight.transposed:
+            part = part.T
+        return np.ascontiguousarray(part.reshape(weight.their_shape))
 
-    shapes = {name: weight.their_shape for name, (weight, _) in places.items()}
-    return Tensors(shapes, read)
+    return Tensors(
+        {n: weights[ours].their_shape for n, (ours, _) in places.items()}, read
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Weight:
+    """A row for one weight of one model: plain names, and the shape of each tensor."""
+
+    theirs: tuple[str, ...]
+    their_shape: tuple[int, ...]
+    transposed: bool
+
+
+def _resolved(
+    table: Sequence[Row], shapes: Mapping[str, tuple[int, ...]], config: BertConfig
+) -> dict[str, _Weight]:
+    """The rows of the weights that have these shapes, by our names."""
+    named = {
+        row.ours.replace("{layer}", str(layer)): (row, layer)
+        for row in table
+        for layer in range(max(1, config.num_hidden_layers))
+    }
+    homeless = sorted(set(shapes) - set(named))
+    if homeless:
+        raise ValueError(
+            f"This format has no names for the weights {homeless}. Expected a "
+            "model without them: choose another format."
+        )
+    sizes = {
+        "H": config.hidden_size,
+        "N": config.num_attention_heads,
+        "D": config.hidden_size // config.num_attention_heads,
+    }
+    weights = {}
+    for ours, shape in shapes.items():
+        row, layer = named[ours]
+        theirs = _expanded(row.theirs.replace("{layer}", str(layer)))
+        part_shape = (*shape[:-1], shape[-1] // len(theirs))
+        their_shape = part_shape[::-1] if row.transposed else part_shape
+        if row.axes is not None:
+            their_shape = tuple(sizes[letter] for letter in row.axes)
+        weights[ours] = _Weight(theirs, their_shape, row.transposed)
+    return weights
 
 
 def _expanded(pattern: str) -> tuple[str, ...]:

@@ -5,16 +5,21 @@ what context is worth.
 """
 
 import numpy as np
+import tensorflow as tf
 
-from bert_tf.checkpoints.checkpoint import Checkpoint, pretraining_head
-from bert_tf.checkpoints.foreign_vocabulary import has_accents, is_lower_cased
-from bert_tf.checkpoints.model_dir import PRETRAINING, Description
+from bert_tf.checkpoints.foreign import ENCODER_ALONE, has_accents, is_lower_cased
+from bert_tf.checkpoints.model_dir import Checkpoint
 from bert_tf.checkpoints.tensors import Tensors
 from bert_tf.models.config import BertConfig
 from bert_tf.word_vectors.keyed_vectors import load_vectors
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 TOKEN_TABLE = "encoder/embeddings/token_table"
+
+
+def is_there(source: str) -> bool:
+    """True if a source is a file."""
+    return tf.io.gfile.exists(source) and not tf.io.gfile.isdir(source)
 
 
 def read(path: str) -> Checkpoint:
@@ -25,7 +30,7 @@ def read(path: str) -> Checkpoint:
 
     Raises:
         FileNotFoundError, ValueError, ModuleNotFoundError: as `load_vectors`;
-            or a word stands there twice.
+            or a word is there twice.
     """
     vectors = load_vectors(path)
     words = [word for word in vectors.index_to_key if word not in SPECIAL_TOKENS]
@@ -42,17 +47,10 @@ def read(path: str) -> Checkpoint:
         vocab_size=len(vocabulary),
         hidden_size=vectors.vector_size,
         num_hidden_layers=0,
-        # Of what there is not.
-        num_attention_heads=1,
-        intermediate_size=1,
         type_vocab_size=0,
         position_embeddings="none",
         embedding_norm=False,
         pooler=False,
     )
-    return Checkpoint(
-        config,
-        vocabulary,
-        Description(PRETRAINING, head=pretraining_head(mlm_head=False)),
-        Tensors.of({TOKEN_TABLE: table}),
-    )
+    weights = Tensors.of({TOKEN_TABLE: table})
+    return Checkpoint(config, vocabulary, ENCODER_ALONE, weights)

@@ -1,25 +1,57 @@
-"""All that is known of a system, as it is shown and written."""
+"""The results of a system, as they are shown and written."""
 
+import contextlib
 import dataclasses
-from typing import Any
+import sys
+from collections.abc import Iterator
 
-from bert_tf.comparison.measuring import TaskScore
-from bert_tf.comparison.training import Trained
+import tensorflow as tf
+
+from bert_tf.comparison.programs import Failed
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """The amount of training.
+
+    Attributes:
+        seconds: of the training; of static vectors and n-grams, of the whole program.
+        amount: in words, such as "1,200 steps".
+    """
+
+    seconds: float
+    amount: str
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskScore:
+    """The score of a fine-tuning on the development set.
+
+    Attributes:
+        metric: the dataset's first.
+        mean, deviation: over the seeds.
+        num_runs: the number of seeds.
+    """
+
+    metric: str
+    mean: float
+    deviation: float
+    num_runs: int
 
 
 @dataclasses.dataclass
 class Outcome:
-    """What has been found out so far.
+    """All that is known of a system so far.
 
     Attributes:
         title: of the system.
         trained: how long, and how much.
-        heldout: guesses of masked pieces, perplexity.
+        heldout: accuracy on masked pieces, perplexity.
         similarities: of static vectors, by the name of the list.
         tasks: by dataset.
         num_weights, num_bytes: of the model.
         texts_per_second: that the model of the first dataset answers.
-        failures: what went wrong, a line each.
+        failures: a line for each step that failed.
     """
 
     title: str
@@ -32,6 +64,13 @@ class Outcome:
     texts_per_second: float | None = None
     failures: list[str] = dataclasses.field(default_factory=list)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return dataclasses.asdict(self)
+    @contextlib.contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """A step whose failure is noted, so that the others can go on."""
+        print(f"{self.title}: {title}", flush=True)
+        try:
+            yield
+        except (Failed, ValueError, OSError, tf.errors.OpError) as error:
+            line = " ".join(str(error).split())[:500]
+            print(f"{self.title}: {title} failed: {line}", file=sys.stderr)
+            self.failures.append(f"{title}: {line}")

@@ -1,11 +1,10 @@
-"""Verbs as programs of their own: one that fails takes no other along."""
+"""Verbs in processes of their own: a crash of one does not end the comparison."""
 
-import contextlib
+import dataclasses
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -15,19 +14,24 @@ class Failed(Exception):
     """A program ended with another code than 0; the message is its last line."""
 
 
-def command(module: str, options: Mapping[str, Any]) -> list[str]:
-    """What a user would write: `["python", "-m", "bert_tf.pretrain", "--seed=0"]`."""
+def command(module: str, options: Any) -> list[str]:
+    """The command of a verb: `["python", "-m", "bert_tf.pretrain", "--seed=1"]`.
+
+    Args:
+        module: of the verb.
+        options: the dataclass of its options; those at their defaults are left out.
+    """
     flags = []
-    for name, value in options.items():
-        if isinstance(value, (tuple, list)):
-            value = ",".join(map(str, value))
-        if value is not None:
-            flags.append(f"--{name}={value}")
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if value != field.default:
+            shown = ",".join(value) if isinstance(value, tuple) else value
+            flags.append(f"--{field.name}={shown}")
     return ["python", "-m", module, *flags]
 
 
-def run(module: str, options: Mapping[str, Any], log_file: str) -> float:
-    """Runs a verb, whose output goes to the end of a file.
+def run(module: str, options: Any, log_file: str) -> float:
+    """Runs a verb, whose command and output are appended to a file.
 
     Returns:
         Seconds that it took.
@@ -39,32 +43,26 @@ def run(module: str, options: Mapping[str, Any], log_file: str) -> float:
     began = time.monotonic()
     with tf.io.gfile.GFile(log_file, "a") as log:
         log.write(f"\n$ {' '.join(shown)}\n")
-        with _started([sys.executable, *shown[1:]]) as process:
-            last = ""
+        process = subprocess.Popen(
+            [sys.executable, *shown[1:]],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        last = ""
+        try:
             for line in process.stdout or ():
                 log.write(line)
                 log.flush()
                 last = line.strip() or last
+        except BaseException:
+            # This program is stopped; on SIGTERM the verb saves its work.
+            process.send_signal(signal.SIGTERM)
+            raise
+        finally:
+            process.wait()
     if process.returncode:
-        # What it printed last says why, most often.
+        # Its last line usually says why.
         raise Failed(f"{module} ended with {process.returncode}: {last}")
     return time.monotonic() - began
-
-
-@contextlib.contextmanager
-def _started(arguments: list[str]) -> Iterator[subprocess.Popen]:
-    """A program that is told to stop, and waited for, if this one is."""
-    process = subprocess.Popen(
-        arguments,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None and sys.exc_info()[0] is not None:
-            # It saves its work on that.
-            process.send_signal(signal.SIGTERM)
-        process.wait()

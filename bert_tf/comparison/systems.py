@@ -1,4 +1,4 @@
-"""The systems that are compared, and the sets of them that the paper's tables have."""
+"""The systems to compare, and the ablations of the paper's tables."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -26,70 +26,60 @@ _FROZEN = {"lstm_units": 64, "learning_rate": 2e-3}
 
 @dataclasses.dataclass(frozen=True)
 class System:
-    """What is trained by which verb.
+    """A model, and how it is trained.
 
     Attributes:
         verb: "pretrain", "word_vectors" or "ngram".
-        title: as people call it.
-        options: of the verb, by flag.
-        config: fields of the config, of "pretrain" alone.
-        finetuning: options of `finetune`, by flag; None: it has nothing to fine-tune.
+        title: its name in the report.
+        options: of the verb.
+        finetuning: options of `finetune`; None: it cannot be fine-tuned.
     """
 
     verb: Literal["pretrain", "word_vectors", "ngram"]
     title: str
-    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    finetuning: Mapping[str, Any] | None = dataclasses.field(default_factory=dict)
+    options: Mapping[str, Any]
+    finetuning: Mapping[str, Any] | None
 
     @property
-    def tokenizer(self) -> str:
-        """What cuts its text: RoBERTa's is part of it."""
+    def tokenizer(self) -> Literal["wordpiece", "byte_bpe"]:
+        """The tokenizer of its text: RoBERTa has its own."""
         is_roberta = self.options.get("family") == "roberta"
         return "byte_bpe" if is_roberta else "wordpiece"
 
 
-def _member(family: str, title: str, **finetuning: Any) -> System:
-    return System("pretrain", title, {"family": family}, finetuning=finetuning)
+def _model(title: str, finetuning: Any = None, /, **options: Any) -> System:
+    return System("pretrain", title, options, finetuning or {})
 
 
-def _vectors(title: str, **options: Any) -> System:
-    return System(
-        "word_vectors",
-        title,
-        options,
-        finetuning={"features": "embeddings", **_FROZEN},
-    )
+def _vectors(title: str, method: str) -> System:
+    finetuning = {"features": "embeddings", **_FROZEN}
+    return System("word_vectors", title, {"method": method}, finetuning)
 
 
 SYSTEMS: dict[str, System] = {
-    "ngram": System("ngram", "trigrams", finetuning=None),
-    "class_ngram": System(
-        "ngram", "trigrams and classes", {"num_classes": 500}, finetuning=None
-    ),
-    "skip_gram": _vectors("skip-gram", method="skip_gram"),
-    "cbow": _vectors("CBOW", method="cbow"),
-    "glove": _vectors("GloVe", method="glove"),
-    "elmo": _member("elmo", "ELMo", features="weighted_states", **_FROZEN),
-    "gpt": _member("gpt", "GPT"),
-    "bert": _member("bert", "BERT"),
-    "roberta": _member("roberta", "RoBERTa"),
-    "albert": _member("albert", "ALBERT"),
+    "ngram": System("ngram", "trigrams", {}, None),
+    "class_ngram": System("ngram", "trigrams and classes", {"num_classes": 500}, None),
+    "skip_gram": _vectors("skip-gram", "skip_gram"),
+    "cbow": _vectors("CBOW", "cbow"),
+    "glove": _vectors("GloVe", "glove"),
+    "elmo": _model("ELMo", {"features": "weighted_states", **_FROZEN}, family="elmo"),
+    "gpt": _model("GPT", family="gpt"),
+    "bert": _model("BERT", family="bert"),
+    "roberta": _model("RoBERTa", family="roberta"),
+    "albert": _model("ALBERT", family="albert"),
     # At 1e-3 its last layer came to say the same of all tokens, and fine-tuning could
     # not mend that. 5e-4 is what the paper's small model has.
-    "electra": System(
-        "pretrain", "ELECTRA", {"family": "electra", "learning_rate": 5e-4}
-    ),
-    "modern": _member("modern", "modern"),
+    "electra": _model("ELECTRA", family="electra", learning_rate=5e-4),
+    "modern": _model("modern", family="modern"),
 }
 
 
 def _bert(title: str, **options: Any) -> System:
-    return System("pretrain", title, {"family": "bert", **options})
+    return _model(title, family="bert", **options)
 
 
 def _split(mask: float, random: float) -> System:
-    same = round(1 - mask - random, 2)
+    same = abs(round(1 - mask - random, 2))
     title = f"mask {mask:.0%}, same {same:.0%}, random {random:.0%}"
     return _bert(title, mask_rate=mask, random_rate=random)
 

@@ -1,19 +1,23 @@
-"""What runs of fine-tuning came to, and which was best."""
+"""Results of fine-tuning runs, and which was best."""
 
 import dataclasses
-import json
+import posixpath
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-# In the folder of a model: one of each run, and in it what came of it.
+import tensorflow as tf
+
+from data_pipelines.files.json_files import read_json
+
+# In the folder of a model: a folder for each run, and in it the result.
 RUNS = "runs"
 RESULT = "result.json"
 
 
 @dataclasses.dataclass(frozen=True)
 class RunSettings:
-    """In what the runs of a search differ.
+    """Settings in which the runs of a search differ.
 
     Attributes:
         learning_rate: at the end of the warm-up.
@@ -38,7 +42,7 @@ class RunSettings:
 
 @dataclasses.dataclass(frozen=True)
 class RunResult:
-    """What one run came to.
+    """The result of one run.
 
     Attributes:
         settings: of the run.
@@ -56,15 +60,17 @@ class RunResult:
     collapsed: bool
     test_metrics: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
 
-    def to_json(self) -> str:
-        """As it is written into the folder of the run."""
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
-
     @classmethod
-    def from_json(cls, text: str) -> "RunResult":
-        """What `to_json` wrote."""
-        values: dict[str, Any] = json.loads(text)
+    def from_json(cls, values: dict[str, Any]) -> "RunResult":
+        """The result of which these are the fields, as in `result.json`."""
         return cls(**{**values, "settings": RunSettings(**values["settings"])})
+
+
+def read_results(output_dir: str) -> list[RunResult]:
+    """The results of all runs in the folder of a model."""
+    pattern = posixpath.join(output_dir, RUNS, "*", RESULT)
+    paths = sorted(tf.io.gfile.glob(pattern))
+    return [RunResult.from_json(read_json(path)) for path in paths]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,30 +106,57 @@ def summaries(results: Sequence[RunResult], metric: str) -> list[Summary]:
     for group in groups.values():
         values = [result.metrics[metric] for result in group]
         tests = {
-            split: [result.test_metrics[split][metric] for result in group]
+            split: _mean([result.test_metrics[split][metric] for result in group])
             for split in group[0].test_metrics
         }
-        found.append(
-            Summary(
-                settings=group[0].settings,
-                num_runs=len(group),
-                mean=statistics.fmean(values),
-                deviation=_deviation(values),
-                best=max(values),
-                num_collapsed=sum(result.collapsed for result in group),
-                tests={
-                    split: (statistics.fmean(scores), _deviation(scores))
-                    for split, scores in tests.items()
-                },
-            )
+        collapsed = sum(result.collapsed for result in group)
+        settings, count = group[0].settings, len(group)
+        summary = Summary(
+            settings, count, *_mean(values), max(values), collapsed, tests
         )
+        found.append(summary)
     return sorted(found, key=lambda summary: -summary.mean)
 
 
-def _deviation(values: Sequence[float]) -> float:
-    return statistics.stdev(values) if len(values) > 1 else 0.0
+def _mean(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and deviation; the deviation of one value is 0."""
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return statistics.fmean(values), deviation
 
 
 def best_result(results: Sequence[RunResult], metric: str) -> RunResult:
     """The run with the best metric; the first of equal ones."""
     return max(results, key=lambda result: result.metrics[metric])
+
+
+def result_lines(
+    results: Sequence[RunResult],
+    best: RunResult,
+    metrics: dict[str, float],
+    baselines: dict[str, dict[str, float]],
+    metric: str,
+) -> Iterator[str]:
+    """The results as text: the runs if there are several, baselines, the model.
+
+    Args:
+        results: of all runs.
+        best: the run whose weights the model has.
+        metrics: of the model on dev.
+        baselines: metrics on dev, by name.
+        metric: by which runs are compared.
+    """
+    for summary in summaries(results, metric) if len(results) > 1 else ():
+        settings, collapsed = summary.settings, summary.num_collapsed
+        yield (
+            f"lr {settings.learning_rate:g}, batch {settings.batch_size}, "
+            f"{settings.num_epochs:g} epochs: {metric} {summary.mean:.4f} ± "
+            f"{summary.deviation:.4f}, best {summary.best:.4f}, {summary.num_runs} runs"
+            + (f", {collapsed} collapsed to one class" if collapsed else "")
+        )
+        for split, (mean, deviation) in summary.tests.items():
+            yield f"    {split}: {metric} {mean:.4f} ± {deviation:.4f}"
+    found = {f"dev, {k}": v for k, v in {**baselines, "this model": metrics}.items()}
+    found |= {f"{split}, this model": v for split, v in best.test_metrics.items()}
+    for name, values in found.items():
+        shown = "  ".join(f"{key} {value:.4f}" for key, value in values.items())
+        yield f"{name}:  {shown}"

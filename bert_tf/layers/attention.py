@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from bert_tf.layers import elementwise
+from bert_tf.layers.dense import dense
 from bert_tf.layers.dropout import draw_seed
 
 
@@ -43,19 +44,15 @@ class SelfAttention(keras.layers.Layer):
         self.hidden_dim = hidden_dim
         self.num_heads = num_heads
         self.dropout = dropout
-        self.initializer_range = initializer_range
         self.rotary = rotary
         self.seed_generator = keras.random.SeedGenerator()
         # One product makes queries, keys and values: a wide product is nearer to
         # the machine's peak than three narrow ones.
-        self.query_key_value = self._dense(3 * hidden_dim, "query_key_value")
-        self.output_projection = self._dense(hidden_dim, "output")
-
-    def _dense(self, units: int, name: str) -> keras.layers.Dense:
-        initializer = keras.initializers.TruncatedNormal(stddev=self.initializer_range)
-        return keras.layers.Dense(
-            units, kernel_initializer=initializer, name=name, dtype=self.dtype_policy
+        policy = self.dtype_policy
+        self.query_key_value = dense(
+            3 * hidden_dim, initializer_range, "query_key_value", policy
         )
+        self.output_projection = dense(hidden_dim, initializer_range, "output", policy)
 
     def build(self, input_shape: tuple) -> None:
         """Makes the kernels (hidden, 3 hidden) and (hidden, hidden)."""
@@ -80,7 +77,7 @@ class SelfAttention(keras.layers.Layer):
         )
 
     def probabilities(self, x: Any, attention_mask: Any, positions: Any = None) -> Any:
-        """How much each token looks at each other, without dropout.
+        """Computes the attention probabilities, without dropout.
 
         Args:
             x, attention_mask, positions: as for the call.
@@ -117,21 +114,6 @@ class SelfAttention(keras.layers.Layer):
             scale=(self.hidden_dim // self.num_heads) ** -0.5,
             rate=rate,
         )
-
-    def compute_output_shape(self, input_shape: tuple, *_: Any) -> tuple:
-        """The shape of `x`."""
-        return input_shape
-
-    def get_config(self) -> dict:
-        """The arguments of the constructor."""
-        return {
-            **super().get_config(),
-            "hidden_dim": self.hidden_dim,
-            "num_heads": self.num_heads,
-            "dropout": self.dropout,
-            "initializer_range": self.initializer_range,
-            "rotary": self.rotary,
-        }
 
 
 def rotate(x: Any, positions: Any, base: float = 10000.0) -> Any:

@@ -19,8 +19,8 @@ class CharacterEmbeddings(keras.layers.Layer):
     """Filters over the bytes of a piece, their largest values, a highway layer.
 
     The characters of each piece are a table that is saved with the weights and not
-    trained: ids are all that the model is given. Until `know` was called, a piece has
-    no characters.
+    trained: ids are all that the model is given. Until `set_vocabulary` is called, a
+    piece has no characters.
 
     Args:
         vocab_size: number of pieces.
@@ -88,8 +88,8 @@ class CharacterEmbeddings(keras.layers.Layer):
         for layer in (self.gate, self.transform, self.projection):
             layer.build(shape)
 
-    def know(self, pieces: Sequence[str]) -> None:
-        """Says what the pieces are, in the order of their ids."""
+    def set_vocabulary(self, pieces: Sequence[str]) -> None:
+        """Sets the characters of the pieces, which are in the order of their ids."""
         table = np.zeros(self.characters.shape, np.float32)
         table[: len(pieces)] = characters_of(pieces, self.num_bytes)
         self.characters.assign(table)
@@ -107,10 +107,6 @@ class CharacterEmbeddings(keras.layers.Layer):
         gate = self.gate(x)
         x = self.projection(gate * self.transform(x) + (1 - gate) * x)
         return ops.reshape(x, (*shape[:2], self.hidden_dim))
-
-    def compute_output_shape(self, input_shape: tuple) -> tuple:
-        """(batch, sequence, hidden)."""
-        return (*input_shape, self.hidden_dim)
 
 
 def characters_of(pieces: Sequence[str], num_bytes: int) -> np.ndarray:

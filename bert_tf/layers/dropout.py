@@ -1,4 +1,4 @@
-"""Where dropout masks come from: a pure function of (seed, step, replica, draw).
+"""Dropout masks: a pure function of (seed, step, replica, draw).
 
 A layer asks `draw_seed(self.seed_generator, rate)`. Inside a training loop's
 `replayable_dropout` the answer depends on the step alone, so a resumed run draws
@@ -96,11 +96,3 @@ class Dropout(keras.layers.Layer):
         if residual is None:
             return elementwise.drop(x, seed, rate=rate)
         return elementwise.drop_add(x, residual, seed, rate=rate)
-
-    def compute_output_shape(self, input_shape: tuple) -> tuple:
-        """The shape of `x`."""
-        return input_shape
-
-    def get_config(self) -> dict:
-        """The arguments of the constructor."""
-        return {**super().get_config(), "rate": self.rate}

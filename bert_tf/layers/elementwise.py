@@ -206,7 +206,7 @@ def masked_softmax(
 
 @compilable
 def cross_entropy(logits: Any, labels: Any) -> tuple[Any, Any]:
-    """How unexpected each label is, and whether it is the best guess.
+    """Computes the cross-entropy of each label, and whether it is the best guess.
 
     Args:
         logits: float (..., classes).

@@ -11,7 +11,7 @@ from bert_tf.layers.norm import LayerNorm
 
 
 class Embeddings(keras.layers.Layer):
-    """What enters the first block.
+    """The input of the first block: the sum of three embeddings.
 
     Args:
         vocab_size: number of pieces.
@@ -97,7 +97,7 @@ class Embeddings(keras.layers.Layer):
             autocast=False,
         )
 
-    def start_from(self, vectors: np.ndarray, is_found: np.ndarray) -> None:
+    def assign_rows(self, vectors: np.ndarray, is_found: np.ndarray) -> None:
         """Gives the token table its first values, before training.
 
         What the vectors have in common says nothing of a token and is taken away. They
@@ -147,10 +147,6 @@ class Embeddings(keras.layers.Layer):
         x = self.norm(x) if self.norm else x
         x = self.dropout(x, training=training)
         return self.projection(x) if self.projection else x
-
-    def compute_output_shape(self, input_shape: tuple, *_: Any) -> tuple:
-        """(batch, sequence, hidden)."""
-        return (*input_shape, self.hidden_dim)
 
 
 def sinusoids(positions: Any, width: int) -> Any:

@@ -91,7 +91,3 @@ class EncoderBlock(keras.layers.Layer):
         if self.norm_first:
             x = self.attention_norm(x)
         return self.attention.probabilities(x, attention_mask, positions)
-
-    def compute_output_shape(self, input_shape: tuple, *_: Any) -> tuple:
-        """The shape of `x`."""
-        return input_shape

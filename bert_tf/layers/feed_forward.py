@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from bert_tf.layers import elementwise
+from bert_tf.layers.dense import dense
 
 
 class FeedForward(keras.layers.Layer):
@@ -33,19 +34,12 @@ class FeedForward(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.hidden_dim = hidden_dim
         self.intermediate_dim = intermediate_dim
         self.activation = activation
-        self.initializer_range = initializer_range
         width = intermediate_dim * (2 if activation == "geglu" else 1)
-        self.expansion = self._dense(width, "expansion")
-        self.contraction = self._dense(hidden_dim, "contraction")
-
-    def _dense(self, units: int, name: str) -> keras.layers.Dense:
-        initializer = keras.initializers.TruncatedNormal(stddev=self.initializer_range)
-        return keras.layers.Dense(
-            units, kernel_initializer=initializer, name=name, dtype=self.dtype_policy
-        )
+        policy = self.dtype_policy
+        self.expansion = dense(width, initializer_range, "expansion", policy)
+        self.contraction = dense(hidden_dim, initializer_range, "contraction", policy)
 
     def build(self, input_shape: tuple) -> None:
         """Makes the two kernels and biases."""
@@ -57,17 +51,3 @@ class FeedForward(keras.layers.Layer):
         return self.contraction(
             elementwise.activation(self.expansion(x), name=self.activation)
         )
-
-    def compute_output_shape(self, input_shape: tuple) -> tuple:
-        """The shape of `x`."""
-        return input_shape
-
-    def get_config(self) -> dict:
-        """The arguments of the constructor."""
-        return {
-            **super().get_config(),
-            "hidden_dim": self.hidden_dim,
-            "intermediate_dim": self.intermediate_dim,
-            "activation": self.activation,
-            "initializer_range": self.initializer_range,
-        }

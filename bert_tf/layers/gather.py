@@ -32,7 +32,7 @@ def gather_tokens(x: Any, tokens: Any) -> Any:
 
 
 def sequence_layout(inputs: dict[str, Any], width: int | None = None) -> tuple:
-    """Where the tokens of each sequence stand in all rows laid end to end.
+    """Finds the tokens of each sequence in all rows laid end to end.
 
     Args:
         inputs: packed rows, see `data_pipelines.finetuning.batches.pack_batch`.

@@ -58,12 +58,3 @@ class LayerNorm(keras.layers.Layer):
             rate=rate,
             epsilon=self.epsilon,
         )
-
-    def compute_output_shape(self, input_shape: tuple) -> tuple:
-        """The shape of `x`."""
-        return input_shape
-
-    def get_config(self) -> dict:
-        """The arguments of the constructor."""
-        config = super().get_config()
-        return {**config, "epsilon": self.epsilon, "dropout": self.dropout}

@@ -5,19 +5,22 @@ from typing import Any
 from keras import ops
 
 
-def vocabulary_logits(rows: Any, table: Any, bias: Any) -> Any:
+def vocabulary_logits(x: Any, table: Any, bias: Any) -> Any:
     """A score for each piece.
 
     Args:
-        rows: float (rows, width).
+        x: float (batch, predictions, width).
         table: float32 (vocabulary, width), a tensor or a variable.
         bias: float32 (vocabulary,), likewise.
 
     Returns:
-        float32 (rows, vocabulary).
+        float32 (batch, predictions, vocabulary).
     """
+    batch, predictions, width = ops.shape(x)
+    rows = ops.reshape(x, (-1, width))
     # Tensors: TensorFlow wants no variable in a custom gradient.
-    return _logits(rows, ops.copy(table), ops.copy(bias))
+    logits = _logits(rows, ops.copy(table), ops.copy(bias))
+    return ops.reshape(logits, (batch, predictions, table.shape[0]))
 
 
 @ops.custom_gradient

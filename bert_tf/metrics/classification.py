@@ -90,7 +90,7 @@ def prediction_scores(
 def confusion_matrix(
     labels: Vector, predictions: Vector, num_classes: int | None = None
 ) -> np.ndarray:
-    """How often which class was predicted for which.
+    """Counts how often each class was predicted for each.
 
     Returns:
         int64 `(classes, classes)`: row = label, column = prediction.

@@ -1,4 +1,4 @@
-"""How well texts are corrected: the figures of SIGHAN's bake-offs, and of edits.
+"""Metrics of corrected texts: those of SIGHAN's bake-offs, and of edits.
 
 All figures are from 0 to 1; where nothing was found, or there is nothing to find, a
 precision or recall is 0.
@@ -6,7 +6,7 @@ precision or recall is 0.
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from data_pipelines.corpus.alignment import align
 
@@ -22,7 +22,7 @@ _UNREACHED = 1.01
 
 # A place, and the item that stands there instead; None where it is deleted. Insertions
 # have the place before which they are made, and their number at it.
-Change = tuple[Hashable, ...]
+Change = tuple[int, int, str | None]
 
 
 def correction_scores(
@@ -68,21 +68,13 @@ def correction_scores(
     num_texts = len(gold)
     found = {}
     for name in ("detection", "correction"):
-        right_texts = counts[f"{name}_right"] + counts["kept"]
-        found[f"{name}_accuracy"] = _share(right_texts, num_texts)
-        found |= _rates(
-            name, counts[f"{name}_right"], counts["changed"], counts["wrong"]
-        )
+        found[f"{name}_accuracy"] = _share(counts[name] + counts["kept"], num_texts)
+        found |= _rates(counts, name, "changed", "wrong")
     found["false_positive_rate"] = _share(
         counts["false_positives"], num_texts - counts["wrong"]
     )
     for name in ("character_detection", "character_correction"):
-        found |= _rates(
-            name,
-            counts[name],
-            counts["changed_characters"],
-            counts["wrong_characters"],
-        )
+        found |= _rates(counts, name, "changed_characters", "wrong_characters")
     edits = counts["right_edits"], counts["edits"], counts["gold_edits"]
     found["edit_precision"] = _share(edits[0], edits[1])
     found["edit_recall"] = _share(edits[0], edits[2])
@@ -181,7 +173,8 @@ def f_beta(num_right: int, num_given: int, num_gold: int, beta: float) -> float:
 
 def _counts(text: str, given: str, gold: str) -> dict[str, int]:
     own, right = character_changes(text, given), character_changes(text, gold)
-    own_places, right_places = _places(own), _places(right)
+    own_places = {change[:-1] for change in own}
+    right_places = {change[:-1] for change in right}
     own_words, right_words = word_changes(text, given), word_changes(text, gold)
     is_changed, is_wrong = given != text, gold != text
     return {
@@ -189,8 +182,8 @@ def _counts(text: str, given: str, gold: str) -> dict[str, int]:
         "changed": is_changed,
         "kept": not is_changed and not is_wrong,
         "false_positives": is_changed and not is_wrong,
-        "detection_right": is_changed and is_wrong and own_places == right_places,
-        "correction_right": is_changed and given == gold,
+        "detection": is_changed and is_wrong and own_places == right_places,
+        "correction": is_changed and given == gold,
         "changed_characters": len(own),
         "wrong_characters": len(right),
         "character_detection": len(own_places & right_places),
@@ -201,20 +194,18 @@ def _counts(text: str, given: str, gold: str) -> dict[str, int]:
     }
 
 
-def _places(changes: Iterable[Change]) -> set[Change]:
-    return {change[:-1] for change in changes}
-
-
 def _set_of_changes(items: Sequence[str], others: Sequence[str]) -> set[Change]:
     changes = (change for _, _, change in aligned_changes(items, others))
     return {change for change in changes if change is not None}
 
 
-def _rates(name: str, right: int, given: int, gold: int) -> dict[str, float]:
+def _rates(
+    counts: Mapping[str, int], right: str, given: str, gold: str
+) -> dict[str, float]:
     return {
-        f"{name}_precision": _share(right, given),
-        f"{name}_recall": _share(right, gold),
-        f"{name}_f1": f_beta(right, given, gold, beta=1.0),
+        f"{right}_precision": _share(counts[right], counts[given]),
+        f"{right}_recall": _share(counts[right], counts[gold]),
+        f"{right}_f1": f_beta(counts[right], counts[given], counts[gold], beta=1.0),
     }
 
 

@@ -4,6 +4,7 @@ The rules are those of the published evaluation scripts of Rajpurkar et al. 2016
 2018, written anew. All figures are from 0 to 1 where the scripts print percentages.
 """
 
+import math
 import re
 import string
 from collections import Counter
@@ -86,10 +87,13 @@ def squad_scores(
         ValueError: there are no questions, or some without an answer, a finite score,
             or gold answers.
     """
-    scores, empty = _both_scores(questions, answers)
-    kept, best = scores, {}
+    _check(questions, answers, no_answer_scores)
+    pairs = zip(questions, answers, strict=True)
+    kept = scores = np.array([question_scores(*pair) for pair in pairs])
+    best = {}
     if no_answer_scores is not None:
-        no_answer = _no_answer_vector(questions, no_answer_scores)
+        no_answer = np.array(no_answer_scores, np.float64)
+        empty = np.array([question_scores(question, "") for question in questions])
         kept = np.where((no_answer > threshold)[:, None], empty, scores)
         for column, name in enumerate(("exact", "f1")):
             thresholds, means = scores_by_threshold(
@@ -131,10 +135,11 @@ def scores_by_threshold(
     return thresholds[is_last], sums[is_last] / len(empty)
 
 
-def _both_scores(
-    questions: Sequence[Question], answers: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Exact match and F1 of the answers and of no answers, float64 (questions, 2)."""
+def _check(
+    questions: Sequence[Question],
+    answers: Sequence[str],
+    no_answer_scores: Sequence[float] | None,
+) -> None:
     if not questions:
         raise ValueError("Received no questions. Expected at least one to score.")
     unknown = [q.id for q in questions if not (q.answers or q.is_impossible)]
@@ -144,34 +149,19 @@ def _both_scores(
             f"are not marked impossible, such as {unknown[:3]}. Expected a split whose "
             "answers are known."
         )
-    _check_length("answers", questions, answers)
-    scores = [question_scores(q, a) for q, a in zip(questions, answers, strict=True)]
-    empty = [question_scores(question, "") for question in questions]
-    return np.array(scores, np.float64), np.array(empty, np.float64)
-
-
-def _no_answer_vector(
-    questions: Sequence[Question], no_answer_scores: Sequence[float]
-) -> np.ndarray:
-    _check_length("no-answer scores", questions, no_answer_scores)
-    scores = np.array(no_answer_scores, np.float64)
-    if not np.all(np.isfinite(scores)):
-        row = int(np.flatnonzero(~np.isfinite(scores))[0])
+    no_answer = [0.0] * len(questions) if no_answer_scores is None else no_answer_scores
+    if not len(questions) == len(answers) == len(no_answer):
         raise ValueError(
-            f"Question {questions[row].id!r} has the no-answer score {scores[row]}. "
-            "Expected finite numbers: logits of a model whose loss diverged are not."
+            f"Received {len(questions)} questions, {len(answers)} answers and "
+            f"{len(no_answer)} no-answer scores. Expected one of each for each "
+            "question; an empty answer is ''."
         )
-    return scores
-
-
-def _check_length(
-    what: str, questions: Sequence[Question], given: Sequence[object]
-) -> None:
-    if len(questions) != len(given):
-        raise ValueError(
-            f"Received {len(questions)} questions and {len(given)} {what}. Expected "
-            "one for each question; an empty answer is ''."
-        )
+    for question, score in zip(questions, no_answer, strict=True):
+        if not math.isfinite(score):
+            raise ValueError(
+                f"Question {question.id!r} has the no-answer score {score}. Expected "
+                "finite numbers: logits of a model whose loss diverged are not."
+            )
 
 
 def _means(prefix: str, scores: np.ndarray) -> dict[str, float]:

@@ -9,11 +9,12 @@ from bert_tf.layers import elementwise
 from bert_tf.layers.gather import gather_rows
 from bert_tf.layers.vocabulary_logits import vocabulary_logits
 from bert_tf.models.config import BertConfig
-from bert_tf.models.encoders import make_encoder
+from bert_tf.models.configured import ConfiguredModel
+from bert_tf.models.elmo import ElmoEncoder
 from bert_tf.models.masked_lm import weighted_sums
 
 
-class BidirectionalLanguageModel(keras.Model):
+class BidirectionalLanguageModel(ConfiguredModel):
     """A forward and a backward language model with one softmax (Peters et al. 2018).
 
     Args:
@@ -34,7 +35,7 @@ class BidirectionalLanguageModel(keras.Model):
 
     def __init__(self, config: BertConfig, dtype: Any = None, **kwargs: Any) -> None:
         super().__init__(dtype=dtype, **kwargs)
-        self.encoder = make_encoder(config, self.dtype_policy)
+        self.encoder = ElmoEncoder(config, name="encoder", dtype=self.dtype_policy)
         self.mlm_head = SharedSoftmax(
             config.vocab_size, name="mlm_head", dtype=self.dtype_policy
         )
@@ -64,15 +65,6 @@ class BidirectionalLanguageModel(keras.Model):
             logits["mlm"] = shares[0] + shares[1]
         return logits
 
-    def get_config(self) -> dict[str, Any]:
-        """The config as plain values."""
-        return {**self.encoder.get_config(), "name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "BidirectionalLanguageModel":
-        """The model that `get_config` described."""
-        return cls(BertConfig.from_dict(config.pop("config")), **config)
-
 
 class SharedSoftmax(keras.layers.Layer):
     """The product with a table of the vocabulary.
@@ -93,10 +85,9 @@ class SharedSoftmax(keras.layers.Layer):
 
     def build(self, input_shape: tuple) -> None:
         """Makes the table and the bias."""
-        self.width = input_shape[-1]
         self.output_table = self.add_weight(
             name="output_table",
-            shape=(self.vocab_size, self.width),
+            shape=(self.vocab_size, input_shape[-1]),
             initializer="glorot_uniform",
             autocast=False,
         )
@@ -109,10 +100,7 @@ class SharedSoftmax(keras.layers.Layer):
 
     def call(self, x: Any) -> Any:
         """See the class."""
-        batch, predictions, _ = ops.shape(x)
-        rows = ops.reshape(x, (-1, self.width))
-        logits = vocabulary_logits(rows, self.output_table, self.output_bias)
-        return ops.reshape(logits, (batch, predictions, self.vocab_size))
+        return vocabulary_logits(x, self.output_table, self.output_bias)
 
 
 class BidirectionalObjective:

@@ -1,4 +1,4 @@
-"""What a BERT is: sizes and variants, the named presets, and `bert_config.json`."""
+"""The config of a model: sizes, variants, named presets, and `bert_config.json`."""
 
 import dataclasses
 import json
@@ -24,7 +24,8 @@ class BertConfig:
 
     vocab_size: int
     hidden_size: int = 768
-    # 0: the embeddings alone, such as static word vectors.
+    # 0: the embeddings alone, such as static word vectors; heads and the intermediate
+    # size have no meaning then.
     num_hidden_layers: int = 12
     num_attention_heads: int = 12
     intermediate_size: int = 3072
@@ -82,33 +83,31 @@ class BertConfig:
             self.local_attention is None or self.local_attention >= 1,
             "a positive number, or None",
         )
-        self._expect("num_hidden_layers", self.num_hidden_layers >= 0, "0 or more")
+        for name in ("num_hidden_layers", "type_vocab_size", "position_offset"):
+            self._expect(name, getattr(self, name) >= 0, "0 or more")
         self._expect(
             "pooler",
             not self.pooler or self.num_hidden_layers > 0,
             "False without layers: no token has seen the others",
         )
-        self._expect("type_vocab_size", self.type_vocab_size >= 0, "0 or more")
-        self._expect("position_offset", self.position_offset >= 0, "0 or more")
+        # Without layers there are no heads.
         self._expect(
             "num_attention_heads",
-            self.hidden_size % self.num_attention_heads == 0,
+            not self.num_hidden_layers
+            or self.hidden_size % self.num_attention_heads == 0,
             f"a divisor of hidden_size={self.hidden_size}",
         )
-        self._expect("hidden_act", self.hidden_act in HIDDEN_ACTS, HIDDEN_ACTS)
-        self._expect("architecture", self.architecture in ARCHITECTURES, ARCHITECTURES)
+        for name, allowed in (
+            ("hidden_act", HIDDEN_ACTS),
+            ("architecture", ARCHITECTURES),
+            ("position_embeddings", POSITION_EMBEDDINGS),
+            ("norm_position", NORM_POSITIONS),
+        ):
+            self._expect(name, getattr(self, name) in allowed, allowed)
         if self.architecture == "elmo":
             self._expect(
                 "hidden_size", self.hidden_size % 2 == 0, "two halves for ELMo"
             )
-        self._expect(
-            "position_embeddings",
-            self.position_embeddings in POSITION_EMBEDDINGS,
-            POSITION_EMBEDDINGS,
-        )
-        self._expect(
-            "norm_position", self.norm_position in NORM_POSITIONS, NORM_POSITIONS
-        )
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             self._expect(name, 0 <= getattr(self, name) < 1, "a rate in [0, 1)")
         if self.position_embeddings == "rotary":
@@ -170,7 +169,7 @@ class BertConfig:
             raise ValueError(f"{path} is not a BERT config: {error}") from None
 
     def to_json(self) -> str:
-        """What a `bert_config.json` of this config holds."""
+        """Returns the text of a `bert_config.json` of this config."""
         return json.dumps(self.to_dict(), indent=2) + "\n"
 
 

@@ -9,9 +9,10 @@ from bert_tf.layers.characters import CharacterEmbeddings
 from bert_tf.layers.dropout import Dropout
 from bert_tf.layers.gather import gather_tokens, sequence_layout
 from bert_tf.models.config import BertConfig
+from bert_tf.models.configured import ConfiguredModel
 
 
-class ElmoEncoder(keras.Model):
+class ElmoEncoder(ConfiguredModel):
     """Vectors for each token (Peters et al. 2018, section 3).
 
     Half of a vector has read the row up to the token, the other half from its end on.
@@ -104,19 +105,6 @@ class ElmoEncoder(keras.Model):
             "hidden_states": states,
         }
 
-    def get_config(self) -> dict[str, Any]:
-        """The config as plain values."""
-        return {
-            "config": self.config.to_dict(),
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "ElmoEncoder":
-        """The encoder that `get_config` described."""
-        return cls(BertConfig.from_dict(config.pop("config")), **config)
-
 
 def _mean(vectors: Any, mask: Any) -> Any:
     """The mean of the real tokens, float32 (sequences, hidden)."""
@@ -150,6 +138,6 @@ class _Block(keras.layers.Layer):
         self.backward.build(input_shape)
 
     def call(self, forward: Any, backward: Any, mask: Any) -> tuple[Any, Any]:
-        """What each has read: float (sequences, length, units) twice."""
+        """Returns both directions' outputs, float (sequences, length, units) each."""
         read = self.backward(backward, mask=mask)
         return self.forward(forward, mask=mask), ops.flip(read, axis=1)

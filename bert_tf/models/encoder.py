@@ -6,15 +6,17 @@ import keras
 from keras import ops
 
 from bert_tf.layers.attention import SelfAttention
+from bert_tf.layers.dense import dense
 from bert_tf.layers.embeddings import Embeddings
 from bert_tf.layers.encoder_block import EncoderBlock
 from bert_tf.layers.feed_forward import FeedForward
 from bert_tf.layers.gather import gather_rows, gather_tokens
 from bert_tf.layers.norm import LayerNorm
 from bert_tf.models.config import BertConfig
+from bert_tf.models.configured import ConfiguredModel
 
 
-class BertEncoder(keras.Model):
+class BertEncoder(ConfiguredModel):
     """Vectors for each token and one for the row (Devlin et al. 2018, section 3).
 
     Args:
@@ -84,14 +86,12 @@ class BertEncoder(keras.Model):
             )
         self.pooler = None
         if config.pooler:
-            self.pooler = keras.layers.Dense(
+            self.pooler = dense(
                 config.hidden_size,
+                config.initializer_range,
+                "pooler",
+                policy,
                 activation="tanh",
-                kernel_initializer=keras.initializers.TruncatedNormal(
-                    stddev=config.initializer_range
-                ),
-                name="pooler",
-                dtype=policy,
             )
         # Weights exist from the start: their shapes depend on the config alone.
         self.build({"token_ids": (None, None)})
@@ -181,7 +181,7 @@ class BertEncoder(keras.Model):
         return gather_rows(x, lengths[:, None] - 1)[:, 0]
 
     def _masks_and_positions(self, inputs: dict[str, Any]) -> tuple[list[Any], Any]:
-        """Of each layer, where each token may look, and where each token is.
+        """Makes the attention mask of each layer, and the positions of the tokens.
 
         Returns:
             bool (batch, 1 or query, key) for each layer, and int32 (batch or 1,
@@ -208,7 +208,7 @@ class BertEncoder(keras.Model):
         return [near if n % every else everywhere for n in layers], positions
 
     def attention_probabilities(self, inputs: dict[str, Any]) -> list[Any]:
-        """How much each token looks at each other, in each block.
+        """Computes the attention probabilities of each block.
 
         Args:
             inputs: as for the call.
@@ -224,16 +224,3 @@ class BertEncoder(keras.Model):
             )
             for index in range(self.config.num_hidden_layers)
         ]
-
-    def get_config(self) -> dict[str, Any]:
-        """The config as plain values."""
-        return {
-            "config": self.config.to_dict(),
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "BertEncoder":
-        """The encoder that `get_config` described."""
-        return cls(BertConfig.from_dict(config.pop("config")), **config)

@@ -7,41 +7,63 @@ every field of the config in a `--config_file`.
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from bert_tf.models import config as configs
+from bert_tf.models.config import BertConfig
+from bert_tf.models.elmo import ElmoEncoder
+from bert_tf.models.encoder import BertEncoder
+
+if TYPE_CHECKING:
+    # Not for itself: on other backends the models do without TensorFlow.
+    from bert_tf.models.objectives import Name as ObjectiveName
+    from bert_tf.optim.optimizers import OptimizerName
+    from data_pipelines.pretraining.row_options import MaskingUnit, SentenceTask
+    from data_pipelines.tokenizers.vocabulary import TokenizerKind
 
 Name = Literal["bert", "roberta", "albert", "electra", "modern", "gpt", "elmo"]
 
 
 @dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Options of `pretrain` that differ among the papers; the defaults are BERT's.
+
+    (Devlin et al. 2018, section 3.1 and appendix A.2.)
+    """
+
+    tokenizer: "TokenizerKind" = "wordpiece"
+    objective: "ObjectiveName" = "masked_lm"
+    sentences: "SentenceTask" = "next_sentence"
+    masking_kind: "MaskingUnit" = "token"
+    mlm_rate: float = 0.15
+    mask_rate: float = 0.8
+    random_rate: float = 0.1
+    batch_size: int = 256
+    optimizer: "OptimizerName" = "adamw_bert"
+    learning_rate: float = 1e-4
+    beta_2: float = 0.999
+
+    @property
+    def sentence_task(self) -> str | None:
+        """The task that the sentence head is trained on; None without one."""
+        return None if self.sentences == "full_sentences" else self.sentences
+
+
+@dataclasses.dataclass(frozen=True)
 class Family:
-    """What a member has that BERT has not.
+    """The changes that make BERT another member.
 
     Attributes:
         config: fields of the config, beside those of the size.
-        options: of `pretrain`, where the user does not say.
+        recipe: of pre-training, where the user does not say.
     """
 
     config: Mapping[str, Any]
-    options: Mapping[str, Any]
+    recipe: Recipe
 
-
-# The paper's, section 3.1 and appendix A.2.
-_BERT: dict[str, Any] = {
-    "tokenizer": "wordpiece",
-    "objective": "masked_lm",
-    "sentences": "next_sentence",
-    "masking_kind": "token",
-    "mlm_rate": 0.15,
-    "mask_rate": 0.8,
-    "random_rate": 0.1,
-    "batch_size": 256,
-    "optimizer": "adamw_bert",
-    "learning_rate": 1e-4,
-    "beta_2": 0.999,
-}
 
 FAMILIES: dict[str, Family] = {
-    "bert": Family({}, _BERT),
+    "bert": Family({}, Recipe()),
     # Liu et al. 2019, section 3.1 and table 9. Positions begin behind that of padding,
     # and there is one segment, as in the published models.
     "roberta": Family(
@@ -53,15 +75,14 @@ FAMILIES: dict[str, Family] = {
             "layer_norm_eps": 1e-5,
             "pooler": False,
         },
-        {
-            **_BERT,
-            "tokenizer": "byte_bpe",
-            "sentences": "full_sentences",
-            "batch_size": 8192,
-            "optimizer": "adamw",
-            "learning_rate": 6e-4,
-            "beta_2": 0.98,
-        },
+        Recipe(
+            tokenizer="byte_bpe",
+            sentences="full_sentences",
+            batch_size=8192,
+            optimizer="adamw",
+            learning_rate=6e-4,
+            beta_2=0.98,
+        ),
     ),
     # Lan et al. 2020, sections 3.1 and 4.1; without dropout, section 4.8.
     "albert": Family(
@@ -71,27 +92,25 @@ FAMILIES: dict[str, Family] = {
             "hidden_dropout_prob": 0.0,
             "attention_probs_dropout_prob": 0.0,
         },
-        {
-            **_BERT,
-            "sentences": "sentence_order",
-            "masking_kind": "span",
-            "batch_size": 4096,
-            "optimizer": "lamb",
-            "learning_rate": 1.76e-3,
-        },
+        Recipe(
+            sentences="sentence_order",
+            masking_kind="span",
+            batch_size=4096,
+            optimizer="lamb",
+            learning_rate=1.76e-3,
+        ),
     ),
     # Clark et al. 2020, appendix A.
     "electra": Family(
         {"pooler": False},
-        {
-            **_BERT,
-            "objective": "replaced_tokens",
-            "sentences": "full_sentences",
-            "mask_rate": 0.85,
-            "random_rate": 0.0,
-            "optimizer": "adamw",
-            "learning_rate": 2e-4,
-        },
+        Recipe(
+            objective="replaced_tokens",
+            sentences="full_sentences",
+            mask_rate=0.85,
+            random_rate=0.0,
+            optimizer="adamw",
+            learning_rate=2e-4,
+        ),
     ),
     # Warner et al. 2024, section 2 and table 3: ModernBERT. Rows are full, as sentences
     # run on from one document into the next.
@@ -107,26 +126,24 @@ FAMILIES: dict[str, Family] = {
             "attention_probs_dropout_prob": 0.0,
             "pooler": False,
         },
-        {
-            **_BERT,
-            "sentences": "full_sentences",
-            "mlm_rate": 0.3,
-            "optimizer": "adamw",
-            "learning_rate": 8e-4,
-            "beta_2": 0.98,
-        },
+        Recipe(
+            sentences="full_sentences",
+            mlm_rate=0.3,
+            optimizer="adamw",
+            learning_rate=8e-4,
+            beta_2=0.98,
+        ),
     ),
     # Radford et al. 2018, section 4.1.
     "gpt": Family(
         {"type_vocab_size": 0, "causal": True, "pooler": False},
-        {
-            **_BERT,
-            "objective": "next_token",
-            "sentences": "full_sentences",
-            "batch_size": 64,
-            "optimizer": "adamw",
-            "learning_rate": 2.5e-4,
-        },
+        Recipe(
+            objective="next_token",
+            sentences="full_sentences",
+            batch_size=64,
+            optimizer="adamw",
+            learning_rate=2.5e-4,
+        ),
     ),
     # Peters et al. 2018, section 3.4: two layers, whatever the size.
     "elmo": Family(
@@ -137,13 +154,28 @@ FAMILIES: dict[str, Family] = {
             "pooler": False,
             "tie_word_embeddings": False,
         },
-        {
-            **_BERT,
-            "objective": "both_directions",
-            "sentences": "full_sentences",
-            "batch_size": 128,
-            "optimizer": "adamw",
-            "learning_rate": 1e-3,
-        },
+        Recipe(
+            objective="both_directions",
+            sentences="full_sentences",
+            batch_size=128,
+            optimizer="adamw",
+            learning_rate=1e-3,
+        ),
     ),
 }
+
+
+def make_config(family: str, preset: str, vocab_size: int) -> BertConfig:
+    """Makes the config of a member in a named size.
+
+    Raises:
+        ValueError: the preset is unknown.
+    """
+    return configs.preset(preset, vocab_size, **FAMILIES[family].config)
+
+
+def make_encoder(config: BertConfig, dtype: Any = None) -> BertEncoder | ElmoEncoder:
+    """Makes an encoder with random weights, named `encoder`."""
+    if config.architecture == "elmo":
+        return ElmoEncoder(config, name="encoder", dtype=dtype)
+    return BertEncoder(config, name="encoder", dtype=dtype)

@@ -6,14 +6,16 @@ import keras
 from keras import ops
 
 from bert_tf.layers import elementwise
+from bert_tf.layers.dense import dense
 from bert_tf.layers.gather import gather_rows
 from bert_tf.layers.norm import LayerNorm
 from bert_tf.layers.vocabulary_logits import vocabulary_logits
 from bert_tf.models.config import BertConfig
+from bert_tf.models.configured import ConfiguredModel
 from bert_tf.models.encoder import BertEncoder
 
 
-class BertPretrainer(keras.Model):
+class BertPretrainer(ConfiguredModel):
     """Encoder with the heads of the paper's section 3.1.
 
     Args:
@@ -62,13 +64,8 @@ class BertPretrainer(keras.Model):
             self.mlm_head = masked_lm_head(config, mlm_activation, mlm_epsilon, policy)
         self.sentence_head = None
         if sentence_head:
-            self.sentence_head = keras.layers.Dense(
-                2,
-                kernel_initializer=keras.initializers.TruncatedNormal(
-                    stddev=config.initializer_range
-                ),
-                name="sentence_head",
-                dtype=policy,
+            self.sentence_head = dense(
+                2, config.initializer_range, "sentence_head", policy
             )
         self.build({"token_ids": (None, None)})
 
@@ -96,20 +93,14 @@ class BertPretrainer(keras.Model):
         return logits
 
     def get_config(self) -> dict[str, Any]:
-        """The config as plain values."""
+        """The arguments of the constructor, as plain values."""
         return {
-            **self.encoder.get_config(),
-            "name": self.name,
+            **super().get_config(),
             "sentence_head": self.sentence_head is not None,
             "mlm_head": self.mlm_head is not None,
             "mlm_activation": self.mlm_activation,
             "mlm_epsilon": self.mlm_epsilon,
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "BertPretrainer":
-        """The model that `get_config` described."""
-        return cls(BertConfig.from_dict(config.pop("config")), **config)
 
 
 def masked_lm_head(
@@ -121,7 +112,6 @@ def masked_lm_head(
     return MaskedLMHead(
         vocab_size=config.vocab_size,
         embedding_dim=config.embedding_size or config.hidden_size,
-        hidden_dim=config.hidden_size,
         activation=activation or own,
         epsilon=config.layer_norm_eps if epsilon is None else epsilon,
         initializer_range=config.initializer_range,
@@ -137,7 +127,6 @@ class MaskedLMHead(keras.layers.Layer):
     Args:
         vocab_size: number of pieces.
         embedding_dim: width of the token table.
-        hidden_dim: width of the encoder.
         activation: one of `HIDDEN_ACTS` without a gate.
         epsilon: of the normalization.
         initializer_range: standard deviation of the initial kernel.
@@ -155,7 +144,6 @@ class MaskedLMHead(keras.layers.Layer):
         self,
         vocab_size: int,
         embedding_dim: int,
-        hidden_dim: int,
         activation: str,
         epsilon: float,
         initializer_range: float,
@@ -166,15 +154,9 @@ class MaskedLMHead(keras.layers.Layer):
         self.tied = tied
         self.vocab_size = vocab_size
         self.embedding_dim = embedding_dim
-        self.hidden_dim = hidden_dim
         self.activation = activation
-        self.transform = keras.layers.Dense(
-            embedding_dim,
-            kernel_initializer=keras.initializers.TruncatedNormal(
-                stddev=initializer_range
-            ),
-            name="transform",
-            dtype=self.dtype_policy,
+        self.transform = dense(
+            embedding_dim, initializer_range, "transform", self.dtype_policy
         )
         self.norm = LayerNorm(epsilon, name="norm", dtype=self.dtype_policy)
 
@@ -200,11 +182,8 @@ class MaskedLMHead(keras.layers.Layer):
         """See the class."""
         x = elementwise.activation(self.transform(x), name=self.activation)
         x = self.norm(x)
-        batch, predictions, _ = ops.shape(x)
-        rows = ops.reshape(x, (-1, self.embedding_dim))
         table = token_table if self.tied else self.output_table
-        logits = vocabulary_logits(rows, table, self.output_bias)
-        return ops.reshape(logits, (batch, predictions, self.vocab_size))
+        return vocabulary_logits(x, table, self.output_bias)
 
 
 class PretrainingObjective:

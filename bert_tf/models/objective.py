@@ -1,6 +1,6 @@
-"""What a training step minimizes: losses and metrics as sums over a batch."""
+"""The objective of training: losses and metrics as sums over a batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import tensorflow as tf
@@ -9,7 +9,7 @@ Batch = Mapping[str, tf.Tensor]
 
 
 class Objective(Protocol):
-    """What is minimised, in sums, so that means are taken over the global batch."""
+    """The training objective, in sums: means are taken over the global batch."""
 
     @property
     def losses(self) -> Sequence[str]:
@@ -23,3 +23,16 @@ class Objective(Protocol):
     def sums(self, outputs: Any, batch: Batch) -> dict[str, tf.Tensor]:
         """Weighted sums over a batch, float32 scalars: losses and metrics."""
         ...
+
+
+def means_of(
+    results: Iterable[Mapping[str, tuple[Any, Any]]],
+) -> dict[str, float]:
+    """Returns weighted means over batches, from each one's sums and their weights."""
+    totals: dict[str, float] = {}
+    weights: dict[str, float] = {}
+    for result in results:
+        for name, (value, weight) in result.items():
+            totals[name] = totals.get(name, 0.0) + float(value)
+            weights[name] = weights.get(name, 0.0) + float(weight)
+    return {name: totals[name] / max(weights[name], 1e-9) for name in totals}

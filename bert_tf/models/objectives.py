@@ -1,4 +1,4 @@
-"""What a model can be pre-trained on, in one table."""
+"""The objectives of pre-training, in one table."""
 
 import dataclasses
 from collections.abc import Callable
@@ -19,8 +19,8 @@ Name = Literal["masked_lm", "next_token", "both_directions", "replaced_tokens"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Objective:
-    """What goes together.
+class ObjectiveParts:
+    """The parts of a pre-training that go together.
 
     Attributes:
         model: class of the model; its encoder is what is fine-tuned.
@@ -35,23 +35,23 @@ class Objective:
     has_sentence_task: bool = False
 
 
-OBJECTIVES: dict[str, Objective] = {
+OBJECTIVES: dict[str, ObjectiveParts] = {
     # BERT, RoBERTa, ALBERT.
-    "masked_lm": Objective(
+    "masked_lm": ObjectiveParts(
         BertPretrainer, PretrainingObjective, has_sentence_task=True
     ),
     # GPT.
-    "next_token": Objective(
+    "next_token": ObjectiveParts(
         BertPretrainer, PretrainingObjective, unmasked="next_token"
     ),
     # ELMo.
-    "both_directions": Objective(
+    "both_directions": ObjectiveParts(
         BidirectionalLanguageModel,
         lambda _: BidirectionalObjective(),
         unmasked="every_token",
     ),
     # ELECTRA.
-    "replaced_tokens": Objective(
+    "replaced_tokens": ObjectiveParts(
         ReplacedTokenDetector, lambda _: ReplacedTokenObjective()
     ),
 }

@@ -7,11 +7,13 @@ import keras
 from keras import ops
 
 from bert_tf.layers import elementwise
+from bert_tf.layers.dense import dense
 from bert_tf.layers.dropout import draw_seed
 from bert_tf.layers.gather import gather_rows
 from bert_tf.models.config import BertConfig
+from bert_tf.models.configured import ConfiguredModel
 from bert_tf.models.encoder import BertEncoder
-from bert_tf.models.masked_lm import MaskedLMHead, weighted_sums
+from bert_tf.models.masked_lm import masked_lm_head, weighted_sums
 
 # How many times the loss of the discriminator counts (Clark et al. 2020, section 3.2).
 _DISCRIMINATOR_WEIGHT = 50.0
@@ -19,7 +21,7 @@ _DISCRIMINATOR_WEIGHT = 50.0
 _GENERATOR_SHARE, _HEAD_WIDTH = 4, 64
 
 
-class ReplacedTokenDetector(keras.Model):
+class ReplacedTokenDetector(ConfiguredModel):
     """A small masked language model, and an encoder that finds out what it wrote.
 
     The encoder is the model that is fine-tuned. The generator has a quarter of its
@@ -51,31 +53,17 @@ class ReplacedTokenDetector(keras.Model):
         self.generator = BertEncoder(
             small, embeddings=self.encoder.embeddings, name="generator", dtype=policy
         )
-        gated = config.hidden_act == "geglu"
-        activation = "gelu" if gated else config.hidden_act
-        self.mlm_head = MaskedLMHead(
-            vocab_size=config.vocab_size,
-            embedding_dim=config.embedding_size or config.hidden_size,
-            hidden_dim=small.hidden_size,
-            activation=activation,
-            epsilon=config.layer_norm_eps,
-            initializer_range=config.initializer_range,
-            name="mlm_head",
-            dtype=policy,
+        # It reads the generator, and writes with the encoder's table of pieces.
+        head_config = dataclasses.replace(
+            small,
+            embedding_size=config.embedding_size or config.hidden_size,
+            tie_word_embeddings=True,
         )
-        self.activation = activation
-        initializer = keras.initializers.TruncatedNormal(
-            stddev=config.initializer_range
-        )
-        self.transform = keras.layers.Dense(
-            config.hidden_size,
-            kernel_initializer=initializer,
-            name="transform",
-            dtype=policy,
-        )
-        self.detector = keras.layers.Dense(
-            1, kernel_initializer=initializer.clone(), name="detector", dtype="float32"
-        )
+        self.mlm_head = masked_lm_head(head_config, None, None, policy)
+        self.activation = self.mlm_head.activation
+        spread = config.initializer_range
+        self.transform = dense(config.hidden_size, spread, "transform", policy)
+        self.detector = dense(1, spread, "detector", "float32")
         self.seed_generator = keras.random.SeedGenerator()
         self.build({"token_ids": (None, None)})
 
@@ -131,18 +119,9 @@ class ReplacedTokenDetector(keras.Model):
         is_replaced = written(nowhere, ops.cast(differs, "float32"))
         return written(token_ids, drawn), is_replaced
 
-    def get_config(self) -> dict[str, Any]:
-        """The config as plain values."""
-        return {**self.encoder.get_config(), "name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "ReplacedTokenDetector":
-        """The model that `get_config` described."""
-        return cls(BertConfig.from_dict(config.pop("config")), **config)
-
 
 def generator_config(config: BertConfig) -> BertConfig:
-    """Of the generator: as many layers, a quarter of the width."""
+    """Makes the config of the generator: as many layers, a quarter of the width."""
     heads = max(1, config.hidden_size // _GENERATOR_SHARE // _HEAD_WIDTH)
     width = min(heads * _HEAD_WIDTH, config.hidden_size)
     return dataclasses.replace(

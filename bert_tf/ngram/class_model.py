@@ -15,7 +15,7 @@ from bert_tf.ngram.classes import learn_classes
 from bert_tf.ngram.language_model import LanguageModel, in_context
 from bert_tf.ngram.model import NgramModel
 
-# Of each text, for what the two models are worth to each other.
+# The share of each text by which the two models are weighed.
 _WEIGHING_SHARE = 0.05
 _WEIGHING_ROUNDS = 30
 
@@ -25,9 +25,9 @@ class ClassModel(LanguageModel):
     """The class of the next piece from those of two, and the piece from its class.
 
     Attributes:
-        vocab_size: how many pieces there are.
+        vocab_size: number of pieces.
         classes: int64 `(vocab_size + 1,)`, the class of each piece, and of nothing.
-        shares: float32 `(vocab_size,)`, how much of its class a piece is.
+        shares: float32 `(vocab_size,)`, the share of each piece in its class.
         trigrams: of the classes.
     """
 
@@ -67,30 +67,21 @@ class ClassModel(LanguageModel):
         found = self.trigrams.probabilities(*(self.classes[ids] for ids in (u, v, w)))
         return found * self.shares[w]
 
-    def next_piece(self, before: Sequence[int]) -> np.ndarray:
+    def factors(self, before: Sequence[int], after: Sequence[int]) -> list[np.ndarray]:
         """See `LanguageModel`."""
-        found = self.trigrams.next_piece([int(self.classes[i]) for i in before])
-        return found[self.classes[:-1]] * self.shares
-
-    def followed_by(self, v: int, x: int) -> np.ndarray:
-        """See `LanguageModel`."""
-        found = self.trigrams.followed_by(int(self.classes[v]), int(self.classes[x]))
-        return found[self.classes[:-1]] * self.shares[x]
-
-    def followed_by_two(self, x: int, y: int) -> np.ndarray:
-        """See `LanguageModel`."""
-        found = self.trigrams.followed_by_two(
-            int(self.classes[x]), int(self.classes[y])
-        )
-        return found[self.classes[:-1]] * self.shares[y]
+        classes = ([int(self.classes[i]) for i in ids] for ids in (before, after))
+        found = self.trigrams.factors(*classes)
+        shares = [self.shares, *(self.shares[i] for i in after)]
+        of_piece = self.classes[:-1]
+        return [f[of_piece] * share for f, share in zip(found, shares, strict=True)]
 
 
 @dataclasses.dataclass(frozen=True)
 class MixedModel(LanguageModel):
-    """A mean of the two.
+    """A weighted mean of the two models.
 
     Attributes:
-        vocab_size: how many pieces there are.
+        vocab_size: number of pieces.
         pieces: the model of pieces.
         classes: the model of classes.
         weight: of the model of pieces, 0 to 1; the rest is that of classes.
@@ -130,25 +121,14 @@ class MixedModel(LanguageModel):
 
     def probabilities(self, u: np.ndarray, v: np.ndarray, w: np.ndarray) -> np.ndarray:
         """See `LanguageModel`."""
-        return self._mean(
-            self.pieces.probabilities(u, v, w), self.classes.probabilities(u, v, w)
-        )
+        models = self.pieces, self.classes
+        return self._mean(*(model.probabilities(u, v, w) for model in models))
 
-    def next_piece(self, before: Sequence[int]) -> np.ndarray:
+    def factors(self, before: Sequence[int], after: Sequence[int]) -> list[np.ndarray]:
         """See `LanguageModel`."""
-        return self._mean(
-            self.pieces.next_piece(before), self.classes.next_piece(before)
-        )
-
-    def followed_by(self, v: int, x: int) -> np.ndarray:
-        """See `LanguageModel`."""
-        return self._mean(self.pieces.followed_by(v, x), self.classes.followed_by(v, x))
-
-    def followed_by_two(self, x: int, y: int) -> np.ndarray:
-        """See `LanguageModel`."""
-        return self._mean(
-            self.pieces.followed_by_two(x, y), self.classes.followed_by_two(x, y)
-        )
+        models = self.pieces, self.classes
+        found = (model.factors(before, after) for model in models)
+        return [self._mean(*both) for both in zip(*found, strict=True)]
 
     def _mean(self, pieces: np.ndarray, classes: np.ndarray) -> np.ndarray:
         return self.weight * pieces + (1 - self.weight) * classes
@@ -157,7 +137,7 @@ class MixedModel(LanguageModel):
 def _best_weight(
     pieces: NgramModel, classes: ClassModel, texts: Iterable[np.ndarray]
 ) -> float:
-    """By expectation maximisation, from a half, which it is where there is no text."""
+    """Found by expectation maximisation from a half, which it is without text."""
     found: list[list[np.ndarray]] = [[], []]
     for text in texts:
         context = in_context(text, pieces.vocab_size)

@@ -60,7 +60,7 @@ def learn_classes(
 
 
 class _Neighbours:
-    """What stands on one side of each piece, and how often.
+    """The neighbours on one side of each piece, with their counts.
 
     Args:
         keys: int64 `(kinds,)`, ascending: `piece * base + neighbour`.
@@ -80,7 +80,7 @@ class _Neighbours:
 
 
 class _Pairs:
-    """What stands behind each piece, `after`, and before it, `before`."""
+    """The neighbours `after` each piece, and `before` it."""
 
     def __init__(self, texts: Iterable[np.ndarray], vocab_size: int) -> None:
         found = [np.zeros(0, np.int64)]
@@ -96,7 +96,7 @@ class _Pairs:
 
 
 class _Exchange:
-    """Classes, and how often each stands before each.
+    """Classes, and the counts of pairs of classes.
 
     With g(n) = n log n, the mutual information times the number of pairs is, but for a
     constant, the sum of g(n(c d)) over pairs of classes minus that of g(n(c)) over
@@ -126,7 +126,7 @@ class _Exchange:
         return new != old
 
     def _neighbours(self, piece: int) -> tuple[np.ndarray, np.ndarray, int]:
-        """How often each class is behind a piece, and before it; and it itself."""
+        """Counts of each class after a piece, before it, and of the piece itself."""
         sides, self_count = [], 0
         for side in (self.pairs.after, self.pairs.before):
             ids, counts = side.of(piece)

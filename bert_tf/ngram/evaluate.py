@@ -24,7 +24,7 @@ from data_pipelines.programs import cli, processes
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateOptions:
-    """What the program can be told. The defaults are those of bert_tf.pretrain."""
+    """Options of the program. The defaults are those of bert_tf.pretrain."""
 
     model_file: str = cli.option(cli.REQUIRED, "The file of bert_tf.ngram.train.")
     records_dir: str = cli.option(
@@ -36,7 +36,7 @@ class EvaluateOptions:
     mlm_rate: float = cli.option(0.15, "Share of the tokens that are masked.")
     sequence_length: int = cli.option(128, "Tokens of a row.")
     batch_size: int = cli.option(256, "Rows of a batch.")
-    num_eval_batches: int = cli.option(100, "How many batches are looked at.")
+    num_eval_batches: int = cli.option(100, "Number of batches.")
     seed: int = cli.option(0, "Of the rows and the masks.")
 
     def __post_init__(self) -> None:

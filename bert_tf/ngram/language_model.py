@@ -1,8 +1,8 @@
-"""What can be asked of a model of three pieces, whatever its probabilities are."""
+"""The questions that a model of three pieces answers, whatever its probabilities."""
 
 import abc
-import math
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,10 +10,10 @@ import numpy as np
 class LanguageModel(abc.ABC):
     """Probabilities of pieces after two others, and between others.
 
-    Ids are below `vocab_size`, which itself stands for nothing: what is before a text.
+    Ids are below `vocab_size`, which itself means nothing: what is before a text.
 
     Attributes:
-        vocab_size: how many pieces there are.
+        vocab_size: number of pieces.
     """
 
     vocab_size: int
@@ -23,16 +23,17 @@ class LanguageModel(abc.ABC):
         """float64, P(w | u v) of each; `vocab_size` as u or v is nothing."""
 
     @abc.abstractmethod
-    def next_piece(self, before: Sequence[int]) -> np.ndarray:
-        """float64 `(vocab_size,)`: the probability of each piece after some."""
+    def factors(self, before: Sequence[int], after: Sequence[int]) -> list[np.ndarray]:
+        """The probabilities whose product is that of w between `u v` and `x y`.
 
-    @abc.abstractmethod
-    def followed_by(self, v: int, x: int) -> np.ndarray:
-        """float64 `(vocab_size,)`: P(x | v w) of every w."""
+        Args:
+            before: ids right before w, of which the last two count.
+            after: ids right after w, two at most.
 
-    @abc.abstractmethod
-    def followed_by_two(self, x: int, y: int) -> np.ndarray:
-        """float64 `(vocab_size,)`: P(y | w x) of every w."""
+        Returns:
+            float64 `(vocab_size,)` over w, each: P(w | u v), and for as many pieces as
+            there are after it, P(x | v w) and P(y | w x).
+        """
 
     def log_probabilities(self, text: np.ndarray) -> np.ndarray:
         """float64 `(pieces,)`, the natural logarithm for each piece of a text.
@@ -41,12 +42,6 @@ class LanguageModel(abc.ABC):
         """
         u, v, w = in_context(text, self.vocab_size)
         return np.log(self.probabilities(u, v, w))
-
-    def perplexity(self, texts: Iterable[np.ndarray]) -> float:
-        """exp of the mean negative logarithm, of all pieces of some texts."""
-        sums = [(self.log_probabilities(text).sum(), len(text)) for text in texts]
-        total, pieces = np.sum(sums, axis=0)
-        return math.exp(-total / pieces)
 
     def cloze(self, before: Sequence[int], after: Sequence[int]) -> np.ndarray:
         """The probability of each piece between others.
@@ -59,14 +54,9 @@ class LanguageModel(abc.ABC):
             float64 `(vocab_size,)`: P(w | u v) P(x | v w) P(y | w x) in `u v w x y`,
             divided by its sum. What is not given has no factor.
         """
-        before, after = [int(i) for i in before], [int(i) for i in after]
-        found = self.next_piece(before)
-        if after:
-            v = before[-1] if before else self.vocab_size
-            found *= self.followed_by(v, after[0])
-        if len(after) > 1:
-            found *= self.followed_by_two(after[0], after[1])
-        return found / found.sum()
+        found = self.factors([int(i) for i in before], [int(i) for i in after[:2]])
+        product = functools.reduce(np.multiply, found)
+        return product / product.sum()
 
 
 def in_context(

@@ -44,7 +44,7 @@ class Table:
         return np.where(is_found, self.values[places], self.default).astype(float)
 
     def after(self, prefix: int, base: int) -> tuple[np.ndarray, np.ndarray]:
-        """What follows `prefix * base` in the keys from there to the next one's."""
+        """The ends and values of the keys that begin with a prefix."""
         first, last = np.searchsorted(self.keys, [prefix * base, (prefix + 1) * base])
         return self.keys[first:last] - prefix * base, self.values[first:last]
 
@@ -58,11 +58,10 @@ class Table:
 class NgramModel(LanguageModel):
     """Probabilities of pieces after two others, and between others.
 
-    Ids are below `vocab_size`, which itself stands for nothing: what is before a text.
     With `base = vocab_size + 1`, the key of u v w is `(u * base + v) * base + w`.
 
     Attributes:
-        vocab_size: how many pieces there are.
+        vocab_size: number of pieces.
         trigrams: the discounted share of w after u v.
         trigram_rest: gamma of u v.
         bigrams: the discounted share of w after v.
@@ -110,7 +109,7 @@ class NgramModel(LanguageModel):
             )
         keys, counts = np.unique(keys, return_counts=True)
         trigrams, trigram_rest = _discounted(keys, counts, base)
-        # In how many contexts a piece was seen.
+        # The number of contexts in which a piece was seen.
         keys, counts = np.unique(keys % base**2, return_counts=True)
         bigrams, rest = _discounted(keys, counts, base)
         bigram_rest = rest(np.arange(base))
@@ -134,8 +133,18 @@ class NgramModel(LanguageModel):
         context = u * base + v
         return self.trigrams(context * base + w) + self.trigram_rest(context) * lower
 
-    def next_piece(self, before: Sequence[int]) -> np.ndarray:
+    def factors(self, before: Sequence[int], after: Sequence[int]) -> list[np.ndarray]:
         """See `LanguageModel`."""
+        found = [self._next(before)]
+        if after:
+            v = before[-1] if before else self.vocab_size
+            found.append(self._followed_by(v, after[0]))
+        if len(after) > 1:
+            found.append(self._followed_by_two(after[0], after[1]))
+        return found
+
+    def _next(self, before: Sequence[int]) -> np.ndarray:
+        """P(w | before) of every w."""
         base, nothing = self.vocab_size + 1, self.vocab_size
         u, v = (nothing, nothing, *before)[-2:]
         found = self.bigram_rest[v] * self.unigrams.astype(float)
@@ -146,8 +155,8 @@ class NgramModel(LanguageModel):
         found[pieces] += shares
         return found
 
-    def followed_by(self, v: int, x: int) -> np.ndarray:
-        """See `LanguageModel`."""
+    def _followed_by(self, v: int, x: int) -> np.ndarray:
+        """P(x | v w) of every w."""
         base = self.vocab_size + 1
         found = self.bigram_rest[:-1].astype(float) * self.unigrams[x]
         before_x, shares = self._bigrams_by_last.after(x, base)
@@ -161,8 +170,8 @@ class NgramModel(LanguageModel):
         found[w] += self.trigrams((v * base + w) * base + x)
         return found
 
-    def followed_by_two(self, x: int, y: int) -> np.ndarray:
-        """See `LanguageModel`."""
+    def _followed_by_two(self, x: int, y: int) -> np.ndarray:
+        """P(y | w x) of every w."""
         base = self.vocab_size + 1
         lower = self.bigrams(np.array([x * base + y])) + (
             self.bigram_rest[x] * self.unigrams[y]

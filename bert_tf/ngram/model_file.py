@@ -1,4 +1,4 @@
-"""A model in one file: its tables, its vocabulary, and how texts become pieces."""
+"""A model in one file of NumPy: its tables and its vocabulary."""
 
 import dataclasses
 import io
@@ -11,38 +11,27 @@ import tensorflow as tf
 
 from bert_tf.ngram.class_model import ClassModel, MixedModel
 from bert_tf.ngram.model import NgramModel, Table
-from data_pipelines.tokenizers.tokenizer import Tokenizer, make_tokenizer
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 _FORMAT = 1
-# And what a key has that is not there.
+# Names of the tables, and the value of keys that are not there.
 _TABLES = {"trigrams": 0.0, "trigram_rest": 1.0, "bigrams": 0.0}
 _ARRAYS = ("bigram_rest", "unigrams")
-# Of a model of classes, what is before the names of its tables, and what else it has.
+# Prefix of the tables of a model of classes, and its other arrays.
 _OF_CLASSES = "class_"
 _CLASS_ARRAYS = ("classes", "shares")
 
 
 @dataclasses.dataclass(frozen=True)
-class LoadedModel:
-    """A model, and what its inputs are made with.
-
-    Attributes:
-        model: the tables.
-        vocabulary: whose ids they hold, and the casing of the texts.
-    """
+class TrigramFile:
+    """A model, and the vocabulary whose ids it holds."""
 
     model: NgramModel | MixedModel
     vocabulary: Vocabulary
 
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """What cuts texts into pieces."""
-        return make_tokenizer(self.vocabulary)
 
-
-def to_bytes(loaded: LoadedModel) -> bytes:
-    """What a file of the model holds: NumPy's npz."""
+def to_bytes(loaded: TrigramFile) -> bytes:
+    """The content of a file of the model, NumPy's npz."""
     model = loaded.model
     if isinstance(model, MixedModel):
         arrays = _arrays(model.pieces)
@@ -64,7 +53,7 @@ def to_bytes(loaded: LoadedModel) -> bytes:
         return file.getvalue()
 
 
-def load(path: str) -> LoadedModel:
+def load(path: str) -> TrigramFile:
     """Reads a file that `bert_tf.ngram.train` wrote, local or remote.
 
     Raises:
@@ -88,7 +77,7 @@ def load(path: str) -> LoadedModel:
         ) from None
 
 
-def _from_arrays(arrays: dict[str, np.ndarray]) -> LoadedModel:
+def _from_arrays(arrays: dict[str, np.ndarray]) -> TrigramFile:
     description = json.loads(arrays["description"].tobytes())
     if description["format"] != _FORMAT:
         raise ValueError(f"format {description['format']}, expected {_FORMAT}")
@@ -105,7 +94,7 @@ def _from_arrays(arrays: dict[str, np.ndarray]) -> LoadedModel:
     vocabulary = Vocabulary(tuple(lines[:-1])).with_casing(
         description["lower_case"], description["strip_accents"]
     )
-    return LoadedModel(model, vocabulary)
+    return TrigramFile(model, vocabulary)
 
 
 def _arrays(model: NgramModel) -> dict[str, Any]:

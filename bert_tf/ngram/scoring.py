@@ -1,49 +1,38 @@
-"""How good a model is: on running text, and at guessing masked pieces."""
+"""The quality of a model: on running text, and at guessing masked pieces."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from bert_tf.ngram.language_model import LanguageModel
-from data_pipelines.tokenizers.vocabulary import Vocabulary
+from data_pipelines.tokenizers.vocabulary import CLS, MASK, PAD, SEP, Vocabulary
 
 
 @dataclasses.dataclass(frozen=True)
 class TextScore:
-    """How well a text is predicted, piece after piece.
-
-    Attributes:
-        pieces: of the text.
-        perplexity: exp of the mean negative logarithm of their probabilities.
-        bits_per_byte: the same for what does not depend on the vocabulary.
-    """
+    """The figures of a text that is predicted, piece after piece."""
 
     pieces: int
-    perplexity: float
-    bits_per_byte: float
+    perplexity: float  # exp of the mean negative logarithm of the probabilities
+    bits_per_byte: float  # which does not depend on the vocabulary
 
 
 @dataclasses.dataclass(frozen=True)
 class ClozeScore:
-    """How well masked pieces are guessed, as BERT's evaluation measures it.
+    """The figures of masked pieces that are guessed, as BERT's evaluation has them."""
 
-    Attributes:
-        mlm_accuracy: share of the pieces that are the likeliest of all.
-        mlm_loss: mean negative natural logarithm of their probabilities.
-        predictions: how many were masked.
-    """
-
-    mlm_accuracy: float
-    mlm_loss: float
-    predictions: int
+    mlm_accuracy: float  # share of the pieces that are the likeliest of all
+    mlm_loss: float  # mean negative natural logarithm of their probabilities
+    predictions: int  # number of masked pieces
 
 
 def score_text(
     model: LanguageModel, texts: Iterable[np.ndarray], num_bytes: int
 ) -> TextScore:
-    """The perplexity of texts.
+    """Measures the perplexity of texts.
 
     Args:
         model: the model.
@@ -62,7 +51,7 @@ def score_cloze(
     vocabulary: Vocabulary,
     batches: Iterable[dict[str, np.ndarray]],
 ) -> ClozeScore:
-    """Guesses at the places that BERT has to guess, from what it is shown.
+    """Guesses at the places where BERT has to guess, from what it is shown.
 
     Args:
         model: the model.
@@ -100,16 +89,12 @@ def guesses(
     Returns:
         float64 `(vocab_size,)`.
     """
-    silent = {getattr(vocabulary, f"{n}_id") for n in ("pad", "cls", "sep", "mask")}
+    silent = {vocabulary.id_of(token) for token in (PAD, CLS, SEP, MASK)}
 
-    def known(places: range) -> list[int]:
-        found: list[int] = []
-        for place in places:
-            inside = 0 <= place < len(token_ids)
-            if not inside or int(token_ids[place]) in silent:
-                break
-            found.append(int(token_ids[place]))
-        return found
+    def known(neighbours: Sequence[int]) -> list[int]:
+        return list(
+            itertools.takewhile(lambda i: i not in silent, map(int, neighbours))
+        )
 
-    before = known(range(position - 1, position - 3, -1))[::-1]
-    return model.cloze(before, known(range(position + 1, position + 3)))
+    before = known(token_ids[max(position - 2, 0) : position][::-1])[::-1]
+    return model.cloze(before, known(token_ids[position + 1 : position + 3]))

@@ -16,16 +16,12 @@ from data_pipelines.programs import cli
 
 @dataclasses.dataclass(frozen=True)
 class ShowOptions:
-    """What the program can be told."""
+    """Options of the program."""
 
     model_file: str = cli.option(
         cli.REQUIRED, "The file of bert_tf.ngram.train --num_classes=..."
     )
     num_pieces: int = cli.option(12, "The most that are shown of a class.")
-
-    def __post_init__(self) -> None:
-        if self.num_pieces < 1:
-            raise ValueError(f"Received num_pieces={self.num_pieces}. Expected 1 up.")
 
 
 def main(options: ShowOptions) -> None:

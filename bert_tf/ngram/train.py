@@ -3,16 +3,16 @@
     python -m bert_tf.ngram.train --records_dir=records --vocab_file=vocab.txt \\
         --model_file=trigrams.npz
 
-The text and the pieces are those of a neural model that reads the same records, so that
-their perplexities and guesses can be compared. With --num_classes=500, a model of 500
-classes of pieces stands beside that of pieces: it is better.
+A neural model that reads the same records has the same text and pieces, so that their
+perplexities and guesses can be compared. With --num_classes=500, it is mixed with a
+model of 500 classes of pieces, which is better.
 """
 
 import dataclasses
 
 from bert_tf.ngram.class_model import MixedModel
 from bert_tf.ngram.model import NgramModel
-from bert_tf.ngram.model_file import LoadedModel, to_bytes
+from bert_tf.ngram.model_file import TrigramFile, to_bytes
 from data_pipelines.files.atomic import new_file
 from data_pipelines.pretraining.documents import stored_texts
 from data_pipelines.pretraining.record_folder import (
@@ -26,7 +26,7 @@ from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 @dataclasses.dataclass(frozen=True)
 class TrainOptions:
-    """What the program can be told."""
+    """Options of the program."""
 
     records_dir: str = cli.option(
         cli.REQUIRED, "The folder of create_pretraining_data."
@@ -44,8 +44,8 @@ class TrainOptions:
 
 def train(
     records_dir: str, vocabulary: Vocabulary, num_classes: int | None = None
-) -> LoadedModel:
-    """A model of the training part of records; what is held out is not read.
+) -> TrigramFile:
+    """Counts the training part of records; what is held out is not read.
 
     Args:
         records_dir: the folder.
@@ -59,18 +59,16 @@ def train(
     """
     manifest = read_manifest(records_dir)
     check_vocabulary(manifest, vocabulary)
-    texts = processes.show_progress(
-        "read",
-        stored_texts(record_files(records_dir)),
-        manifest["counts"]["parts"],
+    stored = stored_texts(record_files(records_dir))
+    texts = processes.show_progress("read", stored, manifest["counts"]["parts"])
+    size = len(vocabulary)
+    model = (
+        NgramModel.fit(texts, size)
+        if num_classes is None
+        else MixedModel.fit(list(texts), size, num_classes)
     )
-    model: NgramModel | MixedModel
-    if num_classes is None:
-        model = NgramModel.fit(texts, len(vocabulary))
-    else:
-        model = MixedModel.fit(list(texts), len(vocabulary), num_classes)
     casing = manifest["lower_case"], manifest["strip_accents"]
-    return LoadedModel(model, vocabulary.with_casing(*casing))
+    return TrigramFile(model, vocabulary.with_casing(*casing))
 
 
 def main(options: TrainOptions) -> None:

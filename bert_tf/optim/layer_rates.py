@@ -11,7 +11,7 @@ _BLOCK = re.compile(r"encoder/block_(\d+)/")
 
 @dataclasses.dataclass(frozen=True)
 class LayerRates:
-    """What the learning rate of a variable is multiplied by.
+    """Factors of the learning rate, by the depth of a variable.
 
     Attributes:
         num_layers: blocks of the encoder.

@@ -29,10 +29,7 @@ def make_optimizer(
     Args:
         name: "adamw_bert" is google-research/bert's AdamW, without bias correction;
             "adamw" the published one; "lamb" is for large batches.
-        learning_rate: a float or a schedule.
-        weight_decay: pulls weights towards 0; biases and norms are excluded.
-        beta_2: decay of the second moment.
-        layer_rates: multiply the learning rate of each variable; None: all learn alike.
+        learning_rate, weight_decay, beta_2, layer_rates: see `MomentOptimizer`.
     """
     arguments: dict[str, Any] = {
         "weight_decay": weight_decay,
@@ -172,12 +169,10 @@ class AdamW(MomentOptimizer):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2017).
 
     Args:
-        learning_rate: a float or a schedule.
         bias_correction: False is google-research/bert's optimizer, which leaves out
             the correction of the moments' start at zero; True is the published Adam,
             which is more stable on small data.
-        weight_decay, beta_1, beta_2, epsilon, layer_rates: see `MomentOptimizer`; the
-            defaults are the original's.
+        learning_rate, kwargs: see `MomentOptimizer`; the defaults are the original's.
     """
 
     def __init__(
@@ -198,9 +193,7 @@ class Lamb(MomentOptimizer):
     the trust ratio is made of, as in the paper; biases and norms are neither
     decayed nor adapted, as in the authors' code.
 
-    Args:
-        learning_rate: a float or a schedule.
-        weight_decay, beta_1, beta_2, epsilon, layer_rates: see `MomentOptimizer`.
+    Args: see `MomentOptimizer`.
     """
 
     has_trust_ratio = True

@@ -8,16 +8,23 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.layers.gather import gather_tokens
 from bert_tf.models.encoder import BertEncoder
 from data_pipelines.datasets.examples import TextExample
-from data_pipelines.finetuning.batches import PACKED_INPUTS, Chunk, evaluation_chunks
+from data_pipelines.finetuning.batches import (
+    PACKED_INPUTS,
+    Chunk,
+    batch_maker,
+    evaluation_chunks,
+)
 from data_pipelines.finetuning.whole_texts import WholeTextEncoding
 
+# See `TextVectorizer`.
 Vectors = Literal["tokens", "cls", "mean", "pooled"]
 
-# Of the encoder's states: the embeddings first, then the output of each block. The
-# names are those of `layer_mix.FEATURES` that need no training.
+# Indices of the encoder's states: the embeddings are first, then the output of each
+# block. The names are those of `scalar_mix.FEATURES` that need no training.
 FEATURES = {
     "embeddings": (0,),
     "second_to_last": (-2,),
@@ -43,14 +50,14 @@ class Tokens:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TextVectors:
-    """What a text became.
+    """The vectors of a text.
 
     Attributes:
         row: its number, from 0.
         example: the text, or the pair.
         vectors: float32 `(tokens, width)` with "tokens", else `(width,)`.
-        tokens: with "tokens", what the vectors belong to; else None.
-        num_windows: sequences that it was run in.
+        tokens: with "tokens", those that the vectors belong to; else None.
+        num_windows: the number of sequences in which it was run.
         truncated: whether its end was cut off.
         empty: whether it has no piece: it is run as [CLS] [SEP].
     """
@@ -65,7 +72,7 @@ class TextVectors:
 
 
 def layers_of(features: str, num_layers: int) -> tuple[int, ...]:
-    """Which states are concatenated.
+    """The states that are concatenated.
 
     Args:
         features: a name of `FEATURES`, or a number: 0 the embeddings, 1 the first
@@ -92,6 +99,64 @@ def layers_of(features: str, num_layers: int) -> tuple[int, ...]:
     )
 
 
+def make_vectorizer(
+    loaded: LoadedModel,
+    vectors: Vectors | Literal["sentence"],
+    features: str = "last",
+    *,
+    max_length: int | None = None,
+    pairs: bool = False,
+    in_windows: bool = False,
+    batch_size: int = 64,
+) -> "TextVectorizer":
+    """Makes the vectorizer of a model folder.
+
+    Args:
+        loaded: of any kind.
+        vectors: see `TextVectorizer`; "sentence" is the vector that the model was
+            trained to give.
+        features: see `layers_of`.
+        max_length: tokens of a sequence; None: as many as the model allows.
+        pairs: whether examples may be pairs.
+        in_windows: whether long texts are run in windows, or cut off.
+        batch_size: sequences that are run at once.
+
+    Raises:
+        ValueError: the model does not allow this.
+    """
+    config = loaded.model.encoder.config
+    normalize, longest = False, config.max_sequence_length
+    if vectors == "sentence":
+        sentence = loaded.description.sentence_vector
+        if sentence is None:
+            raise ValueError(
+                "Received vectors=sentence, but this model was not trained to give "
+                "one. Expected tokens, cls, mean or pooled."
+            )
+        vectors, normalize = sentence.pooling, sentence.normalize
+        longest = min(longest, sentence.max_length)
+    if vectors == "pooled" and not config.pooler:
+        raise ValueError(
+            "Received vectors=pooled, but this model has no pooler. Expected tokens, "
+            "cls or mean."
+        )
+    if max_length is None:
+        max_length = longest
+    # A piece of each text between the special tokens.
+    shortest = 5 if pairs else 3
+    if not shortest <= max_length <= longest:
+        raise ValueError(
+            f"Received max_length={max_length}. Expected {shortest} to {longest}, the "
+            "positions of this model."
+        )
+    encoding = WholeTextEncoding(loaded.tokenizer, max_length, in_windows)
+    layers = layers_of(features, config.num_hidden_layers)
+    return TextVectorizer(
+        loaded.model.encoder, encoding, vectors, layers, batch_size, normalize
+    )
+
+
+@dataclasses.dataclass(eq=False)
 class TextVectorizer:
     """Runs texts through an encoder, several short ones in a row.
 
@@ -107,21 +172,14 @@ class TextVectorizer:
         normalize: whether the length of each vector is made 1.
     """
 
-    def __init__(
-        self,
-        encoder: BertEncoder,
-        encoding: WholeTextEncoding,
-        vectors: Vectors,
-        layers: Sequence[int] = (-1,),
-        batch_size: int = 64,
-        normalize: bool = False,
-    ) -> None:
-        self.normalize = normalize
-        self.encoder = encoder
-        self.encoding = encoding
-        self.vectors = vectors
-        self.layers = layers
-        self.batch_size = batch_size
+    encoder: BertEncoder
+    encoding: WholeTextEncoding
+    vectors: Vectors
+    layers: Sequence[int] = (-1,)
+    batch_size: int = 64
+    normalize: bool = False
+
+    def __post_init__(self) -> None:
         self._run = tf.function(self._run_in_graph, reduce_retracing=True)
 
     @property
@@ -136,7 +194,8 @@ class TextVectorizer:
             ValueError: a vector has values that are no numbers.
         """
         first_row = 0
-        for chunk in evaluation_chunks(self.encoding, examples, self.batch_size):
+        batches_of = batch_maker(self.encoding, self.batch_size)
+        for chunk in evaluation_chunks(self.encoding, examples, batches_of):
             yield from self._texts(chunk, first_row)
             first_row += len(chunk.examples)
 
@@ -159,7 +218,12 @@ class TextVectorizer:
                 weight = np.float32(sum(weight for _, weight in parts))
                 vectors = np.sum([values for values, _ in parts], axis=0) / weight
             row = first_row + int(index)
-            _check(vectors, row)
+            if not np.isfinite(vectors).all():
+                raise ValueError(
+                    f"A vector of text {row} (from 0) has values that are not numbers. "
+                    "Expected finite ones: check that the training has not diverged; "
+                    "with the dtype float16, try float32."
+                )
             if self.normalize:
                 vectors = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
             yield TextVectors(
@@ -173,7 +237,7 @@ class TextVectorizer:
             )
 
     def _sequences(self, chunk: Chunk) -> Iterator[tuple[np.ndarray, int]]:
-        """Of each sequence, its vectors or their sum, and how many they are."""
+        """The vectors of each sequence or their sum, and their number."""
         for batch in chunk.batches:
             vectors, counts = (values.numpy() for values in self._run(batch))
             if self.vectors == "tokens":
@@ -203,15 +267,6 @@ class TextVectorizer:
             sequence = tf.repeat(tf.range(tf.size(counts)), counts)
             vectors = tf.math.unsorted_segment_sum(vectors, sequence, tf.size(counts))
         return vectors, counts
-
-
-def _check(vectors: np.ndarray, row: int) -> None:
-    if not np.isfinite(vectors).all():
-        raise ValueError(
-            f"A vector of text {row} (from 0) has values that are no numbers. Expected "
-            "numbers: weights of a diverged training give such, and the dtype float16 "
-            "may; try float32."
-        )
 
 
 def _rows(values: tf.RaggedTensor) -> list[np.ndarray]:

@@ -1,4 +1,4 @@
-"""How well a pre-trained model knows text that it has not seen.
+"""Figures of pre-trained models on text that they have not seen.
 
 All members of the family are asked the same: which token stands at one masked place of
 a row, of which they may read all the rest.
@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.layers import elementwise
+from bert_tf.models.objective import means_of
 from bert_tf.models.objectives import OBJECTIVES
 from data_pipelines.pretraining.batches import evaluation_batches
 from data_pipelines.pretraining.documents import documents_from_records
@@ -103,7 +104,7 @@ def heldout_scores(
     if not description.has_mlm_head:
         raise ValueError(
             "The model has no head for tokens. Expected one that bert_tf.pretrain "
-            "wrote: an encoder alone has nothing to be asked."
+            "wrote: an encoder alone predicts nothing."
         )
     sizes: dict[str, int] = {
         "sequence_length": sequence_length,
@@ -115,28 +116,26 @@ def heldout_scores(
     ahead = 1 if model.encoder.config.causal else 0
 
     @tf.function
-    def guess(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
+    def sums_of(batch: dict[str, tf.Tensor]) -> dict[str, tuple]:
         positions = tf.maximum(batch["mlm_positions"] - ahead, 0)
         inputs = {**_inputs(batch), "mlm_positions": positions}
         logits = model(inputs)["mlm"][:, :, : len(vocabulary)]
         losses, right = elementwise.cross_entropy(logits, batch["mlm_ids"])
         weights = batch["mlm_weights"]
-        return (
-            tf.reduce_sum(losses * weights),
-            tf.reduce_sum(right * weights),
-            tf.reduce_sum(weights),
-        )
+        count = tf.reduce_sum(weights)
+        return {
+            "cloze_accuracy": (tf.reduce_sum(right * weights), count),
+            "cloze_loss": (tf.reduce_sum(losses * weights), count),
+        }
 
-    sums = [[float(value) for value in guess(batch)] for batch in batches]
-    loss, right, count = (sum(values) for values in zip(*sums, strict=True))
-    scores = {"cloze_accuracy": right / count, "cloze_loss": loss / count}
+    scores = means_of(sums_of(batch) for batch in batches)
     scores |= _perplexities(loaded, records_dir, num_batches, sizes)
     scores["rows_per_second"] = rows_per_second(model.encoder, batches)
     return scores
 
 
 def rows_per_second(encoder: Any, batches: tf.data.Dataset) -> float:
-    """How fast an encoder runs rows, without heads: the median over some batches."""
+    """Measures the rate of an encoder, without heads: the median over some batches."""
     run = tf.function(lambda batch: encoder(_inputs(batch))["sequence_output"])
     times: list[float] = []
     timed = list(batches.take(_TIMED_BATCHES + 1))
@@ -158,11 +157,10 @@ def _perplexities(
     loss = objective.loss(False)
 
     @tf.function
-    def sums_of(batch: dict[str, tf.Tensor]) -> tuple[dict, dict]:
-        return loss.sums(loaded.model(batch), batch), loss.weights(batch)
+    def sums_of(batch: dict[str, tf.Tensor]) -> dict[str, tuple]:
+        sums, weights = loss.sums(loaded.model(batch), batch), loss.weights(batch)
+        return {name: (sums[name], weights[name]) for name in loss.losses}
 
-    totals = dict.fromkeys(loss.losses, 0.0)
-    weights = dict.fromkeys(loss.losses, 0.0)
     sizes = dict(sizes)
     sequence_length = sizes.pop("sequence_length")
     batches = _batches(
@@ -176,15 +174,10 @@ def _perplexities(
         ),
         **sizes,
     )
-    for batch in batches.take(num_batches):
-        sums, counts = sums_of(batch)
-        for name in totals:
-            totals[name] += float(sums[name])
-            weights[name] += float(counts[name])
-    found = {n: math.exp(totals[n] / weights[n]) for n in totals}
+    losses = means_of(sums_of(batch) for batch in batches.take(num_batches))
     names = {"mlm_loss": "perplexity", "forward_loss": "perplexity"}
     names["backward_loss"] = "backward_perplexity"
-    return {names[name]: value for name, value in found.items()}
+    return {names[name]: math.exp(value) for name, value in losses.items()}
 
 
 def _batches(

@@ -1,30 +1,45 @@
-"""What pre-training can be told."""
+"""Options of pre-training."""
 
 import dataclasses
 import math
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
 from bert_tf.models import families, objectives
-from bert_tf.models.families import FAMILIES
+from bert_tf.models.families import FAMILIES, Recipe
 from bert_tf.models.objectives import OBJECTIVES
 from bert_tf.optim.optimizers import OptimizerName
 from bert_tf.training.distribution import DistributionOptions
 from data_pipelines.corpus import documents
 from data_pipelines.pretraining.row_options import (
-    Masking,
     MaskingUnit,
     RowOptions,
     SentenceTask,
     Unmasked,
 )
 from data_pipelines.programs import cli
-from data_pipelines.tokenizers.casing import CasingOptions
-from data_pipelines.tokenizers.vocabulary import TokenizerKind, check_casing
+from data_pipelines.tokenizers.casing import CasingOptions, TokenizerKind, check_casing
+
+# Share of the steps that the paper (appendix A.2) trains on long rows.
+_LONG_SHARE = 0.1
+_POSITIVE = (
+    "sequence_length",
+    "batch_size",
+    "accumulation_steps",
+    "num_train_steps",
+    "eval_every",
+    "num_eval_batches",
+    "checkpoint_every",
+    "log_every",
+    "learning_rate",
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class PretrainOptions(DistributionOptions, CasingOptions):
-    """What the program can be told. The defaults are those of the family's paper."""
+    """Options of the program.
+
+    Those of a `Recipe` default to None: to the recipe of the family.
+    """
 
     output_dir: str = cli.option(
         cli.REQUIRED, "Folder of the model, its checkpoints, logs and report."
@@ -39,7 +54,7 @@ class PretrainOptions(DistributionOptions, CasingOptions):
         "file", "file: a file is one document. blank_line: empty lines separate them."
     )
     skip_corrupt_records: bool = cli.option(
-        False, "Leaves out what can not be read of damaged records, and counts it."
+        False, "Leaves out damaged records that cannot be read, and counts them."
     )
     holdout_fraction: float = cli.option(
         0.02, "Share of the documents that the model is evaluated on. 0: none."
@@ -48,7 +63,7 @@ class PretrainOptions(DistributionOptions, CasingOptions):
         None, "The vocabulary. Default: one is learned from the text."
     )
     vocab_size: int = cli.option(30522, "Pieces of a learned vocabulary.")
-    tokenizer: TokenizerKind = cli.option(
+    tokenizer: TokenizerKind | None = cli.option(
         None, "Of a learned vocabulary. byte_bpe: as GPT-2 and RoBERTa."
     )
     num_processes: int | None = cli.option(
@@ -56,8 +71,8 @@ class PretrainOptions(DistributionOptions, CasingOptions):
     )
     family: families.Name = cli.option(
         "bert",
-        "Whose kin the model is: architecture, objective and the options that are None "
-        "here are those of its paper.",
+        "Member of the family: architecture, objective and the options that are not "
+        "given are those of its paper.",
     )
     preset: Literal["tiny", "mini", "small", "medium", "base", "large"] = cli.option(
         "base", "Size of the model."
@@ -70,46 +85,43 @@ class PretrainOptions(DistributionOptions, CasingOptions):
         "The file of bert_tf.learn_vectors, or one like it: the token "
         "table starts from its vectors. Default: from random ones.",
     )
-    objective: objectives.Name = cli.option(
+    objective: objectives.Name | None = cli.option(
         None,
         "masked_lm: BERT's. next_token: each from those before it, by a causal model "
         "(GPT). both_directions: from those before and behind (ELMo). replaced_tokens: "
         "which ones a small model has written (ELECTRA).",
     )
-    sentences: SentenceTask = cli.option(
+    sentences: SentenceTask | None = cli.option(
         None,
         "next_sentence: NSP of the paper. sentence_order: SOP of ALBERT. "
         "full_sentences: no sentence task, as RoBERTa.",
     )
-    masking_kind: MaskingUnit = cli.option(
+    masking_kind: MaskingUnit | None = cli.option(
         None, "What is masked as a whole, if anything is."
     )
-    mlm_rate: float = cli.option(None, "Share of the tokens to predict.")
-    mask_rate: float = cli.option(
+    mlm_rate: float | None = cli.option(None, "Share of the tokens to predict.")
+    mask_rate: float | None = cli.option(
         None, "Share of these that become [MASK]: 0.8 in the paper."
     )
-    random_rate: float = cli.option(
+    random_rate: float | None = cli.option(
         None, "Share of these that become another token: 0.1; the rest stays."
-    )
-    max_predictions: int | None = cli.option(
-        None, "The most of a row of sequence_length. Default: mlm_rate of it."
     )
     sequence_length: int = cli.option(128, "Tokens of a row.")
     long_sequence_length: int | None = cli.option(
         None, "Tokens of a row in the last tenth of the steps; 512 in the paper."
     )
-    batch_size: int = cli.option(None, "Rows of a step.")
+    batch_size: int | None = cli.option(None, "Rows of a step.")
     accumulation_steps: int = cli.option(
         1, "Slices of a batch that are run one after another, to need less memory."
     )
     num_train_steps: int = cli.option(1_000_000, "Steps in all.")
-    optimizer: OptimizerName = cli.option(
+    optimizer: OptimizerName | None = cli.option(
         None,
         "adamw_bert: the original, without bias correction. adamw: with it. "
         "lamb: for large batches.",
     )
-    learning_rate: float = cli.option(None, "At the end of the warm-up.")
-    beta_2: float = cli.option(
+    learning_rate: float | None = cli.option(None, "At the end of the warm-up.")
+    beta_2: float | None = cli.option(
         None, "Decay of the gradients' second moment; 0.98 in RoBERTa."
     )
     num_warmup_steps: int | None = cli.option(
@@ -126,9 +138,7 @@ class PretrainOptions(DistributionOptions, CasingOptions):
     log_every: int = cli.option(20, "Steps between two lines of metrics.jsonl.")
 
     def __post_init__(self) -> None:
-        for name, value in FAMILIES[self.family].options.items():
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, value)
+        recipe = self.recipe
         if (self.input_files is None) == (self.records_dir is None):
             raise ValueError(
                 f"Received input_files={self.input_files} and "
@@ -140,54 +150,37 @@ class PretrainOptions(DistributionOptions, CasingOptions):
                 "the records were made with."
             )
         if not self.vocab_file:
-            check_casing(self.tokenizer, self.lower_case, self.strip_accents)
+            check_casing(recipe.tokenizer, self.lower_case, self.strip_accents)
         if self.token_vectors and not self.vocab_file:
             raise ValueError(
                 "Received token_vectors without vocab_file. Expected the vocabulary "
                 "whose pieces have these vectors."
             )
-        positive = {
-            name: getattr(self, name)
-            for name in (
-                "sequence_length",
-                "batch_size",
-                "accumulation_steps",
-                "num_train_steps",
-                "eval_every",
-                "num_eval_batches",
-                "checkpoint_every",
-                "log_every",
-                "learning_rate",
-            )
-        }
-        wrong = {name: value for name, value in positive.items() if not value > 0}
+        values = {**dataclasses.asdict(self), **dataclasses.asdict(recipe)}
+        wrong = {name: values[name] for name in _POSITIVE if not values[name] > 0}
         if wrong:
             raise ValueError(f"Received {wrong}. Expected numbers above 0.")
-        if not 0 <= self.beta_2 < 1:
+        if not 0 <= recipe.beta_2 < 1:
             raise ValueError(
-                f"Received beta_2={self.beta_2}. Expected 0 or more, and less than 1."
+                f"Received beta_2={recipe.beta_2}. Expected 0 or more, and less than 1."
             )
-        if not 0 < self.mlm_rate < 1 or not 0 <= self.holdout_fraction < 1:
+        if not 0 < recipe.mlm_rate < 1 or not 0 <= self.holdout_fraction < 1:
             raise ValueError(
-                f"Received mlm_rate={self.mlm_rate}, holdout_fraction="
+                f"Received mlm_rate={recipe.mlm_rate}, holdout_fraction="
                 f"{self.holdout_fraction}. Expected shares between 0 and 1."
             )
-        rates = (self.mask_rate, self.random_rate, self.mask_rate + self.random_rate)
-        if not all(0 <= rate <= 1 for rate in rates):
+        has_sentence_task = OBJECTIVES[recipe.objective].has_sentence_task
+        if recipe.sentence_task is not None and not has_sentence_task:
             raise ValueError(
-                f"Received mask_rate={self.mask_rate} and random_rate="
-                f"{self.random_rate}. Expected shares between 0 and 1, together as "
-                "well."
+                f"Received objective={recipe.objective} and sentences="
+                f"{recipe.sentences}. Expected full_sentences: a sentence task goes "
+                "with masked_lm alone."
             )
-        objective = OBJECTIVES[self.objective]
-        if self.sentences != "full_sentences" and not objective.has_sentence_task:
+        # The others are checked where rows are described.
+        self.rows(self.sequence_length)
+        if recipe.batch_size % self.accumulation_steps:
             raise ValueError(
-                f"Received objective={self.objective} and sentences={self.sentences}. "
-                "Expected full_sentences: a sentence task goes with masked_lm alone."
-            )
-        if self.batch_size % self.accumulation_steps:
-            raise ValueError(
-                f"Received batch_size={self.batch_size}, accumulation_steps="
+                f"Received batch_size={recipe.batch_size}, accumulation_steps="
                 f"{self.accumulation_steps}. Expected a batch of equal slices: choose "
                 "a divisor."
             )
@@ -198,9 +191,16 @@ class PretrainOptions(DistributionOptions, CasingOptions):
             )
 
     @property
-    def masking(self) -> Masking:
-        """What is predicted."""
-        return OBJECTIVES[self.objective].unmasked or self.masking_kind
+    def recipe(self) -> Recipe:
+        """The recipe of the family, with the options that are given."""
+        names = [field.name for field in dataclasses.fields(Recipe)]
+        given = {name: getattr(self, name) for name in names}
+        changes = {name: value for name, value in given.items() if value is not None}
+        return dataclasses.replace(FAMILIES[self.family].recipe, **changes)
+
+    def resolved(self) -> Self:
+        """Returns options in which the recipe is written out."""
+        return dataclasses.replace(self, **dataclasses.asdict(self.recipe))
 
     @property
     def warmup_steps(self) -> int:
@@ -210,25 +210,33 @@ class PretrainOptions(DistributionOptions, CasingOptions):
         return self.num_warmup_steps
 
     @property
-    def sentence_task(self) -> str | None:
-        """What the sentence head is trained on; None without one."""
-        return None if self.sentences == "full_sentences" else self.sentences
+    def longest_row(self) -> int:
+        """Tokens of the longest rows."""
+        return max(self.sequence_length, self.long_sequence_length or 0)
+
+    def phases(self) -> list[tuple[int, RowOptions]]:
+        """The last step and the rows of each phase."""
+        last = self.num_train_steps
+        if self.long_sequence_length is None:
+            return [(last, self.rows(self.sequence_length))]
+        return [
+            (last - round(_LONG_SHARE * last), self.rows(self.sequence_length)),
+            (last, self.rows(self.long_sequence_length)),
+        ]
 
     def rows(self, sequence_length: int) -> RowOptions:
-        """Options of the rows of a length."""
+        """Returns the options of rows of a length."""
+        recipe = self.recipe
+        masking = OBJECTIVES[recipe.objective].unmasked or recipe.masking_kind
+        max_predictions = math.ceil(recipe.mlm_rate * sequence_length)
+        if masking in get_args(Unmasked):
+            max_predictions = sequence_length - (1 if masking == "next_token" else 2)
         return RowOptions(
             sequence_length,
-            sentences=self.sentences,
-            masking=self.masking,
-            mlm_rate=self.mlm_rate,
-            max_predictions=self._max_predictions(sequence_length),
-            mask_rate=self.mask_rate,
-            random_rate=self.random_rate,
+            sentences=recipe.sentences,
+            masking=masking,
+            mlm_rate=recipe.mlm_rate,
+            max_predictions=max_predictions,
+            mask_rate=recipe.mask_rate,
+            random_rate=recipe.random_rate,
         )
-
-    def _max_predictions(self, sequence_length: int) -> int:
-        if self.masking in get_args(Unmasked):
-            return sequence_length - (1 if self.masking == "next_token" else 2)
-        if self.max_predictions is None:
-            return math.ceil(self.mlm_rate * sequence_length)
-        return round(self.max_predictions * sequence_length / self.sequence_length)

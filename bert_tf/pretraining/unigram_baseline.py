@@ -5,11 +5,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True)
 class LabelCounts:
-    """How often each label occurs in the training data.
+    """Counts of each label in the training data.
 
     Attributes:
         tokens: int64 (vocabulary,), masked tokens by id.
@@ -32,8 +33,21 @@ def count_labels(batches: Iterable[dict[str, Any]], vocab_size: int) -> LabelCou
     return LabelCounts(tokens, sentences)
 
 
+# Batches whose labels are counted.
+_COUNTED_BATCHES = 200
 # Losses that are means over predicted tokens.
 _TOKEN_LOSSES = ("mlm_loss", "forward_loss", "backward_loss")
+
+
+def unigram_baseline(
+    training: tf.data.Dataset,
+    heldout: tf.data.Dataset,
+    vocab_size: int,
+    losses: Sequence[str],
+) -> dict[str, float]:
+    """Returns `unigram_metrics` of held-out batches, after some training batches."""
+    seen = count_labels(training.take(_COUNTED_BATCHES), vocab_size)
+    return unigram_metrics(seen, count_labels(heldout, vocab_size), losses)
 
 
 def unigram_metrics(

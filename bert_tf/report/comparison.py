@@ -20,7 +20,7 @@ def comparison_report(
     *,
     facts: Mapping[str, str],
     outcomes: Sequence[Outcome],
-    simple_guesses: Mapping[str, tuple[str, float]],
+    baselines: Mapping[str, tuple[str, float]],
     commands: str,
 ) -> str:
     """The page.
@@ -29,8 +29,7 @@ def comparison_report(
         title: at its top.
         facts: what was compared, and where.
         outcomes: of all systems, in their order.
-        simple_guesses: by dataset the name and the score of the best guess without a
-            model.
+        baselines: name and score of the best baseline of each dataset.
         commands: that were run, one a line.
     """
     cloze = {
@@ -40,7 +39,7 @@ def comparison_report(
     }
     similarities: dict[str, _Figures] = {}
     tasks: dict[str, _Figures] = {}
-    guesses = {}
+    levels = {}
     for outcome in outcomes:
         for name, value in outcome.similarities.items():
             similarities.setdefault(name, {})[outcome.title] = value, 0.0
@@ -48,8 +47,8 @@ def comparison_report(
             title_of_task = f"{name}: {score.metric} times 100"
             figures = score.mean * 100, score.deviation * 100
             tasks.setdefault(title_of_task, {})[outcome.title] = figures
-            if name in simple_guesses:
-                guesses[title_of_task] = simple_guesses[name]
+            if name in baselines:
+                levels[title_of_task] = baselines[name]
     values = {
         "facts": facts,
         "training": _table(outcomes, _training),
@@ -57,8 +56,8 @@ def comparison_report(
         "similarity": _table(outcomes, _similarity),
         "similarities": _bars(similarities, form="{:.2f}"),
         "scores": _table(outcomes, _scores),
-        "tasks": _bars(tasks, guesses),
-        "simple_guesses": simple_guesses,
+        "tasks": _bars(tasks, levels),
+        "baselines": baselines,
         "failures": [(o.title, line) for o in outcomes for line in o.failures],
         "commands": commands,
     }
@@ -122,7 +121,7 @@ def _scores(outcome: Outcome) -> dict[str, str]:
 
 def _bars(
     groups: Mapping[str, _Figures],
-    guesses: Mapping[str, tuple[str, float]] | None = None,
+    baselines: Mapping[str, tuple[str, float]] | None = None,
     *,
     form: str = "{:.1f}",
     columns: int = 2,
@@ -131,7 +130,7 @@ def _bars(
 
     Args:
         groups: figures by the title of what they are of; without any there is None.
-        guesses: by title the name and the score of a guess without a model.
+        baselines: name and score of a baseline, by title; drawn as a line.
         form: how figures are written.
         columns: groups beside each other.
     """
@@ -140,10 +139,10 @@ def _bars(
         return None
     figure, axes = panels(len(groups), height=1.1 + 0.33 * most, columns=columns)
     for axis, (title, found) in zip(axes, groups.items(), strict=True):
-        if guesses and title in guesses:
-            guess, score = guesses[title]
+        if baselines and title in baselines:
+            baseline, score = baselines[title]
             axis.axvline(score * 100, color=GREY, ls="--", lw=1)
-            title += f"\ndashed: {guess}"
+            title += f"\ndashed: {baseline}"
         values, deviations = np.array(list(found.values())).T
         places = np.arange(len(found))
         colors = [BLUE if value == values.max() else PALE_BLUE for value in values]
@@ -155,7 +154,7 @@ def _bars(
                 form.format(value),
                 va="center",
                 fontsize=8,
-                # Not crossed by the line of the simple guess.
+                # Not crossed by the line of the baseline.
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )
         axis.set_yticks(places, list(found))

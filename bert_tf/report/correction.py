@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bert_tf.metrics.correction import (
+    WORD,
     Change,
     aligned_changes,
     nearest,
@@ -13,7 +14,7 @@ from bert_tf.metrics.correction import (
 )
 from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.excerpts import Part, spread
-from bert_tf.tasks.answers import CorrectionAnswer
+from bert_tf.tasks.correction_answers import CorrectionAnswer
 
 # How many texts of each outcome are shown.
 _NUM_SHOWN = {
@@ -36,7 +37,6 @@ def values(evaluation: Evaluation) -> dict[str, Any]:
     ]
     outcomes = [_outcome(*all_) for all_ in zip(texts, given, golds, strict=True)]
     counts = Counter(outcomes)
-    missed, invented = _changes(texts, given, golds)
     cards = []
     for outcome in _NUM_SHOWN:
         places = [place for place, other in enumerate(outcomes) if other == outcome]
@@ -60,7 +60,7 @@ def values(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "outcomes": {outcome: counts[outcome] for outcome in _NUM_SHOWN},
         "num_texts": len(texts),
-        "changes": {"not found": missed, "wrongly made": invented},
+        "changes": _changes(texts, given, golds),
         "cards": cards,
     }
 
@@ -87,14 +87,10 @@ def _surest(answer: CorrectionAnswer) -> float:
     return max((edit.probability for edit in answer.edits), default=0.0)
 
 
-# What is replaced, what it becomes, and how often.
-_Changes = list[tuple[str, str, int]]
-
-
 def _changes(
     texts: Sequence[str], given: Sequence[str], golds: Sequence[str]
-) -> tuple[_Changes, _Changes]:
-    """The most frequent changes that are missed, and those that are invented."""
+) -> dict[str, list[tuple[str, str, int]]]:
+    """The most frequent mistakes: what is replaced, what it becomes, and how often."""
     missed: Counter[tuple[str, str]] = Counter()
     invented: Counter[tuple[str, str]] = Counter()
     for text, own, gold in zip(texts, given, golds, strict=True):
@@ -102,36 +98,33 @@ def _changes(
         words = words_of(text)
         missed.update(_spelled(words, change) for change in wanted - found)
         invented.update(_spelled(words, change) for change in found - wanted)
-
-    def most_frequent(counts: Counter[tuple[str, str]]) -> _Changes:
+    shown = {}
+    for name, counts in (("not found", missed), ("wrongly made", invented)):
         order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        return [(*change, count) for change, count in order[:_NUM_CHANGES]]
-
-    return most_frequent(missed), most_frequent(invented)
+        shown[name] = [(*change, count) for change, count in order[:_NUM_CHANGES]]
+    return shown
 
 
 def _spelled(words: Sequence[str], change: Change) -> tuple[str, str]:
     place, inserted, new = change
-    return ("" if inserted else words[place]), new or ""  # type: ignore
+    return ("" if inserted else words[place]), new or ""
 
 
 def _marked(text: str, new: str, other: str, shared: str, alone: str) -> list[Part]:
     """The new text, its changes marked by whether the other text has them, too."""
     common = word_changes(text, new) & word_changes(text, other)
-    words, new_words = words_of(text), words_of(new)
+    words, new_words = list(WORD.finditer(text)), list(WORD.finditer(new))
     parts: list[Part] = []
-    old_end = new_end = 0
-    for old, following, change in aligned_changes(words, new_words):
+    end = new_end = 0
+    for place, new_place, change in aligned_changes(words_of(text), words_of(new)):
         gap = crossed = word = ""
-        if following is not None:
-            word = new_words[following]
-            start = new.index(word, new_end)
-            gap, new_end = new[new_end:start], start + len(word)
-        if old is not None:
-            crossed = words[old]
-            start = text.index(crossed, old_end)
-            gap = gap or text[old_end:start]
-            old_end = start + len(crossed)
+        if new_place is not None:
+            found = new_words[new_place]
+            gap, word, new_end = new[new_end : found.start()], found[0], found.end()
+        if place is not None:
+            found = words[place]
+            gap = gap or text[end : found.start()]
+            crossed, end = found[0], found.end()
         parts.append(Part(gap))
         if change is None:
             parts.append(Part(word))

@@ -1,4 +1,4 @@
-"""What reports on fine-tuned models are about."""
+"""The subject of reports on fine-tuned models."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -92,11 +92,12 @@ def marked(text: str, marks: Iterable[Mark], margin: int = 160) -> list[Part]:
     if not marks:
         return [Part(shortened(text))]
     ranges = _shown_ranges(text, marks, margin)
-    parts = [Part("… " if ranges[0][0] > 0 else "")]
-    for number, (start, end) in enumerate(ranges):
-        parts += [Part(" … ")] * bool(number) + _with_marks(text, start, end, marks)
-    parts.append(Part(" …" if ranges[-1][1] < len(text) else ""))
-    return parts
+    parts = _with_marks(text, *ranges[0], marks)
+    for start, end in ranges[1:]:
+        parts += [Part(" … "), *_with_marks(text, start, end, marks)]
+    before = "… " if ranges[0][0] > 0 else ""
+    after = " …" if ranges[-1][1] < len(text) else ""
+    return [Part(before), *parts, Part(after)]
 
 
 def spaced(parts: Iterable[Part]) -> list[Part]:

@@ -17,7 +17,7 @@ from bert_tf.report import (
     token_tagging,
 )
 from bert_tf.report.evaluation import Evaluation
-from bert_tf.report.metric_names import METRICS, name_of
+from bert_tf.report.metric_names import METRIC_NAMES, name_of
 from bert_tf.report.page import page
 from bert_tf.report.plots import (
     GREY,
@@ -156,7 +156,7 @@ def curves(
 
 def _known(found: Mapping[str, float], first: Sequence[str] = ()) -> dict[str, float]:
     """The metrics that have a name, without counts and thresholds."""
-    names = dict.fromkeys((*first, *(name for name in found if name in METRICS)))
+    names = dict.fromkeys((*first, *(name for name in found if name in METRIC_NAMES)))
     return {name: found[name] for name in names if name in found}
 
 

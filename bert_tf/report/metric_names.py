@@ -2,7 +2,7 @@
 
 _PERCENT, _NUMBER = "{:.1%}", "{:.3f}"
 
-METRICS = {
+METRIC_NAMES = {
     "mlm_loss": ("masked tokens, loss (nats)", _NUMBER),
     "forward_loss": ("tokens from those before, loss (nats)", _NUMBER),
     "backward_loss": ("tokens from those behind, loss (nats)", _NUMBER),
@@ -43,10 +43,10 @@ METRICS = {
 
 def name_of(metric: str) -> str:
     """The name that people use."""
-    return METRICS[metric][0] if metric in METRICS else metric
+    return METRIC_NAMES[metric][0] if metric in METRIC_NAMES else metric
 
 
 def text_of(metric: str, value: float) -> str:
     """A value as it is written."""
-    form = METRICS[metric][1] if metric in METRICS else _NUMBER
+    form = METRIC_NAMES[metric][1] if metric in METRIC_NAMES else _NUMBER
     return form.format(value)

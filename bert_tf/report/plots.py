@@ -41,7 +41,7 @@ def panels(
 
 
 def label_steps(axes: Sequence[Any]) -> None:
-    """A grid for each of the `panels`, and below the last ones what is on their x."""
+    """Gives each of the `panels` a grid, and labels the steps below the last ones."""
     for axis in axes:
         axis.grid(visible=True, alpha=0.3)
     for axis in axes[-2:]:
@@ -95,7 +95,7 @@ def names_for_picture(names: Sequence[str]) -> list[str]:
 def confusion_figure(
     counts: np.ndarray, names: Sequence[str]
 ) -> matplotlib.figure.Figure:
-    """How often which class (row) was taken for which (column).
+    """A picture of the classes (rows) and what they were taken for (columns).
 
     The shade is the share of the row, so that rare classes are visible, and grows with
     its square root, so that rare mistakes are.
@@ -128,8 +128,7 @@ def confusion_figure(
     }
     axis.set_xticks(range(size), names, **look, **turn)
     axis.set_yticks(range(size), names, **look)
-    axis.set_xlabel("predicted")
-    axis.set_ylabel("gold")
+    axis.set(xlabel="predicted", ylabel="gold")
     if size <= _MAX_WITH_COUNTS:
         for row, column in zip(*np.nonzero(counts), strict=True):
             axis.text(
@@ -154,13 +153,10 @@ def calibration_figure(bins: Sequence[CalibrationBin]) -> matplotlib.figure.Figu
     above.bar(centers, accuracy, width=width, color=PALE_BLUE, label="this model")
     above.plot(confidence, accuracy, "o-", color=BLUE, markersize=4)
     above.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="as it believes")
-    above.set_ylabel("how often right")
-    above.set_ylim(0, 1.02)
+    above.set(ylabel="how often right", ylim=(0, 1.02))
     above.legend(frameon=False, loc="upper left")
     below.bar(centers, [b.count for b in bins], width=width, color=GREY)
-    below.set_ylabel("examples")
-    below.set_xlabel("probability of the answer")
-    below.set_xlim(0, 1)
+    below.set(ylabel="examples", xlabel="probability of the answer", xlim=(0, 1))
     for axis in (above, below):
         axis.grid(alpha=0.3)
         axis.set_axisbelow(True)
@@ -207,9 +203,8 @@ def threshold_figure(
             means = np.append(means, means[-1])
             axis.plot(steps, means, drawstyle="steps-post", label=name, **look)
     axis.axvline(threshold, color=GREY, linestyle="--", label="chosen")
+    axis.set(xlabel="no-answer threshold", ylim=(0, 1.02))
     axis.set_xlim(low - room, high + room)
-    axis.set_ylim(0, 1.02)
-    axis.set_xlabel("no-answer threshold")
     axis.grid(alpha=0.3)
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -1,14 +1,16 @@
 """`report.html` of a pre-training: figures, curves, guesses for masked tokens."""
 
 import dataclasses
+import datetime
 import json
-from collections.abc import Callable, Iterable, Sequence
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.figure
 import numpy as np
 
-from bert_tf.report.metric_names import METRICS, name_of
+from bert_tf.report.metric_names import METRIC_NAMES, name_of
 from bert_tf.report.page import page
 from bert_tf.report.plots import (
     GREY,
@@ -19,7 +21,7 @@ from bert_tf.report.plots import (
     panels,
     series,
 )
-from bert_tf.training.run_log import Record
+from bert_tf.training.run_log import MFU, Record
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 _QUANTITIES = {
@@ -96,12 +98,49 @@ def joined_pieces(token_ids: Iterable[int], vocabulary: Vocabulary) -> str:
     return vocabulary.joined(vocabulary.tokens[int(id_)] for id_ in token_ids)
 
 
+def run_facts(
+    model: Any,
+    vocabulary: Vocabulary,
+    counts: Mapping[str, int],
+    records: Sequence[Record],
+    *,
+    training: str,
+) -> dict[str, str]:
+    """Returns the lines of the first table.
+
+    Args:
+        model: that was trained.
+        vocabulary: of the model.
+        counts: of the training text, from the manifest of the records.
+        records: of `metrics.jsonl`.
+        training: the number of steps, their size and dtype.
+    """
+    steps = [record for record in records if record["split"] == "train"]
+    first, last = (datetime.datetime.fromisoformat(steps[n]["time"]) for n in (0, -1))
+    rate = statistics.median(record["tokens_per_second"] for record in steps)
+    utilization = statistics.median(record[MFU] for record in steps)
+    config = model.encoder.config
+    return {
+        "model": f"{config.num_hidden_layers} layers of {config.hidden_size}, "
+        f"{model.count_params():,} weights",
+        "vocabulary": f"{len(vocabulary):,} pieces, "
+        f"{'lower-cased' if vocabulary.lower_case else 'cased'}",
+        "training text": f"{counts['documents']:,} documents, "
+        f"{counts['tokens']:,} tokens, "
+        f"{counts['bytes'] / max(counts['tokens'], 1):.2f} bytes a token",
+        "training": f"{training}, from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} "
+        "UTC",
+        "speed": f"{rate:,.0f} tokens/s, {utilization:.0%} of the machine's rate at "
+        "matrix products (MFU; medians)",
+    }
+
+
 def pretraining_report(
     title: str,
     *,
     facts: dict[str, str],
     records: Sequence[Record],
-    trivial: dict[str, float] | None,
+    baseline: dict[str, float] | None,
     cloze: Sequence[ClozeGuess],
     options: dict[str, Any],
 ) -> str:
@@ -111,18 +150,18 @@ def pretraining_report(
         title: of the page.
         facts: lines of the first table.
         records: of `metrics.jsonl`.
-        trivial: held-out metrics of trivial guesses; None without held-out data.
+        baseline: held-out metrics of the unigram baseline; None without held-out data.
         cloze: sample guesses.
         options: the options of the run.
     """
     heldout = [record for record in records if record["split"] == "heldout"]
     values = {
         "facts": facts,
-        "heldout": {m: heldout[-1][m] for m in METRICS if m in heldout[-1]}
-        if heldout and trivial
+        "heldout": {m: heldout[-1][m] for m in METRIC_NAMES if m in heldout[-1]}
+        if heldout and baseline
         else {},
-        "trivial": trivial,
-        "curves": curves(records, trivial),
+        "baseline": baseline,
+        "curves": curves(records, baseline),
         "cloze": cloze,
         "options": json.dumps(options, indent=2),
     }
@@ -130,10 +169,10 @@ def pretraining_report(
 
 
 def curves(
-    records: Sequence[Record], trivial: dict[str, float] | None
+    records: Sequence[Record], baseline: dict[str, float] | None
 ) -> matplotlib.figure.Figure:
     """Loss, accuracies, learning rate and speed over the steps."""
-    shown = [name for name in METRICS if any(name in record for record in records)]
+    shown = [name for name in METRIC_NAMES if any(name in record for record in records)]
     figure, axes = panels(len(shown) + len(_QUANTITIES))
     label_steps(axes)
     for axis, metric in zip(axes, shown, strict=False):
@@ -142,8 +181,9 @@ def curves(
         steps, values = series(records, "heldout", metric)
         if len(values):
             axis.plot(steps, values, "o-", color=RED, ms=3, label="held out")
-        if trivial and metric in trivial:
-            axis.axhline(trivial[metric], color=GREY, ls="--", label="trivial guess")
+        if baseline and metric in baseline:
+            label = "unigram baseline"
+            axis.axhline(baseline[metric], color=GREY, ls="--", label=label)
         axis.legend(frameon=False)
     for axis, name in zip(axes[len(shown) :], _QUANTITIES, strict=True):
         draw_plain(axis, records, name, _QUANTITIES[name])

@@ -49,8 +49,7 @@ def scatter(gold: np.ndarray, given: np.ndarray) -> matplotlib.figure.Figure:
     alpha, size = (0.35, 6) if len(gold) <= 2000 else (0.12, 3)
     look: dict[str, Any] = {"alpha": alpha, "ms": size, "mew": 0}
     axis.plot(gold, given, ".", color=BLUE, label="an example", **look)
-    axis.set_xlabel("gold")
-    axis.set_ylabel("predicted")
+    axis.set(xlabel="gold", ylabel="predicted")
     axis.grid(alpha=0.3)
     axis.legend(frameon=False)
     return figure

@@ -55,8 +55,7 @@ def strip_plot(results: Sequence[RunResult], metric: str) -> matplotlib.figure.F
     means, ticks = [summary.mean for summary in ranked], list(heights.values())
     axis.plot(means, ticks, "|", color=PALE_BLUE, ms=18, mew=2, zorder=0, label="mean")
     axis.set_yticks(ticks, list(heights))
-    axis.set_ylim(-len(ranked) + 0.4, 0.6)
-    axis.set_xlabel(name_of(metric))
+    axis.set(xlabel=name_of(metric), ylim=(-len(ranked) + 0.4, 0.6))
     axis.grid(alpha=0.3)
     axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -12,7 +12,7 @@ from bert_tf.metrics.squad import question_scores
 from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.excerpts import Mark, marked, spread
 from bert_tf.report.plots import threshold_figure
-from bert_tf.tasks.span_qa import SpanAnswer
+from bert_tf.tasks.span_answers import SpanAnswer
 from data_pipelines.datasets.examples import Question
 
 _NUM_WRONG = 20
@@ -130,7 +130,7 @@ def _outcome(example: Question, text: str, exact: float, f1: float) -> str:
 
 
 def _probability(answer: SpanAnswer, text: str) -> float:
-    """Of an answer; of none it is what the guesses leave."""
+    """The probability of an answer; that of none is what the guesses leave."""
     if text:
         return answer.best[0].probability
     return max(0.0, 1 - sum(guess.probability for guess in answer.best))

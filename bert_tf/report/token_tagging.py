@@ -1,8 +1,7 @@
 """A tagger's answers: the types or tags, which are confused, sentences."""
 
-import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from bert_tf.metrics.classification import confusion_matrix, label_scores
@@ -10,7 +9,7 @@ from bert_tf.metrics.entities import entities, entity_scores_by_type
 from bert_tf.report.classification import confusion
 from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.excerpts import Part, joined_words, spaced, spread
-from bert_tf.tasks.answers import TagsAnswer
+from bert_tf.tasks.token_tagging import TagsAnswer
 from data_pipelines.datasets.examples import TaggedSentence
 
 _NUM_WRONG = 25
@@ -61,7 +60,7 @@ def values(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def outcome(entity: Entity, others: Sequence[Entity]) -> str:
-    """What became of an entity, given those of the other side."""
+    """The outcome of an entity, given those of the other side."""
     kind, start, end = entity
     if entity in others:
         return "right"
@@ -150,20 +149,11 @@ def _entity_lines(
     def line(
         own: Sequence[Entity], others: Sequence[Entity], *looks: tuple[str, str]
     ) -> list[Part]:
-        parts: list[Part] = []
-        place = shown.start
-        for entity in own:
-            name, start, end = entity
-            start, end = max(start, shown.start), min(end, shown.stop)
-            if start >= end:
-                continue
-            kind, sign = looks[entity not in others]
-            text = joined_words(example.words[start:end])
-            parts += map(Part, example.words[place:start])
-            parts.append(Part(text, kind, label=f"{name}\u00a0{sign}"))
-            place = end
-        parts += map(Part, example.words[place : shown.stop])
-        return _cut(parts, shown, len(example.words))
+        marks = []
+        for name, start, end in own:
+            kind, sign = looks[(name, start, end) not in others]
+            marks.append((start, end, kind, f"{name}\u00a0{sign}"))
+        return _line(example.words, marks, shown)
 
     predicted = {"predicted": line(given, gold, ("right", "✓"), ("wrong", "✗"))}
     if gold == given:
@@ -175,16 +165,28 @@ def _entity_lines(
 def _tag_lines(
     example: TaggedSentence, answer: TagsAnswer, shown: range
 ) -> dict[str, list[Part]]:
-    parts = []
-    rows = zip(example.words, example.tags or (), answer.tags, strict=True)
-    for word, gold, given in itertools.islice(rows, shown.start, shown.stop):
-        if gold == given:
-            parts.append(Part(word))
-        else:
-            parts.append(Part(word, "wrong", label=f"{gold} ✗ {given}"))
-    return {"predicted": _cut(parts, shown, len(example.words))}
+    pairs = zip(example.tags or (), answer.tags, strict=True)
+    marks = [
+        (place, place + 1, "wrong", f"{gold} ✗ {given}")
+        for place, (gold, given) in enumerate(pairs)
+        if gold != given
+    ]
+    return {"predicted": _line(example.words, marks, shown)}
 
 
-def _cut(parts: Iterable[Part], shown: range, num_words: int) -> list[Part]:
-    before, after = "… " * bool(shown.start), " …" * (shown.stop < num_words)
+def _line(
+    words: Sequence[str], marks: Sequence[tuple[int, int, str, str]], shown: range
+) -> list[Part]:
+    """The shown words; marks have a first word, one after the last, kind and label."""
+    parts: list[Part] = []
+    place = shown.start
+    for start, end, kind, label in marks:
+        start, end = max(start, shown.start), min(end, shown.stop)
+        if start < end:
+            parts += map(Part, words[place:start])
+            parts.append(Part(joined_words(words[start:end]), kind, label))
+            place = end
+    parts += map(Part, words[place : shown.stop])
+    before = "… " if shown.start else ""
+    after = " …" if shown.stop < len(words) else ""
     return [Part(before), *spaced(parts), Part(after)]

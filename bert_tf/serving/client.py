@@ -4,35 +4,43 @@ from bert_tf.serving.client import RestClient
 RestClient("http://127.0.0.1:8501", "demo").predict(texts=["The [MASK] sat."])
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 
-class RestClient:
-    """Asks a model over HTTP; needs `requests` alone.
+@dataclasses.dataclass
+class _Client:
+    """A model of a server.
 
     Args:
-        url: of the server, such as "http://127.0.0.1:8501".
+        address: of the server: "http://127.0.0.1:8501" of REST, "127.0.0.1:8500" of
+            gRPC.
         model: its name.
         version: a number; None: the newest.
         timeout_seconds: for an answer.
     """
 
-    def __init__(
-        self,
-        url: str,
-        model: str,
-        version: int | None = None,
-        timeout_seconds: float = 30.0,
-    ) -> None:
+    address: str
+    model: str
+    version: int | None = None
+    timeout_seconds: float = 30.0
+
+
+@dataclasses.dataclass
+class RestClient(_Client):
+    """Queries a model over HTTP; needs `requests`.
+
+    Its methods raise RuntimeError, with the words of the server, if that refuses.
+    """
+
+    def __post_init__(self) -> None:
         import requests
 
         self._session = requests.Session()
-        self._base = f"{url.rstrip('/')}/v1/models/{model}"
-        self._version = "" if version is None else f"/versions/{version}"
-        self._timeout = timeout_seconds
+        self._version = "" if self.version is None else f"/versions/{self.version}"
 
     def predict(self, signature: str = "serving_default", **inputs: Any) -> Any:
         """The outputs of a signature, as nested lists by their names.
@@ -40,13 +48,9 @@ class RestClient:
         Args:
             signature: of the model.
             inputs: nested lists by the names of its inputs.
-
-        Raises:
-            RuntimeError: the server refuses; its words.
         """
-        return self._post("predict", {"signature_name": signature, "inputs": inputs})[
-            "outputs"
-        ]
+        content = {"signature_name": signature, "inputs": inputs}
+        return self._ask("POST", f"{self._version}:predict", content)["outputs"]
 
     def classify(self, *examples: Mapping[str, Any]) -> list[list[tuple[str, float]]]:
         """Labels with their probabilities of each example.
@@ -54,66 +58,58 @@ class RestClient:
         Args:
             examples: features by name, such as `{"text": "A gem."}`.
         """
-        found = self._post("classify", {"examples": list(examples)})["result"]
+        content = {"examples": list(examples)}
+        found = self._ask("POST", f"{self._version}:classify", content)["result"]
         return [[(label, score) for label, score in row] for row in found]
 
     def status(self) -> dict[int, str]:
         """The state of each version."""
-        found = self._get("")["model_version_status"]
+        found = self._ask("GET", "")["model_version_status"]
         return {int(version["version"]): version["state"] for version in found}
 
     def metadata(self) -> dict[str, Any]:
         """Names, types and shapes of the inputs and outputs of each signature."""
-        return self._get(f"{self._version}/metadata")["metadata"]["signature_def"][
-            "signature_def"
-        ]
+        found = self._ask("GET", f"{self._version}/metadata")["metadata"]
+        return found["signature_def"]["signature_def"]
 
-    def _post(self, method: str, content: Mapping[str, Any]) -> dict[str, Any]:
-        url = f"{self._base}{self._version}:{method}"
-        return _content(self._session.post(url, json=content, timeout=self._timeout))
-
-    def _get(self, path: str) -> dict[str, Any]:
-        return _content(self._session.get(self._base + path, timeout=self._timeout))
-
-
-def _content(response: Any) -> dict[str, Any]:
-    try:
-        content = response.json()
-    except ValueError:
-        content = {"error": response.text[:500]}
-    if response.status_code != 200:
-        raise RuntimeError(f"{response.status_code}: {content.get('error', content)}")
-    return content
+    def _ask(self, verb: str, path: str, content: Any = None) -> dict[str, Any]:
+        url = f"{self.address.rstrip('/')}/v1/models/{self.model}{path}"
+        response = self._session.request(
+            verb, url, json=content, timeout=self.timeout_seconds
+        )
+        try:
+            found = response.json()
+        except ValueError:
+            found = {"error": response.text[:500]}
+        if response.status_code != 200:
+            raise RuntimeError(f"{response.status_code}: {found.get('error', found)}")
+        return found
 
 
-class GrpcClient:
-    """Asks a model over gRPC; needs `tensorflow-serving-api`.
+@dataclasses.dataclass
+class GrpcClient(_Client):
+    """Queries a model over gRPC; needs `tensorflow-serving-api`.
 
-    Args:
-        address: of the server, such as "127.0.0.1:8500".
-        model: its name.
-        version: a number; None: the newest.
-        timeout_seconds: for an answer.
+    Its methods raise `grpc.RpcError`, whose `details()` are the words of the server, if
+    that refuses.
     """
 
-    def __init__(
-        self,
-        address: str,
-        model: str,
-        version: int | None = None,
-        timeout_seconds: float = 30.0,
-    ) -> None:
+    def __post_init__(self) -> None:
         import grpc
-        from tensorflow_serving.apis import (
-            model_service_pb2_grpc,
-            prediction_service_pb2_grpc,
-        )
 
-        channel = grpc.insecure_channel(address)
-        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        try:
+            from tensorflow_serving.apis import (
+                model_service_pb2_grpc,
+                prediction_service_pb2_grpc,
+            )
+        except ModuleNotFoundError:
+            raise ImportError(
+                "tensorflow-serving-api is not installed. Expected it for gRPC: pip "
+                "install 'bert-tf[serve]', or use RestClient."
+            ) from None
+        channel = grpc.insecure_channel(self.address)
+        self._predictions = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         self._models = model_service_pb2_grpc.ModelServiceStub(channel)
-        self._model, self._version = model, version
-        self._timeout = timeout_seconds
 
     def predict(
         self, signature: str = "serving_default", **inputs: Any
@@ -123,19 +119,15 @@ class GrpcClient:
         Args:
             signature: of the model.
             inputs: arrays or nested lists by the names of its inputs.
-
-        Raises:
-            grpc.RpcError: the server refuses; `details()` are its words.
         """
         import tensorflow as tf
-        from tensorflow_serving.apis import predict_pb2
+        from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
-        request = predict_pb2.PredictRequest()
-        self._name(request.model_spec)
+        request = self._named(PredictRequest())
         request.model_spec.signature_name = signature
         for name, value in inputs.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-        response = self._stub.Predict(request, self._timeout)
+        response = self._predictions.Predict(request, self.timeout_seconds)
         return {name: tf.make_ndarray(v) for name, v in response.outputs.items()}
 
     def classify(self, *examples: Mapping[str, str]) -> list[list[tuple[str, float]]]:
@@ -143,40 +135,33 @@ class GrpcClient:
 
         Args:
             examples: texts by the name of the feature, such as `{"text": "A gem."}`.
-
-        Raises:
-            grpc.RpcError: as `predict`.
         """
-        from tensorflow_serving.apis import classification_pb2
+        from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 
-        request = classification_pb2.ClassificationRequest()
-        self._name(request.model_spec)
+        request = self._named(ClassificationRequest())
         for values in examples:
             example = request.input.example_list.examples.add()
             for name, text in values.items():
                 feature = example.features.feature[name]
                 feature.bytes_list.value.append(text.encode())
-        response = self._stub.Classify(request, self._timeout)
+        response = self._predictions.Classify(request, self.timeout_seconds)
         return [
             [(found.label, found.score) for found in row.classes]
             for row in response.result.classifications
         ]
 
     def status(self) -> dict[int, str]:
-        """The state of each version.
+        """The state of each version."""
+        from tensorflow_serving.apis import get_model_status_pb2 as messages
 
-        Raises:
-            grpc.RpcError: as `predict`.
-        """
-        from tensorflow_serving.apis import get_model_status_pb2
+        request = messages.GetModelStatusRequest()
+        request.model_spec.name = self.model
+        response = self._models.GetModelStatus(request, self.timeout_seconds)
+        state_name = messages.ModelVersionStatus.State.Name
+        return {v.version: state_name(v.state) for v in response.model_version_status}
 
-        request = get_model_status_pb2.GetModelStatusRequest()
-        request.model_spec.name = self._model
-        response = self._models.GetModelStatus(request, self._timeout)
-        names = get_model_status_pb2.ModelVersionStatus.State
-        return {v.version: names.Name(v.state) for v in response.model_version_status}
-
-    def _name(self, spec: Any) -> None:
-        spec.name = self._model
-        if self._version is not None:
-            spec.version.value = self._version
+    def _named(self, request: Any) -> Any:
+        request.model_spec.name = self.model
+        if self.version is not None:
+            request.model_spec.version.value = self.version
+        return request

@@ -4,10 +4,15 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from bert_tf.serving.signatures import Rows, row_length
+from bert_tf.serving.signatures import row_length
 from bert_tf.serving.text_inputs import longest
+from bert_tf.tasks.endpoints import Rows
 from data_pipelines.rows.packing import filled_rows
-from data_pipelines.tokenizers.vocabulary import CONTINUATION, Vocabulary, bytes_of
+from data_pipelines.tokenizers.byte_symbols import bytes_of
+from data_pipelines.tokenizers.vocabulary import (
+    CONTINUATION,
+    Vocabulary,
+)
 
 
 def generate_ids(

@@ -12,7 +12,7 @@ from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.serving.stored_weights import Precision
 from data_pipelines.files.json_files import read_json_if_any
-from data_pipelines.tokenizers.vocabulary import MERGES, TOKENIZATION
+from data_pipelines.tokenizers.vocabulary_files import MERGES, TOKENIZATION
 
 FILE = "model_card.md"
 _PACKAGES = ("bert-tf", "tensorflow", "tensorflow-text", "keras")
@@ -63,21 +63,20 @@ def model_card(
         "weights": precision,
         "exported": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
-    sections = [
-        f"# {name}, version {version}",
-        _table(facts),
-        "## On the development set",
-        _table(read_json_if_any(posixpath.join(model_folder, model_dir.DEV_METRICS)))
-        or "Not written down where the model was trained.",
-        "## Signatures",
-        _table({key: _inputs(function) for key, function in signatures.items()}),
-        "## Versions",
-        _table({package: _version_of(package) for package in _PACKAGES}),
-        "## Options of the training",
-        _table(read_json_if_any(posixpath.join(model_folder, model_dir.OPTIONS)))
-        or "Not written down.",
-    ]
-    return "\n\n".join(sections) + "\n"
+    metrics, options = (
+        read_json_if_any(posixpath.join(model_folder, file))
+        for file in (model_dir.DEV_METRICS, model_dir.OPTIONS)
+    )
+    inputs = {key: _inputs(function) for key, function in signatures.items()}
+    packages = {name: _version_of(name) for name in _PACKAGES}
+    sections = {
+        f"# {name}, version {version}": _table(facts),
+        "## On the development set": _table(metrics) or "No metrics were recorded.",
+        "## Signatures": _table(inputs),
+        "## Versions": _table(packages),
+        "## Options of the training": _table(options) or "No options were recorded.",
+    }
+    return "".join(f"{title}\n\n{text}\n\n" for title, text in sections.items())
 
 
 def _table(facts: Mapping[str, Any]) -> str:

@@ -5,19 +5,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from bert_tf.checkpoints.sentence_vector import SentenceVector
+from bert_tf.checkpoints.description import SentenceVector
 from bert_tf.models.masked_lm import BertPretrainer
 from bert_tf.serving.generate import generate_ids, join_pieces
-from bert_tf.serving.signatures import (
-    Answers,
-    Question,
-    Rows,
-    power_of_two,
-    signatures,
-    strings,
-)
+from bert_tf.serving.signatures import power_of_two, signatures
 from bert_tf.serving.stored_weights import Precision, StoredWeights
 from bert_tf.serving.text_inputs import cut_texts, longest, pack_texts
+from bert_tf.tasks.endpoints import Answers, Endpoint, Rows, strings
 from data_pipelines.rows.packing import filled_rows
 from data_pipelines.tokenizers.tokenizer import Tokenizer
 
@@ -105,9 +99,9 @@ class TextModel(tf.Module):
             tf.TensorSpec([None, None], tf.bool, name="padding_mask"),
         ]
         encode = tf.function(self.encode, input_signature=ids)
-        return {**signatures(self.questions()), "encode": encode}
+        return {**signatures(self.endpoints()), "encode": encode}
 
-    def questions(self) -> dict[str, Question]:
+    def endpoints(self) -> dict[str, Endpoint]:
         """The endpoints that take texts, the default first.
 
         A model without a head has no `fill_mask`; a causal one has `generate` instead.
@@ -118,14 +112,14 @@ class TextModel(tf.Module):
         places = [tf.TensorSpec([None], tf.int32, name=n) for n in ("layers", "heads")]
         found = {}
         if self.has_mlm_head and self.config.causal:
-            found["generate"] = Question(self.generate, [texts], ("longest",))
+            found["generate"] = Endpoint(self.generate, [texts], ("longest",))
         elif self.has_mlm_head:
-            found["fill_mask"] = Question(self.fill_mask, [texts])
-        found["embed"] = Question(self.embed, [texts])
-        found["similarity"] = Question(self.similarity, pair)
-        found["features"] = Question(self.features, [texts])
+            found["fill_mask"] = Endpoint(self.fill_mask, [texts])
+        found["embed"] = Endpoint(self.embed, [texts])
+        found["similarity"] = Endpoint(self.similarity, pair)
+        found["features"] = Endpoint(self.features, [texts])
         if self.has_attention:
-            attention = Question(self.attention, [texts, *places], ("longest",))
+            attention = Endpoint(self.attention, [texts, *places], ("longest",))
             found["attention"] = attention
         return found
 

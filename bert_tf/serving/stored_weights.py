@@ -1,4 +1,4 @@
-"""The weights of a model in a SavedModel, as narrow as they are wanted."""
+"""The weights of a model in a SavedModel, in the precision of the export."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ import tensorflow as tf
 
 Precision = Literal["float32", "bfloat16", "int8"]
 
-# What is computed in with each; int8 is for storing alone.
-POLICIES: dict[str, str] = {
+# The Keras dtype policy of the computation with each; int8 is for storing alone.
+COMPUTE_POLICIES: dict[str, str] = {
     "float32": "float32",
     "bfloat16": "mixed_bfloat16",
     "int8": "float32",
@@ -45,7 +45,7 @@ class StoredWeights(tf.Module):
     def in_use(
         self, token_ids: tf.Tensor, looks_up_only: bool = True
     ) -> Iterator[tf.Tensor]:
-        """Inside, the model computes with these weights.
+        """Makes the model compute with these weights inside the `with`.
 
         Args:
             token_ids: int32 (batch, sequence).
@@ -53,9 +53,9 @@ class StoredWeights(tf.Module):
                 head for masked tokens reads all of it.
 
         Yields:
-            The token ids that the model is to be called with. Where it only looks
-            tokens up, its table are the rows of these: the whole one would have to be
-            made float32 first.
+            The token ids to call the model with. Where it only looks tokens up, its
+            table consists of the rows of these: the whole one would have to be made
+            float32 first.
         """
         if not self._is_narrow:
             yield token_ids
@@ -73,7 +73,7 @@ class StoredWeights(tf.Module):
 
 
 def _store(variable: Any, precision: Precision) -> tuple[Any, Any]:
-    """The values, and what they are to be multiplied by, if so."""
+    """The values and, for int8, the factors that make them float32 again."""
     # Characters are numbers that stand for something: none may change.
     if precision == "float32" or variable.path.endswith("/characters"):
         return variable.value, None

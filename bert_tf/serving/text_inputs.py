@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from bert_tf.serving.signatures import Rows, power_of_two, row_length
+from bert_tf.serving.signatures import power_of_two, row_length
+from bert_tf.tasks.endpoints import Rows
 from data_pipelines.rows.packing import filled_rows
 from data_pipelines.tokenizers.tokenizer import Tokenizer
 from data_pipelines.tokenizers.vocabulary import MASK, Vocabulary

@@ -1,4 +1,4 @@
-"""A causal model that is fine-tuned, and goes on predicting tokens (GPT)."""
+"""Fine-tuning of a causal model that also keeps predicting tokens (GPT)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,11 +15,11 @@ from bert_tf.tasks.heads import EncoderWithHead
 class WithLanguageModel(keras.Model):
     """A model of a task, and the head of pre-training on the same vectors.
 
-    For training alone: what is saved, and answers, is the model of the task.
+    For training alone: the model of the task is saved, and answers.
 
     Args:
         task: the model, whose encoder is causal and trained.
-        weights: of the head, by name; those that are not there start from chance.
+        weights: of the head, by name; missing ones start from chance.
 
     Call arguments:
         inputs: those of the task's model, as packed rows.
@@ -48,7 +48,7 @@ class WithLanguageModel(keras.Model):
         self.built = True
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """See the class."""
+        """Applies both heads to the same vectors."""
         encoded = self.task.token_vectors(inputs, training)
         table = self.task.encoder.embeddings.token_table
         return {
@@ -58,7 +58,7 @@ class WithLanguageModel(keras.Model):
 
 
 class AuxiliaryObjective:
-    """The loss of the task, plus some of that of the next token.
+    """The loss of the task, plus a weighted loss of the next token.
 
     L3 = L2 + lambda L1 (Radford et al. 2018, section 3.2).
 
@@ -73,7 +73,7 @@ class AuxiliaryObjective:
         self.losses = (*task.losses, "weighted_lm_loss")
 
     def weights(self, batch: Any) -> dict[str, Any]:
-        """Those of the task, and the number of tokens; float32 scalars."""
+        """The weights of the task, and the number of tokens; float32 scalars."""
         count = ops.sum(_has_next(batch)) + 1e-5
         return {
             **self.task.weights(batch),
@@ -82,7 +82,7 @@ class AuxiliaryObjective:
         }
 
     def sums(self, outputs: dict[str, Any], batch: Any) -> dict[str, Any]:
-        """Those of the task, and the losses of the next tokens; float32 scalars."""
+        """The sums of the task, and the losses of the next tokens; float32 scalars."""
         next_ids = ops.roll(batch["token_ids"], -1, axis=1)
         loss, _ = weighted_sums(outputs["next"], next_ids, _has_next(batch))
         return {

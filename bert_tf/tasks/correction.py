@@ -1,4 +1,4 @@
-"""What is wrong in a text, and what to write instead: tags, and a masked-LM head.
+"""The kind correction: what is wrong in a text, and what to write instead.
 
 The tags are those of GECToR (Omelianchuk et al. 2020) without its list of words: which
 piece is written, the head of pre-training says, as in Soft-Masked BERT (Zhang et al.
@@ -14,11 +14,30 @@ from bert_tf.layers import elementwise
 from bert_tf.layers.gather import gather_tokens, sequence_layout
 from bert_tf.models.config import BertConfig
 from bert_tf.models.masked_lm import masked_lm_head
+from bert_tf.tasks.correction_answers import (
+    best_edit_threshold,
+    correction_columns,
+    correction_metrics,
+    read_corrections,
+)
+from bert_tf.tasks.edits import edit_tensors
+from bert_tf.tasks.endpoints import Answers, Endpoint, Rows, Served, padded, strings
 from bert_tf.tasks.heads import EncoderWithHead
-from data_pipelines.finetuning.correction import DELETE, INSERT, NONE, REPLACE, TAGS
+from bert_tf.tasks.iterative_refinement import refine, with_iterations
+from bert_tf.tasks.kind import Kind
+from bert_tf.tasks.piece_edits import edits_of_pieces
+from data_pipelines.datasets.examples import CorrectionExample
+from data_pipelines.finetuning.correction import (
+    DELETE,
+    INSERT,
+    NONE,
+    REPLACE,
+    TAGS,
+    CorrectionEncoding,
+)
 
-# Pieces that are learned to be written of a batch: so many times its sequences. The
-# logits of the vocabulary are most of a small model's work.
+# Written pieces that a batch learns, as a multiple of its sequences: the logits of the
+# vocabulary are most of a small model's work.
 MEAN_WRITTEN = 4
 _NEVER = -1e9
 
@@ -46,6 +65,8 @@ class BertCorrector(EncoderWithHead):
     Raises:
         ValueError: features of a frozen encoder are asked for, or it is ELMo's.
     """
+
+    own_arguments = ("mlm_activation", "mlm_epsilon")
 
     def __init__(
         self,
@@ -86,7 +107,7 @@ class BertCorrector(EncoderWithHead):
     def answer(
         self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
     ) -> dict[str, Any]:
-        """See the class."""
+        """Applies the head."""
         x = encoded["sequence_output"]
         tokens, mask = sequence_layout(inputs, ops.shape(inputs["is_asked"])[1])
         logits = gather_tokens(self.scores(x, training), tokens)
@@ -113,19 +134,9 @@ class BertCorrector(EncoderWithHead):
 
     def _pieces(self, vectors: Any, tags: Any) -> Any:
         """float32 logits (written, vocabulary)."""
-        told = ops.cast(ops.take(self.tag_table, tags, axis=0), vectors.dtype)
+        tag_vectors = ops.cast(ops.take(self.tag_table, tags, axis=0), vectors.dtype)
         table = self.encoder.embeddings.token_table
-        return self.mlm_head((vectors + told)[None], table)[0]
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor."""
-        config = super().get_config()
-        del config["num_outputs"]
-        return {
-            **config,
-            "mlm_activation": self.mlm_activation,
-            "mlm_epsilon": self.mlm_epsilon,
-        }
+        return self.mlm_head((vectors + tag_vectors)[None], table)[0]
 
 
 class CorrectionObjective:
@@ -219,3 +230,52 @@ def _allowed(logits: Any) -> Any:
 
 def _sum(values: Any) -> Any:
     return ops.sum(ops.cast(values, "float32"))
+
+
+def _outputs(answers: Any, columns: dict[str, Any]) -> Answers:
+    """Corrected texts, of any length, and what was changed in them.
+
+    Returns:
+        `corrected` string (texts,); and (texts, edits), filled up with "", -1 and 0,
+        the edits as in `edit_tensors`.
+    """
+    found = edit_tensors(*answers)
+    corrected = found.pop("corrected")
+    return {"corrected": corrected, **padded(found)}
+
+
+def _endpoints(served: Served) -> dict[str, Endpoint]:
+    # How much is written is known when it is answered: nothing to compile.
+    rows: tuple[Rows, ...] = ("longest", "fixed")
+    ask = served.endpoint([strings("texts")], lambda t: {"text": t}, _outputs, rows)
+    return {"correct": ask}
+
+
+CORRECTION = Kind(
+    name="correction",
+    encoding=CorrectionEncoding,
+    encoding_arguments=lambda lengths, dataset: {
+        "stride": lengths.stride or lengths.max_length // 2
+    },
+    model=BertCorrector,
+    head_arguments=lambda dataset, start: {
+        name: start.get(name) for name in ("mlm_activation", "mlm_epsilon")
+    },
+    objective=lambda model, weights: CorrectionObjective(),
+    decode=decode_edits,
+    answers=lambda decoded, origin, encoding: edits_of_pieces(
+        decoded, origin, encoding.tokenizer
+    ),
+    read=read_corrections,
+    columns=correction_columns,
+    measure=correction_metrics,
+    endpoints=_endpoints,
+    read_line=lambda name, line: ({"text": line}, CorrectionExample(name, line, ())),
+    label_of=lambda example: example.corrected or None,
+    best_threshold=best_edit_threshold,
+    refine=refine,
+    training_examples=with_iterations,
+    # A model of synthetic errors that continues with real ones keeps its tags.
+    reused_heads=("head/", "tag_table"),
+    writes_pieces=True,
+)

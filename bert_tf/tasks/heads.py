@@ -1,4 +1,4 @@
-"""What the models of all tasks begin with: an encoder, fine-tuned or frozen."""
+"""The base of the models of all kinds: an encoder, fine-tuned or frozen."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from keras import ops
 
 from bert_tf.layers.dropout import Dropout
 from bert_tf.layers.gather import gather_tokens, sequence_layout
-from bert_tf.layers.layer_mix import BiLSTM, LayerMix
+from bert_tf.layers.scalar_mix import BiLSTM, ScalarMix
 from bert_tf.models.config import BertConfig
-from bert_tf.models.encoders import make_encoder
+from bert_tf.models.families import make_encoder
 
 
 class EncoderWithHead(keras.Model):
@@ -19,7 +19,7 @@ class EncoderWithHead(keras.Model):
         config: of the encoder.
         num_outputs: width of the dense layer.
         features: None: the encoder is trained and its last layer used. A name of
-            `layer_mix.FEATURES`: it is frozen, and the head reads these features.
+            `scalar_mix.FEATURES`: it is frozen, and the head reads these features.
         lstm_units: width of each direction of a two-layer BiLSTM before the dense
             layer; 0: none. With features only.
         dropout: rate before the dense layer; None: that of the encoder.
@@ -28,6 +28,9 @@ class EncoderWithHead(keras.Model):
     Raises:
         ValueError: a BiLSTM without features.
     """
+
+    # Arguments of the constructor that other heads do not have.
+    own_arguments: tuple[str, ...] = ("num_outputs",)
 
     def __init__(
         self,
@@ -54,7 +57,7 @@ class EncoderWithHead(keras.Model):
         self.encoder.trainable = features is None
         self.mix = self.bilstm = None
         if features is not None:
-            self.mix = LayerMix(features, name="mix", dtype=policy)
+            self.mix = ScalarMix(features, name="mix", dtype=policy)
         if lstm_units:
             self.bilstm = BiLSTM(lstm_units, name="bilstm", dtype="float32")
         self.dropout = Dropout(self.dropout_rate, dtype=policy)
@@ -84,7 +87,7 @@ class EncoderWithHead(keras.Model):
         self.built = True
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
-        """What the subclass says of the encoder's outputs."""
+        """Applies the subclass's head to the encoder's outputs."""
         return self.answer(self.token_vectors(inputs, training), inputs, training)
 
     def answer(
@@ -124,15 +127,15 @@ class EncoderWithHead(keras.Model):
         return {
             **self.encoder.get_config(),
             "name": self.name,
-            "num_outputs": self.num_outputs,
             "features": self.features,
             "lstm_units": self.lstm_units,
             "dropout": self.dropout_rate,
+            **{name: getattr(self, name) for name in self.own_arguments},
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "EncoderWithHead":
-        """The model that `get_config` described."""
+        """The model of these arguments."""
         return cls(BertConfig.from_dict(config.pop("config")), **config)
 
 

@@ -1,12 +1,25 @@
-"""Which of several continuations fits a text (paper, section 4.4)."""
+"""The kind multiple_choice: which continuation fits a text (paper, section 4.4)."""
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import tensorflow as tf
 from keras import ops
 
-from bert_tf.layers import elementwise
+from bert_tf.metrics import classification
 from bert_tf.models.config import BertConfig
-from bert_tf.tasks.classification import BertClassifier
+from bert_tf.tasks.classification import (
+    BertClassifier,
+    ClassificationObjective,
+    decode_classes,
+)
+from bert_tf.tasks.endpoints import Endpoint, Served, strings, truncated
+from bert_tf.tasks.kind import Columns, Kind, Task, Tensors, split_line
+from data_pipelines.datasets.examples import ChoiceExample
+from data_pipelines.finetuning.multiple_choice import MultipleChoiceEncoding
+from data_pipelines.rows.features import Features
 
 
 class BertMultipleChoice(BertClassifier):
@@ -19,6 +32,8 @@ class BertMultipleChoice(BertClassifier):
         float32 logits (texts, choices).
     """
 
+    own_arguments = ("num_choices",)
+
     def __init__(self, config: BertConfig, num_choices: int, **kwargs: Any) -> None:
         super().__init__(config, 1, **kwargs)
         self.num_choices = num_choices
@@ -26,38 +41,111 @@ class BertMultipleChoice(BertClassifier):
     def answer(
         self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
     ) -> Any:
-        """See the class."""
+        """Applies the head."""
         scores = super().answer(encoded, inputs, training)
         return ops.reshape(scores, (-1, self.num_choices))
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor."""
-        config = super().get_config()
-        del config["num_outputs"]
-        return {**config, "num_choices": self.num_choices}
 
-
-class MultipleChoiceObjective:
+class MultipleChoiceObjective(ClassificationObjective):
     """Mean cross-entropy over the choices.
 
     Args:
         num_choices: sequences that belong together.
     """
 
-    losses = ("loss_per_example",)
-
     def __init__(self, num_choices: int) -> None:
+        super().__init__()
         self.num_choices = num_choices
 
-    def _labels(self, batch: Any) -> Any:
+    def labels(self, batch: Any) -> Any:
+        """int32 (texts,)."""
         return ops.reshape(batch["label"], (-1, self.num_choices))[:, 0]
 
-    def weights(self, batch: Any) -> dict[str, Any]:
-        """Number of examples, float32 scalars."""
-        count = ops.sum(ops.ones_like(ops.cast(self._labels(batch), "float32")))
-        return {"loss_per_example": count, "accuracy": count}
 
-    def sums(self, logits: Any, batch: Any) -> dict[str, Any]:
-        """Losses and right answers, summed; float32 scalars."""
-        losses, right = elementwise.cross_entropy(logits, self._labels(batch))
-        return {"loss_per_example": ops.sum(losses), "accuracy": ops.sum(right)}
+@dataclasses.dataclass(frozen=True)
+class ChoiceAnswer:
+    """One of several choices.
+
+    Attributes:
+        choice: its place, from 0.
+        probabilities: float (choices,).
+    """
+
+    choice: int
+    probabilities: np.ndarray
+
+
+def choice_tensors(
+    decoded: Tensors, origin: Features, encoding: MultipleChoiceEncoding
+) -> Tensors:
+    """The best choice of each text: a row of outputs is one text.
+
+    Returns:
+        `choice` int32 (texts,), from 0; `text` string (texts,), that choice;
+        `probabilities` float32 (texts, choices); `truncated` bool (texts,).
+    """
+    probabilities = decoded["probabilities"]
+    choice = tf.argmax(probabilities, axis=1, output_type=tf.int32)
+    return {
+        "choice": choice,
+        "text": tf.gather(origin["choices"], choice, batch_dims=1),
+        "probabilities": probabilities,
+        "truncated": truncated(origin),
+    }
+
+
+def read_choices(answers: Tensors, examples: Sequence[Any]) -> list[ChoiceAnswer]:
+    """The answers of `choice_tensors`."""
+    choices, rows = answers["choice"].numpy(), answers["probabilities"].numpy()
+    return [ChoiceAnswer(int(c), row) for c, row in zip(choices, rows, strict=True)]
+
+
+def _columns(example: ChoiceExample, answer: ChoiceAnswer, task: Task) -> Columns:
+    return {
+        "prediction": answer.choice,
+        "choice": example.choices[answer.choice],
+        "probabilities": answer.probabilities.tolist(),
+    }
+
+
+def _metrics(
+    examples: Sequence[ChoiceExample], answers: Sequence[ChoiceAnswer], task: Task
+) -> dict[str, float]:
+    right: list[Any] = [example.label for example in examples]
+    given = [answer.choice for answer in answers]
+    num_classes = len(examples[0].choices)
+    return classification.prediction_scores(
+        task.metrics, right, given, num_classes=num_classes
+    )
+
+
+def _read_line(name: str, line: str) -> tuple[Columns, ChoiceExample]:
+    expected = "a text and its choices, with tabs between them"
+    text, *choices = split_line(name, line, expected)
+    return {"text": text}, ChoiceExample(name, text, tuple(choices), None)
+
+
+def _endpoints(served: Served) -> dict[str, Endpoint]:
+    shape = [None, served.encoding.group_size]
+    inputs = [strings("texts"), tf.TensorSpec(shape, tf.string, name="choices")]
+    ask = served.endpoint(inputs, lambda text, c: {"first": text, "choices": c})
+    return {"choose": ask}
+
+
+MULTIPLE_CHOICE = Kind(
+    name="multiple_choice",
+    encoding=MultipleChoiceEncoding,
+    encoding_arguments=lambda lengths, dataset: {"group_size": dataset.num_choices},
+    model=BertMultipleChoice,
+    head_arguments=lambda dataset, start: {"num_choices": dataset.num_choices},
+    objective=lambda model, weights: MultipleChoiceObjective(model.num_choices),
+    decode=decode_classes,
+    answers=choice_tensors,
+    read=read_choices,
+    columns=_columns,
+    measure=_metrics,
+    endpoints=_endpoints,
+    read_line=_read_line,
+    classes=lambda example, answer: ([example.label], [answer.choice]),
+    is_pooled=True,
+)

@@ -19,7 +19,7 @@ _JOINING = r"['’-]"
 def edits_of_pieces(
     decoded: dict[str, tf.RaggedTensor], origin: Features, tokenizer: WordPieceTokenizer
 ) -> Edits:
-    """What the tags of pieces change in their texts.
+    """The changes of texts by the tags of their pieces.
 
     A replaced piece takes the place of the other's bytes, and of its capital where the
     vocabulary has none, as does what is inserted at the beginning; a continuation is
@@ -115,7 +115,7 @@ def _by_text(values: tf.RaggedTensor, origin: Features) -> tf.RaggedTensor:
 
 
 def _without_spaces(edits: Edits) -> Edits:
-    """Where nothing is left of a word, without the space that would stand double."""
+    """Deletions of whole words, together with a space that would be left double."""
     texts = tf.gather(edits.texts, edits.owner)
     lengths = tf.strings.length(texts)
     before = tf.strings.substr(

@@ -1,6 +1,6 @@
-"""Where in a context the answer to a question stands (paper, sections 4.2 and 4.3)."""
+"""The kind span_qa: where in a context an answer is (paper, sections 4.2 and 4.3)."""
 
-import dataclasses
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,14 +9,33 @@ from keras import ops
 
 from bert_tf.layers import elementwise
 from bert_tf.layers.gather import gather_tokens, sequence_layout
+from bert_tf.metrics import squad
 from bert_tf.models.config import BertConfig
+from bert_tf.tasks.endpoints import (
+    Answers,
+    Endpoint,
+    Served,
+    characters_before,
+    strings,
+)
 from bert_tf.tasks.heads import EncoderWithHead, sequence_vectors
+from bert_tf.tasks.kind import Columns, Kind, Lengths, Task, Tensors, split_line
+from bert_tf.tasks.span_answers import (
+    NOWHERE,
+    NUM_SHOWN,
+    SpanAnswer,
+    decode_spans,
+    read_span_answers,
+    span_answers,
+)
+from data_pipelines.datasets.examples import Question
+from data_pipelines.datasets.sources import Dataset
+from data_pipelines.datasets.tables import Row
+from data_pipelines.finetuning.span_qa import SpanQAEncoding
+from data_pipelines.rows.packing import filled_rows
 
 # As in google-research/bert, run_squad.py.
-NUM_BEST = 20
-MAX_ANSWER_TOKENS = 30
-
-_NOWHERE = -1e9
+_STRIDE = 128
 
 
 class BertSpanQA(EncoderWithHead):
@@ -31,13 +50,15 @@ class BertSpanQA(EncoderWithHead):
         negative after the sequence's end.
     """
 
+    own_arguments = ()
+
     def __init__(self, config: BertConfig, **kwargs: Any) -> None:
         super().__init__(config, 2, **kwargs)
 
     def answer(
         self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
     ) -> dict[str, Any]:
-        """See the class."""
+        """Applies the head."""
         x = encoded["sequence_output"]
         if self.bilstm is None:
             tokens, mask = sequence_layout(inputs)
@@ -45,14 +66,8 @@ class BertSpanQA(EncoderWithHead):
         else:
             vectors, mask = sequence_vectors(x, inputs)
             logits = self.scores(self.through_lstm(vectors, mask), training)
-        logits = ops.where(mask[:, :, None], logits, _NOWHERE)
+        logits = ops.where(mask[:, :, None], logits, NOWHERE)
         return {"start": logits[:, :, 0], "end": logits[:, :, 1]}
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor."""
-        config = super().get_config()
-        del config["num_outputs"]
-        return config
 
 
 class SpanQAObjective:
@@ -75,181 +90,150 @@ class SpanQAObjective:
         }
 
 
-def decode_spans(logits: dict[str, Any], batch: Any) -> dict[str, Any]:
-    """The best spans of each window; in graph.
+def _columns(example: Question, answer: SpanAnswer, task: Task) -> Columns:
+    text = answer.text(task.threshold)
+    top = answer.best[0] if text else None
+    return {
+        "prediction": text,
+        "start": top.start if top else -1,
+        "end": top.end if top else -1,
+        "probability": top.probability if top else None,
+        "no_answer_score": answer.no_answer_score,
+        "best": [
+            {"text": guess.text, "probability": guess.probability}
+            for guess in answer.best[:NUM_SHOWN]
+        ],
+    }
 
-    All spans of up to `MAX_ANSWER_TOKENS` tokens of the context are looked at whose
-    first token has most context in this window.
 
-    Args:
-        logits: of `BertSpanQA`.
-        batch: `may_start`, `second_starts` and `lengths` of `SpanQAEncoding`.
+def _metrics(
+    examples: Sequence[Question], answers: Sequence[SpanAnswer], task: Task
+) -> dict[str, float]:
+    texts = [answer.text(None) for answer in answers]
+    if task.threshold is None:
+        found = squad.squad_scores(examples, texts)
+    else:
+        scores = [answer.no_answer_score for answer in answers]
+        found = squad.squad_scores(examples, texts, scores, task.threshold)
+    return {**{name: found[name] for name in task.metrics}, **found}
+
+
+def _best_threshold(
+    examples: Sequence[Question], answers: Sequence[SpanAnswer]
+) -> float | None:
+    """The no-answer threshold with the best F1; None if all have an answer."""
+    if not any(example.is_impossible for example in examples):
+        return None
+    texts = [answer.text(None) for answer in answers]
+    scores = [answer.no_answer_score for answer in answers]
+    return squad.squad_scores(examples, texts, scores)["best_f1_thresh"]
+
+
+def _extra_files(
+    examples: Sequence[Question], answers: Sequence[SpanAnswer], threshold: float | None
+) -> dict[str, Any]:
+    """The files that SQuAD's official script takes."""
+    pairs = list(zip(examples, answers, strict=True))
+    return {
+        "predictions.json": {e.id: a.text(threshold) for e, a in pairs},
+        "null_odds.json": {e.id: a.no_answer_score for e, a in pairs},
+    }
+
+
+def _read_line(name: str, line: str) -> tuple[Columns, Question]:
+    question, *rest = split_line(name, line, "a question, a tab and its context")
+    context = "\t".join(rest)
+    columns = {"question": question, "context": context}
+    return columns, Question(name, "", question, context, (), False)
+
+
+def _read_row(number: int, row: Row, first_column: str) -> Question | str:
+    question, context = row.value("question"), row.value("context")
+    if not question.strip() or not context.strip():
+        return "empty question or context"
+    return Question(row.get("id") or str(number), "", question, context, (), False)
+
+
+def _encoding_arguments(lengths: Lengths, dataset: Dataset) -> dict[str, Any]:
+    # A short model leaves less room than the paper's stride.
+    question = min(lengths.max_question_length, lengths.max_length // 3)
+    # Four special tokens at most, see `packing.pair_room`.
+    room = lengths.max_length - 4 - question
+    stride = lengths.stride or min(_STRIDE, room)
+    return {"stride": stride, "max_question_length": question}
+
+
+def _outputs(answers: Tensors, columns: dict[str, Any], task: Task) -> Answers:
+    """The answers to questions on contexts of any length.
 
     Returns:
-        `starts` and `ends` int32 (windows, best), token numbers in the sequence, and
-        `scores` float32 (windows, best), best first, very negative where there are
-        no more spans; `null_scores` float32 (windows,), that of the `[CLS]`;
-        `second_starts` as it was.
+        `answer` string (questions,), a span of the context, or "" where none is better;
+        `start`, `end` int32 (questions,), its characters, and `start_byte`, `end_byte`,
+        -1 without answer; `probability` float32 (questions,), of the best span among
+        the best and none; `no_answer_probability` and `no_answer_score` float32
+        (questions,), how much better none is than the best span; `best_answers` string
+        and `best_probabilities` float32 (questions, NUM_SHOWN); `truncated` bool
+        (questions,), whether the end of the question, not of the context, was cut off.
     """
-    start, end = logits["start"], logits["end"]
-    width = tf.shape(start)[1]
-    may_start = batch["may_start"]
-    missing = width - tf.shape(may_start)[1]
-    may_start = tf.pad(may_start, [[0, 0], [0, missing]], constant_values=-1) > 0
-    place = tf.range(width)[tf.newaxis, :]
-    is_context = place >= batch["second_starts"][:, tf.newaxis]
-    is_context &= place < batch["lengths"][:, tf.newaxis] - 1
-    start = tf.where(may_start, start, _NOWHERE)
-    end = tf.where(is_context, end, _NOWHERE)
-    end = tf.pad(end, [[0, 0], [0, MAX_ANSWER_TOKENS]], constant_values=_NOWHERE)
-    spans = tf.stack(
-        [start + end[:, shift : shift + width] for shift in range(MAX_ANSWER_TOKENS)],
-        axis=2,
-    )  # (windows, start, length - 1)
-    flat = tf.reshape(spans, [tf.shape(start)[0], width * MAX_ANSWER_TOKENS])
-    scores, chosen = tf.math.top_k(flat, NUM_BEST)
-    starts = chosen // MAX_ANSWER_TOKENS
-    return {
-        "starts": starts,
-        "ends": starts + chosen % MAX_ANSWER_TOKENS,
-        "scores": scores,
-        "null_scores": logits["start"][:, 0] + logits["end"][:, 0],
-        "second_starts": batch["second_starts"],
-    }
+    context = columns["context"]
 
+    def best(name: str, missing: Any, count: int = 1) -> tf.Tensor:
+        return filled_rows(answers[name], count, missing)
 
-@dataclasses.dataclass(frozen=True)
-class SpanGuess:
-    """A possible answer.
-
-    Attributes:
-        text: as it stands in the context; "" for no answer.
-        start: its first character in the context; -1 for no answer.
-        end: the character after its last.
-        score: sum of its start and end logits.
-        probability: among the guesses for this question.
-    """
-
-    text: str
-    start: int
-    end: int
-    score: float
-    probability: float = 0.0
-
-
-@dataclasses.dataclass(frozen=True)
-class SpanAnswer:
-    """What the model makes of one question.
-
-    Attributes:
-        best: guesses, best first, each text once, no answer among them.
-        no_answer_score: how much better no answer is than the best guess.
-    """
-
-    best: tuple[SpanGuess, ...]
-    no_answer_score: float
-
-    def text(self, threshold: float | None) -> str:
-        """The answer: "" if no answer is better by more than the threshold."""
-        if threshold is not None and self.no_answer_score > threshold:
-            return ""
-        return self.best[0].text if self.best else ""
-
-
-def span_answers(decoded: dict[str, Any], origin: dict[str, Any]) -> dict[str, Any]:
-    """The best guesses over all windows of each question; in graph.
-
-    Args:
-        decoded: of `decode_spans`.
-        origin: of `SpanQAEncoding`: `example`, `token_starts` and `token_ends` of each
-            window, and `contexts`.
-
-    Returns:
-        Ragged (questions, (guesses)), best first and each text once: `starts` and
-        `ends` int32, bytes of the context; `scores` float32, sum of start and end
-        logits; `probabilities` float32, among these guesses and no answer. And
-        `no_answer_scores` float32 (questions,), how much better no answer is than the
-        best guess; `no_answer_probabilities` float32 (questions,).
-    """
-    contexts, example = origin["contexts"], origin["example"]
-    found = tf.where(decoded["scores"] > _NOWHERE / 2)
-    window = found[:, 0]
-    shift = tf.gather(decoded["second_starts"], window)
-
-    def bytes_of(places: Any, offsets: tf.RaggedTensor) -> Any:
-        tokens = tf.gather_nd(places, found) - shift
-        first = tf.gather(offsets.row_starts(), window)
-        return tf.gather(offsets.values, first + tf.cast(tokens, first.dtype))
-
-    spans = {
-        "question": tf.cast(tf.gather(example, window), tf.int64),
-        "starts": bytes_of(decoded["starts"], origin["token_starts"]),
-        "ends": bytes_of(decoded["ends"], origin["token_ends"]),
-        "scores": tf.gather_nd(decoded["scores"], found),
-    }
-    # Sorted by the last of these keys first: each sort keeps the order of the one
-    # before where its own keys are equal.
-    for name, sign in (("ends", 1), ("starts", 1), ("scores", -1), ("question", 1)):
-        order = tf.argsort(sign * spans[name], stable=True)
-        spans = {name: tf.gather(values, order) for name, values in spans.items()}
-
-    question = spans.pop("question")
-    texts = tf.strings.substr(
-        tf.gather(contexts, question), spans["starts"], spans["ends"] - spans["starts"]
+    starts, ends = best("starts", -1, NUM_SHOWN), best("ends", -1, NUM_SHOWN)
+    flat = tf.strings.substr(
+        tf.repeat(context, NUM_SHOWN),
+        tf.reshape(tf.maximum(starts, 0), [-1]),
+        tf.reshape(ends - starts, [-1]),
     )
-    keys = tf.strings.join([tf.strings.as_string(question), texts], " ")
-    places = tf.range(tf.size(keys))
-    distinct, number = tf.unique(keys)
-    firsts = tf.math.unsorted_segment_min(places, number, tf.size(distinct))
-    is_first = tf.gather(firsts, number) == places
-    guesses = {
-        name: tf.RaggedTensor.from_value_rowids(
-            tf.boolean_mask(values, is_first),
-            tf.boolean_mask(question, is_first),
-            nrows=tf.size(contexts, tf.int64),
-        )[:, :NUM_BEST]
-        for name, values in spans.items()
-    }
-
-    null_scores = tf.math.segment_min(decoded["null_scores"], example)
-    scores = guesses["scores"]
-    best = tf.maximum(tf.reduce_max(scores, axis=1), _NOWHERE)
-    top = tf.maximum(best, null_scores)
-    weights = scores.with_values(
-        tf.exp(scores.values - tf.gather(top, scores.value_rowids()))
-    )
-    null_weights = tf.exp(null_scores - top)
-    total = tf.reduce_sum(weights, axis=1) + null_weights
+    texts = tf.reshape(flat, tf.shape(starts))
+    has_answer = starts[:, 0] >= 0
+    if task.threshold is not None:
+        has_answer &= answers["no_answer_scores"] <= task.threshold
+    start = tf.where(has_answer, starts[:, 0], -1)
+    end = tf.where(has_answer, ends[:, 0], -1)
     return {
-        **guesses,
-        "probabilities": weights.with_values(
-            weights.values / tf.gather(total, weights.value_rowids())
-        ),
-        "no_answer_scores": null_scores - best,
-        "no_answer_probabilities": null_weights / total,
+        "answer": tf.where(has_answer, texts[:, 0], ""),
+        "start": characters_before(context, start),
+        "end": characters_before(context, end),
+        "start_byte": start,
+        "end_byte": end,
+        "probability": best("probabilities", 0.0)[:, 0],
+        "no_answer_probability": answers["no_answer_probabilities"],
+        "no_answer_score": answers["no_answer_scores"],
+        "best_answers": texts,
+        "best_probabilities": best("probabilities", 0.0, NUM_SHOWN),
+        "truncated": answers["truncated"],
     }
 
 
-def read_span_answers(
-    answers: dict[str, Any], contexts: Sequence[str]
-) -> list[SpanAnswer]:
-    """What `span_answers` made, as plain Python.
+def _endpoints(served: Served) -> dict[str, Endpoint]:
+    ask = served.endpoint(
+        [strings("questions"), strings("contexts")],
+        lambda question, context: {"question": question, "context": context},
+        lambda answers, columns: _outputs(answers, columns, served.task),
+    )
+    return {"answer": ask}
 
-    Args:
-        answers: of all questions.
-        contexts: their texts.
-    """
-    names = ("starts", "ends", "scores", "probabilities")
-    columns = [answers[name].to_list() for name in names]
-    nulls = answers["no_answer_scores"].numpy().tolist()
-    found = []
-    for context, null_score, *rows in zip(contexts, nulls, *columns, strict=True):
-        encoded = context.encode()
-        guesses = []
-        for start, end, score, probability in zip(*rows, strict=True):
-            text = encoded[start:end].decode("utf-8", "replace")
-            first = len(encoded[:start].decode("utf-8", "replace"))
-            guess = SpanGuess(text, first, first + len(text), score, probability)
-            guesses.append(guess)
-        found.append(SpanAnswer(tuple(guesses), null_score))
-    return found
+
+SPAN_QA = Kind(
+    name="span_qa",
+    encoding=SpanQAEncoding,
+    encoding_arguments=_encoding_arguments,
+    model=BertSpanQA,
+    head_arguments=lambda dataset, start: {},
+    objective=lambda model, weights: SpanQAObjective(),
+    decode=decode_spans,
+    answers=span_answers,
+    read=read_span_answers,
+    columns=_columns,
+    measure=_metrics,
+    endpoints=_endpoints,
+    read_line=_read_line,
+    read_row=_read_row,
+    # None is known where there are none, which the metrics tell from no answer.
+    label_of=operator.attrgetter("answers"),
+    best_threshold=_best_threshold,
+    default_max_length=384,
+    extra_files=_extra_files,
+)

@@ -1,5 +1,7 @@
-"""A tag for each word (paper, section 5.3)."""
+"""The kind token_tagging: a tag for each word (paper, section 5.3)."""
 
+import dataclasses
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -7,7 +9,22 @@ from keras import ops
 
 from bert_tf.layers import elementwise
 from bert_tf.layers.gather import gather_tokens
+from bert_tf.metrics import entities
+from bert_tf.tasks.endpoints import Answers, Endpoint, Served, padded, strings
+from bert_tf.tasks.entities import entity_tensors
 from bert_tf.tasks.heads import EncoderWithHead
+from bert_tf.tasks.kind import Columns, Kind, Lengths, Task, Tensors
+from data_pipelines.datasets.examples import TaggedSentence
+from data_pipelines.datasets.sources import Dataset
+from data_pipelines.datasets.tables import Row
+from data_pipelines.finetuning.token_tagging import (
+    Document,
+    TokenTaggingEncoding,
+    documents,
+)
+from data_pipelines.rows.features import Features
+from data_pipelines.rows.packing import filled_rows
+from data_pipelines.tokenizers.words import split_words
 
 
 class BertTagger(EncoderWithHead):
@@ -27,7 +44,7 @@ class BertTagger(EncoderWithHead):
     def answer(
         self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
     ) -> Any:
-        """See the class."""
+        """Applies the head."""
         positions = inputs["word_positions"]
         tokens = inputs["first_tokens"][:, None] + ops.maximum(positions, 0)
         vectors = gather_tokens(encoded["sequence_output"], tokens)
@@ -70,3 +87,193 @@ def decode_tags(logits: Any, batch: Any) -> dict[str, Any]:
         "probabilities": tf.reduce_max(probabilities, axis=-1),
     }
     return {k: tf.ragged.boolean_mask(v, is_word) for k, v in decoded.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class TagsAnswer:
+    """A tag for each word of a sentence, and how probable each is."""
+
+    tags: tuple[str, ...]
+    probabilities: tuple[float, ...]
+
+
+def tag_tensors(
+    decoded: Tensors, origin: Features, encoding: TokenTaggingEncoding
+) -> Tensors:
+    """The tags of each sentence, from whichever window has each word.
+
+    Returns:
+        `tags` string and `probabilities` float32, ragged (sentences, (words)).
+    """
+    places = origin["words"]
+    sentence = tf.gather(origin["example"], places.value_rowids())
+    num_sentences = tf.reduce_max(tf.pad(origin["example"] + 1, [[0, 1]]))
+    counts = tf.math.bincount(sentence, minlength=num_sentences, dtype=tf.int32)
+    target = tf.gather(tf.cumsum(counts, exclusive=True), sentence) + places.values
+
+    def by_sentence(values: tf.RaggedTensor) -> tf.RaggedTensor:
+        ordered = tf.gather(values.values, tf.argsort(target))
+        return tf.RaggedTensor.from_row_lengths(ordered, counts, validate=False)
+
+    tags = by_sentence(decoded["tags"])
+    names = tf.gather(tf.constant(encoding.labels), tags.values)
+    return {
+        "tags": tags.with_values(names),
+        "probabilities": by_sentence(decoded["probabilities"]),
+    }
+
+
+def read_tags(answers: Tensors, examples: Sequence[Any]) -> list[TagsAnswer]:
+    """The answers of `tag_tensors`."""
+    rows = zip(
+        answers["tags"].to_list(), answers["probabilities"].to_list(), strict=True
+    )
+    return [
+        TagsAnswer(tuple(tag.decode() for tag in tags), tuple(probabilities))
+        for tags, probabilities in rows
+    ]
+
+
+def _columns(example: TaggedSentence, answer: TagsAnswer, task: Task) -> Columns:
+    row: Columns = {"words": list(example.words), "tags": list(answer.tags)}
+    if "entity_f1" in task.metrics:
+        row["entities"] = [
+            {
+                "type": kind,
+                "text": " ".join(example.words[start:end]),
+                "start": start,
+                "end": end,
+            }
+            for kind, start, end in entities.entities(answer.tags)
+        ]
+    return row
+
+
+def _metrics(
+    examples: Sequence[TaggedSentence], answers: Sequence[TagsAnswer], task: Task
+) -> dict[str, float]:
+    right = [example.tags or () for example in examples]
+    given = [answer.tags for answer in answers]
+    if "entity_f1" not in task.metrics:
+        pairs = [
+            pair
+            for tags in zip(right, given, strict=True)
+            for pair in zip(*tags, strict=True)
+        ]
+        return {"accuracy": sum(a == b for a, b in pairs) / len(pairs)}
+    found = entities.entity_scores(right, given)
+    return {
+        "entity_f1": found["f1"],
+        "entity_precision": found["precision"],
+        "entity_recall": found["recall"],
+        "accuracy": found["token_accuracy"],
+    }
+
+
+def words_of_line(line: str) -> tuple[str, ...]:
+    """The words of running text, as a served model finds them."""
+    words, _, _ = _split(tf.constant([line]))
+    return tuple(word.decode("utf-8", "replace") for word in words.values.numpy())
+
+
+_split = tf.function(split_words, input_signature=[strings("texts")])
+
+
+def _read_line(name: str, line: str) -> tuple[Columns, TaggedSentence]:
+    return {}, TaggedSentence(name, words_of_line(line), None, int(name))
+
+
+def _read_row(number: int, row: Row, first_column: str) -> TaggedSentence | str:
+    words = tuple(row.value(first_column).split())
+    return TaggedSentence(str(number), words, None, number) if words else "empty text"
+
+
+def _split_document(
+    document: Document, answer: TagsAnswer
+) -> Iterator[tuple[TaggedSentence, TagsAnswer]]:
+    first = 0
+    for sentence in document.sentences:
+        last = first + len(sentence.words)
+        yield (
+            sentence,
+            TagsAnswer(answer.tags[first:last], answer.probabilities[first:last]),
+        )
+        first = last
+
+
+def _encoding_arguments(lengths: Lengths, dataset: Dataset) -> dict[str, Any]:
+    stride = lengths.stride or lengths.max_length // 2
+    return {"labels": dataset.labels, "stride": stride}
+
+
+def _split_texts(texts: tf.Tensor) -> dict[str, Any]:
+    """Columns of running texts, split by `data_pipelines.tokenizers.words`."""
+    words, starts, ends = _split(texts)
+    return {"words": words, "texts": texts, "starts": starts, "ends": ends}
+
+
+def _outputs(answers: Tensors, columns: dict[str, Any], task: Task) -> Answers:
+    """A tag for each word of running texts, and the entities that they make.
+
+    Returns:
+        `words`, `tags` string and `probabilities` float32 (texts, words), filled up
+        with "" and 0. For tags of entities also, (texts, entities), filled up with "",
+        -1 and 0: `entities` and `entity_types` string; `entity_starts` and
+        `entity_ends` int32, bytes of the text; `entity_first_characters` and
+        `entity_last_characters` int32, characters, the last exclusive;
+        `entity_probabilities` float32, the mean of its tags'.
+    """
+    spans = {}
+    if "entity_f1" in task.metrics:
+        places = (columns[name] for name in ("starts", "ends"))
+        spans = entity_tensors(columns["texts"], answers, *places)
+    return padded({"words": columns["words"], **answers, **spans})
+
+
+def _word_columns(words: tf.Tensor) -> dict[str, Any]:
+    """Columns of given words, string (texts, words), filled up with ""."""
+    return {"words": tf.ragged.boolean_mask(words, words != ""), "given": words}
+
+
+def _word_outputs(answers: Tensors, columns: dict[str, Any]) -> Answers:
+    """`tags` string and `probabilities` float32 (texts, words), as wide as given."""
+    width = tf.shape(columns["given"])[1]
+    return {
+        "tags": filled_rows(answers["tags"], width, ""),
+        "probabilities": filled_rows(answers["probabilities"], width, 0.0),
+    }
+
+
+def _endpoints(served: Served) -> dict[str, Endpoint]:
+    words = tf.TensorSpec([None, None], tf.string, name="words")
+    return {
+        "tag": served.endpoint(
+            [strings("texts")],
+            _split_texts,
+            lambda answers, columns: _outputs(answers, columns, served.task),
+        ),
+        "tag_words": served.endpoint([words], _word_columns, _word_outputs),
+    }
+
+
+TOKEN_TAGGING = Kind(
+    name="token_tagging",
+    encoding=TokenTaggingEncoding,
+    encoding_arguments=_encoding_arguments,
+    model=BertTagger,
+    head_arguments=lambda dataset, start: {"num_outputs": len(dataset.labels or ())},
+    objective=lambda model, weights: TokenTaggingObjective(),
+    decode=decode_tags,
+    answers=tag_tensors,
+    read=read_tags,
+    columns=_columns,
+    measure=_metrics,
+    endpoints=_endpoints,
+    read_line=_read_line,
+    read_row=_read_row,
+    label_of=lambda example: example.tags,
+    classes=lambda example, answer: (example.tags, answer.tags),
+    has_labels=True,
+    join_documents=documents,
+    split_document=_split_document,
+)

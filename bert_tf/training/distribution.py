@@ -1,4 +1,4 @@
-"""On which devices and machines a model trains: the strategies of tf.distribute.
+"""The devices and machines that a model trains on: strategies of tf.distribute.
 
 All of them are synchronous: each replica has a part of every batch, and all make the
 same step. Replicas are numbered over all workers; a worker is one process.
@@ -21,7 +21,7 @@ JitCompile = Literal["auto", "on", "off"]
 
 @dataclasses.dataclass(frozen=True)
 class DistributionOptions:
-    """Where a program trains, and whether for these devices XLA compiles it."""
+    """Options of the devices that a program trains on, and of compiling for them."""
 
     strategy: Literal["one_device", "mirrored", "multi_worker", "tpu"] = cli.option(
         "one_device",
@@ -49,7 +49,7 @@ FREE_OPTIONS = tuple(field.name for field in dataclasses.fields(DistributionOpti
 
 
 class WorkerLost(OSError):
-    """Another worker no longer answers; none can go on alone."""
+    """Another worker no longer answers; none can continue alone."""
 
 
 # What TensorFlow raises, sooner or later, where a worker is gone.
@@ -94,13 +94,26 @@ def make_strategy(options: DistributionOptions) -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()
 
 
+def check_batch_size(
+    strategy: tf.distribute.Strategy, batch_size: int, accumulation_steps: int
+) -> None:
+    """Raises ValueError where the replicas cannot have equal slices of a batch."""
+    count = strategy.num_replicas_in_sync
+    if batch_size % (count * accumulation_steps):
+        raise ValueError(
+            f"Received batch_size={batch_size} and accumulation_steps="
+            f"{accumulation_steps} for {count} replicas. Expected a multiple "
+            f"of {count * accumulation_steps}: an equal slice for each."
+        )
+
+
 def num_workers(strategy: tf.distribute.Strategy) -> int:
-    """How many processes train together."""
+    """Returns the number of processes that train together."""
     return len(_tasks(strategy)) or 1
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process writes what all share."""
+    """Returns whether this process writes the files that all share."""
     return _worker(strategy) == 0
 
 
@@ -117,7 +130,7 @@ def wait_for_all(strategy: tf.distribute.Strategy) -> None:
 
 
 def all_agree(strategy: tf.distribute.Strategy, answer: bool) -> bool:
-    """Whether every worker's answer is yes; waits for all of them."""
+    """Waits for all workers, and returns whether every one's answer is yes."""
     if num_workers(strategy) == 1:
         return answer
     answers = _gather(strategy)(tf.constant([int(answer)]))
@@ -126,16 +139,16 @@ def all_agree(strategy: tf.distribute.Strategy, answer: bool) -> bool:
 
 @contextlib.contextmanager
 def lost_workers_named(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """What TensorFlow raises where another worker has gone becomes WorkerLost."""
+    """Raises WorkerLost for the errors of TensorFlow where another worker has gone."""
     try:
         yield
     except _LOST as error:
         if num_workers(strategy) == 1:
             raise
         raise WorkerLost(
-            "Another worker no longer answers: it has ended or can not be reached. "
+            "Another worker no longer answers: it has ended or cannot be reached. "
             "Expected all of them: look at its log, and start the same command on each "
-            "again to go on from the newest checkpoint."
+            "again to resume from the newest checkpoint."
         ) from error
 
 

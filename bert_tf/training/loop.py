@@ -97,17 +97,12 @@ def train(
             try:
                 run.train_to_the_end(phases, sigterm)
             except _Diverged as diverged:
-                run.roll_back(diverged)
+                run.roll_back(*diverged.args)
                 log.resume(run.step)
 
 
 class _Diverged(Exception):
-    """Too many steps in a row were skipped."""
-
-    def __init__(self, first_step: int, count: int) -> None:
-        super().__init__(first_step, count)
-        self.first_step = first_step
-        self.count = count
+    """Too many steps in a row were skipped: the first one, and their number."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +131,7 @@ class _Run:
                 self._train_phase(phase, number, begin, is_last, sigterm)
             begin = phase.end_step
 
-    def roll_back(self, diverged: _Diverged) -> None:
+    def roll_back(self, first_step: int, count: int) -> None:
         """Restores the newest checkpoint, for other data at half the learning rate.
 
         Raises:
@@ -147,8 +142,8 @@ class _Run:
         if good is None or rollbacks > MAX_ROLLBACKS:
             tried = f" after {rollbacks - 1} returns to a checkpoint"
             raise NonFiniteLoss(
-                f"The loss or a gradient was not finite in {diverged.count} steps "
-                f"from step {diverged.first_step} on"
+                f"The loss or a gradient was not finite in {count} steps from step "
+                f"{first_step} on"
                 f"{tried if rollbacks > 1 else ''}. Expected numbers: lower "
                 "--learning_rate, lengthen --num_warmup_steps, or use bfloat16. "
                 f"The last good checkpoint: {good or 'none was written yet'}."
@@ -157,9 +152,9 @@ class _Run:
         self.trainer.rollbacks.assign(rollbacks)
         self.trainer.data_start.assign(step)
         self.log.say(
-            f"{diverged.count} steps in a row, from step {diverged.first_step} on, "
-            f"were not finite: resuming from step {step} with other data at "
-            f"{0.5**rollbacks:g} of the learning rate."
+            f"{count} steps in a row, from step {first_step} on, were not finite: "
+            f"resuming from step {step} with other data at {0.5**rollbacks:g} of the "
+            "learning rate."
         )
 
     def _train_phase(

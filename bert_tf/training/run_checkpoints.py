@@ -117,7 +117,7 @@ class RunCheckpoints:
         """Writes the file by which TensorFlow knows the checkpoints of a folder.
 
         Its own function for that is deprecated, and its CheckpointManager makes a
-        variable, which one worker alone can not.
+        variable, which one worker alone cannot.
         """
         names = [f'"{_NAME}-{step}"' for step in steps]
         lines = [f"model_checkpoint_path: {names[-1]}"]

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from bert_tf.layers.dropout import replayable_dropout
 from bert_tf.layers.elementwise import compilation
-from bert_tf.models.objective import Batch, Objective
+from bert_tf.models.objective import Batch, Objective, means_of
 from bert_tf.optim.optimizers import MomentOptimizer
 from bert_tf.training import distribution
 from bert_tf.training.seeds import dropout_seed
@@ -89,7 +89,7 @@ class Trainer:
             self._gradients = tf.function(self._gradients_in_graph, jit_compile=True)
 
     def trackables(self) -> dict[str, Any]:
-        """What a checkpoint of the run has to hold, besides the data's position."""
+        """Returns the parts of a checkpoint, besides the position in the data."""
         return {
             "model": self.model,
             "optimizer": self.optimizer,
@@ -123,17 +123,9 @@ class Trainer:
         Args:
             batches: the same for every worker, of a multiple of the replicas' number.
         """
-        totals: dict[str, float] = {}
-        weights: dict[str, float] = {}
-        for batch in batches:
-            for name, (value, weight) in self._evaluate_step(
-                self._parts(batch)
-            ).items():
-                totals[name] = totals.get(name, 0.0) + float(value)
-                weights[name] = weights.get(name, 0.0) + float(weight)
-        if not totals:
+        means = means_of(self._evaluate_step(self._parts(batch)) for batch in batches)
+        if not means:
             raise ValueError("Received no batch to evaluate on. Expected at least one.")
-        means = {name: totals[name] / max(weights[name], 1e-9) for name in totals}
         return {"loss": sum(means[name] for name in self.objective.losses), **means}
 
     def _train_step_in_graph(

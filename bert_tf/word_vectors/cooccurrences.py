@@ -1,8 +1,8 @@
-"""How often words stand near each other, counted in shards.
+"""Counts of words that stand near each other, in shards.
 
-The memory that it takes does not grow with the text, but with its vocabulary: pairs are
-counted chunk by chunk, and what each chunk has of a shard is added to a file of this
-shard. A shard is a part of all pairs by chance, small enough to be summed up in memory.
+Memory does not grow with the text, but with its vocabulary: pairs are counted chunk by
+chunk, and what each chunk has of a shard is added to a file of this shard. A shard is a
+part of all pairs by chance, small enough to be summed up in memory.
 
 Reference: Pennington et al. 2014, GloVe: Global Vectors for Word Representation,
 sections 3 and 4.2.
@@ -15,7 +15,7 @@ import itertools
 import math
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class Cooccurrences:
     num_pairs: int
 
     def read(self, shard: str) -> np.ndarray:
-        """The pairs `(pairs,)` of a shard, each of which is in no other."""
+        """Reads the pairs `(pairs,)` of a shard, each of which is in no other."""
         return np.fromfile(shard, PAIR)
 
 
@@ -54,7 +54,6 @@ def count_cooccurrences(
     *,
     window: int = 10,
     min_count: int = 5,
-    vocab_size: int | None = None,
     pairs_at_once: int = _PAIRS_AT_ONCE,
 ) -> Iterator[Cooccurrences]:
     """Counts pairs of words in lists, with the weight 1 / distance.
@@ -67,8 +66,7 @@ def count_cooccurrences(
         lists: of words, iterated twice. No pair reaches from one into the next.
         window: how far the words around are looked for, on either side.
         min_count: rarer words have no number.
-        vocab_size: at most so many words have one; None: all.
-        pairs_at_once: how many are held in memory; the result does not depend on it.
+        pairs_at_once: number of pairs in memory; the result does not depend on it.
 
     Yields:
         The counts; the files are removed in the end.
@@ -76,33 +74,38 @@ def count_cooccurrences(
     Raises:
         ValueError: a number is not positive, or no word is frequent enough.
     """
-    numbers = {
-        "window": window,
-        "min_count": min_count,
-        "vocab_size": 1 if vocab_size is None else vocab_size,
-        "pairs_at_once": pairs_at_once,
-    }
-    wrong = {name: value for name, value in numbers.items() if value < 1}
-    if wrong:
-        raise ValueError(f"Received {wrong}. Expected numbers of 1 or more.")
+    require_positive(window=window, min_count=min_count, pairs_at_once=pairs_at_once)
     counter = collections.Counter(itertools.chain.from_iterable(lists))
-    found = [(word, n) for word, n in counter.items() if n >= min_count]
-    found.sort(key=lambda item: (-item[1], item[0]))
-    found = found[:vocab_size]
-    if not found:
-        raise ValueError(
-            f"Nothing occurs {min_count} times. Expected more text, or a lower "
-            "min_count."
-        )
-    words, frequencies = [word for word, _ in found], [n for _, n in found]
+    frequent = (word for word, count in counter.items() if count >= min_count)
+    words = sorted(frequent, key=lambda word: (-counter[word], word))
+    frequencies = [counter[word] for word in words]
+    require_words(words, min_count)
     num_shards = math.ceil(sum(frequencies) * window / pairs_at_once)
     ids = {word: index for index, word in enumerate(words)}
     with tempfile.TemporaryDirectory() as folder:
         shards = [os.path.join(folder, str(number)) for number in range(num_shards)]
         for keys in _keys(lists, ids, window, max(1, pairs_at_once // window)):
-            _spill(_summed(*_with_counts(keys, window)), shards)
+            keys.sort()
+            pairs, distances = np.divmod(keys, window)
+            _spill(_summed(pairs, 1 / (distances + 1)), shards)
         num_pairs = sum(_sum_up(shard, len(words)) for shard in shards)
         yield Cooccurrences(words, frequencies, shards, num_pairs)
+
+
+def require_positive(**numbers: float) -> None:
+    """Raises ValueError where a number is not above 0."""
+    wrong = {name: value for name, value in numbers.items() if value <= 0}
+    if wrong:
+        raise ValueError(f"Received {wrong}. Expected numbers above 0.")
+
+
+def require_words(words: Sequence[str], min_count: int) -> None:
+    """Raises ValueError where no word is frequent enough."""
+    if not words:
+        raise ValueError(
+            f"Nothing occurs {min_count} times. Expected more text, or a lower "
+            "min_count."
+        )
 
 
 def _keys(
@@ -134,13 +137,6 @@ def _keys(
             numbers, ends = [], []
     if numbers:
         yield keys()
-
-
-def _with_counts(keys: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted pairs, and what each of their places counts."""
-    keys.sort()
-    pairs, distances = np.divmod(keys, window)
-    return pairs, 1 / (distances + 1)
 
 
 def _summed(keys: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Vectors of words, or of pieces, whose products are the logarithms of counts.
+"""GloVe: vectors of words, or of pieces, whose products are logarithms of counts.
 
 Reference: Pennington et al. 2014, GloVe: Global Vectors for Word Representation.
 """
@@ -11,10 +11,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.word_vectors.cooccurrences import PAIR, Cooccurrences, count_cooccurrences
-from bert_tf.word_vectors.keyed_vectors import import_gensim_models
+from bert_tf.word_vectors.cooccurrences import (
+    PAIR,
+    Cooccurrences,
+    count_cooccurrences,
+    require_positive,
+)
 from bert_tf.word_vectors.word2vec import Side
 from data_pipelines.programs import processes
+from data_pipelines.programs.extras import extra
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
@@ -31,7 +36,7 @@ class Glove(tf.Module):
     """Two vectors and two numbers for each word, and how they are learned.
 
     Args:
-        num_words: how many there are.
+        num_words: number of words.
         vector_size: width of the vectors.
         x_max: the count from which on a pair has the full weight.
         seed: of the vectors' start.
@@ -106,11 +111,9 @@ class Glove(tf.Module):
 
     def vectors(self, side: Side) -> np.ndarray:
         """float32 `(words, vector_size)`: one of the tables, or their mean."""
-        if side == "input":
-            return self.inputs.numpy()
-        if side == "output":
-            return self.outputs.numpy()
-        return ((self.inputs + self.outputs) / 2).numpy()
+        mean = (self.inputs + self.outputs) / 2
+        tables = {"input": self.inputs, "output": self.outputs, "mean": mean}
+        return tables[side].numpy()
 
 
 def learn_glove(
@@ -120,12 +123,11 @@ def learn_glove(
     vector_size: int = 100,
     window: int = 10,
     min_count: int = 5,
-    vocab_size: int | None = None,
     x_max: float = 100.0,
     num_epochs: int = 50,
     seed: int = 0,
 ) -> "KeyedVectors":
-    """A vector for each frequent word.
+    """Learns a vector for each frequent word.
 
     Args:
         lists: of words, iterated twice.
@@ -134,7 +136,6 @@ def learn_glove(
         vector_size: width.
         window: how far the words around are looked for, on either side.
         min_count: rarer words have no vector.
-        vocab_size: at most so many words have one; None: all.
         x_max: the count from which on a pair has the full weight. The paper's 100 is
             for billions of words.
         num_epochs: how often the pairs are gone through.
@@ -145,16 +146,12 @@ def learn_glove(
 
     Raises:
         ValueError: a number is not positive, or no word is frequent enough.
-        ModuleNotFoundError: gensim is not installed.
+        ImportError: the extra `word_vectors` is not installed.
     """
-    numbers = {"vector_size": vector_size, "num_epochs": num_epochs, "x_max": x_max}
-    wrong = {name: value for name, value in numbers.items() if value <= 0}
-    if wrong:
-        raise ValueError(f"Received {wrong}. Expected positive numbers.")
-    models = import_gensim_models()
-    with count_cooccurrences(
-        lists, window=window, min_count=min_count, vocab_size=vocab_size
-    ) as counted:
+    require_positive(vector_size=vector_size, num_epochs=num_epochs, x_max=x_max)
+    with extra("word_vectors"):
+        from gensim.models import KeyedVectors
+    with count_cooccurrences(lists, window=window, min_count=min_count) as counted:
         glove = Glove(len(counted.words), vector_size, x_max, seed)
         # So many steps at least have the few pairs of a small text.
         size = min(_PAIRS_OF_A_BATCH, math.ceil(counted.num_pairs / _STEPS_OF_AN_EPOCH))
@@ -162,7 +159,7 @@ def learn_glove(
         batches = _batches(counted, size, num_epochs, seed)
         for batch in processes.show_progress("learn", batches, num_batches):
             glove.train_step(*batch)
-    vectors = models.KeyedVectors(vector_size)
+    vectors = KeyedVectors(vector_size)
     vectors.add_vectors(counted.words, glove.vectors(side))
     for word, frequency in zip(counted.words, counted.frequencies, strict=True):
         vectors.set_vecattr(word, "count", frequency)

@@ -3,11 +3,12 @@
 import os
 import posixpath
 import tempfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
+from data_pipelines.programs.extras import extra
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def read_token_vectors(
 
     Args:
         path: binary if it ends in `.bin`, else text, compressed if it ends in `.gz`.
-            A line, or record, is a piece as it stands in the vocabulary, `##` and all.
+            Keys are pieces as in the vocabulary, `##` and all.
         vocabulary: of the model.
 
     Returns:
@@ -33,7 +34,7 @@ def read_token_vectors(
     Raises:
         FileNotFoundError: no such file.
         ValueError: it is of another format, or has no piece of the vocabulary.
-        ImportError: gensim, which reads it, is not installed.
+        ImportError: the extra `word_vectors` is not installed.
     """
     keyed = load_vectors(path)
     vectors = np.zeros((len(vocabulary), keyed.vector_size), np.float32)
@@ -59,13 +60,14 @@ def load_vectors(path: str) -> "KeyedVectors":
             f"No vectors at {path!r}. Expected a file in word2vec's format: make it "
             "with bert_tf.learn_vectors."
         )
-    models = import_gensim_models()
+    with extra("word_vectors"):
+        from gensim.models import KeyedVectors
     with tempfile.TemporaryDirectory() as folder:
         # The path may be remote; gensim wants a local one.
         local = os.path.join(folder, posixpath.basename(path))
         tf.io.gfile.copy(path, local)
         try:
-            return models.KeyedVectors.load_word2vec_format(
+            return KeyedVectors.load_word2vec_format(
                 local, binary=path.endswith(BINARY)
             )
         except (ValueError, EOFError, UnicodeDecodeError) as error:
@@ -82,15 +84,3 @@ def to_word2vec_format(vectors: "KeyedVectors", path: str) -> bytes:
         vectors.save_word2vec_format(local, binary=path.endswith(BINARY))
         with open(local, "rb") as file:
             return file.read()
-
-
-def import_gensim_models() -> Any:
-    """Imports `gensim.models`, which is optional."""
-    try:
-        from gensim import models
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError(
-            "gensim, which learns and reads word vectors, is not installed. Expected "
-            "the extra: pip install 'bert-tf[word_vectors]'."
-        ) from None
-    return models

@@ -55,7 +55,7 @@ def similarity(vectors: "KeyedVectors", pairs_file: str) -> Score:
             f"{len(known)} of {len(pairs)} pairs in {pairs_file} have vectors. "
             "Expected two at least: learn from more text."
         )
-    # Late: SciPy takes a while.
+    # Imported here: SciPy takes a second to load.
     from scipy.stats import spearmanr
 
     cosines = [float(vectors.similarity(a, b)) for a, b, _ in known]

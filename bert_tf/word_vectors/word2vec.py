@@ -8,7 +8,8 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
-from bert_tf.word_vectors.keyed_vectors import import_gensim_models
+from bert_tf.word_vectors.cooccurrences import require_positive, require_words
+from data_pipelines.programs.extras import extra
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
@@ -34,7 +35,7 @@ def learn_word2vec(
     num_threads: int | None = None,
     seed: int = 0,
 ) -> "KeyedVectors":
-    """A vector for each frequent word.
+    """Learns a vector for each frequent word.
 
     Args:
         lists: of words, iterated several times.
@@ -58,26 +59,25 @@ def learn_word2vec(
     Raises:
         ValueError: a number is not positive, no word is frequent enough, or the side
             does not exist.
-        ModuleNotFoundError: gensim is not installed.
+        ImportError: the extra `word_vectors` is not installed.
     """
-    numbers = {
-        "vector_size": vector_size,
-        "window": window,
-        "min_count": min_count,
-        "num_epochs": num_epochs,
-        "num_threads": 1 if num_threads is None else num_threads,
-    }
-    wrong = {name: value for name, value in numbers.items() if value < 1}
-    if wrong:
-        raise ValueError(f"Received {wrong}. Expected numbers of 1 or more.")
+    workers = (os.cpu_count() or 1) if num_threads is None else num_threads
+    require_positive(
+        vector_size=vector_size,
+        window=window,
+        min_count=min_count,
+        num_epochs=num_epochs,
+        num_threads=workers,
+    )
     if softmax == "hierarchical" and side != "input":
         raise ValueError(
             f"Received side={side} with softmax=hierarchical. Expected input: the "
             "output vectors of a tree are of its nodes, not of words."
         )
-    models = import_gensim_models()
+    with extra("word_vectors"):
+        from gensim.models import Word2Vec
     is_tree = softmax == "hierarchical"
-    model = models.Word2Vec(
+    model = Word2Vec(
         vector_size=vector_size,
         window=window,
         min_count=min_count,
@@ -85,15 +85,11 @@ def learn_word2vec(
         hs=int(is_tree),
         negative=0 if is_tree else _NEGATIVES,
         sample=sample,
-        workers=num_threads or os.cpu_count() or 1,
+        workers=workers,
         seed=seed,
     )
     model.build_vocab(lists)
-    if not len(model.wv):
-        raise ValueError(
-            f"Nothing occurs {min_count} times. Expected more text, or a lower "
-            "min_count."
-        )
+    require_words(model.wv.index_to_key, min_count)
     model.train(lists, total_examples=model.corpus_count, epochs=num_epochs)
     vectors = model.wv
     if side == "output":

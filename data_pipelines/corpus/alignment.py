@@ -1,6 +1,5 @@
-"""Which items of one sequence became which of another: the fewest edits."""
+"""The alignment of two sequences by the fewest edits."""
 
-import functools
 from collections.abc import Hashable, Sequence
 
 import numpy as np
@@ -13,10 +12,9 @@ def align(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[Step]:
     """Pairs items so that as few as possible are replaced, deleted or inserted.
 
     `"abc", "axcd"` gives `[(0, 0), (1, 1), (2, 2), (None, 3)]`: `b` is replaced and
-    `d` inserted. An item that is deleted has the partner None. Of the ways with the
-    fewest edits (Levenshtein 1966) it is always the same: equal beginnings and ends
-    stay, and of several items that became one the first is that which is replaced, as
-    the first of several that one became replaces it.
+    `d` inserted. A deleted item has the partner None. Of the ways with the fewest edits
+    (Levenshtein 1966) it is always the same: equal beginnings and ends stay, and of
+    several items that became one (or that one became) the first is the replaced one.
 
     Args:
         source, target: items that are compared by equality.
@@ -36,7 +34,7 @@ def align(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[Step]:
 
 
 def _equal_ends(source: Sequence, target: Sequence) -> tuple[int, int]:
-    """How many items are equal at the beginning, and at the end of the rest."""
+    """The number of equal items at the beginning, and at the end of the rest."""
     shorter = min(len(source), len(target))
     first = 0
     while first < shorter and source[first] == target[first]:
@@ -67,21 +65,16 @@ def _aligned(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[Ste
 
 def _costs(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[list[int]]:
     """The fewest edits from each beginning of the source to each of the target."""
-    numbers: dict[Hashable, int] = {}
-    number = functools.partial(_number, numbers)
-    wanted = np.array([number(item) for item in target], np.int64)
+    numbers = {item: number for number, item in enumerate(target)}
+    wanted = np.array([numbers[item] for item in target], np.int64)
     places = np.arange(len(target) + 1)
     row = places
     rows = [row.tolist()]
     for item in source:
         best = row + 1
-        replaced = row[:-1] + (wanted != number(item))
+        replaced = row[:-1] + (wanted != numbers.get(item, -1))
         best[1:] = np.minimum(best[1:], replaced)
         # Each insertion costs one: the least of all places before, and the way here.
         row = np.minimum.accumulate(best - places) + places
         rows.append(row.tolist())
     return rows
-
-
-def _number(numbers: dict[Hashable, int], item: Hashable) -> int:
-    return numbers.setdefault(item, len(numbers))

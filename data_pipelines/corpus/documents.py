@@ -16,7 +16,7 @@ from absl import logging
 
 from data_pipelines.corpus import wikipedia
 from data_pipelines.corpus.paragraphs import paragraphs
-from data_pipelines.files.byte_lines import byte_chunks, byte_lines
+from data_pipelines.corpus.utf8 import decode, lines_of_text
 
 Separator = Literal["file", "blank_line"]
 
@@ -25,7 +25,6 @@ _JSON = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 # A larger document is yielded in parts. Only damaged or wrongly separated files have
 # such ones: the longest novel has a tenth of it.
 _MAX_DOCUMENT_CHARACTERS = 1 << 25
-_MAX_INVALID_SHARE = 0.1
 
 # ` = Title = ` opens an article of WikiText.
 _TITLE = re.compile(r"= (?![= ])(.*[^= ]) =")
@@ -34,23 +33,17 @@ _LINE_END = re.compile(r"\r?\n|[\r\f]")
 
 
 def expand_sources(patterns: Sequence[str]) -> list[str]:
-    """Names of files, patterns, and `tfds:` names to a sorted list without doubles.
+    """Names and patterns of files, and `tfds:` names, to a sorted list without doubles.
 
     `["books/*.txt", "tfds:lm1b"]` becomes `["books/a.txt", "books/b.txt",
-    "tfds:lm1b"]`.
-
-    Args:
-        patterns: names, or patterns as `tf.io.gfile.glob` takes them. Folders that a
-            pattern matches are left out.
+    "tfds:lm1b"]`. Folders that match are left out.
 
     Raises:
         FileNotFoundError: a pattern matches no file.
         ValueError: there is no pattern.
     """
-    if isinstance(patterns, str):
-        patterns = [patterns]
     sources: set[str] = set()
-    for pattern in patterns:
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
         if pattern.startswith(_TFDS):
             sources.add(pattern)
             continue
@@ -76,7 +69,7 @@ def expand_sources(patterns: Sequence[str]) -> list[str]:
 def read_documents(
     source: str, separator: Separator = "file", counts: Counter | None = None
 ) -> Iterator[str]:
-    r"""The documents of one source, one paragraph a line.
+    r"""Reads the documents of one source, one paragraph a line.
 
     A file with the lines `["IT WAS", "", "The sky was grey, and the rain came", "down
     on us. We left."]` (and more of this width) gives the one document `"IT WAS\nThe
@@ -199,8 +192,8 @@ def _read_text(
 
 
 def _read_json_lines(source: str, counts: Counter) -> Iterator[list[str]]:
-    for number, line in enumerate(byte_lines(_text_chunks(source)), start=1):
-        text = _decode(line, counts).strip()
+    for number, line in enumerate(lines_of_text(source), start=1):
+        text = decode(line, counts).strip()
         if not text:
             continue
         try:
@@ -218,7 +211,7 @@ def _read_json_lines(source: str, counts: Counter) -> Iterator[list[str]]:
                 'Expected an object a line, such as {"text": "…"}.'
             )
         # JSON can spell halves of surrogate pairs, which are no characters.
-        text = _decode(document.encode("utf-8", "surrogatepass"), counts)
+        text = decode(document.encode("utf-8", "surrogatepass"), counts)
         yield _split_lines(text)
 
 
@@ -254,19 +247,16 @@ def _read_tfds(source: str, counts: Counter) -> Iterator[list[str]]:
             "one string called 'text': write its documents to a .jsonl file instead."
         )
     for example in dataset:
-        yield _split_lines(_decode(example["text"].numpy(), counts))
+        yield _split_lines(decode(example["text"].numpy(), counts))
 
 
 def _one_line(received: object) -> str:
     return " ".join(str(received).split())[:300]
 
 
-# --- Bytes to lines.
-
-
 def _text_lines(source: str, counts: Counter) -> Iterator[str]:
-    for line in byte_lines(_text_chunks(source), _MAX_DOCUMENT_CHARACTERS):
-        text = _decode(line, counts)
+    for line in lines_of_text(source, _MAX_DOCUMENT_CHARACTERS):
+        text = decode(line, counts)
         yield from _split_lines(text.removesuffix("\r"))
 
 
@@ -275,39 +265,3 @@ def _split_lines(text: str) -> list[str]:
     if "\r" in text or "\f" in text:
         return _LINE_END.split(text)
     return text.split("\n")
-
-
-def _text_chunks(source: str) -> Iterator[bytes]:
-    position = 0
-    for chunk in byte_chunks(source):
-        zero = chunk.find(b"\0")
-        if zero >= 0:
-            raise ValueError(
-                f"{source}: byte {position + zero} is zero, so this is no UTF-8 text. "
-                "Expected text: leave the file out, decompress it, or convert it from "
-                "UTF-16 (iconv -f UTF-16 -t UTF-8)."
-            )
-        num_invalid = 0 if position else _num_invalid(chunk)
-        # A character may be cut at the end of the chunk.
-        if num_invalid > _MAX_INVALID_SHARE * len(chunk) + 3:
-            raise ValueError(
-                f"{source}: {num_invalid} of the first {len(chunk)} bytes are not "
-                "UTF-8. Expected UTF-8 text: leave the file out, or convert it "
-                "(iconv -f GB18030 -t UTF-8, or whatever it is written in)."
-            )
-        yield chunk
-        position += len(chunk)
-
-
-def _num_invalid(data: bytes) -> int:
-    if data.isascii():
-        return 0
-    return len(data) - len(data.decode("utf-8", "ignore").encode("utf-8"))
-
-
-def _decode(data: bytes, counts: Counter) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        counts["invalid_bytes"] += _num_invalid(data)
-        return data.decode("utf-8", "ignore")

@@ -7,15 +7,12 @@ What is kept is running text, as for BERT (paper, section 3.1): no tables, lists
 headings, templates, references or pictures, no redirects or pages other than articles.
 """
 
-import bz2
-import gzip
 import re
 import xml.etree.ElementTree
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import tensorflow as tf
-
+from data_pipelines.files.byte_lines import open_decompressed
 from data_pipelines.programs.extras import extra
 
 DUMPS = (".xml", ".xml.bz2", ".xml.gz")
@@ -38,7 +35,7 @@ _SPACE_BEFORE = re.compile(r" +(?=[,.;:!?)])")
 
 
 def articles(source: str) -> Iterator[list[str]]:
-    """The lines of text of one article after another, those without any too.
+    """The lines of text of one article after another, also of empty ones.
 
     Args:
         source: a file that ends as one of `DUMPS`, local or remote.
@@ -67,12 +64,7 @@ def articles(source: str) -> Iterator[list[str]]:
 
 def _elements(source: str) -> Iterator[xml.etree.ElementTree.Element]:
     """Elements of the dump at their ends, their names without the version's prefix."""
-    with tf.io.gfile.GFile(source, "rb") as file:
-        stream: Any = file
-        if source.endswith(".bz2"):
-            stream = bz2.BZ2File(file)
-        elif source.endswith(".gz"):
-            stream = gzip.GzipFile(fileobj=file)
+    with open_decompressed(source) as stream:
         root = None
         for event, element in xml.etree.ElementTree.iterparse(stream, ("start", "end")):
             element.tag = element.tag.rpartition("}")[2]

@@ -8,7 +8,7 @@ from data_pipelines.datasets.conll import ConllFile
 from data_pipelines.datasets.correction import ParallelLines, SighanFiles
 from data_pipelines.datasets.examples import Example
 from data_pipelines.datasets.multiple_choice import ChoiceTable
-from data_pipelines.datasets.own_files import Columns as Columns
+from data_pipelines.datasets.own_files import ColumnOptions as ColumnOptions
 from data_pipelines.datasets.own_files import from_files as from_files
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.sources import (
@@ -229,7 +229,7 @@ def find(name: str) -> Dataset:
 def read(
     dataset: Dataset, split: str, data_dir: str | None, log: ReadLog
 ) -> Iterator[Example]:
-    """The examples of one split, read as they are asked for.
+    """The examples of one split, read lazily.
 
     Args:
         dataset: from `find` or `from_files`.
@@ -243,33 +243,27 @@ def read(
         OSError: TFDS cannot give it.
         ValueError: there is no such split, or the files are not as expected.
     """
-    reading = Reading(role_of(split), dataset.labels, log)
-    tfds = dataset.split(split).tfds
-    if data_dir is None and tfds is not None:
-        return dataset.reader.read_tfds(load_tfds(tfds), reading)
-    paths, files = _find(dataset, split, data_dir, log)
-    return dataset.reader.read_files(paths, files, reading)
+    rows = read_with_columns(dataset, split, data_dir, log)
+    return (example for _, example in rows)
 
 
 def read_with_columns(
     dataset: Dataset, split: str, data_dir: str | None, log: ReadLog
 ) -> Iterator[tuple[dict[str, str], Example]]:
-    """As `read`, each example with the columns of its row, as they are written.
+    """As `read`, each example with the columns of its row, unchanged.
 
     Examples that are not from local CSV, TSV or JSON lines have no columns.
     """
     reader = dataset.reader
-    is_tfds = data_dir is None and dataset.split(split).tfds is not None
-    if is_tfds or not isinstance(reader, TableReader):
-        return (({}, example) for example in read(dataset, split, data_dir, log))
-    paths, files = _find(dataset, split, data_dir, log)
-    return reader.read_rows(paths, files, Reading(role_of(split), dataset.labels, log))
-
-
-def _find(
-    dataset: Dataset, split: str, data_dir: str | None, log: ReadLog
-) -> tuple[tuple[str, ...], Files]:
-    paths, files = find_files(dataset, split, data_dir)
-    if files.note is not None:
-        log.note(files.note)
-    return paths, files
+    reading = Reading(role_of(split), dataset.labels, log)
+    tfds = dataset.split(split).tfds
+    if data_dir is None and tfds is not None:
+        examples = reader.read_tfds(load_tfds(tfds), reading)
+    else:
+        files = find_files(dataset, split, data_dir)
+        if files.note is not None:
+            log.note(files.note)
+        if isinstance(reader, TableReader):
+            return reader.read_rows(files, reading)
+        examples = reader.read_files(files, reading)
+    return (({}, example) for example in examples)

@@ -1,4 +1,4 @@
-"""Files with a word a line, as those of CoNLL-2003 and CoNLL-U, to tagged sentences."""
+"""Tagged sentences from files with a word a line, such as CoNLL-2003 and CoNLL-U."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -46,8 +46,8 @@ class ConllFile:
 
     Attributes:
         tag_column: of the tags, from 0, or from the end, -1 being the last.
-        are_entities: tags become IOB2, in whatever scheme they are; else they are left
-            as they are.
+        are_entities: tags, in any of the usual schemes, become IOB2; else they are not
+            changed.
         tfds_feature: what TFDS calls the tags.
     """
 
@@ -55,27 +55,28 @@ class ConllFile:
     are_entities: bool = True
     tfds_feature: str = ""
 
-    def read_files(
-        self, paths: Sequence[str], files: Files, reading: Reading
-    ) -> Iterator[TaggedSentence]:
+    def read_files(self, files: Files, reading: Reading) -> Iterator[TaggedSentence]:
         """The sentences of all files.
 
         Raises:
-            ValueError: a line has too few or too many columns, or a tag is not as it
-                should be.
+            ValueError: a line has too few or too many columns, or a tag is not as
+                expected.
         """
         documents = sentences = 0
-        for path in paths:
+        may_lack_tags = reading.role == "test"
+        for path in files.paths:
             is_open = False
-            for sentence in self._sentences(path, reading):
+            for sentence in _sentences(path, self.tag_column, may_lack_tags):
                 documents += sentence.opens_document or not is_open
                 is_open |= sentence.opens_document
                 number, sentences = sentences, sentences + 1
-                if sentence.tags is None and reading.role != "test":
+                tags = None
+                if len(sentence.tags) == len(sentence.words):
+                    where = f"{path}, {sentence.place}"
+                    tags = self._checked(sentence.tags, reading, where)
+                elif not may_lack_tags:
                     reading.log.skip("no tags", sentence.place)
                     continue
-                where = f"{path}, {sentence.place}"
-                tags = self._checked(sentence.tags, reading, where)
                 reading.log.use()
                 name = sentence.name or str(number)
                 yield TaggedSentence(name, tuple(sentence.words), tags, documents - 1)
@@ -100,10 +101,8 @@ class ConllFile:
             yield TaggedSentence(name, tuple(words), checked, number)
 
     def _checked(
-        self, tags: Sequence[str] | None, reading: Reading, where: str
-    ) -> tuple[str, ...] | None:
-        if tags is None:
-            return None
+        self, tags: Sequence[str], reading: Reading, where: str
+    ) -> tuple[str, ...]:
         try:
             checked = to_iob2(tags) if self.are_entities else tuple(tags)
         except ValueError as error:
@@ -113,60 +112,59 @@ class ConllFile:
                 raise unknown_label(tag, where, reading.labels)
         return checked
 
-    def _sentences(self, path: str, reading: Reading) -> Iterator["_Sentence"]:
-        if path.lower().removesuffix(".gz").endswith(".conllu"):
-            return _conllu_sentences(path, self.tag_column)
-        return _column_sentences(path, self.tag_column, reading.role == "test")
-
 
 @dataclasses.dataclass
 class _Sentence:
-    """What stands between two empty lines; `place` is its first word's line."""
+    """The words between two empty lines; `place` is the line of the first."""
 
-    place: str
+    place: str = ""
     words: list[str] = dataclasses.field(default_factory=list)
-    tags: list[str] | None = None
+    tags: list[str] = dataclasses.field(default_factory=list)
     opens_document: bool = False
     name: str | None = None
 
 
-def _column_sentences(
-    path: str, tag_column: int, may_lack_tags: bool
-) -> Iterator[_Sentence]:
-    num_columns = None
-    opens_document = False
-    sentence = None
+def _sentences(path: str, tag_column: int, may_lack_tags: bool) -> Iterator[_Sentence]:
+    is_conllu = path.lower().removesuffix(".gz").endswith(".conllu")
+    num_columns = _CONLLU_COLUMNS if is_conllu else 0
+    sentence = _Sentence()
     for number, line in enumerate(read_lines(path), start=1):
-        if not line.strip() or line.startswith(_DOCUMENT_LINE):
-            if sentence is not None:
-                yield sentence
-                sentence, opens_document = None, False
-            opens_document |= bool(line.strip())
+        if is_conllu and line.startswith("#"):
+            name, _, value = line[1:].partition("=")
+            sentence.opens_document |= name.split()[:1] == ["newdoc"]
+            if name.strip() == "sent_id":
+                sentence.name = value.strip()
             continue
-        columns = line.split("\t") if "\t" in line else line.split()
-        if num_columns is None:
-            num_columns = len(columns)
-        has_tags = _has_column(tag_column, num_columns)
-        if len(columns) != num_columns or not (has_tags or may_lack_tags):
+        opens_document = not is_conllu and line.startswith(_DOCUMENT_LINE)
+        if opens_document or not line.strip():
+            if sentence.words:
+                yield sentence
+                sentence = _Sentence()
+            sentence.opens_document |= opens_document
+            continue
+        columns = line.split("\t") if is_conllu or "\t" in line else line.split()
+        num_columns = num_columns or len(columns)
+        place = tag_column if tag_column >= 0 else num_columns + tag_column
+        has_tags = 0 < place < num_columns
+        is_complete = has_tags or (may_lack_tags and not is_conllu)
+        if len(columns) != num_columns or not is_complete:
             raise _wrong_columns(path, number, columns, num_columns, tag_column)
-        if not columns[0].strip() or (has_tags and not columns[tag_column].strip()):
+        if is_conllu and not columns[0].isdigit():
+            continue
+        word = columns[1 if is_conllu else 0]
+        tag = columns[place] if has_tags else ""
+        if not is_conllu and not (word.strip() and (tag.strip() or not has_tags)):
             raise ValueError(
                 f"{path}, line {number}: received {line!r}, with an empty word or tag. "
                 "Expected both: correct the line."
             )
-        if sentence is None:
-            sentence = _Sentence(f"line {number}", opens_document=opens_document)
-            sentence.tags = [] if has_tags else None
-        sentence.words.append(columns[0])
-        if sentence.tags is not None:
-            sentence.tags.append(columns[tag_column])
-    if sentence is not None:
+        sentence.place = sentence.place or f"line {number}"
+        sentence.words.append(word)
+        # CoNLL-U writes "_" for a tag that is not known.
+        if has_tags and not (is_conllu and tag == "_"):
+            sentence.tags.append(tag)
+    if sentence.words:
         yield sentence
-
-
-def _has_column(tag_column: int, num_columns: int) -> bool:
-    place = tag_column if tag_column >= 0 else num_columns + tag_column
-    return 0 < place < num_columns
 
 
 def _wrong_columns(
@@ -181,36 +179,3 @@ def _wrong_columns(
         f"{str(columns)[:200]}. Expected {expected}: correct the line or tag_column, "
         "and put an empty line between sentences."
     )
-
-
-def _conllu_sentences(path: str, tag_column: int) -> Iterator[_Sentence]:
-    sentence = _Sentence("")
-    for number, line in enumerate(read_lines(path), start=1):
-        if line.startswith("#"):
-            name, _, value = line[1:].partition("=")
-            sentence.opens_document |= name.split()[:1] == ["newdoc"]
-            if name.strip() == "sent_id":
-                sentence.name = value.strip()
-            continue
-        if not line.strip():
-            if sentence.words:
-                yield _without_blank_tags(sentence)
-                sentence = _Sentence("")
-            continue
-        columns = line.split("\t")
-        has_tags = _has_column(tag_column, _CONLLU_COLUMNS)
-        if len(columns) != _CONLLU_COLUMNS or not has_tags:
-            raise _wrong_columns(path, number, columns, _CONLLU_COLUMNS, tag_column)
-        if not columns[0].isdigit():
-            continue
-        sentence.place = sentence.place or f"line {number}"
-        sentence.words.append(columns[1])
-        sentence.tags = [*(sentence.tags or []), columns[tag_column]]
-    if sentence.words:
-        yield _without_blank_tags(sentence)
-
-
-def _without_blank_tags(sentence: _Sentence) -> _Sentence:
-    if sentence.tags is not None and "_" in sentence.tags:
-        sentence.tags = None
-    return sentence

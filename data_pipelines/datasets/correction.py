@@ -52,17 +52,15 @@ class SighanFiles(_LineFiles):
     by its correction as a clean example, but not in a test.
     """
 
-    def read_files(
-        self, paths: Sequence[str], files: Files, reading: Reading
-    ) -> Iterator[CorrectionExample]:
+    def read_files(self, files: Files, reading: Reading) -> Iterator[CorrectionExample]:
         """The examples, in the order of the texts.
 
         Raises:
             ValueError: a line is not as expected, or the files are not of the same
                 texts.
         """
-        texts, truth = paths
-        for number, (line, answer) in enumerate(_lines_together(paths), start=1):
+        texts, truth = files.paths
+        for number, (line, answer) in enumerate(_lines_together(files.paths), start=1):
             found = _SIGHAN_LINE.fullmatch(line)
             name, *pairs = (part.strip() for part in answer.split(","))
             if found is None or _plain(name) != _plain(found["name"]):
@@ -72,7 +70,7 @@ class SighanFiles(_LineFiles):
                     "and the same name in the other."
                 )
             name, text = _plain(name), found["text"]
-            if files.part is not None and not files.part.has(text):
+            if not files.has(text):
                 continue
             corrected = _with_characters(text, pairs, f"{truth}, line {number}")
             if reading.takes(text, bool(corrected), f"line {number}", _MISSING):
@@ -86,17 +84,15 @@ class SighanFiles(_LineFiles):
 class ParallelLines(_LineFiles):
     """A file of texts, one a line, and files with a correction of each in its line."""
 
-    def read_files(
-        self, paths: Sequence[str], files: Files, reading: Reading
-    ) -> Iterator[CorrectionExample]:
+    def read_files(self, files: Files, reading: Reading) -> Iterator[CorrectionExample]:
         """The examples of all lines; white space around texts is left out.
 
         Raises:
             ValueError: one of the files has fewer lines.
         """
-        for number, lines in enumerate(_lines_together(paths)):
+        for number, lines in enumerate(_lines_together(files.paths)):
             text, *corrected = (line.strip() for line in lines)
-            if files.part is not None and not files.part.has(text):
+            if not files.has(text):
                 continue
             known = tuple(other for other in corrected if other)
             if reading.takes(text, bool(known), f"line {number + 1}", _MISSING):

@@ -1,4 +1,4 @@
-"""What is learned from, and answered, in plain Python: one dataclass a kind."""
+"""Examples in plain Python: one dataclass a kind."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -12,8 +12,8 @@ class TextExample:
         id: the index or name that the data gives it, else its number from 0.
         first: not blank.
         second: None where texts are single.
-        label: the name of a class (classification), a score (regression), or None
-            where it is not known.
+        label: the name of a class (classification), a score (regression), or None if
+            unknown.
     """
 
     id: str
@@ -29,8 +29,8 @@ class TaggedSentence:
     Attributes:
         id: the name that the data gives it, else its number from 0.
         words: at least one; none is blank.
-        tags: as many, or None where they are not known. Tags of entities are in the
-            scheme IOB2: every entity begins with `B-`.
+        tags: one for each word, or None if unknown. Tags of entities are in the scheme
+            IOB2: every entity begins with `B-`.
         document: equal for the sentences of one document, and only for these. A
             sentence of data without documents is a document of its own.
 
@@ -57,8 +57,7 @@ class Answer:
 
     Attributes:
         text: not blank.
-        start: its first character in the context; -1: the text is not there, so that
-            it can be compared with, but not trained on.
+        start: its first character in the context; -1: the text does not occur in it.
     """
 
     text: str
@@ -70,13 +69,12 @@ class Question:
     """A question on a text.
 
     Attributes:
-        id: what the data calls it.
-        title: of the article that the context is from; "" if it is not known.
+        id: the name that the data gives it.
+        title: of the article that the context is from; "" if unknown.
         question: not blank.
         context: not blank.
-        answers: what people answered, the same perhaps several times. Those that
-            stand in the context come first. Empty if there is no answer, or none is
-            known.
+        answers: of people, perhaps the same several times; those that occur in the
+            context come first. Empty if there is none, or it is unknown.
         is_impossible: known to have no answer in the context.
     """
 
@@ -96,7 +94,7 @@ class ChoiceExample:
         id: the name that the data gives it, else its number from 0.
         first: not blank.
         choices: at least two.
-        label: which of the choices is right, from 0; None if it is not known.
+        label: the position of the right choice, from 0; None if unknown.
     """
 
     id: str
@@ -112,8 +110,8 @@ class CorrectionExample:
     Attributes:
         id: the name that the data gives it, else its number from 0.
         text: not blank.
-        corrected: what it was corrected to, by one or several people; equal to the
-            text where nothing is wrong. Empty where this is not known.
+        corrected: its corrections by one or several people, equal to the text where
+            nothing is wrong. Empty if unknown.
     """
 
     id: str
@@ -125,7 +123,7 @@ Example = TextExample | TaggedSentence | Question | ChoiceExample | CorrectionEx
 
 
 def labels_in(examples: Iterable[Example]) -> tuple[str, ...]:
-    """The names of classes or tags that examples have, in the order of their ids.
+    """The names of classes or tags in examples, in the order of their ids.
 
     Names are in alphabetical order, numbers in theirs; `O`, no entity, comes first.
 

@@ -4,7 +4,7 @@ Two layouts are around: that of the benchmark's download, `train.tsv`, `dev.tsv`
 `test.tsv` everywhere, and those of the single corpora.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data_pipelines.datasets.sources import Dataset, Files, Split, split_of
@@ -60,30 +60,39 @@ def _mrpc(split: str) -> Files:
     return Files((f"msr_paraphrase_{split}.txt",), note=_MRPC_NOTE.format(split))
 
 
-# Splits of the tasks whose files differ from those of the others.
-_COLA_SPLITS = {
-    "train": split_of(
-        _cola("train.tsv"), _cola("in_domain_train.tsv"), tfds="glue/cola:train"
+def _splits(
+    name: str,
+    train: Sequence[str | Files] = ("train.tsv",),
+    dev: Sequence[str | Files] = ("dev.tsv",),
+    test: Sequence[str | Files] = ("test.tsv",),
+) -> dict[str, Split]:
+    """The splits of a task, each with its layouts."""
+    return {
+        "train": split_of(*train, tfds=f"{name}:train"),
+        "dev": split_of(*dev, tfds=f"{name}:validation"),
+        "test": split_of(*test, tfds=f"{name}:test"),
+    }
+
+
+# Unlike the other files of CoLA, test.tsv has a header.
+_COLA_SPLITS = _splits(
+    "glue/cola",
+    train=(_cola("train.tsv"), _cola("in_domain_train.tsv")),
+    dev=(_cola("dev.tsv"), _cola("in_domain_dev.tsv", "out_of_domain_dev.tsv")),
+)
+_MRPC_SPLITS = _splits(
+    "glue/mrpc",
+    train=("train.tsv", _mrpc("train")),
+    dev=("dev.tsv", _mrpc("test")),
+    test=("test.tsv", "msr_paraphrase_test.txt"),
+)
+_STSB_SPLITS = _splits(
+    "glue/stsb",
+    *(
+        (f"{split}.tsv", Files((f"{split}.csv",), _STSB_COLUMNS))
+        for split in ("train", "dev", "test")
     ),
-    "dev": split_of(
-        _cola("dev.tsv"),
-        _cola("in_domain_dev.tsv", "out_of_domain_dev.tsv"),
-        tfds="glue/cola:validation",
-    ),
-    # Unlike the other files, test.tsv has a header.
-    "test": split_of("test.tsv", tfds="glue/cola:test"),
-}
-_MRPC_SPLITS = {
-    "train": split_of("train.tsv", _mrpc("train"), tfds="glue/mrpc:train"),
-    "dev": split_of("dev.tsv", _mrpc("test"), tfds="glue/mrpc:validation"),
-    "test": split_of("test.tsv", "msr_paraphrase_test.txt", tfds="glue/mrpc:test"),
-}
-_STSB_SPLITS = {
-    name: split_of(
-        f"{name}.tsv", Files((f"{name}.csv",), _STSB_COLUMNS), tfds=f"glue/stsb:{tfds}"
-    )
-    for name, tfds in (("train", "train"), ("dev", "validation"), ("test", "test"))
-}
+)
 # Splits dev and test match the training data, dev_mismatched and test_mismatched do
 # not.
 _MNLI_SPLITS = {
@@ -116,12 +125,7 @@ def _task(
         kind="regression" if reader.is_score else "classification",
         labels=labels,
         metrics=metrics,
-        splits=splits
-        or {
-            "train": split_of("train.tsv", tfds=f"{name}:train"),
-            "dev": split_of("dev.tsv", tfds=f"{name}:validation"),
-            "test": split_of("test.tsv", tfds=f"{name}:test"),
-        },
+        splits=splits or _splits(name),
         reader=reader,
         folders=(f"glue/{folder}", folder, ""),
     )

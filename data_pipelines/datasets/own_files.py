@@ -21,41 +21,44 @@ from data_pipelines.datasets.squad import SquadJson
 from data_pipelines.datasets.tagging_schemes import are_entities
 from data_pipelines.datasets.text_files import existing
 from data_pipelines.datasets.text_tables import TextTable
+from data_pipelines.programs import cli
 
 # Enough to meet an entity, little enough to read twice.
 _MAX_SENTENCES_TO_DETECT = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
-class Columns:
-    """The columns of a user's files.
+class ColumnOptions:
+    """Options that name the columns of own files."""
 
-    Attributes:
-        first: of the text, the first of a pair, or what choices follow.
-        second: of the second text of a pair; of a text that is put before each choice.
-        label: of the class, the score, or the number of the right choice from 0.
-        id: None: rows are numbered from 0.
-        choices: at least two, for multiple choice.
-        names: all names, if the first line of the tables is no header.
-        tag: of the tags in CoNLL files, from 0, or from the end with -1. None: the last
-            one; UPOS in files that end in `.conllu`.
-        corrected: of the corrected text.
-    """
-
-    first: str = "text"
-    second: str | None = None
-    label: str = "label"
-    id: str | None = None
-    choices: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
-    tag: int | None = None
-    corrected: str = "corrected"
+    first_column: str = cli.option("text", "Own tables: the text, or the first text.")
+    second_column: str | None = cli.option(
+        None, "Own tables: the second text, or a text that is put before each choice."
+    )
+    label_column: str = cli.option(
+        "label", "Own tables: the class, the score, or the right choice from 0."
+    )
+    id_column: str | None = cli.option(
+        None, "Own tables: names of the examples. Default: their numbers from 0."
+    )
+    corrected_column: str = cli.option(
+        "corrected", "Own tables: the corrected text; equal to the text: a clean one."
+    )
+    choice_columns: tuple[str, ...] = cli.option((), "Own tables: the choices.")
+    column_names: tuple[str, ...] = cli.option(
+        (), "Own tables without a header: the names of their columns."
+    )
+    tag_column: int | None = cli.option(
+        None,
+        "Own CoNLL files: the tags, from 0, or from the end with -1. Default: the "
+        "last; UPOS in .conllu.",
+    )
 
 
 def from_files(
     kind: TaskKind,
     files: Mapping[Role, str | None],
-    columns: Columns = Columns(),
+    columns: ColumnOptions = ColumnOptions(),
     labels: Sequence[str] | None = None,
 ) -> Dataset:
     """Files of any kind as a dataset, named "files".
@@ -87,7 +90,7 @@ def from_files(
     reader = make_reader(columns, next(iter(given.values())), labels)
     if isinstance(reader, ConllFile) and reader.are_entities:
         metrics = ("entity_f1", *metrics)
-    names = columns.names or None
+    names = columns.column_names or None
     return Dataset(
         name="files",
         kind=kind,
@@ -99,42 +102,41 @@ def from_files(
     )
 
 
-def _texts(columns: Columns, *_: object) -> TextTable:
+def _texts(columns: ColumnOptions, is_score: bool = False) -> TextTable:
     return TextTable(
-        first=(columns.first,),
-        second=_names(columns.second),
-        label=(columns.label,),
-        id=_names(columns.id),
+        first=(columns.first_column,),
+        second=_names(columns.second_column),
+        label=(columns.label_column,),
+        id=_names(columns.id_column),
+        is_score=is_score,
     )
 
 
-def _scores(columns: Columns, *_: object) -> TextTable:
-    return dataclasses.replace(_texts(columns), is_score=True)
-
-
-def _choices(columns: Columns, *_: object) -> ChoiceTable:
-    if len(columns.choices) < 2:
+def _choices(columns: ColumnOptions) -> ChoiceTable:
+    if len(columns.choice_columns) < 2:
         raise ValueError(
-            f"Received choice_columns={list(columns.choices)}. Expected at least two "
-            "names of columns, those of the choices."
+            f"Received choice_columns={list(columns.choice_columns)}. Expected at "
+            "least two names of columns, those of the choices."
         )
     return ChoiceTable(
-        first=(columns.first,),
-        stem=columns.second,
-        choices=tuple(columns.choices),
-        label=(columns.label,),
-        id=_names(columns.id),
+        first=(columns.first_column,),
+        stem=columns.second_column,
+        choices=columns.choice_columns,
+        label=(columns.label_column,),
+        id=_names(columns.id_column),
     )
 
 
-def _corrections(columns: Columns, *_: object) -> CorrectionTable:
+def _corrections(columns: ColumnOptions) -> CorrectionTable:
     return CorrectionTable(
-        first=(columns.first,), label=(columns.corrected,), id=_names(columns.id)
+        first=(columns.first_column,),
+        label=(columns.corrected_column,),
+        id=_names(columns.id_column),
     )
 
 
-def _tags(columns: Columns, path: str, labels: Sequence[str] | None) -> ConllFile:
-    tag_column = columns.tag
+def _tags(columns: ColumnOptions, path: str, labels: Sequence[str] | None) -> ConllFile:
+    tag_column = columns.tag_column
     if tag_column is None:
         is_conllu = path.lower().removesuffix(".gz").endswith(".conllu")
         tag_column = UPOS_COLUMN if is_conllu else -1
@@ -145,7 +147,7 @@ def _tags(columns: Columns, path: str, labels: Sequence[str] | None) -> ConllFil
 
 def _tags_of(file: ConllFile, path: str) -> set[str]:
     reading = Reading("test", None, ReadLog("tags"))
-    sentences = file.read_files([existing(path) or path], Files((path,)), reading)
+    sentences = file.read_files(Files((existing(path) or path,)), reading)
     some = itertools.islice(sentences, _MAX_SENTENCES_TO_DETECT)
     return {tag for sentence in some for tag in sentence.tags or ()}
 
@@ -156,10 +158,13 @@ def _names(column: str | None) -> tuple[str, ...]:
 
 # Metrics of a kind, and its reader, made from columns, the first file and labels.
 _KINDS: dict[TaskKind, tuple[tuple[str, ...], Callable[..., Reader]]] = {
-    "classification": (("accuracy",), _texts),
-    "regression": (("spearman", "pearson"), _scores),
+    "classification": (("accuracy",), lambda columns, *_: _texts(columns)),
+    "regression": (
+        ("spearman", "pearson"),
+        lambda columns, *_: _texts(columns, is_score=True),
+    ),
     "token_tagging": (("accuracy",), _tags),
     "span_qa": (("f1", "exact"), lambda *_: SquadJson()),
-    "multiple_choice": (("accuracy",), _choices),
-    "correction": (("edit_f05",), _corrections),
+    "multiple_choice": (("accuracy",), lambda columns, *_: _choices(columns)),
+    "correction": (("edit_f05",), lambda columns, *_: _corrections(columns)),
 }

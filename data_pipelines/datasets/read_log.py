@@ -1,4 +1,4 @@
-"""An account of what was read: nothing is left out without being counted."""
+"""Counts of the examples read: nothing is left out without being counted."""
 
 _MAX_NAMED = 3
 
@@ -10,11 +10,11 @@ class ReadLog:
         name: of the split, as it is printed.
 
     Attributes:
-        used: examples that were handed on.
-        skips: how many were left out, by reason.
-        warnings: how many were handed on though something is odd, by reason; one
+        used: number of examples handed on.
+        skips: number of examples left out, by reason.
+        warnings: number of examples handed on though something is odd, by reason; one
             example may have several.
-        notes: what else is worth knowing.
+        notes: lines on the split as a whole.
     """
 
     def __init__(self, name: str) -> None:
@@ -49,16 +49,16 @@ class ReadLog:
 
     @property
     def skipped(self) -> int:
-        """Examples that were left out."""
+        """The number of examples left out."""
         return sum(self.skips.values())
 
     @property
     def read(self) -> int:
-        """All examples."""
+        """The number of all examples."""
         return self.used + self.skipped
 
     def lines(self) -> list[str]:
-        """What is printed to the user.
+        """The lines that are printed to the user.
 
         For example:
 

@@ -1,10 +1,11 @@
 """Datasets, and where the examples of their splits are: local files or TFDS."""
 
 import dataclasses
+import itertools
 import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast, get_args
 
 from data_pipelines.datasets.examples import Example
 from data_pipelines.datasets.read_log import ReadLog
@@ -24,18 +25,13 @@ Role = Literal["train", "dev", "test"]
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A part of a file that is divided, always in the same way, by hashes of texts.
-
-    Attributes:
-        takes: remainders of the texts in this part.
-        of: the divisor.
-    """
+    """A part of a file: texts whose hash, modulo `of`, is one of `takes`."""
 
     takes: tuple[int, ...]
     of: int
 
     def has(self, text: str) -> bool:
-        """Whether an example with this text belongs to the part."""
+        """True if an example with this text belongs to the part."""
         return zlib.crc32(text.encode("utf-8")) % self.of in self.takes
 
 
@@ -44,8 +40,8 @@ class Files:
     """Files of one split, in one of the layouts in which the data is distributed.
 
     Attributes:
-        paths: in the folder of the dataset, read one after another. Each may also have
-            `.gz` appended to its name.
+        paths: read one after another. In a `Split` they are in the folder of the
+            dataset, and each may also have `.gz` appended to its name.
         names: of the columns, for tables without a header.
         part: the examples to take; None: all.
         note: shown to the user when these files are read.
@@ -56,15 +52,18 @@ class Files:
     part: Part | None = None
     note: str | None = None
 
+    def has(self, text: str) -> bool:
+        """True if an example with this text is to be taken."""
+        return self.part is None or self.part.has(text)
+
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """The places where the examples of a split may be.
+    """The places of the examples of a split.
 
     Attributes:
         layouts: the first whose files all exist is read.
-        tfds: dataset and split of TFDS, such as `glue/cola:validation`; None: TFDS
-            does not have it.
+        tfds: dataset and split of TFDS, such as `glue/cola:validation`, if it has it.
     """
 
     layouts: tuple[Files, ...]
@@ -94,7 +93,7 @@ class Reading:
     def takes(
         self, text: str, has_label: bool, place: str, missing: str = "no label"
     ) -> bool:
-        """Whether an example is used; counts it, or why it is skipped."""
+        """Counts an example, or why it is skipped; returns True if it is used."""
         if not text.strip():
             self.log.skip("empty text", place)
         elif not has_label and self.role != "test":
@@ -108,10 +107,8 @@ class Reading:
 class Reader(Protocol):
     """Reads the examples of one dataset from its files and from TFDS."""
 
-    def read_files(
-        self, paths: Sequence[str], files: Files, reading: Reading
-    ) -> Iterator[Example]:
-        """The examples of files that exist, in the order of `files.paths`."""
+    def read_files(self, files: Files, reading: Reading) -> Iterator[Example]:
+        """The examples of files that exist, one file after another."""
         ...
 
     def read_tfds(self, data: "TfdsSplit", reading: Reading) -> Iterator[Example]:
@@ -162,32 +159,29 @@ class Dataset:
 
 def role_of(split: str) -> Role:
     """The role of a split, by its name."""
-    for role in ("train", "dev", "test"):
-        if split.partition("_")[0] == role:
-            return role  # type: ignore[return-value]
+    role = split.partition("_")[0]
+    if role in get_args(Role):
+        return cast(Role, role)
     raise ValueError(
         f"Received the split {split!r}. Expected 'train', 'dev' or 'test', or one of "
         "these and an ending, such as 'dev_mismatched'."
     )
 
 
-def find_files(
-    dataset: Dataset, split: str, data_dir: str | None
-) -> tuple[tuple[str, ...], Files]:
-    """The files of a split that exist.
+def find_files(dataset: Dataset, split: str, data_dir: str | None) -> Files:
+    """The files of a split that exist, with their whole paths.
 
     Args:
         dataset: the dataset.
         split: one of its splits.
-        data_dir: the folder of all data, or that of the dataset; None for files of the
-            user's own.
+        data_dir: the folder of all data or of the dataset; None for a user's own files.
 
     Raises:
         FileNotFoundError: there are none.
         ValueError: there is no such split, or no folder is given.
     """
-    layouts = dataset.split(split).layouts
-    wanted = _options([" and ".join(files.paths) for files in layouts])
+    chosen = dataset.split(split)
+    wanted = _options([" and ".join(files.paths) for files in chosen.layouts])
     if dataset.folders is None:
         roots = [""]
     elif data_dir is None:
@@ -197,19 +191,20 @@ def find_files(
         )
     else:
         roots = [os.path.join(data_dir, folder) for folder in dataset.folders]
-    for root in roots:
-        for files in layouts:
-            found = [existing(os.path.join(root, path)) for path in files.paths]
-            paths = tuple(path for path in found if path is not None)
-            if len(paths) == len(files.paths):
-                return paths, files
+    for root, files in itertools.product(roots, chosen.layouts):
+        paths = tuple(
+            found
+            for path in files.paths
+            if (found := existing(os.path.join(root, path))) is not None
+        )
+        if len(paths) == len(files.paths):
+            return dataclasses.replace(files, paths=paths)
     if dataset.folders is None:
         raise FileNotFoundError(f"No file {wanted}. Expected one: check the name.")
-    has_tfds = dataset.splits[split].tfds is not None
     raise FileNotFoundError(
         f"The split {split!r} of {dataset.name} is not in {data_dir!r}. Expected "
         f"{wanted} in {_options(roots)}: copy the files there, or take another split"
-        f"{', or give no data_dir to take it from TFDS' if has_tfds else ''}."
+        f"{', or give no data_dir to take it from TFDS' if chosen.tfds else ''}."
     )
 
 

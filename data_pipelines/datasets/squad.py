@@ -1,9 +1,9 @@
-"""SQuAD 1.1 and 2.0, and whatever is written as they are, to questions."""
+"""Questions from SQuAD 1.1 and 2.0, and from files in their format."""
 
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from data_pipelines.datasets.examples import Answer, Question
@@ -20,22 +20,20 @@ _NOT_IN_CONTEXT = "answer not found in the context"
 class SquadJson:
     """The JSON of SQuAD: articles of paragraphs of questions with answers.
 
-    What an answer is said to be and what stands in the context may differ. The text
-    counts: its occurrence nearest to the given start is taken. A question without an
-    answer that occurs cannot be trained on, but its answers can be compared with.
+    Where an answer is not at its given start, its nearest occurrence is taken. A
+    question whose answers do not occur in the context is skipped in training, but can
+    be evaluated on.
     """
 
-    def read_files(
-        self, paths: Sequence[str], files: Files, reading: Reading
-    ) -> Iterator[Question]:
+    def read_files(self, files: Files, reading: Reading) -> Iterator[Question]:
         """The questions of the files; `files.part` divides them by article.
 
         Raises:
-            ValueError: a file is not as SQuAD's are.
+            ValueError: a file is not in SQuAD's format.
         """
-        for path in paths:
+        for path in files.paths:
             for question in _questions(path):
-                if files.part is None or files.part.has(question.title):
+                if files.has(question.title):
                     yield from _checked(question, reading)
 
     def read_tfds(self, data: TfdsSplit, reading: Reading) -> Iterator[Question]:
@@ -55,28 +53,27 @@ class SquadJson:
 
 
 def _checked(question: Question, reading: Reading) -> Iterable[Question]:
-    log, name = reading.log, question.id
-    if not question.question.strip():
-        log.skip("empty question", name)
-        return ()
-    if not question.context.strip():
-        log.skip("empty context", name)
-        return ()
+    """The question with its answers located; nothing if it is skipped."""
+    log, name, context = reading.log, question.id, question.context
     answers = () if question.is_impossible else question.answers
     given = [answer for answer in answers if answer.text.strip()]
-    located = [_locate(answer, question.context) for answer in given]
+    located = [_locate(answer, context) for answer in given]
     is_known = question.is_impossible or bool(given)
     is_found = question.is_impossible or any(answer.start >= 0 for answer in located)
-    if not is_known and reading.role != "test":
-        log.skip("no answer", name)
-        return ()
-    if is_known and not is_found and reading.role == "train":
-        log.skip(_NOT_IN_CONTEXT, name)
-        return ()
+    skipped_if = {
+        "empty question": not question.question.strip(),
+        "empty context": not context.strip(),
+        "no answer": not is_known and reading.role != "test",
+        _NOT_IN_CONTEXT: is_known and not is_found and reading.role == "train",
+    }
+    for reason, applies in skipped_if.items():
+        if applies:
+            log.skip(reason, name)
+            return ()
     if any(answer.start < 0 for answer in located):
         log.warn(_NOT_IN_CONTEXT, name)
-    moved = [a for a in given if not _stands(a, question.context)]
-    if any(_locate(answer, question.context).start >= 0 for answer in moved):
+    pairs = zip(given, located, strict=True)
+    if any(new.start >= 0 and not _is_at(old, context) for old, new in pairs):
         log.warn(_NOT_WHERE_SAID, name)
     log.use()
     # Sorting is stable: only those that were not found go behind the others.
@@ -84,14 +81,14 @@ def _checked(question: Question, reading: Reading) -> Iterable[Question]:
     return (dataclasses.replace(question, answers=tuple(located)),)
 
 
-def _stands(answer: Answer, context: str) -> bool:
+def _is_at(answer: Answer, context: str) -> bool:
     return answer.start >= 0 and context.startswith(answer.text, answer.start)
 
 
 def _locate(answer: Answer, context: str) -> Answer:
     # A space at an end of the answer belongs to none of its tokens.
     text = answer.text.strip()
-    if _stands(answer, context):
+    if _is_at(answer, context):
         return Answer(text, answer.start + answer.text.index(text))
     starts = [match.start() for match in re.finditer(f"(?={re.escape(text)})", context)]
     nearest = min(starts, key=lambda start: abs(start - answer.start), default=-1)
@@ -118,13 +115,11 @@ def _questions(path: str) -> Iterator[Question]:
 
 
 def _question(entry: Any, title: str, context: str, place: str) -> Question:
-    answers = [
-        Answer(
-            _get(answer, "text", str, f"{place}.answers[{number}]"),
-            _get(answer, "answer_start", int, f"{place}.answers[{number}]"),
-        )
-        for number, answer in enumerate(_get(entry, "answers", list, place, []))
-    ]
+    answers = []
+    for number, answer in enumerate(_get(entry, "answers", list, place, [])):
+        at = f"{place}.answers[{number}]"
+        start = _get(answer, "answer_start", int, at)
+        answers.append(Answer(_get(answer, "text", str, at), start))
     return Question(
         id=_get(entry, "id", str, place),
         title=title,

@@ -1,4 +1,4 @@
-"""Predictions as the files that the leaderboard of GLUE takes."""
+"""Predictions in the files of GLUE's leaderboard."""
 
 import math
 import os
@@ -40,16 +40,15 @@ def write_submission(
         dataset: such as `glue/rte`.
         split: of the dataset, `test` or `test_mismatched`.
         ids: of the examples; the column `index`.
-        predictions: a label of each, or a score (STS-B), of which three decimals
-            between 0 and 5 are written.
+        predictions: a label of each, or a score (STS-B), which is written with three
+            decimals, between 0 and 5.
 
     Returns:
         The path of the file.
 
     Raises:
-        ValueError: the leaderboard has no such task, there are more or fewer
-            predictions than ids or an id is there twice, or a prediction is none of
-            the labels, or no number.
+        ValueError: the leaderboard has no such task, there is not one prediction for
+            each different id, or a prediction is not a label, or not a number.
     """
     if (dataset, split) not in SUBMISSIONS:
         raise ValueError(

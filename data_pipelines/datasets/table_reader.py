@@ -32,23 +32,21 @@ class TableReader:
         raise NotImplementedError
 
     def read_rows(
-        self, paths: Sequence[str], files: Files, reading: Reading
+        self, files: Files, reading: Reading
     ) -> Iterator[tuple[dict[str, str], Any]]:
-        """The columns of rows as they are written, and the example of each.
+        """The columns of each row, unchanged, and its example.
 
         Raises:
             ValueError: a column is missing (of a test, not that of the label), or a
                 label is not as expected.
         """
         ragged = reading.log if self.skips_ragged else None
-        rows = (read_rows(path, files.names, ragged) for path in paths)
+        rows = (read_rows(path, files.names, ragged) for path in files.paths)
         return self._examples(itertools.chain.from_iterable(rows), files.part, reading)
 
-    def read_files(
-        self, paths: Sequence[str], files: Files, reading: Reading
-    ) -> Iterator[Any]:
+    def read_files(self, files: Files, reading: Reading) -> Iterator[Any]:
         """The examples of all rows, as `read_rows` reads them."""
-        return (example for _, example in self.read_rows(paths, files, reading))
+        return (example for _, example in self.read_rows(files, reading))
 
     def read_tfds(self, data: TfdsSplit, reading: Reading) -> Iterator[Any]:
         """The examples of a split of TFDS, whose labels are numbers, -1 for none."""

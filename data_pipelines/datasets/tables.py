@@ -1,14 +1,15 @@
-"""Rows of CSV, TSV and JSON lines: every value a string, every row with its place."""
+"""Rows of CSV, TSV and JSON lines as strings, each with its place in the file."""
 
 import csv
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.text_files import read_lines
 
+_FORMATS = ("csv", "tsv", "txt", "jsonl", "json")
 # Of one field. The module's own limit, 131,072, is less than some documents have.
 _MAX_FIELD_CHARACTERS = 1 << 24
 
@@ -18,9 +19,9 @@ class Row:
     """One row of a table.
 
     Attributes:
-        values: by column, as they are written.
+        values: by column, unchanged.
         source: the file.
-        place: where in it, such as "line 17".
+        place: in the file, such as "line 17".
     """
 
     values: dict[str, str]
@@ -28,11 +29,8 @@ class Row:
     place: str
 
     def get(self, *columns: str) -> str | None:
-        """The value of the first of these columns that there is."""
-        for column in columns:
-            if column in self.values:
-                return self.values[column]
-        return None
+        """The value of the first of these columns that the row has."""
+        return next((self.values[c] for c in columns if c in self.values), None)
 
     def value(self, *columns: str) -> str:
         """As `get`, but one of the columns has to be there.
@@ -59,12 +57,12 @@ class Row:
 def read_rows(
     path: str, names: Sequence[str] | None = None, ragged: ReadLog | None = None
 ) -> Iterator[Row]:
-    r"""The rows of one file, read as they are asked for.
+    r"""The rows of one file, read lazily.
 
     A file `a.tsv` with the lines `["id\ttext", "7\tSo-called \"it"]` gives the row
     `Row({"id": "7", "text": 'So-called "it'}, "a.tsv", "line 2")`.
 
-    The format is told by the name, and each may be compressed (`.gz`):
+    The name tells the format; each may be compressed (`.gz`):
 
     - `.csv`: commas, and quotes around fields that hold commas, quotes or line ends.
     - `.tsv`, `.txt`: tabs. Quotes are characters as others are, as in the files of
@@ -81,16 +79,21 @@ def read_rows(
     Raises:
         FileNotFoundError: no such file.
         ValueError: its name tells no format, it is no UTF-8 text, has no rows, or a
-            row is not as it should be.
+            row is not as expected.
     """
     ending = path.lower().removesuffix(".gz").rpartition(".")[2]
-    if ending not in FORMATS:
+    if ending not in _FORMATS:
         raise ValueError(
             f"Received the table {path!r}. Expected a name that ends in one of "
-            f"{list(FORMATS)}, or in these and .gz: rename it as what it is."
+            f"{list(_FORMATS)}, or in these and .gz: rename it as what it is."
         )
+    if ending in ("jsonl", "json"):
+        rows = _json_rows(path)
+    else:
+        lines = _csv_lines(path) if ending == "csv" else _tsv_lines(path)
+        rows = _rows(path, lines, names, ragged)
     is_empty = True
-    for row in FORMATS[ending](path, names, ragged):
+    for row in rows:
         is_empty = False
         yield row
     if is_empty:
@@ -99,51 +102,42 @@ def read_rows(
         )
 
 
-def _read_csv(
-    path: str, names: Sequence[str] | None, ragged: ReadLog | None
-) -> Iterator[Row]:
+def _csv_lines(path: str) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(_MAX_FIELD_CHARACTERS)
     reader = csv.reader((f"{line}\n" for line in read_lines(path)), strict=True)
-
-    def rows() -> Iterator[tuple[int, list[str]]]:
-        line = 1
-        try:
-            for fields in reader:
-                yield line, fields or [""]
-                line = reader.line_num + 1
-        except csv.Error as error:
-            raise ValueError(
-                f"{path}, line {line}: no CSV ({error}). Expected quotes around a "
-                'field to be closed, and doubled ("") inside of it: correct the row, '
-                "or write tabs between the fields and name the file .tsv."
-            ) from None
-
-    return _rows(path, rows(), names, ragged)
+    line = 1
+    try:
+        for fields in reader:
+            yield line, fields or [""]
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise ValueError(
+            f"{path}, line {line}: no CSV ({error}). Expected quotes around a "
+            'field to be closed, and doubled ("") inside of it: correct the row, '
+            "or write tabs between the fields and name the file .tsv."
+        ) from None
 
 
-def _read_tsv(
-    path: str, names: Sequence[str] | None, ragged: ReadLog | None
-) -> Iterator[Row]:
-    lines = enumerate(read_lines(path), start=1)
-    rows = ((number, line.split("\t")) for number, line in lines)
-    return _rows(path, rows, names, ragged)
+def _tsv_lines(path: str) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate(read_lines(path), start=1):
+        yield number, line.split("\t")
 
 
 def _rows(
     path: str,
-    rows: Iterator[tuple[int, list[str]]],
+    lines: Iterator[tuple[int, list[str]]],
     names: Sequence[str] | None,
     ragged: ReadLog | None,
 ) -> Iterator[Row]:
     if names is None:
-        _, names = next(rows)
+        _, names = next(lines)
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(
                 f"{path}: the header has the columns {twice} more than once. Expected "
                 "a name of its own for each column: rename them."
             )
-    for line, fields in rows:
+    for line, fields in lines:
         if len(fields) == len(names):
             yield Row(dict(zip(names, fields, strict=True)), path, f"line {line}")
         elif fields == [""]:
@@ -158,24 +152,19 @@ def _rows(
             )
 
 
-def _read_json_lines(
-    path: str, names: Sequence[str] | None, ragged: ReadLog | None
-) -> Iterator[Row]:
-    del names, ragged  # Each line has its own names.
+def _json_rows(path: str) -> Iterator[Row]:
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
         try:
             entry = json.loads(line)
+            problem = f"received a {type(entry).__name__}"
         except (ValueError, RecursionError) as error:
-            raise ValueError(
-                f"{path}, line {number}: not JSON ({error}). Expected an object a "
-                'line, such as {"text": "…", "label": "…"}.'
-            ) from None
+            entry, problem = None, f"not JSON ({error})"
         if not isinstance(entry, dict):
             raise ValueError(
-                f"{path}, line {number}: received a {type(entry).__name__}. Expected "
-                'an object a line, such as {"text": "…", "label": "…"}.'
+                f"{path}, line {number}: {problem}. Expected an object a line, such as "
+                '{"text": "…", "label": "…"}.'
             )
         values = {name: _json_text(value) for name, value in entry.items()}
         yield Row(values, path, f"line {number}")
@@ -186,14 +175,3 @@ def _json_text(value: Any) -> str:
         # JSON can spell halves of surrogate pairs, which are no characters.
         return value.encode("utf-8", "replace").decode("utf-8")
     return "" if value is None else json.dumps(value, ensure_ascii=False)
-
-
-FORMATS: dict[
-    str, Callable[[str, Sequence[str] | None, ReadLog | None], Iterator[Row]]
-] = {
-    "csv": _read_csv,
-    "tsv": _read_tsv,
-    "txt": _read_tsv,
-    "jsonl": _read_json_lines,
-    "json": _read_json_lines,
-}

@@ -1,4 +1,4 @@
-"""Tags of entities in whatever scheme they are written, to IOB2."""
+"""Tags of entities, from any of the usual schemes to IOB2."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ _ENTITY = re.compile(r"([BIMELSU])-(.+)")
 
 
 def are_entities(tags: Iterable[str]) -> bool:
-    """Whether tags are those of entities, in one of the schemes of `to_iob2`.
+    """Recognises tags of entities, in one of the schemes of `to_iob2`.
 
     They are if some begin like `B-` or `I-`, and all others are `O`: `["O", "I-PER"]`
     are, `["NOUN", "PUNCT"]` and `["O"]` are not.

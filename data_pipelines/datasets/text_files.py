@@ -1,6 +1,6 @@
 """UTF-8 text of local or remote files, compressed or not, line by line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
 
@@ -25,11 +25,16 @@ def read_lines(path: str) -> Iterator[str]:
         FileNotFoundError: no such file.
         ValueError: it is empty, not UTF-8 text, or its compression is broken.
     """
+    return decoded_lines(_chunks(path), path)
+
+
+def decoded_lines(chunks: Iterable[bytes], source: str) -> Iterator[str]:
+    """The same of bytes that are named in messages."""
     number = 0
-    for number, line in enumerate(byte_lines(_chunks(path)), start=1):
-        yield _decode(line.removesuffix(b"\r"), f"{path}, line {number}")
+    for number, line in enumerate(byte_lines(chunks), start=1):
+        yield _decode(line.removesuffix(b"\r"), f"{source}, line {number}")
     if not number:
-        raise _empty(path)
+        raise _empty(source)
 
 
 def read_text(path: str) -> str:

@@ -1,8 +1,11 @@
 """Local or remote files, compressed or not, to lines of bytes."""
 
+import bz2
+import contextlib
 import gzip
 import zlib
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import tensorflow as tf
 
@@ -10,21 +13,26 @@ CHUNK_BYTES = 1 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
+@contextlib.contextmanager
+def open_decompressed(path: str) -> Iterator[Any]:
+    """Opens a file to read; its ending `.gz` or `.bz2` says how it is compressed."""
+    name = path.lower()
+    with tf.io.gfile.GFile(path, "rb") as file:
+        if name.endswith(".gz"):
+            yield gzip.GzipFile(fileobj=file, mode="rb")
+        elif name.endswith(".bz2"):
+            yield bz2.BZ2File(file)
+        else:
+            yield file
+
+
 def byte_chunks(path: str) -> Iterator[bytes]:
-    """What a file holds.
-
-    Args:
-        path: compressed if it ends in `.gz`.
-
-    Yields:
-        Up to `CHUNK_BYTES` each.
+    """Reads a file, up to `CHUNK_BYTES` at a time.
 
     Raises:
         ValueError: the compression is broken.
     """
-    with tf.io.gfile.GFile(path, "rb") as file:
-        is_compressed = path.lower().endswith(".gz")
-        stream = gzip.GzipFile(fileobj=file, mode="rb") if is_compressed else file
+    with open_decompressed(path) as stream:
         while True:
             try:
                 chunk = stream.read(CHUNK_BYTES)
@@ -39,12 +47,11 @@ def byte_chunks(path: str) -> Iterator[bytes]:
 
 
 def byte_lines(chunks: Iterable[bytes], longest: int | None = None) -> Iterator[bytes]:
-    r"""The lines of a file, without `\n` at their ends and a byte order mark.
+    r"""The lines of a file, without `\n` at their ends and without a byte order mark.
 
     Args:
         chunks: of the file, in order.
-        longest: a longer line is cut, in bytes, as some files are one line; None: any
-            line is one.
+        longest: longer lines are cut, after a space if there is one; in bytes.
     """
     parts: list[bytes] = []
     size = 0
@@ -68,7 +75,7 @@ def byte_lines(chunks: Iterable[bytes], longest: int | None = None) -> Iterator[
 
 
 def _cut(line: bytes) -> int:
-    """Where to cut a line: after its last space, else between two characters."""
+    """The place to cut a line: after its last space, else between two characters."""
     after_space = line.rfind(b" ", max(len(line) - CHUNK_BYTES, 0)) + 1
     if after_space:
         return after_space

@@ -1,27 +1,21 @@
-"""From examples to packed batches: the whole chain of fine-tuning.
+"""Sequences to packed batches, the same for all kinds.
 
-    examples -> columns -> encode -> sequences -> batches of rows
-
-An *encoding*, one file beside this a kind, says how examples become sequences;
-all else is the same for all kinds. Training keeps its sequences in memory, as ids:
-QQP, the largest set of the paper, needs 50 MB. Evaluation and prediction stream.
+Training keeps its sequences in memory, as ids: QQP, the largest set of the paper, needs
+50 MB. Evaluation and prediction stream.
 """
 
 import dataclasses
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import tensorflow as tf
 
+from data_pipelines.finetuning.encoding import Encoding, chunks_of, traced_once
 from data_pipelines.rows import batching, row_packing
 from data_pipelines.rows.features import MODEL_INPUTS, Features
 from data_pipelines.rows.packing import filled_rows
-from data_pipelines.tokenizers.tokenizer import Tokenizer
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
-# Enough for the ops' fixed cost to vanish, little enough to hold.
-_CHUNK_EXAMPLES = 512
 # Of the cipher that makes the order: enough for the smallest numbers of examples.
 _SHUFFLE_ROUNDS = 8
 # Rows are as long as the longest sequence, rounded up to a multiple of this.
@@ -30,101 +24,15 @@ _ROW_MULTIPLE = 8
 PACKED_INPUTS = (*MODEL_INPUTS, "positions", "sequence_ids", "first_tokens")
 
 
-class Encoding(Protocol):
-    """How examples of one kind become sequences."""
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """Cuts the texts."""
-        ...
-
-    @property
-    def max_length(self) -> int:
-        """Tokens of the longest sequence."""
-        ...
-
-    @property
-    def group_size(self) -> int:
-        """How many sequences in a row belong together in a batch."""
-        ...
-
-    def columns(self, examples: Sequence[Any]) -> dict[str, Any]:
-        """Examples as tensors."""
-        ...
-
-    def encode(self, columns: dict[str, Any]) -> tuple[Features, Features]:
-        """Columns to what the model takes, and where it comes from; in graph."""
-        ...
-
-
-def encoder_of(encoding: Encoding) -> Callable[[Sequence[Any]], Any]:
-    """A function from examples to `encoding.encode` of their columns, traced once."""
-    encode = traced_once(encoding.encode)
-    return lambda examples: encode(encoding.columns(examples))
-
-
-def traced_once(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as a graph that takes any number of rows."""
-    traced: dict[str, Callable[..., Any]] = {}
-
-    def run(*arguments: Any) -> Any:
-        signature = tf.nest.map_structure(_any_rows, arguments)
-        # Single texts and pairs have other columns, and so graphs of their own.
-        key = str(signature)
-        if key not in traced:
-            traced[key] = tf.function(function, input_signature=signature)
-        return traced[key](*arguments)
-
-    return run
-
-
-def _any_rows(values: tf.Tensor | tf.RaggedTensor) -> tf.TypeSpec:
-    if isinstance(values, tf.RaggedTensor):
-        return tf.RaggedTensorSpec([None, None], values.dtype, values.ragged_rank)
-    return tf.TensorSpec([None, *values.shape[1:]][: values.shape.rank], values.dtype)
-
-
-def encode_all(encoding: Encoding, examples: Iterable[Any]) -> Features:
-    """The sequences of all examples, in memory.
-
-    Args:
-        encoding: of their kind.
-        examples: read as they are needed.
-
-    Returns:
-        What `encoding.encode` makes for the model, of all examples.
-
-    Raises:
-        ValueError: there are no examples.
-    """
-    encode = encoder_of(encoding)
-    chunks = [encode(chunk)[0] for chunk in chunks_of(examples)]
-    if not chunks:
-        raise ValueError(
-            "Received no examples to train on. Expected some: look at the lines above "
-            "for what was skipped."
-        )
-    return {name: tf.concat([c[name] for c in chunks], axis=0) for name in chunks[0]}
-
-
-def chunks_of(
-    examples: Iterable[Any], size: int = _CHUNK_EXAMPLES
-) -> Iterator[list[Any]]:
-    """Lists of so many examples; the last may be shorter."""
-    iterator = iter(examples)
-    while chunk := list(itertools.islice(iterator, size)):
-        yield chunk
-
-
 def num_groups(features: Features, group_size: int = 1) -> int:
-    """How many examples (of one or several sequences) there are to draw from."""
+    """The number of examples (of one or several sequences) to draw from."""
     return int(features["token_ids"].nrows()) // group_size
 
 
 def row_length_of(features: Features, max_length: int) -> int:
     """Tokens of the rows that hold these sequences with the least attention to pay."""
     longest = int(tf.reduce_max(features["token_ids"].row_lengths()))
-    rounded = -(-longest // _ROW_MULTIPLE) * _ROW_MULTIPLE
+    rounded = -(-max(longest, 1) // _ROW_MULTIPLE) * _ROW_MULTIPLE
     return min(rounded, max_length)
 
 
@@ -136,11 +44,10 @@ def training_batches(
     row_length: int,
     seed: int,
     group_size: int = 1,
-    num_batches: int | None = None,
     shard_index: int = 0,
     num_shards: int = 1,
 ) -> tf.data.Dataset:
-    """Batches of so many examples, packed into as few rows as hold them.
+    """Batches of examples, packed into as few rows as hold them.
 
     Every epoch has each example once, in an order of its own. Which examples a batch
     has follows from its number, the seed and the number of examples alone.
@@ -152,12 +59,12 @@ def training_batches(
         row_length: tokens of a row.
         seed: of the order.
         group_size: sequences of an example.
-        num_batches: None: without end.
         shard_index: which worker this is: it gets every `num_shards`-th example.
         num_shards: how many workers share a batch.
 
     Returns:
-        A dataset of dicts as `pack_batch` makes them, whose iterator can be saved.
+        An endless dataset of dicts as `pack_batch` makes them, whose iterator can be
+        saved.
     """
     total = num_groups(features, group_size)
 
@@ -166,7 +73,7 @@ def training_batches(
         wanted = tf.range(first + shard_index, first + batch_size, num_shards)
         epoch, place = wanted // total, wanted % total
         # An order of its own for each epoch, without a list of all examples. The op
-        # itself: its wrapper can not take a key for each index.
+        # itself: its wrapper cannot take a key for each index.
         keys = tf.stack([tf.fill(tf.shape(epoch), tf.constant(seed, tf.int64)), epoch])
         drawn = tf.raw_ops.RandomIndexShuffle(
             index=place,
@@ -181,12 +88,10 @@ def training_batches(
             {name: tf.gather(values, chosen) for name, values in features.items()},
             vocabulary,
             row_length=row_length,
-            few_shapes=True,
+            pad_to_bucket=True,
         )
 
-    numbers = tf.data.Dataset.range(
-        tf.int64.max if num_batches is None else num_batches
-    )
+    numbers = tf.data.Dataset.range(tf.int64.max)
     batches = numbers.map(batch_of, num_parallel_calls=tf.data.AUTOTUNE)
     return batching.with_options(batches.prefetch(tf.data.AUTOTUNE))
 
@@ -209,27 +114,31 @@ class Chunk:
 def evaluation_chunks(
     encoding: Encoding,
     examples: Iterable[Any],
-    batch_size: int,
-    encoded_as: Callable[[Any], Any] = lambda example: example,
+    batches_of: Callable[[dict[str, Any]], tuple[list[dict[str, tf.Tensor]], Features]],
 ) -> Iterator[Chunk]:
     """Every example once, in order, as they are read: memory does not grow.
 
     Args:
         encoding: of their kind.
         examples: may be endless.
-        batch_size: examples of a batch; a batch at the end of a chunk may be smaller.
-        encoded_as: what the encoding is given for an example.
+        batches_of: from `batch_maker`; it is given the texts alone, no labels.
     """
-    return map(chunk_maker(encoding, batch_size, encoded_as), chunks_of(examples))
+    for some in chunks_of(examples):
+        columns = encoding.columns(some)
+        texts = {n: v for n, v in columns.items() if v.dtype == tf.string}
+        yield Chunk(some, *batches_of(texts))
 
 
-def chunk_maker(
-    encoding: Encoding,
-    batch_size: int,
-    encoded_as: Callable[[Any], Any] = lambda example: example,
-) -> Callable[[list[Any]], Chunk]:
-    """A function from examples to a chunk, traced once; see `evaluation_chunks`."""
-    encode = encoder_of(encoding)
+def batch_maker(
+    encoding: Encoding, batch_size: int
+) -> Callable[[dict[str, Any]], tuple[list[dict[str, tf.Tensor]], Features]]:
+    """A function from columns to packed batches and their origin, traced once.
+
+    Args:
+        encoding: of the columns.
+        batch_size: examples of a batch; the last one may be smaller.
+    """
+    encode = traced_once(encoding.encode)
     vocabulary = encoding.tokenizer.vocabulary
     size = batch_size * encoding.group_size
 
@@ -238,14 +147,16 @@ def chunk_maker(
         part = {name: values[first : first + size] for name, values in features.items()}
         return pack_batch(part, vocabulary, row_length=row_length)
 
-    def chunk_of(examples: list[Any]) -> Chunk:
-        features, origin = encode([encoded_as(example) for example in examples])
+    def batches_of(
+        columns: dict[str, Any],
+    ) -> tuple[list[dict[str, tf.Tensor]], Features]:
+        features, origin = encode(columns)
         row_length = tf.constant(row_length_of(features, encoding.max_length))
-        firsts = range(0, int(features["token_ids"].nrows()), size)
-        batches = [pack(features, tf.constant(f), row_length) for f in firsts]
-        return Chunk(examples, batches, origin)
+        # One batch, an empty one, if there is no text.
+        firsts = range(0, max(1, int(features["token_ids"].nrows())), size)
+        return [pack(features, tf.constant(f), row_length) for f in firsts], origin
 
-    return chunk_of
+    return batches_of
 
 
 def pack_batch(
@@ -253,7 +164,7 @@ def pack_batch(
     vocabulary: Vocabulary,
     *,
     row_length: int | tf.Tensor,
-    few_shapes: bool = False,
+    pad_to_bucket: bool = False,
 ) -> dict[str, tf.Tensor]:
     """Sequences as the models take them, in graph.
 
@@ -261,7 +172,7 @@ def pack_batch(
         features: of `encoding.encode`.
         vocabulary: knows the id of the padding.
         row_length: tokens of a row, an int or an int32 scalar.
-        few_shapes: see `row_packing.pack_rows`; ragged features are then as wide as
+        pad_to_bucket: see `row_packing.pack_rows`; ragged features are then as wide as
             a row.
 
     Returns:
@@ -274,14 +185,14 @@ def pack_batch(
         features["second_starts"],
         row_length=row_length,
         vocabulary=vocabulary,
-        few_shapes=few_shapes,
+        pad_to_bucket=pad_to_bucket,
     )
     batch["lengths"] = tf.cast(token_ids.row_lengths(), tf.int32)
     for name, values in features.items():
         if not isinstance(values, tf.RaggedTensor):
             batch[name] = values
         elif name != "token_ids":
-            width = row_length if few_shapes else values.bounding_shape(axis=1)
+            width = row_length if pad_to_bucket else values.bounding_shape(axis=1)
             batch[name] = filled_rows(values, width, missing=-1)
     return batch
 

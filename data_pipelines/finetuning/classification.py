@@ -8,10 +8,20 @@ from typing import Any
 import tensorflow as tf
 
 from data_pipelines.datasets.examples import TextExample
+from data_pipelines.finetuning.encoding import check_stride
 from data_pipelines.rows.features import Features
 from data_pipelines.rows.packing import join, pair_room, truncate_pair
 from data_pipelines.rows.windows import slices, windows
 from data_pipelines.tokenizers.tokenizer import Tokenizer
+
+
+def text_columns(examples: Sequence[TextExample]) -> dict[str, tf.Tensor]:
+    """`first` string (texts,) and, if any text is a pair, `second`."""
+    columns = {"first": tf.constant([e.first for e in examples], tf.string)}
+    if any(example.second is not None for example in examples):
+        seconds = [example.second or "" for example in examples]
+        columns["second"] = tf.constant(seconds, tf.string)
+    return columns
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +33,8 @@ class ClassificationEncoding:
         max_length: tokens of the longest sequence.
         labels: names in the order of their ids; None: the label is a score.
         stride: None: a text that is too long is cut off at the end. A number: it
-            becomes several sequences, that begin so many tokens apart in the last
-            segment; of a pair, the first is cut to half of the room, or to what
+            becomes several sequences, which begin that number of tokens apart in the
+            last segment; of a pair, the first is cut to half of the room, or to what
             the stride leaves.
 
     Raises:
@@ -39,11 +49,8 @@ class ClassificationEncoding:
 
     def __post_init__(self) -> None:
         room = pair_room(self.max_length, self.tokenizer.vocabulary)
-        if self.stride is not None and not 1 <= self.stride <= room:
-            raise ValueError(
-                f"Received stride={self.stride} with max_length={self.max_length}. "
-                f"Expected a stride between 1 and {room}, the tokens of a pair."
-            )
+        if self.stride is not None:
+            check_stride(self.stride, self.max_length, room, "pair")
 
     def columns(self, examples: Sequence[TextExample]) -> dict[str, tf.Tensor]:
         """Examples as vectors; a label that is not there is -1 or NaN.
@@ -51,10 +58,7 @@ class ClassificationEncoding:
         Raises:
             ValueError: a label is none of the names.
         """
-        columns = {"first": tf.constant([e.first for e in examples], tf.string)}
-        if any(example.second is not None for example in examples):
-            seconds = [example.second or "" for example in examples]
-            columns["second"] = tf.constant(seconds, tf.string)
+        columns = text_columns(examples)
         if self.labels is None:
             scores = [math.nan if e.label is None else e.label for e in examples]
             columns["label"] = tf.constant(scores, tf.float32)

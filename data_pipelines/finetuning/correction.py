@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from data_pipelines.corpus.alignment import align
 from data_pipelines.datasets.examples import CorrectionExample
+from data_pipelines.finetuning.encoding import check_stride
 from data_pipelines.rows.features import Features
 from data_pipelines.rows.packing import join
 from data_pipelines.rows.windows import most_context, slices, windows
@@ -57,11 +58,7 @@ class CorrectionEncoding:
                 "that has it."
             )
         room = self.max_length - 2
-        if not 1 <= self.stride <= room:
-            raise ValueError(
-                f"Received stride={self.stride} with max_length={self.max_length}. "
-                f"Expected a stride between 1 and {room}, the tokens of a text."
-            )
+        check_stride(self.stride, self.max_length, room, "text")
 
     def columns(self, examples: Sequence[CorrectionExample]) -> dict[str, tf.Tensor]:
         """Texts, and the tags of `[CLS]` and each piece; -1 where nothing is known.
@@ -131,7 +128,7 @@ class CorrectionEncoding:
         }
         for name in ("tags", "written"):
             if name in columns:
-                # A row begins with `[CLS]`: before a later window stands a piece.
+                # A row begins with `[CLS]`, a later window after a piece.
                 known = slices(columns[name], text, start, length + 1)
                 known = tf.concat([known, tf.fill(tf.shape(opens), NONE)], axis=1)
                 known = tf.where(asked.values, known.values, NONE)
@@ -150,10 +147,10 @@ class CorrectionEncoding:
 def tags_of(
     source: Sequence[int], target: Sequence[int], unknown: int
 ) -> tuple[list[int], list[int]]:
-    """What the first pass does to pieces that are to become others.
+    """The tags of the first iteration towards the target pieces.
 
     With the pieces `a b c` and `x a d d c`, `[CLS]` is tagged INSERT with `x`, `b` is
-    tagged REPLACE with `d`, and the second `d` is left for the next pass.
+    tagged REPLACE with `d`, and the second `d` is left for the next iteration.
 
     Args:
         source, target: ids of pieces.

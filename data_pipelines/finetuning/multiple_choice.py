@@ -59,7 +59,8 @@ class MultipleChoiceEncoding:
             Two dicts. What the model and its objective take: `token_ids` int32
             `(texts * choices, (tokens))`, the choices of a text one after another;
             `second_starts` and `label` int32 `(texts * choices,)`. And where it
-            comes from: `example` int32 and `truncated` bool `(texts * choices,)`.
+            comes from: `example` int32 and `truncated` bool `(texts * choices,)`;
+            `choices` as they were.
         """
         first = self.tokenizer.tokenize(columns["first"])
         example = tf.repeat(tf.range(tf.size(columns["first"])), self.group_size)
@@ -73,4 +74,8 @@ class MultipleChoiceEncoding:
         features: Features = {"token_ids": token_ids, "second_starts": second_starts}
         if "label" in columns:
             features["label"] = tf.gather(columns["label"], example)
-        return features, {"example": example, "truncated": truncated}
+        return features, {
+            "example": example,
+            "choices": columns["choices"],
+            "truncated": truncated,
+        }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from data_pipelines.datasets.examples import Question
+from data_pipelines.finetuning.encoding import check_stride
 from data_pipelines.rows.features import Features
 from data_pipelines.rows.packing import join, pair_room
 from data_pipelines.rows.windows import most_context, slices, windows
@@ -35,12 +36,12 @@ class SpanQAEncoding:
     def __post_init__(self) -> None:
         room = pair_room(self.max_length, self.tokenizer.vocabulary)
         room -= self.max_question_length
-        if not 1 <= self.stride <= room:
-            raise ValueError(
-                f"Received stride={self.stride} with max_length={self.max_length} and "
-                f"max_question_length={self.max_question_length}. Expected a stride "
-                f"between 1 and {room}, the room that is left for the context."
-            )
+        check_stride(
+            self.stride,
+            self.max_length,
+            room,
+            f"context beside a question of {self.max_question_length}",
+        )
 
     def columns(self, examples: Sequence[Question]) -> dict[str, tf.Tensor]:
         """Questions as vectors; the bytes of the first answer, -1 without one."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import tensorflow as tf
 
 from data_pipelines.datasets.examples import TaggedSentence
+from data_pipelines.finetuning.encoding import check_stride
 from data_pipelines.rows.features import Features
 from data_pipelines.rows.packing import join
 from data_pipelines.rows.windows import most_context, slices, windows
@@ -38,11 +39,7 @@ class TokenTaggingEncoding:
 
     def __post_init__(self) -> None:
         room = self.max_length - 2
-        if not 1 <= self.stride <= room:
-            raise ValueError(
-                f"Received stride={self.stride} with max_length={self.max_length}. "
-                f"Expected a stride between 1 and {room}, the tokens of a sentence."
-            )
+        check_stride(self.stride, self.max_length, room, "sentence")
 
     def columns(self, examples: Sequence[TaggedSentence]) -> dict[str, tf.Tensor]:
         """Sentences as ragged tensors; tags that are not there are -1.
@@ -149,28 +146,31 @@ class TokenTaggingEncoding:
         return tf.concat([pieces, unknown], axis=1)
 
 
-def documents(
-    sentences: Iterable[TaggedSentence],
-) -> Iterator[list[TaggedSentence]]:
-    """The sentences of each document, as they are read."""
-    for _, group in itertools.groupby(sentences, key=lambda s: s.document):
-        yield list(group)
-
-
-def merged(sentences: Sequence[TaggedSentence]) -> TaggedSentence:
-    """The sentences of a document as one: each then sees as much of it as fits.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Document(TaggedSentence):
+    """The sentences of a document as one, so that each sees as much of it as fits.
 
     This is the paper's maximal document context (section 5.3), with windows that the
     sentences share. Tags are kept where all sentences have them.
+
+    Attributes:
+        sentences: at least one.
     """
-    tags: tuple[str, ...] | None = ()
-    for sentence in sentences:
-        has_both = tags is not None and sentence.tags is not None
-        tags = tags + sentence.tags if has_both else None  # type: ignore[operator]
-    words = tuple(word for sentence in sentences for word in sentence.words)
-    return TaggedSentence(sentences[0].id, words, tags, sentences[0].document)
+
+    sentences: tuple[TaggedSentence, ...]
+
+    @classmethod
+    def of(cls, sentences: Sequence[TaggedSentence]) -> "Document":
+        """The document of these sentences."""
+        words = tuple(word for sentence in sentences for word in sentence.words)
+        tags = None
+        if all(sentence.tags is not None for sentence in sentences):
+            tags = tuple(tag for sentence in sentences for tag in sentence.tags or ())
+        first = sentences[0]
+        return cls(first.id, words, tags, first.document, tuple(sentences))
 
 
-def merged_documents(sentences: Iterable[TaggedSentence]) -> list[TaggedSentence]:
-    """Each document as one long sentence."""
-    return [merged(document) for document in documents(sentences)]
+def documents(sentences: Iterable[TaggedSentence]) -> Iterator[Document]:
+    """The documents of sentences, as they are read."""
+    for _, group in itertools.groupby(sentences, key=lambda s: s.document):
+        yield Document.of(list(group))

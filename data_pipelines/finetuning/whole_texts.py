@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from data_pipelines.datasets.examples import TextExample
+from data_pipelines.finetuning.classification import text_columns
 from data_pipelines.rows.features import Features
 from data_pipelines.rows.packing import join, pair_room, truncated_lengths
 from data_pipelines.rows.windows import most_context, slices, windows
@@ -22,7 +23,7 @@ class WholeTextEncoding:
         in_windows: what is done with a text that is too long. False: its end is cut
             off. True: it becomes several sequences that overlap by half, and each
             token is asked for in the one where it has most context. Of a pair, the
-            second text is windowed; the first stands in front of each window, cut
+            second text is windowed; the first precedes each window, cut
             off where it would leave the second less than half of the room.
     """
 
@@ -33,11 +34,7 @@ class WholeTextEncoding:
 
     def columns(self, examples: Sequence[TextExample]) -> dict[str, tf.Tensor]:
         """Examples, all single or all pairs, as vectors; labels are not looked at."""
-        columns = {"first": tf.constant([e.first for e in examples], tf.string)}
-        if any(example.second is not None for example in examples):
-            seconds = [example.second or "" for example in examples]
-            columns["second"] = tf.constant(seconds, tf.string)
-        return columns
+        return text_columns(examples)
 
     def encode(self, columns: dict[str, tf.Tensor]) -> tuple[Features, Features]:
         """Texts to sequences, in graph.
@@ -127,7 +124,7 @@ class WholeTextEncoding:
         return whole, front, tf.add_n(kept) < num_tokens, tf.equal(num_tokens, 0)
 
     def _kept(self, lengths: list[tf.Tensor]) -> list[tf.Tensor]:
-        """How many tokens of each segment are left."""
+        """The numbers of tokens of each segment that are kept."""
         if len(lengths) == 1:
             room = self.max_length - 2
             return lengths if self.in_windows else [tf.minimum(lengths[0], room)]

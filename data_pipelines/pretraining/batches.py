@@ -1,7 +1,7 @@
-"""From documents to masked batches: the whole chain of pre-training.
+"""The whole chain of pre-training, from documents to masked batches.
 
-    records or text -> parts of documents -> groups of parts
-        -> sentence_pairs -> packing -> masking (anew in each epoch)
+    records -> parts of documents -> groups of parts
+        -> sentence_rows -> packing -> masking (anew in each epoch)
         -> rows -> a block of rows from each stream -> batches
 
 Every choice depends on the seed, the epoch, the stream, and the place of the group
@@ -26,7 +26,7 @@ from data_pipelines.pretraining.randomness import (
     split,
 )
 from data_pipelines.pretraining.row_options import RowOptions
-from data_pipelines.pretraining.sentence_pairs import sentence_rows
+from data_pipelines.pretraining.sentence_rows import sentence_rows
 from data_pipelines.rows import batching, features
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
@@ -60,7 +60,7 @@ def training_batches(
         mlm_positions 5, mlm_ids 14, mlm_weights 1
 
     Args:
-        documents: from `documents_from_records` or `documents_from_text`.
+        documents: from `documents_from_records`.
         vocabulary: the one the documents were tokenized with.
         rows: how rows are made of them.
         batch_size: rows of a batch, of all replicas together.
@@ -72,7 +72,7 @@ def training_batches(
 
     Returns:
         A dataset of this replica's part of each batch, whose iterator can be saved by
-        `tf.train.Checkpoint` (but not if the documents come from text).
+        `tf.train.Checkpoint`.
 
     Raises:
         ValueError: an option is wrong, or there is nothing to make rows of.
@@ -186,7 +186,7 @@ def _joined_blocks(blocks: tf.data.Dataset, count: int) -> tf.data.Dataset:
 
 
 def _require_rows(documents: Documents) -> None:
-    """Else an endless number of epochs would be searched for the first row."""
+    """Raises ValueError where endless epochs would be searched for the first row."""
     parts = one_epoch(documents)
     for _ in parts.filter(lambda part: tf.size(part["token_ids"]) > 1).take(1):
         return  # Two tokens can always be made a row.

@@ -1,4 +1,4 @@
-"""Masked language model: which tokens to predict, and what stands in their places."""
+"""Masked language model: the choice of tokens to predict, and their replacement."""
 
 from typing import get_args
 
@@ -29,10 +29,10 @@ def mask_tokens(
         mlm_ids         cat  PAD
         mlm_weights       1    0
 
-    Which: `round(real tokens * mlm_rate)` of a row, special tokens counted but never
-    chosen, at least one and at most `max_predictions`. They are chosen as *units*, in
-    random order; a unit that would exceed the number is passed over, as in the
-    original (create_pretraining_data.py:342). A unit is
+    `round(real tokens * mlm_rate)` tokens of a row are chosen, at least one and at most
+    `max_predictions`; special tokens count, but are never chosen. They are chosen as
+    *units*, in random order; a unit that would exceed the number is passed over, as in
+    the original (create_pretraining_data.py:342). A unit is
 
     * `token`: one token;
     * `whole_word`: a token and the continuations behind it, see
@@ -41,25 +41,24 @@ def mask_tokens(
       probability of 0.2. As long spans fit less often, those chosen are shorter than
       that on average.
 
-    With two more values nothing is hidden, and no rate is used: every token but the
-    first of a row is to be predicted by a model that does not see it,
+    Two more values of `masking` hide nothing and use no rate: every token but the first
+    of a row is to be predicted by a model that does not see it,
 
     * `next_token`: at the place before it, by a model that does not look ahead
       (Radford et al. 2018, section 3.1);
     * `every_token`: at its own place (but not the last), by one that looks ahead and
       back apart (Peters et al. 2018, section 3.1).
 
-    What: `[MASK]` at `mask_rate`, a token uniform over the vocabulary at
-    `random_rate`, else the token itself; decided for each token, with `span` for each
-    span. The two rates 0 hide nothing and predict what is visible.
+    A chosen token becomes `[MASK]` at `mask_rate`, a token uniform over the vocabulary
+    at `random_rate`, or stays; this is decided for each token, with `span` for each
+    span. With both rates 0 what is predicted stays visible.
 
     Args:
         token_ids: int32 `(rows, sequence)`.
         padding_mask: bool `(rows, sequence)`, True = real token.
         seed: int32 `(2,)`. The same rows and seed give the same masks.
         vocabulary: knows the special tokens and the continuations.
-        options: `masking`, see above; `mlm_rate`, `max_predictions`, `mask_rate` and
-            `random_rate`.
+        options: `masking` and the rates, see above, and `max_predictions`.
 
     Returns:
         `token_ids` as the argument; `mlm_positions` int32, `mlm_ids` int32 and
@@ -89,7 +88,15 @@ def mask_tokens(
     mask_rate, random_rate = options.mask_rate, options.random_rate
     replaced = tf.where(what < mask_rate + random_rate, random_ids, token_ids)
     replaced = tf.where(what < mask_rate, vocabulary.mask_id, replaced)
+    return {
+        "token_ids": tf.where(is_chosen, replaced, token_ids),
+        **_labels(token_ids, is_chosen, max_predictions, vocabulary.pad_id),
+    }
 
+
+def _labels(
+    token_ids: tf.Tensor, is_chosen: tf.Tensor, max_predictions: int, pad_id: int
+) -> dict[str, tf.Tensor]:
     sequence_length = tf.shape(token_ids)[1]
     # The largest distances from the end are the first positions, in order. A row
     # shorter than the number of predictions is lengthened by places that count 0.
@@ -98,12 +105,10 @@ def mask_tokens(
     distance, _ = tf.math.top_k(distance, max_predictions)  # (rows, predictions)
     is_used = distance > 0
     positions = tf.where(is_used, sequence_length - distance, 0)
+    original = tf.gather(token_ids, positions, batch_dims=1)
     return {
-        "token_ids": tf.where(is_chosen, replaced, token_ids),
         "mlm_positions": positions,
-        "mlm_ids": tf.where(
-            is_used, tf.gather(token_ids, positions, batch_dims=1), vocabulary.pad_id
-        ),
+        "mlm_ids": tf.where(is_used, original, pad_id),
         "mlm_weights": tf.cast(is_used, tf.float32),
     }
 
@@ -114,27 +119,14 @@ def _unmasked(
     vocabulary: Vocabulary,
     options: RowOptions,
 ) -> dict[str, tf.Tensor]:
-    max_predictions = options.max_predictions
-    is_own_place = options.masking == "every_token"
-
-    def laid_out(values: tf.Tensor) -> tf.Tensor:
-        """One for each prediction: cut off, or filled up with 0."""
-        values = values[:, :max_predictions]
-        missing = max_predictions - tf.shape(values)[1]
-        return tf.pad(values, [[0, 0], [0, missing]])
-
-    is_asked = padding_mask[:, 1:]
-    if is_own_place:
+    is_asked = padding_mask & (tf.range(tf.shape(token_ids)[1]) > 0)
+    if options.masking == "every_token":
         # The last has nothing behind it.
-        is_asked &= tf.pad(padding_mask[:, 2:], [[0, 0], [0, 1]])
-    is_asked = laid_out(is_asked)
-    positions = tf.range(max_predictions)[tf.newaxis, :] + int(is_own_place)
-    return {
-        "token_ids": token_ids,
-        "mlm_positions": tf.where(is_asked, positions, 0),
-        "mlm_ids": tf.where(is_asked, laid_out(token_ids[:, 1:]), vocabulary.pad_id),
-        "mlm_weights": tf.cast(is_asked, tf.float32),
-    }
+        is_asked &= tf.pad(padding_mask[:, 1:], [[0, 0], [0, 1]])
+    labels = _labels(token_ids, is_asked, options.max_predictions, vocabulary.pad_id)
+    if options.masking == "next_token":
+        labels["mlm_positions"] = tf.maximum(labels["mlm_positions"] - 1, 0)
+    return {"token_ids": token_ids, **labels}
 
 
 def _opens_unit(
@@ -195,7 +187,12 @@ def _choose(
             num_rows * sequence_length,
         )
         size = tf.gather(tf.reshape(size, shape), order, batch_dims=1)
-        left = _greedy(tf.transpose(size), number)  # (units, rows)
+        # How many may still be chosen after each unit.
+        left = tf.scan(
+            lambda left, unit: tf.where(unit <= left, left - unit, left),
+            tf.transpose(size),
+            number,
+        )  # (units, rows)
         before = tf.concat([number[tf.newaxis, :], left[:-1]], 0)
         is_taken = tf.transpose(before > left)
     # Back from the random order of the units to the order of the row.
@@ -206,10 +203,3 @@ def _choose(
     )
     is_unit_taken = tf.reshape(is_unit_taken, shape) > 0
     return may_be_chosen & tf.gather(is_unit_taken, unit, batch_dims=1), unit
-
-
-def _greedy(size: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-    """int32 `(units, rows)`: how many may still be chosen after each unit."""
-    return tf.scan(
-        lambda left, unit: tf.where(unit <= left, left - unit, left), size, number
-    )

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from data_pipelines.corpus.sentences import split_sentences
+from data_pipelines.rows.windows import windows
 from data_pipelines.tokenizers.tokenizer import Tokenizer
 
 # What bounds the memory, whatever a document is: a novel is cut into parts, a
@@ -20,8 +21,8 @@ def tokenize_documents(
     `["One. Two three."]` of the document 5 becomes `{"token_ids": [[id of one, .,
     two, three, .]], "sentence_lengths": [[2, 3]], "document_id": [5], "text": [0]}`.
 
-    A part ends where its document has `MAX_PART_SENTENCES` more sentences, or (the
-    last sentence aside) `MAX_PART_TOKENS` more tokens. Sentences longer than
+    A part ends where its text has `MAX_PART_SENTENCES` more sentences, or (the last
+    sentence aside) `MAX_PART_TOKENS` more tokens. Sentences longer than
     `MAX_SENTENCE_TOKENS` are cut; those without tokens are left out.
 
     Args:
@@ -30,21 +31,19 @@ def tokenize_documents(
         tokenizer: makes ids of sentences.
 
     Returns:
-        The features of `PART`, of all parts: `(parts, (...))` ragged and `(parts,)`;
-        and `text` int64 `(parts,)`, in which text each part is.
+        `token_ids` int32 `(parts, (tokens))` and `sentence_lengths` int32
+        `(parts, (sentences))` ragged; `document_id` int64 `(parts,)`; and `text` int64
+        `(parts,)`, in which text each part is.
     """
     sentences = split_sentences(texts)  # (texts, (sentences))
     pieces = tokenizer.tokenize_words(sentences.values)  # (sentences, (pieces))
     text = sentences.value_rowids()  # (sentences,)
-    lengths = pieces.row_lengths()
-    # Cut long sentences; an empty one becomes none.
-    longest = tf.constant(MAX_SENTENCE_TOKENS, lengths.dtype)
-    num_cuts = (lengths + longest - 1) // longest
-    uncut = tf.repeat(tf.range(tf.size(lengths, tf.int64)), num_cuts)
-    places = tf.range(tf.size(uncut, tf.int64))
-    place = places - tf.gather(tf.cumsum(num_cuts, exclusive=True), uncut)
-    lengths = tf.minimum(tf.gather(lengths, uncut) - place * longest, longest)
-    text = tf.gather(text, uncut)
+    lengths = tf.cast(pieces.row_lengths(), tf.int32)
+    room = tf.fill(tf.shape(lengths), MAX_SENTENCE_TOKENS)
+    sentence, _, lengths = windows(lengths, room, MAX_SENTENCE_TOKENS)
+    text = tf.boolean_mask(tf.gather(text, sentence), lengths > 0)
+    lengths = tf.cast(tf.boolean_mask(lengths, lengths > 0), tf.int64)
+    places = tf.range(tf.size(lengths, tf.int64))
 
     # Which sentence, and from which token on, of its text each sentence is.
     opens_text = tf.concat([[-1], text[:-1]], 0) < text

@@ -34,7 +34,7 @@ def permutation(count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def shuffled(elements: tf.data.Dataset, size: int, seed: tf.Tensor) -> tf.data.Dataset:
-    """The same elements, those of each window of `size` in an order of its own.
+    """Shuffles the elements of each window of `size`.
 
     Not `Dataset.shuffle`, which within a flat_map counts as stateful and makes the
     iterator unsaveable.

@@ -13,17 +13,17 @@ MANIFEST = "manifest.json"
 
 
 def read_manifest(output_dir: str) -> dict[str, Any]:
-    """What is in a folder of records.
+    """Reads what a folder of records holds.
 
     Returns:
         A dict with the options (`lower_case`, `strip_accents`, ...), the `inputs`, the
         `vocabulary_fingerprint` and `vocabulary_size`; `counts` and
         `heldout_counts` (documents, parts, sentences, tokens, unknown_tokens,
-        bytes); `reading`, what the reader of the text counted; and `shards`, each
+        bytes); `reading`, the counts of the reader of the text; and `shards`, each
         with `name`, `records`, `tokens` and `bytes`.
 
     Raises:
-        FileNotFoundError: there is none, so the folder is not complete.
+        FileNotFoundError: there is no manifest, so the folder is not complete.
         ValueError: it is damaged or of another version of this program.
     """
     path = posixpath.join(output_dir, MANIFEST)
@@ -43,11 +43,7 @@ def read_manifest(output_dir: str) -> dict[str, Any]:
 
 
 def check_vocabulary(manifest: dict[str, Any], vocabulary: Vocabulary) -> None:
-    """Refuses records that were made with another vocabulary.
-
-    Raises:
-        ValueError: they were.
-    """
+    """Raises ValueError if the records were made with another vocabulary."""
     if manifest["vocabulary_fingerprint"] != vocabulary.fingerprint:
         raise ValueError(
             "The records were made with another vocabulary: theirs has "
@@ -59,11 +55,7 @@ def check_vocabulary(manifest: dict[str, Any], vocabulary: Vocabulary) -> None:
 
 
 def check_casing(manifest: dict[str, Any], vocabulary: Vocabulary) -> None:
-    """Refuses records that were made with another casing.
-
-    Raises:
-        ValueError: they were.
-    """
+    """Raises ValueError if the records were made with another casing."""
     casing = vocabulary.lower_case, vocabulary.strip_accents
     if (manifest["lower_case"], manifest["strip_accents"]) != casing:
         raise ValueError(
@@ -81,9 +73,8 @@ def record_files(
 
     Args:
         output_dir: the folder.
-        split: its part.
-        skip_corrupt: whether files that are missing are left out, and those of another
-            size taken as they are.
+        split: one of the two.
+        skip_corrupt: whether missing files are left out, and damaged ones read.
 
     Raises:
         ValueError: the folder has no such split, or a file of it is missing or has
@@ -104,9 +95,9 @@ def record_files(
 
 
 def lost_records(output_dir: str, split: str = "train") -> dict[str, tuple[int, int]]:
-    """How many records of each damaged file can not be read, and of how many.
+    """Counts the unreadable records, and all, of each damaged file, by reading it.
 
-    Reads all of them once. What follows a damaged record in its file is lost with it.
+    What follows a damaged record in its file is lost with it.
     """
     found = {}
     for shard in _shards(read_manifest(output_dir), split):

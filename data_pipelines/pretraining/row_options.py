@@ -1,4 +1,4 @@
-"""How rows are made of documents, and which of their tokens are predicted."""
+"""Options of the rows of pre-training."""
 
 import dataclasses
 from typing import Literal, get_args
@@ -12,11 +12,11 @@ Masking = Literal[MaskingUnit, Unmasked]
 
 @dataclasses.dataclass(frozen=True)
 class RowOptions:
-    """Options of the rows of pre-training; the defaults are those of BERT.
+    """Options that decide how rows are made and masked; the defaults are BERT's.
 
     Attributes:
         sequence_length: tokens of a row, special ones included.
-        sentences: how sentences are put together, see `sentence_pairs.sentence_rows`.
+        sentences: how sentences are put together, see `sentence_rows`.
         masking: which tokens are predicted, see `masking.mask_tokens`.
         mlm_rate: share of the tokens to predict.
         max_predictions: the most tokens of a row to predict.

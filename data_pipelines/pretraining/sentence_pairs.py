@@ -1,100 +1,48 @@
-"""Parts of documents to rows of two segments (or one), all of a group at once.
+"""Parts of documents to pairs of segments, all of a group at once.
 
 The original walks through a document sentence by sentence and collects a chunk until
 it is long enough (`create_instances_from_document`, google-research/bert,
-create_pretraining_data.py:214). A walk is slow in a graph. Here every sentence says
-what row would begin at it, and where the next row would begin; the rows are then those
-whose beginning is really reached from the first sentence of a part. "Really reached"
-is found by pointer doubling: about ten gathers instead of thousands of steps.
-
-The pool of "other documents" is the group: some dozens of parts that come together
-from the records, in which parts of all documents are mixed.
+create_pretraining_data.py:214). A walk is slow in a graph. Here every sentence has the
+row that would begin at it, and where the next row would begin; the rows are those whose
+beginning is reached from the first sentence of a part. These are found by pointer
+doubling: about ten gathers instead of thousands of steps.
 """
 
 import tensorflow as tf
 
 from data_pipelines.pretraining.randomness import split, uniform
-from data_pipelines.pretraining.row_options import RowOptions, SentenceTask
-from data_pipelines.rows.packing import pack, pair_room, truncated_lengths
-from data_pipelines.tokenizers.vocabulary import Vocabulary
+from data_pipelines.pretraining.row_options import SentenceTask
+from data_pipelines.rows.packing import truncated_lengths
+from data_pipelines.rows.windows import ranges
 
 # How often the original draws for a document that is not the own one.
 _DRAWS_OF_OTHER_DOCUMENT = 10
 
 
-def sentence_rows(
+def sentence_pairs(
     group: dict[str, tf.Tensor],
     seed: tf.Tensor,
-    vocabulary: Vocabulary,
-    options: RowOptions,
-    short_row_rate: float = 0.1,
-) -> dict[str, tf.Tensor]:
-    """All rows of a group of parts of documents.
-
-    With the sentences `[1 2] [3] [4 5]` of one document, `[6 7 8]` of another, and
-    rows of 8 tokens, so 5 without the special ones, a group
-
-        {"token_ids": [[1, 2, 3, 4, 5], [6, 7, 8]],
-         "sentence_lengths": [[2, 1, 2], [3]], "document_id": [40, 50]}
-
-    may become the rows (`next_sentence`)
-
-        CLS 1 2 SEP 3 4 5 SEP       sentence_label 0
-        CLS 6 7 8 SEP 4 5 SEP       sentence_label 1
-
-    The values of `sentences`:
-
-    * `next_sentence` (BERT): half of the second segments follow the first; the
-      other half comes from another document and has the label 1. A chunk of a single
-      sentence has nothing to follow and always gets the latter.
-    * `sentence_order` (ALBERT): the second segment follows the first; half of the
-      rows have the two swapped and the label 1.
-    * `full_sentences` (RoBERTa): one segment, as many whole sentences as fit, across
-      the ends of parts, which one more `[SEP]` marks. All labels are 0.
-
-    Where the original is silent or wrong, we differ. If 10 draws find no other
-    document (all parts of the group are of one), the original calls sentences of the
-    same document random; here such a row gets the true next sentences. And a chunk of
-    a single sentence that can have no other document (or, with `sentence_order`,
-    needs none) is cut into halves; only a single token gives no row.
+    task: SentenceTask,
+    max_tokens: int,
+    short_row_rate: float,
+) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.Tensor]:
+    """Segments of at most `max_tokens` together, and their labels.
 
     Args:
-        group: `token_ids` int32 `(parts, (tokens))` ragged, `sentence_lengths` int32
-            `(parts, (sentences))` ragged, `document_id` int64 `(parts,)`.
-        seed: int32 `(2,)`. The same group and seed give the same rows.
-        vocabulary: knows the ids of the special tokens.
-        options: `sentences`, see above, and `sequence_length`.
-        short_row_rate: share of the parts whose rows shall be shorter than they
-            could be; the length is then uniform between 2 and the most.
+        group, seed: see `sentence_rows.sentence_rows`.
+        task: `next_sentence` or `sentence_order`.
+        max_tokens: of a pair.
+        short_row_rate: share of the parts with shorter rows than possible.
 
     Returns:
-        `token_ids`, `segment_ids`, `padding_mask` `(rows, sequence)` as from
-        `packing.pack`, and `sentence_label` int32 `(rows,)`.
-
-    Raises:
-        ValueError: a length without room for two tokens.
+        int32 `(rows, (tokens))`, the first segments and the second, and int32
+        `(rows,)`.
     """
-    sequence_length = options.sequence_length
-    max_tokens = pair_room(sequence_length, vocabulary)
-    if max_tokens < 2:
-        raise ValueError(
-            f"Received sequence_length={sequence_length}, expected at least "
-            f"{4 + vocabulary.num_separators}: two tokens and the special ones."
-        )
-    group = {**group, "token_ids": tf.cast(group["token_ids"], tf.int32)}
-    if options.sentences == "full_sentences":
-        first = _full_sentences(group, sequence_length - 2, vocabulary.sep_id)
-        second, label = None, tf.zeros([first.nrows()], tf.int32)
-    else:
-        length_seed, pair_seed, other_seed, cut_seed = split(seed, 4)
-        targets = _targets(group, length_seed, max_tokens, short_row_rate)
-        segments, label = _sentence_pairs(
-            group, targets, (pair_seed, other_seed), options.sentences
-        )
-        tokens = group["token_ids"].values
-        first, second = _truncated(tokens, segments, cut_seed, max_tokens)
-    rows = pack(first, second, sequence_length=sequence_length, vocabulary=vocabulary)
-    return {**rows, "sentence_label": label}
+    length_seed, pair_seed, other_seed, cut_seed = split(seed, 4)
+    targets = _targets(group, length_seed, max_tokens, short_row_rate)
+    pairs, label = _whole_sentences(group, targets, (pair_seed, other_seed), task)
+    tokens = group["token_ids"].values
+    return *_truncated(tokens, pairs, cut_seed, max_tokens), label
 
 
 def _targets(
@@ -103,10 +51,9 @@ def _targets(
     max_tokens: int,
     short_row_rate: float,
 ) -> tf.Tensor:
-    """int32 `(parts,)`, how many tokens the rows of each part shall have.
+    """int32 `(parts,)`, the number of tokens that the rows of each part should have.
 
-    We usually want full rows. Sometimes we want shorter ones, which are closer to the
-    texts of fine-tuning (the original, create_pretraining_data.py:222).
+    Shorter rows are closer to the texts of fine-tuning (the original, :222).
     """
     shape = [2, tf.size(group["document_id"])]
     is_short, how_short = tf.unstack(uniform(shape, seed))
@@ -114,24 +61,24 @@ def _targets(
     return tf.where(is_short < short_row_rate, short, max_tokens)
 
 
-def _sentence_pairs(
+def _whole_sentences(
     group: dict[str, tf.Tensor],
     targets: tf.Tensor,
     seeds: tuple[tf.Tensor, tf.Tensor],
     task: SentenceTask,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Pairs that may be too long by a part of a sentence, and their labels.
+    """Pairs of segments, which may be too long by a part of a sentence, and labels.
 
     Returns:
-        int32 `(4, rows)`, in which token the first segment begins and ends, and the
-        second; and int32 `(rows,)`.
+        int32 `(4, rows)`, the tokens at which the first segment begins and ends, and
+        the second; and int32 `(rows,)`.
     """
     pair_seed, other_seed = seeds
     sentence_lengths = group["sentence_lengths"]
     part_bounds = tf.cast(sentence_lengths.row_splits, tf.int32)  # (parts + 1,)
     part = tf.cast(sentence_lengths.value_rowids(), tf.int32)  # (sentences,)
     # In which token each sentence begins; one more for the end of the last.
-    offset = _running_sum(sentence_lengths.values)  # (sentences + 1,)
+    offset = running_sum(sentence_lengths.values)  # (sentences + 1,)
 
     # The row that would begin at each sentence: its second segment begins with the
     # sentence `middle`, and the row ends before the sentence `end`.
@@ -151,7 +98,7 @@ def _sentence_pairs(
         is_random = tf.zeros_like(is_single)
     # The sentences that a random second segment replaces are not lost: the next row
     # begins with them.
-    row = _reached(tf.where(is_random, middle, end), part_bounds)  # (rows,)
+    row = reached(tf.where(is_random, middle, end), part_bounds)  # (rows,)
 
     def at_row(values: tf.Tensor) -> tf.Tensor:
         return tf.gather(values, row)
@@ -162,13 +109,11 @@ def _sentence_pairs(
     second = tf.where(is_halved, first + (second - first) // 2, second)
     pairs = tf.stack([first, second, second, tf.gather(offset, at_row(end))])
     if task == "next_sentence":
-        label = at_row(is_random)
-        wanted = tf.maximum(at_row(target) - (second - first), 1)
-        chosen = at_row(other_part)
-        others = _chunks_of_parts(
-            offset, part_bounds, chosen, at_row(where_to_start), wanted
-        )
-        pairs = tf.where(label, tf.stack([first, second, *others]), pairs)
+        label, other = at_row(is_random), at_row(other_part)
+        other_bounds = tf.gather(part_bounds, other), tf.gather(part_bounds, other + 1)
+        room = tf.maximum(at_row(target) - (second - first), 1)
+        chunk = _random_chunk(offset, other_bounds, at_row(where_to_start), room)
+        pairs = tf.where(label, tf.stack([first, second, *chunk]), pairs)
     else:
         label = at_row(coin) < 0.5
         pairs = tf.where(label, tf.gather(pairs, [2, 3, 0, 1]), pairs)
@@ -200,22 +145,21 @@ def _other_parts(
     )
 
 
-def _chunks_of_parts(
+def _random_chunk(
     offset: tf.Tensor,
-    part_bounds: tf.Tensor,
-    part: tf.Tensor,
+    sentences: tuple[tf.Tensor, tf.Tensor],
     where_to_start: tf.Tensor,
     num_tokens: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """In which token a chunk of each of some parts begins and ends, `(rows,)` each."""
-    first, last = tf.gather(part_bounds, part), tf.gather(part_bounds, part + 1)
+    """The tokens at which a chunk of some sentences begins and ends, `(rows,)` each."""
+    first, last = sentences
     begin = tf.gather(offset, first + _floor(where_to_start, last - first))
     end = _end_of_chunk(offset, begin + num_tokens, last)
     return begin, tf.gather(offset, end)
 
 
 def _end_of_chunk(offset: tf.Tensor, token: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
-    """The sentence before which a chunk ends that is to reach up to a token."""
+    """The sentence before which a chunk ends that should reach a token."""
     return tf.minimum(1 + tf.searchsorted(offset[1:], token), last)
 
 
@@ -233,55 +177,19 @@ def _truncated(
     first_start = pairs[0] + _heads(lengths[0] - first_length, first_seed)
     second_start = pairs[2] + _heads(lengths[1] - second_length, second_seed)
     return (
-        _slices(tokens, first_start, first_length),
-        _slices(tokens, second_start, second_length),
+        ranges(tokens, first_start, first_length),
+        ranges(tokens, second_start, second_length),
     )
 
 
-def _slices(tokens: tf.Tensor, start: tf.Tensor, length: tf.Tensor) -> tf.RaggedTensor:
-    places = tf.ragged.range(start, start + length)
-    return places.with_values(tf.gather(tokens, places.values))
-
-
-def _full_sentences(
-    group: dict[str, tf.Tensor], max_tokens: int, separator_id: int
-) -> tf.RaggedTensor:
-    """The tokens of the rows, `(rows, (tokens))`, with a `[SEP]` between two parts."""
-    lengths = group["sentence_lengths"].values
-    num_parts = tf.size(group["document_id"])
-    # A sentence longer than a row is cut, so that every token gets into some row.
-    num_pieces = (lengths + max_tokens - 1) // max_tokens
-    sentence = tf.repeat(tf.range(tf.size(lengths)), num_pieces)  # (pieces,)
-    place = tf.range(tf.size(sentence)) - tf.gather(_running_sum(num_pieces), sentence)
-    pieces = tf.minimum(tf.gather(lengths, sentence) - place * max_tokens, max_tokens)
-    part = tf.gather(
-        tf.cast(group["sentence_lengths"].value_rowids(), tf.int32), sentence
-    )
-    ends_part = tf.concat([part[1:], [num_parts]], 0) > part  # (pieces,)
-
-    separator = tf.fill([num_parts, 1], separator_id)
-    tokens = tf.concat([group["token_ids"], separator], axis=1).values
-    separators = tf.cast(ends_part, tf.int32)
-    offset = _running_sum(pieces + separators)  # (pieces + 1,)
-    # The [SEP] after a part needs no place if the row ends there: it has its own.
-    end = offset[1:] - separators  # (pieces,)
-    following = tf.searchsorted(end, offset[:-1] + max_tokens, side="right")
-    row = _reached(following, tf.stack([0, tf.size(pieces)]))
-    start = tf.gather(offset, row)
-    return _slices(tokens, start, tf.gather(end, tf.gather(following, row) - 1) - start)
-
-
-def _reached(following: tf.Tensor, part_bounds: tf.Tensor) -> tf.Tensor:
-    """The places that are reached from the first of each part, ascending.
+def reached(following: tf.Tensor, part_bounds: tf.Tensor) -> tf.Tensor:
+    """The places int32 `(reached,)` that are reached from the first of each part.
 
     Args:
         following: int32 `(places,)`, for each place the next one, or the first of
             the next part.
         part_bounds: int32 `(parts + 1,)`, the first place of each part, and the
             number of places.
-
-    Returns:
-        int32 `(reached,)`.
     """
     size = tf.size(following)
     following = tf.concat([following, [size]], 0)  # The end leads to itself.
@@ -305,7 +213,7 @@ def _reached(following: tf.Tensor, part_bounds: tf.Tensor) -> tf.Tensor:
 
 
 def _heads(number: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """How many of `number` (rows,) tossed coins show heads, each with p = 0.5.
+    """The number of heads among `number` int32 `(rows,)` tossed coins.
 
     Counted in random bits: unlike `tf.random.stateless_binomial` it needs no
     logarithms, whose last bits differ between machines.
@@ -321,7 +229,8 @@ def _heads(number: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.cast(heads, tf.int32), axis=1)
 
 
-def _running_sum(values: tf.Tensor) -> tf.Tensor:
+def running_sum(values: tf.Tensor) -> tf.Tensor:
+    """The sums of all beginnings: `[2, 1]` becomes `[0, 2, 3]`."""
     return tf.concat([[0], tf.cumsum(values)], 0)
 
 

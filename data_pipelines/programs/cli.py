@@ -15,6 +15,15 @@ OptionsT = TypeVar("OptionsT")
 
 REQUIRED: Any = dataclasses.MISSING
 
+_DEFINE: dict[Any, Callable] = {
+    bool: flags.DEFINE_bool,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+    tuple: flags.DEFINE_list,
+    typing.Literal: flags.DEFINE_enum,
+}
+
 
 def option(default: Any, help: str) -> Any:
     """A dataclass field with a default (or `REQUIRED`) and its flag's help."""
@@ -35,27 +44,12 @@ def define_flags(options_class: type, flag_values: flags.FlagValues) -> None:
         default: Any = None if required else field.default
         if isinstance(default, tuple):
             default = list(default)
-        arguments: tuple[Any, ...] = (field.name, default, field.metadata["help"])
-        keywords: dict[str, Any] = {"flag_values": flag_values, "required": required}
         kind = _without_none(hints[field.name])
+        keywords: dict[str, Any] = {"flag_values": flag_values, "required": required}
         if typing.get_origin(kind) is typing.Literal:
-            flags.DEFINE_enum(
-                field.name,
-                default,
-                list(typing.get_args(kind)),
-                field.metadata["help"],
-                **keywords,
-            )
-        elif typing.get_origin(kind) is tuple:
-            flags.DEFINE_list(*arguments, **keywords)
-        else:
-            defines: dict[Any, Callable] = {
-                bool: flags.DEFINE_bool,
-                int: flags.DEFINE_integer,
-                float: flags.DEFINE_float,
-                str: flags.DEFINE_string,
-            }
-            defines[kind](*arguments, **keywords)
+            keywords["enum_values"] = list(typing.get_args(kind))
+        define = _DEFINE[typing.get_origin(kind) or kind]
+        define(field.name, default, help=field.metadata["help"], **keywords)
 
 
 def options_from_flags(

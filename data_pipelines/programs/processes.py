@@ -4,7 +4,6 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import functools
-import importlib
 import multiprocessing
 import os
 import sys
@@ -22,13 +21,13 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class RunnerOptions:
-    """Who does the work."""
+    """Options that say where the work is done."""
 
     runner: Literal["local", "spark"] = cli.option(
         "local", "local: processes of this machine. spark: a cluster of Apache Spark."
     )
     spark_master: str = cli.option(
-        "", "spark: its address. Default: as spark-submit says, else local[*]."
+        "", "Address of Spark. Default: as spark-submit says, else local[*]."
     )
 
     @property
@@ -46,31 +45,43 @@ class RunnerOptions:
 def pool(
     num_processes: int | None, num_tasks: int, cluster: str | None = None
 ) -> Iterator[Callable]:
-    """Gives `run(name, verb, tasks)`, which yields the results in the tasks' order.
+    """Yields `run(name, verb, tasks)`, which yields the results in the tasks' order.
 
     Args:
         num_processes: None: one for each core. With 1, all is done in this process.
         num_tasks: more processes than tasks are not started.
-        cluster: the address of Apache Spark, which does it instead; "" is the one that
-            `spark-submit` names.
+        cluster: the address of Apache Spark, which does the work instead; "" is the one
+            that `spark-submit` names. The verb is a function of a module that its
+            machines can import, not of `__main__`.
 
     Raises:
+        ValueError: there is less than one process.
         ImportError: PySpark is not installed.
     """
+    if num_processes is not None and num_processes < 1:
+        raise ValueError(
+            f"Received num_processes={num_processes}. Expected at least one process."
+        )
     if cluster is not None:
         with _spark(cluster) as run:
             yield run
         return
+
+    def run_by(map_: Callable) -> Callable:
+        return lambda name, verb, tasks: show_progress(
+            name, map_(verb, tasks), len(tasks)
+        )
+
     num_processes = min(num_processes or os.cpu_count() or 1, num_tasks)
     if num_processes <= 1:
-        yield functools.partial(_run, map)
+        yield run_by(map)
         return
     # Spawned, for a fork of a process in which TensorFlow has run hangs.
     executor = concurrent.futures.ProcessPoolExecutor(
         num_processes, multiprocessing.get_context("spawn"), _use_one_core
     )
     try:
-        yield functools.partial(_run, executor.map)
+        yield run_by(executor.map)
     finally:
         executor.shutdown(cancel_futures=True)
 
@@ -99,7 +110,7 @@ def _spark(master: str) -> Iterator[Callable]:
     def run(name: str, verb: Callable[[Any], T], tasks: Sequence) -> Iterable[T]:
         print(f"Spark: {name}, {len(tasks)} tasks", file=sys.stderr)
         shared = session.sparkContext.parallelize(list(tasks), len(tasks))
-        return shared.map(functools.partial(_on_one_core, _by_name(verb))).collect()
+        return shared.map(functools.partial(_on_one_core, verb)).collect()
 
     try:
         yield run
@@ -107,33 +118,11 @@ def _spark(master: str) -> Iterator[Callable]:
         session.stop()
 
 
-def _by_name(function: Callable) -> Callable:
-    """The same function of the module that other machines can import.
-
-    In a program that was started as a module, its own functions are those of
-    `__main__`, which Spark would copy instead, and not find what they call.
-    """
-    if isinstance(function, functools.partial):
-        return functools.partial(
-            _by_name(function.func), *function.args, **function.keywords
-        )
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    if function.__module__ != "__main__" or spec is None:
-        return function
-    return getattr(importlib.import_module(spec.name), function.__name__)
-
-
 def _on_one_core(verb: Callable[[Any], T], task: Any) -> T:
     # Too late if this process has done a task before.
     with contextlib.suppress(RuntimeError):
         _use_one_core()
     return verb(task)
-
-
-def _run(
-    map_: Callable, name: str, verb: Callable[[Any], T], tasks: Sequence
-) -> Iterable[T]:
-    return show_progress(name, map_(verb, tasks), len(tasks))
 
 
 def _use_one_core() -> None:

@@ -3,12 +3,8 @@
 import tensorflow as tf
 
 
-def evaluation_batches(
-    rows: tf.data.Dataset,
-    *,
-    batch_size: int,
-) -> tf.data.Dataset:
-    """Every row once, in its order; the last batch is filled up, see `pad_batch`.
+def evaluation_batches(rows: tf.data.Dataset, *, batch_size: int) -> tf.data.Dataset:
+    """Every row once, in its order; the last batch is filled up with rows of zeros.
 
     The rows `{"x": 1} {"x": 2} {"x": 3}` with a batch size of 2 become
 
@@ -16,44 +12,33 @@ def evaluation_batches(
         {"x": [3, 0], "row_weight": [1, 0]}
 
     Args:
-        rows: a finite dataset of dicts.
+        rows: a finite dataset of dicts of dense tensors. A `row_weight` that is there
+            is kept; without one the rows weigh 1.
         batch_size: rows of a batch.
-    """
-    batches = rows.batch(batch_size)
-    batches = batches.map(lambda batch: pad_batch(batch, batch_size))
-    return with_options(batches.prefetch(tf.data.AUTOTUNE))
-
-
-def pad_batch(batch: dict[str, tf.Tensor], batch_size: int) -> dict[str, tf.Tensor]:
-    """Fills a batch up with rows of zeros, whose `row_weight` is 0.
-
-    `{"x": [7]}` becomes `{"x": [7, 0], "row_weight": [1, 0]}` for a batch size of 2.
-
-    Args:
-        batch: dense tensors `(rows, ...)` with at most `batch_size` rows. A
-            `row_weight` that is there is kept; without one the rows weigh 1.
-        batch_size: rows of the result.
 
     Returns:
-        The tensors with the static shape `(batch_size, ...)`, and `row_weight`
-        float32 `(batch_size,)`.
+        Batches of the static shape `(batch_size, ...)`, with `row_weight` float32
+        `(batch_size,)`.
     """
-    first = tf.nest.flatten(batch)[0]
-    num_rows = tf.shape(first)[0]
-    batch = {"row_weight": tf.ones([num_rows], tf.float32), **batch}
 
     def pad(values: tf.Tensor) -> tf.Tensor:
-        rank = values.shape.rank
-        paddings = [[0, batch_size - num_rows]] + [[0, 0]] * (rank - 1)
+        missing = batch_size - tf.shape(values)[0]
+        paddings = [[0, missing]] + [[0, 0]] * (values.shape.rank - 1)
         empty = "" if values.dtype == tf.string else tf.zeros([], values.dtype)
         padded = tf.pad(values, paddings, constant_values=empty)
         return tf.ensure_shape(padded, [batch_size, *values.shape[1:]])
 
-    return tf.nest.map_structure(pad, batch)
+    def pad_batch(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        num_rows = tf.shape(tf.nest.flatten(batch)[0])[:1]
+        batch = {"row_weight": tf.ones(num_rows, tf.float32), **batch}
+        return tf.nest.map_structure(pad, batch)
+
+    batches = rows.batch(batch_size).map(pad_batch)
+    return with_options(batches.prefetch(tf.data.AUTOTUNE))
 
 
 def with_options(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """The same elements in a fixed order, without the thread that tunes tf.data."""
+    """Fixes the order of the elements, and stops the thread that tunes tf.data."""
     options = tf.data.Options()
     options.deterministic = True
     # Parallelism is then that of the cores. The thread that would tune it wakes up at

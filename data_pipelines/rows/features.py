@@ -1,8 +1,7 @@
-"""Names, dtypes and shapes of every feature; documents as records, both ways.
+"""Names, dtypes and shapes of the features of pre-training; records, both ways.
 
-Two kinds of things travel through the pre-training pipeline. A *part* of a document
-(`PART`), which is what a record holds: whole sentences as ids, one after another. And
-a *row* (`row_features`), which is what the model is trained on.
+A record holds a *part* of a document: whole sentences as ids, one after another. The
+model is trained on *rows*.
 """
 
 from collections.abc import Sequence
@@ -15,15 +14,6 @@ Features = dict[str, tf.Tensor | tf.RaggedTensor]
 
 # What the encoder takes.
 MODEL_INPUTS = ("token_ids", "segment_ids", "padding_mask")
-
-PART = {
-    # The ids of all sentences of the part, without special tokens.
-    "token_ids": tf.TensorSpec([None], tf.int32),
-    # How many of the ids belong to each sentence; none is 0.
-    "sentence_lengths": tf.TensorSpec([None], tf.int32),
-    # Equal for the parts of one document, and only for these.
-    "document_id": tf.TensorSpec([], tf.int64),
-}
 
 
 def row_features(
@@ -86,7 +76,9 @@ def parse_part(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         serialized: string scalar.
 
     Returns:
-        A dict as `PART` describes.
+        `token_ids` int32 `(tokens,)`, of all sentences, without special tokens;
+        `sentence_lengths` int32 `(sentences,)`, none 0; and `document_id` int64 `()`,
+        equal for the parts of one document alone.
 
     Raises:
         tf.errors.InvalidArgumentError: the record is of another kind or damaged.
@@ -107,8 +99,5 @@ def parse_part(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
     )
     with tf.control_dependencies([complete]):
         token_ids = tf.cast(parsed["token_ids"], tf.int32)
-    return {
-        "token_ids": token_ids,
-        "sentence_lengths": tf.cast(parsed["sentence_lengths"], tf.int32),
-        "document_id": parsed["document_id"],
-    }
+    sentence_lengths = tf.cast(parsed["sentence_lengths"], tf.int32)
+    return {**parsed, "token_ids": token_ids, "sentence_lengths": sentence_lengths}

@@ -5,6 +5,7 @@ With byte-level BPE there are two separators between A and B, as RoBERTa has it.
 
 import tensorflow as tf
 
+from data_pipelines.rows.windows import ranges
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 
@@ -89,14 +90,10 @@ def truncate_pair(
     first_length, second_length = truncated_lengths(
         first.row_lengths(), second.row_lengths(), max_tokens
     )
-    return _keep(first, first_length), _keep(second, second_length)
-
-
-def _keep(segments: tf.RaggedTensor, lengths: tf.Tensor) -> tf.RaggedTensor:
-    rows = segments.value_rowids()
-    place = tf.range(tf.size(rows, rows.dtype)) - tf.gather(segments.row_starts(), rows)
-    values = tf.boolean_mask(segments.values, place < tf.gather(lengths, rows))
-    return tf.RaggedTensor.from_row_lengths(values, lengths, validate=False)
+    return (
+        ranges(first.values, first.row_starts(), first_length),
+        ranges(second.values, second.row_starts(), second_length),
+    )
 
 
 def join(
@@ -128,19 +125,19 @@ def join(
 
 
 def pair_room(max_length: int, vocabulary: Vocabulary) -> int:
-    """How many tokens of two segments there are in a sequence of such a length."""
+    """The number of tokens of two segments in a sequence of `max_length`."""
     return max_length - 2 - vocabulary.num_separators
 
 
 def filled_rows(
     values: tf.RaggedTensor, width: tf.Tensor | int, missing: int | float | str
 ) -> tf.Tensor:
-    """Rows that are all so wide: cut off, or filled up.
+    """Cuts or fills up rows, so that all are `width` wide.
 
     Args:
         values: `(rows, (places))`.
         width: int scalar, known or not when the graph is made.
-        missing: what rows are filled up with.
+        missing: the value that rows are filled up with.
 
     Returns:
         `(rows, width)`.

@@ -1,4 +1,4 @@
-"""Several short sequences in one row: what is paid for is tokens, not padding.
+"""Several short sequences in one row, so that little is computed for padding.
 
 Each sequence keeps positions of its own and is seen by its own tokens alone, so its
 vectors are those that it would have in a row of its own.
@@ -15,7 +15,7 @@ def pack_rows(
     *,
     row_length: int | tf.Tensor,
     vocabulary: Vocabulary,
-    few_shapes: bool = False,
+    pad_to_bucket: bool = False,
 ) -> dict[str, tf.Tensor]:
     """Lays whole sequences side by side into as few rows as first-fit finds.
 
@@ -36,8 +36,8 @@ def pack_rows(
             length of the sequence if it has none.
         row_length: tokens of a row.
         vocabulary: knows the id of the padding.
-        few_shapes: whether empty rows are added, less than a fifth of all, so that a
-            compiler sees few numbers of rows.
+        pad_to_bucket: whether empty rows are added, less than a fifth of all, so that a
+            compiler sees few numbers of rows: 1 to 8, 10, 12, 14, 16, 20, ...
 
     Returns:
         `token_ids`, `segment_ids`, `positions`, `sequence_ids` int32 and
@@ -49,8 +49,11 @@ def pack_rows(
     """
     lengths = tf.cast(token_ids.row_lengths(), tf.int32)
     row, place, num_rows = first_fit(lengths, row_length)
-    if few_shapes:
-        num_rows = _rounded(num_rows)
+    if pad_to_bucket:
+        tops = [high * 2**power for power in range(12) for high in (4, 5, 6, 7)]
+        buckets = tf.constant(sorted({1, 2, 3, *tops}))
+        bucket = tf.searchsorted(buckets, num_rows[tf.newaxis])[0]
+        num_rows = tf.gather(buckets, bucket)
     first_tokens = row * row_length + place  # (sequences,)
     positions = tf.ragged.range(lengths)
     sequence = tf.cast(positions.value_rowids(), tf.int32)
@@ -126,10 +129,3 @@ def first_fit(
         tf.gather(places.stack(), back),
         tf.reduce_sum(tf.cast(used > 0, tf.int32)),
     )
-
-
-def _rounded(num_rows: tf.Tensor) -> tf.Tensor:
-    """Up to the next number with three leading binary digits: 1 to 8, 10, 12, ..."""
-    tops = [high * 2**power for power in range(12) for high in (4, 5, 6, 7)]
-    allowed = tf.constant(sorted({1, 2, 3, *tops}))
-    return tf.gather(allowed, tf.searchsorted(allowed, num_rows[tf.newaxis])[0])

@@ -11,7 +11,7 @@ import tensorflow as tf
 def windows(
     lengths: tf.Tensor, room: tf.Tensor, stride: int
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Where the windows of each text begin, and how long they are.
+    """Computes where the windows of each text begin, and how long they are.
 
     Lengths `[4, 9]` in rooms of `[6, 5]` tokens, with a stride of 3:
 
@@ -51,16 +51,24 @@ def slices(
         text, start, length: int32 `(windows,)`, from `windows`.
     """
     begins = tf.gather(tf.cast(texts.row_starts(), tf.int32), text) + start
-    places = tf.ragged.range(begins, begins + length)
-    return places.with_values(tf.gather(texts.values, places.values))
+    return ranges(texts.values, begins, length)
+
+
+def ranges(values: tf.Tensor, start: tf.Tensor, length: tf.Tensor) -> tf.RaggedTensor:
+    """Ranges of one long vector as rows, `(rows, (places))`.
+
+    `[7, 8, 9]` with `start [0, 1], length [2, 2]` becomes `[[7, 8], [8, 9]]`.
+    """
+    places = tf.ragged.range(start, start + length)
+    return places.with_values(tf.gather(values, places.values))
 
 
 def most_context(
     text: tf.Tensor, start: tf.Tensor, length: tf.Tensor, room: int, stride: int
 ) -> tf.RaggedTensor:
-    """Whether no other window has more on both sides of a token.
+    """True where no other window has more on both sides of a token.
 
-    Each token of a text is so in exactly one of its windows. The measure is the
+    Each token of a text is True in exactly one of its windows. The measure is the
     original's (run_squad.py, `_check_is_max_context`): the shorter side, and a
     hundredth of the window's length; the first of equal windows has the token. The
     windows `start [0, 3], length [5, 4]` of one text give

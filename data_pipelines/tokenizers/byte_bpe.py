@@ -10,9 +10,12 @@ References:
 import numpy as np
 import tensorflow as tf
 
-from data_pipelines.tokenizers.normalization import delete_invalid
+from data_pipelines.tokenizers.byte_symbols import bytes_of
+from data_pipelines.tokenizers.normalization import delete_invalid, vector_of
 from data_pipelines.tokenizers.offsets import into_original
-from data_pipelines.tokenizers.vocabulary import Vocabulary, bytes_of
+from data_pipelines.tokenizers.vocabulary import (
+    Vocabulary,
+)
 
 # White space, letters and numbers of Unicode 16. TensorFlow's tables are of Unicode 15:
 # what was added since is spelled out.
@@ -54,8 +57,7 @@ class ByteBPETokenizer(tf.Module):
     that is UTF-8; bytes that are not are deleted. Nothing is normalised. A special
     token written in a text is text.
 
-    Nothing but ops of TensorFlow and constants: the methods run eagerly, in `tf.data`,
-    and in a SavedModel.
+    All are TensorFlow's own ops and constants.
 
     Args:
         vocabulary: the pieces, with their merges.
@@ -86,61 +88,32 @@ class ByteBPETokenizer(tf.Module):
             )
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """The ids of the pieces of each text.
+        """The ids of the pieces of each text, see `Tokenizer`.
 
         `["A cat's  hat"]` gives the ids of `[["A", "Ġcat", "'s", "Ġ", "Ġhat"]]`, with
         `add_prefix_space` `ĠA`.
-
-        Args:
-            texts: string `(texts,)`, any bytes.
-
-        Returns:
-            int32 `(texts, (pieces))`.
-
-        Raises:
-            ValueError: `texts` is not a vector.
         """
         with tf.device("CPU"):
-            texts = delete_invalid(_vector(texts))
+            texts = delete_invalid(vector_of(texts))
             return self._tokenize(texts, self._opens_with_space(texts))
 
     def tokenize_words(self, words: tf.Tensor) -> tf.RaggedTensor:
-        """The ids of words, or sentences, that follow others: with a space in front.
-
-        Args:
-            words: string `(words,)`, any bytes.
-
-        Returns:
-            int32 `(words, (pieces))`.
-        """
+        """The ids of words that follow others: with a space in front."""
         with tf.device("CPU"):
-            words = delete_invalid(_vector(words))
+            words = delete_invalid(vector_of(words))
             return self._tokenize(words, _may_have_prefix(words))
 
     def tokenize_with_offsets(
         self, texts: tf.Tensor, opens: tf.Tensor | None = None
     ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
-        """The ids, and where in the original bytes each piece begins and ends.
+        """The ids and their places, see `Tokenizer`.
 
         Spaces at the ends of a piece are left out, as RoBERTa's `trim_offsets` does:
         `["A cat"]` gives starts `[0, 2]`, ends `[1, 5]`; of a piece of spaces alone
-        nothing is left. Offsets lie between characters of the original text: a piece
-        that is part of a character has all of it.
-
-        Args:
-            texts: string `(texts,)`, any bytes.
-            opens: bool `(texts,)`, which of them begin a text, so that
-                `add_prefix_space` holds for them; None: all.
-
-        Returns:
-            Three int32 `(texts, (pieces))`: ids as from `tokenize`, the first
-            byte of each piece, and the byte after its last.
-
-        Raises:
-            ValueError: `texts` is not a vector.
+        nothing is left. `add_prefix_space` holds for the texts that `opens` names.
         """
         with tf.device("CPU"):
-            original = _vector(texts)
+            original = vector_of(texts)
             texts = delete_invalid(original)
             has_prefix = self._opens_with_space(texts)
             if opens is not None:
@@ -167,7 +140,7 @@ class ByteBPETokenizer(tf.Module):
         return tf.zeros_like(texts, tf.bool)
 
     def _tokenize(self, texts: tf.Tensor, has_prefix: tf.Tensor) -> tf.RaggedTensor:
-        """Of valid texts, some of them with a space before them."""
+        """The ids of valid texts, some of them with a space before them."""
         # Most of the work is on the different parts between spaces, which are few.
         is_whole = tf.strings.regex_full_match(
             texts, rf"(?s:.*){_SPACES_ON_BOTH_SIDES}(?s:.*)"
@@ -192,7 +165,7 @@ class ByteBPETokenizer(tf.Module):
 
     def _pieces(self, parts: tf.Tensor) -> tf.RaggedTensor:
         """int32 `(parts, (pieces))` of any valid UTF-8."""
-        # Not TF Text's regex_split, which loses what stands after a NUL.
+        # Not TF Text's regex_split, which drops what follows a NUL.
         parts = tf.strings.regex_replace(parts, _SPACES_BEFORE_WORD, _CUT_BETWEEN)
         parts = tf.strings.regex_replace(parts, _WORD, _CUT_AFTER)
         words = tf.strings.split(parts, _BORDER)  # (parts, (words)), some empty
@@ -207,11 +180,8 @@ class ByteBPETokenizer(tf.Module):
         ids = tf.gather(self._byte_ids, tf.cast(values, tf.int32))  # (bytes,)
         word = tf.repeat(tf.range(num_words), tf.strings.length(words))
         place = tf.range(tf.size(ids))
-        # Of a byte that has become part of the piece before it nothing is left.
+        # A byte that has become part of the piece before it is -1 here.
         result = ids
-
-        def goes_on(place: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
-            return tf.size(place) > 0
 
         def merge(
             place: tf.Tensor,
@@ -251,7 +221,7 @@ class ByteBPETokenizer(tf.Module):
 
         rank = self._rank(ids, word, tf.range(tf.size(ids, tf.int64)))
         result = tf.while_loop(
-            goes_on,
+            lambda place, *_: tf.size(place) > 0,
             merge,
             (place, word, ids, rank, result),
             shape_invariants=tuple(tf.TensorShape([None]) for _ in range(5)),
@@ -265,7 +235,7 @@ class ByteBPETokenizer(tf.Module):
         )
 
     def _rank(self, ids: tf.Tensor, word: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-        """How early the pair that begins at each place is merged, if at all."""
+        """The number of the merge of the pair at each place, if there is one."""
         after = places + 1
         is_pair = after < tf.size(ids, tf.int64)
         after = tf.where(is_pair, after, places)
@@ -279,10 +249,10 @@ class ByteBPETokenizer(tf.Module):
     def _may_merge(
         self, left: tf.Tensor, word: tf.Tensor, rank: tf.Tensor
     ) -> tf.Tensor:
-        """Which of the best pairs of the words are merged at once.
+        """Selects the best pairs of the words that are merged at once.
 
-        Of `aaa` only one pair is. And where what is merged may be merged on before
-        the same pair further to the right, only the first one of the word is.
+        In `aaa` that is one pair. And where the merged piece may be merged again before
+        the same pair further to the right, it is only the first one of the word.
         """
         before = tf.pad(left[:-1], [[1, 0]], constant_values=-2)
         opens_run = left > before + 1
@@ -299,7 +269,7 @@ class ByteBPETokenizer(tf.Module):
 def _merge_tables(
     vocabulary: Vocabulary,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """What merging looks up.
+    """The tables in which merging looks up pairs.
 
     Returns:
         `keys` int64 `(pairs,)`, ascending, `left * pieces + right`, and `ranks` int32
@@ -307,15 +277,9 @@ def _merge_tables(
         and `is_orderly` bool `(merges,)`, whether all pairs with that piece come later.
     """
     merges = vocabulary.merges or ()
-    left, right, merged = (
-        np.array([vocabulary.id_of(piece) for piece in pieces], np.int64)
-        for pieces in (
-            [pair[0] for pair in merges],
-            [pair[1] for pair in merges],
-            ["".join(pair) for pair in merges],
-        )
-    )
-    # Of a pair that stands there twice, the later place counts.
+    ids = [[vocabulary.id_of(piece) for piece in (a, b, a + b)] for a, b in merges]
+    left, right, merged = np.array(ids, np.int64).reshape(-1, 3).T
+    # If a pair is there twice, the later place counts.
     keys, from_end = np.unique(
         (left * len(vocabulary) + right)[::-1], return_index=True
     )
@@ -328,16 +292,6 @@ def _merge_tables(
     keys = np.concatenate([[-1], keys])
     ranks = np.concatenate([[_NO_RANK], ranks])
     return keys, ranks.astype(np.int32), merged.astype(np.int32), is_orderly
-
-
-def _vector(texts: tf.Tensor) -> tf.Tensor:
-    texts = tf.convert_to_tensor(texts, tf.string)
-    if texts.shape.rank != 1:
-        raise ValueError(
-            f"Received texts of shape {texts.shape}, expected a vector of "
-            "strings, one text each: reshape them with tf.reshape(texts, [-1])."
-        )
-    return texts
 
 
 def _may_have_prefix(texts: tf.Tensor) -> tf.Tensor:

@@ -63,15 +63,19 @@ def normalize(
     return tf.reshape(normalized, tf.shape(texts))
 
 
+def vector_of(texts: tf.Tensor) -> tf.Tensor:
+    """Texts as a string tensor; ValueError if that is no vector."""
+    texts = tf.convert_to_tensor(texts, tf.string)
+    if texts.shape.rank != 1:
+        raise ValueError(
+            f"Received texts of shape {texts.shape}, expected a vector of "
+            "strings, one text each: reshape them with tf.reshape(texts, [-1])."
+        )
+    return texts
+
+
 def delete_invalid(texts: tf.Tensor) -> tf.Tensor:
-    """Texts without the bytes that are not UTF-8.
-
-    Args:
-        texts: string `(texts,)`, any bytes.
-
-    Returns:
-        String `(texts,)`, valid UTF-8.
-    """
+    """Deletes the bytes that are not UTF-8 from texts, string `(texts,)`."""
     invalid = ~tf.strings.regex_full_match(texts, _VALID_UTF8)
     decoded = tf.strings.unicode_transcode(
         tf.boolean_mask(texts, invalid), "UTF-8", "UTF-8", errors="ignore"
@@ -80,15 +84,9 @@ def delete_invalid(texts: tf.Tensor) -> tf.Tensor:
 
 
 def is_plain(texts: tf.Tensor) -> tf.Tensor:
-    """Whether a text is ASCII without controls but tabs and line ends.
+    """Whether a text is ASCII without controls but tabs and line ends; of any shape.
 
     In such a text `normalize` keeps each byte in its place.
-
-    Args:
-        texts: string of any shape.
-
-    Returns:
-        Bool of the same shape.
     """
     return tf.strings.regex_full_match(texts, r"[ -~\t\n\r]*")
 
@@ -96,7 +94,7 @@ def is_plain(texts: tf.Tensor) -> tf.Tensor:
 def separate_words(normalized: tf.Tensor) -> tf.Tensor:
     """Puts spaces round every ideograph and punctuation character.
 
-    What stands between spaces is then a word, the unit that WordPiece cuts:
+    The words between spaces are the units that WordPiece cuts:
     `"don't 中文"` becomes `"don ' t  中  文 "`.
 
     Args:

@@ -10,7 +10,9 @@ from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 
 
 class Tokenizer(Protocol):
-    """Texts to ids, in graph.
+    """Cuts texts into pieces, in graph: eagerly, in `tf.data`, and in a SavedModel.
+
+    Texts are string `(texts,)`, any bytes; what is no vector is a ValueError.
 
     Attributes:
         vocabulary: the pieces, and the casing of the texts.
@@ -19,17 +21,26 @@ class Tokenizer(Protocol):
     vocabulary: Vocabulary
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """int32 `(texts, (pieces))`, the ids of string `(texts,)`."""
+        """The ids of the pieces of each text, int32 `(texts, (pieces))`."""
 
     def tokenize_words(self, words: tf.Tensor) -> tf.RaggedTensor:
-        """The same of words, or sentences, that follow others in a text."""
+        """The same for words, or sentences, that follow others in a text."""
 
     def tokenize_with_offsets(
         self, texts: tf.Tensor, opens: tf.Tensor | None = None
     ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
-        """The ids, and the bytes of the text where each piece begins and ends.
+        """The ids, and where in the original bytes each piece begins and ends.
 
-        `opens`, bool `(texts,)`, tells which of them begin a text; None: all.
+        Offsets lie between characters of the original text: a piece that is part of a
+        character has all of it.
+
+        Args:
+            texts: as of `tokenize`.
+            opens: bool `(texts,)`, which of them begin a text; None: all.
+
+        Returns:
+            Three int32 `(texts, (pieces))`: ids as from `tokenize`, the first byte of
+            each piece, and the byte after its last.
         """
 
 

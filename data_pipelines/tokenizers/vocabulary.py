@@ -1,54 +1,47 @@
 """A vocabulary as a value: its pieces, and how texts are prepared to be cut into them.
 
-    vocab.txt            the pieces, one a line
-    merges.txt           of byte-level BPE, the pairs that are merged
-    tokenization.json    the kind of tokenizer and the casing
-
-The pieces of byte-level BPE spell bytes: each of the 256 has a visible symbol, as in
-GPT-2's vocabulary. `Ġ` is the space.
+vocab.txt            the pieces, one a line
+merges.txt           of byte-level BPE, the pairs that are merged
+tokenization.json    the kind of tokenizer and the casing
 """
 
 import dataclasses
 import functools
 import hashlib
-import json
-import posixpath
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, Literal, get_args
+from typing import Any
 
 import tensorflow as tf
 
-from data_pipelines.files.json_files import read_json
-
-TokenizerKind = Literal["wordpiece", "byte_bpe"]
+from data_pipelines.tokenizers.byte_symbols import (
+    BYTE_SYMBOLS,
+    SPACE,
+    bytes_of,
+    is_byte_level,
+    readable,
+)
+from data_pipelines.tokenizers.casing import TokenizerKind, check_casing
+from data_pipelines.tokenizers.vocabulary_files import (
+    MERGES,
+    TOKENIZATION,
+    beside,
+    merges_to_bytes,
+    read_lines,
+    read_merges,
+    read_tokenization,
+    tokenization_to_bytes,
+)
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
+_SPECIAL_IDS = ("pad_id", "unk_id", "cls_id", "sep_id", "mask_id")
 
-# Begins the WordPiece pieces that go on with a word.
+# Begins the WordPiece pieces that continue a word.
 CONTINUATION = "##"
 
-_VISIBLE = (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))
-_INVISIBLE = tuple(byte for byte in range(0x100) if byte not in _VISIBLE)
-# The character that stands for each byte: itself where it can be seen (as Latin-1),
-# the others from U+0100 on (openai/gpt-2, encoder.py:9).
-BYTE_SYMBOLS = tuple(
-    chr(byte if byte in _VISIBLE else 0x100 + _INVISIBLE.index(byte))
-    for byte in range(0x100)
-)
-_BYTES = {symbol: byte for byte, symbol in enumerate(BYTE_SYMBOLS)}
-SPACE = BYTE_SYMBOLS[0x20]
-
-MERGES = "merges.txt"
-TOKENIZATION = "tokenization.json"
-_FORMAT = 1
 # Replaced by the default of the kind when a vocabulary is made.
-_OF_KIND: Any = None
-
-# Readers take a first line with this beginning for a comment.
-_VERSION = "#version: 0.2"
-_PREFIX_SPACE = " add_prefix_space"
+_BY_KIND: Any = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,18 +58,24 @@ class Vocabulary:
         lower_case: whether texts are lower-cased before they are cut. Default: true
             for WordPiece, false for byte-level BPE.
         strip_accents: whether their accents are removed. Default: as `lower_case`.
+        pad_id, unk_id, cls_id, sep_id, mask_id: ids of the special tokens.
 
     Raises:
-        ValueError: a special token is missing, a piece stands there twice or is
-            empty, a byte or what a merge needs is no piece, or byte-level BPE is to
-            change texts.
+        ValueError: a special token is missing, a piece is there twice or is empty, a
+            byte or what a merge needs is no piece, or byte-level BPE is to change
+            texts.
     """
 
     tokens: tuple[str, ...]
     merges: tuple[tuple[str, str], ...] | None = None
     add_prefix_space: bool = False
-    lower_case: bool = _OF_KIND
-    strip_accents: bool = _OF_KIND
+    lower_case: bool = _BY_KIND
+    strip_accents: bool = _BY_KIND
+    pad_id: int = dataclasses.field(init=False, repr=False, compare=False)
+    unk_id: int = dataclasses.field(init=False, repr=False, compare=False)
+    cls_id: int = dataclasses.field(init=False, repr=False, compare=False)
+    sep_id: int = dataclasses.field(init=False, repr=False, compare=False)
+    mask_id: int = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_casing(self.kind, self.lower_case, self.strip_accents)
@@ -91,6 +90,8 @@ class Vocabulary:
                 f"{list(SPECIAL_TOKENS)}, one a line: add them, or learn a "
                 "vocabulary with data_pipelines.learn_vocabulary."
             )
+        for name, token in zip(_SPECIAL_IDS, SPECIAL_TOKENS, strict=True):
+            object.__setattr__(self, name, self._ids[token])
         if len(self._ids) < len(self.tokens):
             counts = Counter(self.tokens)
             twice = [token for token, count in counts.items() if count > 1]
@@ -126,7 +127,7 @@ class Vocabulary:
 
         `tokenization.json` in the same folder says the kind and the casing. Without
         it, pieces of byte-level BPE are recognised, and the casing is the received
-        one. With byte-level BPE, `merges.txt` is read too: a pair of pieces a line, a
+        one. For byte-level BPE, `merges.txt` is read too: a pair of pieces a line, a
         space between them.
 
         Args:
@@ -146,31 +147,19 @@ class Vocabulary:
                 f"No vocabulary file at {path!r}. Expected a text file with one "
                 "piece a line."
             )
-        tokens = tuple(line.rstrip("\r") for line in _lines(path, "one piece a line"))
-        found: TokenizerKind = "byte_bpe" if _is_byte_level(tokens) else "wordpiece"
-        kind, description = found, beside(path, TOKENIZATION)
-        if tf.io.gfile.exists(description):
-            kind, *casing = _read_tokenization(description)
-            lower_case, strip_accents = _agreed(
-                description, casing, lower_case, strip_accents
-            )
+        tokens = tuple(
+            line.rstrip("\r") for line in read_lines(path, "one piece a line")
+        )
+        kind: TokenizerKind = "byte_bpe" if is_byte_level(tokens) else "wordpiece"
+        casing: list[Any] = [lower_case, strip_accents]
+        described = beside(path, TOKENIZATION)
+        if tf.io.gfile.exists(described):
+            kind, casing = read_tokenization(described, kind, casing)
         merges, add_prefix_space = None, False
-        if kind == "byte_bpe" != found:
-            raise ValueError(
-                f"{path} holds no pieces of byte-level BPE, which {description} says. "
-                "Expected the vocabulary that it was written with: put another one "
-                "into a folder of its own."
-            )
         if kind == "byte_bpe":
             merges, add_prefix_space = read_merges(beside(path, MERGES))
         try:
-            return cls(
-                tokens,
-                merges,
-                add_prefix_space,
-                _OF_KIND if lower_case is None else lower_case,
-                _OF_KIND if strip_accents is None else strip_accents,
-            )
+            return cls(tokens, merges, add_prefix_space, *casing)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
 
@@ -181,16 +170,14 @@ class Vocabulary:
 
         Args:
             lower_case: None: as it is.
-            strip_accents: None: as `lower_case`, where it was that before, too.
+            strip_accents: None: as `lower_case`, if it was that before.
         """
-        follows = self.strip_accents == self.lower_case
-        if strip_accents is None and not follows:
-            strip_accents = self.strip_accents
-        return dataclasses.replace(
-            self,
-            lower_case=self.lower_case if lower_case is None else lower_case,
-            strip_accents=_OF_KIND if strip_accents is None else strip_accents,
-        )
+        changes: dict[str, Any] = {"strip_accents": strip_accents}
+        if strip_accents is None and self.strip_accents != self.lower_case:
+            del changes["strip_accents"]
+        if lower_case is not None:
+            changes["lower_case"] = lower_case
+        return dataclasses.replace(self, **changes)
 
     @property
     def kind(self) -> TokenizerKind:
@@ -199,43 +186,32 @@ class Vocabulary:
 
     def to_files(self, path: str) -> dict[str, bytes]:
         """The files to write for `from_file(path)`, the one at `path` last."""
-        files = {beside(path, TOKENIZATION): self.tokenization_to_bytes()}
+        casing = self.lower_case, self.strip_accents
+        files = {beside(path, TOKENIZATION): tokenization_to_bytes(self.kind, *casing)}
         if self.merges is not None:
             files[beside(path, MERGES)] = self.merges_to_bytes()
         return {**files, path: self.to_bytes()}
 
-    def tokenization_to_bytes(self) -> bytes:
-        """What a `tokenization.json` of this vocabulary holds."""
-        description = {
-            "format": _FORMAT,
-            "kind": self.kind,
-            "lower_case": self.lower_case,
-            "strip_accents": self.strip_accents,
-        }
-        return json.dumps(description, indent=2).encode() + b"\n"
-
     def to_bytes(self) -> bytes:
-        """What a `vocab.txt` of this vocabulary holds."""
+        """The content of the `vocab.txt` of this vocabulary."""
         return "".join(f"{token}\n" for token in self.tokens).encode("utf-8")
 
     def merges_to_bytes(self) -> bytes:
-        """What a `merges.txt` of this vocabulary holds."""
-        first = _VERSION + _PREFIX_SPACE * self.add_prefix_space
-        lines = [first, *(f"{left} {right}" for left, right in self.merges or ())]
-        return "".join(f"{line}\n" for line in lines).encode("utf-8")
+        """The content of its `merges.txt`."""
+        return merges_to_bytes(self.merges or (), self.add_prefix_space)
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the files' bytes: two vocabularies with it are equal."""
+        """SHA-256 of the bytes of pieces and merges, which are equal where it is."""
         merges = b"" if self.merges is None else self.merges_to_bytes()
         return hashlib.sha256(self.to_bytes() + merges).hexdigest()
 
     @functools.cached_property
     def continues(self) -> tuple[bool, ...]:
-        """Whether each piece goes on with the word before it.
+        """Whether each piece continues the word before it.
 
-        Of byte-level BPE these are all that do not begin with a space: marks after a
-        word are of the word. Special tokens do not.
+        In byte-level BPE these are all that do not begin with a space: marks after a
+        word are part of it. Special tokens do not.
         """
         if self.merges is None:
             return tuple(token.startswith(CONTINUATION) for token in self.tokens)
@@ -246,21 +222,18 @@ class Vocabulary:
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:
-        """The pieces as they are shown: of byte-level BPE the text, if it is UTF-8."""
-        if self.merges is None:
-            return self.tokens
-        return tuple(_readable(token) for token in self.tokens)
+        """The pieces as they are shown: in byte-level BPE the text, if it is UTF-8."""
+        return self.tokens if self.merges is None else tuple(map(readable, self.tokens))
 
     def joined(self, tokens: Iterable[str]) -> str:
         """Pieces as readable text: `["un", "##do", "it"]` becomes `"undo it"`."""
         if self.merges is None:
             return " ".join(tokens).replace(f" {CONTINUATION}", "")
-        spelled = bytearray()
-        for token in tokens:
-            spelled += (
-                f" {token}".encode() if token in SPECIAL_TOKENS else bytes_of(token)
-            )
-        return spelled.decode("utf-8", "replace").strip()
+        spelled = (
+            f" {token}".encode() if token in SPECIAL_TOKENS else bytes_of(token)
+            for token in tokens
+        )
+        return b"".join(spelled).decode("utf-8", "replace").strip()
 
     @functools.cached_property
     def _ids(self) -> dict[str, int]:
@@ -278,151 +251,5 @@ class Vocabulary:
 
     @property
     def num_separators(self) -> int:
-        """How many `[SEP]` are between two texts: two in RoBERTa, else one."""
+        """The number of `[SEP]` between two texts: two in RoBERTa, else one."""
         return 1 if self.merges is None else 2
-
-    @property
-    def pad_id(self) -> int:
-        """Id of `[PAD]`."""
-        return self._ids[PAD]
-
-    @property
-    def unk_id(self) -> int:
-        """Id of `[UNK]`."""
-        return self._ids[UNK]
-
-    @property
-    def cls_id(self) -> int:
-        """Id of `[CLS]`."""
-        return self._ids[CLS]
-
-    @property
-    def sep_id(self) -> int:
-        """Id of `[SEP]`."""
-        return self._ids[SEP]
-
-    @property
-    def mask_id(self) -> int:
-        """Id of `[MASK]`."""
-        return self._ids[MASK]
-
-
-def bytes_of(piece: str) -> bytes:
-    """What a piece of byte-level BPE spells; of other characters, their UTF-8."""
-    if all(symbol in _BYTES for symbol in piece):
-        return bytes(_BYTES[symbol] for symbol in piece)
-    return piece.encode()
-
-
-def _readable(piece: str) -> str:
-    try:
-        return bytes_of(piece).decode()
-    except UnicodeDecodeError:
-        return piece
-
-
-def _is_byte_level(tokens: tuple[str, ...]) -> bool:
-    # WordPiece with so many letters has a ##a among them; in byte-level BPE no piece
-    # is a mark and a letter.
-    return {*BYTE_SYMBOLS} <= {*tokens} and not any(
-        token.startswith(CONTINUATION) and token.removeprefix(CONTINUATION).isalpha()
-        for token in tokens
-    )
-
-
-def beside(path: str, name: str) -> str:
-    """The file of a name in the folder of another."""
-    return posixpath.join(posixpath.dirname(path), name)
-
-
-def check_casing(
-    kind: TokenizerKind, lower_case: bool | None, strip_accents: bool | None
-) -> None:
-    """Raises ValueError if byte-level BPE is to change texts."""
-    if kind == "byte_bpe" and (lower_case or strip_accents):
-        raise ValueError(
-            f"Received lower_case={lower_case} and strip_accents={strip_accents} for a "
-            "vocabulary of byte-level BPE, which spells texts as they are. Expected "
-            "neither: leave the options out."
-        )
-
-
-def _read_tokenization(path: str) -> tuple[TokenizerKind, bool, bool]:
-    values = read_json(path)
-    kind, casing = (
-        values.get("kind"),
-        [values.get(name) for name in ("lower_case", "strip_accents")],
-    )
-    if (
-        values.get("format") != _FORMAT
-        or kind not in get_args(TokenizerKind)
-        or not all(isinstance(value, bool) for value in casing)
-    ):
-        raise ValueError(
-            f"{path} holds {values}. Expected the format {_FORMAT}, a kind of "
-            f"{list(get_args(TokenizerKind))}, and lower_case and strip_accents true "
-            "or false: restore it, or remove it if the vocabulary is another one."
-        )
-    return kind, *casing
-
-
-def _agreed(
-    path: str,
-    casing: list[bool],
-    lower_case: bool | None,
-    strip_accents: bool | None,
-) -> list[bool]:
-    """The casing in a `tokenization.json`, if the received one is not another."""
-    for expected, received in zip(casing, (lower_case, strip_accents), strict=True):
-        if received not in (None, expected):
-            raise ValueError(
-                f"Received lower_case={lower_case} and strip_accents={strip_accents}. "
-                f"Expected lower_case={casing[0]} and strip_accents={casing[1]}, with "
-                f"which the vocabulary was learned ({path}): leave the options out, or "
-                "learn another vocabulary."
-            )
-    return casing
-
-
-def read_merges(path: str) -> tuple[tuple[tuple[str, str], ...], bool]:
-    """The pairs in a `merges.txt`, and whether a space is put before texts.
-
-    Raises:
-        FileNotFoundError: there is none.
-        ValueError: a line is no pair.
-    """
-    if not tf.io.gfile.exists(path):
-        raise FileNotFoundError(
-            f"No merges at {path!r}, and the pieces beside it are those of byte-level "
-            "BPE. Expected the merges that were learned with them."
-        )
-    lines = _lines(path, "two pieces a line")
-    first = lines.pop(0) if lines and lines[0].startswith("#version") else ""
-    pairs = [line.split(" ") for line in lines if line]
-    wrong = [pair for pair in pairs if len(pair) != 2]
-    if wrong:
-        raise ValueError(
-            f"{path} has the line {' '.join(wrong[0])!r}. Expected two pieces "
-            "with a space between them."
-        )
-    return (
-        tuple((left, right) for left, right in pairs),
-        first.endswith(_PREFIX_SPACE),
-    )
-
-
-def _lines(path: str, expected: str) -> list[str]:
-    with tf.io.gfile.GFile(path, "rb") as file:
-        content = file.read()
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"The vocabulary {path!r} is not UTF-8 text (byte {error.start}). "
-            f"Expected {expected}."
-        ) from None
-    # Not splitlines(): published vocabularies contain U+2028 as a piece.
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    return lines

@@ -3,7 +3,7 @@
 import tensorflow as tf
 import tensorflow_text as text
 
-from data_pipelines.tokenizers.normalization import normalize
+from data_pipelines.tokenizers.normalization import normalize, vector_of
 from data_pipelines.tokenizers.offsets import into_original
 from data_pipelines.tokenizers.vocabulary import CONTINUATION, UNK, Vocabulary
 
@@ -19,8 +19,7 @@ class WordPieceTokenizer(tf.Module):
     capitals, accents, ideographs, broken UTF-8, words without end. A special token
     written in a text is text: `"[MASK]"` gives `[`, `mask`, `]`.
 
-    Nothing but ops of the graph and two constants: the methods run eagerly, in
-    `tf.data`, and in a SavedModel, which needs `import tensorflow_text` to load.
+    A SavedModel of it needs `import tensorflow_text` to load.
 
     Args:
         vocabulary: the pieces, and whether capitals and accents are removed first.
@@ -48,18 +47,10 @@ class WordPieceTokenizer(tf.Module):
             )
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """The ids of the pieces of each text.
+        """The ids of the pieces of each text, see `Tokenizer`.
 
-        `["unaffable!"]` gives the ids of `[["una", "##ffa", "##ble", "!"]]`.
-
-        Args:
-            texts: string `(texts,)`, any bytes.
-
-        Returns:
-            int32 `(texts, (pieces))`; a text without words has none.
-
-        Raises:
-            ValueError: `texts` is not a vector.
+        `["unaffable!"]` gives the ids of `[["una", "##ffa", "##ble", "!"]]`. A text
+        without words has none.
         """
         # Text is the CPU's: left to themselves, the ops on numbers between those on
         # strings would go to a GPU, and their operands to and fro.
@@ -68,49 +59,31 @@ class WordPieceTokenizer(tf.Module):
             return ids
 
     def tokenize_words(self, words: tf.Tensor) -> tf.RaggedTensor:
-        """The ids of words, or sentences, that follow others: as of any text."""
+        """The ids of words that follow others: as of any text."""
         return self.tokenize(words)
 
     def tokenize_with_offsets(
         self, texts: tf.Tensor, opens: tf.Tensor | None = None
     ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
-        """The ids, and where in the original bytes each piece begins and ends.
+        """The ids and their places, see `Tokenizer`; `opens` makes no difference.
 
         `["L'Été"]` gives `["l", "'", "ete"]`, starts `[0, 1, 2]`, ends `[1, 2, 7]`.
 
-        Offsets lie between characters of the original text. A piece that is part of
-        a decomposed character, such as a vowel of a Hangul syllable, has the whole
-        character, so that two pieces may share one. Deleted characters between two
-        pieces, such as a combining accent after the last letter, belong to none.
-
-        Args:
-            texts: string `(texts,)`, any bytes.
-            opens: which of them begin a text; here all are cut alike.
-
-        Returns:
-            Three int32 `(texts, (pieces))`: ids as from `tokenize`, the first
-            byte of each piece, and the byte after its last.
-
-        Raises:
-            ValueError: `texts` is not a vector.
+        A piece that is part of a decomposed character, such as a vowel of a Hangul
+        syllable, has the whole character, so that two pieces may share one. Deleted
+        characters between two pieces, such as a combining accent after the last
+        letter, belong to none.
         """
         with tf.device("CPU"):
             ids, starts, ends = self._tokenize_normalized(self._normalize(texts))
-            # Of what depends on neighbours, a final sigma is as long as another, and
-            # the order of marks moves none out of its word.
+            # Characters depend on neighbours in two cases: a final sigma is as long as
+            # another, and the order of marks moves none out of its word.
             starts, ends = into_original(texts, starts, ends, self._normalize)
             return ids, starts, ends
 
     def _normalize(self, texts: tf.Tensor) -> tf.Tensor:
-        texts = tf.convert_to_tensor(texts, tf.string)
-        if texts.shape.rank != 1:
-            raise ValueError(
-                f"Received texts of shape {texts.shape}, expected a vector of "
-                "strings, one text each: reshape them with tf.reshape(texts, [-1])."
-            )
-        return normalize(
-            texts, self.vocabulary.lower_case, self.vocabulary.strip_accents
-        )
+        casing = self.vocabulary.lower_case, self.vocabulary.strip_accents
+        return normalize(vector_of(texts), *casing)
 
     def _tokenize_normalized(
         self, normalized: tf.Tensor

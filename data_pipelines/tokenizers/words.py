@@ -28,7 +28,7 @@ def split_words(
         they begin and end in their text.
     """
     with tf.device("CPU"):
-        # The op loses what stands after a NUL: another control character is no more
+        # The op drops what follows a NUL: another control character is no more
         # of a word.
         texts = tf.strings.regex_replace(texts, r"\x00", "\x01")
         rough, starts, _ = text.regex_split_with_offsets(texts, _SPACE)
@@ -38,7 +38,7 @@ def split_words(
         stays &= tf.strings.length(words) > 1
         hidden = tf.where(stays, tf.strings.regex_replace(words, r"\.$", "x"), words)
         _, firsts, lasts = text.regex_split_with_offsets(hidden, _MARKS, _MARKS)
-        # Of each word its own place in the rough one.
+        # The place of each word in the rough one.
         owner = firsts.value_rowids()
         first, last = firsts.values, lasts.values
         fine = tf.strings.substr(

@@ -1,4 +1,4 @@
-"""Text to the pieces and merges of byte-level BPE. The work is Hugging Face's.
+"""Learns pieces and merges of byte-level BPE. The work is Hugging Face's.
 
 Reference: Radford et al., Language Models are Unsupervised Multitask Learners (2019),
 section 2.2.
@@ -6,12 +6,12 @@ section 2.2.
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from data_pipelines.corpus import documents
 from data_pipelines.programs import processes
+from data_pipelines.programs.extras import extra
+from data_pipelines.tokenizers.byte_symbols import BYTE_SYMBOLS
 from data_pipelines.tokenizers.vocabulary import (
-    BYTE_SYMBOLS,
     SPECIAL_TOKENS,
     Vocabulary,
 )
@@ -38,14 +38,15 @@ def learn_byte_bpe(
 
     Raises:
         ValueError: the size is too small, or there are not so many different pieces.
-        ModuleNotFoundError: tokenizers is not installed.
+        ImportError: the extra `byte_bpe` is not installed.
     """
     if vocab_size < _SMALLEST:
         raise ValueError(
             f"Received vocab_size={vocab_size}, expected at least {_SMALLEST}: the "
             f"{len(SPECIAL_TOKENS)} special tokens and 256 bytes."
         )
-    tokenizers = _import_tokenizers()
+    with extra("byte_bpe"):
+        import tokenizers
     learned = tokenizers.Tokenizer(tokenizers.models.BPE())
     learned.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=True)
     trainer = tokenizers.trainers.BpeTrainer(
@@ -62,8 +63,9 @@ def learn_byte_bpe(
             f"Received vocab_size={vocab_size}, but this text yields only {len(ids)} "
             "pieces, when every word is one: choose a smaller vocabulary or more text."
         )
-    merges = _merges(learned)
-    return Vocabulary(tuple(sorted(ids, key=lambda t: ids[t])), merges, True)
+    merges = json.loads(learned.to_str())["model"]["merges"]
+    pieces = tuple(sorted(ids, key=lambda token: ids[token]))
+    return Vocabulary(pieces, tuple((left, right) for left, right in merges), True)
 
 
 def _lines(sources: Sequence[str], separator: documents.Separator) -> Iterator[str]:
@@ -72,20 +74,3 @@ def _lines(sources: Sequence[str], separator: documents.Separator) -> Iterator[s
             # Lone surrogates, which are no text.
             document = document.encode("utf-8", "ignore").decode()
             yield from filter(None, map(str.strip, document.split("\n")))
-
-
-def _merges(learned: Any) -> tuple[tuple[str, str], ...]:
-    merges = json.loads(learned.to_str())["model"]["merges"]
-    return tuple((left, right) for left, right in merges)
-
-
-def _import_tokenizers() -> Any:
-    """Hugging Face's library, or a line that says what to install."""
-    try:
-        import tokenizers
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError(
-            "Byte-level BPE is learned by Hugging Face's tokenizers, which is not "
-            "installed. Expected it: pip install tokenizers, or 'bert-tf[byte_bpe]'."
-        ) from None
-    return tokenizers

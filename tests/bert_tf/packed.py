@@ -24,7 +24,7 @@ def random_features(count=7, seed=0, **more):
 
 
 def packed(features):
-    batch = pack_batch(features, VOCABULARY, row_length=ROW_LENGTH, few_shapes=True)
+    batch = pack_batch(features, VOCABULARY, row_length=ROW_LENGTH, pad_to_bucket=True)
     assert len(batch["token_ids"]) < len(batch["first_tokens"])
     return batch
 

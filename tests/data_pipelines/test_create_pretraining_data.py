@@ -1,410 +1,44 @@
-import json
 import os
-import signal
 import subprocess
 import sys
-import time
 
-import numpy as np
 import pytest
-import tensorflow as tf
 
-from data_pipelines import create_pretraining_data as program
-from data_pipelines.create_pretraining_data import create_pretraining_data
-from data_pipelines.pretraining import record_folder
-from data_pipelines.pretraining.batches import training_batches
-from data_pipelines.pretraining.documents import documents_from_records
-from data_pipelines.pretraining.row_options import RowOptions
-from data_pipelines.rows import features
-from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
-
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
-VOCABULARY = Vocabulary(
-    (*SPECIAL_TOKENS, ".", *LETTERS, *(f"##{letter}" for letter in LETTERS))
-)
+from data_pipelines.create_pretraining_data import CreatePretrainingDataOptions, main
+from tests.data_pipelines.pretraining.pretraining_data import LETTERS, text
 
 
-def document(seed):
-    generator = np.random.default_rng(seed)
-    sentences = []
-    for _ in range(generator.integers(5, 20)):
-        words = [
-            "".join(generator.choice(list("abcdefgh"), generator.integers(1, 5)))
-            for _ in range(generator.integers(3, 9))
-        ]
-        sentences.append(" ".join(words).capitalize() + ".")
-    return " ".join(sentences)
-
-
-@pytest.fixture
-def corpus(tmp_path):
-    """Eight files of five documents, and the arguments to read them with."""
-    folder = tmp_path / "corpus"
-    folder.mkdir()
-    for file in range(8):
-        documents = [document(10 * file + number) for number in range(5)]
-        (folder / f"{file}.txt").write_text("\n\n".join(documents), encoding="utf-8")
-    return {
-        "input_files": [str(folder / "*.txt")],
-        "vocabulary": VOCABULARY,
-        "num_shards": 3,
-        "num_processes": 1,
-        "holdout_fraction": 0.2,
-        "separator": "blank_line",
-    }
-
-
-def contents(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def parts(files):
-    return [
-        {name: value.numpy() for name, value in features.parse_part(record).items()}
-        for record in tf.data.TFRecordDataset(files)
-    ]
-
-
-def test_records_hold_every_document_once(corpus, tmp_path):
-    out = tmp_path / "out"
-    manifest = create_pretraining_data(output_dir=str(out), **corpus)
-    train = parts(record_folder.record_files(str(out)))
-    heldout = parts(record_folder.record_files(str(out), "heldout"))
-    ids = [int(part["document_id"]) for part in train + heldout]
-    assert len(set(ids)) == 40
-    assert not {int(part["document_id"]) for part in train} & {
-        int(part["document_id"]) for part in heldout
-    }
-    counts, heldout_counts = manifest["counts"], manifest["heldout_counts"]
-    assert counts["documents"] + heldout_counts["documents"] == 40
-    assert 1 <= heldout_counts["documents"] <= 18
-    assert counts["tokens"] == sum(len(part["token_ids"]) for part in train)
-    assert counts["sentences"] == sum(len(part["sentence_lengths"]) for part in train)
-    assert counts["unknown_tokens"] == 0
-    assert sum(shard["records"] for shard in manifest["shards"]) == len(ids)
-    assert sum(shard["tokens"] for shard in manifest["shards"]) == (
-        counts["tokens"] + heldout_counts["tokens"]
-    )
-    assert sorted(contents(out)) == [
-        "heldout-00000-of-00001.tfrecord",
-        "manifest.json",
-        *(f"train-{i:05d}-of-00003.tfrecord" for i in range(3)),
-    ]
-    # The files of the corpus are mixed in each shard.
-    assert all(shard["records"] > 3 for shard in manifest["shards"][:3])
-    assert record_folder.read_manifest(str(out)) == json.loads(json.dumps(manifest))
-
-
-def test_the_ids_are_those_of_the_text(corpus, tmp_path):
-    out = tmp_path / "out"
-    create_pretraining_data(output_dir=str(out), **{**corpus, "holdout_fraction": 0.0})
-    spelled = set()
-    for part in parts(record_folder.record_files(str(out))):
-        pieces = [VOCABULARY.tokens[token] for token in part["token_ids"]]
-        spelled.add("".join(pieces).replace("##", ""))
-    assert spelled == {
-        document(10 * file + number).lower().replace(" ", "")
-        for file in range(8)
-        for number in range(5)
-    }
-
-
-def test_same_bytes_with_any_number_of_processes(corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr(program, "_MIN_PIECE_BYTES", 1000)
-    for processes in (1, 2):
-        create_pretraining_data(
-            output_dir=str(tmp_path / f"out{processes}"),
-            **{**corpus, "num_processes": processes},
-        )
-    assert contents(tmp_path / "out1") == contents(tmp_path / "out2")
-
-
-def test_same_records_however_the_sources_are_divided(corpus, tmp_path, monkeypatch):
-    create_pretraining_data(output_dir=str(tmp_path / "out1"), **corpus)
-    # Now every file is read by several workers, each for some of its documents.
-    monkeypatch.setattr(program, "_MIN_PIECE_BYTES", 300)
-    create_pretraining_data(output_dir=str(tmp_path / "out2"), **corpus)
-    assert contents(tmp_path / "out1") == contents(tmp_path / "out2")
-
-
-def test_a_complete_folder_is_left_alone(corpus, tmp_path):
-    out = tmp_path / "out"
-    first = create_pretraining_data(output_dir=str(out), **corpus)
-    before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
-    again = create_pretraining_data(output_dir=str(out), **corpus)
-    assert again == json.loads(json.dumps(first))
-    assert {path: path.stat().st_mtime_ns for path in out.iterdir()} == before
-
-
-@pytest.mark.parametrize(
-    ("name", "change"),
-    [
-        ("seed", {"seed": 1}),
-        ("lower_case", {"vocabulary": VOCABULARY.with_casing(False)}),
-        ("num_shards", {"num_shards": 4}),
-    ],
-)
-def test_other_options_overwrite_nothing(corpus, tmp_path, name, change):
-    out = tmp_path / "out"
-    create_pretraining_data(output_dir=str(out), **corpus)
-    before = contents(out)
-    with pytest.raises(ValueError, match=f"other options: {name} was"):
-        create_pretraining_data(output_dir=str(out), **{**corpus, **change})
-    assert contents(out) == before
-
-
-def test_foreign_records_are_not_overwritten(corpus, tmp_path):
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "train-00000-of-00003.tfrecord").write_bytes(b"mine")
-    with pytest.raises(ValueError, match="holds records without"):
-        create_pretraining_data(output_dir=str(out), **corpus)
-    assert contents(out) == {"train-00000-of-00003.tfrecord": b"mine"}
-
-
-SLOW_RUN = """
-import json, sys, time
-from data_pipelines import create_pretraining_data as program
-from data_pipelines.tokenizers.vocabulary import Vocabulary
-
-program._MIN_PIECE_BYTES = 1000
-write_{step} = program._write_{step}
-
-def slow(task, **vocabulary):
-    result = write_{step}(task, **vocabulary)
-    print("done", flush=True)
-    time.sleep(0.3)
-    return result
-
-program._write_{step} = slow
-arguments = json.loads(sys.argv[1])
-vocabulary = Vocabulary.from_file(arguments.pop("vocab_file"))
-program.create_pretraining_data(vocabulary=vocabulary, **arguments)
-"""
-
-
-@pytest.mark.parametrize(
-    "step", [pytest.param("piece", marks=pytest.mark.slow), "shard"]
-)
-def test_a_killed_run_goes_on(corpus, tmp_path, step, monkeypatch):
-    monkeypatch.setattr(program, "_MIN_PIECE_BYTES", 1000)
-    undisturbed = tmp_path / "undisturbed"
-    create_pretraining_data(output_dir=str(undisturbed), **corpus)
-
-    out = tmp_path / "out"
-    arguments = {**corpus, "output_dir": str(out)}
-    (tmp_path / "vocab.txt").write_bytes(VOCABULARY.to_bytes())
-    passed = {**arguments, "vocab_file": str(tmp_path / "vocab.txt")}
-    del passed["vocabulary"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", SLOW_RUN.format(step=step), json.dumps(passed)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    assert process.stdout.readline() == "done\n"
-    assert process.stdout.readline() == "done\n"
-    time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (out / "manifest.json").exists()
-    with pytest.raises(FileNotFoundError, match="has finished: run it"):
-        record_folder.read_manifest(str(out))
-    kept = [path for path in out.rglob("*") if path.is_file()]
-    assert len(kept) > 2
-    # What lies under a final name is whole; what was being written is not kept.
-    for path in out.glob("*.tfrecord"):
-        assert path.read_bytes() == (undisturbed / path.name).read_bytes()
-    (out / "unfinished" / "piece-00003.records.123").write_bytes(b"half a fi")
-    pieces = sorted(out.glob("unfinished/piece-*.json"))
-    before = {path: path.stat().st_mtime_ns for path in pieces}
-    assert before
-
-    written = []
-    monkeypatch.setattr(program.tf.io.gfile, "rmtree", _noting(written, before))
-    create_pretraining_data(**arguments)
-    assert contents(out) == contents(undisturbed)
-    assert written == [True]  # The finished pieces were kept, not made again.
-
-
-def _noting(written, before):
-    remove = tf.io.gfile.rmtree
-
-    def note_and_remove(path):
-        written.append(all(p.stat().st_mtime_ns == t for p, t in before.items()))
-        remove(path)
-
-    return note_and_remove
-
-
-def test_a_full_disk_leaves_no_half_shard(corpus, tmp_path, monkeypatch):
-    out = tmp_path / "out"
-    gfile = tf.io.gfile.GFile
-
-    class Full(gfile):
-        def write(self, content):
-            if "train-00001" in str(self.name):
-                raise OSError(28, "No space left on device")
-            return super().write(content)
-
-    monkeypatch.setattr(program.tf.io.gfile, "GFile", Full)
-    with pytest.raises(OSError, match="No space left"):
-        create_pretraining_data(output_dir=str(out), **corpus)
-    monkeypatch.undo()
-    assert [path.name for path in out.glob("*.tfrecord")] == [
-        "train-00000-of-00003.tfrecord"
-    ]
-    assert not list(out.rglob("train-00001*"))
-    create_pretraining_data(output_dir=str(out), **corpus)
-    assert len(list(out.glob("*.tfrecord"))) == 4
-
-
-def test_copies_of_a_document_stay_together(tmp_path, corpus):
-    folder = tmp_path / "copies"
-    folder.mkdir()
-    for file in range(2):
-        documents = [document(number) for number in range(20)]
-        (folder / f"{file}.txt").write_text("\n\n".join(documents), encoding="utf-8")
-    out = tmp_path / "out"
-    arguments = {**corpus, "input_files": [str(folder / "*.txt")]}
-    manifest = create_pretraining_data(output_dir=str(out), **arguments)
-    assert manifest["heldout_counts"]["documents"] % 2 == 0
-    assert manifest["heldout_counts"]["documents"] > 0
-
-
-def test_a_damaged_folder_is_noticed(corpus, tmp_path):
-    out = tmp_path / "out"
-    create_pretraining_data(output_dir=str(out), **corpus)
-    shard = out / "train-00001-of-00003.tfrecord"
-    shard.write_bytes(shard.read_bytes()[:-5])
-    with pytest.raises(ValueError, match=r"train-00001.*expected"):
-        record_folder.record_files(str(out))
-    shard.unlink()
-    with pytest.raises(ValueError, match="is missing"):
-        create_pretraining_data(output_dir=str(out), **corpus)
-    (out / "manifest.json").write_text("{", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"manifest\.json is not JSON .* is damaged"):
-        record_folder.read_manifest(str(out))
-    (out / "manifest.json").write_text('{"format": 0}', encoding="utf-8")
-    with pytest.raises(ValueError, match="format 0, expected 1"):
-        record_folder.read_manifest(str(out))
-
-
-def test_check_vocabulary(corpus, tmp_path):
-    manifest = create_pretraining_data(output_dir=str(tmp_path / "out"), **corpus)
-    record_folder.check_vocabulary(manifest, VOCABULARY)
-    other = Vocabulary((*VOCABULARY.tokens, "the"))
-    with pytest.raises(ValueError, match="another vocabulary: theirs has 58 pieces"):
-        record_folder.check_vocabulary(manifest, other)
-    with pytest.raises(ValueError, match="received lower_case=False"):
-        record_folder.check_casing(manifest, VOCABULARY.with_casing(False))
-
-
-def test_accents_stay_if_asked(corpus, tmp_path):
-    text = tmp_path / "text.txt"
-    text.write_text("Été\n", encoding="utf-8")
-    vocabulary = Vocabulary((*VOCABULARY.tokens, "été", "ete"))
-    arguments = {**corpus, "input_files": [str(text)], "holdout_fraction": 0.0}
-    for strip_accents, piece in ((False, "été"), (None, "ete")):
-        out = str(tmp_path / f"records_{strip_accents}")
-        received = vocabulary.with_casing(True, strip_accents)
-        manifest = create_pretraining_data(
-            output_dir=out, **{**arguments, "vocabulary": received}
-        )
-        (record,) = tf.data.TFRecordDataset(record_folder.record_files(out))
-        ids = tf.train.Example.FromString(record.numpy()).features.feature["token_ids"]
-        assert list(ids.int64_list.value) == [vocabulary.tokens.index(piece)]
-        record_folder.check_casing(manifest, received)
-        other = vocabulary.with_casing(True, strip_accents is False)
-        with pytest.raises(ValueError, match="made with lower_case=True and strip_acc"):
-            record_folder.check_casing(manifest, other)
-
-
-def test_records_of_before_accents_could_stay(corpus, tmp_path):
-    out = tmp_path / "out"
-    manifest = create_pretraining_data(output_dir=str(out), **corpus)
-    older = {name: v for name, v in manifest.items() if name != "strip_accents"}
-    (out / "manifest.json").write_text(json.dumps(older))
-    record_folder.check_casing(record_folder.read_manifest(str(out)), VOCABULARY)
-
-
-def test_bad_input(corpus, tmp_path):
-    out = str(tmp_path / "out")
-    empty = tmp_path / "empty.txt"
-    empty.write_text("\n\n \n", encoding="utf-8")
-    with pytest.raises(ValueError, match="no document"):
-        create_pretraining_data(
-            output_dir=out, **{**corpus, "input_files": [str(empty)]}
-        )
-    with pytest.raises((ValueError, FileNotFoundError)):
-        create_pretraining_data(
-            output_dir=out, **{**corpus, "input_files": [str(tmp_path / "none*")]}
-        )
+def test_no_vocabulary(tmp_path):
     with pytest.raises(FileNotFoundError, match="No vocabulary"):
-        program.main(
-            program.CreatePretrainingDataOptions(
-                input_files=(str(empty),), vocab_file="none", output_dir=out
+        main(
+            CreatePretrainingDataOptions(
+                input_files=(str(tmp_path / "text"),),
+                vocab_file="none",
+                output_dir=str(tmp_path / "out"),
             )
         )
-    with pytest.raises(ValueError, match=r"holdout_fraction=1\.5"):
-        create_pretraining_data(output_dir=out, **{**corpus, "holdout_fraction": 1.5})
-    with pytest.raises(ValueError, match=r"All 40 documents are held out"):
-        create_pretraining_data(
-            output_dir=str(tmp_path / "held"),
-            **{**corpus, "holdout_fraction": 1 - 1e-12},
-        )
-    occupied = tmp_path / "file"
-    occupied.write_bytes(b"")
-    with pytest.raises((OSError, tf.errors.OpError)):
-        create_pretraining_data(output_dir=str(occupied / "out"), **corpus)
-    complete = str(tmp_path / "complete")
-    create_pretraining_data(output_dir=complete, **{**corpus, "holdout_fraction": 0.0})
-    with pytest.raises(ValueError, match="no records of the split 'heldout'"):
-        record_folder.record_files(complete, "heldout")
-
-
-def test_records_are_what_pretraining_reads(corpus, tmp_path):
-    out = str(tmp_path / "out")
-    create_pretraining_data(output_dir=out, **corpus)
-    batches = training_batches(
-        documents_from_records(record_folder.record_files(out)),
-        VOCABULARY,
-        RowOptions(64),
-        batch_size=4,
-        seed=1,
-        num_epochs=1,
-    )
-    labels = np.concatenate([batch["sentence_label"] for batch in batches])
-    assert 0.3 < labels.mean() < 0.8
 
 
 @pytest.mark.slow
-def test_as_a_program(corpus, tmp_path):
-    out = tmp_path / "out"
-    flags = [f"--input_files={corpus['input_files'][0]}"]
-    vocab_file = tmp_path / "vocab.txt"
-    vocab_file.write_bytes(VOCABULARY.to_bytes())
-    flags += [f"--vocab_file={vocab_file}", f"--output_dir={out}"]
+def test_as_a_program(tmp_path):
+    (tmp_path / "text").write_text("\n\n".join(text(seed, 10) for seed in range(40)))
+    (tmp_path / "vocab.txt").write_bytes(LETTERS.to_bytes())
     command = [sys.executable, "-m", "data_pipelines.create_pretraining_data"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    flags = [
+        "--input_files=text",
+        "--vocab_file=vocab.txt",
+        "--output_dir=out",
+        "--separator=blank_line",
+        "--num_shards=2",
+        "--num_processes=1",
+    ]
     run = subprocess.run(
-        [
-            *command,
-            *flags,
-            "--lower_case",
-            "--separator=blank_line",
-            "--num_shards=2",
-            "--num_processes=1",
-        ],
+        [*command, *flags],
         capture_output=True,
         text=True,
-        env=environment,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
     assert run.returncode == 0, run.stderr
     assert "40 documents" in run.stdout
-    assert len(list(out.glob("train-*"))) == 2
+    assert len(list((tmp_path / "out").glob("train-*"))) == 2

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from data_pipelines import tokenize
+from data_pipelines.tokenizers.byte_symbols import BYTE_SYMBOLS
 from data_pipelines.tokenizers.vocabulary import (
-    BYTE_SYMBOLS,
     SPECIAL_TOKENS,
     Vocabulary,
 )

@@ -3,8 +3,9 @@
 import pytest
 
 from bert_tf.models import config
-from data_pipelines.create_pretraining_data import create_pretraining_data
 from data_pipelines.learn_vocabulary import learn_vocabulary
+from data_pipelines.pretraining.work_units import RecordOptions
+from data_pipelines.pretraining.write_records import write_records
 from tests.end_to_end.corpus import write_corpus
 from tests.end_to_end.pretraining_runs import VOCAB_SIZE, Prepared
 
@@ -19,13 +20,12 @@ def prepared(tmp_path_factory) -> Prepared:
     )
     vocab_file = folder / "vocab.txt"
     vocab_file.write_bytes(vocabulary.to_bytes())
-    create_pretraining_data(
-        input_files=[text],
-        vocabulary=vocabulary,
-        output_dir=str(folder / "records"),
-        num_shards=2,
+    write_records(
+        [text],
+        vocabulary,
+        str(folder / "records"),
+        RecordOptions(holdout_fraction=0.2, num_shards=2),
         num_processes=1,
-        holdout_fraction=0.2,
     )
     config_file = folder / "config.json"
     config_file.write_text(

@@ -3,8 +3,9 @@
 import pathlib
 import random
 
-from data_pipelines.create_pretraining_data import create_pretraining_data
 from data_pipelines.learn_vocabulary import learn_vocabulary
+from data_pipelines.pretraining import write_records as records
+from data_pipelines.pretraining.work_units import RecordOptions
 
 ANIMALS = {"cat": "mouse", "dog": "bone", "bird": "worm", "horse": "apple"}
 PLACES = ("garden", "kitchen", "barn", "street", "forest", "field")
@@ -36,12 +37,11 @@ def write_records(folder: pathlib.Path) -> pathlib.Path:
     text = write_corpus(folder / "text")
     vocabulary = learn_vocabulary(input_files=[text], vocab_size=100, num_processes=1)
     (folder / "vocab.txt").write_bytes(vocabulary.to_bytes())
-    create_pretraining_data(
-        input_files=[text],
-        vocabulary=vocabulary,
-        output_dir=str(folder / "records"),
-        num_shards=2,
+    records.write_records(
+        [text],
+        vocabulary,
+        str(folder / "records"),
+        RecordOptions(holdout_fraction=0.2, num_shards=2),
         num_processes=1,
-        holdout_fraction=0.2,
     )
     return folder

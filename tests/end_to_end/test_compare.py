@@ -1,5 +1,6 @@
 """The comparison as its users run it: whole, with a failure, and gone on with."""
 
+import dataclasses
 import json
 import pathlib
 
@@ -80,7 +81,7 @@ def test_systems_are_trained_and_measured_and_failures_are_their_own(tmp_path):
     broken.mkdir(parents=True)
     (broken / "config.json").mkdir()
     (tmp_path / "out" / "options.json").write_text(
-        json.dumps(compare.dataclasses.asdict(options(tmp_path, **values)))
+        json.dumps(dataclasses.asdict(options(tmp_path, **values)))
     )
     found = compare.compare(options(tmp_path, **values))
     assert found["elmo"].failures and not found["elmo"].tasks

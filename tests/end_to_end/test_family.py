@@ -37,7 +37,7 @@ def member_config(name, prepared, folder) -> str:
             "hidden_dropout_prob": 0.0,
             "attention_probs_dropout_prob": 0.0,
             "initializer_range": 0.1,
-            "pooler": FAMILIES[name].options["sentences"] != "full_sentences",
+            "pooler": FAMILIES[name].recipe.sentences != "full_sentences",
         },
     )
     path = folder / "config.json"
@@ -75,7 +75,7 @@ def test_it_learns(member):
     assert np.mean(values[-10:]) < 0.9 * np.mean(values[:10])
     assert any("mlm_accuracy" in r for r in records if r["split"] == "heldout")
     loaded = model_dir.load(str(folder))
-    assert loaded.description.objective == FAMILIES[name].options["objective"]
+    assert loaded.description.objective == FAMILIES[name].recipe.objective
     report = (folder / "report.html").read_text()
     assert "data:image/png;base64," in report
 
@@ -162,7 +162,7 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(prepared, tmp_path, name):
         raise Stopped
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bert_tf.pretrain._write_report", stop)
+        patch.setattr("bert_tf.pretrain._write", stop)
         patch.setattr("bert_tf.training.run_log.RunLog.evaluation", _after(1, stop))
         with pytest.raises(Stopped):
             train(name, prepared, two, **changes)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from bert_tf import evaluate, finetune, predict
-from bert_tf.checkpoints import model_dir, native
+from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.tensors import Tensors, open_safetensors
 from bert_tf.evaluate import EvaluateOptions
 from bert_tf.finetune import FinetuneOptions
@@ -43,7 +43,6 @@ def options(
         "dropout": 0.0,
         "num_epochs": 8.0,
         "batch_size": 16,
-        "evaluations_per_epoch": 1,
         **task.options,
     }
     return FinetuneOptions(**{**values, **changes})
@@ -297,7 +296,7 @@ def test_corrections_start_from_the_heads_there_are(pretrained, tmp_path):
 
 @pytest.mark.slow
 def test_a_pooler_that_is_missing_starts_from_chance(pretrained, tmp_path, capsys):
-    checkpoint = native.read(pretrained)
+    checkpoint = model_dir.read(pretrained)
     shapes = {
         name: shape
         for name, shape in checkpoint.weights.shapes.items()
@@ -309,13 +308,27 @@ def test_a_pooler_that_is_missing_starts_from_chance(pretrained, tmp_path, capsy
         description=model_dir.Description("pretraining"),
         weights=Tensors(shapes, checkpoint.weights.read),
     )
-    native.write(without, str(tmp_path / "without"))
+    model_dir.write(without, str(tmp_path / "without"))
     task = write_task("classification", tmp_path / "files")
     chosen = options(
         str(tmp_path / "without"), task, tmp_path / "model", baselines=False
     )
     assert finetune.finetune(chosen)["accuracy"] >= task.goal
     assert "has no pooler" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_report_without_baselines_says_why(pretrained, tmp_path, monkeypatch, capsys):
+    def missing(*_):
+        raise ImportError("The package sklearn is not installed.")
+
+    monkeypatch.setattr(finetune, "baseline_scores", missing)
+    task = write_task("classification", tmp_path / "files")
+    chosen = options(pretrained, task, tmp_path / "model", num_epochs=1.0)
+    assert finetune.finetune(chosen)
+    report = (tmp_path / "model" / "report.html").read_text()
+    assert "none: The package sklearn is not installed." in report
+    assert "The package sklearn is not installed." in capsys.readouterr().err
 
 
 @pytest.mark.slow

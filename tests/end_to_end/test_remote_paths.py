@@ -7,9 +7,10 @@ from bert_tf import export, finetune, predict, pretrain
 from bert_tf.finetune import FinetuneOptions
 from bert_tf.predict import PredictOptions
 from bert_tf.training.run_log import read_metrics
-from data_pipelines.create_pretraining_data import create_pretraining_data
 from data_pipelines.files.atomic import write_file
 from data_pipelines.learn_vocabulary import learn_vocabulary
+from data_pipelines.pretraining.work_units import RecordOptions
+from data_pipelines.pretraining.write_records import write_records
 from tests.end_to_end.corpus import write_corpus
 from tests.end_to_end.pretraining_runs import VOCAB_SIZE, options
 from tests.end_to_end.tasks import write_task
@@ -36,13 +37,12 @@ def test_from_text_to_predictions(prepared, tmp_path):
     )
     for name, content in vocabulary.to_files(f"{REMOTE}/vocab.txt").items():
         write_file(name, content)
-    create_pretraining_data(
-        input_files=[text],
-        vocabulary=vocabulary,
-        output_dir=records,
-        num_shards=2,
+    write_records(
+        [text],
+        vocabulary,
+        records,
+        RecordOptions(holdout_fraction=0.2, num_shards=2),
         num_processes=1,
-        holdout_fraction=0.2,
     )
     settings = options(
         prepared,

@@ -1,10 +1,9 @@
 """Requests that arrive together are answered together."""
 
+import asyncio
 import collections
 import concurrent.futures
 import dataclasses
-import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,18 +13,17 @@ from bert_tf.serving.server.errors import RequestError
 from bert_tf.serving.server.saved_model import Arrays, Signature
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class _Waiting:
     signature: Signature
     inputs: Arrays
     rows: int
-    deadline: float
-    future: concurrent.futures.Future
+    answer: asyncio.Future
     since: float
 
 
 class Batcher:
-    """Answers requests by threads of its own, several requests at once.
+    """Answers requests in threads, several requests at once.
 
     Requests of the same signature whose inputs are of the same shape but for the
     number of rows become one batch. A thread that is free takes what is there.
@@ -35,7 +33,7 @@ class Batcher:
         timeout_seconds: how long the first request of a batch waits for others.
         max_queued: requests that may wait; more are refused.
         num_threads: batches that run at once.
-        on_batch: is told the rows of each batch.
+        on_batch: receives the number of rows of each batch.
     """
 
     def __init__(
@@ -46,88 +44,58 @@ class Batcher:
         num_threads: int,
         on_batch: Callable[[int], None] = lambda rows: None,
     ) -> None:
+        self.num_queued = 0
         self._max_batch_size = max_batch_size
         self._timeout_seconds = timeout_seconds
         self._max_queued = max_queued
         self._on_batch = on_batch
         self._queues: dict[Any, collections.deque[_Waiting]] = {}
-        self._num_queued = 0
-        self._changed = threading.Condition()
-        self._stopped = False
-        self._threads = [
-            threading.Thread(target=self._work, name=f"batch_{n}", daemon=True)
-            for n in range(num_threads)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads = concurrent.futures.ThreadPoolExecutor(num_threads, "batch")
+        self._num_free = num_threads
+        self._running: set[asyncio.Task] = set()
 
-    @property
-    def num_queued(self) -> int:
-        """Requests that wait."""
-        return self._num_queued
-
-    def submit(
-        self, signature: Signature, inputs: Arrays, rows: int, deadline: float
-    ) -> concurrent.futures.Future:
-        """The answer, as a future.
+    async def answer(self, signature: Signature, inputs: Arrays, rows: int) -> Arrays:
+        """Answers a request; if it is cancelled before its batch begins, it is not run.
 
         Args:
-            signature: that is asked.
+            signature: that answers.
             inputs: that it takes.
             rows: of the inputs.
-            deadline: of `time.monotonic`: no answer is wanted later.
 
         Raises:
-            RequestError: too many requests wait already.
+            RequestError: too many requests wait already, or the model refuses.
         """
-        future: concurrent.futures.Future = concurrent.futures.Future()
-        now = time.monotonic()
-        waiting = _Waiting(signature, inputs, rows, deadline, future, now)
+        if self.num_queued >= self._max_queued:
+            raise RequestError(
+                "RESOURCE_EXHAUSTED",
+                f"{self.num_queued} requests are waiting already. Expected the client "
+                "to send fewer at once: try again later.",
+            )
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(signature, inputs, rows, loop.create_future(), loop.time())
         shapes = tuple((name, inputs[name].shape[1:]) for name in sorted(inputs))
-        key = (id(signature), shapes)
-        with self._changed:
-            if self._stopped:
-                raise RequestError("UNAVAILABLE", "The server is shutting down.")
-            if self._num_queued >= self._max_queued:
-                raise RequestError(
-                    "RESOURCE_EXHAUSTED",
-                    f"{self._num_queued} requests are waiting already. Expected the "
-                    "client to send fewer at once: try again later.",
-                )
-            self._queues.setdefault(key, collections.deque()).append(waiting)
-            self._num_queued += 1
-            self._changed.notify()
-        return future
+        queue = self._queues.setdefault((id(signature), shapes), collections.deque())
+        queue.append(waiting)
+        self.num_queued += 1
+        self._start_batches()
+        return await waiting.answer
 
-    def stop(self) -> None:
-        """Answers what waits, and ends the threads."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-        for thread in self._threads:
-            thread.join()
-
-    def _work(self) -> None:
-        while batch := self._take():
-            self._answer(batch)
-
-    def _take(self) -> list[_Waiting]:
-        """The next batch; empty at the end."""
-        with self._changed:
-            while True:
-                if self._queues:
-                    # Whoever has waited longest.
-                    key = min(self._queues, key=lambda k: self._queues[k][0].since)
-                    queue = self._queues[key]
-                    left = queue[0].since + self._timeout_seconds - time.monotonic()
-                    is_full = sum(w.rows for w in queue) >= self._max_batch_size
-                    if is_full or left <= 0 or self._stopped:
-                        return self._pop(key)
-                    self._changed.wait(left)
-                elif self._stopped:
-                    return []
-                else:
-                    self._changed.wait()
+    def _start_batches(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._num_free and self._queues:
+            # The request that has waited longest is first.
+            key = min(self._queues, key=lambda k: self._queues[k][0].since)
+            queue = self._queues[key]
+            left = queue[0].since + self._timeout_seconds - loop.time()
+            is_full = sum(w.rows for w in queue) >= self._max_batch_size
+            if left > 0 and not is_full:
+                loop.call_later(left, self._start_batches)
+                return
+            self._num_free -= 1
+            task = asyncio.create_task(self._run(self._pop(key)))
+            # The loop itself keeps no task from being collected.
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
 
     def _pop(self, key: Any) -> list[_Waiting]:
         queue = self._queues[key]
@@ -138,55 +106,45 @@ class Batcher:
             batch.append(queue.popleft())
         if not queue:
             del self._queues[key]
-        self._num_queued -= len(batch)
+        self.num_queued -= len(batch)
         return batch
 
-    def _answer(self, batch: list[_Waiting]) -> None:
-        now = time.monotonic()
-        wanted = []
-        for waiting in batch:
-            # A client that has gone, or waits no longer.
-            if not waiting.future.set_running_or_notify_cancel():
-                continue
-            if waiting.deadline < now:
-                waiting.future.set_exception(
-                    RequestError("DEADLINE_EXCEEDED", "It waited for too long.")
-                )
-                continue
-            wanted.append(waiting)
-        if not wanted:
-            return
-        self._on_batch(sum(waiting.rows for waiting in wanted))
+    async def _run(self, batch: list[_Waiting]) -> None:
         try:
-            answers = _answer_together(wanted)
-        except RequestError as error:
-            if len(wanted) == 1:
-                wanted[0].future.set_exception(error)
+            await self._answer(batch)
+        finally:
+            self._num_free += 1
+            self._start_batches()
+
+    async def _answer(self, batch: list[_Waiting]) -> None:
+        # A client that has gone waits no longer.
+        batch = [waiting for waiting in batch if not waiting.answer.done()]
+        if not batch:
+            return
+        self._on_batch(sum(waiting.rows for waiting in batch))
+        loop = asyncio.get_running_loop()
+        found: list[Any]
+        try:
+            found = await loop.run_in_executor(self._threads, _answers, batch)
+        except Exception as error:  # whatever a model may raise
+            if isinstance(error, RequestError) and len(batch) > 1:
+                # One of them is wrong: the others must not suffer for it.
+                for waiting in batch:
+                    await self._answer([waiting])
                 return
-            # One of them is wrong: the others are not to suffer for it.
-            for waiting in wanted:
-                _answer_alone(waiting)
-        except Exception as error:  # a thread must live on
-            for waiting in wanted:
-                waiting.future.set_exception(error)
-        else:
-            for waiting, answer in zip(wanted, answers, strict=True):
-                waiting.future.set_result(answer)
+            found = [error] * len(batch)
+        for waiting, answer in zip(batch, found, strict=True):
+            if waiting.answer.done():
+                continue
+            if isinstance(answer, Exception):
+                waiting.answer.set_exception(answer)
+            else:
+                waiting.answer.set_result(answer)
 
 
-def _answer_alone(waiting: _Waiting) -> None:
-    try:
-        waiting.future.set_result(waiting.signature.answer(waiting.inputs))
-    except Exception as error:  # a thread must live on
-        waiting.future.set_exception(error)
-
-
-def _answer_together(batch: list[_Waiting]) -> list[Arrays]:
-    signature = batch[0].signature
-    if len(batch) == 1:
-        return [signature.answer(batch[0].inputs)]
+def _answers(batch: list[_Waiting]) -> list[Arrays]:
     names = batch[0].inputs
-    found = signature.answer(
+    found = batch[0].signature.answer(
         {name: np.concatenate([w.inputs[name] for w in batch]) for name in names}
     )
     borders = np.cumsum([waiting.rows for waiting in batch])[:-1]

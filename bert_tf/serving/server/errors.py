@@ -1,4 +1,4 @@
-"""What a request is refused with, in the terms of gRPC and of HTTP."""
+"""Refusals of requests, in the terms of gRPC and of HTTP."""
 
 from typing import Literal
 
@@ -8,18 +8,14 @@ Code = Literal[
     "DEADLINE_EXCEEDED",
     "RESOURCE_EXHAUSTED",
     "UNAVAILABLE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
 ]
 
 HTTP_STATUS: dict[Code, int] = {
     "INVALID_ARGUMENT": 400,
     "NOT_FOUND": 404,
     "RESOURCE_EXHAUSTED": 429,
-    "UNIMPLEMENTED": 501,
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
-    "INTERNAL": 500,
 }
 
 
@@ -38,5 +34,5 @@ class RequestError(Exception):
 
 
 def invalid(message: str) -> RequestError:
-    """The client has to change the request."""
+    """The refusal of a request that the client has to change."""
     return RequestError("INVALID_ARGUMENT", message)

@@ -1,8 +1,8 @@
 """TF Serving's PredictionService and ModelService over gRPC."""
 
+import functools
 import time
-from collections.abc import Callable, Mapping
-from concurrent import futures
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -13,7 +13,6 @@ from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
-    input_pb2,
     model_pb2,
     model_service_pb2_grpc,
     predict_pb2,
@@ -22,42 +21,35 @@ from tensorflow_serving.apis import (
 )
 
 from bert_tf.serving.server.errors import RequestError, invalid
-from bert_tf.serving.server.inference import Inference, text_array
+from bert_tf.serving.server.inference import Inference
 from bert_tf.serving.server.protos import metadata_proto, status_proto
-from bert_tf.serving.server.saved_model import Arrays, Signature
-
-# Handlers wait for the batches: as many as may be on their way.
-_NUM_THREADS = 64
+from bert_tf.serving.server.saved_model import Arrays, text_array
 
 
-def grpc_server(
-    inference: Inference, address: str, max_concurrent: int
-) -> tuple[grpc.Server, int]:
+def grpc_server(inference: Inference, address: str) -> tuple[grpc.aio.Server, int]:
     """A server that listens, not yet started, and its port.
 
     Args:
         inference: answers.
         address: HOST:PORT; the port 0 is any that is free.
-        max_concurrent: requests beyond are refused with RESOURCE_EXHAUSTED.
 
     Raises:
         OSError: the address is taken.
     """
-    most = inference.limits.max_request_bytes
-    server = grpc.server(
-        futures.ThreadPoolExecutor(_NUM_THREADS, thread_name_prefix="grpc"),
-        maximum_concurrent_rpcs=max_concurrent,
+    limits = inference.limits
+    server = grpc.aio.server(
+        # More are refused with RESOURCE_EXHAUSTED.
+        maximum_concurrent_rpcs=limits.max_queued_requests + limits.max_batch_size,
         options=[
-            ("grpc.max_receive_message_length", most),
+            ("grpc.max_receive_message_length", limits.max_request_bytes),
             ("grpc.so_reuseport", 0),
         ],
     )
+    services = Services(inference)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(inference), server
+        services, server
     )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-        ModelService(inference), server
-    )
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(services, server)
     try:
         return server, server.add_insecure_port(address)
     except RuntimeError as error:
@@ -67,133 +59,96 @@ def grpc_server(
         ) from None
 
 
-class _Service:
+def _handler(method: str, response_class: Any) -> Callable:
+    """Makes a handler of gRPC of a method that fills a response or raises an error."""
+
+    def handler_of(fill: Callable[[Any, Any, Any], Awaitable[None]]) -> Callable:
+        @functools.wraps(fill)
+        async def handle(self: "Services", request: Any, context: Any) -> Any:
+            begin, status = time.monotonic(), "INTERNAL"
+            response = response_class()
+            try:
+                async with self.inference.timeout():
+                    await fill(self, request, response)
+                status = "OK"
+            except RequestError as error:
+                status = error.code
+                await context.abort(getattr(grpc.StatusCode, status), error.message)
+            finally:
+                seconds = time.monotonic() - begin
+                self.inference.monitoring.request("grpc", method, status, seconds)
+            return response
+
+        return handle
+
+    return handler_of
+
+
+class Services(
+    prediction_service_pb2_grpc.PredictionServiceServicer,
+    model_service_pb2_grpc.ModelServiceServicer,
+):
+    """PredictionService without MultiInference, and ModelService without reloading."""
+
     def __init__(self, inference: Inference) -> None:
         self.inference = inference
 
-    def _answer(self, method: str, context: Any, answer: Callable[[], Any]) -> Any:
-        begin, status = time.monotonic(), "INTERNAL"
-        try:
-            found = answer()
-            status = "OK"
-            return found
-        except RequestError as error:
-            status = error.code
-            context.abort(getattr(grpc.StatusCode, error.code), error.message)
-        finally:
-            seconds = time.monotonic() - begin
-            self.inference.monitoring.request("grpc", method, status, seconds)
-
-    def _ask(
-        self,
-        spec: model_pb2.ModelSpec,
-        method: str,
-        read: Callable[[Signature], Arrays],
-    ) -> tuple[int, Arrays]:
-        version, future = self.inference.start(
-            spec.name,
-            _number(spec),
-            method,
-            spec.signature_name or "serving_default",
-            read,
-        )
-        return version, self.inference.wait(future)
-
-
-class PredictionService(
-    _Service, prediction_service_pb2_grpc.PredictionServiceServicer
-):
-    """Predict, Classify, Regress, GetModelMetadata; MultiInference is not there."""
-
-    def Predict(
-        self, request: predict_pb2.PredictRequest, context: Any
-    ) -> predict_pb2.PredictResponse:
+    @_handler("predict", predict_pb2.PredictResponse)
+    async def Predict(self, request: Any, response: Any) -> None:
         """Tensors in, tensors out."""
-
-        def answer() -> predict_pb2.PredictResponse:
-            spec = request.model_spec
-            version, found = self._ask(
-                spec, "predict", lambda signature: _arrays(request.inputs)
+        found = await self._answer("predict", request, response, _tensors)
+        unknown = sorted(set(request.output_filter) - set(found))
+        if unknown:
+            raise invalid(
+                f"Received the outputs {unknown}. Expected some of {sorted(found)}."
             )
-            unknown = sorted(set(request.output_filter) - set(found))
-            if unknown:
-                raise invalid(
-                    f"Received the outputs {unknown}. Expected some of {sorted(found)}."
-                )
-            response = predict_pb2.PredictResponse()
-            _fill(response.model_spec, spec, version)
-            for name in request.output_filter or found:
-                response.outputs[name].CopyFrom(tf.make_tensor_proto(found[name]))
-            return response
+        for name in request.output_filter or found:
+            response.outputs[name].CopyFrom(tf.make_tensor_proto(found[name]))
 
-        return self._answer("predict", context, answer)
-
-    def Classify(
-        self, request: classification_pb2.ClassificationRequest, context: Any
-    ) -> classification_pb2.ClassificationResponse:
+    @_handler("classify", classification_pb2.ClassificationResponse)
+    async def Classify(self, request: Any, response: Any) -> None:
         """Examples in, classes with scores out."""
+        found = await self._answer("classify", request, response, _examples)
+        for labels, scores in zip(found["classes"], found["scores"], strict=True):
+            classes = response.result.classifications.add().classes
+            for label, score in zip(labels, scores, strict=True):
+                classes.add(label=label.decode("utf-8", "replace"), score=score)
 
-        def answer() -> classification_pb2.ClassificationResponse:
-            version, found = self._ask(
-                request.model_spec, "classify", lambda _: _examples(request.input)
-            )
-            response = classification_pb2.ClassificationResponse()
-            _fill(response.model_spec, request.model_spec, version)
-            for labels, scores in zip(found["classes"], found["scores"], strict=True):
-                classes = response.result.classifications.add().classes
-                for label, score in zip(labels, scores, strict=True):
-                    classes.add(label=label.decode("utf-8", "replace"), score=score)
-            return response
-
-        return self._answer("classify", context, answer)
-
-    def Regress(
-        self, request: regression_pb2.RegressionRequest, context: Any
-    ) -> regression_pb2.RegressionResponse:
+    @_handler("regress", regression_pb2.RegressionResponse)
+    async def Regress(self, request: Any, response: Any) -> None:
         """Examples in, values out."""
+        found = await self._answer("regress", request, response, _examples)
+        for value in found["outputs"]:
+            response.result.regressions.add(value=value)
 
-        def answer() -> regression_pb2.RegressionResponse:
-            version, found = self._ask(
-                request.model_spec, "regress", lambda _: _examples(request.input)
-            )
-            response = regression_pb2.RegressionResponse()
-            _fill(response.model_spec, request.model_spec, version)
-            for value in found["outputs"]:
-                response.result.regressions.add(value=value)
-            return response
-
-        return self._answer("regress", context, answer)
-
-    def GetModelMetadata(
-        self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: Any
-    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+    @_handler("metadata", get_model_metadata_pb2.GetModelMetadataResponse)
+    async def GetModelMetadata(self, request: Any, response: Any) -> None:
         """The signatures of a model."""
+        if set(request.metadata_field) != {"signature_def"}:
+            raise invalid(
+                f"Received the metadata_field {sorted(request.metadata_field)}. "
+                "Expected signature_def."
+            )
+        name, number = request.model_spec.name, _number(request.model_spec)
+        response.CopyFrom(metadata_proto(self.inference.models, name, number))
 
-        def answer() -> get_model_metadata_pb2.GetModelMetadataResponse:
-            unknown = sorted(set(request.metadata_field) - {"signature_def"})
-            if unknown or not request.metadata_field:
-                raise invalid(
-                    f"Received the metadata_field {unknown}. Expected signature_def."
-                )
-            spec = request.model_spec
-            return metadata_proto(self.inference.models, spec.name, _number(spec))
-
-        return self._answer("metadata", context, answer)
-
-
-class ModelService(_Service, model_service_pb2_grpc.ModelServiceServicer):
-    """GetModelStatus; which models there are is told to the server at its start."""
-
-    def GetModelStatus(
-        self, request: get_model_status_pb2.GetModelStatusRequest, context: Any
-    ) -> get_model_status_pb2.GetModelStatusResponse:
+    @_handler("status", get_model_status_pb2.GetModelStatusResponse)
+    async def GetModelStatus(self, request: Any, response: Any) -> None:
         """The states of the versions."""
-        spec = request.model_spec
-        return self._answer(
-            "status",
-            context,
-            lambda: status_proto(self.inference.models, spec.name, _number(spec)),
+        name, number = request.model_spec.name, _number(request.model_spec)
+        response.CopyFrom(status_proto(self.inference.models, name, number))
+
+    async def _answer(
+        self, method: str, request: Any, response: Any, read: Callable[[Any], Arrays]
+    ) -> Arrays:
+        """Answers what `read` finds in the request; the response names the model."""
+        spec, into = request.model_spec, response.model_spec
+        name = spec.signature_name or "serving_default"
+        version, found = await self.inference.answer(
+            spec.name, _number(spec), method, name, lambda signature: read(request)
         )
+        into.name, into.signature_name, into.version.value = spec.name, name, version
+        return found
 
 
 def _number(spec: model_pb2.ModelSpec) -> int | None:
@@ -206,15 +161,9 @@ def _number(spec: model_pb2.ModelSpec) -> int | None:
     return spec.version.value
 
 
-def _fill(into: model_pb2.ModelSpec, spec: model_pb2.ModelSpec, version: int) -> None:
-    into.name = spec.name
-    into.version.value = version
-    into.signature_name = spec.signature_name or "serving_default"
-
-
-def _arrays(inputs: Mapping[str, tensor_pb2.TensorProto]) -> Arrays:
+def _tensors(request: predict_pb2.PredictRequest) -> Arrays:
     arrays = {}
-    for name, proto in inputs.items():
+    for name, proto in request.inputs.items():
         sizes = [dim.size for dim in proto.tensor_shape.dim]
         count = int(np.prod([float(size) for size in sizes], initial=1.0))
         # A single value may stand for any number: what is not sent is not made.
@@ -234,7 +183,7 @@ def _arrays(inputs: Mapping[str, tensor_pb2.TensorProto]) -> Arrays:
 
 
 def _sent(proto: tensor_pb2.TensorProto) -> int:
-    """How many values there are, or bytes that they are in."""
+    """The number of values, or of the bytes that hold them."""
     counts = [
         len(values)
         for field, values in proto.ListFields()
@@ -243,12 +192,12 @@ def _sent(proto: tensor_pb2.TensorProto) -> int:
     return max([len(proto.tensor_content), *counts])
 
 
-def _examples(message: input_pb2.Input) -> Arrays:
-    kind = message.WhichOneof("kind")
+def _examples(request: Any) -> Arrays:
+    kind = request.input.WhichOneof("kind")
     if kind is None:
         raise invalid("Received no examples. Expected an example_list.")
-    examples = getattr(message, kind).examples
-    context = message.example_list_with_context.context
+    examples = getattr(request.input, kind).examples
+    context = request.input.example_list_with_context.context
     serialized = []
     for example in examples:
         merged = tf.train.Example()

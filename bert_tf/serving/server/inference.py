@@ -1,32 +1,16 @@
-"""What both APIs do with a request, once it is in arrays."""
+"""Answers to requests of both APIs, once these are in arrays."""
 
-import concurrent.futures
+import asyncio
+import contextlib
 import dataclasses
-import time
-from collections.abc import Callable
-
-import numpy as np
+from collections.abc import AsyncIterator, Callable
 
 from bert_tf.serving.server.batching import Batcher
 from bert_tf.serving.server.errors import RequestError, invalid
+from bert_tf.serving.server.limits import Limits
 from bert_tf.serving.server.monitoring import Monitoring
 from bert_tf.serving.server.saved_model import Arrays, LoadedSavedModel, Signature
 from bert_tf.serving.server.served_models import ServedModels
-
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """What a request may ask for.
-
-    Attributes:
-        max_rows: texts of a request.
-        max_request_bytes: of a request, as it is sent.
-        timeout_seconds: from its arrival to its answer.
-    """
-
-    max_rows: int
-    max_request_bytes: int
-    timeout_seconds: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,15 +22,15 @@ class Inference:
     limits: Limits
     monitoring: Monitoring
 
-    def start(
+    async def answer(
         self,
         model_name: str,
         number: int | None,
         method: str,
         signature_name: str,
         read: Callable[[Signature], Arrays],
-    ) -> tuple[int, concurrent.futures.Future]:
-        """Asks a model.
+    ) -> tuple[int, Arrays]:
+        """Answers a request.
 
         Args:
             model_name: of the model.
@@ -57,50 +41,39 @@ class Inference:
             read: makes the inputs for a signature.
 
         Returns:
-            The version, and the answers as a future of `Arrays`.
+            The version, and its answers.
 
         Raises:
             RequestError: the request cannot be answered.
         """
-        deadline = time.monotonic() + self.limits.timeout_seconds
-        version, model = self.models.acquire(model_name, number)
-        try:
+        most = self.limits.max_batch_size
+        with self.models.using(model_name, number) as (version, model):
             signature = _signature(model, method, signature_name)
             inputs = read(signature)
             rows = signature.check(inputs)
-            if not 1 <= rows <= self.limits.max_rows:
+            if not 1 <= rows <= most:
                 raise invalid(
-                    f"Received {rows} rows. Expected 1 to {self.limits.max_rows}: send "
-                    "several requests."
+                    f"Received {rows} rows. Expected 1 to {most}: send more requests."
                 )
-            future = self.batcher.submit(signature, inputs, rows, deadline)
-        except BaseException:
-            self.models.release(version)
-            raise
-        # Held until there is an answer, whether or not it is waited for.
-        future.add_done_callback(lambda _: self.models.release(version))
-        return version.number, future
+            return version.number, await self.batcher.answer(signature, inputs, rows)
 
-    def wait(self, future: concurrent.futures.Future) -> Arrays:
-        """The answers, when they are there.
+    @contextlib.asynccontextmanager
+    async def timeout(self) -> AsyncIterator[None]:
+        """Refuses a request whose `with` takes too long.
 
         Raises:
-            RequestError: it takes too long, or the model refuses.
+            RequestError: it does.
         """
+        seconds = self.limits.request_timeout_seconds
         try:
-            return future.result(self.limits.timeout_seconds)
-        except concurrent.futures.TimeoutError:
-            future.cancel()
-            raise too_late(self.limits) from None
-
-
-def too_late(limits: Limits) -> RequestError:
-    """What a client is told who has waited for long enough."""
-    return RequestError(
-        "DEADLINE_EXCEEDED",
-        f"There is no answer after {limits.timeout_seconds:g} s. Expected smaller or "
-        "fewer requests.",
-    )
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError:
+            raise RequestError(
+                "DEADLINE_EXCEEDED",
+                f"The request was not received and answered within {seconds:g} s. "
+                "Expected smaller or fewer requests.",
+            ) from None
 
 
 def _signature(model: LoadedSavedModel, method: str, name: str) -> Signature:
@@ -113,10 +86,3 @@ def _signature(model: LoadedSavedModel, method: str, name: str) -> Signature:
             f"Received the signature {name!r} for {method}. Expected one of {names}."
         )
     return signature
-
-
-def text_array(values: list[bytes]) -> np.ndarray:
-    """Texts as arrays have them here."""
-    array = np.empty(len(values), object)
-    array[:] = values
-    return array

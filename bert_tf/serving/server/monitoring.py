@@ -1,4 +1,4 @@
-"""What Prometheus is told of the server."""
+"""Measurements of the server for Prometheus."""
 
 from collections.abc import Callable
 
@@ -9,46 +9,50 @@ _ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class Monitoring:
-    """Counts requests, their times, and batches."""
+    """Counts requests, their times, and batches.
 
-    def __init__(self) -> None:
-        self._registry = prometheus.CollectorRegistry()
+    Args:
+        num_queued: gives the number of requests that wait for a batch.
+    """
+
+    content_type = prometheus.CONTENT_TYPE_LATEST
+
+    def __init__(self, num_queued: Callable[[], float]) -> None:
+        self._registry = registry = prometheus.CollectorRegistry()
         self._requests = prometheus.Counter(
             "bert_tf_requests_total",
             "Requests, by how they ended.",
             ["api", "method", "status"],
-            registry=self._registry,
+            registry=registry,
         )
         self._seconds = prometheus.Histogram(
             "bert_tf_request_seconds",
             "From the arrival of a request to its answer.",
             ["api", "method"],
             buckets=_SECONDS,
-            registry=self._registry,
+            registry=registry,
         )
         self._rows = prometheus.Histogram(
             "bert_tf_batch_rows",
             "Rows that were answered together.",
             buckets=_ROWS,
-            registry=self._registry,
+            registry=registry,
         )
+        prometheus.Gauge(
+            "bert_tf_queued_requests",
+            "Requests that wait for a batch.",
+            registry=registry,
+        ).set_function(num_queued)
 
     def request(self, api: str, method: str, status: str, seconds: float) -> None:
-        """A request has ended."""
+        """Counts a request that has ended."""
         self._requests.labels(api, method, status).inc()
         self._seconds.labels(api, method).observe(seconds)
 
     def batch(self, rows: int) -> None:
-        """A batch is run."""
+        """Counts a batch."""
         self._rows.observe(rows)
-
-    def gauge(self, name: str, description: str, read: Callable[[], float]) -> None:
-        """A number that is looked up when it is asked for."""
-        gauge = prometheus.Gauge(name, description, registry=self._registry)
-        gauge.set_function(read)
 
     def page(self) -> bytes:
         """All of it, in Prometheus' text format."""
         return prometheus.generate_latest(self._registry)
-
-    content_type = prometheus.CONTENT_TYPE_LATEST

@@ -1,4 +1,4 @@
-"""What both APIs say about models, as messages of TF Serving."""
+"""Descriptions of models for both APIs, as messages of TF Serving."""
 
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 

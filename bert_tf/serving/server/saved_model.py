@@ -3,7 +3,7 @@
 import dataclasses
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ _PLACES = re.compile(r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:.*?\]")
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """A way to ask.
+    """An endpoint of a SavedModel.
 
     Attributes:
         name: of the signature.
@@ -48,7 +48,7 @@ class Signature:
         return tf.as_dtype(info.dtype), tuple(None if s < 0 else s for s in sizes)
 
     def check(self, inputs: Mapping[str, np.ndarray]) -> int:
-        """How many texts are asked about.
+        """Checks names, types and shapes, and counts the rows.
 
         Raises:
             RequestError: the inputs are not those of this signature.
@@ -75,11 +75,11 @@ class Signature:
                 )
         counts = {name: len(array) for name, array in inputs.items()}
         if len(set(counts.values())) > 1:
-            raise invalid(f"Received {counts} rows. Expected as many of each input.")
+            raise invalid(f"Received {counts} rows. Expected as many in each input.")
         return next(iter(counts.values()))
 
     def answer(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
-        """What the graph gives.
+        """Runs the graph.
 
         Raises:
             RequestError: it does not take these values.
@@ -92,12 +92,19 @@ class Signature:
             found = self.function(**tensors)
         except tf.errors.InvalidArgumentError as error:
             # Without the place in the graph.
-            told = " ".join(_PLACES.sub("", error.message).split())
-            raise invalid(told.removeprefix("assertion failed: ")[:500]) from None
+            message = " ".join(_PLACES.sub("", error.message).split())
+            raise invalid(message.removeprefix("assertion failed: ")[:500]) from None
         except tf.errors.ResourceExhaustedError as error:
             raise RequestError("RESOURCE_EXHAUSTED", error.message[:300]) from None
         # TensorFlow's own order is another in each process.
         return {name: found[name].numpy() for name in sorted(found)}
+
+
+def text_array(values: Sequence[bytes | str]) -> np.ndarray:
+    """Texts as `Arrays` have them: object (values,)."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
 
 
 class LoadedSavedModel:

@@ -1,22 +1,23 @@
 """Models by name, each in its newest version: found, loaded, replaced, drained."""
 
+import asyncio
 import contextlib
 import dataclasses
 import enum
 import posixpath
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from bert_tf.serving.server.errors import RequestError
 from bert_tf.serving.server.saved_model import LoadedSavedModel
 from bert_tf.serving.versions import versions
 
+# Between two looks whether an old version has answered all of its requests.
+_DRAIN_SECONDS = 0.02
+
 
 class State(enum.IntEnum):
-    """Of a version; the numbers are those of TF Serving's ModelVersionStatus."""
+    """State of a version, with the numbers of TF Serving's ModelVersionStatus."""
 
-    START = 10
     LOADING = 20
     AVAILABLE = 30
     UNLOADING = 40
@@ -38,7 +39,7 @@ class ServedVersion:
 
     name: str
     number: int
-    state: State = State.START
+    state: State = State.LOADING
     error: str = ""
     model: LoadedSavedModel | None = None
     in_flight: int = 0
@@ -48,12 +49,12 @@ class ServedModels:
     """The models of a server.
 
     A new version is loaded beside the old one, and takes its place when it is ready;
-    the old one is let go when it has answered what it was asked. A version that cannot
-    be loaded changes nothing.
+    the old one is let go when it has answered its requests. A version that cannot be
+    loaded changes nothing.
 
     Args:
         base_paths: of each model, by its name: a folder with a folder for each version.
-        say: is told what happens.
+        say: prints what happens.
         load: makes a model of the path of a version.
     """
 
@@ -63,62 +64,51 @@ class ServedModels:
         say: Callable[[str], None] = print,
         load: Callable[[str], LoadedSavedModel] = LoadedSavedModel,
     ) -> None:
-        self.base_paths = dict(base_paths)
+        self._base_paths = dict(base_paths)
         self._say, self._load = say, load
         self._versions: dict[str, dict[int, ServedVersion]] = {
             name: {} for name in base_paths
         }
-        self._changed = threading.Condition()
-        self._stopped = threading.Event()
 
-    def poll(self) -> None:
+    async def poll(self) -> None:
         """Looks once for new versions, and loads and unloads what is due."""
-        for name, base in self.base_paths.items():
+        for name, base in self._base_paths.items():
             try:
-                numbers = versions(base)
+                found = await asyncio.to_thread(versions, base)
             except Exception as error:  # whatever a file system may raise
                 self._say(f"{name}: cannot look into {base}: {error}")
                 continue
-            if numbers and numbers[-1] not in self._versions[name]:
-                self._publish(name, numbers[-1], posixpath.join(base, str(numbers[-1])))
+            if found and found[-1] not in self._versions[name]:
+                await self._publish(ServedVersion(name, found[-1]))
 
-    def watch(self, every_seconds: float) -> None:
-        """Polls until `stop`."""
-        while not self._stopped.wait(every_seconds):
-            self.poll()
+    async def watch(self, every_seconds: float) -> None:
+        """Polls until it is cancelled."""
+        while True:
+            await asyncio.sleep(every_seconds)
+            await self.poll()
 
-    def stop(self) -> None:
-        """Ends `watch`."""
-        self._stopped.set()
-
-    def _publish(self, name: str, number: int, path: str) -> None:
-        version = ServedVersion(name, number, State.LOADING)
-        with self._changed:
-            self._versions[name][number] = version
+    async def _publish(self, version: ServedVersion) -> None:
+        name, number = version.name, version.number
+        known = self._versions[name]
+        known[number] = version
+        path = posixpath.join(self._base_paths[name], str(number))
         try:
-            model = self._load(path)
+            version.model = await asyncio.to_thread(self._load, path)
         except Exception as error:  # a broken version must not end the server
-            text = " ".join(str(error).split())[:300]
-            self._say(f"{name}: version {number} cannot be loaded: {text}")
-            with self._changed:
-                version.state, version.error = State.END, text
+            version.error = " ".join(str(error).split())[:300]
+            version.state = State.END
+            self._say(f"{name}: version {number} cannot be loaded: {version.error}")
             return
-        with self._changed:
-            old = [
-                v for v in self._versions[name].values() if v.state == State.AVAILABLE
-            ]
-            version.model, version.state = model, State.AVAILABLE
-            for other in old:
-                other.state = State.UNLOADING
+        old = [v for v in known.values() if v.state == State.AVAILABLE]
+        version.state = State.AVAILABLE
         self._say(f"{name}: version {number} is served.")
         for other in old:
-            self._drain(other)
-
-    def _drain(self, version: ServedVersion) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: version.in_flight == 0)
-            version.model, version.state = None, State.END
-        self._say(f"{version.name}: version {version.number} is unloaded.")
+            other.state = State.UNLOADING
+        for other in old:
+            while other.in_flight:
+                await asyncio.sleep(_DRAIN_SECONDS)
+            other.model, other.state = None, State.END
+            self._say(f"{name}: version {other.number} is unloaded.")
 
     @contextlib.contextmanager
     def using(
@@ -133,51 +123,13 @@ class ServedModels:
         Raises:
             RequestError: there is no such model or version, or not yet.
         """
-        version, model = self.acquire(name, number)
+        version = self._find(name, number, {State.AVAILABLE})[0]
+        assert version.model is not None  # noqa: S101  an available one has it
+        version.in_flight += 1
         try:
-            yield version, model
+            yield version, version.model
         finally:
-            self.release(version)
-
-    def acquire(
-        self, name: str, number: int | None = None
-    ) -> tuple[ServedVersion, LoadedSavedModel]:
-        """As `using`, until `release` is called."""
-        with self._changed:
-            version = self._available(name, number)
-            assert version.model is not None  # noqa: S101  an available one has it
-            version.in_flight += 1
-            return version, version.model
-
-    def release(self, version: ServedVersion) -> None:
-        """An acquired version is not used any more."""
-        with self._changed:
             version.in_flight -= 1
-            self._changed.notify_all()
-
-    def _available(self, name: str, number: int | None) -> ServedVersion:
-        known = self._known(name)
-        available = [v for v in known.values() if v.state == State.AVAILABLE]
-        chosen = [v for v in available if number in (None, v.number)]
-        if chosen:
-            return max(chosen, key=lambda version: version.number)
-        if number is None and any(v.state == State.LOADING for v in known.values()):
-            raise RequestError("UNAVAILABLE", f"The model {name} is being loaded.")
-        numbers = [version.number for version in available]
-        raise RequestError(
-            "NOT_FOUND",
-            f"Received version {number or 'any'} of the model {name}. Expected one of "
-            f"the versions that are served, {numbers}.",
-        )
-
-    def _known(self, name: str) -> dict[int, ServedVersion]:
-        if name not in self._versions:
-            raise RequestError(
-                "NOT_FOUND",
-                f"Received the model {name[:100]!r}. Expected one of "
-                f"{sorted(self._versions)}.",
-            )
-        return self._versions[name]
 
     def status(self, name: str, number: int | None = None) -> list[ServedVersion]:
         """The versions of a model, the newest first.
@@ -185,23 +137,35 @@ class ServedModels:
         Raises:
             RequestError: there is no such model or version.
         """
-        with self._changed:
-            known = self._known(name)
-            chosen = [v for v in known.values() if number in (None, v.number)]
-        if not chosen:
-            raise RequestError(
-                "NOT_FOUND",
-                f"Received version {number or 'any'} of the model {name}. Expected one "
-                f"of {sorted(known)}.",
-            )
-        return sorted(chosen, key=lambda version: -version.number)
+        return self._find(name, number, set(State))
 
     def available(self) -> dict[str, ServedVersion]:
         """The version of each model that answers now."""
-        found: dict[str, Any] = {}
-        with self._changed:
-            for name, known in self._versions.items():
-                for version in known.values():
-                    if version.state == State.AVAILABLE:
-                        found[name] = version
-        return found
+        return {
+            name: version
+            for name, known in self._versions.items()
+            for version in known.values()
+            if version.state == State.AVAILABLE
+        }
+
+    def _find(
+        self, name: str, number: int | None, states: Collection[State]
+    ) -> list[ServedVersion]:
+        if name not in self._versions:
+            raise RequestError(
+                "NOT_FOUND",
+                f"Received the model {name[:100]!r}. Expected one of "
+                f"{sorted(self._versions)}.",
+            )
+        known = self._versions[name].values()
+        served = {v.number: v for v in known if v.state in states}
+        found = [v for n, v in sorted(served.items()) if number in (None, n)]
+        if found:
+            return found[::-1]
+        if number is None and any(v.state == State.LOADING for v in known):
+            raise RequestError("UNAVAILABLE", f"The model {name} is being loaded.")
+        raise RequestError(
+            "NOT_FOUND",
+            f"Received version {number or 'any'} of the model {name}. Expected one of "
+            f"the versions that are served, {list(served)}.",
+        )

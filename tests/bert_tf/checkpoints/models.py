@@ -5,7 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 
-from bert_tf.checkpoints import model_dir, native
+from bert_tf.checkpoints import model_dir
 from tests.bert_tf.small_models import VOCABULARY, randomize, small_config
 
 
@@ -15,12 +15,12 @@ def checkpoint_of(description, folder, **changes):
     model = model_dir.make_model(small_config(**changes), description)
     randomize(model)
     model_dir.save(str(folder), model, VOCABULARY, description, {})
-    return native.read(str(folder))
+    return model_dir.read(str(folder))
 
 
 def our_model(checkpoint, folder):
     """The model of a checkpoint, by way of a model folder, as `convert` goes."""
-    native.write(checkpoint, str(folder))
+    model_dir.write(checkpoint, str(folder))
     return model_dir.load(str(folder)).model
 
 

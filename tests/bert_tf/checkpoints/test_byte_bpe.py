@@ -54,9 +54,7 @@ def test_files_of_a_published_one(vocabulary, tmp_path):
 @pytest.mark.parametrize("add_prefix_space", [False, True])
 def test_round_trip(vocabulary, tmp_path, add_prefix_space):
     vocabulary = Vocabulary(vocabulary.tokens, vocabulary.merges, add_prefix_space)
-    files = hugging_face_tokenizer.files(vocabulary, 512, True)
-    for name, content in files.items():
-        (tmp_path / name).write_bytes(content)
+    hugging_face_tokenizer.write(str(tmp_path), vocabulary, 512, True)
     assert hugging_face_tokenizer.read(str(tmp_path)) == vocabulary
 
 
@@ -70,8 +68,8 @@ def test_round_trip(vocabulary, tmp_path, add_prefix_space):
     ],
 )
 def test_other_kinds_of_bpe_are_refused(vocabulary, tmp_path, change):
-    files = hugging_face_tokenizer.files(vocabulary, 512, True)
-    tokenizer = json.loads(files["tokenizer.json"])
+    hugging_face_tokenizer.write(str(tmp_path), vocabulary, 512, True)
+    tokenizer = json.loads((tmp_path / "tokenizer.json").read_text())
     model = tokenizer["model"] | change.pop("model", {})
     tokenizer |= {"model": model, **change}
     (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
@@ -192,9 +190,7 @@ def test_pairs_are_joined_as_theirs_and_as_what_we_write(
     written.mkdir()
     write_tokenizer(vocabulary, published)
     (published / "config.json").write_text('{"model_type": "roberta"}')
-    files = hugging_face_tokenizer.files(vocabulary, 512, True)
-    for name, content in files.items():
-        (written / name).write_bytes(content)
+    hugging_face_tokenizer.write(str(written), vocabulary, 512, True)
     (written / "config.json").write_text('{"model_type": "roberta"}')
     pairs = [("The cat sat.", "It's on a mat, 中文"), ("a b", "c")]
     encoding = ClassificationEncoding(

@@ -171,7 +171,7 @@ def test_what_google_cannot_compute(tmp_path, changes, message):
 
 
 def test_missing_files(tmp_path):
-    with pytest.raises(FileNotFoundError, match="No checkpoint at"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere holds the checkpoints \[\]"):
         google.read(str(tmp_path / "nowhere"))
     with pytest.raises(FileNotFoundError, match=r"holds the checkpoints \[\]"):
         google.read(str(tmp_path))

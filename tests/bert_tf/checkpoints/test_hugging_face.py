@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf.checkpoints import hugging_face
-from bert_tf.checkpoints.checkpoint import weight_shapes
+from bert_tf.checkpoints import hugging_face, hugging_face_names
+from bert_tf.checkpoints.model_dir import weight_shapes
 from bert_tf.checkpoints.tensors import Tensors
-from bert_tf.checkpoints.weight_table import to_ours, weights_in
+from bert_tf.checkpoints.weight_table import to_ours
 from bert_tf.models.masked_lm import PretrainingObjective
 from tests.bert_tf.checkpoints.models import assert_same, our_model
 from tests.bert_tf.packed import ROW_LENGTH, packed, random_features
@@ -260,9 +260,9 @@ def test_gradients_of_the_pretraining_loss(tmp_path):
     # The same tables turn gradients around as they do weights.
     named = {name: p.grad.numpy() for name, p in theirs.named_parameters()}
     config, description = checkpoint.config, checkpoint.description
-    table = hugging_face.rows("bert", "pretraining")
-    weights = weights_in(table, weight_shapes(config, description), config)
-    expected = to_ours(weights, Tensors.of(named), "a test")
+    table = hugging_face_names.table("bert", "pretraining")
+    shapes = weight_shapes(config, description)
+    expected = to_ours(table, shapes, config, Tensors.of(named), "a test")
     for variable, gradient in zip(variables, found, strict=True):
         name = variable.path.removeprefix("bert/")
         assert_near(tf.convert_to_tensor(gradient), expected.read(name))

@@ -5,7 +5,8 @@ import pytest
 import safetensors.numpy
 
 from bert_tf.checkpoints import model_dir
-from data_pipelines.tokenizers.vocabulary import TOKENIZATION, Vocabulary
+from data_pipelines.tokenizers.vocabulary import Vocabulary
+from data_pipelines.tokenizers.vocabulary_files import TOKENIZATION
 from tests.bert_tf.small_models import VOCABULARY, random_batch, small_pretrainer
 
 DESCRIPTION = model_dir.Description(kind="pretraining", sentence_task="next_sentence")

@@ -8,9 +8,8 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.checkpoints import google, hugging_face, model_dir, sentence_transformers
+from bert_tf.checkpoints.description import Description, SentenceVector
 from bert_tf.checkpoints.formats import recognise
-from bert_tf.checkpoints.model_dir import Description
-from bert_tf.checkpoints.sentence_vector import SentenceVector
 from bert_tf.extract_features import ExtractOptions, extract_features
 from bert_tf.serving.pretrained import TextModel
 from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of, our_model

@@ -9,8 +9,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.checkpoints import formats, model_dir
-from bert_tf.checkpoints.checkpoint import Checkpoint, weight_shapes
-from bert_tf.checkpoints.model_dir import Description
+from bert_tf.checkpoints.model_dir import Checkpoint, Description, weight_shapes
 from bert_tf.checkpoints.tensors import Tensors
 from data_pipelines.corpus import documents
 from data_pipelines.tokenizers.tokenizer import make_tokenizer

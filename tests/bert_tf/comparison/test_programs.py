@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import pathlib
 import signal
@@ -6,22 +7,42 @@ import sys
 import time
 
 import pytest
+from absl import flags
 
 from bert_tf.comparison import programs
+from bert_tf.evaluate import EvaluateOptions
+from data_pipelines.programs import cli
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    files: tuple[str, ...] = ()
+    seed: int = 0
+    dtype: str | None = None
+    is_fast: bool = False
+    fail: int = 0
 
 
 def test_a_command_as_a_user_writes_it():
-    found = programs.command(
-        "bert_tf.pretrain", {"files": ("a", "b"), "seed": 0, "dtype": None, "x": True}
-    )
-    assert found == [
-        "python",
-        "-m",
-        "bert_tf.pretrain",
+    found = programs.command("bert_tf.pretrain", Options())
+    assert found == ["python", "-m", "bert_tf.pretrain"]
+    options = Options(("a", "b"), seed=5, dtype="x", is_fast=True)
+    assert programs.command("bert_tf.pretrain", options)[3:] == [
         "--files=a,b",
-        "--seed=0",
-        "--x=True",
+        "--seed=5",
+        "--dtype=x",
+        "--is_fast=True",
     ]
+
+
+def test_the_program_gets_the_options_that_were_given():
+    options = EvaluateOptions(
+        model_dir="m", choice_columns=("a", "b"), records_dir="r", sequence_length=64
+    )
+    flag_values = flags.FlagValues()
+    cli.define_flags(EvaluateOptions, flag_values)
+    flag_values(programs.command("bert_tf.evaluate", options)[2:])
+    assert cli.options_from_flags(EvaluateOptions, flag_values) == options
 
 
 def test_output_is_kept_and_a_failure_is_told(tmp_path, monkeypatch):
@@ -31,19 +52,21 @@ def test_output_is_kept_and_a_failure_is_told(tmp_path, monkeypatch):
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     log = tmp_path / "log.txt"
-    assert programs.run("hello", {}, str(log)) > 0
+    assert programs.run("hello", Options(), str(log)) > 0
     with pytest.raises(programs.Failed, match=r"hello ended with 3: (one|two)"):
-        programs.run("hello", {"fail": 1}, str(log))
+        programs.run("hello", Options(fail=1), str(log))
     lines = log.read_text().split("\n")
     assert "$ python -m hello" in lines and "$ python -m hello --fail=1" in lines
     assert lines.count("one") == lines.count("two") == 2
 
 
 _PARENT = """
-import signal, sys
+import dataclasses, signal, sys
 from bert_tf.comparison import programs
+@dataclasses.dataclass
+class Options: pass
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-programs.run("child", {}, sys.argv[1])
+programs.run("child", Options(), sys.argv[1])
 """
 
 

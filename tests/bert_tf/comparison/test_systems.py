@@ -1,7 +1,7 @@
 import pytest
 
+from bert_tf.comparison.budget import member_config
 from bert_tf.comparison.systems import ABLATIONS, SYSTEMS
-from bert_tf.comparison.training import member_config
 from bert_tf.models.families import FAMILIES
 from bert_tf.models.objectives import OBJECTIVES
 from bert_tf.pretraining.options import PretrainOptions
@@ -22,9 +22,10 @@ def test_options_and_config_fit_each_other(name):
     config = member_config(system, options.preset, 1000)
     assert config.hidden_dropout_prob == 0
     is_elmo = config.architecture == "elmo"
-    assert is_elmo == (options.objective == "both_directions")
-    has_sentence_task = options.sentences != "full_sentences"
-    assert OBJECTIVES[options.objective].has_sentence_task or not has_sentence_task
+    assert is_elmo == (options.recipe.objective == "both_directions")
+    has_sentence_task = options.recipe.sentence_task is not None
+    objective = OBJECTIVES[options.recipe.objective]
+    assert objective.has_sentence_task or not has_sentence_task
 
 
 def test_every_family_is_compared():

@@ -10,7 +10,7 @@ def layer(num_bytes=6):
     keras.utils.set_random_seed(0)
     made = CharacterEmbeddings(len(PIECES) + 1, 8, num_bytes)
     made.build((None, None))
-    made.know(PIECES)
+    made.set_vocabulary(PIECES)
     return made
 
 

@@ -40,7 +40,7 @@ def test_token_table_starts_from_vectors(layer):
     vectors = (generator.normal(size=(6, 4)) + 5).astype("float32")
     is_found = np.array([False, True, True, False, True, True])
     before = np.array(layer.token_table)
-    layer.start_from(vectors, is_found)
+    layer.assign_rows(vectors, is_found)
     table = np.array(layer.token_table)
     np.testing.assert_array_equal(table[~is_found], before[~is_found])
     found = table[is_found]
@@ -57,4 +57,4 @@ def test_token_table_starts_from_vectors(layer):
 @pytest.mark.parametrize("shape", [(6, 5), (5, 4)])
 def test_vectors_of_another_shape(layer, shape):
     with pytest.raises(ValueError, match=r"Expected \(6, 4\) and \(6,\)"):
-        layer.start_from(np.ones(shape, "float32"), np.ones(shape[0], bool))
+        layer.assign_rows(np.ones(shape, "float32"), np.ones(shape[0], bool))

@@ -163,9 +163,9 @@ def test_scores_by_threshold_equal_those_of_each_threshold():
 def test_errors():
     with pytest.raises(ValueError, match="no questions"):
         squad.squad_scores([], [])
-    with pytest.raises(ValueError, match="3 questions and 2 answers"):
+    with pytest.raises(ValueError, match="3 questions, 2 answers"):
         squad.squad_scores(QUESTIONS, ["", ""])
-    with pytest.raises(ValueError, match="3 questions and 0 no-answer scores"):
+    with pytest.raises(ValueError, match="3 answers and 0 no-answer scores"):
         squad.squad_scores(QUESTIONS, ANSWERS, [])
     with pytest.raises(ValueError, match="'b' has the no-answer score nan"):
         squad.squad_scores(QUESTIONS, ANSWERS, [0.0, math.nan, 0.0])

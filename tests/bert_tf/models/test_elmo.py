@@ -24,7 +24,7 @@ def small_encoder(**changes):
     keras.utils.set_random_seed(0)
     model = ElmoEncoder(elmo_config(**changes), name="encoder")
     randomize(model)
-    model.embeddings.know(VOCABULARY.tokens)
+    model.embeddings.set_vocabulary(VOCABULARY.tokens)
     return model
 
 
@@ -32,7 +32,7 @@ def language_model():
     keras.utils.set_random_seed(0)
     model = BidirectionalLanguageModel(elmo_config(pooler=False), name="bert")
     randomize(model)
-    model.encoder.embeddings.know(VOCABULARY.tokens)
+    model.encoder.embeddings.set_vocabulary(VOCABULARY.tokens)
     return model
 
 

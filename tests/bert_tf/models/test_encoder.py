@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.layers.gather import gather_tokens, sequence_layout
-from bert_tf.model_size import parameter_formulas
 from bert_tf.models.config import BertConfig, preset
 from bert_tf.models.encoder import BertEncoder
+from bert_tf.models.size import parameter_formulas
 from tests.bert_tf.packed import (
     alone,
     assert_same_gradients,
@@ -208,16 +208,6 @@ def test_a_row_longer_than_the_positions_is_refused():
     model = BertEncoder(small_config(max_position_embeddings=10, position_offset=2))
     with pytest.raises(ValueError, match=r"rows of 9 tokens\. Expected at most 8"):
         model(random_batch(sequence=9))
-
-
-# Devlin et al. call them 110M and 340M; the exact numbers are those of Google's
-# checkpoints.
-@pytest.mark.parametrize(
-    ("name", "count"), [("base", 109_482_240), ("large", 335_141_888)]
-)
-def test_parameters_by_formula(name, count):
-    formulas = parameter_formulas(preset(name, 30522))
-    assert sum(value for _, value in formulas.values()) == count
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -8,6 +8,7 @@ import pytest
 from bert_tf.ngram.class_model import ClassModel, MixedModel
 from bert_tf.ngram.classes import learn_classes
 from bert_tf.ngram.model import NgramModel
+from tests.bert_tf.ngram.perplexity import perplexity_of
 
 KINDS, PIECES = 4, 6
 
@@ -106,7 +107,7 @@ def test_probabilities_and_guesses_go_together(mixed, part):
         found = model.probabilities(np.full(24, u), np.full(24, v), every)
         assert found.sum() == pytest.approx(1, abs=1e-5)
         before = [i for i in (u, v) if i < 24]
-        np.testing.assert_allclose(model.next_piece(before), found, rtol=1e-5)
+        np.testing.assert_allclose(model.factors(before, [])[0], found, rtol=1e-5)
         product = found.copy()
         for w in every:
             product[w] *= model.probabilities([v], [w], [x])[0]
@@ -117,14 +118,14 @@ def test_probabilities_and_guesses_go_together(mixed, part):
 
 def test_both_know_more_than_either(mixed):
     new = [text_of_kinds(2000, seed=5)]
-    either = min(mixed.pieces.perplexity(new), mixed.classes.perplexity(new))
-    assert mixed.perplexity(new) < 1.01 * either
+    either = min(perplexity_of(mixed.pieces, new), perplexity_of(mixed.classes, new))
+    assert perplexity_of(mixed, new) < 1.01 * either
     # All there is to know are the kinds.
     assert mixed.weight < 0.2
-    assert mixed.perplexity(new) < 0.97 * mixed.pieces.perplexity(new)
+    assert perplexity_of(mixed, new) < 0.97 * perplexity_of(mixed.pieces, new)
 
 
 def test_where_kinds_say_nothing_pieces_decide():
     circle = np.tile(np.random.default_rng(0).permutation(20), 50)
     model = MixedModel.fit([circle], 20, 2)
-    assert model.weight > 0.9 and model.perplexity([circle]) < 1.2
+    assert model.weight > 0.9 and perplexity_of(model, [circle]) < 1.2

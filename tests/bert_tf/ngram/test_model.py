@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bert_tf.ngram.model import MAX_VOCAB_SIZE, NgramModel
+from tests.bert_tf.ngram.perplexity import perplexity_of
 
 NOTHING = 30
 
@@ -45,7 +46,7 @@ def test_by_hand():
     np.testing.assert_allclose(found, expected)
     text = np.log([alone[0], 0.25 + 0.75 * alone[1], after_01])
     np.testing.assert_allclose(model.log_probabilities([0, 1, 2]), text)
-    assert model.perplexity([[0, 1, 2], []]) == pytest.approx(np.exp(-text.mean()))
+    assert perplexity_of(model, [[0, 1, 2], []]) == pytest.approx(np.exp(-text.mean()))
 
 
 def test_as_nltk(model):
@@ -90,7 +91,7 @@ def test_probabilities_sum_up_to_1(model):
     for u, v in itertools.product([0, 7, NOTHING - 1, NOTHING], repeat=2):
         found = model.probabilities(np.full(NOTHING, u), np.full(NOTHING, v), every)
         assert (found > 0).all() and found.sum() == pytest.approx(1, abs=1e-5)
-        np.testing.assert_allclose(model.next_piece([u, v]), found, rtol=1e-5)
+        np.testing.assert_allclose(model.factors([u, v], [])[0], found, rtol=1e-5)
 
 
 @pytest.mark.parametrize("number_before", [0, 1, 2])
@@ -115,7 +116,7 @@ def test_cloze_is_the_product_for_every_piece(model, number_before, number_after
 def test_what_always_follows_is_known():
     circle = np.tile(np.random.default_rng(0).permutation(20), 50)
     model = NgramModel.fit([circle], 25)
-    assert model.perplexity([circle]) < 1.05
+    assert perplexity_of(model, [circle]) < 1.05
     for place in range(2, 30):
         guess = model.cloze(circle[place - 2 : place], circle[place + 1 : place + 3])
         assert guess.argmax() == circle[place] and guess.max() > 0.99

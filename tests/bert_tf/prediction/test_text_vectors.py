@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf.layers.layer_mix import LayerMix
+from bert_tf.layers.scalar_mix import ScalarMix
 from bert_tf.prediction.text_vectors import FEATURES, TextVectorizer, layers_of
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.finetuning.whole_texts import WholeTextEncoding
@@ -65,7 +65,7 @@ def test_layers_are_those_of_the_fine_tuned_models(encoder, features):
     states = encoder(row_of(TEXTS[0]))["hidden_states"]
     chosen = np.concatenate([states[i] for i in layers_of(features, 4)], axis=-1)
     if features in FEATURES:
-        np.testing.assert_array_equal(chosen, LayerMix(features)(states))
+        np.testing.assert_array_equal(chosen, ScalarMix(features)(states))
     else:
         np.testing.assert_array_equal(chosen, states[int(features)])
 

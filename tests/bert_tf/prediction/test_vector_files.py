@@ -31,9 +31,9 @@ def texts_of(layout, count=5, is_pair=False):
 
 def written(path, layout, **arguments):
     texts = list(texts_of(layout, **arguments))
-    with open_writer(str(path), layout) as writer:
+    with open_writer(str(path), layout) as write:
         for text in texts:
-            writer.write(text)
+            write(text)
     return texts
 
 
@@ -78,21 +78,10 @@ def test_npy_without_texts(tmp_path):
 def test_npy_of_many_texts_has_a_whole_header(tmp_path):
     """The header is completed in place, whatever digits the number has."""
     text = next(texts_of(OF_TEXTS))
-    with open_writer(str(tmp_path / "x.npy"), OF_TEXTS) as writer:
+    with open_writer(str(tmp_path / "x.npy"), OF_TEXTS) as write:
         for _ in range(12_345):
-            writer.write(text)
+            write(text)
     assert np.load(tmp_path / "x.npy", mmap_mode="r").shape == (12_345, 3)
-
-
-def test_npz(tmp_path):
-    texts = written(tmp_path / "x.npz", OF_TOKENS)
-    with np.load(tmp_path / "x.npz") as arrays:
-        assert_arrays(arrays, texts)
-    texts = written(tmp_path / "y.npz", OF_TEXTS)
-    with np.load(tmp_path / "y.npz") as arrays:
-        assert arrays.files == ["vectors"]
-        np.testing.assert_array_equal(arrays["vectors"], [t.vectors for t in texts])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.npz", "y.npz"]
 
 
 @pytest.mark.parametrize("layout", [OF_TEXTS, OF_TOKENS])
@@ -143,9 +132,9 @@ def test_tfrecord(tmp_path, layout):
 @pytest.mark.parametrize("ending", FORMATS)
 def test_a_failure_leaves_nothing(tmp_path, ending):
     path = str(tmp_path / f"x{ending}")
-    with pytest.raises(KeyboardInterrupt), open_writer(path, OF_TOKENS) as writer:
+    with pytest.raises(KeyboardInterrupt), open_writer(path, OF_TOKENS) as write:
         for text in texts_of(OF_TOKENS):
-            writer.write(text)
+            write(text)
         assert list(tmp_path.iterdir())
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())

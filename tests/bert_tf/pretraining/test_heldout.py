@@ -10,7 +10,8 @@ from bert_tf import evaluate
 from bert_tf.checkpoints import model_dir
 from bert_tf.models.objectives import make_pretrainer
 from bert_tf.pretraining.heldout import cloze_batches, heldout_scores
-from data_pipelines.create_pretraining_data import create_pretraining_data
+from data_pipelines.pretraining.work_units import RecordOptions
+from data_pipelines.pretraining.write_records import write_records
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 from tests.bert_tf.small_models import randomize, small_config
 
@@ -28,14 +29,12 @@ def records(tmp_path_factory):
     ]
     (folder / "text.txt").write_text("\n\n".join(texts))
     (folder / "vocab.txt").write_bytes(VOCABULARY.to_bytes())
-    create_pretraining_data(
-        input_files=[str(folder / "text.txt")],
-        vocabulary=VOCABULARY,
-        output_dir=str(folder / "records"),
-        separator="blank_line",
-        num_shards=1,
+    write_records(
+        [str(folder / "text.txt")],
+        VOCABULARY,
+        str(folder / "records"),
+        RecordOptions(separator="blank_line", holdout_fraction=0.5, num_shards=1),
         num_processes=1,
-        holdout_fraction=0.5,
     )
     return str(folder / "records")
 
@@ -45,7 +44,7 @@ def member(objective, **changes):
     model = make_pretrainer(objective, config, sentence_head=False)
     randomize(model)
     if objective == "both_directions":
-        model.encoder.embeddings.know(VOCABULARY.tokens)
+        model.encoder.embeddings.set_vocabulary(VOCABULARY.tokens)
     description = model_dir.Description(model_dir.PRETRAINING, objective=objective)
     return model_dir.LoadedModel(model, VOCABULARY, description)
 

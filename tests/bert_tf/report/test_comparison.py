@@ -4,9 +4,7 @@ import re
 
 import matplotlib.image
 
-from bert_tf.comparison.measuring import TaskScore
-from bert_tf.comparison.outcome import Outcome
-from bert_tf.comparison.training import Trained
+from bert_tf.comparison.outcome import Outcome, TaskScore, Trained
 from bert_tf.report.comparison import comparison_report, text_table
 
 
@@ -37,7 +35,7 @@ def page(found):
         "A <title>",
         facts={"text": "books"},
         outcomes=found,
-        simple_guesses={"glue/sst2": ("TF-IDF + linear", 0.774)},
+        baselines={"glue/sst2": ("TF-IDF + linear", 0.774)},
         commands="python -m x --y=<z>\n",
     )
 

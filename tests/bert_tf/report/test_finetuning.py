@@ -10,16 +10,13 @@ from bert_tf.finetuning.results import RunResult, RunSettings
 from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.finetuning import curves, evaluation_report, finetuning_report
 from bert_tf.report.runs import strip_plot
-from bert_tf.tasks import scoring
-from bert_tf.tasks.answers import (
-    ChoiceAnswer,
-    ClassAnswer,
-    CorrectionAnswer,
-    Edit,
-    ScoreAnswer,
-    TagsAnswer,
-)
-from bert_tf.tasks.span_qa import SpanAnswer, SpanGuess
+from bert_tf.tasks import kinds
+from bert_tf.tasks.classification import ClassAnswer, ScoreAnswer
+from bert_tf.tasks.correction_answers import CorrectionAnswer, Edit
+from bert_tf.tasks.kind import Task
+from bert_tf.tasks.multiple_choice import ChoiceAnswer
+from bert_tf.tasks.span_answers import SpanAnswer, SpanGuess
+from bert_tf.tasks.token_tagging import TagsAnswer
 from data_pipelines.datasets.examples import (
     Answer,
     ChoiceExample,
@@ -117,7 +114,7 @@ def report(kind, **changes):
     examples = changes.pop("examples", examples)
     answers = changes.pop("answers", answers)
     labels = changes.pop("labels", labels)
-    found = scoring.score(kind, metrics, examples, answers, labels)
+    found = kinds.KINDS[kind].score(examples, answers, Task(labels, metrics))
     values = {
         "facts": {"model": "2 layers"},
         "evaluation": Evaluation(kind, found, examples, answers, labels),
@@ -297,7 +294,7 @@ def test_without_training_records_or_without_some_figures():
 @pytest.mark.parametrize("kind", KINDS)
 def test_evaluation(kind):
     examples, answers, metrics, labels = KINDS[kind]
-    metrics = scoring.score(kind, metrics, examples, answers, labels)
+    metrics = kinds.KINDS[kind].score(examples, answers, Task(labels, metrics))
     evaluation = Evaluation(kind, metrics, examples, answers, labels)
     html = evaluation_report(EVIL, facts={"model": EVIL}, evaluation=evaluation)
     assert "<script" not in html

@@ -59,8 +59,8 @@ def test_picture():
 
 
 def values(**changes):
-    found = {"facts": {}, "heldout": (), "curves": new_figure(1, 1), "cloze": ()}
-    return {**found, "options": "the <options>", **changes}
+    found = {"facts": {}, "heldout": {}, "curves": new_figure(1, 1), "cloze": ()}
+    return {**found, "baseline": {}, "options": "the <options>", **changes}
 
 
 def test_page_links_to_its_sections_if_there_are_many():
@@ -70,7 +70,7 @@ def test_page_links_to_its_sections_if_there_are_many():
     assert "<nav>" not in html
     assert list(sections_of(html)) == ["Curves", "Options"]
     guess = {"before": "a", "after": "c", "answer": "b", "guesses": ()}
-    html = page("A", "pretraining.html", values(heldout=[("a",)], cloze=[guess]))
+    html = page("A", "pretraining.html", values(heldout={"f1": 0.5}, cloze=[guess]))
     assert html.count("<h2") == html.count('<a href="#part') == 4
     assert '<a href="#part3">Options</a>' in html
     assert '<h2 id="part3">Options</h2>' in html

@@ -22,13 +22,13 @@ def records(sentence_task=True):
 
 
 def page(**changes):
-    trivial = {"mlm_loss": 7.25, "mlm_accuracy": 0.05}
-    trivial |= {"sentence_loss": 0.6931, "sentence_accuracy": 0.5}
+    baseline = {"mlm_loss": 7.25, "mlm_accuracy": 0.05}
+    baseline |= {"sentence_loss": 0.6931, "sentence_accuracy": 0.5}
     cloze = [report.ClozeGuess("a <b>", "c", "cat", (("cat", 0.75), ("dog", 0.25)))]
     values = {
         "facts": {"model": "2 layers"},
         "records": records(),
-        "trivial": trivial,
+        "baseline": baseline,
         "cloze": cloze,
         "options": {"seed": 0, "output_dir": "<x>"},
     }
@@ -51,13 +51,13 @@ def test_has_figures_pictures_and_guesses():
 
 def test_without_held_out_documents():
     training = [record for record in records() if record["split"] == "train"]
-    html = page(records=training, trivial=None, cloze=[])
+    html = page(records=training, baseline=None, cloze=[])
     assert "On held-out documents" not in html
 
 
 def test_without_a_sentence_task():
-    trivial = {"mlm_loss": 7.25, "mlm_accuracy": 0.05}
-    html = page(records=records(sentence_task=False), trivial=trivial)
+    baseline = {"mlm_loss": 7.25, "mlm_accuracy": 0.05}
+    html = page(records=records(sentence_task=False), baseline=baseline)
     assert "sentence task, accuracy" not in html
 
 
@@ -66,7 +66,7 @@ def test_curves_show_the_data():
     first = figure.axes[0]
     assert first.get_title() == "masked tokens, loss (nats)"
     labels = [line.get_label() for line in first.lines]
-    assert labels == ["training", "training, mean", "held out", "trivial guess"]
+    assert labels == ["training", "training, mean", "held out", "unigram baseline"]
     heldout = first.lines[2]
     np.testing.assert_array_equal(heldout.get_xdata(), [100, 200, 300])
     np.testing.assert_allclose(heldout.get_ydata(), [1 / 100, 1 / 200, 1 / 300])

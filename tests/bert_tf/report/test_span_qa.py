@@ -5,7 +5,7 @@ from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.finetuning import evaluation_report
 from bert_tf.report.plots import threshold_figure
 from bert_tf.report.span_qa import question_word
-from bert_tf.tasks.span_qa import SpanAnswer, SpanGuess
+from bert_tf.tasks.span_answers import SpanAnswer, SpanGuess
 from data_pipelines.datasets.examples import Answer, Question
 from tests.bert_tf.report.sections import sections_of
 

@@ -3,7 +3,7 @@ import pytest
 from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.finetuning import evaluation_report
 from bert_tf.report.token_tagging import outcome
-from bert_tf.tasks.answers import TagsAnswer
+from bert_tf.tasks.token_tagging import TagsAnswer
 from data_pipelines.datasets.examples import TaggedSentence
 from tests.bert_tf.report.sections import sections_of
 

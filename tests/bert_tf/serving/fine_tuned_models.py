@@ -4,9 +4,9 @@ import keras
 
 from bert_tf.checkpoints import model_dir
 from bert_tf.models.config import BertConfig
-from bert_tf.prediction.examples import words_of_line
-from bert_tf.prediction.predictor import Answerer
+from bert_tf.prediction.predictor import Predictor
 from bert_tf.tasks.kinds import KINDS
+from bert_tf.tasks.token_tagging import words_of_line
 from data_pipelines.datasets.examples import (
     ChoiceExample,
     CorrectionExample,
@@ -95,7 +95,7 @@ def examples_of(kind, texts=TEXTS):
     return [TextExample("", text, None, None) for text in texts], {"texts": texts}
 
 
-def answerer_of(folder) -> Answerer:
+def predictor_of(folder) -> Predictor:
     loaded = model_dir.load(folder)
     assert loaded.description.kind in KINDS
-    return Answerer.of(loaded, batch_size=3)
+    return Predictor.of(loaded, batch_size=3)

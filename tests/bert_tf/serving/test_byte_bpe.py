@@ -16,8 +16,8 @@ from data_pipelines.pretraining.masking import mask_tokens
 from data_pipelines.pretraining.parts import tokenize_documents
 from data_pipelines.pretraining.row_options import RowOptions
 from data_pipelines.tokenizers.byte_bpe import ByteBPETokenizer
+from data_pipelines.tokenizers.byte_symbols import BYTE_SYMBOLS
 from data_pipelines.tokenizers.vocabulary import (
-    BYTE_SYMBOLS,
     SPECIAL_TOKENS,
     Vocabulary,
 )

@@ -7,15 +7,15 @@ import tensorflow as tf
 from bert_tf.checkpoints import model_dir
 from bert_tf.metrics.entities import entities
 from bert_tf.predict import predict_rows
-from bert_tf.serving.entities import entity_tensors
 from bert_tf.serving.fine_tuned import FineTunedModel
-from bert_tf.tasks.answers import NUM_SHOWN
+from bert_tf.tasks.entities import entity_tensors
+from bert_tf.tasks.span_answers import NUM_SHOWN
 from data_pipelines.datasets.examples import TextExample
 from tests.bert_tf.serving.fine_tuned_models import (
     KIND_ARGUMENTS,
     TEXTS,
-    answerer_of,
     examples_of,
+    predictor_of,
     write_model,
 )
 from tests.bert_tf.small_models import small_config
@@ -29,9 +29,9 @@ TOLERANCE_XLA = 1e-5
 
 def predicted(folder, examples):
     """The rows that `predict` would write."""
-    answerer = answerer_of(folder)
+    predictor = predictor_of(folder)
     description = model_dir.load_description(folder)[2]
-    rows = predict_rows(answerer, description, (({}, e) for e in examples))
+    rows = predict_rows(predictor, description, (({}, e) for e in examples))
     return [row for _, _, row in rows]
 
 

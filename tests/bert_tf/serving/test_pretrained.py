@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from bert_tf import predict
 from bert_tf.checkpoints import model_dir
-from bert_tf.checkpoints.sentence_vector import SentenceVector
+from bert_tf.checkpoints.description import SentenceVector
 from bert_tf.prediction.text_vectors import TextVectorizer
 from bert_tf.serving.pretrained import TextModel
 from data_pipelines.datasets.examples import TextExample

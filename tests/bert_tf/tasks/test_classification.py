@@ -8,18 +8,20 @@ from bert_tf.tasks.classification import (
     BertClassifier,
     ClassificationObjective,
     RegressionObjective,
+    class_tensors,
     decode_classes,
     decode_scores,
+    score_tensors,
 )
 from bert_tf.tasks.multiple_choice import MultipleChoiceObjective
 from bert_tf.tasks.token_tagging import TokenTaggingObjective, decode_tags
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.finetuning.batches import (
     as_fit_inputs,
-    encode_all,
     training_batches,
 )
 from data_pipelines.finetuning.classification import ClassificationEncoding
+from data_pipelines.finetuning.encoding import encode_all
 from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 from tests.bert_tf.small_models import VOCABULARY, small_config
 from tests.reference.bert import cross_entropy
@@ -110,8 +112,8 @@ def test_learns_with_compile_and_fit_on_packed_rows():
         ],
     )
     batches = training_batches(
-        features, VOCABULARY, batch_size=16, row_length=12, seed=0, num_batches=120
-    )
+        features, VOCABULARY, batch_size=16, row_length=12, seed=0
+    ).take(120)
     keras.utils.set_random_seed(0)
     model = BertClassifier(small_config(num_hidden_layers=1), num_outputs=2)
     model.compile(
@@ -124,3 +126,16 @@ def test_learns_with_compile_and_fit_on_packed_rows():
     assert history.history["accuracy"][0] > 0.8
     found = model.evaluate(batches.map(as_fit_inputs).take(20), verbose=0)
     assert found[1] > 0.97
+
+
+def test_means_over_the_windows_of_each_text():
+    values = np.array([[1.0, 0], [3, 2], [5, 5], [0, 1], [0, 2], [0, 6]])
+    origin = {"example": tf.constant([0, 0, 1, 2, 2, 2]), "truncated": [False] * 6}
+    encoding = ClassificationEncoding(WordPieceTokenizer(VOCABULARY), 12, ("no", "yes"))
+    found = class_tensors({"probabilities": tf.constant(values)}, origin, encoding)
+    np.testing.assert_allclose(found["probabilities"], [[2, 1], [5, 5], [0, 3]])
+    np.testing.assert_allclose(found["probability"], [2, 5, 3])
+    assert found["label"].numpy().tolist() == [b"no", b"no", b"yes"]
+    origin["example"] = tf.range(6)
+    found = score_tensors({"score": tf.constant(values[:, 0])}, origin, encoding)
+    np.testing.assert_array_equal(found["score"], values[:, 0])

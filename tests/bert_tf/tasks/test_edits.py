@@ -7,8 +7,8 @@ from bert_tf.tasks.edits import (
     apply,
     confident,
     edit_tensors,
-    in_passes,
 )
+from bert_tf.tasks.iterative_refinement import refine
 from bert_tf.tasks.piece_edits import edits_of_pieces
 from data_pipelines.datasets.examples import CorrectionExample
 from data_pipelines.finetuning.correction import TAGS, CorrectionEncoding
@@ -37,6 +37,14 @@ WORDS = (
 VOCABULARY = Vocabulary((*SPECIAL_TOKENS, *WORDS))
 UNCASED = WordPieceTokenizer(VOCABULARY)
 CASED = WordPieceTokenizer(VOCABULARY.with_casing(False))
+
+
+def no_edits(texts):
+    nothing = tf.zeros([0], tf.int32)
+    owner = tf.zeros([0], tf.int64)
+    return Edits(
+        texts, owner, nothing, nothing, tf.zeros([0], tf.string), tf.zeros([0])
+    )
 
 
 def edited(text, *changes, tokenizer=UNCASED):
@@ -164,16 +172,17 @@ def test_passes_add_up():
     }
     asked = []
 
-    def correct(texts):
+    def correct(columns):
+        texts = columns["text"]
         asked.append(texts.numpy().tolist())
         rows = [
             (place, *edit)
             for place, text in enumerate(texts.numpy())
             for edit in second[text]
         ]
-        return made(texts, *rows) if rows else Edits.none(texts)
+        return made(texts, *rows) if rows else no_edits(texts)
 
-    result, edits = in_passes(first, correct, 0.0)
+    result, edits = refine(first, correct, 0.0)
     assert asked == [[b"ABCD def G", b"xyz more"], [b"A_D d "]]
     assert result.numpy().tolist() == [b"A_D d !", b"same", b"xyz more"]
     assert listed(edits) == [
@@ -186,19 +195,18 @@ def test_passes_add_up():
     assert apply(edits).numpy().tolist() == result.numpy().tolist()
     # Without a threshold there is one pass.
     asked.clear()
-    result, edits = in_passes(first, correct, None)
+    result, edits = refine(first, correct, None)
     assert (asked, listed(edits)) == ([], listed(first))
 
 
 def test_what_is_taken_back_is_no_edit():
     first = made(["abc"], (0, 1, 2, "X", 0.9))
-    result, edits = in_passes(
-        first,
-        lambda texts: (
-            made(texts, (0, 1, 2, "b", 0.9)) if len(texts) else Edits.none(texts)
-        ),
-        0.5,
-    )
+
+    def correct(columns):
+        texts = columns["text"]
+        return made(texts, (0, 1, 2, "b", 0.9)) if len(texts) else no_edits(texts)
+
+    result, edits = refine(first, correct, 0.5)
     # It goes to and fro; the third pass changes nothing that counts.
     assert result.numpy().tolist() == [apply(edits).numpy()[0]]
 
@@ -216,7 +224,7 @@ def random_edits(generator, texts):
             if text[start:end].decode() != new:
                 rows.append((owner, start, end, new, generator.random()))
             place = end + 1
-    return made(texts, *rows) if rows else Edits.none(tf.constant(texts))
+    return made(texts, *rows) if rows else no_edits(tf.constant(texts))
 
 
 def test_random_passes_lead_to_the_same_texts():
@@ -227,8 +235,8 @@ def test_random_passes_lead_to_the_same_texts():
             for _ in range(4)
         ]
         first = random_edits(generator, texts)
-        result, edits = in_passes(
-            first, lambda texts: random_edits(generator, texts.numpy()), 0.3
+        result, edits = refine(
+            first, lambda given: random_edits(generator, given["text"].numpy()), 0.3
         )
         np.testing.assert_array_equal(apply(edits), result)
         owner, starts, ends = (v.numpy() for v in edits[1:4])
@@ -248,7 +256,7 @@ def test_places_in_characters():
 
 
 def test_no_texts_at_all():
-    edits = Edits.none(tf.constant([], tf.string))
+    edits = no_edits(tf.constant([], tf.string))
     assert apply(edits).numpy().tolist() == []
-    corrected, again = in_passes(edits, Edits.none, 0.5)
+    corrected, again = refine(edits, lambda given: no_edits(given["text"]), 0.5)
     assert corrected.numpy().tolist() == [] and listed(again) == []

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf.layers.layer_mix import FEATURES
+from bert_tf.layers.scalar_mix import FEATURES
 from bert_tf.optim.optimizers import AdamW
 from bert_tf.tasks.classification import (
     BertClassifier,
@@ -207,7 +207,7 @@ def varied_batches(count=3):
             "label": tf.constant(tokens[:8] % 2, tf.int32),
         }
         found.append(
-            pack_batch(features, VOCABULARY, row_length=ROW_LENGTH, few_shapes=True)
+            pack_batch(features, VOCABULARY, row_length=ROW_LENGTH, pad_to_bucket=True)
         )
     assert len({len(batch["token_ids"]) for batch in found}) > 2
     return found

@@ -2,14 +2,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf.tasks.span_qa import (
+from bert_tf.tasks.span_answers import (
     MAX_ANSWER_TOKENS,
     NUM_BEST,
-    SpanQAObjective,
     decode_spans,
     read_span_answers,
     span_answers,
 )
+from bert_tf.tasks.span_qa import SpanQAObjective
+from data_pipelines.datasets.examples import Question
 
 WINDOWS, WIDTH, SECOND = 4, 64, 5
 GENERATOR = np.random.default_rng(0)
@@ -60,9 +61,11 @@ def span_answer(context, decoded, token_starts, token_ends):
             "token_starts": tf.ragged.constant(token_starts, tf.int32, ragged_rank=1),
             "token_ends": tf.ragged.constant(token_ends, tf.int32, ragged_rank=1),
             "contexts": tf.constant([context]),
+            "truncated": tf.zeros(len(token_starts), tf.bool),
         },
     )
-    (answer,) = read_span_answers(answers, [context])
+    question = Question("", "", "", context, (), False)
+    (answer,) = read_span_answers(answers, [question])
     return answer
 
 

@@ -32,9 +32,7 @@ def read(write):
     def read(reader, content, role="train", labels=None, name="a.tsv", **files):
         log = ReadLog(role)
         paths = (write(name, content),)
-        examples = reader.read_files(
-            paths, Files(paths, **files), Reading(role, labels, log)
-        )
+        examples = reader.read_files(Files(paths, **files), Reading(role, labels, log))
         examples = list(examples)
         assert log.used == len(examples)
         return examples, [line.removeprefix(f"{role}: ") for line in log.lines()[1:]]

@@ -18,7 +18,7 @@ def read_files(write, reader, *contents, role="test", part=None):
     paths = [write(f"{number}.txt", text) for number, text in enumerate(contents)]
     files = Files(tuple(paths), part=part)
     log = ReadLog(role)
-    examples = list(reader.read_files(paths, files, Reading(role, None, log)))
+    examples = list(reader.read_files(files, Reading(role, None, log)))
     assert log.used == len(examples)
     return examples, log.lines()[1:]
 
@@ -95,7 +95,9 @@ def test_parallel_lines(write):
 def test_own_tables(write):
     path = write("a.csv", 'x,y\n"a, b",c\n')
     dataset = catalog.from_files(
-        "correction", {"train": path}, catalog.Columns(first="x", corrected="y")
+        "correction",
+        {"train": path},
+        catalog.ColumnOptions(first_column="x", corrected_column="y"),
     )
     rows = catalog.read_with_columns(dataset, "train", None, ReadLog("train"))
     assert list(rows) == [

@@ -1,6 +1,6 @@
 import pytest
 
-from data_pipelines.datasets.catalog import Columns, from_files, read
+from data_pipelines.datasets.catalog import ColumnOptions, from_files, read
 from data_pipelines.datasets.examples import ChoiceExample, TextExample
 from data_pipelines.datasets.read_log import ReadLog
 
@@ -15,7 +15,9 @@ def test_classification(write):
     dataset = from_files(
         "classification",
         {"train": train, "test": test},
-        Columns(first="a", second="b", label="class", id="key"),
+        ColumnOptions(
+            first_column="a", second_column="b", label_column="class", id_column="key"
+        ),
     )
     assert list(dataset.splits) == ["train", "test"]
     assert (dataset.name, dataset.labels) == ("files", None)
@@ -28,7 +30,9 @@ def test_classification(write):
 
 def test_regression_without_header(write):
     path = write("a.tsv", "1.5\tx\n")
-    dataset = from_files("regression", {"dev": path}, Columns(names=("label", "text")))
+    dataset = from_files(
+        "regression", {"dev": path}, ColumnOptions(column_names=("label", "text"))
+    )
     assert examples_of(dataset, "dev") == [TextExample("0", "x", None, 1.5)]
 
 
@@ -45,7 +49,7 @@ def test_multiple_choice(write):
     dataset = from_files(
         "multiple_choice",
         {"train": path},
-        Columns(second="question", choices=("a", "b")),
+        ColumnOptions(second_column="question", choice_columns=("a", "b")),
     )
     assert dataset.num_choices == 2
     assert examples_of(dataset) == [ChoiceExample("0", "t", ("Why? x", "Why? y"), 1)]
@@ -79,7 +83,9 @@ def test_known_labels_decide_whether_tags_are_those_of_entities(write):
 @pytest.mark.parametrize("name", ["a.conllu", "a.conllu.gz"])
 def test_conllu(write, name, column, tags):
     path = write(name, "1\ta\ta\tNOUN\tNN\t_\t0\troot\t_\t_\n")
-    dataset = from_files("token_tagging", {"train": path}, Columns(tag=column))
+    dataset = from_files(
+        "token_tagging", {"train": path}, ColumnOptions(tag_column=column)
+    )
     assert examples_of(dataset)[0].tags == tags
 
 
@@ -98,7 +104,7 @@ def test_questions(write):
         (("tagging", {"train": "a"}), r"kind='tagging'. Expected one of"),
         (("regression", {}), r"Received no files. Expected a train_file, dev_file"),
         (
-            ("multiple_choice", {"train": "a"}, Columns(choices=("a",))),
+            ("multiple_choice", {"train": "a"}, ColumnOptions(choice_columns=("a",))),
             r"choice_columns=\['a'\]. Expected at least two",
         ),
     ],

@@ -13,7 +13,8 @@ COLA = DATASETS["glue/cola"]
 )
 def test_the_folder_of_all_data_or_of_the_dataset(write, tmp_path, folder):
     path = write(f"{folder}/train.tsv", "a\t1\t\tb\n")
-    (found,), files = find_files(COLA, "train", str(tmp_path / "data"))
+    files = find_files(COLA, "train", str(tmp_path / "data"))
+    (found,) = files.paths
     assert os.path.samefile(found, path)
     assert files.names is not None
 
@@ -28,8 +29,8 @@ def test_all_files_of_a_layout_have_to_be_there(write, tmp_path):
     ):
         find_files(COLA, "dev", str(tmp_path))
     write("out_of_domain_dev.tsv.gz", "a\t1\t\tb\n")
-    paths, _ = find_files(COLA, "dev", str(tmp_path))
-    names = [os.path.basename(path) for path in paths]
+    files = find_files(COLA, "dev", str(tmp_path))
+    names = [os.path.basename(path) for path in files.paths]
     assert names == ["in_domain_dev.tsv", "out_of_domain_dev.tsv.gz"]
 
 

@@ -124,7 +124,7 @@ def test_rows_keep_all_columns(write):
     paths = (write("a.jsonl", [{"text": "a", "more": 5}, {"text": ""}, {"text": "b"}]),)
     log = ReadLog("test")
     reading = Reading("test", None, log)
-    assert list(SINGLE.read_rows(paths, Files(paths), reading)) == [
+    assert list(SINGLE.read_rows(Files(paths), reading)) == [
         ({"text": "a", "more": "5"}, TextExample("0", "a", None, None)),
         ({"text": "b"}, TextExample("2", "b", None, None)),
     ]

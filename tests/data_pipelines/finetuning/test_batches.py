@@ -12,6 +12,7 @@ from data_pipelines.datasets.examples import (
 )
 from data_pipelines.finetuning import batches as finetuning
 from data_pipelines.finetuning.classification import ClassificationEncoding
+from data_pipelines.finetuning.encoding import encode_all
 from data_pipelines.finetuning.multiple_choice import MultipleChoiceEncoding
 from data_pipelines.finetuning.span_qa import SpanQAEncoding
 from data_pipelines.finetuning.token_tagging import TokenTaggingEncoding
@@ -35,7 +36,9 @@ def sequences(count, seed=0):
 
 def batches(count, **arguments):
     values = {"batch_size": 4, "row_length": 8, "seed": 0, **arguments}
-    return finetuning.training_batches(sequences(count), VOCABULARY, **values)
+    num_batches = values.pop("num_batches", -1)
+    dataset = finetuning.training_batches(sequences(count), VOCABULARY, **values)
+    return dataset.take(num_batches)
 
 
 def labels(dataset):
@@ -84,8 +87,7 @@ def test_a_batch_has_the_sequences_that_were_drawn():
             assert flat[first : first + length].tolist() == rows[label]
 
 
-def test_a_number_of_batches():
-    assert len(labels(batches(5, num_batches=7))) == 7
+def test_there_is_no_last_batch():
     assert batches(5).cardinality() == tf.data.INFINITE_CARDINALITY
 
 
@@ -130,7 +132,7 @@ def test_a_saved_iterator_goes_on_exactly(tmp_path):
     assert found == undisturbed
 
 
-def test_few_shapes():
+def test_pad_to_bucket():
     shapes = {batch["token_ids"].shape for batch in batches(64, batch_size=16).take(50)}
     assert {shape[1] for shape in shapes} == {8}
     assert {shape[0] for shape in shapes} <= {6, 7, 8, 10, 12, 14, 16}
@@ -140,7 +142,7 @@ def test_ragged_features_are_filled_up():
     features = sequences(3)
     words = tf.ragged.constant([[1], [], [1, 2]], tf.int32, ragged_rank=1)
     features["word_positions"] = words
-    wide = finetuning.pack_batch(features, VOCABULARY, row_length=8, few_shapes=True)
+    wide = finetuning.pack_batch(features, VOCABULARY, row_length=8, pad_to_bucket=True)
     assert wide["word_positions"].shape == (3, 8)
     assert wide["word_positions"].numpy()[2].tolist() == [1, 2] + [-1] * 6
     narrow = finetuning.pack_batch(features, VOCABULARY, row_length=8)
@@ -173,24 +175,17 @@ def examples(count):
     ]
 
 
-def test_encode_all_reads_in_chunks():
-    features = finetuning.encode_all(ENCODING, iter(examples(1100)))
-    assert finetuning.num_groups(features) == 1100
-    assert finetuning.num_groups(features, group_size=4) == 275
-    lengths = features["token_ids"].row_lengths().numpy()
-    assert lengths.tolist() == [3 + i % 9 for i in range(1100)]
-
-
-def test_nothing_to_train_on():
-    with pytest.raises(ValueError, match="Received no examples to train on"):
-        finetuning.encode_all(ENCODING, [])
+def evaluation_chunks(encoding, examples, batch_size):
+    batches_of = finetuning.batch_maker(encoding, batch_size)
+    return finetuning.evaluation_chunks(encoding, examples, batches_of)
 
 
 def test_evaluation_has_every_example_once_in_order():
     given = examples(1000)
-    chunks = list(finetuning.evaluation_chunks(ENCODING, iter(given), batch_size=100))
+    chunks = list(evaluation_chunks(ENCODING, iter(given), batch_size=100))
     assert [example for chunk in chunks for example in chunk.examples] == given
     assert [len(chunk.batches) for chunk in chunks] == [6, 5]
+    assert not any("label" in batch for chunk in chunks for batch in chunk.batches)
     lengths = [b["lengths"].numpy() for chunk in chunks for b in chunk.batches]
     assert np.concatenate(lengths).tolist() == [3 + i % 9 for i in range(1000)]
     origins = [chunk.origin["example"].numpy() for chunk in chunks]
@@ -206,19 +201,18 @@ def test_evaluation_reads_no_more_than_it_needs():
             taken += 1
             yield TextExample(str(taken), "a b", None, None)
 
-    chunks = finetuning.evaluation_chunks(ENCODING, endless(), batch_size=64)
+    chunks = evaluation_chunks(ENCODING, endless(), batch_size=64)
     next(chunks)
     assert taken == 512
     next(chunks)
     assert taken == 1024
 
 
-def test_encoded_as():
-    (chunk,) = finetuning.evaluation_chunks(
-        ENCODING, ["a", "b c"], 2, lambda text: TextExample("", text, None, None)
-    )
-    assert chunk.examples == ["a", "b c"]
-    assert chunk.batches[0]["lengths"].numpy().tolist() == [3, 4]
+def test_no_texts_are_an_empty_batch():
+    batches_of = finetuning.batch_maker(ENCODING, 2)
+    (batch,), origin = batches_of({"first": tf.constant([], tf.string)})
+    assert batch["token_ids"].shape[0] == batch["lengths"].shape[0] == 0
+    assert origin["example"].shape == [0]
 
 
 def tagged(count):
@@ -281,7 +275,7 @@ def test_one_trace_for_chunks_and_batches_of_all_sizes(kind, monkeypatch):
 
     monkeypatch.setattr(finetuning, "pack_batch", counted)
     found = 0
-    for chunk in finetuning.evaluation_chunks(counting, make(1100), batch_size=50):
+    for chunk in evaluation_chunks(counting, make(1100), batch_size=50):
         for batch in chunk.batches:
             found += len(batch["first_tokens"])
             assert batch["token_ids"].shape[1] <= encoding.max_length
@@ -293,7 +287,7 @@ def test_one_trace_for_chunks_and_batches_of_all_sizes(kind, monkeypatch):
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_kinds_are_trained_on(kind):
     encoding, make = KINDS[kind]
-    features = finetuning.encode_all(encoding, make(20))
+    features = encode_all(encoding, make(20))
     dataset = finetuning.training_batches(
         features,
         VOCABULARY,

@@ -184,7 +184,7 @@ def test_answers_of_squad():
     vocab_file = SHARED / "vocab" / "uncased.txt"
     if not (SHARED / "squad" / "dev-v1.1.json").exists() or not vocab_file.exists():
         pytest.skip(f"no SQuAD or no vocabulary in {SHARED}")
-    tokenizer = WordPieceTokenizer(Vocabulary.from_file(str(vocab_file)), True)
+    tokenizer = WordPieceTokenizer(Vocabulary.from_file(str(vocab_file)))
     encoding = SpanQAEncoding(tokenizer, 128, 64, 24)
     dataset = catalog.find("squad/v1.1")
     read = catalog.read(dataset, "dev", str(SHARED), ReadLog("dev"))

@@ -4,10 +4,9 @@ import tensorflow as tf
 
 from data_pipelines.datasets.examples import TaggedSentence
 from data_pipelines.finetuning.token_tagging import (
+    Document,
     TokenTaggingEncoding,
     documents,
-    merged,
-    merged_documents,
 )
 from tests.data_pipelines.finetuning.texts import TOKENIZER, values, written
 
@@ -127,8 +126,15 @@ def test_documents():
         sentence("d", None, document=4, id="z"),
         sentence("e", "0", document=4),
     ]
-    assert list(documents(iter(sentences))) == [sentences[:2], sentences[2:]]
-    first, second = merged_documents(sentences)
-    assert first == sentence("a b c", "012", document=3, id="x")
-    assert second == sentence("d e", None, document=4, id="z")
-    assert merged(sentences[:1]) == sentences[0]
+    first, second = documents(iter(sentences))
+    assert first.sentences == tuple(sentences[:2])
+    assert second.sentences == tuple(sentences[2:])
+
+    def whole(document):
+        return TaggedSentence(
+            document.id, document.words, document.tags, document.document
+        )
+
+    assert whole(first) == sentence("a b c", "012", document=3, id="x")
+    assert whole(second) == sentence("d e", None, document=4, id="z")
+    assert whole(Document.of(sentences[:1])) == sentences[0]

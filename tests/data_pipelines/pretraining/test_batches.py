@@ -8,11 +8,9 @@ import tensorflow as tf
 from data_pipelines.pretraining import batches as pretraining
 from data_pipelines.pretraining.documents import (
     documents_from_records,
-    documents_from_text,
 )
 from data_pipelines.pretraining.row_options import RowOptions
 from data_pipelines.rows import features
-from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 from tests.data_pipelines.pretraining import pretraining_data
 
 VOCABULARY = pretraining_data.vocabulary(60_100)
@@ -290,41 +288,3 @@ def test_errors(tmp_path, files):
     empty = pretraining_data.write_records(str(tmp_path / "empty.tfrecord"), [])
     with pytest.raises(ValueError, match="not a single row"):
         make([empty], epochs=None)
-
-
-@pytest.mark.slow
-def test_text_gives_the_rows_of_its_records(tmp_path):
-    documents = [
-        pretraining_data.text(seed, 30 + 300 * (seed == 2)) for seed in range(6)
-    ]
-    source = tmp_path / "source.txt"
-    source.write_text("\n\n".join(documents) + "\n", encoding="utf-8")
-    tokenizer = WordPieceTokenizer(pretraining_data.LETTERS)
-    from_text = documents_from_text([str(source)], tokenizer, separator="blank_line")
-
-    records = str(tmp_path / "0.tfrecord")
-    with tf.io.TFRecordWriter(records) as writer:
-        for part in from_text(0, 0, 1):
-            writer.write(
-                features.part_to_example(
-                    part["token_ids"].numpy(),
-                    part["sentence_lengths"].numpy(),
-                    part["document_id"].numpy(),
-                )
-            )
-    from_records = documents_from_records([records], shuffle_parts=0)
-    first, second = (
-        arrays(
-            pretraining.training_batches(
-                documents,
-                pretraining_data.LETTERS,
-                RowOptions(64),
-                batch_size=3,
-                seed=1,
-                num_epochs=2,
-            )
-        )
-        for documents in (from_text, from_records)
-    )
-    assert_same(first, second)
-    assert first["sentence_label"].any()

@@ -31,3 +31,11 @@ def test_an_error_reaches_the_caller(num_processes):
 def test_no_bar_without_a_terminal(capfd):
     assert list(processes.show_progress("name", [1, 2], 2)) == [1, 2]
     assert capfd.readouterr().err == ""
+
+
+def test_no_process():
+    with (
+        pytest.raises(ValueError, match=r"num_processes=0\. Expected at least one"),
+        processes.pool(0, 2),
+    ):
+        pass

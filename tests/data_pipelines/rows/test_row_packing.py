@@ -62,12 +62,12 @@ def test_the_example_of_the_docstring():
         assert value.dtype == (bool if name == "padding_mask" else np.int32)
 
 
-@pytest.mark.parametrize("few_shapes", [False, True])
+@pytest.mark.parametrize("pad_to_bucket", [False, True])
 @pytest.mark.parametrize("lengths", LENGTHS)
-def test_every_sequence_is_whole_and_once_in_a_row(lengths, few_shapes):
+def test_every_sequence_is_whole_and_once_in_a_row(lengths, pad_to_bucket):
     sequences = random_sequences(lengths)
     starts = GENERATOR.integers(0, lengths + 1)
-    packed = pack(sequences, starts, row_length=16, few_shapes=few_shapes)
+    packed = pack(sequences, starts, row_length=16, pad_to_bucket=pad_to_bucket)
     assert packed["token_ids"].shape[1] == 16
     flat = {
         name: packed[name].reshape(-1)
@@ -103,10 +103,10 @@ def test_first_fit_decreasing(lengths):
     assert int(num_rows) == expected_rows
 
 
-def test_few_shapes():
+def test_pad_to_bucket():
     allowed = [*range(1, 9), 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80]
     for count in (1, 3, 5, 8, 9, 11, 13, 16, 17, 21, 32, 33, 64, 65):
-        packed = pack([[CLS, SEP]] * count, row_length=2, few_shapes=True)
+        packed = pack([[CLS, SEP]] * count, row_length=2, pad_to_bucket=True)
         rows = len(packed["token_ids"])
         assert count <= rows == min(n for n in allowed if n >= count)
         assert 5 * (rows - count) < rows
@@ -119,5 +119,5 @@ def test_a_sequence_that_is_longer_than_a_row():
 
 def test_no_sequences():
     assert pack([])["token_ids"].shape == (0, 8)
-    assert pack([], few_shapes=True)["token_ids"].shape == (1, 8)
+    assert pack([], pad_to_bucket=True)["token_ids"].shape == (1, 8)
     assert pack([])["first_tokens"].shape == (0,)

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from data_pipelines.corpus import documents as corpus
 from data_pipelines.tokenizers.byte_bpe import ByteBPETokenizer
+from data_pipelines.tokenizers.byte_symbols import BYTE_SYMBOLS
 from data_pipelines.tokenizers.vocabulary import (
-    BYTE_SYMBOLS,
     SPECIAL_TOKENS,
     Vocabulary,
 )

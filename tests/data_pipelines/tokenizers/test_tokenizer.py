@@ -2,9 +2,9 @@ import pytest
 import tensorflow as tf
 
 from data_pipelines.tokenizers.byte_bpe import ByteBPETokenizer
+from data_pipelines.tokenizers.byte_symbols import BYTE_SYMBOLS
 from data_pipelines.tokenizers.tokenizer import make_tokenizer
 from data_pipelines.tokenizers.vocabulary import (
-    BYTE_SYMBOLS,
     SPECIAL_TOKENS,
     Vocabulary,
 )

@@ -1,13 +1,11 @@
 import hashlib
-import json
 
 import pytest
 
+from data_pipelines.tokenizers.byte_symbols import BYTE_SYMBOLS
 from data_pipelines.tokenizers.vocabulary import (
-    BYTE_SYMBOLS,
     SPECIAL_TOKENS,
     Vocabulary,
-    bytes_of,
 )
 
 TOKENS = (*SPECIAL_TOKENS, "a", "##b", "中")
@@ -81,72 +79,6 @@ def test_files_that_are_missing_or_no_text(tmp_path):
         Vocabulary.from_file(str(path))
 
 
-# --- Casing.
-
-
-@pytest.mark.parametrize("lower_case", [True, False])
-@pytest.mark.parametrize("strip_accents", [True, False])
-def test_a_vocabulary_keeps_its_casing(tmp_path, lower_case, strip_accents):
-    vocabulary = Vocabulary(TOKENS, None, False, lower_case, strip_accents)
-    path = written(vocabulary, tmp_path)
-    assert json.loads((tmp_path / "tokenization.json").read_text()) == {
-        "format": 1,
-        "kind": "wordpiece",
-        "lower_case": lower_case,
-        "strip_accents": strip_accents,
-    }
-    assert Vocabulary.from_file(path) == vocabulary
-    assert Vocabulary.from_file(path, lower_case, strip_accents) == vocabulary
-    expected = f"Expected lower_case={lower_case} and strip_accents={strip_accents}, "
-    for received in ((not lower_case, None), (None, not strip_accents)):
-        with pytest.raises(ValueError, match=expected):
-            Vocabulary.from_file(path, *received)
-
-
-@pytest.mark.parametrize(
-    ("received", "expected"),
-    [
-        ((None, None), (True, True)),
-        ((False, None), (False, False)),
-        ((None, False), (True, False)),
-        ((False, True), (False, True)),
-    ],
-)
-def test_a_vocabulary_of_others_has_the_received_casing(tmp_path, received, expected):
-    path = tmp_path / "vocab.txt"
-    path.write_bytes(Vocabulary(TOKENS).to_bytes())
-    found = Vocabulary.from_file(str(path), *received)
-    assert (found.lower_case, found.strip_accents) == expected
-    assert found.fingerprint == Vocabulary(TOKENS).fingerprint
-
-
-@pytest.mark.parametrize(
-    ("before", "change", "after"),
-    [
-        ((True, True), (False, None), (False, False)),
-        ((True, False), (False, None), (False, False)),
-        ((True, False), (None, None), (True, False)),
-        ((False, True), (True, None), (True, True)),
-        ((True, True), (None, False), (True, False)),
-    ],
-)
-def test_with_casing(before, change, after):
-    found = Vocabulary(TOKENS, None, False, *before).with_casing(*change)
-    assert found == Vocabulary(TOKENS, None, False, *after)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"format": 2}, {"kind": "bpe"}, {"lower_case": None}, {"strip_accents": 1}],
-)
-def test_broken_descriptions(tmp_path, change):
-    path = written(Vocabulary(TOKENS), tmp_path)
-    file = tmp_path / "tokenization.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
-    with pytest.raises(ValueError, match="Expected the format 1, a kind of"):
-        Vocabulary.from_file(path)
-
-
 # --- Byte-level BPE.
 
 BYTE_LEVEL = (*SPECIAL_TOKENS, *BYTE_SYMBOLS, "Ġc", "at", "Ġcat", "Ã©")
@@ -180,13 +112,6 @@ def test_fingerprint_knows_the_merges():
         Vocabulary(BYTE_LEVEL),
     ]
     assert len({vocabulary.fingerprint for vocabulary in others}) == 4
-
-
-def test_byte_symbols():
-    assert len(set(BYTE_SYMBOLS)) == 256
-    assert all(symbol.isprintable() and symbol != " " for symbol in BYTE_SYMBOLS)
-    assert [BYTE_SYMBOLS[byte] for byte in b"a \n\xc3"] == ["a", "Ġ", "Ċ", "Ã"]
-    assert bytes_of("Ġcaf" + "Ã©") == " café".encode()
 
 
 def test_wordpiece_beside_merges_stays_wordpiece(tmp_path):

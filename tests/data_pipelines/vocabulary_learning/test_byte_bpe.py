@@ -10,8 +10,8 @@ from data_pipelines.learn_vocabulary import (
     learn_vocabulary,
     main,
 )
+from data_pipelines.tokenizers.byte_symbols import BYTE_SYMBOLS
 from data_pipelines.tokenizers.vocabulary import (
-    BYTE_SYMBOLS,
     SPECIAL_TOKENS,
     Vocabulary,
 )

@@ -52,7 +52,7 @@ class Server:
         command = [sys.executable, "-u", "-m", "bert_tf.serve"]
         ports = [f"--rest_api_port={rest_port}", "--port=0"]
         self.process = subprocess.Popen(
-            [*command, *ports, "--file_system_poll_wait_seconds=0.2", *flags],
+            [*command, *ports, *flags],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

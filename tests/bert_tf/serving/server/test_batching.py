@@ -1,5 +1,7 @@
 """Requests that are answered together, by a model that is a function."""
 
+import asyncio
+import functools
 import threading
 import time
 
@@ -8,6 +10,16 @@ import pytest
 
 from bert_tf.serving.server.batching import Batcher
 from bert_tf.serving.server.errors import RequestError, invalid
+
+
+def in_a_loop(test):
+    """Runs a coroutine as a test."""
+
+    @functools.wraps(test)
+    def run(**fixtures):
+        asyncio.run(asyncio.wait_for(test(**fixtures), 30))
+
+    return run
 
 
 class Doubling:
@@ -26,105 +38,114 @@ class Doubling:
         return {"y": 2 * inputs["x"]}
 
 
-def submit(batcher, signature, *numbers, seconds=60):
+async def submit(batcher, signature, *numbers):
+    """A request on its way."""
     array = np.array(numbers, float)
-    deadline = time.monotonic() + seconds
-    return batcher.submit(signature, {"x": array}, len(array), deadline)
+    answer = batcher.answer(signature, {"x": array}, len(array))
+    task = asyncio.create_task(answer)
+    await asyncio.sleep(0)
+    return task
+
+
+async def doubled(task):
+    return (await task)["y"].tolist()
 
 
 @pytest.fixture
 def gate():
-    return threading.Event()
+    """Opened, it lets the models answer."""
+    event = threading.Event()
+    yield event
+    event.set()
 
 
-def waiting_behind(batcher, signature, gate):
+async def waiting_behind(batcher, signature):
     """A request that keeps the only thread busy until the gate opens."""
-    future = submit(batcher, signature, 0)
-    while batcher.num_queued:
-        time.sleep(0.001)
-    return future
+    task = await submit(batcher, signature, 0)
+    assert batcher.num_queued == 0
+    return task
 
 
-def test_those_that_wait_are_one_batch(gate):
+@in_a_loop
+async def test_those_that_wait_are_one_batch(gate):
     signature, batcher = Doubling(gate), Batcher(8, 0, 100, 1)
-    first = waiting_behind(batcher, signature, gate)
-    futures = [submit(batcher, signature, n, n + 0.5) for n in range(6)]
+    first = await waiting_behind(batcher, signature)
+    tasks = [await submit(batcher, signature, n, n + 0.5) for n in range(6)]
+    assert batcher.num_queued == 6
     gate.set()
-    assert first.result()["y"].tolist() == [0]
-    for number, future in enumerate(futures):
-        assert future.result()["y"].tolist() == [2 * number, 2 * number + 1]
+    assert await doubled(first) == [0]
+    for number, task in enumerate(tasks):
+        assert await doubled(task) == [2 * number, 2 * number + 1]
     assert signature.batches == [1, 8, 4]
-    batcher.stop()
 
 
-def test_without_batches_each_is_alone(gate):
+@in_a_loop
+async def test_without_batches_each_is_alone(gate):
     signature, batcher = Doubling(gate), Batcher(0, 0, 100, 1)
-    waiting_behind(batcher, signature, gate)
-    futures = [submit(batcher, signature, n) for n in range(3)]
+    await waiting_behind(batcher, signature)
+    tasks = [await submit(batcher, signature, n) for n in range(3)]
     gate.set()
-    assert [f.result()["y"].tolist() for f in futures] == [[0], [2], [4]]
+    assert [await doubled(task) for task in tasks] == [[0], [2], [4]]
     assert signature.batches == [1] * 4
-    batcher.stop()
 
 
-def test_other_signatures_and_shapes_are_not_mixed(gate):
+@in_a_loop
+async def test_other_signatures_and_shapes_are_not_mixed(gate):
     one, other = Doubling(gate), Doubling(gate)
     batcher = Batcher(8, 0, 100, 1)
-    waiting_behind(batcher, one, gate)
-    deadline = time.monotonic() + 60
-    wide = batcher.submit(one, {"x": np.ones([1, 3])}, 1, deadline)
-    futures = [submit(batcher, signature, 1) for signature in (one, other, one)]
+    await waiting_behind(batcher, one)
+    wide = asyncio.create_task(batcher.answer(one, {"x": np.ones([1, 3])}, 1))
+    tasks = [await submit(batcher, signature, 1) for signature in (one, other, one)]
     gate.set()
-    assert wide.result()["y"].tolist() == [[2, 2, 2]]
-    assert [f.result()["y"].tolist() for f in futures] == [[2]] * 3
+    assert await doubled(wide) == [[2, 2, 2]]
+    assert [await doubled(task) for task in tasks] == [[2]] * 3
     assert sorted(one.batches) == [1, 1, 2] and other.batches == [1]
-    batcher.stop()
 
 
-def test_the_first_waits_for_others():
+@in_a_loop
+async def test_the_first_waits_for_others():
     signature, batcher = Doubling(), Batcher(4, 0.3, 100, 2)
     begin = time.monotonic()
-    futures = [submit(batcher, signature, n) for n in range(4)]
-    for future in futures:
-        future.result()
+    tasks = [await submit(batcher, signature, n) for n in range(4)]
+    await asyncio.gather(*tasks)
     assert signature.batches == [4] and time.monotonic() - begin < 0.25
-    submit(batcher, signature, 1).result()
+    await (await submit(batcher, signature, 1))
     assert time.monotonic() - begin > 0.3
-    batcher.stop()
 
 
-def test_a_wrong_one_does_not_spoil_the_others(gate):
+@in_a_loop
+async def test_a_wrong_one_does_not_spoil_the_others(gate):
     signature, batcher = Doubling(gate), Batcher(8, 0, 100, 1)
-    waiting_behind(batcher, signature, gate)
-    good, bad = submit(batcher, signature, 1), submit(batcher, signature, -1)
+    await waiting_behind(batcher, signature)
+    good = await submit(batcher, signature, 1)
+    bad = await submit(batcher, signature, -1)
     gate.set()
-    assert good.result()["y"].tolist() == [2]
+    assert await doubled(good) == [2]
     with pytest.raises(RequestError, match="negative"):
-        bad.result()
-    batcher.stop()
+        await bad
 
 
-def test_too_many_and_too_late(gate):
+@in_a_loop
+async def test_too_many_and_too_late(gate):
     signature, batcher = Doubling(gate), Batcher(8, 0, 2, 1)
-    waiting_behind(batcher, signature, gate)
-    late = submit(batcher, signature, 1, seconds=0.01)
-    gone = submit(batcher, signature, 2)
+    first = await waiting_behind(batcher, signature)
+    late = await submit(batcher, signature, 1)
+    gone = await submit(batcher, signature, 2)
     with pytest.raises(RequestError, match="2 requests are waiting") as raised:
-        submit(batcher, signature, 3)
+        await (await submit(batcher, signature, 3))
     assert raised.value.code == "RESOURCE_EXHAUSTED"
-    assert gone.cancel()
-    time.sleep(0.02)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(late, 0.01)
+    gone.cancel()
     gate.set()
-    with pytest.raises(RequestError) as raised:
-        late.result()
-    assert raised.value.code == "DEADLINE_EXCEEDED"
-    batcher.stop()
-    assert signature.batches == [1]
-    with pytest.raises(RequestError, match="shutting down"):
-        submit(batcher, signature, 1)
+    assert await doubled(first) == [0]
+    # Neither was run.
+    assert await doubled(await submit(batcher, signature, 4)) == [8]
+    assert signature.batches == [1, 1] and batcher.num_queued == 0
 
 
-def test_an_error_of_the_model_ends_no_thread():
+@in_a_loop
+async def test_an_error_of_the_model_ends_no_thread():
     class Broken:
         def answer(self, inputs):
             raise KeyError("broken")
@@ -132,5 +153,4 @@ def test_an_error_of_the_model_ends_no_thread():
     batcher = Batcher(8, 0, 100, 1)
     for _ in range(3):
         with pytest.raises(KeyError):
-            submit(batcher, Broken(), 1).result(timeout=10)
-    batcher.stop()
+            await (await submit(batcher, Broken(), 1))

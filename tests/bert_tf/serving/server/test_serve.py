@@ -183,7 +183,8 @@ def test_refusals(server):
 )
 def test_bad_options(arguments, message):
     with pytest.raises(ValueError, match=message):
-        serve.ServeOptions(**{"model_base_path": ("x",), **arguments}).base_paths()
+        options = serve.ServeOptions(**{"model_base_path": ("x",), **arguments})
+        options.base_paths(), options.limits()
 
 
 def test_names_of_models():

@@ -18,7 +18,7 @@ Features = Literal[
 FEATURES = get_args(Features)
 
 
-class LayerMix(keras.layers.Layer):
+class ScalarMix(keras.layers.Layer):
     """Chooses, adds up or concatenates hidden states.
 
     Args:
@@ -91,10 +91,6 @@ class LayerMix(keras.layers.Layer):
             "weighted_states": states,
         }[self.features]
 
-    def get_config(self) -> dict:
-        """The arguments of the constructor."""
-        return {**super().get_config(), "features": self.features}
-
 
 class BiLSTM(keras.layers.Layer):
     """Two layers of LSTMs in both directions, as on top of the paper's features.
@@ -140,7 +136,3 @@ class BiLSTM(keras.layers.Layer):
         for layer in self.directions:
             x = layer(x, mask=mask)
         return x
-
-    def get_config(self) -> dict:
-        """The arguments of the constructor."""
-        return {**super().get_config(), "units": self.units}

@@ -1,31 +1,15 @@
-"""Right sentences to wrong ones, by the mistakes that people make.
-
-What is made of a sentence follows from the sentence and the random numbers alone.
-"""
+"""Right English sentences to wrong ones, by the mistakes that people make."""
 
 import itertools
 import random
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
-from typing import Literal
+from collections.abc import Callable
 
-from data_pipelines.corpus.alignment import align
-
-Language = Literal["english", "chinese"]
-
-# Mistakes for each word of English, and each character of Chinese: one in the shortest
-# sentences, and in long ones a few.
-_ENGLISH_RATE = 0.08
-_CHINESE_RATE = 0.04
+# Mistakes for each word beyond the first one: a few in long sentences.
+_RATE = 0.08
 
 _PARTS = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)*|\s+|.", re.DOTALL)
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003134f]")
-
-# Characters that real pairs lack, in a sentence of the same variant of Chinese.
-_MAX_UNKNOWN = 0.05
-
-# Words that are taken for one another.
+# Words that are confused with one another.
 _CONFUSIONS = (
     ("a", "an", "the"),
     ("in", "on", "at", "into"),
@@ -96,24 +80,23 @@ _NEIGHBORS = {
 
 
 def corrupt_english(sentence: str, draw: random.Random) -> str:
-    """A sentence with mistakes in about a twelfth of its words, in one at least.
+    """Makes mistakes in about a twelfth of the words of a sentence, at least in one.
 
-    Slips of typing: a key beside the right one, letters swapped, lost or doubled.
-    Small words lost, doubled, or taken for one another, such as articles, prepositions
-    and `their` and `there`. Verbs and nouns with another ending, words that are
-    swapped, and commas that are lost.
+    Typing errors: a key beside the right one, letters swapped, lost or doubled. Small
+    words lost, doubled, or confused, such as articles, prepositions, `their` and
+    `there`. Verbs and nouns with another ending, swapped words, and lost commas.
 
     Args:
-        sentence: right.
-        draw: what chance does.
+        sentence: a right one.
+        draw: the source of all random numbers.
 
     Returns:
-        The sentence itself, if there is nothing in it to make a mistake in.
+        The sentence itself, if it has no word or comma.
     """
     parts = _PARTS.findall(sentence)
     places = [i for i, part in enumerate(parts) if part[0].isalpha() or part == ","]
     draw.shuffle(places)
-    wanted = 1 + _times(len(places) - 1, _ENGLISH_RATE, draw)
+    wanted = 1 + sum(draw.random() < _RATE for _ in places[1:])
     # Words that follow one another are rarely all wrong.
     changed: set[int] = set()
     for place in places:
@@ -128,104 +111,15 @@ def corrupt_english(sentence: str, draw: random.Random) -> str:
     return re.sub(" {2,}", " ", "".join(parts)).strip()
 
 
-def corrupt_chinese(
-    sentence: str, draw: random.Random, confusions: "Confusions", others: str
-) -> str:
-    """A sentence with wrong characters, one at least, and now and then a lost one.
-
-    Args:
-        sentence: right.
-        draw: what chance does.
-        confusions: which characters are taken for which.
-        others: text whose characters stand in for those that no confusion is known of.
-
-    Returns:
-        The sentence itself, if there is no Chinese character in it.
-    """
-    characters = list(sentence)
-    places = [i for i, c in enumerate(characters) if _HAN.match(c)]
-    if not places:
-        return sentence
-    # Characters that people get wrong come first, most often.
-    weights = [draw.random() ** (1 / confusions.weight(characters[i])) for i in places]
-    order = sorted(zip(weights, places, strict=True), reverse=True)
-    wanted = 1 + _times(len(places) - 1, _CHINESE_RATE, draw)
-    for _, place in order[:wanted]:
-        old = characters[place]
-        chance = draw.random()
-        if chance < 0.03:
-            characters[place] = ""
-        elif chance < 0.06:
-            characters[place] = 2 * old
-        else:
-            characters[place] = confusions.wrong(old, draw) or draw.choice(others)
-    return "".join(characters)
-
-
-class Confusions:
-    """Which characters people write instead of which, and how often.
-
-    Args:
-        pairs: texts and their corrections. Those of other lengths are aligned.
-    """
-
-    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
-        self._wrong: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self._characters: set[str] = set()
-        for text, corrected in pairs:
-            self._characters.update(corrected)
-            for i, j in align(text, corrected):
-                if i is not None and j is not None and text[i] != corrected[j]:
-                    self._wrong[corrected[j]][text[i]] += 1
-        self._most = max((c.total() for c in self._wrong.values()), default=1)
-
-    def __len__(self) -> int:
-        return len(self._wrong)
-
-    def knows(self, text: str) -> bool:
-        """Whether nearly all characters stand in the pairs; with no pairs, always."""
-        if not self._characters:
-            return True
-        unknown = sum(character not in self._characters for character in text)
-        return unknown <= _MAX_UNKNOWN * len(text)
-
-    def weight(self, character: str) -> float:
-        """How readily it is taken: 0.1 to 1.
-
-        The root of its count evens out how often it stands in the text at all.
-        """
-        count = self._wrong[character].total() if character in self._wrong else 0
-        return 0.1 + 0.9 * (count / self._most) ** 0.5
-
-    def wrong(self, character: str, draw: random.Random) -> str | None:
-        """One that is written instead; None: none is known."""
-        known = self._wrong.get(character)
-        if known is None:
-            return None
-        return draw.choices(list(known), list(known.values()))[0]
-
-
-def _times(count: int, rate: float, draw: random.Random) -> int:
-    return sum(draw.random() < rate for _ in range(count))
-
-
 def _mistake(parts: list[str], place: int, draw: random.Random) -> str | None:
-    """What is made of a word; None: nothing. A swap changes its neighbour, too."""
-    word = parts[place]
+    """The wrong word; None if this mistake cannot be made. A swap changes two words."""
+    word = parts[place].lower()
     if word == ",":
         return "" if draw.random() < 0.3 else None
-    small = word.lower()
-    if small in _SMALL or small in _OTHERS:
-        kinds: tuple[_Mistake, ...] = (_lost, _confused, _confused, _doubled, _typed)
-        weights: tuple[int, ...] = (25, 40, 10, 8, 17)
-    else:
-        kinds = (_typed, _ending, _swapped, _with_small_word)
-        weights = (55, 25, 6, 14)
-    kind = draw.choices(kinds, weights)[0]
-    return kind(parts, place, draw)
-
-
-_Mistake = Callable[[list[str], int, random.Random], str | None]
+    is_small = word in _SMALL or word in _OTHERS
+    mistakes = _SMALL_MISTAKES if is_small else _MISTAKES
+    make = draw.choices(list(mistakes), list(mistakes.values()))[0]
+    return make(parts, place, draw)
 
 
 def _lost(parts: list[str], place: int, draw: random.Random) -> str:
@@ -306,3 +200,14 @@ def _typed(parts: list[str], place: int, draw: random.Random) -> str | None:
         # As it sounds: seperate, definately.
         return word[:at] + draw.choice(_VOWELS.replace(letter, "")) + word[at + 1 :]
     return word[:at] + draw.choice(_NEIGHBORS.get(letter, letter)) + word[at:]
+
+
+# Kinds of mistakes, and how often each is made.
+_Mistakes = dict[Callable[[list[str], int, random.Random], str | None], int]
+_SMALL_MISTAKES: _Mistakes = {
+    _lost: 25,
+    _confused: 50,
+    _doubled: 8,
+    _typed: 17,
+}
+_MISTAKES: _Mistakes = {_typed: 55, _ending: 25, _swapped: 6, _with_small_word: 14}

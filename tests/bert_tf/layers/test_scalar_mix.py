@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf.layers.layer_mix import FEATURES, BiLSTM, LayerMix
+from bert_tf.layers.scalar_mix import FEATURES, BiLSTM, ScalarMix
 
 # The embeddings and the output of five blocks.
 STATES = np.random.default_rng(0).normal(size=(6, 2, 5, 3)).astype("float32")
@@ -11,7 +11,7 @@ SHAPES = [(None, None, 3)] * 6
 
 
 def mixed(features, dtype=None, weights=None):
-    layer = LayerMix(features, dtype=dtype)
+    layer = ScalarMix(features, dtype=dtype)
     layer.build(SHAPES)
     if weights is not None:
         layer.set_weights(weights)
@@ -44,7 +44,7 @@ def test_weights_of_a_sum():
 
 @pytest.mark.parametrize("features", FEATURES)
 def test_shapes_and_config(features):
-    layer = LayerMix.from_config(LayerMix(features, name="mix").get_config())
+    layer = ScalarMix.from_config(ScalarMix(features, name="mix").get_config())
     layer.build(SHAPES)
     assert layer(list(STATES)).shape == (2, 5, layer.width(3, 6))
     count = {"weighted_last_4": 5, "weighted_all": 6, "weighted_states": 7}.get(
@@ -54,21 +54,21 @@ def test_shapes_and_config(features):
 
 
 def test_models_of_few_layers():
-    layer = LayerMix("weighted_last_4")
+    layer = ScalarMix("weighted_last_4")
     layer.build(SHAPES[:3])
     np.testing.assert_allclose(layer(list(STATES[:3])), STATES[1:3].mean(0), atol=1e-6)
-    assert LayerMix("concat_last_4").width(3, 3) == 6
+    assert ScalarMix("concat_last_4").width(3, 3) == 6
 
 
 def test_other_features():
     with pytest.raises(ValueError, match=r"features='first'. Expected one of \['emb"):
-        LayerMix("first")
+        ScalarMix("first")
 
 
 @pytest.mark.parametrize("features", ["second_to_last", "weighted_all"])
 def test_layers_that_there_are_not(features):
     with pytest.raises(ValueError, match="for an encoder of 0 layers"):
-        LayerMix(features).build([(None, None, 8)])
+        ScalarMix(features).build([(None, None, 8)])
 
 
 def test_a_sum_in_mixed_precision_is_rounded_once():

@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 
-from bert_tf.tasks.answers import ChoiceAnswer, ClassAnswer, ScoreAnswer, TagsAnswer
-from bert_tf.tasks.scoring import best_threshold, is_collapsed, score
-from bert_tf.tasks.span_qa import SpanAnswer, SpanGuess
+from bert_tf.tasks.classification import ClassAnswer, ScoreAnswer
+from bert_tf.tasks.kind import Task
+from bert_tf.tasks.kinds import KINDS
+from bert_tf.tasks.multiple_choice import ChoiceAnswer
+from bert_tf.tasks.span_answers import SpanAnswer, SpanGuess
+from bert_tf.tasks.token_tagging import TagsAnswer
 from data_pipelines.datasets.examples import (
     Answer,
     ChoiceExample,
@@ -45,6 +48,10 @@ def question(id, answer):
 
 def span(text, no_answer_score):
     return SpanAnswer((SpanGuess(text, 0, 1, 0.0),), no_answer_score)
+
+
+def score(kind, metrics, examples, answers, labels=None, threshold=None):
+    return KINDS[kind].score(examples, answers, Task(labels, metrics, threshold))
 
 
 def test_classes():
@@ -108,9 +115,10 @@ def test_spans():
 
 
 def test_best_threshold():
+    best_threshold = KINDS["span_qa"].best_threshold
     # Both thresholds leave the third question alone; the lowest is taken.
-    assert best_threshold("span_qa", QUESTIONS, SPANS) == -3
-    assert best_threshold("span_qa", QUESTIONS[:2], SPANS[:2]) is None
+    assert best_threshold(QUESTIONS, SPANS) == -3
+    assert best_threshold(QUESTIONS[:2], SPANS[:2]) is None
     found = score("span_qa", ("f1",), QUESTIONS, SPANS, threshold=-3.0)
     assert found["f1"] == found["best_f1"] == pytest.approx(2 / 3)
 
@@ -131,7 +139,7 @@ def test_best_threshold():
     ],
 )
 def test_is_collapsed(kind, examples, answers, collapsed):
-    assert is_collapsed(kind, examples, answers) == collapsed
+    assert KINDS[kind].is_collapsed(examples, answers) == collapsed
 
 
 def test_no_examples():

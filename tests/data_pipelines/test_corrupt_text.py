@@ -5,11 +5,8 @@ import tracemalloc
 
 import pytest
 
-from data_pipelines.corpus.corruption import (
-    Confusions,
-    corrupt_chinese,
-    corrupt_english,
-)
+from data_pipelines.corpus.chinese_mistakes import Confusions, corrupt_chinese
+from data_pipelines.corpus.english_mistakes import corrupt_english
 from data_pipelines.corrupt_text import CorruptTextOptions, main, pairs
 
 ENGLISH = "Yesterday he walked to the old house with their dog, and it was quiet there."

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from bert_tf.tasks.correction_passes import with_further_passes
-from bert_tf.tasks.edits import NUM_PASSES
+from bert_tf.tasks.iterative_refinement import NUM_ITERATIONS, with_iterations
 from data_pipelines.datasets.examples import CorrectionExample
 from data_pipelines.finetuning.correction import CorrectionEncoding
 from tests.data_pipelines.finetuning.texts import TOKENIZER
@@ -18,7 +17,7 @@ def texts(examples):
     return [found.text for found in examples]
 
 
-def test_what_a_pass_leaves():
+def test_what_an_iteration_leaves():
     examples = [
         example("a c", "a b c"),
         example("a d", "a b c d"),
@@ -27,7 +26,7 @@ def test_what_a_pass_leaves():
         # Nothing can be written that is unknown.
         example("a b", "a ♥"),
     ]
-    found = with_further_passes(ENCODING, examples)
+    found = with_iterations(ENCODING, examples)
     assert found[: len(examples)] == examples
     left = found[len(examples) :]
     assert texts(left) == ["a b d", "A b.", "A b c."]
@@ -35,7 +34,7 @@ def test_what_a_pass_leaves():
 
 
 @pytest.mark.slow
-def test_passes_end_where_they_should():
+def test_iterations_end_where_they_should():
     """The edits that are made of tags lead to the pieces that they were made for."""
     generator = np.random.default_rng(0)
     letters = list("abcde.,")
@@ -46,8 +45,8 @@ def test_passes_end_where_they_should():
         return " ".join("".join(generator.choice(letters, n)) for n in sizes)
 
     examples = [example(words(9), words(12)) for _ in range(40)]
-    enough = with_further_passes(ENCODING, examples, num_passes=30)
-    assert enough == with_further_passes(ENCODING, examples, num_passes=31)
-    few = with_further_passes(ENCODING, examples)
-    assert len(examples) < len(few) <= NUM_PASSES * len(examples)
+    enough = with_iterations(ENCODING, examples, num_iterations=30)
+    assert enough == with_iterations(ENCODING, examples, num_iterations=31)
+    few = with_iterations(ENCODING, examples)
+    assert len(examples) < len(few) <= NUM_ITERATIONS * len(examples)
     assert few == enough[: len(few)]

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from data_pipelines.pretraining.row_options import RowOptions
-from data_pipelines.pretraining.sentence_pairs import sentence_rows
+from data_pipelines.pretraining.sentence_rows import sentence_rows
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS
 from tests.data_pipelines.pretraining import pretraining_data
 from tests.reference.sentence_pairs import walk

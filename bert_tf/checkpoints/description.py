@@ -1,0 +1,101 @@
+"""The description of a model beside its config: the contents of `model.json`."""
+
+import dataclasses
+from typing import Any, Literal
+
+from bert_tf.tasks.kind import Task
+
+PRETRAINING = "pretraining"
+
+
+@dataclasses.dataclass(frozen=True)
+class SentenceVector:
+    """The vector of a text, of models that were trained to give one.
+
+    It is made of the last layer (Reimers and Gurevych 2019, section 3).
+
+    Attributes:
+        pooling: "mean": over all tokens, [CLS] and [SEP] included. "cls": at [CLS].
+            "pooled": the pooler's, which is of the last layer too.
+        normalize: whether its length is made 1.
+        max_length: tokens of a text, [CLS] and [SEP] included; the rest is cut off.
+    """
+
+    pooling: Literal["mean", "cls", "pooled"]
+    normalize: bool
+    max_length: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """The contents of `model.json`, beside the config.
+
+    Attributes:
+        kind: "pretraining", or one of `KINDS`.
+        objective: what it was pre-trained on, one of `OBJECTIVES`.
+        sentence_task: what the sentence head was trained on; None without one.
+        dataset: what it was fine-tuned on.
+        metrics: names of that dataset's metrics, the most important first.
+        head: arguments of the kind's model, besides the config.
+        encoding: arguments of the kind's encoding, besides the tokenizer.
+        document_context: whether sentences are tagged together with those around them.
+        pairs: whether a classifier was fine-tuned on pairs of texts.
+        sentence_vector: of encoders that were trained to give one vector for a text.
+        threshold: of span answers: the no-answer score above which there is no
+            answer; None: every question has one. Of corrections: the least
+            probability of an edit.
+    """
+
+    kind: str
+    sentence_task: str | None = None
+    dataset: str | None = None
+    metrics: tuple[str, ...] = ()
+    head: dict[str, Any] = dataclasses.field(default_factory=dict)
+    encoding: dict[str, Any] = dataclasses.field(default_factory=dict)
+    document_context: bool = False
+    threshold: float | None = None
+    sentence_vector: SentenceVector | None = None
+    pairs: bool = False
+    objective: str = "masked_lm"
+
+    @property
+    def has_mlm_head(self) -> bool:
+        """True if it predicts masked tokens."""
+        return self.kind == PRETRAINING and self.head.get("mlm_head", True)
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """Names of classes or tags, in the order of their ids."""
+        labels = self.encoding.get("labels")
+        return None if labels is None else tuple(labels)
+
+    @property
+    def task(self) -> Task:
+        """The task of a fine-tuned model."""
+        return Task(self.labels, self.metrics, self.threshold, self.pairs)
+
+
+def description_from(
+    values: dict[str, Any], path: str
+) -> tuple[Description, dict[str, Any]]:
+    """A description from the values of its fields, as JSON has them, and a casing.
+
+    Returns:
+        The description, and `lower_case` and `strip_accents` where they are among the
+        values: earlier model folders had no tokenization.json.
+
+    Raises:
+        ValueError: they do not describe a model; `path` is named.
+    """
+    try:
+        values = dict(values)
+        names = ("lower_case", "strip_accents")
+        casing = {name: values.pop(name) for name in names if name in values}
+        if casing.get("strip_accents", True) is None:
+            casing["strip_accents"] = casing.get("lower_case")
+        values["metrics"] = tuple(values.get("metrics", ()))
+        if values.get("sentence_vector") is not None:
+            values["sentence_vector"] = SentenceVector(**values["sentence_vector"])
+        return Description(**values), casing
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} does not describe a model: {error}") from None

@@ -1,0 +1,189 @@
+"""Common parts of the readers and writers of other formats."""
+
+import dataclasses
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bert_tf.checkpoints.description import PRETRAINING, Description
+from bert_tf.checkpoints.model_dir import ENCODER, Checkpoint, weight_shapes
+from bert_tf.checkpoints.tensors import Tensors
+from bert_tf.checkpoints.weight_table import Row, to_ours
+from bert_tf.models.config import BertConfig
+from data_pipelines.tokenizers.vocabulary import CONTINUATION, Vocabulary
+
+# Of Google's bert_config.json.
+GOOGLE_FIELDS = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "hidden_act",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "initializer_range",
+)
+# Objectives whose models have the heads of BERT.
+_OBJECTIVES = ("masked_lm", "next_token")
+_LINE_SEPARATOR = "\u2028"
+
+_ALONE = {"mlm_head": False}
+ENCODER_ALONE = Description(PRETRAINING, head=_ALONE)
+
+
+def encoder_only(checkpoint: Checkpoint) -> Checkpoint:
+    """The same encoder without a head."""
+    names = [name for name in checkpoint.weights.shapes if name.startswith(ENCODER)]
+    weights = checkpoint.weights.renamed({name: name for name in names})
+    return dataclasses.replace(checkpoint, description=ENCODER_ALONE, weights=weights)
+
+
+def from_tensors(
+    config: BertConfig,
+    vocabulary: Vocabulary,
+    kind: str,
+    table: Sequence[Row],
+    tensors: Tensors,
+    origin: str,
+    labels: tuple[str, ...] | None = None,
+    sentence_task: str = "next_sentence",
+) -> Checkpoint:
+    """The model of a foreign checkpoint: all of its tensors, or it raises.
+
+    A pooler, and the heads of a pre-trained model, exist where they have weights.
+
+    Args:
+        config: of the encoder.
+        vocabulary, kind: of the model.
+        table, tensors, origin: see `to_ours`.
+        labels: names of the outputs; None: there is one, or those of the kind.
+        sentence_task: of a sentence head, if there is one.
+
+    Raises:
+        ValueError: as `to_ours`.
+    """
+    theirs = {row.ours: row.theirs for row in table}
+
+    def is_there(ours: str) -> bool:
+        return theirs.get(ours) in tensors.shapes
+
+    config = dataclasses.replace(config, pooler=is_there("encoder/pooler/kernel"))
+    if kind == PRETRAINING:
+        has_sentence_head = is_there("sentence_head/kernel")
+        description = Description(
+            PRETRAINING,
+            sentence_task=sentence_task if has_sentence_head else None,
+            head={} if is_there("mlm_head/transform/kernel") else _ALONE,
+        )
+    else:
+        description = _fine_tuned(kind, config.max_sequence_length, labels)
+    shapes = weight_shapes(config, description)
+    weights = to_ours(table, shapes, config, tensors, origin)
+    return Checkpoint(config, vocabulary, description, weights)
+
+
+def _fine_tuned(
+    kind: str, longest: int, labels: tuple[str, ...] | None = None
+) -> Description:
+    """The description of a model whose format has no more than its kind and labels."""
+    length = min(512, longest)
+    head: dict[str, Any] = {"num_outputs": len(labels or ("score",))}
+    half = length // 2 if kind == "token_tagging" else None
+    encoding = {"max_length": length, "labels": labels, "stride": half}
+    if kind == "span_qa":
+        # As transformers' pipeline("question-answering") cuts contexts.
+        length = min(384, longest)
+        head = {}
+        encoding = {
+            "max_length": length,
+            "stride": min(128, length // 3),
+            "max_question_length": min(64, length // 3),
+        }
+    elif kind == "multiple_choice":
+        # No format has the number of choices of a question; the user gives it.
+        head = {"num_choices": 2}
+        encoding = {"max_length": length, "group_size": 2}
+    return Description(kind, head=head, encoding=encoding)
+
+
+def differing(values: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that are not the expected ones; those left out are."""
+    return {
+        name: values[name]
+        for name, same in expected.items()
+        if values.get(name, same) != same
+    }
+
+
+def number_names(count: int) -> tuple[str, ...]:
+    """Names of classes for which a format has none."""
+    return tuple(str(number) for number in range(count))
+
+
+def unusual(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The properties of a model, besides its sizes, that the original BERT lacks.
+
+    Formats of the original alone have no place for them. Activations, which each format
+    names in its own way, are not among them; nor is the pooler, which exists if it has
+    weights.
+    """
+    original = BertConfig(vocab_size=checkpoint.config.vocab_size).to_dict()
+    for name in (*GOOGLE_FIELDS, "pooler"):
+        del original[name]
+    found = differing(checkpoint.config.to_dict(), original)
+    if checkpoint.vocabulary.merges is not None:
+        found["tokenizer"] = "byte-level BPE"
+    if checkpoint.description.sentence_vector is not None:
+        found["sentence_vector"] = checkpoint.description.sentence_vector
+    return found | unusual_head(checkpoint.description)
+
+
+def unusual_head(description: Description) -> dict[str, Any]:
+    """The properties of a head that the original BERT lacks."""
+    found = {
+        name: description.head[name]
+        for name in ("features", "lstm_units", "mlm_activation", "mlm_epsilon")
+        if description.head.get(name)
+    }
+    if description.objective not in _OBJECTIVES:
+        found["objective"] = description.objective
+    return found
+
+
+def restored(tokens: Iterable[str]) -> Vocabulary:
+    """The vocabulary of a reader that strips white space at the end of a line.
+
+    It loses the line separators that Google's Chinese vocabulary has as pieces. They
+    are never the pieces of a text, before or after.
+
+    Raises:
+        ValueError: as `Vocabulary` raises it.
+    """
+    return Vocabulary(
+        tuple(
+            token + _LINE_SEPARATOR if token in ("", CONTINUATION) else token
+            for token in tokens
+        )
+    )
+
+
+def is_lower_cased(vocabulary: Vocabulary) -> bool:
+    """True if no word has a capital letter, which could match only if texts are cased.
+
+    Names in brackets of any kind, such as `[CLS]` or `<S>`, are not words.
+    """
+    words = (token.removeprefix("##") for token in vocabulary.tokens)
+    return all(word == word.lower() for word in words if word.isalpha())
+
+
+def has_accents(vocabulary: Vocabulary) -> bool:
+    """True if a piece could never match a text without accents."""
+    return any(
+        unicodedata.category(character) == "Mn"
+        for token in vocabulary.tokens
+        if not token.isascii()
+        for character in unicodedata.normalize("NFD", token)
+    )

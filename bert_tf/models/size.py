@@ -1,0 +1,85 @@
+"""Parameters and floating-point operations of a model, by closed formula."""
+
+from bert_tf.models.config import BertConfig
+
+# The parts of ELMo's character embeddings that do not depend on the model: their table,
+# the filters of five widths, and the highway layer over 512 of them.
+_CHARACTER_WEIGHTS = 258 * 16 + 33_792 + 2 * (512**2 + 512)
+
+
+def parameter_formulas(config: BertConfig) -> dict[str, tuple[str, int]]:
+    """Returns the closed formula and its value for each part of the encoder.
+
+    V pieces, P positions, T segments, E width of the embeddings, H hidden, L
+    layers, I intermediate.
+    """
+    hidden, width = config.hidden_size, config.embedding_size or config.hidden_size
+    inner, layers = config.intermediate_size, config.num_hidden_layers
+    pooler = {"pooler": ("H^2 + H", hidden**2 + hidden)} if config.pooler else {}
+    if config.architecture == "elmo":
+        return {
+            "characters": (
+                f"{_CHARACTER_WEIGHTS:,} + 513 H/2",
+                _CHARACTER_WEIGHTS + 513 * hidden // 2,
+            ),
+            "LSTMs": ("L (4 H^2 + 4 H)", layers * 4 * (hidden**2 + hidden)),
+            **pooler,
+        }
+    if config.share_layers:
+        layers = min(layers, 1)
+    is_learned = config.position_embeddings == "learned"
+    positions = config.max_position_embeddings if is_learned else 0
+    parts = {
+        "token embeddings": ("V E", config.vocab_size * width),
+        "position embeddings": ("P E", positions * width),
+        "segment embeddings": ("T E", config.type_vocab_size * width),
+    }
+    if config.embedding_norm:
+        parts["embedding norm"] = ("2 E", 2 * width)
+    if width != hidden:
+        parts["projection"] = ("E H + H", width * hidden + hidden)
+    gates = _gates(config)
+    parts |= {
+        "attention": ("L (4 H^2 + 4 H)", layers * 4 * (hidden**2 + hidden)),
+        "feed-forward": (
+            "L (3 H I + 2 I + H)" if gates == 2 else "L (2 H I + I + H)",
+            layers * ((1 + gates) * hidden * inner + gates * inner + hidden),
+        ),
+        "block norms": ("L 4 H", layers * 4 * hidden),
+    }
+    if config.norm_position == "pre":
+        parts["final norm"] = ("2 H", 2 * hidden)
+    return {**parts, **pooler}
+
+
+def pretraining_step_flops(
+    config: BertConfig, batch_size: int, sequence_length: int, max_predictions: int
+) -> float:
+    """Operations of one training step: products only, forward and twice backward."""
+    hidden, inner = config.hidden_size, config.intermediate_size
+    layers, per_row = config.num_hidden_layers, 0
+    if config.architecture == "elmo":
+        # Two LSTMs of four gates each, and two softmaxes, without the characters.
+        half = hidden // 2
+        per_token = layers * 2 * 8 * half**2
+        per_prediction = 2 * half * config.vocab_size
+    else:
+        width = config.embedding_size or hidden
+        per_token = layers * (
+            4 * hidden**2
+            + (1 + _gates(config)) * hidden * inner
+            + 2 * sequence_length * hidden
+        )
+        if width != hidden:
+            per_token += width * hidden
+        per_prediction = hidden * width + width * config.vocab_size
+        per_row = hidden**2
+    products = batch_size * (
+        sequence_length * per_token + max_predictions * per_prediction + per_row
+    )
+    return 2.0 * 3 * products
+
+
+def _gates(config: BertConfig) -> int:
+    """Returns the number of products that the first one of a feed-forward part is."""
+    return 2 if config.hidden_act == "geglu" else 1

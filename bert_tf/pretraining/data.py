@@ -1,0 +1,137 @@
+"""The data of a pre-training run: its phases, and its held-out batches."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from bert_tf.models.config import BertConfig
+from bert_tf.models.size import pretraining_step_flops
+from bert_tf.training.loop import Phase
+from bert_tf.training.seeds import data_seed
+from data_pipelines.pretraining.batches import (
+    evaluation_batches,
+    streams_of,
+    training_batches,
+)
+from data_pipelines.pretraining.documents import documents_from_records
+from data_pipelines.pretraining.record_folder import lost_records, record_files
+from data_pipelines.pretraining.row_options import RowOptions
+from data_pipelines.tokenizers.vocabulary import Vocabulary
+
+
+@dataclasses.dataclass(frozen=True)
+class Records:
+    """The records of a run.
+
+    Attributes:
+        folder: of `create_pretraining_data`.
+        manifest: of the folder.
+        skip_corrupt: whether records that cannot be read are left out.
+    """
+
+    folder: str
+    manifest: dict[str, Any]
+    skip_corrupt: bool = False
+
+    def files(self, split: str = "train") -> list[str]:
+        """Returns the files of a split, "train" or "heldout"."""
+        return record_files(self.folder, split, self.skip_corrupt)
+
+
+def damaged_files(folder: str) -> list[str]:
+    """Returns a line for each file of records that cannot be read whole."""
+    return [
+        f"{path} is damaged: {lost:,} of {count:,} records cannot be read"
+        for split in ("train", "heldout")
+        for path, (lost, count) in lost_records(folder, split).items()
+    ]
+
+
+def training_phases(
+    records: Records,
+    vocabulary: Vocabulary,
+    phases: Sequence[tuple[int, RowOptions]],
+    config: BertConfig,
+    *,
+    batch_size: int,
+    seed: int,
+) -> list[Phase]:
+    """Makes the phases of a run.
+
+    Args:
+        records: of the run.
+        vocabulary: the one that the records were made with.
+        phases: the last step and the rows of each.
+        config: of the model, for the operations of a step.
+        batch_size: rows of a step.
+        seed: of the run.
+
+    Raises:
+        ValueError: the replicas cannot share the files evenly.
+    """
+    files = records.files()
+    documents = documents_from_records(
+        files, seed=seed, skip_corrupt=records.skip_corrupt
+    )
+    num_streams = streams_of(batch_size, len(files))
+    num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if num_streams % num_replicas:
+        raise ValueError(
+            f"Received batch_size={batch_size} and {len(files)} record files "
+            f"for {num_replicas} replicas. Expected multiples of {num_replicas}, so "
+            "that each replica has files to itself: see --num_shards of "
+            "create_pretraining_data."
+        )
+
+    def phase(number: int, end_step: int, rows: RowOptions) -> Phase:
+        def batches(replica: int, num_replicas: int, attempt: int) -> tf.data.Dataset:
+            return training_batches(
+                documents,
+                vocabulary,
+                rows,
+                batch_size=batch_size,
+                seed=data_seed(seed, phase=number, attempt=attempt),
+                num_streams=num_streams,
+                replica=(replica, num_replicas),
+            )
+
+        length = rows.sequence_length
+        flops = pretraining_step_flops(config, batch_size, length, rows.max_predictions)
+        return Phase(end_step, batches, {"tokens": batch_size * length, "flops": flops})
+
+    return [phase(number, *values) for number, values in enumerate(phases)]
+
+
+def heldout_batches(
+    records: Records,
+    vocabulary: Vocabulary,
+    rows: RowOptions,
+    *,
+    batch_size: int,
+    seed: int,
+    num_batches: int,
+) -> tf.data.Dataset | None:
+    """Returns the same held-out batches for each evaluation; None without any.
+
+    Raises:
+        ValueError: documents were to be held out, and none was.
+    """
+    manifest = records.manifest
+    if not manifest["holdout_fraction"]:
+        return None
+    if not manifest["heldout_counts"].get("parts"):
+        raise ValueError(
+            f"None of {manifest['counts']['documents']} documents was held out with "
+            f"holdout_fraction={manifest['holdout_fraction']}. Expected at least one: "
+            "raise --holdout_fraction, set it to 0 to train without evaluation, or "
+            "divide the text into more documents (--separator=blank_line)."
+        )
+    documents = documents_from_records(
+        records.files("heldout"), skip_corrupt=records.skip_corrupt
+    )
+    batches = evaluation_batches(
+        documents, vocabulary, rows, batch_size=batch_size, seed=seed
+    )
+    return batches.take(num_batches).cache()

@@ -1,0 +1,96 @@
+"""The config of a model to pre-train, and the vectors it starts from."""
+
+import dataclasses
+
+import numpy as np
+
+from bert_tf.checkpoints.model_dir import check_sizes
+from bert_tf.models.config import BertConfig
+from bert_tf.models.families import Recipe, make_config
+from bert_tf.word_vectors.keyed_vectors import read_token_vectors
+from data_pipelines.tokenizers.vocabulary import Vocabulary
+
+
+def pretraining_config(
+    config_file: str | None,
+    family: str,
+    preset: str,
+    vocabulary: Vocabulary,
+    recipe: Recipe,
+    *,
+    longest_row: int,
+    has_token_vectors: bool,
+) -> BertConfig:
+    """Makes the config of a model.
+
+    Args:
+        config_file: a `bert_config.json`; None: a preset of a family.
+        family: a member of the family.
+        preset: a named size.
+        vocabulary: of the model.
+        recipe: of the pre-training, whose objective and heads the config is to fit.
+        longest_row: tokens of the longest rows.
+        has_token_vectors: whether the token table starts from given vectors.
+
+    Raises:
+        ValueError: the config does not fit the other arguments.
+    """
+    if config_file:
+        config = BertConfig.from_file(config_file)
+    else:
+        config = make_config(family, preset, len(vocabulary))
+    if recipe.objective == "next_token":
+        # No task reads a row as a whole.
+        config = dataclasses.replace(config, causal=True, pooler=False)
+    if recipe.sentence_task is not None and not config_file:
+        config = dataclasses.replace(config, pooler=True)
+    check_row_length(config, longest_row)
+    check_sizes(config, vocabulary)
+    if config.causal and recipe.objective != "next_token":
+        raise ValueError(
+            f"Received objective={recipe.objective} and a config with causal=true. "
+            "Expected objective=next_token: a causal model does not see what comes "
+            "after a mask."
+        )
+    is_elmo = config.architecture == "elmo"
+    if is_elmo != (recipe.objective == "both_directions"):
+        raise ValueError(
+            f"Received objective={recipe.objective} and the architecture "
+            f"{config.architecture}. Expected objective=both_directions and "
+            "architecture=elmo, or none of them: see --family."
+        )
+    if is_elmo and has_token_vectors:
+        raise ValueError(
+            "Received token_vectors for ELMo, whose vectors are made of characters. "
+            "Expected none: leave it out."
+        )
+    return config
+
+
+def check_row_length(config: BertConfig, longest_row: int) -> None:
+    """Raises ValueError where rows are longer than the model has positions."""
+    if longest_row > config.max_sequence_length:
+        raise ValueError(
+            f"Received rows of {longest_row} tokens. Expected at most "
+            f"{config.max_sequence_length}, the positions of the model: lower "
+            "--sequence_length, or raise max_position_embeddings in a --config_file."
+        )
+
+
+def initial_vectors(
+    path: str, vocabulary: Vocabulary, config: BertConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """Reads vectors for the token table: float32 (tokens, width), bool (tokens,).
+
+    Raises:
+        ValueError: they are not as wide as the table.
+    """
+    vectors, is_found = read_token_vectors(path, vocabulary)
+    expected = config.embedding_size or config.hidden_size
+    if vectors.shape[1] != expected:
+        raise ValueError(
+            f"{path} has vectors of {vectors.shape[1]} numbers. Expected {expected}, "
+            "the width of the model's token table: learn them with "
+            f"--vector_size={expected}."
+        )
+    return vectors, is_found

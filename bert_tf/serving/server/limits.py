@@ -1,0 +1,27 @@
+"""Bounds of what clients may ask of a server."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """Bounds beyond which requests are refused.
+
+    Attributes:
+        max_batch_size: rows of a request, and of requests that are answered together.
+        max_queued_requests: requests that wait.
+        max_request_bytes: size of a request, as it is sent.
+        request_timeout_seconds: from the arrival of a request to its answer.
+        max_connections: of REST, at once.
+    """
+
+    max_batch_size: int
+    max_queued_requests: int
+    max_request_bytes: int
+    request_timeout_seconds: float
+    max_connections: int
+
+    def __post_init__(self) -> None:
+        for name, value in dataclasses.asdict(self).items():
+            if value <= 0:
+                raise ValueError(f"Received {name}={value}. Expected more than 0.")

@@ -1,0 +1,67 @@
+"""Columns of strings to answers: the way of `predict` and of an exported model."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from bert_tf.tasks.kind import Kind, Tensors
+from data_pipelines.finetuning.encoding import Encoding, traced_once
+from data_pipelines.rows.features import Features
+
+Batch = dict[str, tf.Tensor]
+
+
+class Engine:
+    """Answers what was encoded and packed.
+
+    Args:
+        kind: of the model.
+        encoding: of the kind.
+        batches_of: from columns of strings to packed batches and the origin of their
+            sequences.
+        decode: from a batch to the decoded outputs of the model.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        encoding: Encoding,
+        batches_of: Callable[[dict[str, Any]], tuple[list[Batch], Features]],
+        decode: Callable[[Batch], Tensors],
+    ) -> None:
+        self.kind = kind
+        self.batches_of = batches_of
+        self._decode = decode
+
+        @traced_once
+        def answers(decoded: Tensors, origin: Features) -> Any:
+            # A compiled model is run on more sequences than there are.
+            count = tf.size(origin["example"]) // encoding.group_size
+            real = {name: values[:count] for name, values in decoded.items()}
+            return kind.answers(real, origin, encoding)
+
+        self._answers = answers
+
+    def answer(
+        self, batches: list[Batch], origin: Features, threshold: float | None
+    ) -> Any:
+        """The answers of the kind to all texts.
+
+        Args:
+            batches: of `batches_of`.
+            origin: of `batches_of`.
+            threshold: of the model, see `Kind.refine`.
+        """
+        answers = self._once(batches, origin)
+        if self.kind.refine is None:
+            return answers
+        return self.kind.refine(
+            answers, lambda columns: self._once(*self.batches_of(columns)), threshold
+        )
+
+    def _once(self, batches: list[Batch], origin: Features) -> Any:
+        parts = [self._decode(batch) for batch in batches]
+        names = parts[0].keys()
+        joined = {n: tf.concat([part[n] for part in parts], axis=0) for n in names}
+        return self._answers(joined, origin)
