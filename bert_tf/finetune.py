@@ -12,6 +12,7 @@ one. `report.html` shows the result.
 """
 
 import dataclasses
+import importlib
 import posixpath
 import sys
 from collections.abc import Sequence
@@ -50,6 +51,7 @@ from bert_tf.training.run_log import METRICS, read_metrics
 from data_pipelines.files.atomic import write_file
 from data_pipelines.files.json_files import read_json, write_json
 from data_pipelines.programs import cli
+from data_pipelines.programs.extras import extra
 
 REPORT = "report.html"
 
@@ -61,10 +63,15 @@ def finetune(options: FinetuneOptions) -> dict[str, float]:
         The metrics of the model on the development set.
 
     Raises:
+        ImportError: the extra `finetune` is not installed.
         ValueError: options, files or the folders do not fit each other.
         bert_tf.training.loop.NonFiniteLoss: a run has diverged.
         bert_tf.training.loop.Preempted: SIGTERM; the same call resumes.
     """
+    # The metrics need these packages: a missing one shows before the training.
+    with extra("finetune"):
+        for package in ("sklearn", "seqeval", "scipy"):
+            importlib.import_module(package)
     strategy = make_strategy(options)
     with lost_workers_named(strategy):
         return _finetune(options, strategy)

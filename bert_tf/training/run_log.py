@@ -68,10 +68,12 @@ class RunLog:
         self._is_chief = is_chief
         self._path = posixpath.join(output_dir, METRICS)
         logs = posixpath.join(output_dir, TENSORBOARD)
+        # The summaries are TensorBoard's part of TensorFlow, which may be missing.
+        has_summaries = hasattr(tf.summary, "scalar")
         self._writers = {
             split: tf.summary.create_file_writer(posixpath.join(logs, split))
             for split in ("train", "heldout")
-            if is_chief
+            if is_chief and has_summaries
         }
         self._num_train_steps = num_train_steps
         self._peak = peak_flops_per_second
@@ -83,6 +85,11 @@ class RunLog:
             disable=not self._is_terminal,
             dynamic_ncols=True,
         )
+        if not has_summaries:
+            self.say(
+                "TensorBoard is not installed: no tensorboard/ is written. It is the "
+                "extra tensorboard: pip install 'bert-tf[tensorboard]'."
+            )
 
     def resume(self, step: int) -> None:
         """Forgets what an earlier, killed run had logged after its checkpoint."""
@@ -151,10 +158,11 @@ class RunLog:
         record = {"split": split, "step": step, "time": time, **metrics}
         with tf.io.gfile.GFile(self._path, "a") as file:
             file.write(json.dumps(record) + "\n")
-        with self._writers[split].as_default():
-            for name, value in metrics.items():
-                tf.summary.scalar(name, value, step=step)
-        self._writers[split].flush()
+        if writer := self._writers.get(split):
+            with writer.as_default():
+                for name, value in metrics.items():
+                    tf.summary.scalar(name, value, step=step)
+            writer.flush()
 
 
 def _joined(metrics: dict[str, float]) -> str:

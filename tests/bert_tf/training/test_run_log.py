@@ -48,6 +48,16 @@ def test_tensorboard_has_the_same(log, tmp_path):
     assert found["tokens_per_second"] == 1234
 
 
+def test_without_tensorboard_the_rest_is_kept(monkeypatch, tmp_path, capsys):
+    monkeypatch.delattr(tf.summary, "scalar")
+    log = RunLog(str(tmp_path), num_train_steps=10)
+    log.evaluation(3, {"loss": 1.5})
+    log.close()
+    assert [record["loss"] for record in read_metrics(f"{tmp_path}/metrics.jsonl")]
+    assert not (tmp_path / "tensorboard").exists()
+    assert "bert-tf[tensorboard]" in capsys.readouterr().err
+
+
 def test_a_resumed_run_forgets_what_came_after_its_checkpoint(log, tmp_path, capsys):
     for step in (2, 4, 6):
         log.progress(progress(step))
