@@ -5,7 +5,7 @@
 
 Each task is fine-tuned with some seeds from the weights of the model, and from random
 ones with the same options. Prints a table in Markdown with means and standard
-deviations on the development set, beside the best simple guess. Finished tasks are
+deviations on the development set, beside the best baseline. Finished tasks are
 kept: the same command goes on where it was.
 """
 
@@ -136,7 +136,7 @@ def main(options: PaperTasksOptions) -> None:
         )
     print(f"{processor()}, {os.cpu_count()} cores, tensorflow {tf.__version__}")
     print(f"Python {platform.python_version()}, {options.num_seeds} seeds")
-    print("| task | metric | simple guess | random weights | pre-trained | options |")
+    print("| task | metric | baseline | random weights | pre-trained | options |")
     print("|---|---|---|---|---|---|", flush=True)
     for task in options.tasks:
         metric = catalog.find(task.partition("+")[0]).metrics[0]
