@@ -262,6 +262,7 @@ def test_assets(exported):
         "model.json",
         "model_card.md",
         "options.json",
+        "tokenization.json",
         "vocab.txt",
     ]
     card = pathlib.Path(path, "assets", "model_card.md").read_text()

@@ -392,7 +392,7 @@ def test_a_damaged_shard_is_named_or_left_out(prepared, tmp_path, capfd, how, me
     # The same run goes on without it.
     pretrain.pretrain(options(damaged, folder, skip_corrupt_records=True))
     assert re.search(
-        r"tfrecord is damaged: [1-9]\d* of \d+ records can not be read: left out",
+        r"tfrecord is damaged: [1-9]\d* of \d+ records cannot be read: left out",
         capfd.readouterr().err,
     )
     assert weights(folder)
