@@ -16,11 +16,7 @@ def align(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[Step]:
     (Levenshtein 1966) it is always the same: equal beginnings and ends stay, and of
     several items that became one (or that one became) the first is the replaced one.
 
-    Args:
-        source, target: items that are compared by equality.
-
-    Returns:
-        All items of both, in order.
+    All items of both are in the steps, in order.
     """
     first, last = _equal_ends(source, target)
     inner = source[first : len(source) - last], target[first : len(target) - last]

@@ -48,8 +48,7 @@ def expand_sources(patterns: Sequence[str]) -> list[str]:
             sources.add(pattern)
             continue
         # A name may itself contain brackets, so it is tried before the pattern.
-        is_file = tf.io.gfile.exists(pattern)
-        names = [pattern] if is_file else _glob(pattern)
+        names = [pattern] if tf.io.gfile.exists(pattern) else _glob(pattern)
         files = [name for name in names if not tf.io.gfile.isdir(name)]
         if not files:
             found = f"only the folders {names[:3]}" if names else "nothing"

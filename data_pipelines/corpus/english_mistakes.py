@@ -10,41 +10,17 @@ _RATE = 0.08
 
 _PARTS = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)*|\s+|.", re.DOTALL)
 # Words that are confused with one another.
-_CONFUSIONS = (
-    ("a", "an", "the"),
-    ("in", "on", "at", "into"),
-    ("to", "for", "of", "from", "with", "by"),
-    ("about", "of", "on"),
-    ("is", "are", "was", "were"),
-    ("has", "have", "had"),
-    ("do", "does", "did"),
-    ("this", "these"),
-    ("that", "those", "which"),
-    ("he", "him"),
-    ("they", "them"),
-    ("much", "many"),
-    ("their", "there", "they're"),
-    ("its", "it's"),
-    ("your", "you're"),
-    ("then", "than"),
-    ("to", "too", "two"),
-    ("whose", "who's"),
-    ("where", "were", "we're"),
-    ("of", "off"),
-    ("lose", "loose"),
-    ("quiet", "quite"),
-    ("weather", "whether"),
-    ("here", "hear"),
-    ("passed", "past"),
-    ("accept", "except"),
-    ("affect", "effect"),
-    ("advice", "advise"),
-    ("know", "no"),
-    ("by", "buy"),
-    ("could", "can"),
-    ("would", "will"),
-    ("so", "such"),
-)
+_CONFUSIONS = [
+    group.split()
+    for group in (
+        "a an the; in on at into; to for of from with by; about of on; "
+        "is are was were; has have had; do does did; this these; that those which; "
+        "he him; they them; much many; their there they're; its it's; your you're; "
+        "then than; to too two; whose who's; where were we're; of off; lose loose; "
+        "quiet quite; weather whether; here hear; passed past; accept except; "
+        "affect effect; advice advise; know no; by buy; could can; would will; so such"
+    ).split("; ")
+]
 # Small words that are lost, doubled, or put where none belongs.
 _SMALL = {
     *("a", "an", "the", "in", "on", "at", "to", "for", "of", "from", "with", "by"),
@@ -55,27 +31,18 @@ _SMALL = {
 _ENDINGS = ("s", "ed", "ing", "ly")
 _VOWELS = "aeiou"
 
-
 _OTHERS = {
     word: [o for group in _CONFUSIONS if word in group for o in group if o != word]
     for word in itertools.chain(*_CONFUSIONS)
 }
-# Rows and columns of the keys; each row begins half a key further to the right.
-_KEYS = {
-    letter: (row, column + row / 2)
-    for row, letters in enumerate(("qwertyuiop", "asdfghjkl", "zxcvbnm"))
-    for column, letter in enumerate(letters)
-}
-# The letters beside each letter on a keyboard, above and below.
+# Each letter and, behind it, those around it on a keyboard.
 _NEIGHBORS = {
-    letter: "".join(
-        other
-        for other, (other_row, other_column) in _KEYS.items()
-        if other != letter
-        and abs(row - other_row) <= 1
-        and abs(column - other_column) <= 1
-    )
-    for letter, (row, column) in _KEYS.items()
+    letters[0]: letters[1:]
+    for letters in (
+        "qwa wqeas ewrsd retdf tryfg ytugh uyihj iuojk oipkl pol aqwsz sweadzx "
+        "dersfxc frtdgcv gtyfhvb hyugjbn juihknm kiojlm lopk zasx xsdzc cdfxv vfgcb "
+        "bghvn nhjbm mjkn"
+    ).split()
 }
 
 
@@ -86,12 +53,7 @@ def corrupt_english(sentence: str, draw: random.Random) -> str:
     words lost, doubled, or confused, such as articles, prepositions, `their` and
     `there`. Verbs and nouns with another ending, swapped words, and lost commas.
 
-    Args:
-        sentence: a right one.
-        draw: the source of all random numbers.
-
-    Returns:
-        The sentence itself, if it has no word or comma.
+    A sentence without a word or comma stays as it is.
     """
     parts = _PARTS.findall(sentence)
     places = [i for i, part in enumerate(parts) if part[0].isalpha() or part == ","]

@@ -18,7 +18,15 @@ from data_pipelines.programs.extras import extra
 DUMPS = (".xml", ".xml.bz2", ".xml.gz")
 
 # Of every Wikipedia, beside the names in its own language.
-_NAMESPACES = ("File", "Image", "Media", "Category", "Template", "Help", "Portal")
+_NAMESPACES = (
+    "file:",
+    "image:",
+    "media:",
+    "category:",
+    "template:",
+    "help:",
+    "portal:",
+)
 # What such tags enclose is no running text.
 _LEFT_OUT = frozenset(
     [
@@ -45,16 +53,15 @@ def articles(source: str) -> Iterator[list[str]]:
         ValueError: the file is not such a dump, or is cut off.
     """
     text_of = _parser()
-    namespaces = set(_NAMESPACES)
+    namespaces = _NAMESPACES
     try:
         for element in _elements(source):
-            if element.tag == "namespace":
-                namespaces |= {element.text} if element.text else set()
+            if element.tag == "namespace" and element.text:
+                namespaces += (f"{element.text.lower()}:",)
             elif element.tag == "page":
                 if element.findtext("ns") == "0" and element.find("redirect") is None:
                     markup = element.findtext("revision/text") or ""
-                    yield text_of(markup, frozenset(namespaces)).split("\n")
-                element.clear()
+                    yield text_of(markup, namespaces).split("\n")
     except (xml.etree.ElementTree.ParseError, EOFError, OSError) as error:
         raise ValueError(
             f"{source} is broken: {error}. Expected a whole dump of a Wikipedia, "
@@ -82,15 +89,13 @@ def _elements(source: str) -> Iterator[xml.etree.ElementTree.Element]:
                     root.clear()
 
 
-def _parser() -> Callable[[str, frozenset[str]], str]:
+def _parser() -> Callable[[str, tuple[str, ...]], str]:
     """A function from the markup of a page to its text, a paragraph a line."""
     with extra("wikipedia"):
         import mwparserfromhell as wiki
     nodes = wiki.nodes
 
-    def text_of(markup: str, namespaces: frozenset[str]) -> str:
-        prefixes = tuple(f"{name.lower()}:" for name in namespaces)
-
+    def text_of(markup: str, namespaces: tuple[str, ...]) -> str:
         def text_in(code: Any) -> str:
             return "".join(map(text_of_node, code.nodes)) if code else ""
 
@@ -104,7 +109,7 @@ def _parser() -> Callable[[str, frozenset[str]], str]:
             if isinstance(node, nodes.Wikilink):
                 title = str(node.title).strip().lower()
                 other_language = not node.text and _LANGUAGE.match(title)
-                if title.startswith(prefixes) or other_language:
+                if title.startswith(namespaces) or other_language:
                     return ""
                 return text_in(node.text or node.title)
             if isinstance(node, nodes.Tag):

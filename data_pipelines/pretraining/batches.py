@@ -49,7 +49,7 @@ def training_batches(
     num_streams: int = 1,
     replica: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
-    """Batches to train on, without end unless `num_epochs` is given.
+    """Makes batches to train on.
 
     A batch is a dict as `features.row_features` describes, `(batch, ...)` each. The
     part `{"token_ids": [11, 12, 13, 14], "sentence_lengths": [2, 2], "document_id":
@@ -66,9 +66,8 @@ def training_batches(
         batch_size: rows of a batch, of all replicas together.
         seed: two runs with one seed give the same batches, bit for bit.
         num_epochs: how often to go through the documents; None: without end.
-        num_streams: the number of streams; see `streams_of`.
-        replica: the number of this replica, and that of all. Theirs are parts of one
-            batch.
+        num_streams: see `streams_of`.
+        replica: the number of this replica, and the number of all.
 
     Returns:
         A dataset of this replica's part of each batch, whose iterator can be saved by
@@ -174,7 +173,7 @@ def _rows(
 
 
 def _joined_blocks(blocks: tf.data.Dataset, count: int) -> tf.data.Dataset:
-    """Every `count` blocks of rows, one after another, as one."""
+    """Joins every `count` blocks of rows to one."""
 
     def join(stacked: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {

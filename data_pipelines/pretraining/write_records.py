@@ -40,9 +40,6 @@ from data_pipelines.pretraining.work_units import (
 from data_pipelines.programs import processes
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
-_WORK = "unfinished"
-_PLAN = "plan.json"
-
 # The least bytes of sources of a unit, and about the most units, as a shard reads from
 # all of them.
 _MIN_UNIT_BYTES = 4 << 20
@@ -89,15 +86,14 @@ def write_records(
             final name before it is complete.
     """
     sources = expand_sources(input_files)
-    inputs = [_input(source) for source in sources]
-    plan = _plan(inputs, vocabulary, options)
-    work = posixpath.join(output_dir, _WORK)
+    plan = _plan(sources, vocabulary, options)
+    work = posixpath.join(output_dir, "unfinished")
     manifest = _begin(output_dir, work, plan)
     if manifest is not None:
         logging.info("%s is complete already: nothing to do.", output_dir)
         return manifest
 
-    sizes = [source["bytes"] for source in inputs]
+    sizes = [source["bytes"] for source in plan["inputs"]]
     units = [
         WorkUnit(posixpath.join(work, f"piece-{number:05d}"), stripes)
         for number, stripes in enumerate(_divide(sources, sizes))
@@ -128,7 +124,7 @@ def write_records(
 
 
 def _input(source: str) -> dict[str, Any]:
-    """Tells a source from others of its name, mostly."""
+    """Properties that tell a source from most others of its name."""
     size, begins = 0, ""
     if tf.io.gfile.exists(source):  # Or it is a dataset of TFDS.
         size = tf.io.gfile.stat(source).length
@@ -138,12 +134,12 @@ def _input(source: str) -> dict[str, Any]:
 
 
 def _plan(
-    inputs: list[dict[str, Any]], vocabulary: Vocabulary, options: RecordOptions
+    sources: list[str], vocabulary: Vocabulary, options: RecordOptions
 ) -> dict[str, Any]:
-    """Everything that decides the records, as the manifest has it, too."""
+    """Everything that decides the records; the manifest begins with it."""
     return {
         "format": FORMAT,
-        "inputs": inputs,
+        "inputs": [_input(source) for source in sources],
         "vocabulary_fingerprint": vocabulary.fingerprint,
         "vocabulary_size": len(vocabulary),
         "lower_case": vocabulary.lower_case,
@@ -158,7 +154,7 @@ def _plan(
 def _begin(output_dir: str, work: str, plan: dict[str, Any]) -> dict[str, Any] | None:
     """Makes the folder ready, or returns the manifest of a complete one."""
     is_complete = tf.io.gfile.exists(posixpath.join(output_dir, MANIFEST))
-    plan_file = posixpath.join(work, _PLAN)
+    plan_file = posixpath.join(work, "plan.json")
     found = read_manifest(output_dir) if is_complete else read_json_if_any(plan_file)
     different = [
         f"{name} was {found.get(name)!s:.80}, received {value!s:.80}"
@@ -206,7 +202,7 @@ def _require_training_documents(
 def _divide(
     sources: list[str], sizes: list[int]
 ) -> Iterator[tuple[tuple[str, int, int], ...]]:
-    """The stripes of units of about the same size, see `WorkUnit`."""
+    """Yields the stripes of units of about the same size, see `WorkUnit`."""
     unit_bytes = max(_MIN_UNIT_BYTES, sum(sizes) // _MAX_UNITS)
     stripes: list[tuple[str, int, int]] = []
     filled = 0
