@@ -10,17 +10,19 @@ _RATE = 0.08
 
 _PARTS = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)*|\s+|.", re.DOTALL)
 # Words that are confused with one another.
-_CONFUSIONS = [
-    group.split()
-    for group in (
-        "a an the; in on at into; to for of from with by; about of on; "
-        "is are was were; has have had; do does did; this these; that those which; "
-        "he him; they them; much many; their there they're; its it's; your you're; "
-        "then than; to too two; whose who's; where were we're; of off; lose loose; "
-        "quiet quite; weather whether; here hear; passed past; accept except; "
-        "affect effect; advice advise; know no; by buy; could can; would will; so such"
-    ).split("; ")
-]
+_CONFUSED = """
+    a an the; in on at into; to for of from with by; about of on; is are was were;
+    has have had; do does did; this these; that those which; he him; they them;
+    much many; their there they're; its it's; your you're; then than; to too two;
+    whose who's; where were we're; of off; lose loose; quiet quite; weather whether;
+    here hear; passed past; accept except; affect effect; advice advise; know no;
+    by buy; could can; would will; so such
+"""
+_CONFUSIONS = [group.split() for group in _CONFUSED.split(";")]
+_OTHERS = {
+    word: [o for group in _CONFUSIONS if word in group for o in group if o != word]
+    for word in itertools.chain(*_CONFUSIONS)
+}
 # Small words that are lost, doubled, or put where none belongs.
 _SMALL = {
     *("a", "an", "the", "in", "on", "at", "to", "for", "of", "from", "with", "by"),
@@ -30,20 +32,13 @@ _SMALL = {
 }
 _ENDINGS = ("s", "ed", "ing", "ly")
 _VOWELS = "aeiou"
-
-_OTHERS = {
-    word: [o for group in _CONFUSIONS if word in group for o in group if o != word]
-    for word in itertools.chain(*_CONFUSIONS)
-}
 # Each letter and, behind it, those around it on a keyboard.
-_NEIGHBORS = {
-    letters[0]: letters[1:]
-    for letters in (
-        "qwa wqeas ewrsd retdf tryfg ytugh uyihj iuojk oipkl pol aqwsz sweadzx "
-        "dersfxc frtdgcv gtyfhvb hyugjbn juihknm kiojlm lopk zasx xsdzc cdfxv vfgcb "
-        "bghvn nhjbm mjkn"
-    ).split()
-}
+_KEYBOARD = """
+    qwa wqeas ewrsd retdf tryfg ytugh uyihj iuojk oipkl pol
+    aqwsz sweadzx dersfxc frtdgcv gtyfhvb hyugjbn juihknm kiojlm lopk
+    zasx xsdzc cdfxv vfgcb bghvn nhjbm mjkn
+"""
+_NEIGHBORS = {letters[0]: letters[1:] for letters in _KEYBOARD.split()}
 
 
 def corrupt_english(sentence: str, draw: random.Random) -> str:

@@ -58,10 +58,10 @@ def articles(source: str) -> Iterator[list[str]]:
         for element in _elements(source):
             if element.tag == "namespace" and element.text:
                 namespaces += (f"{element.text.lower()}:",)
-            elif element.tag == "page":
-                if element.findtext("ns") == "0" and element.find("redirect") is None:
-                    markup = element.findtext("revision/text") or ""
-                    yield text_of(markup, namespaces).split("\n")
+            is_article = element.tag == "page" and element.findtext("ns") == "0"
+            if is_article and element.find("redirect") is None:
+                markup = element.findtext("revision/text") or ""
+                yield text_of(markup, namespaces).split("\n")
     except (xml.etree.ElementTree.ParseError, EOFError, OSError) as error:
         raise ValueError(
             f"{source} is broken: {error}. Expected a whole dump of a Wikipedia, "
