@@ -1,5 +1,6 @@
 """The alignment of two sequences by the fewest edits."""
 
+import itertools
 from collections.abc import Hashable, Sequence
 
 import numpy as np
@@ -18,7 +19,8 @@ def align(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[Step]:
 
     All items of both are in the steps, in order.
     """
-    first, last = _equal_ends(source, target)
+    first = _num_equal(source, target)
+    last = _num_equal(source[first:][::-1], target[first:][::-1])
     inner = source[first : len(source) - last], target[first : len(target) - last]
     steps: list[Step] = [(place, place) for place in range(first)]
     steps += [
@@ -29,16 +31,10 @@ def align(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[Step]:
     return steps + [(len(source) - place, len(target) - place) for place in ends]
 
 
-def _equal_ends(source: Sequence, target: Sequence) -> tuple[int, int]:
-    """The number of equal items at the beginning, and at the end of the rest."""
-    shorter = min(len(source), len(target))
-    first = 0
-    while first < shorter and source[first] == target[first]:
-        first += 1
-    last = 0
-    while last < shorter - first and source[-1 - last] == target[-1 - last]:
-        last += 1
-    return first, last
+def _num_equal(source: Sequence, target: Sequence) -> int:
+    """The number of equal items at the beginning."""
+    pairs = zip(source, target, strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _aligned(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[Step]:

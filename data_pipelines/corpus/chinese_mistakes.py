@@ -60,9 +60,6 @@ class Confusions:
                     self._wrong[corrected[j]][text[i]] += 1
         self._most = max((c.total() for c in self._wrong.values()), default=1)
 
-    def __len__(self) -> int:
-        return len(self._wrong)
-
     def knows(self, text: str) -> bool:
         """True if nearly all characters are in the pairs, or there are no pairs."""
         if not self._characters:

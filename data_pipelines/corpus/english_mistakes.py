@@ -30,7 +30,7 @@ _SMALL = {
     *("is", "are", "was", "were", "be", "been", "has", "have", "had", "do", "does"),
     *("did", "will", "would", "can", "could"),
 }
-_ENDINGS = ("s", "ed", "ing", "ly")
+_ENDING = re.compile("(?<=...)(?:s|ed|ing|ly)$")
 _VOWELS = "aeiou"
 # Each letter and, behind it, those around it on a keyboard.
 _KEYBOARD = """
@@ -120,11 +120,7 @@ def _ending(parts: list[str], place: int, draw: random.Random) -> str | None:
     word = parts[place]
     if len(word) < 4 or not word.isalpha() or word.isupper():
         return None
-    stem = word
-    for ending in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            stem = word.removesuffix(ending)
-            break
+    stem = _ENDING.sub("", word)
     if stem.endswith(("ss", "'")):
         stem = word
     without_e = stem.removesuffix("e")
@@ -161,10 +157,5 @@ def _typed(parts: list[str], place: int, draw: random.Random) -> str | None:
 
 # Kinds of mistakes, and how often each is made.
 _Mistakes = dict[Callable[[list[str], int, random.Random], str | None], int]
-_SMALL_MISTAKES: _Mistakes = {
-    _lost: 25,
-    _confused: 50,
-    _doubled: 8,
-    _typed: 17,
-}
+_SMALL_MISTAKES: _Mistakes = {_lost: 25, _confused: 50, _doubled: 8, _typed: 17}
 _MISTAKES: _Mistakes = {_typed: 55, _ending: 25, _swapped: 6, _with_small_word: 14}

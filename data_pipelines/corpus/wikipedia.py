@@ -18,15 +18,7 @@ from data_pipelines.programs.extras import extra
 DUMPS = (".xml", ".xml.bz2", ".xml.gz")
 
 # Of every Wikipedia, beside the names in its own language.
-_NAMESPACES = (
-    "file:",
-    "image:",
-    "media:",
-    "category:",
-    "template:",
-    "help:",
-    "portal:",
-)
+_NAMESPACES = ("file", "image", "media", "category", "template", "help", "portal")
 # What such tags enclose is no running text.
 _LEFT_OUT = frozenset(
     [
@@ -53,11 +45,11 @@ def articles(source: str) -> Iterator[list[str]]:
         ValueError: the file is not such a dump, or is cut off.
     """
     text_of = _parser()
-    namespaces = _NAMESPACES
+    namespaces = set(_NAMESPACES)
     try:
         for element in _elements(source):
             if element.tag == "namespace" and element.text:
-                namespaces += (f"{element.text.lower()}:",)
+                namespaces.add(element.text.lower())
             is_article = element.tag == "page" and element.findtext("ns") == "0"
             if is_article and element.find("redirect") is None:
                 markup = element.findtext("revision/text") or ""
@@ -89,13 +81,13 @@ def _elements(source: str) -> Iterator[xml.etree.ElementTree.Element]:
                     root.clear()
 
 
-def _parser() -> Callable[[str, tuple[str, ...]], str]:
+def _parser() -> Callable[[str, set[str]], str]:
     """A function from the markup of a page to its text, a paragraph a line."""
     with extra("wikipedia"):
         import mwparserfromhell as wiki
     nodes = wiki.nodes
 
-    def text_of(markup: str, namespaces: tuple[str, ...]) -> str:
+    def text_of(markup: str, namespaces: set[str]) -> str:
         def text_in(code: Any) -> str:
             return "".join(map(text_of_node, code.nodes)) if code else ""
 
@@ -108,8 +100,9 @@ def _parser() -> Callable[[str, tuple[str, ...]], str]:
                 return text_in(node.title)
             if isinstance(node, nodes.Wikilink):
                 title = str(node.title).strip().lower()
+                name, colon, _ = title.partition(":")
                 other_language = not node.text and _LANGUAGE.match(title)
-                if title.startswith(namespaces) or other_language:
+                if (colon and name in namespaces) or other_language:
                     return ""
                 return text_in(node.text or node.title)
             if isinstance(node, nodes.Tag):
