@@ -9,7 +9,7 @@ headings, templates, references or pictures, no redirects or pages other than ar
 
 import re
 import xml.etree.ElementTree
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from data_pipelines.files.byte_lines import open_decompressed
@@ -44,7 +44,6 @@ def articles(source: str) -> Iterator[list[str]]:
         ImportError: mwparserfromhell is not installed.
         ValueError: the file is not such a dump, or is cut off.
     """
-    text_of = _parser()
     namespaces = set(_NAMESPACES)
     try:
         for element in _elements(source):
@@ -53,7 +52,7 @@ def articles(source: str) -> Iterator[list[str]]:
             is_article = element.tag == "page" and element.findtext("ns") == "0"
             if is_article and element.find("redirect") is None:
                 markup = element.findtext("revision/text") or ""
-                yield text_of(markup, namespaces).split("\n")
+                yield _text_of(markup, namespaces).split("\n")
     except (xml.etree.ElementTree.ParseError, EOFError, OSError) as error:
         raise ValueError(
             f"{source} is broken: {error}. Expected a whole dump of a Wikipedia, "
@@ -81,39 +80,35 @@ def _elements(source: str) -> Iterator[xml.etree.ElementTree.Element]:
                     root.clear()
 
 
-def _parser() -> Callable[[str, set[str]], str]:
-    """A function from the markup of a page to its text, a paragraph a line."""
+def _text_of(markup: str, namespaces: set[str]) -> str:
+    """The text in the markup of a page, a paragraph a line."""
     with extra("wikipedia"):
-        import mwparserfromhell as wiki
-    nodes = wiki.nodes
+        from mwparserfromhell import nodes, parse
 
-    def text_of(markup: str, namespaces: set[str]) -> str:
-        def text_in(code: Any) -> str:
-            return "".join(map(text_of_node, code.nodes)) if code else ""
+    def text_in(code: Any) -> str:
+        return "".join(map(text_of_node, code.nodes)) if code else ""
 
-        def text_of_node(node: Any) -> str:
-            if isinstance(node, nodes.Text):
-                return node.value
-            if isinstance(node, nodes.HTMLEntity):
-                return node.normalize()
-            if isinstance(node, nodes.ExternalLink):
-                return text_in(node.title)
-            if isinstance(node, nodes.Wikilink):
-                title = str(node.title).strip().lower()
-                name, colon, _ = title.partition(":")
-                other_language = not node.text and _LANGUAGE.match(title)
-                if (colon and name in namespaces) or other_language:
-                    return ""
-                return text_in(node.text or node.title)
-            if isinstance(node, nodes.Tag):
-                name = str(node.tag).strip().lower()
-                if name == "br":
-                    return " "
-                return "" if name in _LEFT_OUT else text_in(node.contents)
-            return ""  # Templates, headings, comments.
+    def text_of_node(node: Any) -> str:
+        if isinstance(node, nodes.Text):
+            return node.value
+        if isinstance(node, nodes.HTMLEntity):
+            return node.normalize()
+        if isinstance(node, nodes.ExternalLink):
+            return text_in(node.title)
+        if isinstance(node, nodes.Wikilink):
+            title = str(node.title).strip().lower()
+            name, colon, _ = title.partition(":")
+            other_language = not node.text and _LANGUAGE.match(title)
+            if (colon and name in namespaces) or other_language:
+                return ""
+            return text_in(node.text or node.title)
+        if isinstance(node, nodes.Tag):
+            name = str(node.tag).strip().lower()
+            if name == "br":
+                return " "
+            return "" if name in _LEFT_OUT else text_in(node.contents)
+        return ""  # Templates, headings, comments.
 
-        text = text_in(wiki.parse(_LIST_ITEM.sub("", markup)))
-        text = _SPACE_BEFORE.sub("", _EMPTY_BRACKETS.sub("", text))
-        return "\n".join(" ".join(line.split()) for line in text.split("\n"))
-
-    return text_of
+    text = text_in(parse(_LIST_ITEM.sub("", markup)))
+    text = _SPACE_BEFORE.sub("", _EMPTY_BRACKETS.sub("", text))
+    return "\n".join(" ".join(line.split()) for line in text.split("\n"))

@@ -107,7 +107,7 @@ class WorkUnit:
 
 
 def complete_in(work: str, path: str) -> AbstractContextManager[str]:
-    """Like `complete_file`, with a temporary file in the folder `work`.
+    """Calls `complete_file` with a temporary file in the folder `work`.
 
     Nothing of it stays when the folder is removed. Its name has the number of this
     process, so that a worker of a killed run disturbs nobody.

@@ -23,20 +23,9 @@ from absl import logging
 from data_pipelines.corpus.documents import expand_sources
 from data_pipelines.files.atomic import remove
 from data_pipelines.files.json_files import read_json_if_any, write_json
-from data_pipelines.pretraining import parts
-from data_pipelines.pretraining.record_folder import (
-    FORMAT,
-    MANIFEST,
-    read_manifest,
-    require_shards,
-)
-from data_pipelines.pretraining.work_units import (
-    INDEX,
-    RecordOptions,
-    WorkUnit,
-    complete_in,
-    write_unit,
-)
+from data_pipelines.pretraining import parts, record_folder, work_units
+from data_pipelines.pretraining.record_folder import MANIFEST, read_manifest
+from data_pipelines.pretraining.work_units import RecordOptions, WorkUnit
 from data_pipelines.programs import processes
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
@@ -101,7 +90,9 @@ def write_records(
     names = options.shard_names
     counts = {split: Counter[str]() for split in ("train", "heldout", "reading")}
     with processes.pool(num_processes, len(units), cluster) as run:
-        write = functools.partial(write_unit, vocabulary=vocabulary, options=options)
+        write = functools.partial(
+            work_units.write_unit, vocabulary=vocabulary, options=options
+        )
         for of_unit in run("tokenize", write, units):
             for split, values in of_unit.items():
                 counts[split].update(values)
@@ -138,7 +129,7 @@ def _plan(
 ) -> dict[str, Any]:
     """Everything that decides the records; the manifest begins with it."""
     return {
-        "format": FORMAT,
+        "format": record_folder.FORMAT,
         "inputs": [_input(source) for source in sources],
         "vocabulary_fingerprint": vocabulary.fingerprint,
         "vocabulary_size": len(vocabulary),
@@ -167,7 +158,7 @@ def _begin(output_dir: str, work: str, plan: dict[str, Any]) -> dict[str, Any] |
             "Nothing is overwritten: choose another folder, or remove this one."
         )
     if is_complete:
-        require_shards(output_dir, found)
+        record_folder.require_shards(output_dir, found)
         remove(work)  # The run was stopped between the manifest and the end.
         return found
     if found:
@@ -228,7 +219,7 @@ def _write_shard(
     indices = []
     for unit in units:
         with tf.io.gfile.GFile(f"{unit.path}.index", "rb") as file:
-            index = np.frombuffer(file.read(), INDEX)
+            index = np.frombuffer(file.read(), work_units.INDEX)
         indices.append(index[index["shard"] == number])
     unit_of = np.repeat(np.arange(len(units)), [len(index) for index in indices])
     index = np.concatenate(indices)
@@ -245,7 +236,7 @@ def _write_shard(
             i: files.enter_context(tf.io.gfile.GFile(f"{units[i].path}.records", "rb"))
             for i in np.unique(unit_of)
         }
-        unfinished = files.enter_context(complete_in(work, path))
+        unfinished = files.enter_context(work_units.complete_in(work, path))
         output = files.enter_context(tf.io.gfile.GFile(unfinished, "wb"))
         output.write(b"")  # Makes the file even where there is no record.
         for i in order:
