@@ -22,13 +22,11 @@ def align(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[Step]:
     first = _num_equal(source, target)
     last = _num_equal(source[first:][::-1], target[first:][::-1])
     inner = source[first : len(source) - last], target[first : len(target) - last]
-    steps: list[Step] = [(place, place) for place in range(first)]
-    steps += [
-        (None if i is None else first + i, None if j is None else first + j)
-        for i, j in _aligned(*inner)
+    return [
+        *((place, place) for place in range(first)),
+        *_aligned(*inner, first),
+        *((len(source) - left, len(target) - left) for left in range(last, 0, -1)),
     ]
-    ends = range(last, 0, -1)
-    return steps + [(len(source) - place, len(target) - place) for place in ends]
 
 
 def _num_equal(source: Sequence, target: Sequence) -> int:
@@ -37,7 +35,10 @@ def _num_equal(source: Sequence, target: Sequence) -> int:
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _aligned(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[Step]:
+def _aligned(
+    source: Sequence[Hashable], target: Sequence[Hashable], first: int
+) -> list[Step]:
+    """Steps of a source and a target that begin at the place `first`."""
     costs = _costs(source, target)
     steps: list[Step] = []
     i, j = len(source), len(target)
@@ -45,13 +46,13 @@ def _aligned(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[Ste
         here = costs[i][j]
         if i and costs[i - 1][j] + 1 == here:
             i -= 1
-            steps.append((i, None))
+            steps.append((first + i, None))
         elif j and costs[i][j - 1] + 1 == here:
             j -= 1
-            steps.append((None, j))
+            steps.append((None, first + j))
         else:
             i, j = i - 1, j - 1
-            steps.append((i, j))
+            steps.append((first + i, first + j))
     return steps[::-1]
 
 

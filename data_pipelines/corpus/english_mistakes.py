@@ -137,22 +137,22 @@ def _typed(parts: list[str], place: int, draw: random.Random) -> str | None:
         return None
     # The first letter is rarely wrong.
     at = draw.randrange(1, len(word))
-    letter = word[at]
+    before, letter, after = word[:at], word[at], word[at + 1 :]
     if not letter.isalpha():
-        return word[:at] + word[at + 1 :]
+        return before + after
     kind = draw.random()
     if kind < 0.25:
-        return word[:at] + draw.choice(_NEIGHBORS.get(letter, letter)) + word[at + 1 :]
+        return before + draw.choice(_NEIGHBORS.get(letter, letter)) + after
     if kind < 0.5:
-        return word[: at - 1] + letter.lower() + word[at - 1] + word[at + 1 :]
+        return before[:-1] + letter.lower() + before[-1] + after
     if kind < 0.75:
-        return word[:at] + word[at + 1 :]
+        return before + after
     if kind < 0.9:
-        return word[:at] + letter + word[at:]
+        return before + 2 * letter + after
     if letter in _VOWELS:
         # As it sounds: seperate, definately.
-        return word[:at] + draw.choice(_VOWELS.replace(letter, "")) + word[at + 1 :]
-    return word[:at] + draw.choice(_NEIGHBORS.get(letter, letter)) + word[at:]
+        return before + draw.choice(_VOWELS.replace(letter, "")) + after
+    return before + draw.choice(_NEIGHBORS.get(letter, letter)) + letter + after
 
 
 # Kinds of mistakes, and how often each is made.

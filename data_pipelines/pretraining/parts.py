@@ -28,7 +28,6 @@ def tokenize_documents(
     Args:
         texts: string `(texts,)`.
         document_ids: int64 `(texts,)`.
-        tokenizer: makes ids of sentences.
 
     Returns:
         `token_ids` int32 `(parts, (tokens))` and `sentence_lengths` int32

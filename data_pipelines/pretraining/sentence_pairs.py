@@ -28,11 +28,7 @@ def sentence_pairs(
 ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.Tensor]:
     """Segments of at most `max_tokens` together, and their labels.
 
-    Args:
-        group, seed: see `sentence_rows.sentence_rows`.
-        task: `next_sentence` or `sentence_order`.
-        max_tokens: of a pair.
-        short_row_rate: share of the parts with shorter rows than possible.
+    The other arguments are those of `sentence_rows.sentence_rows`.
 
     Returns:
         int32 `(rows, (tokens))`, the first segments and the second, and int32
@@ -147,7 +143,7 @@ def _other_parts(
 
 
 def _end_of_chunk(offset: tf.Tensor, token: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
-    """The sentence before which a chunk ends that should reach a token."""
+    """The sentence before which a chunk ends that should reach `token`."""
     return tf.minimum(1 + tf.searchsorted(offset[1:], token), last)
 
 

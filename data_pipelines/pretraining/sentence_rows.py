@@ -56,7 +56,6 @@ def sentence_rows(
         group: `token_ids` int32 `(parts, (tokens))` ragged, `sentence_lengths` int32
             `(parts, (sentences))` ragged, `document_id` int64 `(parts,)`.
         seed: int32 `(2,)`. The same group and seed give the same rows.
-        vocabulary: knows the ids of the special tokens.
         options: `sentences`, see above, and `sequence_length`.
         short_row_rate: share of the parts with shorter rows than possible, of a length
             uniform between 2 and the most.

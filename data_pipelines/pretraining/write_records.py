@@ -59,9 +59,9 @@ def write_records(
     Args:
         input_files: files or patterns, see `expand_sources`.
         vocabulary: the pieces, and the casing of the texts.
-        output_dir: folder for the records, made if it is missing.
-        options: of the records.
-        num_processes: the number of processes; None: one for each core.
+        output_dir: is made if it is missing.
+        options: what decides the records besides the text and the vocabulary.
+        num_processes: see `processes.pool`.
         cluster: see `processes.pool`; its machines all see the files and the folder.
 
     Returns:

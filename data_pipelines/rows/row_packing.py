@@ -35,7 +35,6 @@ def pack_rows(
         second_starts: int32 `(sequences,)`, where the second segment begins; the
             length of the sequence if it has none.
         row_length: tokens of a row.
-        vocabulary: knows the id of the padding.
         pad_to_bucket: whether empty rows are added, less than a fifth of all, so that a
             compiler sees few numbers of rows: 1 to 8, 10, 12, 14, 16, 20, ...
 
