@@ -93,8 +93,7 @@ def _full_sentences(
     lengths = group["sentence_lengths"].values
     num_parts = tf.size(group["document_id"])
     # A sentence longer than a row is cut, so that every token gets into some row.
-    room = tf.fill(tf.shape(lengths), max_tokens)
-    sentence, _, pieces = windows(lengths, room, max_tokens)  # (pieces,)
+    sentence, _, pieces = windows(lengths, max_tokens, max_tokens)  # (pieces,)
     part = tf.gather(
         tf.cast(group["sentence_lengths"].value_rowids(), tf.int32), sentence
     )
