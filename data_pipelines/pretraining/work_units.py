@@ -186,7 +186,8 @@ def _records(
 @functools.lru_cache(maxsize=1)
 def _tokenize(vocabulary: Vocabulary) -> Callable:
     """`tokenize_documents` as a graph, which is made once in each process."""
-    with tf.device("CPU"):  # The GPU is for training.
+    # The GPU is for training, and in many processes its memory would not suffice.
+    with tf.device("CPU"):
         tokenizer = make_tokenizer(vocabulary)
 
     @tf.function(
