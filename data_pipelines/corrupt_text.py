@@ -1,4 +1,4 @@
-"""Clean text to pairs of wrong and right sentences, to learn correction from.
+"""Makes pairs of wrong and right sentences from clean text, to learn correction.
 
     python -m data_pipelines.corrupt_text --input_files='corpus/*.txt' \\
         --language=english --output_file=pairs.tsv

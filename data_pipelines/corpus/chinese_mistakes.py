@@ -1,4 +1,4 @@
-"""Right Chinese sentences to wrong ones, by the mistakes in real pairs."""
+"""Corrupts correct Chinese sentences by the mistakes in real pairs."""
 
 import random
 import re

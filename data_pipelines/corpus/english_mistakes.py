@@ -1,4 +1,4 @@
-"""Right English sentences to wrong ones, by the mistakes that people make."""
+"""Corrupts correct English sentences by the mistakes that people make."""
 
 import itertools
 import random
@@ -116,7 +116,7 @@ def _swapped(parts: list[str], place: int, draw: random.Random) -> str | None:
 
 
 def _ending(parts: list[str], place: int, draw: random.Random) -> str | None:
-    """`walks` for `walk`, `walk` for `walked`, `walked` for `walking`, ..."""
+    """Another ending: `walks` for `walk`, `walk` for `walked`, ..."""
     word = parts[place]
     if len(word) < 4 or not word.isalpha() or word.isupper():
         return None

@@ -1,4 +1,4 @@
-"""Lines of plain text to paragraphs: hard-wrapped lines are joined, others stay."""
+"""Joins hard-wrapped lines of plain text to paragraphs; other lines stay."""
 
 import itertools
 import re

@@ -1,4 +1,4 @@
-"""A dump of a Wikipedia, as Wikimedia publishes it, to the text of its articles.
+"""Extracts the text of the articles from a dump of a Wikipedia.
 
     python -m data_pipelines.create_pretraining_data \\
         --input_files=enwiki-latest-pages-articles.xml.bz2 ...

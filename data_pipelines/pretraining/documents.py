@@ -1,4 +1,4 @@
-"""Record files to parts of documents, in another order in each epoch."""
+"""Reads record files as parts of documents, in another order in each epoch."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any

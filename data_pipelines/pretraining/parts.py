@@ -1,4 +1,4 @@
-"""Texts to parts of documents: whole sentences as ids, of a bounded size."""
+"""Makes parts of documents from texts: whole sentences as ids, of a bounded size."""
 
 import tensorflow as tf
 
@@ -16,7 +16,7 @@ MAX_SENTENCE_TOKENS = 512
 def tokenize_documents(
     texts: tf.Tensor, document_ids: tf.Tensor, tokenizer: Tokenizer
 ) -> dict[str, tf.Tensor]:
-    """Texts to parts of documents, in graph.
+    """Makes parts of documents from texts, in graph.
 
     `["One. Two three."]` of the document 5 becomes `{"token_ids": [[id of one, .,
     two, three, .]], "sentence_lengths": [[2, 3]], "document_id": [5], "text": [0]}`.

@@ -1,4 +1,4 @@
-"""Parts of documents to pairs of segments, all of a group at once.
+"""Makes pairs of segments from parts of documents, all of a group at once.
 
 The original walks through a document sentence by sentence and collects a chunk until
 it is long enough (`create_instances_from_document`, google-research/bert,
@@ -124,7 +124,7 @@ def _whole_sentences(
 def _other_parts(
     document_id: tf.Tensor, part: tf.Tensor, seed: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """For each sentence a random part of another document.
+    """A random part of another document for each sentence.
 
     Returns:
         int32 `(sentences,)`, the part; float32 in [0, 1), where in it to begin; and

@@ -1,4 +1,4 @@
-"""Parts of documents to rows of two segments, or one.
+"""Makes rows of two segments, or one, from parts of documents.
 
 Other documents are looked for in the group: some dozens of parts that are neighbours in
 the records, in which parts of all documents are mixed.

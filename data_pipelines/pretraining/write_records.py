@@ -1,4 +1,4 @@
-"""Text to records of tokenized documents, by several processes, in two steps.
+"""Writes text as records of tokenized documents, by several processes, in two steps.
 
 First some source files at a time are tokenized, each *unit* of work by one process.
 Then each *shard* collects its parts from all units, in an order given by a hash. So the

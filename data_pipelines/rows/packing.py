@@ -1,4 +1,4 @@
-"""Segments to rows: `[CLS] A [SEP] B [SEP]`, segment ids, padding mask.
+"""Packs segments into rows: `[CLS] A [SEP] B [SEP]`, segment ids, padding mask.
 
 With byte-level BPE there are two separators between A and B, as RoBERTa has it.
 """

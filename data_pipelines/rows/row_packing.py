@@ -1,4 +1,4 @@
-"""Several short sequences in one row, so that little is computed for padding.
+"""Packs several short sequences into one row, so that little is computed for padding.
 
 Each sequence keeps positions of its own and is seen by its own tokens alone, so its
 vectors are those that it would have in a row of its own.

@@ -1,4 +1,4 @@
-"""Long texts as overlapping windows, each token once where it sees most around it.
+"""Divides long texts into overlapping windows; one has each token with most context.
 
 The windows of a text start `stride` tokens apart, as in google-research/bert's
 run_squad.py; the last one ends with the text. Everything is in graph, for all texts
