@@ -1,4 +1,4 @@
-"""Divides long texts into overlapping windows; one has each token with most context.
+"""Divides long texts into overlapping windows, and finds the best for each token.
 
 The windows of a text start `stride` tokens apart, as in google-research/bert's
 run_squad.py; the last one ends with the text. Everything is in graph, for all texts
