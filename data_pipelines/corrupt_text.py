@@ -1,4 +1,4 @@
-"""Clean text to pairs of wrong and right sentences, to learn correction from.
+"""Makes pairs of wrong and right sentences from clean text, to learn correction.
 
     python -m data_pipelines.corrupt_text --input_files='corpus/*.txt' \\
         --language=english --output_file=pairs.tsv
@@ -34,10 +34,7 @@ from data_pipelines.programs import cli
 Language = Literal["english", "chinese"]
 
 # Longer ones are lists and tables, shorter ones headings.
-_LENGTHS: dict[Language, tuple[int, int]] = {
-    "english": (20, 300),
-    "chinese": (8, 120),
-}
+_LENGTHS: dict[Language, tuple[int, int]] = {"english": (20, 300), "chinese": (8, 120)}
 # The least share of a sentence's characters that are in its script.
 _MIN_SHARE = 0.7
 # Characters that replace others before any sentence has been read.

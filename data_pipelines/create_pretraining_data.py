@@ -1,4 +1,4 @@
-"""Text to records of tokenized documents, the input of `bert_tf.pretrain`.
+"""Writes text as records of tokenized documents, the input of `bert_tf.pretrain`.
 
     python -m data_pipelines.create_pretraining_data --input_files='corpus/*.txt' \\
         --vocab_file=vocab.txt --output_dir=records

@@ -1,5 +1,6 @@
 """The alignment of two sequences by the fewest edits."""
 
+import itertools
 from collections.abc import Hashable, Sequence
 
 import numpy as np
@@ -16,36 +17,28 @@ def align(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[Step]:
     (Levenshtein 1966) it is always the same: equal beginnings and ends stay, and of
     several items that became one (or that one became) the first is the replaced one.
 
-    Args:
-        source, target: items that are compared by equality.
-
-    Returns:
-        All items of both, in order.
+    All items of both are in the steps, in order.
     """
-    first, last = _equal_ends(source, target)
+    first = _num_equal(source, target)
+    last = _num_equal(source[first:][::-1], target[first:][::-1])
     inner = source[first : len(source) - last], target[first : len(target) - last]
-    steps: list[Step] = [(place, place) for place in range(first)]
-    steps += [
-        (None if i is None else first + i, None if j is None else first + j)
-        for i, j in _aligned(*inner)
+    return [
+        *((place, place) for place in range(first)),
+        *_aligned(*inner, first),
+        *((len(source) - left, len(target) - left) for left in range(last, 0, -1)),
     ]
-    ends = range(last, 0, -1)
-    return steps + [(len(source) - place, len(target) - place) for place in ends]
 
 
-def _equal_ends(source: Sequence, target: Sequence) -> tuple[int, int]:
-    """The number of equal items at the beginning, and at the end of the rest."""
-    shorter = min(len(source), len(target))
-    first = 0
-    while first < shorter and source[first] == target[first]:
-        first += 1
-    last = 0
-    while last < shorter - first and source[-1 - last] == target[-1 - last]:
-        last += 1
-    return first, last
+def _num_equal(source: Sequence, target: Sequence) -> int:
+    """The number of equal items at the beginning."""
+    pairs = zip(source, target, strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _aligned(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[Step]:
+def _aligned(
+    source: Sequence[Hashable], target: Sequence[Hashable], first: int
+) -> list[Step]:
+    """Steps of a source and a target that begin at the place `first`."""
     costs = _costs(source, target)
     steps: list[Step] = []
     i, j = len(source), len(target)
@@ -53,13 +46,13 @@ def _aligned(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[Ste
         here = costs[i][j]
         if i and costs[i - 1][j] + 1 == here:
             i -= 1
-            steps.append((i, None))
+            steps.append((first + i, None))
         elif j and costs[i][j - 1] + 1 == here:
             j -= 1
-            steps.append((None, j))
+            steps.append((None, first + j))
         else:
             i, j = i - 1, j - 1
-            steps.append((i, j))
+            steps.append((first + i, first + j))
     return steps[::-1]
 
 

@@ -1,4 +1,4 @@
-"""Right Chinese sentences to wrong ones, by the mistakes in real pairs."""
+"""Corrupts correct Chinese sentences by the mistakes in real pairs."""
 
 import random
 import re
@@ -20,14 +20,8 @@ def corrupt_chinese(
 ) -> str:
     """Makes characters of a sentence wrong, at least one; a few are lost or doubled.
 
-    Args:
-        sentence: a right one.
-        draw: the source of all random numbers.
-        confusions: which characters are confused with which.
-        others: text whose characters replace those without a known confusion.
-
-    Returns:
-        The sentence itself, if it has no Chinese character.
+    Characters without a known confusion are replaced by those of the text `others`. A
+    sentence without Chinese characters stays as it is.
     """
     characters = list(sentence)
     places = [i for i, c in enumerate(characters) if _HAN.match(c)]
@@ -66,9 +60,6 @@ class Confusions:
                     self._wrong[corrected[j]][text[i]] += 1
         self._most = max((c.total() for c in self._wrong.values()), default=1)
 
-    def __len__(self) -> int:
-        return len(self._wrong)
-
     def knows(self, text: str) -> bool:
         """True if nearly all characters are in the pairs, or there are no pairs."""
         if not self._characters:
@@ -81,7 +72,7 @@ class Confusions:
 
         The root of its count evens out how often it is in the text at all.
         """
-        count = self._wrong[character].total() if character in self._wrong else 0
+        count = sum(self._wrong.get(character, {}).values())
         return 0.1 + 0.9 * (count / self._most) ** 0.5
 
     def wrong(self, character: str, draw: random.Random) -> str | None:

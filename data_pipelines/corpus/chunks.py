@@ -1,4 +1,4 @@
-"""Documents to chunks of text, so that a corpus of any size needs little memory."""
+"""Cuts documents into chunks, so that a corpus of any size needs little memory."""
 
 import hashlib
 from collections.abc import Iterable, Iterator

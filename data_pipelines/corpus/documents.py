@@ -1,4 +1,4 @@
-"""Sources of text to documents, one at a time, whatever the size of the source.
+"""Reads sources of text, of any size, as documents, one at a time.
 
 A document is a string in one normal form: a paragraph or heading a line, single
 spaces, no empty lines.
@@ -33,7 +33,7 @@ _LINE_END = re.compile(r"\r?\n|[\r\f]")
 
 
 def expand_sources(patterns: Sequence[str]) -> list[str]:
-    """Names and patterns of files, and `tfds:` names, to a sorted list without doubles.
+    """Sorts names of files, those that patterns match, and `tfds:` names; each is once.
 
     `["books/*.txt", "tfds:lm1b"]` becomes `["books/a.txt", "books/b.txt",
     "tfds:lm1b"]`. Folders that match are left out.
@@ -48,8 +48,7 @@ def expand_sources(patterns: Sequence[str]) -> list[str]:
             sources.add(pattern)
             continue
         # A name may itself contain brackets, so it is tried before the pattern.
-        is_file = tf.io.gfile.exists(pattern)
-        names = [pattern] if is_file else _glob(pattern)
+        names = [pattern] if tf.io.gfile.exists(pattern) else _glob(pattern)
         files = [name for name in names if not tf.io.gfile.isdir(name)]
         if not files:
             found = f"only the folders {names[:3]}" if names else "nothing"

@@ -1,4 +1,4 @@
-"""Right English sentences to wrong ones, by the mistakes that people make."""
+"""Corrupts correct English sentences by the mistakes that people make."""
 
 import itertools
 import random
@@ -10,41 +10,19 @@ _RATE = 0.08
 
 _PARTS = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)*|\s+|.", re.DOTALL)
 # Words that are confused with one another.
-_CONFUSIONS = (
-    ("a", "an", "the"),
-    ("in", "on", "at", "into"),
-    ("to", "for", "of", "from", "with", "by"),
-    ("about", "of", "on"),
-    ("is", "are", "was", "were"),
-    ("has", "have", "had"),
-    ("do", "does", "did"),
-    ("this", "these"),
-    ("that", "those", "which"),
-    ("he", "him"),
-    ("they", "them"),
-    ("much", "many"),
-    ("their", "there", "they're"),
-    ("its", "it's"),
-    ("your", "you're"),
-    ("then", "than"),
-    ("to", "too", "two"),
-    ("whose", "who's"),
-    ("where", "were", "we're"),
-    ("of", "off"),
-    ("lose", "loose"),
-    ("quiet", "quite"),
-    ("weather", "whether"),
-    ("here", "hear"),
-    ("passed", "past"),
-    ("accept", "except"),
-    ("affect", "effect"),
-    ("advice", "advise"),
-    ("know", "no"),
-    ("by", "buy"),
-    ("could", "can"),
-    ("would", "will"),
-    ("so", "such"),
-)
+_CONFUSED = """
+    a an the; in on at into; to for of from with by; about of on; is are was were;
+    has have had; do does did; this these; that those which; he him; they them;
+    much many; their there they're; its it's; your you're; then than; to too two;
+    whose who's; where were we're; of off; lose loose; quiet quite; weather whether;
+    here hear; passed past; accept except; affect effect; advice advise; know no;
+    by buy; could can; would will; so such
+"""
+_CONFUSIONS = [group.split() for group in _CONFUSED.split(";")]
+_OTHERS = {
+    word: [o for group in _CONFUSIONS if word in group for o in group if o != word]
+    for word in itertools.chain(*_CONFUSIONS)
+}
 # Small words that are lost, doubled, or put where none belongs.
 _SMALL = {
     *("a", "an", "the", "in", "on", "at", "to", "for", "of", "from", "with", "by"),
@@ -52,31 +30,15 @@ _SMALL = {
     *("is", "are", "was", "were", "be", "been", "has", "have", "had", "do", "does"),
     *("did", "will", "would", "can", "could"),
 }
-_ENDINGS = ("s", "ed", "ing", "ly")
+_ENDING = re.compile("(?<=...)(?:s|ed|ing|ly)$")
 _VOWELS = "aeiou"
-
-
-_OTHERS = {
-    word: [o for group in _CONFUSIONS if word in group for o in group if o != word]
-    for word in itertools.chain(*_CONFUSIONS)
-}
-# Rows and columns of the keys; each row begins half a key further to the right.
-_KEYS = {
-    letter: (row, column + row / 2)
-    for row, letters in enumerate(("qwertyuiop", "asdfghjkl", "zxcvbnm"))
-    for column, letter in enumerate(letters)
-}
-# The letters beside each letter on a keyboard, above and below.
-_NEIGHBORS = {
-    letter: "".join(
-        other
-        for other, (other_row, other_column) in _KEYS.items()
-        if other != letter
-        and abs(row - other_row) <= 1
-        and abs(column - other_column) <= 1
-    )
-    for letter, (row, column) in _KEYS.items()
-}
+# Each letter and, behind it, those around it on a keyboard.
+_KEYBOARD = """
+    qwa wqeas ewrsd retdf tryfg ytugh uyihj iuojk oipkl pol
+    aqwsz sweadzx dersfxc frtdgcv gtyfhvb hyugjbn juihknm kiojlm lopk
+    zasx xsdzc cdfxv vfgcb bghvn nhjbm mjkn
+"""
+_NEIGHBORS = {letters[0]: letters[1:] for letters in _KEYBOARD.split()}
 
 
 def corrupt_english(sentence: str, draw: random.Random) -> str:
@@ -86,12 +48,7 @@ def corrupt_english(sentence: str, draw: random.Random) -> str:
     words lost, doubled, or confused, such as articles, prepositions, `their` and
     `there`. Verbs and nouns with another ending, swapped words, and lost commas.
 
-    Args:
-        sentence: a right one.
-        draw: the source of all random numbers.
-
-    Returns:
-        The sentence itself, if it has no word or comma.
+    A sentence without a word or comma stays as it is.
     """
     parts = _PARTS.findall(sentence)
     places = [i for i, part in enumerate(parts) if part[0].isalpha() or part == ","]
@@ -159,15 +116,11 @@ def _swapped(parts: list[str], place: int, draw: random.Random) -> str | None:
 
 
 def _ending(parts: list[str], place: int, draw: random.Random) -> str | None:
-    """`walks` for `walk`, `walk` for `walked`, `walked` for `walking`, ..."""
+    """Another ending: `walks` for `walk`, `walk` for `walked`, ..."""
     word = parts[place]
     if len(word) < 4 or not word.isalpha() or word.isupper():
         return None
-    stem = word
-    for ending in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            stem = word.removesuffix(ending)
-            break
+    stem = _ENDING.sub("", word)
     if stem.endswith(("ss", "'")):
         stem = word
     without_e = stem.removesuffix("e")
@@ -184,30 +137,25 @@ def _typed(parts: list[str], place: int, draw: random.Random) -> str | None:
         return None
     # The first letter is rarely wrong.
     at = draw.randrange(1, len(word))
-    letter = word[at]
+    before, letter, after = word[:at], word[at], word[at + 1 :]
     if not letter.isalpha():
-        return word[:at] + word[at + 1 :]
+        return before + after
     kind = draw.random()
     if kind < 0.25:
-        return word[:at] + draw.choice(_NEIGHBORS.get(letter, letter)) + word[at + 1 :]
+        return before + draw.choice(_NEIGHBORS.get(letter, letter)) + after
     if kind < 0.5:
-        return word[: at - 1] + letter.lower() + word[at - 1] + word[at + 1 :]
+        return before[:-1] + letter.lower() + before[-1] + after
     if kind < 0.75:
-        return word[:at] + word[at + 1 :]
+        return before + after
     if kind < 0.9:
-        return word[:at] + letter + word[at:]
+        return before + 2 * letter + after
     if letter in _VOWELS:
         # As it sounds: seperate, definately.
-        return word[:at] + draw.choice(_VOWELS.replace(letter, "")) + word[at + 1 :]
-    return word[:at] + draw.choice(_NEIGHBORS.get(letter, letter)) + word[at:]
+        return before + draw.choice(_VOWELS.replace(letter, "")) + after
+    return before + draw.choice(_NEIGHBORS.get(letter, letter)) + letter + after
 
 
 # Kinds of mistakes, and how often each is made.
 _Mistakes = dict[Callable[[list[str], int, random.Random], str | None], int]
-_SMALL_MISTAKES: _Mistakes = {
-    _lost: 25,
-    _confused: 50,
-    _doubled: 8,
-    _typed: 17,
-}
+_SMALL_MISTAKES: _Mistakes = {_lost: 25, _confused: 50, _doubled: 8, _typed: 17}
 _MISTAKES: _Mistakes = {_typed: 55, _ending: 25, _swapped: 6, _with_small_word: 14}

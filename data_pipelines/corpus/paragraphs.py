@@ -1,4 +1,4 @@
-"""Lines of plain text to paragraphs: hard-wrapped lines are joined, others stay."""
+"""Joins hard-wrapped lines of plain text to paragraphs; other lines stay."""
 
 import itertools
 import re
@@ -65,18 +65,15 @@ def _wrap_width(texts: list[str]) -> int | None:
     is_unspaced = sum(map(len, map(_UNSPACED.findall, texts))) * 2 > sum(widths)
     smallest = _MIN_UNSPACED_WIDTH if is_unspaced else _MIN_WIDTH
     # Some lines may be longer: a table, or where pages were put together.
-    if not smallest <= width <= _MAX_WIDTH or widths[int(len(widths) * 0.98)] > (
-        1.5 * width
-    ):
+    longer = widths[int(len(widths) * 0.98)]
+    if not smallest <= width <= _MAX_WIDTH or longer > 1.5 * width:
         return None
-    num_followed = num_full = 0
-    for text, following in itertools.pairwise(texts):
-        if text and following:
-            num_followed += 1
-            num_full += _width_with_next_word(text, following) > 0.88 * width
-    if num_full < max(_MIN_FULL_SHARE * num_followed, 3):
-        return None
-    return width
+    is_full = [
+        _width_with_next_word(text, following) > 0.88 * width
+        for text, following in itertools.pairwise(texts)
+        if text and following
+    ]
+    return width if sum(is_full) >= max(_MIN_FULL_SHARE * len(is_full), 3) else None
 
 
 def _width_with_next_word(text: str, following: str) -> int:

@@ -1,4 +1,4 @@
-"""Paragraphs to sentences, by rules of punctuation, in graph.
+"""Splits paragraphs into sentences, by rules of punctuation, in graph.
 
 First every place where a sentence may end is marked, then the marks at which none does
 are taken away: RE2's regular expressions have no look-around, with which one could do.

@@ -9,7 +9,7 @@ _MAX_INVALID_SHARE = 0.1
 
 
 def lines_of_text(source: str, longest: int | None = None) -> Iterator[bytes]:
-    """The lines of a file, see `byte_lines`, which are not decoded yet.
+    """Reads the lines of a file, not yet decoded; see `byte_lines`.
 
     Raises:
         ValueError: the file is not text in UTF-8, or its compression is broken.

@@ -1,4 +1,4 @@
-"""A dump of a Wikipedia, as Wikimedia publishes it, to the text of its articles.
+"""Extracts the text of the articles from a dump of a Wikipedia.
 
     python -m data_pipelines.create_pretraining_data \\
         --input_files=enwiki-latest-pages-articles.xml.bz2 ...
@@ -9,7 +9,7 @@ headings, templates, references or pictures, no redirects or pages other than ar
 
 import re
 import xml.etree.ElementTree
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from data_pipelines.files.byte_lines import open_decompressed
@@ -18,7 +18,7 @@ from data_pipelines.programs.extras import extra
 DUMPS = (".xml", ".xml.bz2", ".xml.gz")
 
 # Of every Wikipedia, beside the names in its own language.
-_NAMESPACES = ("File", "Image", "Media", "Category", "Template", "Help", "Portal")
+_NAMESPACES = ("file", "image", "media", "category", "template", "help", "portal")
 # What such tags enclose is no running text.
 _LEFT_OUT = frozenset(
     [
@@ -44,17 +44,15 @@ def articles(source: str) -> Iterator[list[str]]:
         ImportError: mwparserfromhell is not installed.
         ValueError: the file is not such a dump, or is cut off.
     """
-    text_of = _parser()
     namespaces = set(_NAMESPACES)
     try:
         for element in _elements(source):
-            if element.tag == "namespace":
-                namespaces |= {element.text} if element.text else set()
-            elif element.tag == "page":
-                if element.findtext("ns") == "0" and element.find("redirect") is None:
-                    markup = element.findtext("revision/text") or ""
-                    yield text_of(markup, frozenset(namespaces)).split("\n")
-                element.clear()
+            if element.tag == "namespace" and element.text:
+                namespaces.add(element.text.lower())
+            is_article = element.tag == "page" and element.findtext("ns") == "0"
+            if is_article and element.find("redirect") is None:
+                markup = element.findtext("revision/text") or ""
+                yield _text_of(markup, namespaces).split("\n")
     except (xml.etree.ElementTree.ParseError, EOFError, OSError) as error:
         raise ValueError(
             f"{source} is broken: {error}. Expected a whole dump of a Wikipedia, "
@@ -82,40 +80,35 @@ def _elements(source: str) -> Iterator[xml.etree.ElementTree.Element]:
                     root.clear()
 
 
-def _parser() -> Callable[[str, frozenset[str]], str]:
-    """A function from the markup of a page to its text, a paragraph a line."""
+def _text_of(markup: str, namespaces: set[str]) -> str:
+    """The text in the markup of a page, a paragraph a line."""
     with extra("wikipedia"):
-        import mwparserfromhell as wiki
-    nodes = wiki.nodes
+        from mwparserfromhell import nodes, parse
 
-    def text_of(markup: str, namespaces: frozenset[str]) -> str:
-        prefixes = tuple(f"{name.lower()}:" for name in namespaces)
+    def text_in(code: Any) -> str:
+        return "".join(map(text_of_node, code.nodes)) if code else ""
 
-        def text_in(code: Any) -> str:
-            return "".join(map(text_of_node, code.nodes)) if code else ""
+    def text_of_node(node: Any) -> str:
+        if isinstance(node, nodes.Text):
+            return node.value
+        if isinstance(node, nodes.HTMLEntity):
+            return node.normalize()
+        if isinstance(node, nodes.ExternalLink):
+            return text_in(node.title)
+        if isinstance(node, nodes.Wikilink):
+            title = str(node.title).strip().lower()
+            name, colon, _ = title.partition(":")
+            other_language = not node.text and _LANGUAGE.match(title)
+            if (colon and name in namespaces) or other_language:
+                return ""
+            return text_in(node.text or node.title)
+        if isinstance(node, nodes.Tag):
+            name = str(node.tag).strip().lower()
+            if name == "br":
+                return " "
+            return "" if name in _LEFT_OUT else text_in(node.contents)
+        return ""  # Templates, headings, comments.
 
-        def text_of_node(node: Any) -> str:
-            if isinstance(node, nodes.Text):
-                return node.value
-            if isinstance(node, nodes.HTMLEntity):
-                return node.normalize()
-            if isinstance(node, nodes.ExternalLink):
-                return text_in(node.title)
-            if isinstance(node, nodes.Wikilink):
-                title = str(node.title).strip().lower()
-                other_language = not node.text and _LANGUAGE.match(title)
-                if title.startswith(prefixes) or other_language:
-                    return ""
-                return text_in(node.text or node.title)
-            if isinstance(node, nodes.Tag):
-                name = str(node.tag).strip().lower()
-                if name == "br":
-                    return " "
-                return "" if name in _LEFT_OUT else text_in(node.contents)
-            return ""  # Templates, headings, comments.
-
-        text = text_in(wiki.parse(_LIST_ITEM.sub("", markup)))
-        text = _SPACE_BEFORE.sub("", _EMPTY_BRACKETS.sub("", text))
-        return "\n".join(" ".join(line.split()) for line in text.split("\n"))
-
-    return text_of
+    text = text_in(parse(_LIST_ITEM.sub("", markup)))
+    text = _SPACE_BEFORE.sub("", _EMPTY_BRACKETS.sub("", text))
+    return "\n".join(" ".join(line.split()) for line in text.split("\n"))

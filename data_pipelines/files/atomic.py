@@ -31,8 +31,8 @@ def complete_file(
 
     Args:
         path: of the file when it is complete.
-        temporary: where to write until then. Defaults to a name beside `path`.
-        overwrite: whether a file of that name is replaced, or the end raises.
+        temporary: where to write until then. Default: a name beside `path`.
+        overwrite: if False, the end raises where there is a file of that name.
     """
     temporary = temporary or f"{path}.tmp"
     try:

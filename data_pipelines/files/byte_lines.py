@@ -1,4 +1,4 @@
-"""Local or remote files, compressed or not, to lines of bytes."""
+"""Reads local or remote files, compressed or not, as lines of bytes."""
 
 import bz2
 import contextlib

@@ -5,11 +5,9 @@
         -> rows -> a block of rows from each stream -> batches
 
 Every choice depends on the seed, the epoch, the stream, and the place of the group
-alone. So two runs are equal, and an iterator can be saved amid an epoch. A *stream* has
-some of the files to itself, and an equal part of each batch; a replica has whole
-streams. So the batches are the same, whatever the number of replicas. The length of the
-rows is chosen here, not in the records: the phases of 128 and 512 tokens read the same
-ones.
+alone: two runs are equal, and an iterator can be saved amid an epoch. A *stream* has
+some files to itself, and an equal part of each batch; a replica has whole streams, so
+the batches do not depend on the number of replicas.
 """
 
 import math
@@ -49,7 +47,7 @@ def training_batches(
     num_streams: int = 1,
     replica: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
-    """Batches to train on, without end unless `num_epochs` is given.
+    """Makes batches to train on.
 
     A batch is a dict as `features.row_features` describes, `(batch, ...)` each. The
     part `{"token_ids": [11, 12, 13, 14], "sentence_lengths": [2, 2], "document_id":
@@ -62,13 +60,12 @@ def training_batches(
     Args:
         documents: from `documents_from_records`.
         vocabulary: the one the documents were tokenized with.
-        rows: how rows are made of them.
+        rows: options of the rows.
         batch_size: rows of a batch, of all replicas together.
         seed: two runs with one seed give the same batches, bit for bit.
         num_epochs: how often to go through the documents; None: without end.
-        num_streams: the number of streams; see `streams_of`.
-        replica: the number of this replica, and that of all. Theirs are parts of one
-            batch.
+        num_streams: see `streams_of`.
+        replica: the number of this replica, and the number of all.
 
     Returns:
         A dataset of this replica's part of each batch, whose iterator can be saved by
@@ -107,7 +104,7 @@ def training_batches(
 
 
 def streams_of(batch_size: int, num_files: int) -> int:
-    """The most streams that a batch and some files can be divided into equally.
+    """The most streams into which a batch and some files can be divided equally.
 
     It does not depend on the number of replicas, which has to be a divisor.
     """
@@ -174,7 +171,7 @@ def _rows(
 
 
 def _joined_blocks(blocks: tf.data.Dataset, count: int) -> tf.data.Dataset:
-    """Every `count` blocks of rows, one after another, as one."""
+    """Joins every `count` blocks of rows to one."""
 
     def join(stacked: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {

@@ -1,4 +1,4 @@
-"""Record files to parts of documents, in another order in each epoch."""
+"""Reads record files as parts of documents, in another order in each epoch."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -28,10 +28,10 @@ def documents_from_records(
     shuffle_parts: int = 1024,
     skip_corrupt: bool = False,
 ) -> Documents:
-    """The parts in files that `create_pretraining_data` wrote.
+    """Reads the parts in files that `create_pretraining_data` wrote.
 
     Args:
-        files: of TFRecords, see `record_folder.record_files`.
+        files: see `record_folder.record_files`.
         seed: of the order of the files and of the parts, another in each epoch.
         shuffle_parts: the number of parts of all streams that are mixed at a time; 0
             keeps the order of files and parts.
@@ -81,7 +81,7 @@ def documents_from_records(
 
 
 def one_epoch(documents: Documents) -> tf.data.Dataset:
-    """All parts in one stream, as in the first epoch."""
+    """All parts in one stream, in the order of the first epoch."""
     return documents(tf.constant(0, tf.int64), tf.constant(0, tf.int64), 1)
 
 

@@ -57,7 +57,6 @@ def mask_tokens(
         token_ids: int32 `(rows, sequence)`.
         padding_mask: bool `(rows, sequence)`, True = real token.
         seed: int32 `(2,)`. The same rows and seed give the same masks.
-        vocabulary: knows the special tokens and the continuations.
         options: `masking` and the rates, see above, and `max_predictions`.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Texts to parts of documents: whole sentences as ids, of a bounded size."""
+"""Makes parts of documents from texts: whole sentences as ids, of a bounded size."""
 
 import tensorflow as tf
 
@@ -16,7 +16,7 @@ MAX_SENTENCE_TOKENS = 512
 def tokenize_documents(
     texts: tf.Tensor, document_ids: tf.Tensor, tokenizer: Tokenizer
 ) -> dict[str, tf.Tensor]:
-    """Texts to parts of documents, in graph.
+    """Makes parts of documents from texts, in graph.
 
     `["One. Two three."]` of the document 5 becomes `{"token_ids": [[id of one, .,
     two, three, .]], "sentence_lengths": [[2, 3]], "document_id": [5], "text": [0]}`.
@@ -28,7 +28,6 @@ def tokenize_documents(
     Args:
         texts: string `(texts,)`.
         document_ids: int64 `(texts,)`.
-        tokenizer: makes ids of sentences.
 
     Returns:
         `token_ids` int32 `(parts, (tokens))` and `sentence_lengths` int32
@@ -39,8 +38,7 @@ def tokenize_documents(
     pieces = tokenizer.tokenize_words(sentences.values)  # (sentences, (pieces))
     text = sentences.value_rowids()  # (sentences,)
     lengths = tf.cast(pieces.row_lengths(), tf.int32)
-    room = tf.fill(tf.shape(lengths), MAX_SENTENCE_TOKENS)
-    sentence, _, lengths = windows(lengths, room, MAX_SENTENCE_TOKENS)
+    sentence, _, lengths = windows(lengths, MAX_SENTENCE_TOKENS, MAX_SENTENCE_TOKENS)
     text = tf.boolean_mask(tf.gather(text, sentence), lengths > 0)
     lengths = tf.cast(tf.boolean_mask(lengths, lengths > 0), tf.int64)
     places = tf.range(tf.size(lengths, tf.int64))

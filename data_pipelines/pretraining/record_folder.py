@@ -13,7 +13,7 @@ MANIFEST = "manifest.json"
 
 
 def read_manifest(output_dir: str) -> dict[str, Any]:
-    """Reads what a folder of records holds.
+    """Reads the manifest of a folder of records.
 
     Returns:
         A dict with the options (`lower_case`, `strip_accents`, ...), the `inputs`, the
@@ -71,10 +71,7 @@ def record_files(
 ) -> list[str]:
     """The files of one split, `"train"` or `"heldout"`, as the manifest names them.
 
-    Args:
-        output_dir: the folder.
-        split: one of the two.
-        skip_corrupt: whether missing files are left out, and damaged ones read.
+    With `skip_corrupt` missing files are left out, and damaged ones are not refused.
 
     Raises:
         ValueError: the folder has no such split, or a file of it is missing or has

@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Literal, get_args
 
+from data_pipelines.programs import cli
+
 SentenceTask = Literal["next_sentence", "sentence_order", "full_sentences"]
 # What is masked as a whole, or what is predicted where nothing is masked.
 MaskingUnit = Literal["token", "whole_word", "span"]
@@ -39,16 +41,11 @@ class RowOptions:
                     f"Received {name}={getattr(self, name)!r}. Expected one of "
                     f"{list(get_args(allowed))}."
                 )
-        rates = (
-            self.mlm_rate,
-            self.mask_rate,
-            self.random_rate,
-            self.mask_rate + self.random_rate,
-        )
-        if not all(0 <= rate <= 1 for rate in rates) or self.max_predictions < 1:
+        cli.require_positive(max_predictions=self.max_predictions)
+        rates = self.mlm_rate, self.mask_rate, self.random_rate
+        if not all(0 <= rate <= 1 for rate in (*rates, sum(rates[1:]))):
             raise ValueError(
-                f"Received mlm_rate={self.mlm_rate}, mask_rate={self.mask_rate}, "
-                f"random_rate={self.random_rate} and "
-                f"max_predictions={self.max_predictions}. Expected rates between 0 and "
-                "1, the last two together as well, and at least one prediction."
+                f"Received mlm_rate={self.mlm_rate}, mask_rate={self.mask_rate} and "
+                f"random_rate={self.random_rate}. Expected rates between 0 and 1, the "
+                "last two together as well."
             )

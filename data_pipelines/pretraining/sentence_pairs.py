@@ -1,4 +1,4 @@
-"""Parts of documents to pairs of segments, all of a group at once.
+"""Makes pairs of segments from parts of documents, all of a group at once.
 
 The original walks through a document sentence by sentence and collects a chunk until
 it is long enough (`create_instances_from_document`, google-research/bert,
@@ -28,43 +28,40 @@ def sentence_pairs(
 ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.Tensor]:
     """Segments of at most `max_tokens` together, and their labels.
 
-    Args:
-        group, seed: see `sentence_rows.sentence_rows`.
-        task: `next_sentence` or `sentence_order`.
-        max_tokens: of a pair.
-        short_row_rate: share of the parts with shorter rows than possible.
+    The other arguments are those of `sentence_rows.sentence_rows`.
 
     Returns:
         int32 `(rows, (tokens))`, the first segments and the second, and int32
         `(rows,)`.
     """
     length_seed, pair_seed, other_seed, cut_seed = split(seed, 4)
-    targets = _targets(group, length_seed, max_tokens, short_row_rate)
-    pairs, label = _whole_sentences(group, targets, (pair_seed, other_seed), task)
-    tokens = group["token_ids"].values
-    return *_truncated(tokens, pairs, cut_seed, max_tokens), label
-
-
-def _targets(
-    group: dict[str, tf.Tensor],
-    seed: tf.Tensor,
-    max_tokens: int,
-    short_row_rate: float,
-) -> tf.Tensor:
-    """int32 `(parts,)`, the number of tokens that the rows of each part should have.
-
-    Shorter rows are closer to the texts of fine-tuning (the original, :222).
-    """
+    # Shorter rows are closer to the texts of fine-tuning (the original, :222).
     shape = [2, tf.size(group["document_id"])]
-    is_short, how_short = tf.unstack(uniform(shape, seed))
+    is_short, how_short = tf.unstack(uniform(shape, length_seed))
     short = 2 + _floor(how_short, max_tokens - 1)
-    return tf.where(is_short < short_row_rate, short, max_tokens)
+    targets = tf.where(is_short < short_row_rate, short, max_tokens)  # (parts,)
+    pairs, label = _whole_sentences(group, targets, pair_seed, other_seed, task)
+
+    # "We want to sometimes truncate from the front and sometimes from the back to add
+    # more randomness and avoid biases." (the original, :428)
+    lengths = pairs[1::2] - pairs[::2]
+    kept = truncated_lengths(lengths[0], lengths[1], max_tokens)
+    first, second = (
+        ranges(
+            group["token_ids"].values,
+            pairs[2 * i] + _heads(lengths[i] - kept[i], segment_seed),
+            kept[i],
+        )
+        for i, segment_seed in enumerate(split(cut_seed, 2))
+    )
+    return first, second, label
 
 
 def _whole_sentences(
     group: dict[str, tf.Tensor],
     targets: tf.Tensor,
-    seeds: tuple[tf.Tensor, tf.Tensor],
+    pair_seed: tf.Tensor,
+    other_seed: tf.Tensor,
     task: SentenceTask,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Pairs of segments, which may be too long by a part of a sentence, and labels.
@@ -73,7 +70,6 @@ def _whole_sentences(
         int32 `(4, rows)`, the tokens at which the first segment begins and ends, and
         the second; and int32 `(rows,)`.
     """
-    pair_seed, other_seed = seeds
     sentence_lengths = group["sentence_lengths"]
     part_bounds = tf.cast(sentence_lengths.row_splits, tf.int32)  # (parts + 1,)
     part = tf.cast(sentence_lengths.value_rowids(), tf.int32)  # (sentences,)
@@ -110,10 +106,11 @@ def _whole_sentences(
     pairs = tf.stack([first, second, second, tf.gather(offset, at_row(end))])
     if task == "next_sentence":
         label, other = at_row(is_random), at_row(other_part)
-        other_bounds = tf.gather(part_bounds, other), tf.gather(part_bounds, other + 1)
+        begin, last = tf.gather(part_bounds, other), tf.gather(part_bounds, other + 1)
+        begin = tf.gather(offset, begin + _floor(at_row(where_to_start), last - begin))
         room = tf.maximum(at_row(target) - (second - first), 1)
-        chunk = _random_chunk(offset, other_bounds, at_row(where_to_start), room)
-        pairs = tf.where(label, tf.stack([first, second, *chunk]), pairs)
+        stop = tf.gather(offset, _end_of_chunk(offset, begin + room, last))
+        pairs = tf.where(label, tf.stack([first, second, begin, stop]), pairs)
     else:
         label = at_row(coin) < 0.5
         pairs = tf.where(label, tf.gather(pairs, [2, 3, 0, 1]), pairs)
@@ -127,7 +124,7 @@ def _whole_sentences(
 def _other_parts(
     document_id: tf.Tensor, part: tf.Tensor, seed: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """For each sentence a random part of another document.
+    """A random part of another document for each sentence.
 
     Returns:
         int32 `(sentences,)`, the part; float32 in [0, 1), where in it to begin; and
@@ -145,41 +142,9 @@ def _other_parts(
     )
 
 
-def _random_chunk(
-    offset: tf.Tensor,
-    sentences: tuple[tf.Tensor, tf.Tensor],
-    where_to_start: tf.Tensor,
-    num_tokens: tf.Tensor,
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """The tokens at which a chunk of some sentences begins and ends, `(rows,)` each."""
-    first, last = sentences
-    begin = tf.gather(offset, first + _floor(where_to_start, last - first))
-    end = _end_of_chunk(offset, begin + num_tokens, last)
-    return begin, tf.gather(offset, end)
-
-
 def _end_of_chunk(offset: tf.Tensor, token: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
-    """The sentence before which a chunk ends that should reach a token."""
+    """The sentence before which a chunk ends that should reach `token`."""
     return tf.minimum(1 + tf.searchsorted(offset[1:], token), last)
-
-
-def _truncated(
-    tokens: tf.Tensor, pairs: tf.Tensor, seed: tf.Tensor, max_tokens: int
-) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
-    """The tokens of the first segments and of the second, `(rows, (tokens))` each.
-
-    "We want to sometimes truncate from the front and sometimes from the back to add
-    more randomness and avoid biases." (the original, :428)
-    """
-    lengths = pairs[1::2] - pairs[::2]
-    first_length, second_length = truncated_lengths(lengths[0], lengths[1], max_tokens)
-    first_seed, second_seed = split(seed, 2)
-    first_start = pairs[0] + _heads(lengths[0] - first_length, first_seed)
-    second_start = pairs[2] + _heads(lengths[1] - second_length, second_seed)
-    return (
-        ranges(tokens, first_start, first_length),
-        ranges(tokens, second_start, second_length),
-    )
 
 
 def reached(following: tf.Tensor, part_bounds: tf.Tensor) -> tf.Tensor:

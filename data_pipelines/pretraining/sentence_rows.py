@@ -1,4 +1,4 @@
-"""Parts of documents to rows of two segments, or one.
+"""Makes rows of two segments, or one, from parts of documents.
 
 Other documents are looked for in the group: some dozens of parts that are neighbours in
 the records, in which parts of all documents are mixed.
@@ -56,7 +56,6 @@ def sentence_rows(
         group: `token_ids` int32 `(parts, (tokens))` ragged, `sentence_lengths` int32
             `(parts, (sentences))` ragged, `document_id` int64 `(parts,)`.
         seed: int32 `(2,)`. The same group and seed give the same rows.
-        vocabulary: knows the ids of the special tokens.
         options: `sentences`, see above, and `sequence_length`.
         short_row_rate: share of the parts with shorter rows than possible, of a length
             uniform between 2 and the most.
@@ -94,8 +93,7 @@ def _full_sentences(
     lengths = group["sentence_lengths"].values
     num_parts = tf.size(group["document_id"])
     # A sentence longer than a row is cut, so that every token gets into some row.
-    room = tf.fill(tf.shape(lengths), max_tokens)
-    sentence, _, pieces = windows(lengths, room, max_tokens)  # (pieces,)
+    sentence, _, pieces = windows(lengths, max_tokens, max_tokens)  # (pieces,)
     part = tf.gather(
         tf.cast(group["sentence_lengths"].value_rowids(), tf.int32), sentence
     )

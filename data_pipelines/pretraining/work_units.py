@@ -18,6 +18,7 @@ from data_pipelines.corpus.documents import Separator, read_documents
 from data_pipelines.files.atomic import complete_file
 from data_pipelines.files.json_files import read_json, write_json
 from data_pipelines.pretraining.parts import tokenize_documents
+from data_pipelines.programs import cli
 from data_pipelines.rows import features
 from data_pipelines.tokenizers.tokenizer import make_tokenizer
 from data_pipelines.tokenizers.vocabulary import Vocabulary
@@ -53,19 +54,18 @@ class RecordOptions:
     num_shards: int = 16
 
     def __post_init__(self) -> None:
-        if self.num_shards < 1 or not 0 <= self.holdout_fraction < 1:
+        cli.require_positive(num_shards=self.num_shards)
+        if not 0 <= self.holdout_fraction < 1:
             raise ValueError(
-                f"Received num_shards={self.num_shards} and holdout_fraction="
-                f"{self.holdout_fraction}. Expected at least one shard, and a fraction "
-                "from 0 to less than 1."
+                f"Received holdout_fraction={self.holdout_fraction}. Expected 0 or "
+                "more, and less than 1."
             )
 
     @property
     def num_heldout_shards(self) -> int:
         """Number of files of held-out records."""
-        if not self.holdout_fraction:
-            return 0
-        return max(1, round(self.num_shards * self.holdout_fraction))
+        share = self.holdout_fraction
+        return max(1, round(self.num_shards * share)) if share else 0
 
     @property
     def shard_names(self) -> list[str]:
@@ -107,9 +107,9 @@ class WorkUnit:
 
 
 def complete_in(work: str, path: str) -> AbstractContextManager[str]:
-    """`complete_file`, with a temporary file in the folder `work`.
+    """Calls `complete_file` with a temporary file in the folder `work`.
 
-    So nothing of it stays when the folder is removed. The name belongs to this
+    Nothing of it stays when the folder is removed. Its name has the number of this
     process, so that a worker of a killed run disturbs nobody.
     """
     name = f"{posixpath.basename(path)}.{os.getpid()}"

@@ -1,4 +1,4 @@
-"""Text to records of tokenized documents, by several processes, in two steps.
+"""Writes text as records of tokenized documents, by several processes, in two steps.
 
 First some source files at a time are tokenized, each *unit* of work by one process.
 Then each *shard* collects its parts from all units, in an order given by a hash. So the
@@ -23,25 +23,11 @@ from absl import logging
 from data_pipelines.corpus.documents import expand_sources
 from data_pipelines.files.atomic import remove
 from data_pipelines.files.json_files import read_json_if_any, write_json
-from data_pipelines.pretraining import parts
-from data_pipelines.pretraining.record_folder import (
-    FORMAT,
-    MANIFEST,
-    read_manifest,
-    require_shards,
-)
-from data_pipelines.pretraining.work_units import (
-    INDEX,
-    RecordOptions,
-    WorkUnit,
-    complete_in,
-    write_unit,
-)
+from data_pipelines.pretraining import parts, record_folder, work_units
+from data_pipelines.pretraining.record_folder import MANIFEST, read_manifest
+from data_pipelines.pretraining.work_units import RecordOptions, WorkUnit
 from data_pipelines.programs import processes
 from data_pipelines.tokenizers.vocabulary import Vocabulary
-
-_WORK = "unfinished"
-_PLAN = "plan.json"
 
 # The least bytes of sources of a unit, and about the most units, as a shard reads from
 # all of them.
@@ -73,9 +59,9 @@ def write_records(
     Args:
         input_files: files or patterns, see `expand_sources`.
         vocabulary: the pieces, and the casing of the texts.
-        output_dir: folder for the records, made if it is missing.
-        options: of the records.
-        num_processes: the number of processes; None: one for each core.
+        output_dir: is made if it is missing.
+        options: what decides the records besides the text and the vocabulary.
+        num_processes: see `processes.pool`.
         cluster: see `processes.pool`; its machines all see the files and the folder.
 
     Returns:
@@ -89,15 +75,14 @@ def write_records(
             final name before it is complete.
     """
     sources = expand_sources(input_files)
-    inputs = [_input(source) for source in sources]
-    plan = _plan(inputs, vocabulary, options)
-    work = posixpath.join(output_dir, _WORK)
+    plan = _plan(sources, vocabulary, options)
+    work = posixpath.join(output_dir, "unfinished")
     manifest = _begin(output_dir, work, plan)
     if manifest is not None:
         logging.info("%s is complete already: nothing to do.", output_dir)
         return manifest
 
-    sizes = [source["bytes"] for source in inputs]
+    sizes = [source["bytes"] for source in plan["inputs"]]
     units = [
         WorkUnit(posixpath.join(work, f"piece-{number:05d}"), stripes)
         for number, stripes in enumerate(_divide(sources, sizes))
@@ -105,7 +90,9 @@ def write_records(
     names = options.shard_names
     counts = {split: Counter[str]() for split in ("train", "heldout", "reading")}
     with processes.pool(num_processes, len(units), cluster) as run:
-        write = functools.partial(write_unit, vocabulary=vocabulary, options=options)
+        write = functools.partial(
+            work_units.write_unit, vocabulary=vocabulary, options=options
+        )
         for of_unit in run("tokenize", write, units):
             for split, values in of_unit.items():
                 counts[split].update(values)
@@ -128,7 +115,7 @@ def write_records(
 
 
 def _input(source: str) -> dict[str, Any]:
-    """Tells a source from others of its name, mostly."""
+    """Properties that tell a source from most others of its name."""
     size, begins = 0, ""
     if tf.io.gfile.exists(source):  # Or it is a dataset of TFDS.
         size = tf.io.gfile.stat(source).length
@@ -138,12 +125,12 @@ def _input(source: str) -> dict[str, Any]:
 
 
 def _plan(
-    inputs: list[dict[str, Any]], vocabulary: Vocabulary, options: RecordOptions
+    sources: list[str], vocabulary: Vocabulary, options: RecordOptions
 ) -> dict[str, Any]:
-    """Everything that decides the records, as the manifest has it, too."""
+    """Everything that decides the records; the manifest begins with it."""
     return {
-        "format": FORMAT,
-        "inputs": inputs,
+        "format": record_folder.FORMAT,
+        "inputs": [_input(source) for source in sources],
         "vocabulary_fingerprint": vocabulary.fingerprint,
         "vocabulary_size": len(vocabulary),
         "lower_case": vocabulary.lower_case,
@@ -158,7 +145,7 @@ def _plan(
 def _begin(output_dir: str, work: str, plan: dict[str, Any]) -> dict[str, Any] | None:
     """Makes the folder ready, or returns the manifest of a complete one."""
     is_complete = tf.io.gfile.exists(posixpath.join(output_dir, MANIFEST))
-    plan_file = posixpath.join(work, _PLAN)
+    plan_file = posixpath.join(work, "plan.json")
     found = read_manifest(output_dir) if is_complete else read_json_if_any(plan_file)
     different = [
         f"{name} was {found.get(name)!s:.80}, received {value!s:.80}"
@@ -171,7 +158,7 @@ def _begin(output_dir: str, work: str, plan: dict[str, Any]) -> dict[str, Any] |
             "Nothing is overwritten: choose another folder, or remove this one."
         )
     if is_complete:
-        require_shards(output_dir, found)
+        record_folder.require_shards(output_dir, found)
         remove(work)  # The run was stopped between the manifest and the end.
         return found
     if found:
@@ -206,7 +193,7 @@ def _require_training_documents(
 def _divide(
     sources: list[str], sizes: list[int]
 ) -> Iterator[tuple[tuple[str, int, int], ...]]:
-    """The stripes of units of about the same size, see `WorkUnit`."""
+    """Yields the stripes of units of about the same size, see `WorkUnit`."""
     unit_bytes = max(_MIN_UNIT_BYTES, sum(sizes) // _MAX_UNITS)
     stripes: list[tuple[str, int, int]] = []
     filled = 0
@@ -232,7 +219,7 @@ def _write_shard(
     indices = []
     for unit in units:
         with tf.io.gfile.GFile(f"{unit.path}.index", "rb") as file:
-            index = np.frombuffer(file.read(), INDEX)
+            index = np.frombuffer(file.read(), work_units.INDEX)
         indices.append(index[index["shard"] == number])
     unit_of = np.repeat(np.arange(len(units)), [len(index) for index in indices])
     index = np.concatenate(indices)
@@ -249,7 +236,7 @@ def _write_shard(
             i: files.enter_context(tf.io.gfile.GFile(f"{units[i].path}.records", "rb"))
             for i in np.unique(unit_of)
         }
-        unfinished = files.enter_context(complete_in(work, path))
+        unfinished = files.enter_context(work_units.complete_in(work, path))
         output = files.enter_context(tf.io.gfile.GFile(unfinished, "wb"))
         output.write(b"")  # Makes the file even where there is no record.
         for i in order:

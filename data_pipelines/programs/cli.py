@@ -87,7 +87,7 @@ def run(
 
     Args:
         options_class: a frozen dataclass whose fields are made by `option`.
-        verb: the program. What it returns is the exit code; None means 0.
+        verb: returns the exit code; None means 0.
         description: shown by `--help`, usually the module's `__doc__`.
     """
     define_flags(options_class, flags.FLAGS)

@@ -64,23 +64,19 @@ def pool(
             yield run
         return
 
-    def run_by(map_: Callable) -> Callable:
-        return lambda name, verb, tasks: show_progress(
+    num_processes = min(num_processes or os.cpu_count() or 1, num_tasks)
+    with contextlib.ExitStack() as stack:
+        map_: Callable = map
+        if num_processes > 1:
+            # Spawned, for a fork of a process in which TensorFlow has run hangs.
+            executor = concurrent.futures.ProcessPoolExecutor(
+                num_processes, multiprocessing.get_context("spawn"), _use_one_core
+            )
+            stack.callback(executor.shutdown, cancel_futures=True)
+            map_ = executor.map
+        yield lambda name, verb, tasks: show_progress(
             name, map_(verb, tasks), len(tasks)
         )
-
-    num_processes = min(num_processes or os.cpu_count() or 1, num_tasks)
-    if num_processes <= 1:
-        yield run_by(map)
-        return
-    # Spawned, for a fork of a process in which TensorFlow has run hangs.
-    executor = concurrent.futures.ProcessPoolExecutor(
-        num_processes, multiprocessing.get_context("spawn"), _use_one_core
-    )
-    try:
-        yield run_by(executor.map)
-    finally:
-        executor.shutdown(cancel_futures=True)
 
 
 def show_progress(name: str, results: Iterable[T], total: int) -> Iterable[T]:

@@ -1,4 +1,4 @@
-"""Rows to batches of one size, and what all datasets have in common."""
+"""Makes batches of one size from rows, and sets the options of all datasets."""
 
 import tensorflow as tf
 

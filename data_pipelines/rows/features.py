@@ -55,10 +55,9 @@ def part_to_example(
     token_ids, sentence_lengths = np.asarray(token_ids), np.asarray(sentence_lengths)
     if sentence_lengths.sum() != len(token_ids) or (sentence_lengths < 1).any():
         raise ValueError(
-            f"Received {len(token_ids)} token ids and sentence lengths that sum up "
-            f"to {sentence_lengths.sum()} (the shortest is "
-            f"{sentence_lengths.min(initial=0)}). Expected each id to be in one "
-            "sentence and no sentence to be empty: leave out the empty ones."
+            f"Received {len(token_ids)} token ids in sentences of the lengths "
+            f"{sentence_lengths}. Expected each id in one sentence, and none empty: "
+            "leave out the empty ones."
         )
     example = tf.train.Example()
     features = example.features.feature

@@ -1,4 +1,4 @@
-"""Segments to rows: `[CLS] A [SEP] B [SEP]`, segment ids, padding mask.
+"""Packs segments into rows: `[CLS] A [SEP] B [SEP]`, segment ids, padding mask.
 
 With byte-level BPE there are two separators between A and B, as RoBERTa has it.
 """
@@ -28,7 +28,6 @@ def pack(
         first: int32 `(rows, (tokens))`.
         second: the same, or None for rows of one segment, `[CLS] A [SEP]`.
         sequence_length: length of the rows; shorter ones are padded.
-        vocabulary: knows the ids of the special tokens.
 
     Returns:
         `token_ids` int32, `segment_ids` int32 and `padding_mask` bool, each
@@ -83,8 +82,7 @@ def truncate_pair(
     `first[:, :max_tokens]`.
 
     Args:
-        first: `(rows, (tokens))`.
-        second: `(rows, (tokens))`.
+        first, second: `(rows, (tokens))`.
         max_tokens: of both segments, without special tokens.
     """
     first_length, second_length = truncated_lengths(
@@ -107,7 +105,6 @@ def join(
     Args:
         first: int32 `(sequences, (tokens))`.
         second: the same, or None for `[CLS] A [SEP]`.
-        vocabulary: knows the ids of the special tokens.
 
     Returns:
         int32 `(sequences, (tokens))`, and int32 `(sequences,)`: the length where

@@ -1,4 +1,4 @@
-"""Several short sequences in one row, so that little is computed for padding.
+"""Packs several short sequences into one row, so that little is computed for padding.
 
 Each sequence keeps positions of its own and is seen by its own tokens alone, so its
 vectors are those that it would have in a row of its own.
@@ -35,7 +35,6 @@ def pack_rows(
         second_starts: int32 `(sequences,)`, where the second segment begins; the
             length of the sequence if it has none.
         row_length: tokens of a row.
-        vocabulary: knows the id of the padding.
         pad_to_bucket: whether empty rows are added, less than a fifth of all, so that a
             compiler sees few numbers of rows: 1 to 8, 10, 12, 14, 16, 20, ...
 

@@ -1,4 +1,4 @@
-"""Long texts as overlapping windows, each token once where it sees most around it.
+"""Divides long texts into overlapping windows, and finds the best for each token.
 
 The windows of a text start `stride` tokens apart, as in google-research/bert's
 run_squad.py; the last one ends with the text. Everything is in graph, for all texts
@@ -9,7 +9,7 @@ import tensorflow as tf
 
 
 def windows(
-    lengths: tf.Tensor, room: tf.Tensor, stride: int
+    lengths: tf.Tensor, room: tf.Tensor | int, stride: int
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Computes where the windows of each text begin, and how long they are.
 
@@ -23,12 +23,14 @@ def windows(
 
     Args:
         lengths: int32 `(texts,)`, tokens of each text.
-        room: int32 `(texts,)`, the most tokens of a window, at least `stride`.
+        room: int32 `(texts,)`, or one for all: the most tokens of a window, at least
+            `stride`.
         stride: tokens from one start to the next.
 
     Returns:
         Three int32 `(windows,)`: the text, the first token, the number of tokens.
     """
+    room = tf.broadcast_to(room, tf.shape(lengths))
     beyond = tf.maximum(lengths - room, 0)
     counts = 1 + (beyond + stride - 1) // stride
     text = tf.repeat(tf.range(tf.size(lengths)), counts)

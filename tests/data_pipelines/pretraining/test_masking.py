@@ -268,5 +268,5 @@ def test_errors():
         mask(token_ids, padding_mask, masking="word")
     with pytest.raises(ValueError, match=r"mask_rate=0\.95.*between 0 and 1"):
         mask(token_ids, padding_mask, mask_rate=0.95)
-    with pytest.raises(ValueError, match="at least one prediction"):
+    with pytest.raises(ValueError, match=r"max_predictions=0\. Expected numbers"):
         mask(token_ids, padding_mask, max_predictions=0)

@@ -35,7 +35,7 @@ def test_no_bar_without_a_terminal(capfd):
 
 def test_no_process():
     with (
-        pytest.raises(ValueError, match=r"num_processes=0\. Expected at least one"),
+        pytest.raises(ValueError, match=r"num_processes=0\. Expected numbers above 0"),
         processes.pool(0, 2),
     ):
         pass
