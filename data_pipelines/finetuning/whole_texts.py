@@ -18,8 +18,6 @@ class WholeTextEncoding:
     """`[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, with the places of the pieces.
 
     Attributes:
-        tokenizer: cuts the texts.
-        max_length: tokens of the longest sequence.
         in_windows: what is done with a text that is too long. False: its end is cut
             off. True: it becomes several sequences that overlap by half, and each
             token is asked for in the one where it has most context. Of a pair, the
