@@ -76,7 +76,7 @@ def predict(
     """Answers of a pre-trained model, in the order of the texts, as plain values.
 
     Args:
-        text_model: the model.
+        text_model: answers them.
         signature: "fill_mask", "generate" or "embed"; None: the model's first.
         texts: UTF-8 strings; read as they are needed.
         batch_size: how many are run at once.
@@ -109,11 +109,6 @@ def predict_rows(
 ) -> Iterator[tuple[Any, Any, dict[str, Any]]]:
     """Answers of a fine-tuned model, as they are needed.
 
-    Args:
-        predictor: of the model.
-        description: of the model.
-        examples: pairs of the columns that are kept, and the example.
-
     Yields:
         The example, its answer, and a row of plain values: the columns of the example
         and those of `Kind.columns`.
@@ -133,17 +128,13 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
         tokens = np.char.decode(row["tokens"][real].astype(bytes), "utf-8")
         row = {**row, "tokens": tokens, "probabilities": row["probabilities"][real]}
     if "continuations" in row:
-        continuation = row["continuations"].decode("utf-8")
-        row = {**row, "continuations": continuation}
+        row = {**row, "continuations": row["continuations"].decode("utf-8")}
     return {name: np.asarray(value).tolist() for name, value in row.items()}
 
 
 def main(options: PredictOptions) -> None:
     """Streams the examples through the model."""
-    if options.batch_size < 1:
-        raise ValueError(
-            f"Received batch_size={options.batch_size}. Expected 1 or more."
-        )
+    cli.require_positive(batch_size=options.batch_size)
     loaded = model_dir.load(options.model_dir)
     if loaded.description.kind == PRETRAINING:
         _predict_texts(options, loaded)
