@@ -78,10 +78,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, float]:
             num_batches=options.num_eval_batches,
         )
     else:
-        dataset = described_dataset(options, loaded.description)
-        dataset = check_dataset(dataset, loaded.description)
-        examples, _ = read(dataset, options.split, options.data_dir)
-        evaluation = evaluate_examples(loaded, dataset, examples, options.batch_size)
+        evaluation = _evaluation(loaded, options)
         metrics = evaluation.metrics
         if options.output_dir is not None:
             files = _files(evaluation, options)
@@ -92,12 +89,12 @@ def evaluate(options: EvaluateOptions) -> dict[str, float]:
     return metrics
 
 
-def evaluate_examples(
-    loaded: LoadedModel, dataset: Dataset, examples: list[Any], batch_size: int
-) -> Evaluation:
-    """The answers of a fine-tuned model to examples with labels, and their metrics."""
+def _evaluation(loaded: LoadedModel, options: EvaluateOptions) -> Evaluation:
+    dataset = described_dataset(options, loaded.description)
+    dataset = check_dataset(dataset, loaded.description)
+    examples, _ = read(dataset, options.split, options.data_dir)
     task = dataclasses.replace(loaded.description.task, metrics=dataset.metrics)
-    predictor = Predictor.of(loaded, batch_size)
+    predictor = Predictor.of(loaded, options.batch_size)
     answers = [answer for _, answer in predictor.answers(examples, task.threshold)]
     metrics = predictor.kind.score(examples, answers, task)
     return Evaluation(

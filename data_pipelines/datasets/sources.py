@@ -229,12 +229,7 @@ def load_tfds(source: str) -> TfdsSplit:
     name, _, split = source.partition(":")
     try:
         data, info = tfds.load(
-            name,
-            split=split,
-            data_dir=os.environ.get("TFDS_DATA_DIR"),
-            download=True,
-            shuffle_files=False,
-            with_info=True,
+            name, split=split, data_dir=os.environ.get("TFDS_DATA_DIR"), with_info=True
         )
     # Builders of TFDS pass on whatever their libraries raise.
     except Exception as error:
