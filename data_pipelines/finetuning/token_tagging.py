@@ -132,23 +132,17 @@ class Document(TaggedSentence):
 
     This is the paper's maximal document context (section 5.3), with windows that the
     sentences share. Tags are kept where all sentences have them.
-
     """
 
     sentences: tuple[TaggedSentence, ...]
 
-    @classmethod
-    def of(cls, sentences: Sequence[TaggedSentence]) -> "Document":
-        """The document of these sentences, at least one."""
-        words = tuple(word for sentence in sentences for word in sentence.words)
-        tags = None
-        if all(sentence.tags is not None for sentence in sentences):
-            tags = tuple(tag for sentence in sentences for tag in sentence.tags or ())
-        first = sentences[0]
-        return cls(first.id, words, tags, first.document, tuple(sentences))
-
 
 def documents(sentences: Iterable[TaggedSentence]) -> Iterator[Document]:
     """The documents of sentences, as they are read."""
-    for _, group in itertools.groupby(sentences, key=lambda s: s.document):
-        yield Document.of(list(group))
+    for number, group in itertools.groupby(sentences, key=lambda s: s.document):
+        whole = tuple(group)
+        words = tuple(word for sentence in whole for word in sentence.words)
+        tags = None
+        if all(sentence.tags is not None for sentence in whole):
+            tags = tuple(tag for sentence in whole for tag in sentence.tags or ())
+        yield Document(whole[0].id, words, tags, number, whole)
