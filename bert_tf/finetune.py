@@ -96,8 +96,8 @@ def _finetune(
     encoding = model_dir.make_encoding(description, vocabulary)
     weights = {}
     if not options.random_weights:
-        lm_weight = bool(options.lm_weight)
-        reused = reused_heads(KINDS[description.kind], origin, lm_weight)
+        predicts_tokens = bool(options.lm_weight)
+        reused = reused_heads(KINDS[description.kind], origin, predicts_tokens)
         weights = model_dir.load_encoder_weights(options.model_dir, reused)
     features = training_features(description, encoding, data.train)
     class_weights = None
@@ -182,8 +182,9 @@ def _write(
     best: RunResult,
 ) -> dict[str, float]:
     """Makes the best run the model, and reports."""
-    data, dataset = start.data, start.data.dataset
-    folder = posixpath.join(options.output_dir, RUNS, best.settings.name)
+    data, dataset, output_dir = start.data, start.data.dataset, options.output_dir
+    values = dataclasses.asdict(options)
+    folder = posixpath.join(output_dir, RUNS, best.settings.name)
     threshold = best.metrics.get("threshold")
     description = dataclasses.replace(start.description, threshold=threshold)
     model = model_dir.make_model(start.config, description, options.policy)
@@ -212,20 +213,14 @@ def _write(
         results=results,
         records=read_metrics(posixpath.join(folder, METRICS)),
         baselines=baselines,
-        options=dataclasses.asdict(options),
+        options=values,
     )
-    write_file(posixpath.join(options.output_dir, REPORT), page.encode())
-    write_json(posixpath.join(options.output_dir, model_dir.DEV_METRICS), metrics)
+    write_file(posixpath.join(output_dir, REPORT), page.encode())
+    write_json(posixpath.join(output_dir, model_dir.DEV_METRICS), metrics)
     # The weights come last: with them the folder is a finished model.
-    model_dir.save(
-        options.output_dir,
-        model,
-        start.encoding.tokenizer.vocabulary,
-        description,
-        dataclasses.asdict(options),
-    )
-    folder = options.output_dir
-    print(f"Wrote the model to {folder}; look at {folder}/{REPORT}.")
+    vocabulary = start.encoding.tokenizer.vocabulary
+    model_dir.save(output_dir, model, vocabulary, description, values)
+    print(f"Wrote the model to {output_dir}; look at {output_dir}/{REPORT}.")
     return metrics
 
 
