@@ -36,6 +36,7 @@ from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets import catalog, submission
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.files.atomic import require_new
+from data_pipelines.finetuning.encoding import chunks_of
 from data_pipelines.programs import cli
 
 
@@ -96,8 +97,7 @@ def predict(
             f"Expected one of {known}."
         )
     function = signatures[signature]
-    texts = iter(texts)
-    while batch := list(itertools.islice(texts, batch_size)):
+    for batch in chunks_of(texts, batch_size):
         answers = {k: v.numpy() for k, v in function(tf.constant(batch)).items()}
         for index, text in enumerate(batch):
             row = {name: values[index] for name, values in answers.items()}
@@ -181,9 +181,8 @@ def _predict_examples(options: PredictOptions, loaded: LoadedModel) -> None:
     ids, predictions = [], []
     with writer.open():
         rows = predict_rows(predictor, loaded.description, examples)
-        for example, _, row in tqdm.tqdm(
-            rows, unit="example", disable=not sys.stderr.isatty()
-        ):
+        quiet = not sys.stderr.isatty()
+        for example, _, row in tqdm.tqdm(rows, unit="example", disable=quiet):
             if options.submission_dir is None:
                 writer.write(row)
             else:
