@@ -138,15 +138,12 @@ def _tags(columns: ColumnOptions, path: str, labels: Sequence[str] | None) -> Co
         is_conllu = path.lower().removesuffix(".gz").endswith(".conllu")
         tag_column = UPOS_COLUMN if is_conllu else -1
     file = ConllFile(tag_column, are_entities=False)
-    found = _tags_of(file, path) if labels is None else labels
-    return dataclasses.replace(file, are_entities=are_entities(found))
-
-
-def _tags_of(file: ConllFile, path: str) -> set[str]:
-    reading = Reading("test", None, ReadLog("tags"))
-    sentences = file.read_files(Files((existing(path) or path,)), reading)
-    some = itertools.islice(sentences, _MAX_SENTENCES_TO_DETECT)
-    return {tag for sentence in some for tag in sentence.tags or ()}
+    if labels is None:
+        reading = Reading("test", None, ReadLog("tags"))
+        sentences = file.read_files(Files((existing(path) or path,)), reading)
+        some = itertools.islice(sentences, _MAX_SENTENCES_TO_DETECT)
+        labels = list({tag for sentence in some for tag in sentence.tags or ()})
+    return dataclasses.replace(file, are_entities=are_entities(labels))
 
 
 def _names(column: str | None) -> tuple[str, ...]:
