@@ -22,10 +22,8 @@ def read_token_vectors(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Reads the vectors of the pieces that a file has.
 
-    Args:
-        path: binary if it ends in `.bin`, else text, compressed if it ends in `.gz`.
-            Keys are pieces as in the vocabulary, `##` and all.
-        vocabulary: of the model.
+    The file is binary if it ends in `.bin`, else text, compressed if it ends in `.gz`.
+    Its keys are pieces as in the vocabulary, `##` and all.
 
     Returns:
         float32 `(pieces, width)`, by id, and bool `(pieces,)`: whether the file has the
