@@ -1,8 +1,6 @@
 """Text to a vector for each word, or for each piece, and how good they are.
 
     python -m bert_tf.learn_vectors --input_files='corpus/*.txt' --vectors_file=w.bin
-    python -m bert_tf.learn_vectors --input_files="corpus/*.txt" --vectors_file=w.txt \\
-        --method=cbow --softmax=hierarchical --pairs_files=EN-SIMLEX-999.txt
     python -m bert_tf.learn_vectors --input_files='corpus/*.txt' --vectors_file=g.bin \\
         --method=glove --x_max=10
 
@@ -109,8 +107,9 @@ class LearnVectorsOptions:
     questions_file: str | None = cli.option(None, "Analogies to answer.")
 
     def __post_init__(self) -> None:
-        of_records = self.records_dir is not None, self.vocab_file is not None
-        if of_records != (self.input_files is None,) * 2:
+        sources = self.input_files, self.records_dir, self.vocab_file
+        is_given = tuple(source is not None for source in sources)
+        if is_given not in ((True, False, False), (False, True, True)):
             raise ValueError(
                 f"Received input_files={self.input_files}, records_dir="
                 f"{self.records_dir} and vocab_file={self.vocab_file}. Expected "

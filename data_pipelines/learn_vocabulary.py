@@ -3,12 +3,9 @@
     python -m data_pipelines.learn_vocabulary --input_files='corpus/*.txt' \\
         --vocab_size=30522 --vocab_file=vocab.txt
 
-The words of each source are counted, as the tokenizer separates them; then characters
-are merged to pieces (`vocabulary_learning.wordpiece`). The vocabulary depends on the
-text alone, to the byte: not on the order of files, the division into files, nor the
-number of processes. `--tokenizer=byte_bpe` leaves this to Hugging Face's tokenizers,
-and writes `merges.txt` beside the vocabulary. The casing is written there in both
-cases, in `tokenization.json`.
+The vocabulary depends on the text alone, to the byte: not on the order of files, the
+division into files, nor the number of processes. `--tokenizer=byte_bpe` leaves the work
+to Hugging Face's tokenizers, and writes `merges.txt` beside the vocabulary.
 """
 
 import contextlib

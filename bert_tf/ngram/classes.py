@@ -1,11 +1,10 @@
-"""Classes of pieces: those that stand among the same neighbours.
+"""Classes of pieces that stand among the same neighbours.
 
-The classes are chosen so that the class of a piece tells most of that of the next one:
-the mutual information of neighbouring classes is what Brown et al. 1992, Class-Based
-n-gram Models of Natural Language, maximise (section 3). They merge classes, two by two;
+They maximise the mutual information of neighbouring classes (Brown et al. 1992,
+Class-Based n-gram Models of Natural Language, section 3). Brown et al. merge classes;
 here, pieces change their class one by one as long as that helps, which finds better
-classes (Martin, Liermann and Ney 1998, Algorithms for Bigram and Trigram Word
-Clustering, section 2).
+ones (Martin, Liermann and Ney 1998, Algorithms for Bigram and Trigram Word Clustering,
+section 2).
 """
 
 from collections.abc import Iterable
@@ -25,17 +24,15 @@ def learn_classes(
 
     Pieces are dealt out in the order of how frequent they are; then each, in the same
     order, moves to where it gains most, in up to 20 rounds. (From classes of the most
-    frequent pieces alone and one of the rest, it ends with less.)
-
-    Args:
-        texts: int `(pieces,)` each, of ids below `vocab_size`; no pair of neighbours
-            reaches from one into the next.
-        vocab_size: the number of pieces.
-        num_classes: 2 to `vocab_size`, else ValueError.
+    frequent pieces alone and one of the rest, it ends with less.) No pair of neighbours
+    reaches from one text, int `(pieces,)`, into the next.
 
     Returns:
         int64 `(vocab_size,)`, below `num_classes`. Pieces that never occur are of the
         last class.
+
+    Raises:
+        ValueError: the number of classes is not 2 to `vocab_size`.
     """
     if not 2 <= num_classes <= vocab_size:
         raise ValueError(

@@ -39,7 +39,7 @@ class Cooccurrences:
     num_pairs: int  # of all shards
 
     def read(self, shard: str) -> np.ndarray:
-        """Reads the pairs `(pairs,)` of a shard, each of which is in no other."""
+        """Reads the pairs of a shard, `PAIR` `(pairs,)`, which no other shard has."""
         return np.fromfile(shard, PAIR)
 
 
@@ -54,14 +54,11 @@ def count_cooccurrences(
     """Counts pairs of words in lists, with the weight 1 / distance.
 
     With the window 2, `["a", "b", "a"]` gives the pairs a, b: 2 and a, a: 1; for a word
-    beside itself is a neighbour on both sides. Words without a number are taken out
-    before distances are measured, as word2vec does it.
+    beside itself is a neighbour on both sides. Words rarer than `min_count` are taken
+    out before distances are measured, as word2vec does it.
 
-    Args:
-        lists: of words, iterated twice. No pair reaches from one into the next.
-        window: the greatest distance, on either side.
-        min_count: rarer words have no number.
-        pairs_at_once: number of pairs in memory; the result does not depend on it.
+    The lists are iterated twice, and no pair reaches from one into the next.
+    `pairs_at_once` is a matter of memory: the result does not depend on it.
 
     Yields:
         The counts; the files are removed in the end.

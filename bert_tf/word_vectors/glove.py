@@ -39,7 +39,6 @@ class Glove(tf.Module):
         super().__init__()
         start = np.random.default_rng(seed)
         shape = (num_words, vector_size)
-
         self.inputs, self.outputs = (
             tf.Variable((start.random(shape, np.float32) - 0.5) / vector_size)
             for _ in range(2)
@@ -64,9 +63,8 @@ class Glove(tf.Module):
         products = tf.reduce_sum(
             tf.gather(self.inputs, rows) * tf.gather(self.outputs, columns), axis=1
         )
-        biases = tf.gather(self.input_biases, rows) + tf.gather(
-            self.output_biases, columns
-        )
+        biases = tf.gather(self.input_biases, rows)
+        biases += tf.gather(self.output_biases, columns)
         weights = tf.minimum(1.0, (counts / self.x_max) ** _ALPHA)
         logarithms = tf.math.log(tf.where(counts > 0, counts, 1.0))
         return tf.reduce_sum(weights * (products + biases - logarithms) ** 2)
@@ -114,19 +112,23 @@ def learn_glove(
     num_epochs: int = 50,
     seed: int = 0,
 ) -> "KeyedVectors":
-    """Learns a vector for each frequent word.
+    """Learns a vector for each frequent word, see `learn_word2vec`.
 
     Args:
         lists: of words, iterated twice.
         side: of the two vectors that each word has, the one that is kept, or their
             mean, which has the direction of the paper's sum.
-        vector_size, window, min_count: as of `learn_word2vec`.
+        vector_size, window, min_count: as there.
         x_max: the count from which on a pair has the full weight. The paper's 100 is
             for billions of words.
         num_epochs: passes over the pairs.
         seed: of the vectors' start and of the order of the pairs.
 
-    Returns, Raises: as `learn_word2vec`.
+    Returns:
+        gensim's vectors, keyed by word, the most frequent first.
+
+    Raises:
+        ValueError, ImportError: as there.
     """
     cli.require_positive(vector_size=vector_size, num_epochs=num_epochs, x_max=x_max)
     with extra("word_vectors"):

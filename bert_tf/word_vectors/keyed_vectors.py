@@ -64,10 +64,9 @@ def load_vectors(path: str) -> "KeyedVectors":
         # The path may be remote; gensim wants a local one.
         local = os.path.join(folder, posixpath.basename(path))
         tf.io.gfile.copy(path, local)
+        is_binary = path.endswith(BINARY)
         try:
-            return KeyedVectors.load_word2vec_format(
-                local, binary=path.endswith(BINARY)
-            )
+            return KeyedVectors.load_word2vec_format(local, binary=is_binary)
         except (ValueError, EOFError, UnicodeDecodeError) as error:
             raise ValueError(
                 f"{path} is not in word2vec's format ({error}). Expected binary "

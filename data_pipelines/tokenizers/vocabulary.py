@@ -109,13 +109,8 @@ class Vocabulary:
 
         `tokenization.json` in the same folder says the kind and the casing. Without
         it, pieces of byte-level BPE are recognised, and the casing is the received
-        one. For byte-level BPE, `merges.txt` is read too: a pair of pieces a line, a
-        space between them.
-
-        Args:
-            path: of the pieces.
-            lower_case: None: as the file says, or the default of the kind.
-            strip_accents: likewise.
+        one (None: the default of the kind). For byte-level BPE, `merges.txt` is read
+        too: a pair of pieces a line, a space between them.
 
         Raises:
             FileNotFoundError: there is no such file, or no `merges.txt` where it is
@@ -123,12 +118,7 @@ class Vocabulary:
             ValueError: the files are not text or no vocabulary, or the casing is not
                 the one in `tokenization.json`.
         """
-        if not tf.io.gfile.exists(path):
-            raise FileNotFoundError(
-                f"No vocabulary file at {path!r}. Expected a text file with one "
-                "piece a line."
-            )
-        lines = vocabulary_files.read_lines(path, "one piece a line")
+        lines = vocabulary_files.read_lines(path, "vocabulary file", "one piece a line")
         tokens = tuple(line.rstrip("\r") for line in lines)
         is_byte_level = byte_symbols.is_byte_level(tokens)
         kind: TokenizerKind = "byte_bpe" if is_byte_level else "wordpiece"

@@ -33,12 +33,8 @@ def read_merges(path: str) -> tuple[tuple[tuple[str, str], ...], bool]:
         FileNotFoundError: there is none.
         ValueError: a line is no pair.
     """
-    if not tf.io.gfile.exists(path):
-        raise FileNotFoundError(
-            f"No merges at {path!r}, and the pieces beside it are those of byte-level "
-            "BPE. Expected the merges that were learned with them."
-        )
-    lines = read_lines(path, "two pieces a line")
+    expected = "two pieces a line, learned with the pieces of byte-level BPE beside it"
+    lines = read_lines(path, "merges", expected)
     first = lines.pop(0) if lines and lines[0].startswith("#version") else ""
     pairs = [line.split(" ") for line in lines if line]
     wrong = [pair for pair in pairs if len(pair) != 2]
@@ -102,15 +98,24 @@ def read_tokenization(
     return kind, casing
 
 
-def read_lines(path: str, expected: str) -> list[str]:
-    """Reads the lines of a file of pieces; ValueError if it is not UTF-8 text."""
+def read_lines(path: str, name: str, expected: str) -> list[str]:
+    """Reads the lines of a file, which errors call by the name and what is expected.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is not UTF-8 text.
+    """
+    if not tf.io.gfile.exists(path):
+        raise FileNotFoundError(
+            f"No {name} at {path!r}. Expected a text file with {expected}."
+        )
     with tf.io.gfile.GFile(path, "rb") as file:
         content = file.read()
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"The vocabulary {path!r} is not UTF-8 text (byte {error.start}). "
+            f"The {name} {path!r} is not UTF-8 text (byte {error.start}). "
             f"Expected {expected}."
         ) from None
     # Not splitlines(): published vocabularies contain U+2028 as a piece.

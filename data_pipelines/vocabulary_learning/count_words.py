@@ -18,7 +18,7 @@ def count_words(
     strip_accents: bool | None = None,
     separator: corpus.Separator = "file",
 ) -> Counter[str]:
-    """Counts the words of one source; the result depends on nothing else.
+    """Counts the words of one source.
 
     `"Don't, don't!"` gives `{"don": 2, "'": 2, "t": 2, ",": 1, "!": 1}`.
 
