@@ -62,13 +62,12 @@ def learn_word2vec(
             does not exist.
         ImportError: the extra `word_vectors` is not installed.
     """
-    workers = (os.cpu_count() or 1) if num_threads is None else num_threads
     cli.require_positive(
         vector_size=vector_size,
         window=window,
         min_count=min_count,
         num_epochs=num_epochs,
-        num_threads=workers,
+        num_threads=num_threads,
     )
     is_tree = softmax == "hierarchical"
     if is_tree and side != "input":
@@ -86,7 +85,7 @@ def learn_word2vec(
         hs=int(is_tree),
         negative=0 if is_tree else _NEGATIVES,
         sample=sample,
-        workers=workers,
+        workers=num_threads or os.cpu_count() or 1,
         seed=seed,
     )
     model.build_vocab(lists)

@@ -59,7 +59,7 @@ class ByteBPETokenizer(tf.Module):
     that is UTF-8; bytes that are not are deleted. Nothing is normalised. A special
     token written in a text is text.
 
-    All are TensorFlow's own ops and constants. The vocabulary has merges.
+    All are TensorFlow's own ops and constants.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
