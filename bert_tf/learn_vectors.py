@@ -1,8 +1,6 @@
 """Text to a vector for each word, or for each piece, and how good they are.
 
     python -m bert_tf.learn_vectors --input_files='corpus/*.txt' --vectors_file=w.bin
-    python -m bert_tf.learn_vectors --input_files="corpus/*.txt" --vectors_file=w.txt \\
-        --method=cbow --softmax=hierarchical --pairs_files=EN-SIMLEX-999.txt
     python -m bert_tf.learn_vectors --input_files='corpus/*.txt' --vectors_file=g.bin \\
         --method=glove --x_max=10
 
@@ -31,10 +29,10 @@ from data_pipelines.tokenizers.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
 
-# Options of some methods, whose defaults are those of their functions.
+# Options whose defaults are those of the methods' functions.
 _OF_WORD2VEC = ("softmax", "sample", "num_threads")
 _OF_GLOVE = ("x_max",)
-_OF_BOTH = ("side", "window", "num_epochs")
+_OF_BOTH = ("vector_size", "min_count", "seed", "side", "window", "num_epochs")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,10 +107,9 @@ class LearnVectorsOptions:
     questions_file: str | None = cli.option(None, "Analogies to answer.")
 
     def __post_init__(self) -> None:
-        has_records = self.records_dir is not None
-        if has_records != (self.input_files is None) or (
-            has_records != (self.vocab_file is not None)
-        ):
+        sources = self.input_files, self.records_dir, self.vocab_file
+        is_given = tuple(source is not None for source in sources)
+        if is_given not in ((True, False, False), (False, True, True)):
             raise ValueError(
                 f"Received input_files={self.input_files}, records_dir="
                 f"{self.records_dir} and vocab_file={self.vocab_file}. Expected "
@@ -134,25 +131,15 @@ class LearnVectorsOptions:
 
 
 def text_of(options: LearnVectorsOptions) -> Words | Pieces:
-    """The text to learn from.
-
-    Raises:
-        FileNotFoundError: there is none, or no vocabulary.
-        ValueError: the records were made with another vocabulary.
-    """
+    """The text to learn from; raises as `Words` and `Pieces` do."""
     if options.records_dir is None or options.vocab_file is None:
         return Words(options.input_files or (), options.separator)
     return Pieces(options.records_dir, Vocabulary.from_file(options.vocab_file))
 
 
 def learn_vectors(options: LearnVectorsOptions, text: Words | Pieces) -> "KeyedVectors":
-    """Learns vectors by the method of the options.
-
-    Raises:
-        ValueError: a number is not positive, or nothing is frequent enough.
-        ImportError: the extra `word_vectors` is not installed.
-    """
-    arguments = options.given(("vector_size", "min_count", "seed", *_OF_BOTH))
+    """Learns vectors by the method of the options; raises as its function does."""
+    arguments = options.given(_OF_BOTH)
     if options.method == "glove":
         return learn_glove(text, **arguments, **options.given(_OF_GLOVE))
     if isinstance(text, Pieces):

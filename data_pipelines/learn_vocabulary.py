@@ -3,12 +3,9 @@
     python -m data_pipelines.learn_vocabulary --input_files='corpus/*.txt' \\
         --vocab_size=30522 --vocab_file=vocab.txt
 
-The words of each source are counted, as the tokenizer separates them; then characters
-are merged to pieces (`vocabulary_learning.wordpiece`). The vocabulary depends on the
-text alone, to the byte: not on the order of files, the division into files, nor the
-number of processes. `--tokenizer=byte_bpe` leaves this to Hugging Face's tokenizers,
-and writes `merges.txt` beside the vocabulary. The casing is written there in both
-cases, in `tokenization.json`.
+The vocabulary depends on the text alone, to the byte: not on the order of files, the
+division into files, nor the number of processes. `--tokenizer=byte_bpe` leaves the work
+to Hugging Face's tokenizers, and writes `merges.txt` beside the vocabulary.
 """
 
 import contextlib
@@ -17,6 +14,7 @@ import functools
 import os
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -76,17 +74,9 @@ def learn_vocabulary(
 ) -> Vocabulary:
     """Learns a vocabulary of exactly `vocab_size` pieces from the words of a corpus.
 
-    Args:
-        input_files: files or patterns, see `corpus.expand_sources`.
-        vocab_size: number of pieces, special tokens and characters among them.
-        tokenizer: what the pieces are for.
-        lower_case: whether the text is lower-cased; None: for WordPiece.
-        strip_accents: whether accents are removed; None: as `lower_case`.
-        num_processes: for WordPiece, number that count words; None: one for each core,
-            but no more than one for each 128 MB of files.
-        separator: what separates the documents of a file, see
-            `corpus.read_documents`.
-        cluster: see `processes.pool`.
+    The arguments are options of the program, and `cluster` is that of `processes.pool`.
+    By default there is a process for each core, but no more than one for each 128 MB of
+    files.
 
     Returns:
         See `learn_wordpiece` and `learn_byte_bpe`; with the casing of its text.
@@ -97,12 +87,8 @@ def learn_vocabulary(
             raise it.
         FileNotFoundError: no file matches.
     """
+    cli.require_positive(num_processes=num_processes)
     check_casing(tokenizer, lower_case, strip_accents)
-    if num_processes is not None and num_processes < 1:
-        raise ValueError(
-            f"Received num_processes={num_processes}, expected at least 1, or None "
-            "for one for each core."
-        )
     sources = corpus.expand_sources(input_files)
     if tokenizer == "byte_bpe":
         return learn_byte_bpe(sources, vocab_size, separator)
@@ -112,18 +98,13 @@ def learn_vocabulary(
         num_bytes = sum(tf.io.gfile.stat(file).length for file in files)
         num_processes = min(os.cpu_count() or 1, 1 + num_bytes // _BYTES_PER_PROCESS)
     lower_case = lower_case is None or lower_case
-    count = functools.partial(
-        count_words,
-        lower_case=lower_case,
-        strip_accents=strip_accents,
-        separator=separator,
-    )
+    casing: dict[str, Any] = {"lower_case": lower_case, "strip_accents": strip_accents}
+    count = functools.partial(count_words, **casing, separator=separator)
     word_counts: Counter[str] = Counter()
     with processes.pool(num_processes, len(sources), cluster) as run:
         for of_source in run("count words", count, sources):
             word_counts.update(of_source)
-    vocabulary = learn_wordpiece(word_counts, vocab_size)
-    return vocabulary.with_casing(lower_case, strip_accents)
+    return learn_wordpiece(word_counts, vocab_size).with_casing(**casing)
 
 
 def main(options: LearnVocabularyOptions) -> None:

@@ -25,7 +25,6 @@ class ClassModel(LanguageModel):
     """The class of the next piece from those of two, and the piece from its class.
 
     Attributes:
-        vocab_size: number of pieces.
         classes: int64 `(vocab_size + 1,)`, the class of each piece, and of nothing.
         shares: float32 `(vocab_size,)`, the share of each piece in its class.
         trigrams: of the classes.
@@ -37,30 +36,14 @@ class ClassModel(LanguageModel):
     trigrams: NgramModel
 
     @classmethod
-    def fit(cls, texts: Iterable[np.ndarray], classes: np.ndarray) -> "ClassModel":
-        """Counts texts.
-
-        Args:
-            texts: int `(pieces,)` each.
-            classes: int `(vocab_size,)`, the class of each piece.
-        """
+    def fit(cls, texts: Sequence[np.ndarray], classes: np.ndarray) -> "ClassModel":
+        """Counts texts, int `(pieces,)` each, by classes, int `(vocab_size,)`."""
         num_classes = int(classes.max()) + 1
-        counts = np.zeros(len(classes))
-
-        def counted() -> Iterable[np.ndarray]:
-            for text in texts:
-                np.add(counts, np.bincount(text, minlength=len(counts)), out=counts)
-                yield classes[text]
-
-        trigrams = NgramModel.fit(counted(), num_classes)
+        trigrams = NgramModel.fit((classes[text] for text in texts), num_classes)
+        counts = np.bincount(np.concatenate(texts), minlength=len(classes))
         totals = np.bincount(classes, counts, minlength=num_classes)
-        shares = counts / np.maximum(totals[classes], 1)
-        return cls(
-            len(classes),
-            np.append(classes, num_classes),
-            shares.astype(np.float32),
-            trigrams,
-        )
+        shares = (counts / np.maximum(totals[classes], 1)).astype(np.float32)
+        return cls(len(classes), np.append(classes, num_classes), shares, trigrams)
 
     def probabilities(self, u: np.ndarray, v: np.ndarray, w: np.ndarray) -> np.ndarray:
         """See `LanguageModel`. 0 for a piece that was never seen."""
@@ -78,19 +61,12 @@ class ClassModel(LanguageModel):
 
 @dataclasses.dataclass(frozen=True)
 class MixedModel(LanguageModel):
-    """A weighted mean of the two models.
-
-    Attributes:
-        vocab_size: number of pieces.
-        pieces: the model of pieces.
-        classes: the model of classes.
-        weight: of the model of pieces, 0 to 1; the rest is that of classes.
-    """
+    """A weighted mean of the two models."""
 
     vocab_size: int
     pieces: NgramModel
     classes: ClassModel
-    weight: float
+    weight: float  # of pieces, 0 to 1; that of classes is the rest
 
     @classmethod
     def fit(
@@ -99,12 +75,7 @@ class MixedModel(LanguageModel):
         """Learns classes, counts texts, and weighs the two models.
 
         The weight is what makes the last twentieth of each text likeliest, by models of
-        the rest; both are then counted anew, on all.
-
-        Args:
-            texts: int `(pieces,)` each.
-            vocab_size: ids are below.
-            num_classes: of pieces.
+        the rest; both are then counted anew, on all. The texts are int `(pieces,)`.
 
         Raises:
             ValueError: see `NgramModel.fit` and `learn_classes`.
@@ -138,12 +109,11 @@ def _best_weight(
     pieces: NgramModel, classes: ClassModel, texts: Iterable[np.ndarray]
 ) -> float:
     """Found by expectation maximisation from a half, which it is without text."""
-    found: list[list[np.ndarray]] = [[], []]
-    for text in texts:
-        context = in_context(text, pieces.vocab_size)
-        for model, values in zip((pieces, classes), found, strict=True):
-            values.append(model.probabilities(*context))
-    by_piece, by_class = (np.concatenate(v) if v else np.zeros(0) for v in found)
+    contexts = [in_context(text, pieces.vocab_size) for text in texts]
+    by_piece, by_class = (
+        np.concatenate([model.probabilities(*context) for context in contexts])
+        for model in (pieces, classes)
+    )
     weight = 0.5
     for _ in range(_WEIGHING_ROUNDS if len(by_piece) else 0):
         ours = weight * by_piece

@@ -1,11 +1,10 @@
-"""Classes of pieces: those that stand among the same neighbours.
+"""Classes of pieces that stand among the same neighbours.
 
-The classes are chosen so that the class of a piece tells most of that of the next one:
-the mutual information of neighbouring classes is what Brown et al. 1992, Class-Based
-n-gram Models of Natural Language, maximise (section 3). They merge classes, two by two;
+They maximise the mutual information of neighbouring classes (Brown et al. 1992,
+Class-Based n-gram Models of Natural Language, section 3). Brown et al. merge classes;
 here, pieces change their class one by one as long as that helps, which finds better
-classes (Martin, Liermann and Ney 1998, Algorithms for Bigram and Trigram Word
-Clustering, section 2).
+ones (Martin, Liermann and Ney 1998, Algorithms for Bigram and Trigram Word Clustering,
+section 2).
 """
 
 from collections.abc import Iterable
@@ -25,32 +24,27 @@ def learn_classes(
 
     Pieces are dealt out in the order of how frequent they are; then each, in the same
     order, moves to where it gains most, in up to 20 rounds. (From classes of the most
-    frequent pieces alone and one of the rest, it ends with less.)
-
-    Args:
-        texts: int `(pieces,)` each; no pair of neighbours reaches from one into the
-            next.
-        vocab_size: ids are below.
-        num_classes: at least 2, and at most as many as pieces.
+    frequent pieces alone and one of the rest, it ends with less.) No pair of neighbours
+    reaches from one text, int `(pieces,)`, into the next.
 
     Returns:
         int64 `(vocab_size,)`, below `num_classes`. Pieces that never occur are of the
         last class.
 
     Raises:
-        ValueError: the number of classes does not fit.
+        ValueError: the number of classes is not 2 to `vocab_size`.
     """
     if not 2 <= num_classes <= vocab_size:
         raise ValueError(
             f"Received num_classes={num_classes}. Expected 2 to {vocab_size:,}, the "
             "number of pieces."
         )
-    pairs = _Pairs(texts, vocab_size)
-    counts = pairs.after.totals + pairs.before.totals
+    sides = _neighbours(texts, vocab_size)
+    counts = sides[0].totals + sides[1].totals
     order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
     classes = np.full(vocab_size, num_classes - 1)
     classes[order] = np.arange(len(order)) % num_classes
-    exchange = _Exchange(pairs, classes, num_classes)
+    exchange = _Exchange(sides, classes, num_classes)
     for number in range(1, _MAX_ROUNDS + 1):
         title = f"classes, round {number}"
         pieces = processes.show_progress(title, order, len(order))
@@ -62,9 +56,7 @@ def learn_classes(
 class _Neighbours:
     """The neighbours on one side of each piece, with their counts.
 
-    Args:
-        keys: int64 `(kinds,)`, ascending: `piece * base + neighbour`.
-        counts: int64 `(kinds,)`.
+    The keys, int64 `(kinds,)` and ascending, are `piece * base + neighbour`.
     """
 
     def __init__(self, keys: np.ndarray, counts: np.ndarray, base: int) -> None:
@@ -74,25 +66,28 @@ class _Neighbours:
         self.totals = np.bincount(pieces, counts, minlength=base).astype(np.int64)
 
     def of(self, piece: int) -> tuple[np.ndarray, np.ndarray]:
-        """Ids and counts."""
+        """Ids and counts of the neighbours of a piece."""
         part = slice(self.starts[piece], self.starts[piece + 1])
         return self.neighbours[part], self.counts[part]
 
 
-class _Pairs:
-    """The neighbours `after` each piece, and `before` it."""
+# The neighbours after each piece, and before it.
+_Sides = tuple[_Neighbours, _Neighbours]
 
-    def __init__(self, texts: Iterable[np.ndarray], vocab_size: int) -> None:
-        found = [np.zeros(0, np.int64)]
-        for text in texts:
-            ids = np.asarray(text, np.int64)
-            found.append(ids[:-1] * vocab_size + ids[1:])
-        keys, counts = np.unique(np.concatenate(found), return_counts=True)
-        self.after = _Neighbours(keys, counts, vocab_size)
-        first, last = np.divmod(keys, vocab_size)
-        keys = last * vocab_size + first
-        turned = np.argsort(keys)
-        self.before = _Neighbours(keys[turned], counts[turned], vocab_size)
+
+def _neighbours(texts: Iterable[np.ndarray], vocab_size: int) -> _Sides:
+    found = [np.zeros(0, np.int64)]
+    for text in texts:
+        ids = np.asarray(text, np.int64)
+        found.append(ids[:-1] * vocab_size + ids[1:])
+    keys, counts = np.unique(np.concatenate(found), return_counts=True)
+    first, last = np.divmod(keys, vocab_size)
+    turned = last * vocab_size + first
+    order = np.argsort(turned)
+    return (
+        _Neighbours(keys, counts, vocab_size),
+        _Neighbours(turned[order], counts[order], vocab_size),
+    )
 
 
 class _Exchange:
@@ -103,14 +98,14 @@ class _Exchange:
     classes as the first, and as the second of a pair.
     """
 
-    def __init__(self, pairs: _Pairs, classes: np.ndarray, num_classes: int) -> None:
-        self.pairs = pairs
+    def __init__(self, sides: _Sides, classes: np.ndarray, num_classes: int) -> None:
+        self.sides = sides
         self.classes = classes
         self.num_classes = num_classes
-        first, counts = pairs.after, pairs.after.counts
-        of_first = np.repeat(classes, np.diff(first.starts))
-        keys = of_first * num_classes + classes[first.neighbours]
-        flat = np.bincount(keys, counts, minlength=num_classes**2)
+        after, _ = sides
+        of_first = np.repeat(classes, np.diff(after.starts))
+        keys = of_first * num_classes + classes[after.neighbours]
+        flat = np.bincount(keys, after.counts, minlength=num_classes**2)
         self.counts = flat.astype(np.int64).reshape(num_classes, num_classes)
         self.terms = _n_log_n(self.counts)
         self.as_first, self.as_second = self.counts.sum(axis=1), self.counts.sum(axis=0)
@@ -127,14 +122,14 @@ class _Exchange:
 
     def _neighbours(self, piece: int) -> tuple[np.ndarray, np.ndarray, int]:
         """Counts of each class after a piece, before it, and of the piece itself."""
-        sides, self_count = [], 0
-        for side in (self.pairs.after, self.pairs.before):
+        found, self_count = [], 0
+        for side in self.sides:
             ids, counts = side.of(piece)
             self_count = int(counts[ids == piece].sum())
             counts = np.where(ids == piece, 0, counts)
-            found = np.bincount(self.classes[ids], counts, minlength=self.num_classes)
-            sides.append(found.astype(np.int64))
-        return sides[0], sides[1], self_count
+            sums = np.bincount(self.classes[ids], counts, minlength=self.num_classes)
+            found.append(sums.astype(np.int64))
+        return found[0], found[1], self_count
 
     def _add(
         self, name: int, after: np.ndarray, before: np.ndarray, self_count: int
@@ -151,15 +146,13 @@ class _Exchange:
         self, after: np.ndarray, before: np.ndarray, self_count: int
     ) -> np.ndarray:
         """float64 `(classes,)`: what is gained where a piece is added to each."""
-        every = np.arange(self.num_classes)
-        gains = np.zeros(self.num_classes)
         behind, ahead = np.flatnonzero(after), np.flatnonzero(before)
         joint = _n_log_n(self.counts[:, behind] + after[behind])
-        gains += (joint - self.terms[:, behind]).sum(axis=1)
+        gains = (joint - self.terms[:, behind]).sum(axis=1)
         joint = _n_log_n(self.counts[ahead] + before[ahead, None])
         gains += (joint - self.terms[ahead]).sum(axis=0)
         # A class beside itself: both sums had a part of it, and neither all.
-        same, terms = self.counts[every, every], self.terms[every, every]
+        same, terms = self.counts.diagonal(), self.terms.diagonal()
         gains += _n_log_n(same + after + before + self_count) + terms
         gains -= _n_log_n(same + after) + _n_log_n(same + before)
         for total, added in ((self.as_first, after), (self.as_second, before)):

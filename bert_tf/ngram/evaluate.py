@@ -11,13 +11,9 @@ import math
 
 from bert_tf.ngram import model_file
 from bert_tf.ngram.scoring import score_cloze, score_text
+from data_pipelines.pretraining import record_folder
 from data_pipelines.pretraining.batches import evaluation_batches
 from data_pipelines.pretraining.documents import documents_from_records, stored_texts
-from data_pipelines.pretraining.record_folder import (
-    check_vocabulary,
-    read_manifest,
-    record_files,
-)
 from data_pipelines.pretraining.row_options import RowOptions, SentenceTask
 from data_pipelines.programs import cli, processes
 
@@ -44,19 +40,19 @@ class EvaluateOptions:
             raise ValueError(
                 f"Received mlm_rate={self.mlm_rate}. Expected a share between 0 and 1."
             )
-        for name in ("sequence_length", "batch_size", "num_eval_batches"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"Received {name}={getattr(self, name)}. Expected 1 or more."
-                )
+        cli.require_positive(
+            sequence_length=self.sequence_length,
+            batch_size=self.batch_size,
+            num_eval_batches=self.num_eval_batches,
+        )
 
 
 def main(options: EvaluateOptions) -> None:
     """Prints the figures."""
     loaded = model_file.load(options.model_file)
-    manifest = read_manifest(options.records_dir)
-    check_vocabulary(manifest, loaded.vocabulary)
-    files = record_files(options.records_dir, "heldout")
+    manifest = record_folder.read_manifest(options.records_dir)
+    record_folder.check_vocabulary(manifest, loaded.vocabulary)
+    files = record_folder.record_files(options.records_dir, "heldout")
     counts = manifest["heldout_counts"]
     texts = processes.show_progress("read", stored_texts(files), counts["parts"])
     text = score_text(loaded.model, texts, counts["bytes"])

@@ -11,9 +11,6 @@ class LanguageModel(abc.ABC):
     """Probabilities of pieces after two others, and between others.
 
     Ids are below `vocab_size`, which itself means nothing: what is before a text.
-
-    Attributes:
-        vocab_size: number of pieces.
     """
 
     vocab_size: int
@@ -26,9 +23,7 @@ class LanguageModel(abc.ABC):
     def factors(self, before: Sequence[int], after: Sequence[int]) -> list[np.ndarray]:
         """The probabilities whose product is that of w between `u v` and `x y`.
 
-        Args:
-            before: ids right before w, of which the last two count.
-            after: ids right after w, two at most.
+        Of the ids before w the last two count; after it are two at most.
 
         Returns:
             float64 `(vocab_size,)` over w, each: P(w | u v), and for as many pieces as
@@ -44,11 +39,7 @@ class LanguageModel(abc.ABC):
         return np.log(self.probabilities(u, v, w))
 
     def cloze(self, before: Sequence[int], after: Sequence[int]) -> np.ndarray:
-        """The probability of each piece between others.
-
-        Args:
-            before: ids right before the place, of which the last two count.
-            after: ids right after it, of which the first two count.
+        """The probability of each piece between others, of which two a side count.
 
         Returns:
             float64 `(vocab_size,)`: P(w | u v) P(x | v w) P(y | w x) in `u v w x y`,

@@ -25,16 +25,10 @@ _USUAL_DISCOUNT = 0.75
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Numbers by key, with one for all other keys.
+    """Numbers by key, with one for all other keys."""
 
-    Attributes:
-        keys: int64 `(entries,)`, ascending.
-        values: float32 `(entries,)`.
-        default: of keys that are not there.
-    """
-
-    keys: np.ndarray
-    values: np.ndarray
+    keys: np.ndarray  # int64 (entries,), ascending
+    values: np.ndarray  # float32 (entries,)
     default: float
 
     def __call__(self, keys: np.ndarray) -> np.ndarray:
@@ -48,20 +42,21 @@ class Table:
         first, last = np.searchsorted(self.keys, [prefix * base, (prefix + 1) * base])
         return self.keys[first:last] - prefix * base, self.values[first:last]
 
-    def with_keys(self, keys: np.ndarray) -> "Table":
-        """The same values under other keys."""
+    def rotated(self, base: int, length: int) -> "Table":
+        """The same values by rotated keys, of `length` pieces: u v w becomes v w u."""
+        first, others = np.divmod(self.keys, base ** (length - 1))
+        keys = others * base + first
         order = np.argsort(keys)
         return Table(keys[order], self.values[order], self.default)
 
 
 @dataclasses.dataclass(frozen=True)
 class NgramModel(LanguageModel):
-    """Probabilities of pieces after two others, and between others.
+    """A `LanguageModel` of counts.
 
     With `base = vocab_size + 1`, the key of u v w is `(u * base + v) * base + w`.
 
     Attributes:
-        vocab_size: number of pieces.
         trigrams: the discounted share of w after u v.
         trigram_rest: gamma of u v.
         bigrams: the discounted share of w after v.
@@ -78,11 +73,7 @@ class NgramModel(LanguageModel):
 
     @classmethod
     def fit(cls, texts: Iterable[np.ndarray], vocab_size: int) -> "NgramModel":
-        """Counts texts.
-
-        Args:
-            texts: int `(pieces,)` each. About 50 bytes a piece are needed.
-            vocab_size: ids are below.
+        """Counts texts, int `(pieces,)` each; about 50 bytes a piece are needed.
 
         Raises:
             ValueError: the vocabulary is too large, an id is not in it, or no text has
@@ -102,28 +93,18 @@ class NgramModel(LanguageModel):
                     f"below vocab_size={vocab_size}: use the vocabulary of the texts."
                 )
             found.append((ids[:-2] * base + ids[1:-1]) * base + ids[2:])
-        keys = np.concatenate([np.zeros(0, np.int64), *found])
-        if not len(keys):
+        if not any(map(len, found)):
             raise ValueError(
                 "Received no text of three pieces. Expected more text to count."
             )
-        keys, counts = np.unique(keys, return_counts=True)
-        trigrams, trigram_rest = _discounted(keys, counts, base)
-        # The number of contexts in which a piece was seen.
-        keys, counts = np.unique(keys % base**2, return_counts=True)
-        bigrams, rest = _discounted(keys, counts, base)
-        bigram_rest = rest(np.arange(base))
-        keys, counts = np.unique(keys % base, return_counts=True)
-        alone, rest = _discounted(keys, counts, base)
+        trigrams, trigram_rest = _discounted(np.concatenate(found), base)
+        # Each kind once: the number of contexts in which a piece was seen.
+        bigrams, rest = _discounted(trigrams.keys % base**2, base)
+        bigram_rest = rest(np.arange(base)).astype(np.float32)
+        alone, rest = _discounted(bigrams.keys % base, base)
         unigrams = alone(np.arange(vocab_size)) + rest(np.zeros(1)) / vocab_size
-        return cls(
-            vocab_size,
-            trigrams,
-            trigram_rest,
-            bigrams,
-            bigram_rest.astype(np.float32),
-            unigrams.astype(np.float32),
-        )
+        unigrams = unigrams.astype(np.float32)
+        return cls(vocab_size, trigrams, trigram_rest, bigrams, bigram_rest, unigrams)
 
     def probabilities(self, u: np.ndarray, v: np.ndarray, w: np.ndarray) -> np.ndarray:
         """See `LanguageModel`."""
@@ -173,9 +154,8 @@ class NgramModel(LanguageModel):
     def _followed_by_two(self, x: int, y: int) -> np.ndarray:
         """P(y | w x) of every w."""
         base = self.vocab_size + 1
-        lower = self.bigrams(np.array([x * base + y])) + (
-            self.bigram_rest[x] * self.unigrams[y]
-        )
+        lower = self.bigrams(np.array([x * base + y]))
+        lower += self.bigram_rest[x] * self.unigrams[y]
         found = np.full(self.vocab_size, lower)
         before_x, rest = self._trigram_rest_by_last.after(x, base)
         found[before_x] *= rest
@@ -185,39 +165,27 @@ class NgramModel(LanguageModel):
 
     @functools.cached_property
     def _bigrams_by_last(self) -> Table:
-        return self.bigrams.with_keys(self._last_first(self.bigrams.keys))
+        return self.bigrams.rotated(self.vocab_size + 1, 2)
 
     @functools.cached_property
     def _trigram_rest_by_last(self) -> Table:
-        return self.trigram_rest.with_keys(self._last_first(self.trigram_rest.keys))
+        return self.trigram_rest.rotated(self.vocab_size + 1, 2)
 
     @functools.cached_property
     def _trigrams_by_last_two(self) -> Table:
-        base = self.vocab_size + 1
-        first, last_two = np.divmod(self.trigrams.keys, base**2)
-        return self.trigrams.with_keys(last_two * base + first)
-
-    def _last_first(self, pairs: np.ndarray) -> np.ndarray:
-        first, last = np.divmod(pairs, self.vocab_size + 1)
-        return last * (self.vocab_size + 1) + first
+        return self.trigrams.rotated(self.vocab_size + 1, 3)
 
 
-def _discounted(keys: np.ndarray, counts: np.ndarray, base: int) -> tuple[Table, Table]:
+def _discounted(keys: np.ndarray, base: int) -> tuple[Table, Table]:
     """Shares of a piece after its context, and what is left for all pieces there.
 
-    Args:
-        keys: int64 `(entries,)`, ascending: `context * base + piece`.
-        counts: int `(entries,)`.
+    Counts the keys, int64 `(places,)`: `context * base + piece`.
     """
+    keys, counts = np.unique(keys, return_counts=True)
     ones, twos = (np.count_nonzero(counts == number) for number in (1, 2))
     discount = ones / (ones + 2 * twos) if ones and twos else _USUAL_DISCOUNT
-    contexts, first, kinds = np.unique(
-        keys // base, return_index=True, return_counts=True
-    )
-    totals = np.add.reduceat(counts, first)
+    contexts, kinds = np.unique(keys // base, return_counts=True)
+    totals = np.add.reduceat(counts, np.cumsum(kinds) - kinds)
     shares = (counts - discount) / np.repeat(totals, kinds)
-    rest = discount * kinds / totals
-    return (
-        Table(keys, shares.astype(np.float32), 0.0),
-        Table(contexts, rest.astype(np.float32), 1.0),
-    )
+    rest = (discount * kinds / totals).astype(np.float32)
+    return Table(keys, shares.astype(np.float32), 0.0), Table(contexts, rest, 1.0)

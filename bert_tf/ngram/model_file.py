@@ -32,21 +32,16 @@ class TrigramFile:
 
 def to_bytes(loaded: TrigramFile) -> bytes:
     """The content of a file of the model, NumPy's npz."""
-    model = loaded.model
+    model, vocabulary = loaded.model, loaded.vocabulary
     if isinstance(model, MixedModel):
-        arrays = _arrays(model.pieces)
-        for name, array in _arrays(model.classes.trigrams).items():
-            arrays[_OF_CLASSES + name] = array
+        arrays = _arrays(model.pieces) | _arrays(model.classes.trigrams, _OF_CLASSES)
         arrays |= {name: getattr(model.classes, name) for name in _CLASS_ARRAYS}
         arrays["weight"] = np.array(model.weight)
     else:
         arrays = _arrays(model)
-    description = {
-        "format": _FORMAT,
-        "lower_case": loaded.vocabulary.lower_case,
-        "strip_accents": loaded.vocabulary.strip_accents,
-    }
-    arrays["vocabulary"] = np.frombuffer(loaded.vocabulary.to_bytes(), np.uint8)
+    description = {"format": _FORMAT, "lower_case": vocabulary.lower_case}
+    description["strip_accents"] = vocabulary.strip_accents
+    arrays["vocabulary"] = np.frombuffer(vocabulary.to_bytes(), np.uint8)
     arrays["description"] = np.frombuffer(json.dumps(description).encode(), np.uint8)
     with io.BytesIO() as file:
         np.savez(file, **arrays)
@@ -97,11 +92,12 @@ def _from_arrays(arrays: dict[str, np.ndarray]) -> TrigramFile:
     return TrigramFile(model, vocabulary)
 
 
-def _arrays(model: NgramModel) -> dict[str, Any]:
-    arrays = {name: getattr(model, name) for name in _ARRAYS}
+def _arrays(model: NgramModel, prefix: str = "") -> dict[str, Any]:
+    arrays = {prefix + name: getattr(model, name) for name in _ARRAYS}
     for name in _TABLES:
         table = getattr(model, name)
-        arrays |= {f"{name}_keys": table.keys, f"{name}_values": table.values}
+        arrays[f"{prefix}{name}_keys"] = table.keys
+        arrays[f"{prefix}{name}_values"] = table.values
     return arrays
 
 

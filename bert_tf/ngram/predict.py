@@ -14,7 +14,6 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.ngram import model_file
-from bert_tf.ngram.model_file import TrigramFile
 from bert_tf.ngram.scoring import guesses
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers.tokenizer import Tokenizer, make_tokenizer
@@ -29,21 +28,19 @@ class PredictOptions:
     top_k: int = cli.option(5, "Number of guesses for a mask.")
 
     def __post_init__(self) -> None:
-        if self.top_k < 1:
-            raise ValueError(f"Received top_k={self.top_k}. Expected 1 or more.")
+        cli.require_positive(top_k=self.top_k)
 
 
 def predict(
-    loaded: TrigramFile, tokenizer: Tokenizer, text: str, top_k: int
+    loaded: model_file.TrigramFile, tokenizer: Tokenizer, text: str, top_k: int
 ) -> dict[str, Any]:
     """The text, and `tokens` and `probabilities` `(masks, top_k)`, best first."""
-    first, *others = tokenizer.tokenize(tf.constant(text.split(MASK))).to_list()
-    token_ids, places = first, []
+    token_ids, *others = tokenizer.tokenize(tf.constant(text.split(MASK))).to_list()
+    mask_id = loaded.vocabulary.mask_id
     for part in others:
-        places.append(len(token_ids))
-        token_ids = [*token_ids, loaded.vocabulary.mask_id, *part]
+        token_ids += [mask_id, *part]
     tokens, probabilities = [], []
-    for place in places:
+    for place in np.flatnonzero(np.equal(token_ids, mask_id)).tolist():
         found = guesses(loaded.model, loaded.vocabulary, token_ids, place)
         best = np.argsort(-found, kind="stable")[:top_k]
         tokens.append([loaded.vocabulary.tokens[i] for i in best])

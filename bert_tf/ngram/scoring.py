@@ -32,12 +32,9 @@ class ClozeScore:
 def score_text(
     model: LanguageModel, texts: Iterable[np.ndarray], num_bytes: int
 ) -> TextScore:
-    """Measures the perplexity of texts.
+    """Measures the perplexity of texts, int `(pieces,)` each.
 
-    Args:
-        model: the model.
-        texts: int `(pieces,)` each; no context reaches from one into the next.
-        num_bytes: of all of them, as UTF-8.
+    No context reaches from one into the next; `num_bytes` is that of all, as UTF-8.
     """
     nats, pieces = 0.0, 0
     for text in texts:
@@ -53,17 +50,13 @@ def score_cloze(
 ) -> ClozeScore:
     """Guesses at the places where BERT has to guess, from what it is shown.
 
-    Args:
-        model: the model.
-        vocabulary: its own.
-        batches: of `data_pipelines.pretraining.batches.evaluation_batches`, as arrays.
+    The batches are those of `data_pipelines.pretraining.batches.evaluation_batches`.
     """
     right, nats, total = 0, 0.0, 0
     for batch in batches:
         for row, place in np.argwhere(batch["mlm_weights"] > 0):
-            position, piece = (
-                batch[n][row, place] for n in ("mlm_positions", "mlm_ids")
-            )
+            position = batch["mlm_positions"][row, place]
+            piece = batch["mlm_ids"][row, place]
             guess = guesses(model, vocabulary, batch["token_ids"][row], position)
             right += int(guess.argmax() == piece)
             nats -= math.log(guess[piece])
@@ -77,24 +70,16 @@ def guesses(
     token_ids: Sequence[int],
     position: int,
 ) -> np.ndarray:
-    """The probability of each piece at a place of a row, see `LanguageModel.cloze`.
+    """The probability of each piece at a place of a row, float64 `(vocab_size,)`.
 
-    Args:
-        model: the model.
-        vocabulary: its own. A special token other than `[UNK]`, another mask as well as
-            an end, says nothing, nor does what lies behind it.
-        token_ids: int `(row length,)`.
-        position: of the place.
-
-    Returns:
-        float64 `(vocab_size,)`.
+    See `LanguageModel.cloze`. A special token other than `[UNK]`, another mask as well
+    as an end, says nothing, nor does what lies behind it.
     """
     silent = {vocabulary.id_of(token) for token in (PAD, CLS, SEP, MASK)}
 
     def known(neighbours: Sequence[int]) -> list[int]:
-        return list(
-            itertools.takewhile(lambda i: i not in silent, map(int, neighbours))
-        )
+        ids = map(int, neighbours)
+        return list(itertools.takewhile(lambda i: i not in silent, ids))
 
     before = known(token_ids[max(position - 2, 0) : position][::-1])[::-1]
     return model.cloze(before, known(token_ids[position + 1 : position + 3]))

@@ -14,12 +14,8 @@ from bert_tf.ngram.class_model import MixedModel
 from bert_tf.ngram.model import NgramModel
 from bert_tf.ngram.model_file import TrigramFile, to_bytes
 from data_pipelines.files.atomic import new_file
+from data_pipelines.pretraining import record_folder
 from data_pipelines.pretraining.documents import stored_texts
-from data_pipelines.pretraining.record_folder import (
-    check_vocabulary,
-    read_manifest,
-    record_files,
-)
 from data_pipelines.programs import cli, processes
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
@@ -47,19 +43,16 @@ def train(
 ) -> TrigramFile:
     """Counts the training part of records; what is held out is not read.
 
-    Args:
-        records_dir: the folder.
-        vocabulary: that the records were made with.
-        num_classes: of pieces, mixed in; None: pieces alone.
+    With `num_classes`, a model of so many classes of pieces is mixed in.
 
     Raises:
         FileNotFoundError: there are no records.
         ValueError: the vocabulary is another, the text too short, or the number of
             classes does not fit.
     """
-    manifest = read_manifest(records_dir)
-    check_vocabulary(manifest, vocabulary)
-    stored = stored_texts(record_files(records_dir))
+    manifest = record_folder.read_manifest(records_dir)
+    record_folder.check_vocabulary(manifest, vocabulary)
+    stored = stored_texts(record_folder.record_files(records_dir))
     texts = processes.show_progress("read", stored, manifest["counts"]["parts"])
     size = len(vocabulary)
     model = (

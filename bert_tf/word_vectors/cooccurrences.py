@@ -19,6 +19,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from data_pipelines.programs import cli
+
 # A word beside another: their numbers, the first of which is not the larger one, for
 # the matrix is symmetric; and the sum of 1 / distance over the places.
 PAIR = np.dtype([("row", np.int32), ("column", np.int32), ("count", np.float32)])
@@ -29,22 +31,15 @@ _PAIRS_AT_ONCE = 1 << 24
 
 @dataclasses.dataclass(frozen=True)
 class Cooccurrences:
-    """The upper half of a symmetric matrix, without its zeros.
+    """The upper half of a symmetric matrix, without its zeros."""
 
-    Attributes:
-        words: the most frequent first; a word's number is its place.
-        frequencies: how often each occurs.
-        shards: files of `PAIR`, in a folder that goes with the counting.
-        num_pairs: of all shards.
-    """
-
-    words: list[str]
+    words: list[str]  # the most frequent first; a word's number is its place
     frequencies: list[int]
-    shards: list[str]
-    num_pairs: int
+    shards: list[str]  # files of `PAIR`, in a folder that goes with the counting
+    num_pairs: int  # of all shards
 
     def read(self, shard: str) -> np.ndarray:
-        """Reads the pairs `(pairs,)` of a shard, each of which is in no other."""
+        """Reads the pairs of a shard, `PAIR` `(pairs,)`, which no other shard has."""
         return np.fromfile(shard, PAIR)
 
 
@@ -59,14 +54,11 @@ def count_cooccurrences(
     """Counts pairs of words in lists, with the weight 1 / distance.
 
     With the window 2, `["a", "b", "a"]` gives the pairs a, b: 2 and a, a: 1; for a word
-    beside itself is a neighbour on both sides. Words without a number are taken out
-    before distances are measured, as word2vec does it.
+    beside itself is a neighbour on both sides. Words rarer than `min_count` are taken
+    out before distances are measured, as word2vec does it.
 
-    Args:
-        lists: of words, iterated twice. No pair reaches from one into the next.
-        window: how far the words around are looked for, on either side.
-        min_count: rarer words have no number.
-        pairs_at_once: number of pairs in memory; the result does not depend on it.
+    The lists are iterated twice, and no pair reaches from one into the next.
+    `pairs_at_once` is a matter of memory: the result does not depend on it.
 
     Yields:
         The counts; the files are removed in the end.
@@ -74,7 +66,9 @@ def count_cooccurrences(
     Raises:
         ValueError: a number is not positive, or no word is frequent enough.
     """
-    require_positive(window=window, min_count=min_count, pairs_at_once=pairs_at_once)
+    cli.require_positive(
+        window=window, min_count=min_count, pairs_at_once=pairs_at_once
+    )
     counter = collections.Counter(itertools.chain.from_iterable(lists))
     frequent = (word for word, count in counter.items() if count >= min_count)
     words = sorted(frequent, key=lambda word: (-counter[word], word))
@@ -90,13 +84,6 @@ def count_cooccurrences(
             _spill(_summed(pairs, 1 / (distances + 1)), shards)
         num_pairs = sum(_sum_up(shard, len(words)) for shard in shards)
         yield Cooccurrences(words, frequencies, shards, num_pairs)
-
-
-def require_positive(**numbers: float) -> None:
-    """Raises ValueError where a number is not above 0."""
-    wrong = {name: value for name, value in numbers.items() if value <= 0}
-    if wrong:
-        raise ValueError(f"Received {wrong}. Expected numbers above 0.")
 
 
 def require_words(words: Sequence[str], min_count: int) -> None:

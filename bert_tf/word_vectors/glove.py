@@ -11,14 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.word_vectors.cooccurrences import (
-    PAIR,
-    Cooccurrences,
-    count_cooccurrences,
-    require_positive,
-)
+from bert_tf.word_vectors.cooccurrences import PAIR, Cooccurrences, count_cooccurrences
 from bert_tf.word_vectors.word2vec import Side
-from data_pipelines.programs import processes
+from data_pipelines.programs import cli, processes
 from data_pipelines.programs.extras import extra
 
 if TYPE_CHECKING:
@@ -35,11 +30,7 @@ _STEPS_OF_AN_EPOCH = 100
 class Glove(tf.Module):
     """Two vectors and two numbers for each word, and how they are learned.
 
-    Args:
-        num_words: number of words.
-        vector_size: width of the vectors.
-        x_max: the count from which on a pair has the full weight.
-        seed: of the vectors' start.
+    A pair has the full weight from the count `x_max` on.
     """
 
     def __init__(
@@ -48,14 +39,13 @@ class Glove(tf.Module):
         super().__init__()
         start = np.random.default_rng(seed)
         shape = (num_words, vector_size)
-
-        def table() -> tf.Variable:
-            values = (start.random(shape, np.float32) - 0.5) / vector_size
-            return tf.Variable(values)
-
-        self.inputs, self.outputs = table(), table()
-        self.input_biases = tf.Variable(tf.zeros([num_words]))
-        self.output_biases = tf.Variable(tf.zeros([num_words]))
+        self.inputs, self.outputs = (
+            tf.Variable((start.random(shape, np.float32) - 0.5) / vector_size)
+            for _ in range(2)
+        )
+        self.input_biases, self.output_biases = (
+            tf.Variable(tf.zeros([num_words])) for _ in range(2)
+        )
         self.x_max = x_max
         self.optimizer = keras.optimizers.Adagrad(
             _LEARNING_RATE, _INITIAL_SQUARES, epsilon=0.0
@@ -67,17 +57,14 @@ class Glove(tf.Module):
     ) -> tf.Tensor:
         """The sum of f(X) (w v + b + c - log X)^2 over pairs, equation 8.
 
-        Args:
-            rows: int32 `(pairs,)`, words whose input vectors are taken.
-            columns: int32 `(pairs,)`, words whose output vectors are.
-            counts: float32 `(pairs,)`, X. A count of 0 adds nothing.
+        All are `(pairs,)`: int32 words whose input vectors are taken, those whose
+        output vectors are, and float32 X. A count of 0 adds nothing.
         """
         products = tf.reduce_sum(
             tf.gather(self.inputs, rows) * tf.gather(self.outputs, columns), axis=1
         )
-        biases = tf.gather(self.input_biases, rows) + tf.gather(
-            self.output_biases, columns
-        )
+        biases = tf.gather(self.input_biases, rows)
+        biases += tf.gather(self.output_biases, columns)
         weights = tf.minimum(1.0, (counts / self.x_max) ** _ALPHA)
         logarithms = tf.math.log(tf.where(counts > 0, counts, 1.0))
         return tf.reduce_sum(weights * (products + biases - logarithms) ** 2)
@@ -88,12 +75,10 @@ class Glove(tf.Module):
     def train_step(
         self, rows: tf.Tensor, columns: tf.Tensor, counts: tf.Tensor
     ) -> tf.Tensor:
-        """One step down the objective's half, as in the authors' code.
+        """Takes a step down the objective's half, as the authors' code does.
 
-        Pairs, as in `objective`, stand for both halves of the matrix.
-
-        Returns:
-            The objective before the step.
+        Pairs, as in `objective`, which is returned as it was before, stand for both
+        halves of the matrix.
         """
         others = tf.where(rows == columns, 0.0, counts)
         with tf.GradientTape() as tape:
@@ -127,28 +112,25 @@ def learn_glove(
     num_epochs: int = 50,
     seed: int = 0,
 ) -> "KeyedVectors":
-    """Learns a vector for each frequent word.
+    """Learns a vector for each frequent word, see `learn_word2vec`.
 
     Args:
         lists: of words, iterated twice.
         side: of the two vectors that each word has, the one that is kept, or their
             mean, which has the direction of the paper's sum.
-        vector_size: width.
-        window: how far the words around are looked for, on either side.
-        min_count: rarer words have no vector.
+        vector_size, window, min_count: as there.
         x_max: the count from which on a pair has the full weight. The paper's 100 is
             for billions of words.
-        num_epochs: how often the pairs are gone through.
+        num_epochs: passes over the pairs.
         seed: of the vectors' start and of the order of the pairs.
 
     Returns:
         gensim's vectors, keyed by word, the most frequent first.
 
     Raises:
-        ValueError: a number is not positive, or no word is frequent enough.
-        ImportError: the extra `word_vectors` is not installed.
+        ValueError, ImportError: as there.
     """
-    require_positive(vector_size=vector_size, num_epochs=num_epochs, x_max=x_max)
+    cli.require_positive(vector_size=vector_size, num_epochs=num_epochs, x_max=x_max)
     with extra("word_vectors"):
         from gensim.models import KeyedVectors
     with count_cooccurrences(lists, window=window, min_count=min_count) as counted:
@@ -194,7 +176,5 @@ def _batches(
         return tuple(np.ascontiguousarray(pairs[name]) for name in PAIR.names or ())
 
     signature = tuple(tf.TensorSpec([size], PAIR[name]) for name in PAIR.names or ())
-    batches_of_pairs = tf.data.Dataset.from_generator(
-        batches, output_signature=signature
-    )
-    return batches_of_pairs.prefetch(2)
+    made = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    return made.prefetch(2)

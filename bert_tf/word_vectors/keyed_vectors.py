@@ -22,10 +22,8 @@ def read_token_vectors(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Reads the vectors of the pieces that a file has.
 
-    Args:
-        path: binary if it ends in `.bin`, else text, compressed if it ends in `.gz`.
-            Keys are pieces as in the vocabulary, `##` and all.
-        vocabulary: of the model.
+    The file is binary if it ends in `.bin`, else text, compressed if it ends in `.gz`.
+    Its keys are pieces as in the vocabulary, `##` and all.
 
     Returns:
         float32 `(pieces, width)`, by id, and bool `(pieces,)`: whether the file has the
@@ -66,10 +64,9 @@ def load_vectors(path: str) -> "KeyedVectors":
         # The path may be remote; gensim wants a local one.
         local = os.path.join(folder, posixpath.basename(path))
         tf.io.gfile.copy(path, local)
+        is_binary = path.endswith(BINARY)
         try:
-            return KeyedVectors.load_word2vec_format(
-                local, binary=path.endswith(BINARY)
-            )
+            return KeyedVectors.load_word2vec_format(local, binary=is_binary)
         except (ValueError, EOFError, UnicodeDecodeError) as error:
             raise ValueError(
                 f"{path} is not in word2vec's format ({error}). Expected binary "

@@ -12,29 +12,24 @@ import tensorflow as tf
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
 
+# The most frequent words, among which answers to analogies are looked for.
+_ANSWERS = 30_000
+
 
 @dataclasses.dataclass(frozen=True)
 class Score:
-    """A figure, and what it is of.
-
-    Attributes:
-        value: of the items whose words all have a vector.
-        known: the number of these.
-        unknown: the number of the others.
-    """
+    """A figure, and what it is of."""
 
     value: float
-    known: int
-    unknown: int
+    known: int  # the number of its items, whose words all have a vector
+    unknown: int  # the number of the others
 
 
 def similarity(vectors: "KeyedVectors", pairs_file: str) -> Score:
     """Compares cosines with the scores of people: the rank correlation over pairs.
 
-    Args:
-        vectors: keyed by lower-cased word.
-        pairs_file: word, word and score in each line, with tabs between them
-            (SimLex-999, WordSim-353).
+    Each line of the file has word, word and score, with tabs between them (SimLex-999,
+    WordSim-353). Vectors are keyed by lower-cased word.
 
     Raises:
         ValueError: the file has another format, or not a pair that is known.
@@ -63,15 +58,11 @@ def similarity(vectors: "KeyedVectors", pairs_file: str) -> Score:
     return Score(float(spearman), len(known), len(pairs) - len(known))
 
 
-def analogies(
-    vectors: "KeyedVectors", questions_file: str, num_words: int = 30_000
-) -> Score:
+def analogies(vectors: "KeyedVectors", questions_file: str) -> Score:
     """The share of `a : b = c : ?` whose `?` is nearest to b - a + c but for the three.
 
-    Args:
-        vectors: keyed by lower-cased word, the most frequent first.
-        questions_file: four words in each line, and lines that begin with `:`.
-        num_words: the most frequent words, among which answers are looked for.
+    Each line of the file has four words, or begins with `:`. Vectors are keyed by
+    lower-cased word, the most frequent first.
 
     Raises:
         ValueError: the file has another format, or no question is known.
@@ -82,7 +73,7 @@ def analogies(
         local = os.path.join(folder, posixpath.basename(questions_file))
         tf.io.gfile.copy(_existing(questions_file), local)
         _, sections = vectors.evaluate_word_analogies(
-            local, restrict_vocab=num_words, case_insensitive=True
+            local, restrict_vocab=_ANSWERS, case_insensitive=True
         )
         with open(local, encoding="utf-8") as file:
             total = sum(1 for line in file if line.strip() and line[0] != ":")
@@ -98,7 +89,7 @@ def analogies(
 
 def check_files(pairs_files: Sequence[str], questions_file: str | None) -> None:
     """Raises FileNotFoundError where a file is not there: before hours of learning."""
-    for path in (*pairs_files, *([questions_file] if questions_file else [])):
+    for path in filter(None, (*pairs_files, questions_file)):
         _existing(path)
 
 
@@ -106,18 +97,17 @@ def lines(
     vectors: "KeyedVectors", pairs_files: Sequence[str], questions_file: str | None
 ) -> list[str]:
     """A line for each file, for the user."""
-    told = []
-    for path in pairs_files:
-        found = similarity(vectors, path)
-        figure = f"Spearman {found.value:.3f} on {found.known:,} pairs"
-        told.append((path, figure, found.unknown))
+    scores = [
+        (path, "Spearman {:.3f} on {:,} pairs", similarity(vectors, path))
+        for path in pairs_files
+    ]
     if questions_file is not None:
         found = analogies(vectors, questions_file)
-        figure = f"{found.value:.1%} of {found.known:,} analogies"
-        told.append((questions_file, figure, found.unknown))
+        scores.append((questions_file, "{:.1%} of {:,} analogies", found))
     return [
-        f"{posixpath.basename(path)}: {figure}; {unknown:,} have a word without vector."
-        for path, figure, unknown in told
+        f"{posixpath.basename(path)}: {figure.format(score.value, score.known)}; "
+        f"{score.unknown:,} have a word without vector."
+        for path, figure, score in scores
     ]
 
 

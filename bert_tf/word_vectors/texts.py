@@ -6,12 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from data_pipelines.corpus import documents
+from data_pipelines.pretraining import record_folder
 from data_pipelines.pretraining.documents import stored_texts
-from data_pipelines.pretraining.record_folder import (
-    check_vocabulary,
-    read_manifest,
-    record_files,
-)
 from data_pipelines.programs import processes
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
@@ -25,10 +21,6 @@ class Words:
     """Lists of words of documents, lower-cased, from the start in each iteration.
 
     `"It isn't 3 o'clock."` becomes `["it", "isn't", "o'clock"]`.
-
-    Args:
-        sources: files, see `corpus.expand_sources`.
-        separator: what separates the documents of a file.
     """
 
     def __init__(
@@ -38,18 +30,13 @@ class Words:
         self.separator = separator
 
     def __iter__(self) -> Iterator[list[str]]:
-        sources = processes.show_progress("read", self.sources, len(self.sources))
-        for source in sources:
+        for source in processes.show_progress("read", self.sources, len(self.sources)):
             texts = documents.read_documents(source, self.separator)
             yield from _lists(map(words_of, texts))
 
 
 class Pieces:
-    """Lists of pieces of records, from the start in each iteration.
-
-    Args:
-        records_dir: see `create_pretraining_data`; what is held out is not read.
-        vocabulary: the one that the records were made with.
+    """Lists of pieces of records, but what is held out, from the start each time.
 
     Raises:
         FileNotFoundError: there are no records.
@@ -57,9 +44,9 @@ class Pieces:
     """
 
     def __init__(self, records_dir: str, vocabulary: Vocabulary) -> None:
-        manifest = read_manifest(records_dir)
-        check_vocabulary(manifest, vocabulary)
-        self.files = record_files(records_dir)
+        manifest = record_folder.read_manifest(records_dir)
+        record_folder.check_vocabulary(manifest, vocabulary)
+        self.files = record_folder.record_files(records_dir)
         self.tokens = np.array(vocabulary.tokens, dtype=object)
         self.num_parts = manifest["counts"]["parts"]
 
@@ -70,7 +57,7 @@ class Pieces:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text."""
+    """The words of a text, see `Words`."""
     return _WORD.findall(text.lower())
 
 

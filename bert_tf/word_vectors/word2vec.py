@@ -8,7 +8,8 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
-from bert_tf.word_vectors.cooccurrences import require_positive, require_words
+from bert_tf.word_vectors.cooccurrences import require_words
+from data_pipelines.programs import cli
 from data_pipelines.programs.extras import extra
 
 if TYPE_CHECKING:
@@ -45,11 +46,11 @@ def learn_word2vec(
         side: of the two vectors that each word has, the one that is kept. A tree has no
             output vectors of words.
         vector_size: width.
-        window: how far the words around are looked for, on either side.
+        window: the greatest distance of the words around.
         min_count: rarer words have no vector.
         sample: of words that are more frequent than this share of the text, occurrences
             are left out by chance, the more the more frequent they are; 0: none.
-        num_epochs: how often the text is gone through.
+        num_epochs: passes over the text.
         num_threads: None: one for each core. Only with 1 the vectors are reproducible.
         seed: of the vectors' start and of the negatives.
 
@@ -61,22 +62,21 @@ def learn_word2vec(
             does not exist.
         ImportError: the extra `word_vectors` is not installed.
     """
-    workers = (os.cpu_count() or 1) if num_threads is None else num_threads
-    require_positive(
+    cli.require_positive(
         vector_size=vector_size,
         window=window,
         min_count=min_count,
         num_epochs=num_epochs,
-        num_threads=workers,
+        num_threads=num_threads,
     )
-    if softmax == "hierarchical" and side != "input":
+    is_tree = softmax == "hierarchical"
+    if is_tree and side != "input":
         raise ValueError(
             f"Received side={side} with softmax=hierarchical. Expected input: the "
             "output vectors of a tree are of its nodes, not of words."
         )
     with extra("word_vectors"):
         from gensim.models import Word2Vec
-    is_tree = softmax == "hierarchical"
     model = Word2Vec(
         vector_size=vector_size,
         window=window,
@@ -85,7 +85,7 @@ def learn_word2vec(
         hs=int(is_tree),
         negative=0 if is_tree else _NEGATIVES,
         sample=sample,
-        workers=workers,
+        workers=num_threads or os.cpu_count() or 1,
         seed=seed,
     )
     model.build_vocab(lists)

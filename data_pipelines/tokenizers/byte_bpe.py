@@ -11,11 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines.tokenizers.byte_symbols import bytes_of
-from data_pipelines.tokenizers.normalization import delete_invalid, vector_of
-from data_pipelines.tokenizers.offsets import into_original
-from data_pipelines.tokenizers.vocabulary import (
-    Vocabulary,
+from data_pipelines.tokenizers.normalization import (
+    delete_invalid,
+    replace_rows,
+    vector_of,
 )
+from data_pipelines.tokenizers.offsets import into_original
+from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 # White space, letters and numbers of Unicode 16. TensorFlow's tables are of Unicode 15:
 # what was added since is spelled out.
@@ -58,9 +60,6 @@ class ByteBPETokenizer(tf.Module):
     token written in a text is text.
 
     All are TensorFlow's own ops and constants.
-
-    Args:
-        vocabulary: the pieces, with their merges.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -80,12 +79,11 @@ class ByteBPETokenizer(tf.Module):
             self._merged = tf.constant(merged)
             self._is_orderly = tf.constant(is_orderly)
             self._sizes = tf.constant([len(piece) for piece in spelled])
-            self._spaces_before = tf.constant(
-                [len(piece) - len(piece.lstrip(b" ")) for piece in spelled]
+            before, after = (
+                [len(piece) - len(strip(piece, b" ")) for piece in spelled]
+                for strip in (bytes.lstrip, bytes.rstrip)
             )
-            self._spaces_after = tf.constant(
-                [len(piece) - len(piece.rstrip(b" ")) for piece in spelled]
-            )
+            self._spaces_before, self._spaces_after = map(tf.constant, (before, after))
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """The ids of the pieces of each text, see `Tokenizer`.
@@ -125,9 +123,8 @@ class ByteBPETokenizer(tf.Module):
             before += tf.cast(has_prefix, tf.int32)
             ends -= tf.repeat(before, ids.row_lengths())
             starts = ends - tf.gather(self._sizes, ids.values)
-            starts = tf.minimum(
-                starts + tf.gather(self._spaces_before, ids.values), ends
-            )
+            starts += tf.gather(self._spaces_before, ids.values)
+            starts = tf.minimum(starts, ends)
             ends = tf.maximum(ends - tf.gather(self._spaces_after, ids.values), starts)
             starts, ends = into_original(
                 original, ids.with_values(starts), ids.with_values(ends), delete_invalid
@@ -147,15 +144,13 @@ class ByteBPETokenizer(tf.Module):
         )
         parts = tf.strings.split(tf.where(is_whole, "", texts), " ")
         opens = parts.row_starts()  # (texts,)
-        parts_of_texts = tf.tensor_scatter_nd_update(
+        parts_of_texts = replace_rows(
             parts.values,
-            tf.boolean_mask(opens, is_whole)[:, tf.newaxis],
+            tf.boolean_mask(opens, is_whole),
             tf.boolean_mask(texts, is_whole),
         )
-        has_space = tf.tensor_scatter_nd_update(
-            tf.ones_like(parts_of_texts, tf.int32),
-            opens[:, tf.newaxis],
-            tf.cast(has_prefix, tf.int32),
+        has_space = replace_rows(
+            tf.ones_like(parts_of_texts, tf.int32), opens, tf.cast(has_prefix, tf.int32)
         )
         spelled, part = tf.unique(parts_of_texts)
         distinct, part = tf.unique(2 * part + has_space)
@@ -194,19 +189,14 @@ class ByteBPETokenizer(tf.Module):
             has_pair = best < _NO_RANK
             left = tf.where(has_pair & tf.equal(rank, best))[:, 0]  # (pairs,)
             left = tf.boolean_mask(left, self._may_merge(left, word, rank))
-            right = left[:, tf.newaxis] + 1
+            right = left + 1
             merged = tf.gather(self._merged, tf.gather(rank, left))
-            ids = tf.tensor_scatter_nd_update(ids, left[:, tf.newaxis], merged)
-            result = tf.tensor_scatter_nd_update(
-                result, tf.gather(place, left)[:, tf.newaxis], merged
-            )
-            result = tf.tensor_scatter_nd_update(
-                result, tf.gather_nd(place, right)[:, tf.newaxis], -tf.ones_like(merged)
-            )
+            ids = replace_rows(ids, left, merged)
+            result = replace_rows(result, tf.gather(place, left), merged)
+            gone = -tf.ones_like(merged)
+            result = replace_rows(result, tf.gather(place, right), gone)
             # Words without a pair are done.
-            is_kept = tf.tensor_scatter_nd_update(
-                has_pair, right, tf.zeros_like(left, tf.bool)
-            )
+            is_kept = replace_rows(has_pair, right, tf.zeros_like(left, tf.bool))
             left = tf.gather(tf.cumsum(tf.cast(is_kept, tf.int64)) - 1, left)
             kept = tf.where(is_kept)[:, 0]
             place, word, ids, rank = (
@@ -214,9 +204,7 @@ class ByteBPETokenizer(tf.Module):
             )
             # The pairs on both sides of what has been merged are new.
             changed = tf.concat([tf.maximum(left - 1, 0), left], 0)
-            rank = tf.tensor_scatter_nd_update(
-                rank, changed[:, tf.newaxis], self._rank(ids, word, changed)
-            )
+            rank = replace_rows(rank, changed, self._rank(ids, word, changed))
             return place, word, ids, rank, result
 
         rank = self._rank(ids, word, tf.range(tf.size(ids, tf.int64)))
@@ -256,10 +244,8 @@ class ByteBPETokenizer(tf.Module):
         """
         before = tf.pad(left[:-1], [[1, 0]], constant_values=-2)
         opens_run = left > before + 1
-        run_start = tf.gather(
-            tf.boolean_mask(left, opens_run),
-            tf.cumsum(tf.cast(opens_run, tf.int32)) - 1,
-        )
+        run = tf.cumsum(tf.cast(opens_run, tf.int32)) - 1
+        run_start = tf.gather(tf.boolean_mask(left, opens_run), run)
         of_word = tf.gather(word, left)
         opens_word = of_word > tf.pad(of_word[:-1], [[1, 0]], constant_values=-1)
         is_orderly = tf.gather(self._is_orderly, tf.gather(rank, left))
@@ -271,18 +257,16 @@ def _merge_tables(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The tables in which merging looks up pairs.
 
-    Returns:
-        `keys` int64 `(pairs,)`, ascending, `left * pieces + right`, and `ranks` int32
-        `(pairs,)` of each; `merged` int32 `(merges,)`, the piece that each merge makes,
-        and `is_orderly` bool `(merges,)`, whether all pairs with that piece come later.
+    `keys` int64 `(pairs,)`, ascending, `left * pieces + right`, and `ranks` int32
+    `(pairs,)` of each; `merged` int32 `(merges,)`, the piece that each merge makes, and
+    `is_orderly` bool `(merges,)`, whether all pairs with that piece come later.
     """
     merges = vocabulary.merges or ()
     ids = [[vocabulary.id_of(piece) for piece in (a, b, a + b)] for a, b in merges]
     left, right, merged = np.array(ids, np.int64).reshape(-1, 3).T
     # If a pair is there twice, the later place counts.
-    keys, from_end = np.unique(
-        (left * len(vocabulary) + right)[::-1], return_index=True
-    )
+    pairs = left * len(vocabulary) + right
+    keys, from_end = np.unique(pairs[::-1], return_index=True)
     ranks = len(merges) - 1 - from_end
     first_use = np.full(len(vocabulary), _NO_RANK, np.int64)
     for side in (left, right):

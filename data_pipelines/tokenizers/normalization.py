@@ -55,9 +55,9 @@ def normalize(
     other = ~is_plain(flat)
     if strip_accents is None:
         strip_accents = lower_case
-    normalized = _replace_rows(
+    normalized = replace_rows(
         tf.strings.lower(flat) if lower_case else flat,
-        other,
+        tf.where(other)[:, 0],
         _normalize_unicode(tf.boolean_mask(flat, other), lower_case, strip_accents),
     )
     return tf.reshape(normalized, tf.shape(texts))
@@ -80,7 +80,7 @@ def delete_invalid(texts: tf.Tensor) -> tf.Tensor:
     decoded = tf.strings.unicode_transcode(
         tf.boolean_mask(texts, invalid), "UTF-8", "UTF-8", errors="ignore"
     )
-    return _replace_rows(texts, invalid, decoded)
+    return replace_rows(texts, tf.where(invalid)[:, 0], decoded)
 
 
 def is_plain(texts: tf.Tensor) -> tf.Tensor:
@@ -98,10 +98,7 @@ def separate_words(normalized: tf.Tensor) -> tf.Tensor:
     `"don't 中文"` becomes `"don ' t  中  文 "`.
 
     Args:
-        normalized: string of any shape, from `normalize`.
-
-    Returns:
-        String of the same shape.
+        normalized: string of any shape, which the result has too; from `normalize`.
     """
     return tf.strings.regex_replace(normalized, _SEPARATE, r" \0 ")
 
@@ -122,5 +119,6 @@ def _normalize_unicode(
     return texts
 
 
-def _replace_rows(values: tf.Tensor, mask: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    return tf.tensor_scatter_nd_update(values, tf.where(mask), rows)
+def replace_rows(values: tf.Tensor, places: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Sets the values at `places`, int `(rows,)`, to `rows`."""
+    return tf.tensor_scatter_nd_update(values, places[:, tf.newaxis], rows)

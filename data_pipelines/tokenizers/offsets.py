@@ -26,8 +26,7 @@ def into_original(
         Two int32 `(texts, (pieces))` that lie between characters of the original
         text: a piece that is part of what became of a character has all of it.
     """
-    # The offsets into plain texts stand already, so no character of them is
-    # looked at.
+    # The offsets into plain texts are right already: no character is looked at.
     moved = ~is_plain(texts)
     characters, positions = tf.strings.unicode_decode_with_offsets(
         tf.where(moved, texts, ""), "UTF-8", errors="ignore"
@@ -57,9 +56,7 @@ def into_original(
     )
     moved_ends = tf.where(end > 0, moved_ends, 0)
     moved_starts = tf.where(start < end, tf.gather(positions, first), moved_ends)
-    return (
-        starts.with_values(
-            tf.tensor_scatter_nd_update(starts.values, pieces, moved_starts)
-        ),
-        ends.with_values(tf.tensor_scatter_nd_update(ends.values, pieces, moved_ends)),
+    return tuple(
+        places.with_values(tf.tensor_scatter_nd_update(places.values, pieces, bytes_))
+        for places, bytes_ in ((starts, moved_starts), (ends, moved_ends))
     )

@@ -13,9 +13,6 @@ class Tokenizer(Protocol):
     """Cuts texts into pieces, in graph: eagerly, in `tf.data`, and in a SavedModel.
 
     Texts are string `(texts,)`, any bytes; what is no vector is a ValueError.
-
-    Attributes:
-        vocabulary: the pieces, and the casing of the texts.
     """
 
     vocabulary: Vocabulary
@@ -32,11 +29,8 @@ class Tokenizer(Protocol):
         """The ids, and where in the original bytes each piece begins and ends.
 
         Offsets lie between characters of the original text: a piece that is part of a
-        character has all of it.
-
-        Args:
-            texts: as of `tokenize`.
-            opens: bool `(texts,)`, which of them begin a text; None: all.
+        character has all of it. `opens`, bool `(texts,)`, says which begin a text;
+        None: all.
 
         Returns:
             Three int32 `(texts, (pieces))`: ids as from `tokenize`, the first byte of

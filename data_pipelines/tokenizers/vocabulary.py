@@ -1,8 +1,6 @@
 """A vocabulary as a value: its pieces, and how texts are prepared to be cut into them.
 
-vocab.txt            the pieces, one a line
-merges.txt           of byte-level BPE, the pairs that are merged
-tokenization.json    the kind of tokenizer and the casing
+Its files are `vocab.txt`, and beside it those of `vocabulary_files`.
 """
 
 import dataclasses
@@ -14,24 +12,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from data_pipelines.tokenizers.byte_symbols import (
-    BYTE_SYMBOLS,
-    SPACE,
-    bytes_of,
-    is_byte_level,
-    readable,
-)
+from data_pipelines.tokenizers import byte_symbols, vocabulary_files
 from data_pipelines.tokenizers.casing import TokenizerKind, check_casing
-from data_pipelines.tokenizers.vocabulary_files import (
-    MERGES,
-    TOKENIZATION,
-    beside,
-    merges_to_bytes,
-    read_lines,
-    read_merges,
-    read_tokenization,
-    tokenization_to_bytes,
-)
+from data_pipelines.tokenizers.vocabulary_files import MERGES, TOKENIZATION, beside
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
@@ -106,9 +89,8 @@ class Vocabulary:
                 "remove it."
             )
         if self.merges is not None:
-            needed = {*BYTE_SYMBOLS, *(a + b for a, b in self.merges)}
-            needed.update(piece for pair in self.merges for piece in pair)
-            lacking = sorted(needed - self._ids.keys())
+            needed = {piece for a, b in self.merges for piece in (a, b, a + b)}
+            lacking = sorted(needed.union(byte_symbols.BYTE_SYMBOLS) - self._ids.keys())
             if lacking:
                 raise ValueError(
                     f"The vocabulary lacks {len(lacking)} pieces that its merges or "
@@ -127,14 +109,8 @@ class Vocabulary:
 
         `tokenization.json` in the same folder says the kind and the casing. Without
         it, pieces of byte-level BPE are recognised, and the casing is the received
-        one. For byte-level BPE, `merges.txt` is read too: a pair of pieces a line, a
-        space between them.
-
-        Args:
-            path: of the pieces.
-            lower_case: whether texts are lower-cased; None: as the file says, or the
-                default of the kind.
-            strip_accents: whether accents are removed; None: likewise.
+        one (None: the default of the kind). For byte-level BPE, `merges.txt` is read
+        too: a pair of pieces a line, a space between them.
 
         Raises:
             FileNotFoundError: there is no such file, or no `merges.txt` where it is
@@ -142,22 +118,19 @@ class Vocabulary:
             ValueError: the files are not text or no vocabulary, or the casing is not
                 the one in `tokenization.json`.
         """
-        if not tf.io.gfile.exists(path):
-            raise FileNotFoundError(
-                f"No vocabulary file at {path!r}. Expected a text file with one "
-                "piece a line."
-            )
-        tokens = tuple(
-            line.rstrip("\r") for line in read_lines(path, "one piece a line")
-        )
-        kind: TokenizerKind = "byte_bpe" if is_byte_level(tokens) else "wordpiece"
+        lines = vocabulary_files.read_lines(path, "vocabulary file", "one piece a line")
+        tokens = tuple(line.rstrip("\r") for line in lines)
+        is_byte_level = byte_symbols.is_byte_level(tokens)
+        kind: TokenizerKind = "byte_bpe" if is_byte_level else "wordpiece"
         casing: list[Any] = [lower_case, strip_accents]
         described = beside(path, TOKENIZATION)
         if tf.io.gfile.exists(described):
-            kind, casing = read_tokenization(described, kind, casing)
+            kind, casing = vocabulary_files.read_tokenization(described, kind, casing)
         merges, add_prefix_space = None, False
         if kind == "byte_bpe":
-            merges, add_prefix_space = read_merges(beside(path, MERGES))
+            merges, add_prefix_space = vocabulary_files.read_merges(
+                beside(path, MERGES)
+            )
         try:
             return cls(tokens, merges, add_prefix_space, *casing)
         except ValueError as error:
@@ -168,9 +141,8 @@ class Vocabulary:
     ) -> "Vocabulary":
         """The same pieces for texts of another casing.
 
-        Args:
-            lower_case: None: as it is.
-            strip_accents: None: as `lower_case`, if it was that before.
+        None keeps `lower_case`, and `strip_accents` unless it was as `lower_case`: then
+        it stays so.
         """
         changes: dict[str, Any] = {"strip_accents": strip_accents}
         if strip_accents is None and self.strip_accents != self.lower_case:
@@ -187,24 +159,25 @@ class Vocabulary:
     def to_files(self, path: str) -> dict[str, bytes]:
         """The files to write for `from_file(path)`, the one at `path` last."""
         casing = self.lower_case, self.strip_accents
-        files = {beside(path, TOKENIZATION): tokenization_to_bytes(self.kind, *casing)}
+        description = vocabulary_files.tokenization_to_bytes(self.kind, *casing)
+        files = {beside(path, TOKENIZATION): description}
         if self.merges is not None:
-            files[beside(path, MERGES)] = self.merges_to_bytes()
+            files[beside(path, MERGES)] = self._merges_to_bytes()
         return {**files, path: self.to_bytes()}
 
     def to_bytes(self) -> bytes:
         """The content of the `vocab.txt` of this vocabulary."""
-        return "".join(f"{token}\n" for token in self.tokens).encode("utf-8")
+        return "".join(f"{token}\n" for token in self.tokens).encode()
 
-    def merges_to_bytes(self) -> bytes:
-        """The content of its `merges.txt`."""
-        return merges_to_bytes(self.merges or (), self.add_prefix_space)
+    def _merges_to_bytes(self) -> bytes:
+        if self.merges is None:
+            return b""
+        return vocabulary_files.merges_to_bytes(self.merges, self.add_prefix_space)
 
     @functools.cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the bytes of pieces and merges, which are equal where it is."""
-        merges = b"" if self.merges is None else self.merges_to_bytes()
-        return hashlib.sha256(self.to_bytes() + merges).hexdigest()
+        return hashlib.sha256(self.to_bytes() + self._merges_to_bytes()).hexdigest()
 
     @functools.cached_property
     def continues(self) -> tuple[bool, ...]:
@@ -216,21 +189,25 @@ class Vocabulary:
         if self.merges is None:
             return tuple(token.startswith(CONTINUATION) for token in self.tokens)
         return tuple(
-            not token.startswith(SPACE) and token not in SPECIAL_TOKENS
+            not token.startswith(byte_symbols.SPACE) and token not in SPECIAL_TOKENS
             for token in self.tokens
         )
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:
         """The pieces as they are shown: in byte-level BPE the text, if it is UTF-8."""
-        return self.tokens if self.merges is None else tuple(map(readable, self.tokens))
+        if self.merges is None:
+            return self.tokens
+        return tuple(map(byte_symbols.readable, self.tokens))
 
     def joined(self, tokens: Iterable[str]) -> str:
         """Pieces as readable text: `["un", "##do", "it"]` becomes `"undo it"`."""
         if self.merges is None:
             return " ".join(tokens).replace(f" {CONTINUATION}", "")
         spelled = (
-            f" {token}".encode() if token in SPECIAL_TOKENS else bytes_of(token)
+            f" {token}".encode()
+            if token in SPECIAL_TOKENS
+            else byte_symbols.bytes_of(token)
             for token in tokens
         )
         return b"".join(spelled).decode("utf-8", "replace").strip()

@@ -33,12 +33,8 @@ def read_merges(path: str) -> tuple[tuple[tuple[str, str], ...], bool]:
         FileNotFoundError: there is none.
         ValueError: a line is no pair.
     """
-    if not tf.io.gfile.exists(path):
-        raise FileNotFoundError(
-            f"No merges at {path!r}, and the pieces beside it are those of byte-level "
-            "BPE. Expected the merges that were learned with them."
-        )
-    lines = read_lines(path, "two pieces a line")
+    expected = "two pieces a line, learned with the pieces of byte-level BPE beside it"
+    lines = read_lines(path, "merges", expected)
     first = lines.pop(0) if lines and lines[0].startswith("#version") else ""
     pairs = [line.split(" ") for line in lines if line]
     wrong = [pair for pair in pairs if len(pair) != 2]
@@ -53,8 +49,8 @@ def read_merges(path: str) -> tuple[tuple[tuple[str, str], ...], bool]:
 def merges_to_bytes(merges: Iterable[tuple[str, str]], add_prefix_space: bool) -> bytes:
     """The content of a `merges.txt`."""
     first = _VERSION + _PREFIX_SPACE * add_prefix_space
-    lines = [first, *(f"{left} {right}" for left, right in merges)]
-    return "".join(f"{line}\n" for line in lines).encode("utf-8")
+    lines = [first, *map(" ".join, merges)]
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def tokenization_to_bytes(
@@ -69,29 +65,22 @@ def tokenization_to_bytes(
 def read_tokenization(
     path: str, found: TokenizerKind, received: list[Any]
 ) -> tuple[TokenizerKind, list[Any]]:
-    """Reads the kind and the casing in a `tokenization.json`.
-
-    Args:
-        path: of the file.
-        found: the kind that the pieces have.
-        received: lower_case and strip_accents of the caller, each perhaps None.
+    """Reads the kind and the casing (lower_case, strip_accents) in a file.
 
     Raises:
-        ValueError: the file is damaged, says byte-level BPE of other pieces, or
-            another casing than the received one, where that is not None.
+        ValueError: the file is damaged, says byte-level BPE where another kind of
+            pieces was found, or another casing than the received one, where that is
+            not None.
     """
     values = read_json(path)
-    kind = values.get("kind")
+    kind, kinds = values.get("kind"), get_args(TokenizerKind)
     casing = [values.get(name) for name in ("lower_case", "strip_accents")]
-    if (
-        values.get("format") != _FORMAT
-        or kind not in get_args(TokenizerKind)
-        or not all(isinstance(value, bool) for value in casing)
-    ):
+    is_described = kind in kinds and all(isinstance(value, bool) for value in casing)
+    if values.get("format") != _FORMAT or not is_described:
         raise ValueError(
             f"{path} holds {values}. Expected the format {_FORMAT}, a kind of "
-            f"{list(get_args(TokenizerKind))}, and lower_case and strip_accents true "
-            "or false: restore it, or remove it if the vocabulary is another one."
+            f"{list(kinds)}, and lower_case and strip_accents true or false: restore "
+            "it, or remove it if the vocabulary is another one."
         )
     if kind == "byte_bpe" != found:
         raise ValueError(
@@ -109,15 +98,24 @@ def read_tokenization(
     return kind, casing
 
 
-def read_lines(path: str, expected: str) -> list[str]:
-    """Reads the lines of a file of pieces, which ValueError says if it is no text."""
+def read_lines(path: str, name: str, expected: str) -> list[str]:
+    """Reads the lines of a file, which errors call by the name and what is expected.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is not UTF-8 text.
+    """
+    if not tf.io.gfile.exists(path):
+        raise FileNotFoundError(
+            f"No {name} at {path!r}. Expected a text file with {expected}."
+        )
     with tf.io.gfile.GFile(path, "rb") as file:
         content = file.read()
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"The vocabulary {path!r} is not UTF-8 text (byte {error.start}). "
+            f"The {name} {path!r} is not UTF-8 text (byte {error.start}). "
             f"Expected {expected}."
         ) from None
     # Not splitlines(): published vocabularies contain U+2028 as a piece.

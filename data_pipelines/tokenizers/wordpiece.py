@@ -3,7 +3,7 @@
 import tensorflow as tf
 import tensorflow_text as text
 
-from data_pipelines.tokenizers.normalization import normalize, vector_of
+from data_pipelines.tokenizers.normalization import normalize, replace_rows, vector_of
 from data_pipelines.tokenizers.offsets import into_original
 from data_pipelines.tokenizers.vocabulary import CONTINUATION, UNK, Vocabulary
 
@@ -19,13 +19,8 @@ class WordPieceTokenizer(tf.Module):
     capitals, accents, ideographs, broken UTF-8, words without end. A special token
     written in a text is text: `"[MASK]"` gives `[`, `mask`, `]`.
 
-    A SavedModel of it needs `import tensorflow_text` to load.
-
-    Args:
-        vocabulary: the pieces, and whether capitals and accents are removed first.
-
-    Reference:
-        Song et al., Fast WordPiece Tokenization (2021), for the op.
+    The op is that of Song et al., Fast WordPiece Tokenization (2021); a SavedModel of
+    it needs `import tensorflow_text` to load.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -69,10 +64,9 @@ class WordPieceTokenizer(tf.Module):
 
         `["L'Été"]` gives `["l", "'", "ete"]`, starts `[0, 1, 2]`, ends `[1, 2, 7]`.
 
-        A piece that is part of a decomposed character, such as a vowel of a Hangul
-        syllable, has the whole character, so that two pieces may share one. Deleted
-        characters between two pieces, such as a combining accent after the last
-        letter, belong to none.
+        Two pieces of a decomposed character, such as a Hangul syllable, both have all
+        of it. Deleted characters between two pieces, such as a combining accent after
+        the last letter, belong to none.
         """
         with tf.device("CPU"):
             ids, starts, ends = self._tokenize_normalized(self._normalize(texts))
@@ -102,21 +96,20 @@ class WordPieceTokenizer(tf.Module):
         may_be_long = word_size > MAX_WORD_CHARACTERS
 
         def replace_long_words() -> tuple[tf.Tensor, ...]:
-            # Words of more than 200 bytes are rare: only they are counted in
-            # characters.
-            words = tf.where(may_be_long)
-            rows = tf.searchsorted(
-                splits, tf.gather_nd(word_first, words), side="right"
+            # Words of more than 200 bytes are rare: only their characters are counted.
+            words = tf.where(may_be_long)[:, 0]
+            first, start, size = (
+                tf.gather(values, words)
+                for values in (word_first, word_start, word_size)
             )
-            spelled = tf.strings.substr(
-                tf.gather(normalized, rows - 1),
-                tf.gather_nd(word_start, words),
-                tf.gather_nd(word_size, words),
+            texts = tf.gather(
+                normalized, tf.searchsorted(splits, first, side="right") - 1
             )
+            spelled = tf.strings.substr(texts, start, size)
             characters = tf.strings.length(spelled, unit="UTF8_CHAR")
-            is_long = tf.tensor_scatter_nd_update(
+            is_long = replace_rows(  # (words,)
                 may_be_long, words, characters > MAX_WORD_CHARACTERS
-            )  # (words,)
+            )
             word_of_piece = tf.cumsum(tf.cast(opens, tf.int32)) - 1
             replaced = tf.gather(is_long, word_of_piece)  # (pieces,)
             word_end = tf.gather(word_start + word_size, word_of_piece)

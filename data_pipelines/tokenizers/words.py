@@ -28,8 +28,7 @@ def split_words(
         they begin and end in their text.
     """
     with tf.device("CPU"):
-        # The op drops what follows a NUL: another control character is no more
-        # of a word.
+        # The op drops what follows a NUL: another control is as little of a word.
         texts = tf.strings.regex_replace(texts, r"\x00", "\x01")
         rough, starts, _ = text.regex_split_with_offsets(texts, _SPACE)
         words = rough.values
@@ -40,23 +39,16 @@ def split_words(
         _, firsts, lasts = text.regex_split_with_offsets(hidden, _MARKS, _MARKS)
         # The place of each word in the rough one.
         owner = firsts.value_rowids()
-        first, last = firsts.values, lasts.values
-        fine = tf.strings.substr(
-            tf.gather(words, owner),
-            tf.cast(first, tf.int32),
-            tf.cast(last - first, tf.int32),
+        first, last, begin = (
+            tf.cast(places, tf.int32)
+            for places in (firsts.values, lasts.values, tf.gather(starts.values, owner))
         )
-        begin = tf.cast(tf.gather(starts.values, owner), tf.int32)
+        fine = tf.strings.substr(tf.gather(words, owner), first, last - first)
         counts = tf.RaggedTensor.from_row_splits(
             firsts.row_lengths(), rough.row_splits, validate=False
         )
         lengths = tf.reduce_sum(counts, axis=1)
-
-        def by_text(values: tf.Tensor) -> tf.RaggedTensor:
-            return tf.RaggedTensor.from_row_lengths(values, lengths, validate=False)
-
-        return (
-            by_text(fine),
-            by_text(begin + tf.cast(first, tf.int32)),
-            by_text(begin + tf.cast(last, tf.int32)),
+        return tuple(
+            tf.RaggedTensor.from_row_lengths(values, lengths, validate=False)
+            for values in (fine, begin + first, begin + last)
         )

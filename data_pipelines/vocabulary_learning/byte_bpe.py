@@ -11,10 +11,7 @@ from data_pipelines.corpus import documents
 from data_pipelines.programs import processes
 from data_pipelines.programs.extras import extra
 from data_pipelines.tokenizers.byte_symbols import BYTE_SYMBOLS
-from data_pipelines.tokenizers.vocabulary import (
-    SPECIAL_TOKENS,
-    Vocabulary,
-)
+from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 _SMALLEST = len(SPECIAL_TOKENS) + len(BYTE_SYMBOLS)
 
@@ -26,11 +23,6 @@ def learn_byte_bpe(
 
     Each line of the text is read as if a space stood before it, and so will texts be
     (`add_prefix_space`). Case, accents and white space are kept.
-
-    Args:
-        sources: see `corpus.expand_sources`.
-        vocab_size: number of pieces.
-        separator: what separates the documents of a file.
 
     Returns:
         The special tokens with the ids 0 to 4, the 256 bytes, and the pieces in the
@@ -64,8 +56,8 @@ def learn_byte_bpe(
             "pieces, when every word is one: choose a smaller vocabulary or more text."
         )
     merges = json.loads(learned.to_str())["model"]["merges"]
-    pieces = tuple(sorted(ids, key=lambda token: ids[token]))
-    return Vocabulary(pieces, tuple((left, right) for left, right in merges), True)
+    pieces = tuple(sorted(ids, key=ids.__getitem__))
+    return Vocabulary(pieces, tuple(map(tuple, merges)), add_prefix_space=True)
 
 
 def _lines(sources: Sequence[str], separator: documents.Separator) -> Iterator[str]:

@@ -18,33 +18,24 @@ def count_words(
     strip_accents: bool | None = None,
     separator: corpus.Separator = "file",
 ) -> Counter[str]:
-    """Counts the words of one source; the result depends on nothing else.
+    """Counts the words of one source.
 
     `"Don't, don't!"` gives `{"don": 2, "'": 2, "t": 2, ",": 1, "!": 1}`.
 
     Words are what `WordPieceTokenizer` cuts into pieces: normalised, with ideographs
     and punctuation characters apart. Those of more than 200 characters, for it always
-    [UNK], are left out.
-
-    Args:
-        source: one of `corpus.expand_sources`.
-        lower_case: whether the text is lower-cased.
-        strip_accents: whether accents are removed; None: as `lower_case`.
-        separator: what separates the documents of a file.
+    [UNK], are left out. `strip_accents` None is as `lower_case`.
 
     Raises:
         FileNotFoundError, ValueError: as `corpus.read_documents` raises them.
     """
     separate = _separate(lower_case, strip_accents)
     counts: Counter[bytes] = Counter()
-    documents = corpus.read_documents(source, separator)
-    for batch in batches_of_text(documents):
+    for batch in batches_of_text(corpus.read_documents(source, separator)):
         for text in separate(tf.constant([text for text, _, _ in batch])).numpy():
             counts.update(text.split())
-    words = ((word.decode(), count) for word, count in counts.items())
-    return Counter(
-        {word: count for word, count in words if len(word) <= MAX_WORD_CHARACTERS}
-    )
+    words = {word.decode(): count for word, count in counts.items()}
+    return Counter({w: words[w] for w in words if len(w) <= MAX_WORD_CHARACTERS})
 
 
 @functools.cache

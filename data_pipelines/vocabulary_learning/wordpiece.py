@@ -43,10 +43,6 @@ def learn_wordpiece(word_counts: Mapping[str, int], vocab_size: int) -> Vocabula
     vocabulary; the number of these is logged. Merging goes on until a word is one
     piece, or a piece has 50 characters.
 
-    Args:
-        word_counts: from `count_words`, in any order.
-        vocab_size: number of pieces.
-
     Returns:
         The special tokens with the ids 0 to 4, the characters in the order of their
         text, and the merges in the order in which they were made.
@@ -69,10 +65,9 @@ def learn_wordpiece(word_counts: Mapping[str, int], vocab_size: int) -> Vocabula
     pieces = list(alphabet)
     num_characters = num_required
     merged: list[str] = []
-    merges = processes.show_progress(
-        "merge", _merges(word_counts), num_pieces - num_required
-    )
-    for count, piece in merges:
+    merges = _merges(word_counts)
+    at_most = num_pieces - num_required
+    for count, piece in processes.show_progress("merge", merges, at_most):
         # The characters of this piece come first: they occur as often as it does.
         while (
             num_characters < len(pieces)
@@ -124,11 +119,8 @@ def _alphabet(word_counts: Mapping[str, int]) -> tuple[dict[str, int], int]:
 def _report_rare(rare: set[str], word_counts: Mapping[str, int]) -> None:
     if not rare:
         return
-    lost = sum(
-        count
-        for word, count in word_counts.items()
-        if not rare.isdisjoint(_characters(word))
-    )
+    words = (word for word in word_counts if not rare.isdisjoint(_characters(word)))
+    lost = sum(word_counts[word] for word in words)
     characters = sorted({piece[-1] for piece in rare})
     logging.warning(
         "Left out %d rare characters, such as %s: %.4f %% of the words are [UNK].",

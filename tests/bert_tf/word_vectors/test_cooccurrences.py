@@ -86,8 +86,8 @@ def test_a_shard_is_small_whatever_the_text_is():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"window": 0}, "'window': 0"),
-        ({"pairs_at_once": 0}, "'pairs_at_once': 0"),
+        ({"window": 0}, "window=0"),
+        ({"pairs_at_once": 0}, "pairs_at_once=0"),
         ({"min_count": 100_000}, "Nothing occurs 100000 times"),
     ],
 )

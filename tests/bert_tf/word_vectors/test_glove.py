@@ -150,9 +150,9 @@ def test_an_epoch_is_all_pairs_once_in_another_order():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"vector_size": 0}, "'vector_size': 0"),
-        ({"x_max": 0.0}, "'x_max': 0.0"),
-        ({"window": 0}, "'window': 0"),
+        ({"vector_size": 0}, "vector_size=0"),
+        ({"x_max": 0.0}, r"x_max=0\.0"),
+        ({"window": 0}, "window=0"),
         ({"min_count": 10**6}, "Nothing occurs 1000000 times"),
     ],
 )

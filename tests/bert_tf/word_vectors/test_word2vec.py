@@ -52,7 +52,7 @@ def test_sides_are_the_two_tables_and_their_mean():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"vector_size": 0}, "'vector_size': 0"),
+        ({"vector_size": 0}, "vector_size=0"),
         ({"min_count": 10**6}, "Nothing occurs 1000000 times"),
         ({"softmax": "hierarchical", "side": "mean"}, "Expected input"),
     ],
