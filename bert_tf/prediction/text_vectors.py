@@ -38,7 +38,6 @@ class Tokens:
     """The tokens of a text, [CLS] and [SEP] included.
 
     Attributes:
-        pieces: of the vocabulary.
         starts, ends: int32 `(tokens,)`, the first byte of each piece in its text
             (UTF-8) and the byte after its last; -1 for [CLS] and [SEP].
     """
@@ -54,7 +53,6 @@ class TextVectors:
 
     Attributes:
         row: its number, from 0.
-        example: the text, or the pair.
         vectors: float32 `(tokens, width)` with "tokens", else `(width,)`.
         tokens: with "tokens", those that the vectors belong to; else None.
         num_windows: the number of sequences in which it was run.
@@ -112,12 +110,10 @@ def make_vectorizer(
     """Makes the vectorizer of a model folder.
 
     Args:
-        loaded: of any kind.
         vectors: see `TextVectorizer`; "sentence" is the vector that the model was
             trained to give.
         features: see `layers_of`.
         max_length: tokens of a sequence; None: as many as the model allows.
-        pairs: whether examples may be pairs.
         in_windows: whether long texts are run in windows, or cut off.
         batch_size: sequences that are run at once.
 

@@ -39,6 +39,8 @@ from data_pipelines.finetuning.correction import (
 # Written pieces that a batch learns, as a multiple of its sequences: the logits of the
 # vocabulary are most of a small model's work.
 MEAN_WRITTEN = 4
+# Of the loss of a tag that changes something.
+EDIT_WEIGHT = 3.0
 _NEVER = -1e9
 
 
@@ -46,7 +48,6 @@ class BertCorrector(EncoderWithHead):
     """Logits of tags for each piece, and of the vocabulary where one is written.
 
     Args:
-        config: of the encoder.
         mlm_activation, mlm_epsilon: of the masked-LM head, see `BertPretrainer`.
 
     Call arguments:
@@ -142,28 +143,23 @@ class BertCorrector(EncoderWithHead):
 class CorrectionObjective:
     """Mean cross-entropy of the tags, plus that of the pieces that are to be written.
 
-    Args:
-        edit_weight: of a tag that changes something; that of others is 1.
+    A tag that changes something has the weight `EDIT_WEIGHT`, others 1.
     """
 
     losses = ("loss_per_tag", "loss_per_piece")
 
-    def __init__(self, edit_weight: float = 3.0) -> None:
-        self.edit_weight = edit_weight
-
     def weights(self, batch: Any) -> dict[str, Any]:
         """Weight of all tags, and numbers of edits and pieces; float32 scalars."""
         tags = batch["tags"]
-        edits = _sum(tags > 0)
         pieces = ops.minimum(
             _sum(batch["written"] >= 0),
             ops.cast(MEAN_WRITTEN * ops.shape(tags)[0], "float32"),
         )
         # A batch may be without an edit.
         return {
-            "loss_per_tag": _sum(self._weights(tags)) + 1e-5,
+            "loss_per_tag": _sum(_tag_weights(tags)) + 1e-5,
             "loss_per_piece": pieces + 1e-5,
-            "edits_found": edits + 1e-5,
+            "edits_found": _sum(tags > 0) + 1e-5,
             "accuracy": pieces + 1e-5,
         }
 
@@ -178,23 +174,15 @@ class CorrectionObjective:
             outputs["pieces"], ops.maximum(pieces, 0)
         )
         return {
-            "loss_per_tag": _sum(losses * self._weights(tags)),
+            "loss_per_tag": _sum(losses * _tag_weights(tags)),
             "loss_per_piece": _sum(piece_losses * is_written),
             "edits_found": _sum(right * ops.cast(tags > 0, "float32")),
             "accuracy": _sum(piece_right * is_written),
         }
 
-    def _weights(self, tags: Any) -> Any:
-        weights = ops.where(tags > 0, self.edit_weight, 1.0)
-        return ops.where(tags >= 0, weights, 0.0)
-
 
 def decode_edits(outputs: dict[str, Any], batch: Any) -> dict[str, Any]:
     """The best tag of each token that is asked for, and what is written; in graph.
-
-    Args:
-        outputs: of `BertCorrector`.
-        batch: `is_asked` of `CorrectionEncoding`.
 
     Returns:
         Ragged (sequences, (asked)): `tags` int32; `written` int32, ids of pieces, -1
@@ -228,17 +216,16 @@ def _allowed(logits: Any) -> Any:
     return logits + ops.where(place == 0, ops.convert_to_tensor(bars, "float32"), 0.0)
 
 
+def _tag_weights(tags: Any) -> Any:
+    return ops.where(tags >= 0, ops.where(tags > 0, EDIT_WEIGHT, 1.0), 0.0)
+
+
 def _sum(values: Any) -> Any:
     return ops.sum(ops.cast(values, "float32"))
 
 
 def _outputs(answers: Any, columns: dict[str, Any]) -> Answers:
-    """Corrected texts, of any length, and what was changed in them.
-
-    Returns:
-        `corrected` string (texts,); and (texts, edits), filled up with "", -1 and 0,
-        the edits as in `edit_tensors`.
-    """
+    """The answers of `edit_tensors`, (texts, edits) filled up with "", -1 and 0."""
     found = edit_tensors(*answers)
     corrected = found.pop("corrected")
     return {"corrected": corrected, **padded(found)}

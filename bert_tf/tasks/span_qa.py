@@ -77,7 +77,7 @@ class SpanQAObjective:
 
     def weights(self, batch: Any) -> dict[str, Any]:
         """Number of windows, float32 scalars."""
-        count = ops.sum(ops.ones_like(ops.cast(batch["start"], "float32")))
+        count = ops.sum(ops.ones_like(batch["start"], dtype="float32"))
         return {"loss_per_window": count, "exact": count}
 
     def sums(self, logits: dict[str, Any], batch: Any) -> dict[str, Any]:
@@ -121,7 +121,6 @@ def _metrics(
 def _best_threshold(
     examples: Sequence[Question], answers: Sequence[SpanAnswer]
 ) -> float | None:
-    """The no-answer threshold with the best F1; None if all have an answer."""
     if not any(example.is_impossible for example in examples):
         return None
     texts = [answer.text(None) for answer in answers]
@@ -132,7 +131,7 @@ def _best_threshold(
 def _extra_files(
     examples: Sequence[Question], answers: Sequence[SpanAnswer], threshold: float | None
 ) -> dict[str, Any]:
-    """The files that SQuAD's official script takes."""
+    # As SQuAD's official script takes them.
     pairs = list(zip(examples, answers, strict=True))
     return {
         "predictions.json": {e.id: a.text(threshold) for e, a in pairs},
