@@ -202,8 +202,7 @@ def _class_metric(
 def _correlation(name: str, labels: Vector, predictions: Vector) -> float:
     with extra("finetune"):
         import scipy.stats
-    labels, predictions = _aligned(labels, predictions)
-    labels, predictions = labels.astype(np.float64), predictions.astype(np.float64)
+    labels, predictions = (v.astype(float) for v in _aligned(labels, predictions))
     for what, values in (("labels", labels), ("predictions", predictions)):
         if not np.all(np.isfinite(values)):
             raise ValueError(

@@ -159,8 +159,7 @@ def read_classes(answers: Tensors, examples: Sequence[Any]) -> list[ClassAnswer]
 
 
 def _class_columns(example: TextExample, answer: ClassAnswer, task: Task) -> Columns:
-    rows = zip(task.labels or (), answer.probabilities.tolist(), strict=True)
-    by_label = dict(rows)
+    by_label = dict(zip(task.labels or (), answer.probabilities.tolist(), strict=True))
     return {
         "prediction": answer.label,
         "probability": by_label[answer.label],
@@ -191,27 +190,20 @@ def _encoding_arguments(lengths: Lengths, dataset: Dataset) -> dict[str, Any]:
     return {"labels": dataset.labels, "stride": stride if lengths.in_windows else None}
 
 
-def _head_arguments(dataset: Dataset, start: dict[str, Any]) -> dict[str, Any]:
-    return {"num_outputs": 1 if dataset.labels is None else len(dataset.labels)}
-
-
 def _endpoints(
     served: Served, verb: str, api: str, api_outputs: Callable[..., Answers]
 ) -> dict[str, Endpoint]:
     """Texts, pairs, and an API of TF Serving that takes each as `tf.train.Example`."""
-    first, second = strings("first"), strings("second")
-    singles = {
-        f"{verb}_texts": served.endpoint([strings("texts")], lambda t: {"first": t})
-    }
-    pairs = {
-        f"{verb}_pairs": served.endpoint(
-            [first, second], lambda *texts: {"first": texts[0], "second": texts[1]}
-        )
-    }
+    single = served.endpoint([strings("texts")], lambda text: {"first": text})
+    pair = served.endpoint(
+        [strings("first"), strings("second")], lambda a, b: {"first": a, "second": b}
+    )
+    asks = {f"{verb}_texts": single, f"{verb}_pairs": pair}
     # Column by the name of its feature.
     names = {"text": "first"}
     if served.task.pairs:
-        names, singles, pairs = {"first": "first", "second": "second"}, pairs, singles
+        names = {"first": "first", "second": "second"}
+        asks = dict(reversed(asks.items()))
 
     def parsed(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         feature = tf.io.FixedLenFeature([], tf.string)
@@ -219,7 +211,7 @@ def _endpoints(
         return {column: found[name] for name, column in names.items()}
 
     of_api = served.endpoint([strings("inputs")], parsed, api_outputs, ("longest",))
-    return {**singles, **pairs, api: of_api}
+    return {**asks, api: of_api}
 
 
 CLASSIFICATION = Kind(
@@ -227,7 +219,7 @@ CLASSIFICATION = Kind(
     encoding=ClassificationEncoding,
     encoding_arguments=_encoding_arguments,
     model=BertClassifier,
-    head_arguments=_head_arguments,
+    head_arguments=lambda dataset, start: {"num_outputs": len(dataset.labels or ())},
     objective=lambda model, weights: ClassificationObjective(weights),
     decode=decode_classes,
     answers=class_tensors,
@@ -238,10 +230,7 @@ CLASSIFICATION = Kind(
         served,
         "classify",
         "classify",
-        lambda answers, _: {
-            "classes": answers["labels"],
-            "scores": answers["probabilities"],
-        },
+        lambda found, _: {"classes": found["labels"], "scores": found["probabilities"]},
     ),
     read_line=_read_line,
     classes=lambda example, answer: ([example.label], [answer.label]),
@@ -255,7 +244,7 @@ REGRESSION = Kind(
     encoding=ClassificationEncoding,
     encoding_arguments=_encoding_arguments,
     model=BertClassifier,
-    head_arguments=_head_arguments,
+    head_arguments=lambda dataset, start: {"num_outputs": 1},
     objective=lambda model, weights: RegressionObjective(),
     decode=decode_scores,
     answers=score_tensors,

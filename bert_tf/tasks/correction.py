@@ -124,20 +124,12 @@ class BertCorrector(EncoderWithHead):
             is_written &= inputs["is_asked"] == 1
             (places,) = ops.nonzero(ops.reshape(is_written, (-1,)))
         places = ops.cast(places, "int32")
-        return {
-            "tags": logits,
-            "written_places": places,
-            "pieces": self._pieces(
-                gather_tokens(x, ops.take(ops.reshape(tokens, (-1,)), places)),
-                ops.take(ops.reshape(tags, (-1,)), places),
-            ),
-        }
-
-    def _pieces(self, vectors: Any, tags: Any) -> Any:
-        """float32 logits (written, vocabulary)."""
-        tag_vectors = ops.cast(ops.take(self.tag_table, tags, axis=0), vectors.dtype)
+        tokens, tags = (ops.take(ops.reshape(v, (-1,)), places) for v in (tokens, tags))
+        vectors = gather_tokens(x, tokens)
+        vectors += ops.cast(ops.take(self.tag_table, tags, axis=0), vectors.dtype)
         table = self.encoder.embeddings.token_table
-        return self.mlm_head((vectors + tag_vectors)[None], table)[0]
+        pieces = self.mlm_head(vectors[None], table)[0]  # (written, vocabulary)
+        return {"tags": logits, "written_places": places, "pieces": pieces}
 
 
 class CorrectionObjective:

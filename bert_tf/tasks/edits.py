@@ -70,9 +70,8 @@ def confident(edits: Edits, threshold: float | None) -> Edits:
 def apply(edits: Edits) -> tf.Tensor:
     """The texts with their edits, string (texts,)."""
     count = tf.size(edits.texts)
-    end_before = tf.where(
-        differs_from_before(edits.owner), 0, tf.roll(edits.ends, 1, 0)
-    )
+    is_first = differs_from_before(edits.owner)
+    end_before = tf.where(is_first, 0, tf.roll(edits.ends, 1, 0))
     kept = tf.strings.substr(
         tf.gather(edits.texts, edits.owner), end_before, edits.starts - end_before
     )

@@ -114,13 +114,9 @@ class Kind:
     read_row: Callable[[int, Row, str], Any] | None = None
     label_of: Callable[[Any], Any] = operator.attrgetter("label")
     classes: Callable[[Any, Any], tuple[Iterable[Any], Iterable[Any]]] | None = None
-    best_threshold: Callable[[Sequence[Any], Sequence[Any]], float | None] = (
-        lambda examples, answers: None
-    )
+    best_threshold: Callable[..., float | None] = lambda *_: None
     refine: Callable[[Any, Callable[[Any], Any], float | None], Any] | None = None
-    training_examples: Callable[[Any, Sequence[Any]], Sequence[Any]] = (
-        lambda encoding, examples: examples
-    )
+    training_examples: Callable[..., Sequence[Any]] = lambda _, examples: examples
     join_documents: Callable[[Iterable[Any]], Iterator[Any]] | None = None
     split_document: Callable[[Any, Any], Iterator[tuple[Any, Any]]] | None = None
     balanced_classes: bool = False

@@ -175,11 +175,10 @@ def _outputs(answers: Tensors, columns: dict[str, Any], task: Task) -> Answers:
         (questions,), whether the end of the question, not of the context, was cut off.
     """
     context = columns["context"]
-
-    def best(name: str, missing: Any, count: int = 1) -> tf.Tensor:
-        return filled_rows(answers[name], count, missing)
-
-    starts, ends = best("starts", -1, NUM_SHOWN), best("ends", -1, NUM_SHOWN)
+    starts, ends, probabilities = (
+        filled_rows(answers[name], NUM_SHOWN, missing)
+        for name, missing in (("starts", -1), ("ends", -1), ("probabilities", 0.0))
+    )
     flat = tf.strings.substr(
         tf.repeat(context, NUM_SHOWN),
         tf.reshape(tf.maximum(starts, 0), [-1]),
@@ -197,11 +196,11 @@ def _outputs(answers: Tensors, columns: dict[str, Any], task: Task) -> Answers:
         "end": characters_before(context, end),
         "start_byte": start,
         "end_byte": end,
-        "probability": best("probabilities", 0.0)[:, 0],
+        "probability": probabilities[:, 0],
         "no_answer_probability": answers["no_answer_probabilities"],
         "no_answer_score": answers["no_answer_scores"],
         "best_answers": texts,
-        "best_probabilities": best("probabilities", 0.0, NUM_SHOWN),
+        "best_probabilities": probabilities,
         "truncated": answers["truncated"],
     }
 
