@@ -14,12 +14,7 @@ from bert_tf.layers import elementwise
 from bert_tf.layers.gather import gather_tokens, sequence_layout
 from bert_tf.models.config import BertConfig
 from bert_tf.models.masked_lm import masked_lm_head
-from bert_tf.tasks.correction_answers import (
-    best_edit_threshold,
-    correction_columns,
-    correction_metrics,
-    read_corrections,
-)
+from bert_tf.tasks import correction_answers
 from bert_tf.tasks.edits import edit_tensors
 from bert_tf.tasks.endpoints import Answers, Endpoint, Rows, Served, padded, strings
 from bert_tf.tasks.heads import EncoderWithHead
@@ -245,13 +240,13 @@ CORRECTION = Kind(
     answers=lambda decoded, origin, encoding: edits_of_pieces(
         decoded, origin, encoding.tokenizer
     ),
-    read=read_corrections,
-    columns=correction_columns,
-    measure=correction_metrics,
+    read=correction_answers.read_corrections,
+    columns=correction_answers.correction_columns,
+    measure=correction_answers.correction_metrics,
     endpoints=_endpoints,
     read_line=lambda name, line: ({"text": line}, CorrectionExample(name, line, ())),
     label_of=lambda example: example.corrected or None,
-    best_threshold=best_edit_threshold,
+    best_threshold=correction_answers.best_edit_threshold,
     refine=refine,
     training_examples=with_iterations,
     # A model of synthetic errors that continues with real ones keeps its tags.
