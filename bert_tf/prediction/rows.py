@@ -25,7 +25,8 @@ class RowWriter:
         path: its ending, one of `ENDINGS`, tells the format; None: standard output.
 
     Raises:
-        ValueError: the file exists, or has another ending.
+        ValueError: another ending.
+        FileExistsError: the file exists.
     """
 
     def __init__(self, path: str | None) -> None:

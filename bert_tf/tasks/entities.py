@@ -30,7 +30,7 @@ def entity_tensors(
     prefix = tf.strings.substr(tags, 0, 1)
     kind = tf.strings.regex_replace(tags, "^[BI]-", "")
     inside = prefix != "O"
-    # Of the word before, if it is of the same text.
+    # The word before is of the same text and type, and in an entity, too.
     continues = ~differs_from_before(text) & ~differs_from_before(kind)
     continues &= (prefix == "I") & tf.roll(inside, 1, 0)
     begins = inside & ~continues
