@@ -33,14 +33,11 @@ class LabelScores:
 
 @dataclasses.dataclass(frozen=True)
 class CalibrationBin:
-    """The examples whose confidence is in `(low, high]`.
+    """The examples, at least one, whose confidence is in `(low, high]`; 0 in the first.
 
     Attributes:
-        low: bound, not included (0 is included in the first bin).
-        high: bound, included.
         confidence: mean probability of the predicted class.
         accuracy: how often the predicted class is right.
-        count: number of examples, at least one.
     """
 
     low: float
@@ -62,8 +59,7 @@ def prediction_scores(
     Args:
         names: `accuracy`, `f1` and `matthews` compare class ids, `pearson` and
             `spearman` compare real numbers.
-        labels: gold class ids or numbers, `(examples,)`.
-        predictions: predicted ones, `(examples,)`.
+        labels, predictions: class ids or numbers, `(examples,)`.
         num_classes: of the model; None: as many as the ids need. With two, `f1` is
             that of class 1, as GLUE has it for MRPC and QQP; with more it is the mean
             F1 over the classes that occur (macro).
@@ -73,11 +69,11 @@ def prediction_scores(
             class, a number is not finite.
         ImportError: scikit-learn or SciPy is missing.
     """
-    known = (*_OF_CLASSES, *_OF_NUMBERS)
+    known = [*_OF_CLASSES, *_OF_NUMBERS]
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(
-            f"Received the metric names {unknown}. Expected some of {list(known)}."
+            f"Received the metric names {unknown}. Expected some of {known}."
         )
     return {
         name: _class_metric(name, *_ids(labels, predictions, num_classes))
@@ -109,8 +105,7 @@ def label_scores(
     """Precision, recall, F1 and support of each class.
 
     Args:
-        labels: int `(examples,)`.
-        predictions: int `(examples,)`.
+        labels, predictions: int `(examples,)`.
         names: of the classes, in the order of their ids.
 
     Raises:
@@ -146,7 +141,6 @@ def calibration(
     Args:
         probabilities: `(examples, classes)`, each row sums to 1.
         labels: int `(examples,)`.
-        num_bins: into which 0 to 1 is divided.
 
     Returns:
         The bins that have examples, in the order of confidence.
@@ -179,9 +173,9 @@ def calibration(
     bins = []
     for place in np.unique(places):
         inside = places == place
-        mean, accuracy = float(confidence[inside].mean()), float(right[inside].mean())
-        count, low, high = int(inside.sum()), edges[place], edges[place + 1]
-        bins.append(CalibrationBin(float(low), float(high), mean, accuracy, count))
+        mean, accuracy = (float(x[inside].mean()) for x in (confidence, right))
+        low, high = edges[place : place + 2].tolist()
+        bins.append(CalibrationBin(low, high, mean, accuracy, int(inside.sum())))
     return bins
 
 
@@ -208,8 +202,7 @@ def _class_metric(
 def _correlation(name: str, labels: Vector, predictions: Vector) -> float:
     with extra("finetune"):
         import scipy.stats
-    labels, predictions = _aligned(labels, predictions)
-    labels, predictions = labels.astype(np.float64), predictions.astype(np.float64)
+    labels, predictions = (v.astype(float) for v in _aligned(labels, predictions))
     for what, values in (("labels", labels), ("predictions", predictions)):
         if not np.all(np.isfinite(values)):
             raise ValueError(

@@ -28,7 +28,7 @@ Change = tuple[int, int, str | None]
 def correction_scores(
     texts: Sequence[str], corrected: Sequence[str], golds: Sequence[Sequence[str]]
 ) -> dict[str, float]:
-    """All figures.
+    """All figures of corrections.
 
     *Sentences*, as in SIGHAN 2015 (Tseng et al. 2015, section 4). A text is detected if
     exactly the wrong places are changed, and corrected if it becomes the gold text.
@@ -58,14 +58,10 @@ def correction_scores(
         with `precision`, `recall` and `f1`; `edit_precision`, `edit_recall` and
         `edit_f05`.
     """
-    gold = [
-        nearest(text, given, others)
-        for text, given, others in zip(texts, corrected, golds, strict=True)
-    ]
     counts: Counter[str] = Counter()
-    for text, given, right in zip(texts, corrected, gold, strict=True):
-        counts.update(_counts(text, given, right))
-    num_texts = len(gold)
+    for text, given, others in zip(texts, corrected, golds, strict=True):
+        counts.update(_counts(text, given, nearest(text, given, others)))
+    num_texts = len(texts)
     found = {}
     for name in ("detection", "correction"):
         found[f"{name}_accuracy"] = _share(counts[name] + counts["kept"], num_texts)
@@ -138,7 +134,7 @@ def best_edit_threshold(
     sizes: Sequence[int],
     num_gold: int,
 ) -> float:
-    """From which probability on edits give the best F0.5.
+    """The least probability of edits that gives the best F0.5.
 
     Args:
         probabilities: of edits.

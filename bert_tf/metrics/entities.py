@@ -38,10 +38,6 @@ def entity_scores(labels: Tags, predictions: Tags) -> dict[str, float]:
     An entity is found if its type and both of its ends are right (Tjong Kim Sang and
     De Meulder 2003). The counts are summed over the types and sentences (micro).
 
-    Args:
-        labels: IOB2 tags of each sentence.
-        predictions: as many tags for each.
-
     Returns:
         `precision`, `recall`, `f1` and `token_accuracy`, from 0 to 1. Without any
         entity among the predictions (labels), precision (recall) is 0.
@@ -74,11 +70,8 @@ def token_accuracy(labels: Tags, predictions: Tags) -> float:
         ValueError: the lengths do not agree, or there are no words.
     """
     _check_lengths(labels, predictions)
-    right = [
-        label == prediction
-        for pair in zip(labels, predictions, strict=True)
-        for label, prediction in zip(*pair, strict=True)
-    ]
+    pairs = zip(labels, predictions, strict=True)
+    right = [a == b for pair in pairs for a, b in zip(*pair, strict=True)]
     if not right:
         raise ValueError("Received no words. Expected at least one to score.")
     return float(np.mean(right))

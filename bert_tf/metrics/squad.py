@@ -65,8 +65,7 @@ def squad_scores(
     """Scores the answers to questions.
 
     Args:
-        questions: of one split.
-        answers: one for each; "" for none. With `no_answer_scores`, the best answer
+        answers: one for each question; "" for none. With `no_answer_scores`, the best
             that is not empty: the threshold decides.
         no_answer_scores: how much a model prefers to give no answer to each, such as
             the logit of none minus that of the best span. None: `answers` are final.

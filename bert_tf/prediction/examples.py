@@ -34,7 +34,6 @@ def file_examples(
     """The examples of a file, read as they are needed.
 
     Args:
-        kind: of the model.
         path: a table, lines (any other ending), a CoNLL file (`.conll`, `.conllu`,
             `.iob`, `.bio`), questions (`.json`); None: lines of standard input.
         first_column: of a table of running text.
@@ -55,10 +54,9 @@ def file_examples(
 
 
 def _lines(kind: Kind, path: str | None, log: ReadLog) -> Examples:
+    lines: Iterable[str]
     if path is None:
-        lines: Iterable[str] = (
-            line.decode("utf-8", "replace") for line in sys.stdin.buffer
-        )
+        lines = (line.decode("utf-8", "replace") for line in sys.stdin.buffer)
     else:
         lines = text_files.read_lines(path)
     for number, line in enumerate(lines):

@@ -20,8 +20,6 @@ class Predictor:
 
     Args:
         kind: a name of `KINDS`.
-        model: of that kind.
-        encoding: of that kind.
         document_context: whether the sentences of a document are tagged together.
         batch_size: examples that are run at once.
     """
@@ -53,23 +51,16 @@ class Predictor:
     @classmethod
     def of(cls, loaded: LoadedModel, batch_size: int) -> "Predictor":
         """The predictor of a model folder."""
-        description = loaded.description
-        return cls(
-            description.kind,
-            loaded.model,
-            loaded.encoding,
-            description.document_context,
-            batch_size,
-        )
+        context = loaded.description.document_context
+        kind = loaded.description.kind
+        return cls(kind, loaded.model, loaded.encoding, context, batch_size)
 
     def answers(
         self, examples: Iterable[Any], threshold: float | None = None
     ) -> Iterator[tuple[Any, Any]]:
         """Each example with its answer, in order, as they are read.
 
-        Args:
-            examples: of the kind.
-            threshold: of the model, see `Kind.refine`.
+        For the threshold see `Kind.refine`.
         """
         for chunk in self.chunks(examples):
             yield from self.answer(chunk, threshold)
@@ -78,9 +69,8 @@ class Predictor:
         """The examples ready for the model, as they are read."""
         if self.document_context and self.kind.join_documents is not None:
             examples = self.kind.join_documents(examples)
-        return batches.evaluation_chunks(
-            self.encoding, examples, self._engine.batches_of
-        )
+        batches_of = self._engine.batches_of
+        return batches.evaluation_chunks(self.encoding, examples, batches_of)
 
     def answer(self, chunk: Chunk, threshold: float | None) -> list[tuple[Any, Any]]:
         """Each example of a chunk with its answer."""

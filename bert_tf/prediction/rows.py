@@ -19,13 +19,14 @@ ENDINGS = (*_DELIMITERS, ".jsonl")
 class RowWriter:
     """Writes rows to a new file, or as JSON lines to standard output.
 
-    The file appears when the last row is written; an exception leaves nothing.
+    The file appears when the block of `open` ends well.
 
     Args:
         path: its ending, one of `ENDINGS`, tells the format; None: standard output.
 
     Raises:
-        ValueError: the file exists, or has another ending.
+        ValueError: another ending.
+        FileExistsError: the file exists.
     """
 
     def __init__(self, path: str | None) -> None:
@@ -59,11 +60,9 @@ class RowWriter:
             self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
             return
         if self._table is None:
+            delimiter = _DELIMITERS[self._ending]
             self._table = csv.DictWriter(
-                self._file,
-                list(row),
-                delimiter=_DELIMITERS[self._ending],
-                lineterminator="\n",
+                self._file, list(row), delimiter=delimiter, lineterminator="\n"
             )
             self._table.writeheader()
         self._table.writerow({name: _cell(value) for name, value in row.items()})

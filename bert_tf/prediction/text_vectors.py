@@ -12,12 +12,7 @@ from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.layers.gather import gather_tokens
 from bert_tf.models.encoder import BertEncoder
 from data_pipelines.datasets.examples import TextExample
-from data_pipelines.finetuning.batches import (
-    PACKED_INPUTS,
-    Chunk,
-    batch_maker,
-    evaluation_chunks,
-)
+from data_pipelines.finetuning import batches
 from data_pipelines.finetuning.whole_texts import WholeTextEncoding
 
 # See `TextVectorizer`.
@@ -38,7 +33,6 @@ class Tokens:
     """The tokens of a text, [CLS] and [SEP] included.
 
     Attributes:
-        pieces: of the vocabulary.
         starts, ends: int32 `(tokens,)`, the first byte of each piece in its text
             (UTF-8) and the byte after its last; -1 for [CLS] and [SEP].
     """
@@ -54,7 +48,6 @@ class TextVectors:
 
     Attributes:
         row: its number, from 0.
-        example: the text, or the pair.
         vectors: float32 `(tokens, width)` with "tokens", else `(width,)`.
         tokens: with "tokens", those that the vectors belong to; else None.
         num_windows: the number of sequences in which it was run.
@@ -112,12 +105,10 @@ def make_vectorizer(
     """Makes the vectorizer of a model folder.
 
     Args:
-        loaded: of any kind.
         vectors: see `TextVectorizer`; "sentence" is the vector that the model was
             trained to give.
         features: see `layers_of`.
         max_length: tokens of a sequence; None: as many as the model allows.
-        pairs: whether examples may be pairs.
         in_windows: whether long texts are run in windows, or cut off.
         batch_size: sequences that are run at once.
 
@@ -194,12 +185,12 @@ class TextVectorizer:
             ValueError: a vector has values that are no numbers.
         """
         first_row = 0
-        batches_of = batch_maker(self.encoding, self.batch_size)
-        for chunk in evaluation_chunks(self.encoding, examples, batches_of):
+        batches_of = batches.batch_maker(self.encoding, self.batch_size)
+        for chunk in batches.evaluation_chunks(self.encoding, examples, batches_of):
             yield from self._texts(chunk, first_row)
             first_row += len(chunk.examples)
 
-    def _texts(self, chunk: Chunk, first_row: int) -> Iterator[TextVectors]:
+    def _texts(self, chunk: batches.Chunk, first_row: int) -> Iterator[TextVectors]:
         origin = chunk.origin
         truncated, empty = origin["truncated"].numpy(), origin["empty"].numpy()
         token_ids, starts, ends = (
@@ -236,7 +227,7 @@ class TextVectorizer:
                 empty=bool(empty[index]),
             )
 
-    def _sequences(self, chunk: Chunk) -> Iterator[tuple[np.ndarray, int]]:
+    def _sequences(self, chunk: batches.Chunk) -> Iterator[tuple[np.ndarray, int]]:
         """The vectors of each sequence or their sum, and their number."""
         for batch in chunk.batches:
             vectors, counts = (values.numpy() for values in self._run(batch))
@@ -245,7 +236,7 @@ class TextVectorizer:
             yield from zip(vectors, counts, strict=True)
 
     def _run_in_graph(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        inputs = {name: batch[name] for name in (*PACKED_INPUTS, "lengths")}
+        inputs = {name: batch[name] for name in (*batches.PACKED_INPUTS, "lengths")}
         encoded = self.encoder(inputs, training=False)
         first_tokens = batch["first_tokens"]
         ones = tf.ones_like(first_tokens)

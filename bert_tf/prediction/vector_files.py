@@ -39,7 +39,6 @@ class Layout:
     Attributes:
         width: features of a vector.
         of_tokens: whether a text has a vector for each token, else one.
-        max_piece_characters: the most characters of a piece.
     """
 
     width: int
@@ -47,16 +46,10 @@ class Layout:
     max_piece_characters: int
 
 
-class NpyFile:
-    """An array that grows row by row; its header is completed at the end.
+class _NpyFile:
+    """An array that grows row by row; its header is completed at the end."""
 
-    Args:
-        path: local.
-        dtype: of the array.
-        row_shape: shape of a row.
-    """
-
-    def __init__(self, path: str, dtype: Any, row_shape: tuple[int, ...] = ()) -> None:
+    def __init__(self, path: str, dtype: Any, row_shape: tuple[int, ...]) -> None:
         self.num_rows = 0
         self._dtype = np.dtype(dtype)
         self._row_shape = row_shape
@@ -64,13 +57,11 @@ class NpyFile:
         self._write_header()
 
     def append(self, rows: Any) -> None:
-        """Adds (rows, *row_shape)."""
         rows = np.ascontiguousarray(rows, self._dtype)
         self._file.write(rows.data if rows.size else b"")
         self.num_rows += len(rows)
 
     def close(self) -> None:
-        """Completes the header with the number of rows."""
         self._file.seek(0)
         self._write_header()
         self._file.close()
@@ -98,7 +89,7 @@ def _npy(paths: Sequence[str], layout: Layout) -> Iterator[Write]:
     )
     with contextlib.ExitStack() as stack:
         vectors, *others = (
-            stack.enter_context(contextlib.closing(NpyFile(path, *array)))
+            stack.enter_context(contextlib.closing(_NpyFile(path, *array)))
             for path, array in zip(paths, arrays, strict=False)
         )
         if others:
@@ -157,9 +148,8 @@ def _fields(text: TextVectors) -> dict[str, Any]:
     if text.example.second is not None:
         fields["second"] = text.example.second
     if text.tokens is not None:
-        fields["tokens"] = text.tokens.pieces
-        fields["starts"] = text.tokens.starts.tolist()
-        fields["ends"] = text.tokens.ends.tolist()
+        starts, ends = text.tokens.starts.tolist(), text.tokens.ends.tolist()
+        fields |= {"tokens": text.tokens.pieces, "starts": starts, "ends": ends}
     return fields
 
 
@@ -182,8 +172,9 @@ def check_new(path: str, of_tokens: bool) -> None:
     """Raises if `open_writer` could not make its files.
 
     Raises:
-        ValueError: the name ends in no format, a file exists already, or the folder
-            does not, or cannot hold it.
+        ValueError: the name ends in none of `FORMATS`, or there is no such folder, or
+            the folder cannot hold it.
+        FileExistsError: a file exists already.
     """
     is_remote = "://" in path
     if is_remote and _ending(path) == ".npy":
@@ -203,41 +194,31 @@ def check_new(path: str, of_tokens: bool) -> None:
 
 @contextlib.contextmanager
 def open_writer(path: str, layout: Layout) -> Iterator[Write]:
-    """Opens files that have their names only after the block has ended well.
-
-    Args:
-        path: its ending is one of `FORMATS`.
-        layout: of the vectors.
-
-    Yields:
-        A function that adds a text.
+    """Yields a function that adds a text to files; they appear when the block ends.
 
     Raises:
-        ValueError: as `check_new`.
+        ValueError, FileExistsError: as `check_new`.
     """
     check_new(path, layout.of_tokens)
     names = _files(path, layout.of_tokens)
 
     def publish(folder: str, path: str) -> None:
-        done: list[str] = []
-        try:
+        with contextlib.ExitStack() as undo:
             # The named file comes last: with it all are there.
             for name in reversed(names):
-                tf.io.gfile.rename(
-                    posixpath.join(folder, posixpath.basename(name)), name
-                )
-                done.append(name)
-        except BaseException:
-            for name in done:
-                remove(name)
-            raise
+                tf.io.gfile.rename(_inside(folder, name), name)
+                undo.callback(remove, name)
+            undo.pop_all()
 
     with new_folder(path, publish) as folder:
         tf.io.gfile.makedirs(folder)
-        bases = map(posixpath.basename, names)
-        unfinished = [posixpath.join(folder, base) for base in bases]
+        unfinished = [_inside(folder, name) for name in names]
         with FORMATS[_ending(path)](unfinished, layout) as write:
             yield write
+
+
+def _inside(folder: str, path: str) -> str:
+    return posixpath.join(folder, posixpath.basename(path))
 
 
 def remove_unfinished(path: str) -> None:
@@ -257,9 +238,7 @@ def _ending(path: str) -> str:
 
 def _files(path: str, of_tokens: bool) -> list[str]:
     """All files of a name, the named one first."""
-    ending = _ending(path)
-    if ending != ".npy":
+    if _ending(path) != ".npy" or not of_tokens:
         return [path]
-    others = ("offsets", "tokens") if of_tokens else ()
-    stem = path.removesuffix(ending)
-    return [path, *(f"{stem}.{name}.npy" for name in others)]
+    stem = path.removesuffix(".npy")
+    return [path, f"{stem}.offsets.npy", f"{stem}.tokens.npy"]

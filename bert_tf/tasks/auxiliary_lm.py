@@ -31,10 +31,7 @@ class WithLanguageModel(keras.Model):
     """
 
     def __init__(
-        self,
-        task: EncoderWithHead,
-        weights: Mapping[str, np.ndarray],
-        **kwargs: Any,
+        self, task: EncoderWithHead, weights: Mapping[str, np.ndarray], **kwargs: Any
     ) -> None:
         super().__init__(dtype=task.dtype_policy, **kwargs)
         config = task.encoder.config
@@ -48,7 +45,7 @@ class WithLanguageModel(keras.Model):
         self.built = True
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """Applies both heads to the same vectors."""
+        """See the class."""
         encoded = self.task.token_vectors(inputs, training)
         table = self.task.encoder.embeddings.token_table
         return {
@@ -63,7 +60,6 @@ class AuxiliaryObjective:
     L3 = L2 + lambda L1 (Radford et al. 2018, section 3.2).
 
     Args:
-        task: objective of the task.
         lm_weight: lambda; 0.5 in the paper.
     """
 
@@ -75,21 +71,15 @@ class AuxiliaryObjective:
     def weights(self, batch: Any) -> dict[str, Any]:
         """The weights of the task, and the number of tokens; float32 scalars."""
         count = ops.sum(_has_next(batch)) + 1e-5
-        return {
-            **self.task.weights(batch),
-            "lm_loss": count,
-            "weighted_lm_loss": count,
-        }
+        own = {"lm_loss": count, "weighted_lm_loss": count}
+        return {**self.task.weights(batch), **own}
 
     def sums(self, outputs: dict[str, Any], batch: Any) -> dict[str, Any]:
         """The sums of the task, and the losses of the next tokens; float32 scalars."""
         next_ids = ops.roll(batch["token_ids"], -1, axis=1)
         loss, _ = weighted_sums(outputs["next"], next_ids, _has_next(batch))
-        return {
-            **self.task.sums(outputs["task"], batch),
-            "lm_loss": loss,
-            "weighted_lm_loss": self.lm_weight * loss,
-        }
+        own = {"lm_loss": loss, "weighted_lm_loss": self.lm_weight * loss}
+        return {**self.task.sums(outputs["task"], batch), **own}
 
 
 def _has_next(batch: Any) -> Any:

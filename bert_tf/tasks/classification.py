@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from bert_tf.layers import elementwise
-from bert_tf.metrics import classification
+from bert_tf.metrics.classification import prediction_scores
 from bert_tf.tasks.endpoints import Answers, Endpoint, Served, strings, truncated
 from bert_tf.tasks.heads import EncoderWithHead, sequence_vectors
 from bert_tf.tasks.kind import Columns, Kind, Lengths, Task, Tensors
@@ -51,35 +51,35 @@ class ClassificationObjective:
     """Mean cross-entropy, each example weighted by its class.
 
     Args:
-        class_weights: one for each class; None: all 1.
+        class_weights: None: all 1.
+        group_size: sequences of an example, such as one for each choice.
     """
 
     losses = ("loss_per_example",)
 
-    def __init__(self, class_weights: Sequence[float] | None = None) -> None:
+    def __init__(
+        self, class_weights: Sequence[float] | None = None, group_size: int = 1
+    ) -> None:
         self.class_weights = class_weights
-
-    def labels(self, batch: Any) -> Any:
-        """int32 (examples,)."""
-        return batch["label"]
-
-    def _weights(self, batch: Any) -> Any:
-        labels = self.labels(batch)
-        if self.class_weights is None:
-            return ops.ones_like(ops.cast(labels, "float32"))
-        weights = ops.convert_to_tensor(np.asarray(self.class_weights, "float32"))
-        return ops.take(weights, labels)
+        self.group_size = group_size
 
     def weights(self, batch: Any) -> dict[str, Any]:
         """Total weight of the examples, and their number; float32 scalars."""
-        count = ops.sum(ops.ones_like(ops.cast(self.labels(batch), "float32")))
-        return {"loss_per_example": ops.sum(self._weights(batch)), "accuracy": count}
+        labels = batch["label"][:: self.group_size]
+        count = ops.sum(ops.ones_like(labels, dtype="float32"))
+        return {"loss_per_example": ops.sum(self._weights(labels)), "accuracy": count}
 
     def sums(self, logits: Any, batch: Any) -> dict[str, Any]:
         """Losses and right answers, summed; float32 scalars."""
-        losses, right = elementwise.cross_entropy(logits, self.labels(batch))
-        total = ops.sum(losses * self._weights(batch))
+        labels = batch["label"][:: self.group_size]
+        losses, right = elementwise.cross_entropy(logits, labels)
+        total = ops.sum(losses * self._weights(labels))
         return {"loss_per_example": total, "accuracy": ops.sum(right)}
+
+    def _weights(self, labels: Any) -> Any:
+        if self.class_weights is None:
+            return ops.ones_like(labels, dtype="float32")
+        return ops.take(ops.convert_to_tensor(self.class_weights, "float32"), labels)
 
 
 class RegressionObjective:
@@ -93,8 +93,7 @@ class RegressionObjective:
 
     def sums(self, scores: Any, batch: Any) -> dict[str, Any]:
         """Squared errors, summed; float32 scalar."""
-        errors = scores[:, 0] - batch["label"]
-        return {"squared_error": ops.sum(ops.square(errors))}
+        return {"squared_error": ops.sum(ops.square(scores[:, 0] - batch["label"]))}
 
 
 def decode_classes(logits: Any, batch: Any) -> dict[str, Any]:
@@ -109,15 +108,10 @@ def decode_scores(scores: Any, batch: Any) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class ClassAnswer:
-    """A class of a text.
-
-    Attributes:
-        label: the most probable one.
-        probabilities: float (classes,).
-    """
+    """The most probable class of a text."""
 
     label: str
-    probabilities: np.ndarray
+    probabilities: np.ndarray  # float (classes,)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,14 +158,8 @@ def read_classes(answers: Tensors, examples: Sequence[Any]) -> list[ClassAnswer]
     return [ClassAnswer(label.decode(), row) for label, row in pairs]
 
 
-def read_scores(answers: Tensors, examples: Sequence[Any]) -> list[ScoreAnswer]:
-    """The answers of `score_tensors`."""
-    return [ScoreAnswer(score) for score in answers["score"].numpy().tolist()]
-
-
 def _class_columns(example: TextExample, answer: ClassAnswer, task: Task) -> Columns:
-    labels = task.labels or ()
-    by_label = dict(zip(labels, answer.probabilities.tolist(), strict=True))
+    by_label = dict(zip(task.labels or (), answer.probabilities.tolist(), strict=True))
     return {
         "prediction": answer.label,
         "probability": by_label[answer.label],
@@ -182,30 +170,16 @@ def _class_columns(example: TextExample, answer: ClassAnswer, task: Task) -> Col
 def _class_metrics(
     examples: Sequence[TextExample], answers: Sequence[ClassAnswer], task: Task
 ) -> dict[str, float]:
-    ids: dict[Any, int] = {
-        label: index for index, label in enumerate(task.labels or ())
-    }
+    ids: dict[Any, int] = {name: i for i, name in enumerate(task.labels or ())}
     right = [ids[example.label] for example in examples]
     given = [ids[answer.label] for answer in answers]
-    return classification.prediction_scores(
-        task.metrics, right, given, num_classes=len(ids)
-    )
-
-
-def _score_metrics(
-    examples: Sequence[TextExample], answers: Sequence[ScoreAnswer], task: Task
-) -> dict[str, float]:
-    right: list[Any] = [example.label for example in examples]
-    return classification.prediction_scores(
-        task.metrics, right, [a.score for a in answers]
-    )
+    return prediction_scores(task.metrics, right, given, num_classes=len(ids))
 
 
 def _read_line(name: str, line: str) -> tuple[Columns, TextExample]:
-    parts = line.split("\t")
-    if len(parts) != 2:
+    if line.count("\t") != 1:
         return {"text": line}, TextExample(name, line, None, None)
-    first, second = parts
+    first, second = line.split("\t")
     columns = {"first": first, "second": second}
     return columns, TextExample(name, first, second, None)
 
@@ -213,33 +187,23 @@ def _read_line(name: str, line: str) -> tuple[Columns, TextExample]:
 def _encoding_arguments(lengths: Lengths, dataset: Dataset) -> dict[str, Any]:
     # Of a pair, the first text may take half of the room.
     stride = lengths.stride or lengths.max_length // 4
-    return {
-        "labels": dataset.labels,
-        "stride": stride if lengths.in_windows else None,
-    }
-
-
-def _head_arguments(dataset: Dataset, start: dict[str, Any]) -> dict[str, Any]:
-    return {"num_outputs": 1 if dataset.labels is None else len(dataset.labels)}
+    return {"labels": dataset.labels, "stride": stride if lengths.in_windows else None}
 
 
 def _endpoints(
     served: Served, verb: str, api: str, api_outputs: Callable[..., Answers]
 ) -> dict[str, Endpoint]:
     """Texts, pairs, and an API of TF Serving that takes each as `tf.train.Example`."""
-    first, second = strings("first"), strings("second")
-    singles = {
-        f"{verb}_texts": served.endpoint([strings("texts")], lambda t: {"first": t})
-    }
-    pairs = {
-        f"{verb}_pairs": served.endpoint(
-            [first, second], lambda *texts: {"first": texts[0], "second": texts[1]}
-        )
-    }
+    single = served.endpoint([strings("texts")], lambda text: {"first": text})
+    pair = served.endpoint(
+        [strings("first"), strings("second")], lambda a, b: {"first": a, "second": b}
+    )
+    asks = {f"{verb}_texts": single, f"{verb}_pairs": pair}
     # Column by the name of its feature.
     names = {"text": "first"}
     if served.task.pairs:
-        names, singles, pairs = {"first": "first", "second": "second"}, pairs, singles
+        names = {"first": "first", "second": "second"}
+        asks = dict(reversed(asks.items()))
 
     def parsed(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         feature = tf.io.FixedLenFeature([], tf.string)
@@ -247,7 +211,7 @@ def _endpoints(
         return {column: found[name] for name, column in names.items()}
 
     of_api = served.endpoint([strings("inputs")], parsed, api_outputs, ("longest",))
-    return {**singles, **pairs, api: of_api}
+    return {**asks, api: of_api}
 
 
 CLASSIFICATION = Kind(
@@ -255,7 +219,7 @@ CLASSIFICATION = Kind(
     encoding=ClassificationEncoding,
     encoding_arguments=_encoding_arguments,
     model=BertClassifier,
-    head_arguments=_head_arguments,
+    head_arguments=lambda dataset, start: {"num_outputs": len(dataset.labels or ())},
     objective=lambda model, weights: ClassificationObjective(weights),
     decode=decode_classes,
     answers=class_tensors,
@@ -266,10 +230,7 @@ CLASSIFICATION = Kind(
         served,
         "classify",
         "classify",
-        lambda answers, _: {
-            "classes": answers["labels"],
-            "scores": answers["probabilities"],
-        },
+        lambda found, _: {"classes": found["labels"], "scores": found["probabilities"]},
     ),
     read_line=_read_line,
     classes=lambda example, answer: ([example.label], [answer.label]),
@@ -283,13 +244,15 @@ REGRESSION = Kind(
     encoding=ClassificationEncoding,
     encoding_arguments=_encoding_arguments,
     model=BertClassifier,
-    head_arguments=_head_arguments,
+    head_arguments=lambda dataset, start: {"num_outputs": 1},
     objective=lambda model, weights: RegressionObjective(),
     decode=decode_scores,
     answers=score_tensors,
-    read=read_scores,
+    read=lambda answers, _: [ScoreAnswer(x) for x in answers["score"].numpy().tolist()],
     columns=lambda example, answer, task: {"prediction": answer.score},
-    measure=_score_metrics,
+    measure=lambda examples, answers, task: prediction_scores(
+        task.metrics, [e.label for e in examples], [a.score for a in answers]
+    ),
     endpoints=lambda served: _endpoints(
         served, "score", "regress", lambda answers, _: {"outputs": answers["score"]}
     ),

@@ -14,12 +14,7 @@ from bert_tf.layers import elementwise
 from bert_tf.layers.gather import gather_tokens, sequence_layout
 from bert_tf.models.config import BertConfig
 from bert_tf.models.masked_lm import masked_lm_head
-from bert_tf.tasks.correction_answers import (
-    best_edit_threshold,
-    correction_columns,
-    correction_metrics,
-    read_corrections,
-)
+from bert_tf.tasks import correction_answers
 from bert_tf.tasks.edits import edit_tensors
 from bert_tf.tasks.endpoints import Answers, Endpoint, Rows, Served, padded, strings
 from bert_tf.tasks.heads import EncoderWithHead
@@ -39,6 +34,8 @@ from data_pipelines.finetuning.correction import (
 # Written pieces that a batch learns, as a multiple of its sequences: the logits of the
 # vocabulary are most of a small model's work.
 MEAN_WRITTEN = 4
+# Of the loss of a tag that changes something.
+EDIT_WEIGHT = 3.0
 _NEVER = -1e9
 
 
@@ -46,7 +43,6 @@ class BertCorrector(EncoderWithHead):
     """Logits of tags for each piece, and of the vocabulary where one is written.
 
     Args:
-        config: of the encoder.
         mlm_activation, mlm_epsilon: of the masked-LM head, see `BertPretrainer`.
 
     Call arguments:
@@ -123,47 +119,34 @@ class BertCorrector(EncoderWithHead):
             is_written &= inputs["is_asked"] == 1
             (places,) = ops.nonzero(ops.reshape(is_written, (-1,)))
         places = ops.cast(places, "int32")
-        return {
-            "tags": logits,
-            "written_places": places,
-            "pieces": self._pieces(
-                gather_tokens(x, ops.take(ops.reshape(tokens, (-1,)), places)),
-                ops.take(ops.reshape(tags, (-1,)), places),
-            ),
-        }
-
-    def _pieces(self, vectors: Any, tags: Any) -> Any:
-        """float32 logits (written, vocabulary)."""
-        tag_vectors = ops.cast(ops.take(self.tag_table, tags, axis=0), vectors.dtype)
+        tokens, tags = (ops.take(ops.reshape(v, (-1,)), places) for v in (tokens, tags))
+        vectors = gather_tokens(x, tokens)
+        vectors += ops.cast(ops.take(self.tag_table, tags, axis=0), vectors.dtype)
         table = self.encoder.embeddings.token_table
-        return self.mlm_head((vectors + tag_vectors)[None], table)[0]
+        pieces = self.mlm_head(vectors[None], table)[0]  # (written, vocabulary)
+        return {"tags": logits, "written_places": places, "pieces": pieces}
 
 
 class CorrectionObjective:
     """Mean cross-entropy of the tags, plus that of the pieces that are to be written.
 
-    Args:
-        edit_weight: of a tag that changes something; that of others is 1.
+    A tag that changes something has the weight `EDIT_WEIGHT`, others 1.
     """
 
     losses = ("loss_per_tag", "loss_per_piece")
 
-    def __init__(self, edit_weight: float = 3.0) -> None:
-        self.edit_weight = edit_weight
-
     def weights(self, batch: Any) -> dict[str, Any]:
         """Weight of all tags, and numbers of edits and pieces; float32 scalars."""
         tags = batch["tags"]
-        edits = _sum(tags > 0)
         pieces = ops.minimum(
             _sum(batch["written"] >= 0),
             ops.cast(MEAN_WRITTEN * ops.shape(tags)[0], "float32"),
         )
         # A batch may be without an edit.
         return {
-            "loss_per_tag": _sum(self._weights(tags)) + 1e-5,
+            "loss_per_tag": _sum(_tag_weights(tags)) + 1e-5,
             "loss_per_piece": pieces + 1e-5,
-            "edits_found": edits + 1e-5,
+            "edits_found": _sum(tags > 0) + 1e-5,
             "accuracy": pieces + 1e-5,
         }
 
@@ -178,23 +161,15 @@ class CorrectionObjective:
             outputs["pieces"], ops.maximum(pieces, 0)
         )
         return {
-            "loss_per_tag": _sum(losses * self._weights(tags)),
+            "loss_per_tag": _sum(losses * _tag_weights(tags)),
             "loss_per_piece": _sum(piece_losses * is_written),
             "edits_found": _sum(right * ops.cast(tags > 0, "float32")),
             "accuracy": _sum(piece_right * is_written),
         }
 
-    def _weights(self, tags: Any) -> Any:
-        weights = ops.where(tags > 0, self.edit_weight, 1.0)
-        return ops.where(tags >= 0, weights, 0.0)
-
 
 def decode_edits(outputs: dict[str, Any], batch: Any) -> dict[str, Any]:
     """The best tag of each token that is asked for, and what is written; in graph.
-
-    Args:
-        outputs: of `BertCorrector`.
-        batch: `is_asked` of `CorrectionEncoding`.
 
     Returns:
         Ragged (sequences, (asked)): `tags` int32; `written` int32, ids of pieces, -1
@@ -228,17 +203,16 @@ def _allowed(logits: Any) -> Any:
     return logits + ops.where(place == 0, ops.convert_to_tensor(bars, "float32"), 0.0)
 
 
+def _tag_weights(tags: Any) -> Any:
+    return ops.where(tags >= 0, ops.where(tags > 0, EDIT_WEIGHT, 1.0), 0.0)
+
+
 def _sum(values: Any) -> Any:
     return ops.sum(ops.cast(values, "float32"))
 
 
 def _outputs(answers: Any, columns: dict[str, Any]) -> Answers:
-    """Corrected texts, of any length, and what was changed in them.
-
-    Returns:
-        `corrected` string (texts,); and (texts, edits), filled up with "", -1 and 0,
-        the edits as in `edit_tensors`.
-    """
+    """The answers of `edit_tensors`, (texts, edits) filled up with "", -1 and 0."""
     found = edit_tensors(*answers)
     corrected = found.pop("corrected")
     return {"corrected": corrected, **padded(found)}
@@ -266,13 +240,13 @@ CORRECTION = Kind(
     answers=lambda decoded, origin, encoding: edits_of_pieces(
         decoded, origin, encoding.tokenizer
     ),
-    read=read_corrections,
-    columns=correction_columns,
-    measure=correction_metrics,
+    read=correction_answers.read_corrections,
+    columns=correction_answers.correction_columns,
+    measure=correction_answers.correction_metrics,
     endpoints=_endpoints,
     read_line=lambda name, line: ({"text": line}, CorrectionExample(name, line, ())),
     label_of=lambda example: example.corrected or None,
-    best_threshold=best_edit_threshold,
+    best_threshold=correction_answers.best_edit_threshold,
     refine=refine,
     training_examples=with_iterations,
     # A model of synthetic errors that continues with real ones keeps its tags.

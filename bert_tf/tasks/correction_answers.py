@@ -17,10 +17,9 @@ class Edit:
     """A place of a text where something else is written.
 
     Attributes:
-        start: the first character.
-        end: the one after the last; as the first where something is only inserted.
+        start, end: the first character, and the one after the last; the same where
+            something is only inserted.
         original: the characters between them.
-        replacement: what is written instead.
         probability: the least of those of its parts.
     """
 
@@ -54,13 +53,11 @@ def read_corrections(
     columns = [tensors[name].to_list() for name in names]
     found = []
     for corrected, *rows in zip(tensors["corrected"].numpy(), *columns, strict=True):
-        edits = [
-            Edit(start, end, _decoded(original), _decoded(replacement), probability)
-            for start, end, original, replacement, probability in zip(
-                *rows, strict=True
-            )
-        ]
-        found.append(CorrectionAnswer(_decoded(corrected), tuple(edits)))
+        edits = tuple(
+            Edit(start, end, _decoded(original), _decoded(new), probability)
+            for start, end, original, new, probability in zip(*rows, strict=True)
+        )
+        found.append(CorrectionAnswer(_decoded(corrected), edits))
     return found
 
 
@@ -71,7 +68,7 @@ def _decoded(text: bytes) -> str:
 def correction_columns(
     example: CorrectionExample, answer: CorrectionAnswer, task: Task
 ) -> Columns:
-    """`prediction`, the corrected text, and `edits` as dicts."""
+    """The corrected text, and its edits as dicts."""
     edits = [dataclasses.asdict(edit) for edit in answer.edits]
     return {"prediction": answer.corrected, "edits": edits}
 

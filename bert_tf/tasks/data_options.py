@@ -96,12 +96,8 @@ class DataOptions(catalog.ColumnOptions):
                 f"Received max_length={max_length}. Expected 8 to {max_positions}, the "
                 "positions of the model."
             )
-        lengths = Lengths(
-            max_length,
-            self.stride,
-            self.max_question_length,
-            in_windows=self.long_texts == "windows",
-        )
+        windows = self.long_texts == "windows"
+        lengths = Lengths(max_length, self.stride, self.max_question_length, windows)
         arguments = kind.encoding_arguments(lengths, dataset)
         return {"max_length": max_length, **arguments}
 

@@ -45,11 +45,10 @@ class Edits(NamedTuple):
 def joined(parts: Edits) -> Edits:
     """Edits that touch one another as one, without those that change nothing.
 
-    Args:
-        parts: in order; the ends ascend, too.
+    The ends of `parts` ascend, too.
     """
-    is_first = _differs_from_before(parts.owner)
-    begins = is_first | (parts.starts > tf.roll(parts.ends, 1, 0))
+    begins = differs_from_before(parts.owner)
+    begins |= parts.starts > tf.roll(parts.ends, 1, 0)
     number = tf.cumsum(tf.cast(begins, tf.int32)) - 1
     count = tf.reduce_sum(tf.cast(begins, tf.int32))
     edits = Edits(
@@ -71,7 +70,7 @@ def confident(edits: Edits, threshold: float | None) -> Edits:
 def apply(edits: Edits) -> tf.Tensor:
     """The texts with their edits, string (texts,)."""
     count = tf.size(edits.texts)
-    is_first = _differs_from_before(edits.owner)
+    is_first = differs_from_before(edits.owner)
     end_before = tf.where(is_first, 0, tf.roll(edits.ends, 1, 0))
     kept = tf.strings.substr(
         tf.gather(edits.texts, edits.owner), end_before, edits.starts - end_before
@@ -102,15 +101,20 @@ def edit_tensors(corrected: tf.Tensor, edits: Edits) -> dict[str, Any]:
         "edit_last_characters": characters_before(texts, edits.ends),
         "edit_probabilities": edits.probabilities,
     }
-    rows = tf.size(edits.texts, tf.int64)
+    return {"corrected": corrected, **by_text(found, edits.owner, edits.texts)}
+
+
+def by_text(
+    found: dict[str, tf.Tensor], owner: tf.Tensor, texts: tf.Tensor
+) -> dict[str, tf.RaggedTensor]:
+    """Values that belong to texts, as rows; the owners ascend."""
+    rows = tf.size(texts, owner.dtype)
     return {
-        "corrected": corrected,
-        **{
-            name: tf.RaggedTensor.from_value_rowids(values, edits.owner, nrows=rows)
-            for name, values in found.items()
-        },
+        name: tf.RaggedTensor.from_value_rowids(values, owner, nrows=rows)
+        for name, values in found.items()
     }
 
 
-def _differs_from_before(values: tf.Tensor) -> tf.Tensor:
+def differs_from_before(values: tf.Tensor) -> tf.Tensor:
+    """bool (places,), True where a value is not the one before, as the first is."""
     return tf.concat([[True], values[1:] != values[:-1]], 0)[: tf.size(values)]

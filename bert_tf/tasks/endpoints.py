@@ -16,7 +16,8 @@ Rows = Literal["longest", "fixed", "compiled"]
 
 Answers = dict[str, tf.Tensor]
 
-_MISSING = {tf.string: "", tf.float32: 0.0, tf.int32: -1}
+# What short rows are filled up with.
+MISSING: dict[tf.DType, Any] = {tf.string: "", tf.float32: 0.0, tf.int32: -1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,8 +40,6 @@ class Served:
     """A fine-tuned model as the endpoints of its kind see it.
 
     Attributes:
-        task: what the model was fine-tuned for.
-        encoding: of its kind.
         answer: from columns of strings and `rows` to the answers of the kind; in graph.
     """
 
@@ -62,7 +61,7 @@ class Served:
             columns: from these tensors to columns, as the encoding takes them; others
                 are left alone.
             outputs: from answers and columns to what clients receive.
-            rows: the values of `rows` that have a signature.
+            rows: see `Endpoint`.
         """
 
         def function(*tensors: tf.Tensor, rows: Rows) -> Answers:
@@ -77,6 +76,29 @@ def strings(name: str) -> tf.TensorSpec:
     return tf.TensorSpec([None], tf.string, name=name)
 
 
+def from_windows(
+    values: tf.RaggedTensor,
+    places: tf.RaggedTensor,
+    example: tf.Tensor,
+    counts: tf.Tensor,
+) -> tf.RaggedTensor:
+    """The values of each text, from whichever window has each of them.
+
+    Args:
+        values: (windows, (asked)).
+        places: int32 (windows, (asked)), the place of each value in its text.
+        example: int32 (windows,), the text of each window.
+        counts: int32 (texts,), values of each text.
+
+    Returns:
+        (texts, (values)).
+    """
+    text = tf.gather(example, places.value_rowids())
+    target = tf.gather(tf.cumsum(counts, exclusive=True), text) + places.values
+    ordered = tf.gather(values.values, tf.argsort(target))
+    return tf.RaggedTensor.from_row_lengths(ordered, counts, validate=False)
+
+
 def truncated(origin: Features) -> tf.Tensor:
     """bool (texts,): whether a sequence of the text was cut off."""
     flags = tf.cast(origin["truncated"], tf.int32)
@@ -85,7 +107,7 @@ def truncated(origin: Features) -> tf.Tensor:
 
 def padded(values: dict[str, tf.RaggedTensor]) -> Answers:
     """Ragged answers as rectangles, filled up with "", 0.0 or -1."""
-    return {name: v.to_tensor(_MISSING[v.dtype]) for name, v in values.items()}
+    return {name: v.to_tensor(MISSING[v.dtype]) for name, v in values.items()}
 
 
 def characters_before(texts: tf.Tensor, ends: tf.Tensor) -> tf.Tensor:

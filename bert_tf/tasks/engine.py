@@ -16,8 +16,6 @@ class Engine:
     """Answers what was encoded and packed.
 
     Args:
-        kind: of the model.
-        encoding: of the kind.
         batches_of: from columns of strings to packed batches and the origin of their
             sequences.
         decode: from a batch to the decoded outputs of the model.
@@ -46,13 +44,7 @@ class Engine:
     def answer(
         self, batches: list[Batch], origin: Features, threshold: float | None
     ) -> Any:
-        """The answers of the kind to all texts.
-
-        Args:
-            batches: of `batches_of`.
-            origin: of `batches_of`.
-            threshold: of the model, see `Kind.refine`.
-        """
+        """The answers of the kind to what `batches_of` gave; see `Kind.refine`."""
         answers = self._once(batches, origin)
         if self.kind.refine is None:
             return answers

@@ -2,6 +2,9 @@
 
 import tensorflow as tf
 
+from bert_tf.tasks.edits import by_text, differs_from_before
+from bert_tf.tasks.endpoints import characters_before
+
 
 def entity_tensors(
     texts: tf.Tensor,
@@ -27,11 +30,9 @@ def entity_tensors(
     prefix = tf.strings.substr(tags, 0, 1)
     kind = tf.strings.regex_replace(tags, "^[BI]-", "")
     inside = prefix != "O"
-    # The word before, if it is of the same text.
-    follows = tf.concat([[False], text[1:] == text[:-1]], 0)[: tf.size(tags)]
-    before = tf.concat([[""], kind[:-1]], 0)[: tf.size(tags)]
-    continues = follows & inside & (prefix == "I") & (kind == before)
-    continues &= tf.concat([[False], inside[:-1]], 0)[: tf.size(tags)]
+    # The word before is of the same text and type, and in an entity, too.
+    continues = ~differs_from_before(text) & ~differs_from_before(kind)
+    continues &= (prefix == "I") & tf.roll(inside, 1, 0)
     begins = inside & ~continues
 
     # Of each word in an entity, the number of the entity.
@@ -47,20 +48,13 @@ def entity_tensors(
     )
     owners = tf.gather(texts, owner)
     entities = tf.strings.substr(owners, starts, ends - starts)
-    first = tf.strings.length(
-        tf.strings.substr(owners, tf.zeros_like(starts), starts), unit="UTF8_CHAR"
-    )
     found = {
         "entities": entities,
         "entity_types": tf.boolean_mask(kind, begins),
         "entity_starts": starts,
         "entity_ends": ends,
-        "entity_first_characters": first,
-        "entity_last_characters": first + tf.strings.length(entities, unit="UTF8_CHAR"),
+        "entity_first_characters": characters_before(owners, starts),
+        "entity_last_characters": characters_before(owners, ends),
         "entity_probabilities": probabilities,
     }
-    rows = tf.size(texts, owner.dtype)
-    return {
-        name: tf.RaggedTensor.from_value_rowids(values, owner, nrows=rows)
-        for name, values in found.items()
-    }
+    return by_text(found, owner, texts)

@@ -2,17 +2,18 @@
 
 from typing import Any
 
-import keras
 from keras import ops
 
+from bert_tf.layers.dense import dense
 from bert_tf.layers.dropout import Dropout
 from bert_tf.layers.gather import gather_tokens, sequence_layout
 from bert_tf.layers.scalar_mix import BiLSTM, ScalarMix
 from bert_tf.models.config import BertConfig
+from bert_tf.models.configured import ConfiguredModel
 from bert_tf.models.families import make_encoder
 
 
-class EncoderWithHead(keras.Model):
+class EncoderWithHead(ConfiguredModel):
     """An encoder, and one dense layer on vectors of it (paper, section 3.2).
 
     Args:
@@ -61,15 +62,8 @@ class EncoderWithHead(keras.Model):
         if lstm_units:
             self.bilstm = BiLSTM(lstm_units, name="bilstm", dtype="float32")
         self.dropout = Dropout(self.dropout_rate, dtype=policy)
-        self.head = keras.layers.Dense(
-            num_outputs,
-            kernel_initializer=keras.initializers.TruncatedNormal(
-                stddev=config.initializer_range
-            ),
-            name="head",
-            # A few outputs: nothing is gained by a narrow dtype, and ties are lost.
-            dtype="float32",
-        )
+        # A few outputs: nothing is gained by a narrow dtype, and ties are lost.
+        self.head = dense(num_outputs, config.initializer_range, "head", "float32")
         self.build({"token_ids": (None, None)})
 
     def build(self, input_shape: Any = None) -> None:
@@ -87,19 +81,13 @@ class EncoderWithHead(keras.Model):
         self.built = True
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
-        """Applies the subclass's head to the encoder's outputs."""
+        """See the class."""
         return self.answer(self.token_vectors(inputs, training), inputs, training)
 
     def answer(
         self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
     ) -> Any:
-        """The output of the model.
-
-        Args:
-            encoded: of `token_vectors`.
-            inputs: of the call.
-            training: of the call.
-        """
+        """Applies the head to the outputs of `token_vectors`."""
         raise NotImplementedError
 
     def token_vectors(self, inputs: dict[str, Any], training: bool) -> dict[str, Any]:
@@ -123,20 +111,14 @@ class EncoderWithHead(keras.Model):
         return self.bilstm(ops.cast(vectors, "float32"), mask)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor."""
+        """The arguments of the constructor, as plain values."""
         return {
-            **self.encoder.get_config(),
-            "name": self.name,
+            **super().get_config(),
             "features": self.features,
             "lstm_units": self.lstm_units,
             "dropout": self.dropout_rate,
             **{name: getattr(self, name) for name in self.own_arguments},
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "EncoderWithHead":
-        """The model of these arguments."""
-        return cls(BertConfig.from_dict(config.pop("config")), **config)
 
 
 def sequence_vectors(x: Any, inputs: dict[str, Any]) -> tuple[Any, Any]:

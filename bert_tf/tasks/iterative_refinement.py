@@ -28,7 +28,6 @@ def refine(
     """Corrects what was corrected, until nothing changes or the third iteration.
 
     Args:
-        first: edits of the first iteration.
         correct: from the column `text`, string (texts,), perhaps empty, to edits.
         threshold: of the probability of an edit. None: one iteration, with all edits,
             from which a threshold can be chosen.
@@ -64,9 +63,8 @@ def with_iterations(
     house`, which a first iteration would leave.
 
     Args:
-        encoding: of the texts.
         examples: with corrections, of which the first counts.
-        num_iterations: how often a text is corrected, see `refine`.
+        num_iterations: see `refine`.
     """
     encode = encoder_of(encoding)
     found = list(examples)
@@ -104,12 +102,9 @@ def _after_an_iteration(
 
 
 def _composed(first: Edits, second: Edits, corrected: tf.Tensor) -> Edits:
-    """Edits of texts, and of the texts that they give, as edits of the first texts.
+    """Edits, and edits of the texts that these give, as edits of the first texts.
 
-    Args:
-        first: of the texts.
-        second: of the texts that `first` gives.
-        corrected: string (texts,), the texts that `second` gives.
+    The second ones give `corrected`, string (texts,).
     """
     # All in places of the texts in the middle.
     grown = tf.strings.length(first.replacements) - (first.ends - first.starts)

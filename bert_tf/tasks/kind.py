@@ -12,7 +12,7 @@ from bert_tf.tasks.heads import EncoderWithHead
 from data_pipelines.datasets.sources import Dataset, TaskKind
 from data_pipelines.datasets.tables import Row
 
-# Of examples, by name.
+# Decoded outputs or answers, by name.
 Tensors = dict[str, tf.Tensor | tf.RaggedTensor]
 # The columns of a line or row of a table that are kept beside the answer.
 Columns = dict[str, Any]
@@ -44,7 +44,6 @@ class Lengths:
     Attributes:
         max_length: tokens of the longest sequence.
         stride: tokens between the windows of a long text; None: the kind's default.
-        max_question_length: tokens of a question.
         in_windows: whether long texts are classified window by window.
     """
 
@@ -59,10 +58,8 @@ class Kind:
     """A kind of task; the fields with a default are for some kinds.
 
     Attributes:
-        name: of the kind.
         encoding: class of the data side, examples to sequences.
         encoding_arguments: its arguments, besides the tokenizer and `max_length`.
-        model: class of the model.
         head_arguments: its arguments, besides the config, from the dataset and the head
             of the model that is fine-tuned.
         objective: from the model and the weights of the classes (or None).
@@ -117,13 +114,9 @@ class Kind:
     read_row: Callable[[int, Row, str], Any] | None = None
     label_of: Callable[[Any], Any] = operator.attrgetter("label")
     classes: Callable[[Any, Any], tuple[Iterable[Any], Iterable[Any]]] | None = None
-    best_threshold: Callable[[Sequence[Any], Sequence[Any]], float | None] = (
-        lambda examples, answers: None
-    )
+    best_threshold: Callable[..., float | None] = lambda *_: None
     refine: Callable[[Any, Callable[[Any], Any], float | None], Any] | None = None
-    training_examples: Callable[[Any, Sequence[Any]], Sequence[Any]] = (
-        lambda encoding, examples: examples
-    )
+    training_examples: Callable[..., Sequence[Any]] = lambda _, examples: examples
     join_documents: Callable[[Iterable[Any]], Iterator[Any]] | None = None
     split_document: Callable[[Any, Any], Iterator[tuple[Any, Any]]] | None = None
     balanced_classes: bool = False
@@ -160,25 +153,17 @@ class Kind:
         """True if all examples are given one class although they are of several."""
         if self.classes is None:
             return False
-        right: set[Any] = set()
-        given: set[Any] = set()
-        for example, answer in zip(examples, answers, strict=True):
-            expected, found = self.classes(example, answer)
-            right.update(expected)
-            given.update(found)
+        pairs = [self.classes(*pair) for pair in zip(examples, answers, strict=True)]
+        right = {label for labels, _ in pairs for label in labels}
+        given = {label for _, labels in pairs for label in labels}
         return len(right) > 1 and len(given) == 1
 
 
 def split_line(name: str, line: str, expected: str) -> list[str]:
-    """The parts of a line of text between its tabs, at least two.
-
-    Args:
-        name: number of the line, from 0.
-        line: of a file.
-        expected: what should be there, for the message.
+    """The parts of a line, whose number is its name, between its tabs.
 
     Raises:
-        ValueError: there is no tab.
+        ValueError: there is no tab where there should be what is `expected`.
     """
     parts = line.split("\t")
     if len(parts) < 2:

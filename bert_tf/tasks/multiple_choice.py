@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from bert_tf.metrics import classification
+from bert_tf.metrics.classification import prediction_scores
 from bert_tf.models.config import BertConfig
 from bert_tf.tasks.classification import (
     BertClassifier,
@@ -24,9 +24,6 @@ from data_pipelines.rows.features import Features
 
 class BertMultipleChoice(BertClassifier):
     """One score for each choice, from its own `[CLS] text [SEP] choice [SEP]`.
-
-    Args:
-        num_choices: sequences that belong together.
 
     Output:
         float32 logits (texts, choices).
@@ -46,33 +43,12 @@ class BertMultipleChoice(BertClassifier):
         return ops.reshape(scores, (-1, self.num_choices))
 
 
-class MultipleChoiceObjective(ClassificationObjective):
-    """Mean cross-entropy over the choices.
-
-    Args:
-        num_choices: sequences that belong together.
-    """
-
-    def __init__(self, num_choices: int) -> None:
-        super().__init__()
-        self.num_choices = num_choices
-
-    def labels(self, batch: Any) -> Any:
-        """int32 (texts,)."""
-        return ops.reshape(batch["label"], (-1, self.num_choices))[:, 0]
-
-
 @dataclasses.dataclass(frozen=True)
 class ChoiceAnswer:
-    """One of several choices.
-
-    Attributes:
-        choice: its place, from 0.
-        probabilities: float (choices,).
-    """
+    """The place of the best choice, from 0."""
 
     choice: int
-    probabilities: np.ndarray
+    probabilities: np.ndarray  # float (choices,)
 
 
 def choice_tensors(
@@ -114,9 +90,7 @@ def _metrics(
     right: list[Any] = [example.label for example in examples]
     given = [answer.choice for answer in answers]
     num_classes = len(examples[0].choices)
-    return classification.prediction_scores(
-        task.metrics, right, given, num_classes=num_classes
-    )
+    return prediction_scores(task.metrics, right, given, num_classes=num_classes)
 
 
 def _read_line(name: str, line: str) -> tuple[Columns, ChoiceExample]:
@@ -138,7 +112,7 @@ MULTIPLE_CHOICE = Kind(
     encoding_arguments=lambda lengths, dataset: {"group_size": dataset.num_choices},
     model=BertMultipleChoice,
     head_arguments=lambda dataset, start: {"num_choices": dataset.num_choices},
-    objective=lambda model, weights: MultipleChoiceObjective(model.num_choices),
+    objective=lambda model, _: ClassificationObjective(group_size=model.num_choices),
     decode=decode_classes,
     answers=choice_tensors,
     read=read_choices,

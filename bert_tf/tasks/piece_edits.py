@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from bert_tf.tasks.edits import Edits, joined
+from bert_tf.tasks.endpoints import from_windows
 from data_pipelines.finetuning.correction import DELETE, INSERT, REPLACE
 from data_pipelines.rows.features import Features
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS
@@ -32,17 +33,17 @@ def edits_of_pieces(
         origin: of `CorrectionEncoding`.
         tokenizer: of the same encoding.
     """
+    # `[CLS]` is an empty piece at the beginning of each text.
+    counts = tf.cast(origin["pieces"].row_lengths(), tf.int32) + 1
     tags, written, probabilities = (
-        _by_text(decoded[name], origin).values
+        from_windows(decoded[name], origin["places"], origin["example"], counts).values
         for name in ("tags", "written", "probabilities")
     )
-    count = tf.size(origin["texts"])
-    before = tf.zeros([count, 1], tf.int32)
+    before = tf.zeros([tf.size(counts), 1], tf.int32)
 
     def with_cls(pieces: tf.RaggedTensor) -> tf.RaggedTensor:
         return tf.concat([before, pieces], axis=1)
 
-    # `[CLS]` is an empty piece at the beginning of each text.
     rows = with_cls(origin["starts"])
     owner, start = rows.value_rowids(), rows.values
     end = with_cls(origin["ends"]).values
@@ -53,10 +54,15 @@ def edits_of_pieces(
     original = tf.strings.substr(texts, start, end - start)
     original_before = tf.where(is_first, "", tf.roll(original, 1, 0))
 
-    pieces = _Pieces(tokenizer)
-    new, continues = pieces.text(written), pieces.continues(written)
+    tokens = tokenizer.vocabulary.tokens
+    is_continuation = tf.constant([t.startswith(CONTINUATION) for t in tokens])
+    is_special = tf.constant([t in SPECIAL_TOKENS for t in tokens])
+    known = tf.maximum(written, 0)
+    new = tf.gather([t.removeprefix(CONTINUATION) for t in tokens], known)
+    continues = tf.gather(is_continuation, known)
+    continued = tf.gather(is_continuation, piece)
     writes = (tags == REPLACE) & (written != piece) | (tags == INSERT)
-    writes &= ~pieces.is_special(written)
+    writes &= ~tf.gather(is_special, known)
     is_changed = writes | (tags == DELETE)
     replaces, inserts = writes & (tags == REPLACE), writes & (tags == INSERT)
     if tokenizer.vocabulary.lower_case:
@@ -65,13 +71,13 @@ def edits_of_pieces(
         new = tf.where(takes_place, _with_capital(new, capital_of), new)
 
     # A replacement that begins a word where none began, or an insertion.
-    opens = ~continues & (inserts | replaces & pieces.continues(piece))
+    opens = ~continues & (inserts | replaces & continued)
     left = tf.where(inserts, original, original_before)
     opens &= ~is_first & ~_needs_no_space(new, left, start == end_before)
     new = tf.where(opens, tf.strings.join([" ", new]), new)
     at_beginning = inserts & is_first & ~_full_match(new, f"{_UNSPACED}.*|{_OPENING}")
     new = tf.where(at_beginning, tf.strings.join([new, " "]), new)
-    joins = replaces & continues & ~pieces.continues(piece)
+    joins = replaces & continues & ~continued
     start = tf.where(joins, end_before, start)
 
     parts = Edits(
@@ -83,35 +89,6 @@ def edits_of_pieces(
         probabilities,
     ).where(is_changed)
     return _without_spaces(joined(parts))
-
-
-class _Pieces:
-    """The pieces of a vocabulary as tensors; of an id of -1, as of the first one."""
-
-    def __init__(self, tokenizer: WordPieceTokenizer) -> None:
-        tokens = tokenizer.vocabulary.tokens
-        self._texts = tf.constant([t.removeprefix(CONTINUATION) for t in tokens])
-        self._continues = tf.constant([t.startswith(CONTINUATION) for t in tokens])
-        self._special = tf.constant([t in SPECIAL_TOKENS for t in tokens])
-
-    def text(self, ids: tf.Tensor) -> tf.Tensor:
-        return tf.gather(self._texts, tf.maximum(ids, 0))
-
-    def continues(self, ids: tf.Tensor) -> tf.Tensor:
-        return tf.gather(self._continues, tf.maximum(ids, 0))
-
-    def is_special(self, ids: tf.Tensor) -> tf.Tensor:
-        return tf.gather(self._special, tf.maximum(ids, 0))
-
-
-def _by_text(values: tf.RaggedTensor, origin: Features) -> tf.RaggedTensor:
-    """From windows, (sequences, (asked)), to (texts, (1 + pieces)), each token once."""
-    counts = tf.cast(origin["pieces"].row_lengths(), tf.int32) + 1
-    places = origin["places"]
-    text = tf.gather(origin["example"], places.value_rowids())
-    target = tf.gather(tf.cumsum(counts, exclusive=True), text) + places.values
-    ordered = tf.gather(values.values, tf.argsort(target))
-    return tf.RaggedTensor.from_row_lengths(ordered, counts, validate=False)
 
 
 def _without_spaces(edits: Edits) -> Edits:

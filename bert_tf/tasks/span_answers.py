@@ -26,10 +26,6 @@ def decode_spans(logits: dict[str, Any], batch: Any) -> dict[str, Any]:
     All spans of up to `MAX_ANSWER_TOKENS` tokens of the context are looked at whose
     first token has most context in this window.
 
-    Args:
-        logits: of `BertSpanQA`.
-        batch: `may_start`, `second_starts` and `lengths` of `SpanQAEncoding`.
-
     Returns:
         `starts` and `ends` int32 (windows, best), token numbers in the sequence, and
         `scores` float32 (windows, best), best first, very negative where there are
@@ -38,9 +34,8 @@ def decode_spans(logits: dict[str, Any], batch: Any) -> dict[str, Any]:
     """
     start, end = logits["start"], logits["end"]
     width = tf.shape(start)[1]
-    may_start = batch["may_start"]
-    missing = width - tf.shape(may_start)[1]
-    may_start = tf.pad(may_start, [[0, 0], [0, missing]], constant_values=-1) > 0
+    missing = width - tf.shape(batch["may_start"])[1]
+    may_start = tf.pad(batch["may_start"], [[0, 0], [0, missing]]) > 0
     place = tf.range(width)[tf.newaxis, :]
     is_context = place >= batch["second_starts"][:, tf.newaxis]
     is_context &= place < batch["lengths"][:, tf.newaxis] - 1
@@ -68,9 +63,8 @@ class SpanGuess:
     """A possible answer.
 
     Attributes:
-        text: as in the context; "" for no answer.
-        start: its first character in the context; -1 for no answer.
-        end: the character after its last.
+        text: as in the context.
+        start, end: its first character in the context, and the one after its last.
         score: sum of its start and end logits.
         probability: among the guesses for this question.
     """
@@ -105,12 +99,6 @@ def span_answers(
     decoded: Tensors, origin: Features, encoding: SpanQAEncoding | None = None
 ) -> Tensors:
     """The best guesses over all windows of each question; in graph.
-
-    Args:
-        decoded: of `decode_spans`.
-        origin: of `SpanQAEncoding`: `example`, `token_starts` and `token_ends` of each
-            window, `contexts` and `truncated`.
-        encoding: not needed.
 
     Returns:
         Ragged (questions, (guesses)), best first and each text once: `starts` and

@@ -77,7 +77,7 @@ class SpanQAObjective:
 
     def weights(self, batch: Any) -> dict[str, Any]:
         """Number of windows, float32 scalars."""
-        count = ops.sum(ops.ones_like(ops.cast(batch["start"], "float32")))
+        count = ops.sum(ops.ones_like(batch["start"], dtype="float32"))
         return {"loss_per_window": count, "exact": count}
 
     def sums(self, logits: dict[str, Any], batch: Any) -> dict[str, Any]:
@@ -121,7 +121,6 @@ def _metrics(
 def _best_threshold(
     examples: Sequence[Question], answers: Sequence[SpanAnswer]
 ) -> float | None:
-    """The no-answer threshold with the best F1; None if all have an answer."""
     if not any(example.is_impossible for example in examples):
         return None
     texts = [answer.text(None) for answer in answers]
@@ -132,7 +131,7 @@ def _best_threshold(
 def _extra_files(
     examples: Sequence[Question], answers: Sequence[SpanAnswer], threshold: float | None
 ) -> dict[str, Any]:
-    """The files that SQuAD's official script takes."""
+    # As SQuAD's official script takes them.
     pairs = list(zip(examples, answers, strict=True))
     return {
         "predictions.json": {e.id: a.text(threshold) for e, a in pairs},
@@ -176,11 +175,10 @@ def _outputs(answers: Tensors, columns: dict[str, Any], task: Task) -> Answers:
         (questions,), whether the end of the question, not of the context, was cut off.
     """
     context = columns["context"]
-
-    def best(name: str, missing: Any, count: int = 1) -> tf.Tensor:
-        return filled_rows(answers[name], count, missing)
-
-    starts, ends = best("starts", -1, NUM_SHOWN), best("ends", -1, NUM_SHOWN)
+    starts, ends, probabilities = (
+        filled_rows(answers[name], NUM_SHOWN, missing)
+        for name, missing in (("starts", -1), ("ends", -1), ("probabilities", 0.0))
+    )
     flat = tf.strings.substr(
         tf.repeat(context, NUM_SHOWN),
         tf.reshape(tf.maximum(starts, 0), [-1]),
@@ -198,11 +196,11 @@ def _outputs(answers: Tensors, columns: dict[str, Any], task: Task) -> Answers:
         "end": characters_before(context, end),
         "start_byte": start,
         "end_byte": end,
-        "probability": best("probabilities", 0.0)[:, 0],
+        "probability": probabilities[:, 0],
         "no_answer_probability": answers["no_answer_probabilities"],
         "no_answer_score": answers["no_answer_scores"],
         "best_answers": texts,
-        "best_probabilities": best("probabilities", 0.0, NUM_SHOWN),
+        "best_probabilities": probabilities,
         "truncated": answers["truncated"],
     }
 

@@ -10,7 +10,15 @@ from keras import ops
 from bert_tf.layers import elementwise
 from bert_tf.layers.gather import gather_tokens
 from bert_tf.metrics import entities
-from bert_tf.tasks.endpoints import Answers, Endpoint, Served, padded, strings
+from bert_tf.tasks.endpoints import (
+    MISSING,
+    Answers,
+    Endpoint,
+    Served,
+    from_windows,
+    padded,
+    strings,
+)
 from bert_tf.tasks.entities import entity_tensors
 from bert_tf.tasks.heads import EncoderWithHead
 from bert_tf.tasks.kind import Columns, Kind, Lengths, Task, Tensors
@@ -76,9 +84,7 @@ class TokenTaggingObjective:
 def decode_tags(logits: Any, batch: Any) -> dict[str, Any]:
     """`tags` int32 and `probabilities` float32, ragged (sequences, (words)); in graph.
 
-    Args:
-        logits: of `BertTagger`.
-        batch: `word_positions`, which tells words from padding.
+    Of the `batch`, `word_positions` tells words from padding.
     """
     is_word = batch["word_positions"] >= 0
     probabilities = tf.nn.softmax(logits, axis=-1)
@@ -105,32 +111,24 @@ def tag_tensors(
     Returns:
         `tags` string and `probabilities` float32, ragged (sentences, (words)).
     """
-    places = origin["words"]
-    sentence = tf.gather(origin["example"], places.value_rowids())
-    num_sentences = tf.reduce_max(tf.pad(origin["example"] + 1, [[0, 1]]))
+    places, example = origin["words"], origin["example"]
+    sentence = tf.gather(example, places.value_rowids())
+    num_sentences = tf.reduce_max(tf.pad(example + 1, [[0, 1]]))
     counts = tf.math.bincount(sentence, minlength=num_sentences, dtype=tf.int32)
-    target = tf.gather(tf.cumsum(counts, exclusive=True), sentence) + places.values
-
-    def by_sentence(values: tf.RaggedTensor) -> tf.RaggedTensor:
-        ordered = tf.gather(values.values, tf.argsort(target))
-        return tf.RaggedTensor.from_row_lengths(ordered, counts, validate=False)
-
-    tags = by_sentence(decoded["tags"])
+    tags, probabilities = (
+        from_windows(decoded[name], places, example, counts)
+        for name in ("tags", "probabilities")
+    )
     names = tf.gather(tf.constant(encoding.labels), tags.values)
-    return {
-        "tags": tags.with_values(names),
-        "probabilities": by_sentence(decoded["probabilities"]),
-    }
+    return {"tags": tags.with_values(names), "probabilities": probabilities}
 
 
 def read_tags(answers: Tensors, examples: Sequence[Any]) -> list[TagsAnswer]:
     """The answers of `tag_tensors`."""
-    rows = zip(
-        answers["tags"].to_list(), answers["probabilities"].to_list(), strict=True
-    )
+    rows = (answers[name].to_list() for name in ("tags", "probabilities"))
     return [
         TagsAnswer(tuple(tag.decode() for tag in tags), tuple(probabilities))
-        for tags, probabilities in rows
+        for tags, probabilities in zip(*rows, strict=True)
     ]
 
 
@@ -155,12 +153,7 @@ def _metrics(
     right = [example.tags or () for example in examples]
     given = [answer.tags for answer in answers]
     if "entity_f1" not in task.metrics:
-        pairs = [
-            pair
-            for tags in zip(right, given, strict=True)
-            for pair in zip(*tags, strict=True)
-        ]
-        return {"accuracy": sum(a == b for a, b in pairs) / len(pairs)}
+        return {"accuracy": entities.token_accuracy(right, given)}
     found = entities.entity_scores(right, given)
     return {
         "entity_f1": found["f1"],
@@ -191,14 +184,10 @@ def _read_row(number: int, row: Row, first_column: str) -> TaggedSentence | str:
 def _split_document(
     document: Document, answer: TagsAnswer
 ) -> Iterator[tuple[TaggedSentence, TagsAnswer]]:
-    first = 0
+    end = 0
     for sentence in document.sentences:
-        last = first + len(sentence.words)
-        yield (
-            sentence,
-            TagsAnswer(answer.tags[first:last], answer.probabilities[first:last]),
-        )
-        first = last
+        words = slice(end, end := end + len(sentence.words))
+        yield sentence, TagsAnswer(answer.tags[words], answer.probabilities[words])
 
 
 def _encoding_arguments(lengths: Lengths, dataset: Dataset) -> dict[str, Any]:
@@ -239,8 +228,7 @@ def _word_outputs(answers: Tensors, columns: dict[str, Any]) -> Answers:
     """`tags` string and `probabilities` float32 (texts, words), as wide as given."""
     width = tf.shape(columns["given"])[1]
     return {
-        "tags": filled_rows(answers["tags"], width, ""),
-        "probabilities": filled_rows(answers["probabilities"], width, 0.0),
+        name: filled_rows(v, width, MISSING[v.dtype]) for name, v in answers.items()
     }
 
 

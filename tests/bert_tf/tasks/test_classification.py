@@ -13,7 +13,6 @@ from bert_tf.tasks.classification import (
     decode_scores,
     score_tensors,
 )
-from bert_tf.tasks.multiple_choice import MultipleChoiceObjective
 from bert_tf.tasks.token_tagging import TokenTaggingObjective, decode_tags
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.finetuning.batches import (
@@ -59,7 +58,7 @@ def test_scores():
 
 def test_choices():
     batch = {"label": np.repeat(LABELS, 3)}
-    found = means(MultipleChoiceObjective(3), LOGITS, batch)
+    found = means(ClassificationObjective(group_size=3), LOGITS, batch)
     assert found["loss_per_example"] == pytest.approx(LOSSES.mean(), rel=1e-5)
     assert found["accuracy"] == pytest.approx(RIGHT.mean())
 

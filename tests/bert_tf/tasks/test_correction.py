@@ -93,7 +93,7 @@ def test_sequences_that_share_a_row_do_not_know_of_each_other():
 
 def test_the_loss_by_hand():
     model, batch = make(), packed(features())
-    objective = CorrectionObjective(edit_weight=3.0)
+    objective = CorrectionObjective()
     outputs = model(batch, training=True)
     sums, weights = objective.sums(outputs, batch), objective.weights(batch)
     found = {name: float(sums[name] / weights[name]) for name in sums}

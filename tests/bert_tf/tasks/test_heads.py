@@ -12,7 +12,7 @@ from bert_tf.tasks.classification import (
     ClassificationObjective,
     RegressionObjective,
 )
-from bert_tf.tasks.multiple_choice import BertMultipleChoice, MultipleChoiceObjective
+from bert_tf.tasks.multiple_choice import BertMultipleChoice
 from bert_tf.tasks.span_qa import BertSpanQA, SpanQAObjective
 from bert_tf.tasks.token_tagging import BertTagger, TokenTaggingObjective
 from bert_tf.training.loop import Trainer
@@ -69,7 +69,11 @@ HEADS = {
     "regression": (BertClassifier, {"num_outputs": 1}, RegressionObjective()),
     "tagging": (BertTagger, {"num_outputs": 3}, TokenTaggingObjective()),
     "span_qa": (BertSpanQA, {}, SpanQAObjective()),
-    "choice": (BertMultipleChoice, {"num_choices": 2}, MultipleChoiceObjective(2)),
+    "choice": (
+        BertMultipleChoice,
+        {"num_choices": 2},
+        ClassificationObjective(group_size=2),
+    ),
 }
 FROZEN = [
     {"features": "weighted_last_4", "lstm_units": 3},
