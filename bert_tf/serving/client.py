@@ -128,8 +128,7 @@ class GrpcClient(_Client):
         for values in examples:
             example = request.input.example_list.examples.add()
             for name, text in values.items():
-                feature = example.features.feature[name]
-                feature.bytes_list.value.append(text.encode())
+                example.features.feature[name].bytes_list.value.append(text.encode())
         response = self._predictions.Classify(request, self.timeout_seconds)
         return [
             [(found.label, found.score) for found in row.classes]

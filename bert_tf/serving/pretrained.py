@@ -50,8 +50,7 @@ class TextModel(tf.Module):
         super().__init__(name="text_model")
         config, vocabulary = model.encoder.config, tokenizer.vocabulary
         most = config.max_sequence_length
-        if sentence_vector is None:
-            sentence_vector = SentenceVector("mean", True, most)
+        sentence_vector = sentence_vector or SentenceVector("mean", True, most)
         if num_tokens is None:
             num_tokens = min(32, most // 2)
         if not 1 <= top_k <= len(vocabulary):
@@ -93,13 +92,12 @@ class TextModel(tf.Module):
 
     def signatures(self) -> dict[str, Callable]:
         """Functions by the name under which they are served."""
-        dtypes = {
-            "token_ids": tf.int32,
-            "segment_ids": tf.int32,
-            "padding_mask": tf.bool,
-        }
-        ids = [tf.TensorSpec([None, None], dtypes[name], name) for name in dtypes]
-        encode = tf.function(self.encode, input_signature=ids)
+        inputs = [
+            tf.TensorSpec([None, None], tf.int32, "token_ids"),
+            tf.TensorSpec([None, None], tf.int32, "segment_ids"),
+            tf.TensorSpec([None, None], tf.bool, "padding_mask"),
+        ]
+        encode = tf.function(self.encode, input_signature=inputs)
         return {**signatures(self.endpoints()), "encode": encode}
 
     def endpoints(self) -> dict[str, Endpoint]:

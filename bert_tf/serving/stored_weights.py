@@ -58,11 +58,16 @@ class StoredWeights(tf.Module):
         variables, table = self._of_model()
         with keras.StatelessScope(initialize_variables=False) as scope:
             for variable, stored in zip(variables, self._stored, strict=True):
+                values, scale = stored
                 if variable is table and looks_up_only:
                     rows = tf.reshape(token_ids, [-1])
-                    stored = [v if v is None else tf.gather(v, rows) for v in stored]
+                    values = tf.gather(values, rows)
+                    scale = None if scale is None else tf.gather(scale, rows)
                     token_ids = tf.reshape(tf.range(tf.size(rows)), tf.shape(token_ids))
-                scope.add_update((variable, _as_float32(*stored)))
+                values = tf.cast(values, tf.float32)
+                if scale is not None:
+                    values *= scale
+                scope.add_update((variable, values))
             yield token_ids
 
 
@@ -84,8 +89,3 @@ def _store(variable: Any, precision: Precision) -> tuple[Any, Any]:
         tf.Variable(steps, trainable=False, name=name),
         tf.Variable(scale, trainable=False, name=f"{name}_scale"),
     )
-
-
-def _as_float32(values: Any, scale: Any) -> tf.Tensor:
-    values = tf.cast(values, tf.float32)
-    return values if scale is None else values * scale

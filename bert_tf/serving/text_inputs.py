@@ -59,7 +59,7 @@ def pack_texts(
 
     Args:
         ids: ragged int32 (texts, (pieces)).
-        vocabulary: has the control tokens.
+        vocabulary: of the pieces.
         max_length: tokens of the longest row; longer texts lose their ends.
         rows: see `Rows`; "compiled" ones may be followed by empty ones.
 
@@ -73,9 +73,7 @@ def pack_texts(
     if rows == "compiled":
         count = tf.cast(ids.nrows(), tf.int32)
         missing = power_of_two(count) - count
-        empty = tf.RaggedTensor.from_row_lengths(
-            tf.zeros([0], tf.int32), tf.zeros([missing], tf.int64)
-        )
+        empty = tf.RaggedTensor.from_tensor(tf.zeros([missing, 0], tf.int32))
         ids = tf.concat([ids, empty], axis=0)
     ones = tf.ones([ids.nrows(), 1], tf.int32)
     ids = tf.concat([ones * vocabulary.cls_id, ids, ones * vocabulary.sep_id], axis=1)

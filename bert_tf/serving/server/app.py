@@ -41,7 +41,7 @@ async def serve(
         base_paths: folders with a folder for each version, by the names of models.
         limits: beyond which requests are refused.
         host: the address to listen on.
-        rest_port, grpc_port: 0: any free one.
+        rest_port, grpc_port: 0 for any free one.
         enable_batching: whether requests that arrive together are answered together.
         batch_timeout_seconds: how long the first request of a batch waits for others.
         load: makes a model of the path of a version.

@@ -190,12 +190,10 @@ def _examples(request: Any) -> Arrays:
     kind = request.input.WhichOneof("kind")
     if kind is None:
         raise invalid("Received no examples. Expected an example_list.")
-    examples = getattr(request.input, kind).examples
-    context = request.input.example_list_with_context.context
-    serialized = []
-    for example in examples:
-        merged = tf.train.Example()
-        merged.CopyFrom(context)
-        merged.MergeFrom(example)
-        serialized.append(merged.SerializeToString())
-    return {"inputs": text_array(serialized)}
+    context = request.input.example_list_with_context.context.SerializeToString()
+    # Serialized messages one after the other are these messages merged.
+    merged = [
+        tf.train.Example.FromString(context + example.SerializeToString())
+        for example in getattr(request.input, kind).examples
+    ]
+    return {"inputs": text_array([example.SerializeToString() for example in merged])}

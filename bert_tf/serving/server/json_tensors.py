@@ -158,7 +158,7 @@ def _kind(value: Any) -> str:
 
 
 def examples_of(request: Mapping[str, Any]) -> np.ndarray:
-    """The serialized examples of a `:classify` or `:regress` request: bytes (examples,).
+    """Serialized examples, (examples,), of a `:classify` or `:regress` request.
 
     Raises:
         RequestError: these are not examples.
@@ -199,7 +199,8 @@ def predictions(answers: Arrays, by_rows: bool) -> dict[str, Any]:
     columns = {name: _plain(values) for name, values in answers.items()}
     if not by_rows:
         return {"outputs": _without_name(columns)}
-    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    count = len(next(iter(columns.values())))
+    rows = ({name: values[i] for name, values in columns.items()} for i in range(count))
     return {"predictions": [_without_name(row) for row in rows]}
 
 
