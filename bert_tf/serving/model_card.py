@@ -41,15 +41,7 @@ def model_card(
     signatures: Mapping[str, Any],
     precision: Precision,
 ) -> str:
-    """The page, in Markdown.
-
-    Args:
-        name, version: under which the model is served.
-        model_folder: where the model comes from.
-        loaded: the model.
-        signatures: of the SavedModel.
-        precision: of its weights.
-    """
+    """The page, in Markdown, of a model that is served as `name` and `version`."""
     description, config = loaded.description, loaded.model.encoder.config
     longest = description.encoding.get("max_length", config.max_sequence_length)
     facts = {
@@ -68,12 +60,11 @@ def model_card(
         for file in (model_dir.DEV_METRICS, model_dir.OPTIONS)
     )
     inputs = {key: _inputs(function) for key, function in signatures.items()}
-    packages = {name: _version_of(name) for name in _PACKAGES}
     sections = {
         f"# {name}, version {version}": _table(facts),
         "## On the development set": _table(metrics) or "No metrics were recorded.",
         "## Signatures": _table(inputs),
-        "## Versions": _table(packages),
+        "## Versions": _table({package: _version_of(package) for package in _PACKAGES}),
         "## Options of the training": _table(options) or "No options were recorded.",
     }
     return "".join(f"{title}\n\n{text}\n\n" for title, text in sections.items())

@@ -29,14 +29,12 @@ def new_version(base: str, version: int | None = None) -> int:
     """A number that is not taken yet; the one asked for, or the next.
 
     Raises:
-        ValueError: it is taken, or not positive.
+        ValueError: it is taken.
     """
     existing = versions(base)
     next_one = max(existing, default=0) + 1
     if version is None:
         return next_one
-    if version < 1:
-        raise ValueError(f"Received version={version}. Expected 1 or more.")
     if version in existing:
         raise ValueError(
             f"{posixpath.join(base, str(version))} exists already and is never written "
@@ -75,14 +73,13 @@ def signature_definitions(path: str) -> Mapping[str, meta_graph_pb2.SignatureDef
 
 def _copy(folder: str, target: str) -> None:
     files = [
-        posixpath.relpath(posixpath.join(path, name), folder)
+        posixpath.join(path, name)
         for path, _, names in tf.io.gfile.walk(folder)
         for name in names
     ]
-    for name in sorted(files, key=lambda name: name == _GRAPH):
+    for file in sorted(files, key=lambda file: file == posixpath.join(folder, _GRAPH)):
         # TensorFlow's ram:// takes assets.extra for a file .extra in assets.
-        if not tf.io.gfile.exists(posixpath.join(folder, name)):
-            continue
-        path = posixpath.join(target, name)
-        tf.io.gfile.makedirs(posixpath.dirname(path))
-        tf.io.gfile.copy(posixpath.join(folder, name), path)
+        if tf.io.gfile.exists(file):
+            path = posixpath.join(target, posixpath.relpath(file, folder))
+            tf.io.gfile.makedirs(posixpath.dirname(path))
+            tf.io.gfile.copy(file, path)
