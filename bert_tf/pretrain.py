@@ -19,7 +19,7 @@ import tensorflow as tf
 from bert_tf.checkpoints import model_dir
 from bert_tf.models.config import BertConfig
 from bert_tf.models.objectives import OBJECTIVES, make_pretrainer
-from bert_tf.optim.optimizers import MomentOptimizer, make_optimizer
+from bert_tf.optim.optimizers import make_optimizer
 from bert_tf.optim.schedule import WarmupLinearDecay
 from bert_tf.pretraining.data import (
     Records,
@@ -87,15 +87,6 @@ class _Inputs:
     records: Records
 
 
-@dataclasses.dataclass(frozen=True)
-class _Trained:
-    """A trained model, and what it was evaluated on and beside."""
-
-    model: Any
-    heldout: tf.data.Dataset | None
-    baseline: dict[str, float] | None
-
-
 def pretrain(options: PretrainOptions) -> None:
     """Trains a model into `options.output_dir`, or resumes the run there.
 
@@ -110,7 +101,7 @@ def pretrain(options: PretrainOptions) -> None:
             inputs = _prepare(options, strategy)
             if inputs is None:
                 return
-            trained = _run(options, inputs, strategy)
+            model, heldout, baseline = _run(options, inputs, strategy)
         except tf.errors.DataLossError as error:
             folder = options.records_dir or _path(options, RECORDS)
             raise ValueError(
@@ -119,7 +110,7 @@ def pretrain(options: PretrainOptions) -> None:
                 "command resumes from the last checkpoint."
             ) from error
         if is_chief(strategy):
-            _write(options, inputs, trained)
+            _write(options, inputs, model, heldout, baseline)
 
 
 def _prepare(
@@ -142,7 +133,7 @@ def _prepare(
         vocabulary = Vocabulary.from_file(
             options.vocab_file, options.lower_case, options.strip_accents
         )
-        config = _config(options, vocabulary)
+        config = pretraining_config(options, vocabulary)
         if options.token_vectors:
             vectors = initial_vectors(options.token_vectors, vocabulary, config)
     # Nothing is written before this line.
@@ -151,13 +142,14 @@ def _prepare(
         return None
     if vocabulary is None:
         vocabulary = _learned_vocabulary(options)
-        config = _config(options, vocabulary)
+        config = pretraining_config(options, vocabulary)
     return _Inputs(vocabulary, config, vectors, _records(options, vocabulary))
 
 
 def _run(
     options: PretrainOptions, inputs: _Inputs, strategy: tf.distribute.Strategy
-) -> _Trained:
+) -> tuple[Any, tf.data.Dataset | None, dict[str, float] | None]:
+    """Trains; the model, the held-out batches, and the unigram baseline on them."""
     records, vocabulary = inputs.records, inputs.vocabulary
     trainer = _trainer(options, inputs, strategy)
     batches = {"batch_size": options.recipe.batch_size, "seed": options.seed}
@@ -213,7 +205,7 @@ def _run(
         )
     finally:
         log.close()
-    return _Trained(trainer.model, heldout, baseline)
+    return trainer.model, heldout, baseline
 
 
 def _trainer(
@@ -232,9 +224,17 @@ def _trainer(
         model.encoder.embeddings.assign_rows(*inputs.vectors)
     if inputs.config.architecture == "elmo":
         model.encoder.embeddings.set_vocabulary(inputs.vocabulary.tokens)
+    schedule = WarmupLinearDecay(
+        recipe.learning_rate, options.num_train_steps, options.warmup_steps
+    )
     return Trainer(
         model,
-        _optimizer(options),
+        make_optimizer(
+            recipe.optimizer,
+            schedule,
+            weight_decay=options.weight_decay,
+            beta_2=recipe.beta_2,
+        ),
         OBJECTIVES[recipe.objective].loss(has_sentence_task),
         seed=options.seed,
         accumulation_steps=options.accumulation_steps,
@@ -243,13 +243,19 @@ def _trainer(
     )
 
 
-def _write(options: PretrainOptions, inputs: _Inputs, trained: _Trained) -> None:
+def _write(
+    options: PretrainOptions,
+    inputs: _Inputs,
+    model: Any,
+    heldout: tf.data.Dataset | None,
+    baseline: dict[str, float] | None,
+) -> None:
     """Writes the report, and then the weights: with them the model is finished."""
     output_dir, recipe = options.output_dir, options.recipe
     values = dataclasses.asdict(options.resolved())
     records = read_metrics(_path(options, METRICS))
     facts = run_facts(
-        trained.model,
+        model,
         inputs.vocabulary,
         inputs.records.manifest["counts"],
         records,
@@ -257,14 +263,13 @@ def _write(options: PretrainOptions, inputs: _Inputs, trained: _Trained) -> None
         f"{options.dtype}",
     )
     cloze = []
-    if trained.heldout is not None:
-        batch = next(iter(trained.heldout))
-        cloze = cloze_guesses(trained.model, batch, inputs.vocabulary)
+    if heldout is not None:
+        cloze = cloze_guesses(model, next(iter(heldout)), inputs.vocabulary)
     page = pretraining_report(
         f"Pre-training of {posixpath.basename(output_dir.rstrip('/'))}",
         facts=facts,
         records=records,
-        baseline=trained.baseline,
+        baseline=baseline,
         cloze=cloze,
         options=values,
     )
@@ -274,36 +279,12 @@ def _write(options: PretrainOptions, inputs: _Inputs, trained: _Trained) -> None
         objective=recipe.objective,
         sentence_task=recipe.sentence_task,
     )
-    model_dir.save(output_dir, trained.model, inputs.vocabulary, description, values)
+    model_dir.save(output_dir, model, inputs.vocabulary, description, values)
     print(f"Wrote the model to {output_dir}; look at {output_dir}/{REPORT}.")
 
 
 def _path(options: PretrainOptions, name: str) -> str:
     return posixpath.join(options.output_dir, name)
-
-
-def _config(options: PretrainOptions, vocabulary: Vocabulary) -> BertConfig:
-    return pretraining_config(
-        options.config_file,
-        options.family,
-        options.preset,
-        vocabulary,
-        options.recipe,
-        longest_row=options.longest_row,
-        has_token_vectors=options.token_vectors is not None,
-    )
-
-
-def _optimizer(options: PretrainOptions) -> MomentOptimizer:
-    recipe = options.recipe
-    return make_optimizer(
-        recipe.optimizer,
-        WarmupLinearDecay(
-            recipe.learning_rate, options.num_train_steps, options.warmup_steps
-        ),
-        weight_decay=options.weight_decay,
-        beta_2=recipe.beta_2,
-    )
 
 
 def _learned_vocabulary(options: PretrainOptions) -> Vocabulary:

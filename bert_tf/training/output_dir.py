@@ -29,7 +29,7 @@ def claim(output_dir: str, options: Any, free_options: Collection[str]) -> bool:
 
     Args:
         output_dir: made if it is missing.
-        options: a dataclass; written into the folder.
+        options: a dataclass, which is written into the folder.
         free_options: names of those that may differ when a run is resumed.
 
     Raises:

@@ -20,6 +20,9 @@ from bert_tf.training.seeds import dropout_seed
 
 Sums = dict[str, tuple[tf.Tensor, tf.Tensor]]
 
+# Largest global norm of the gradients.
+_CLIP_NORM = 1.0
+
 
 class Trainer:
     """A model, its optimizer, and the step that moves them.
@@ -29,7 +32,6 @@ class Trainer:
         optimizer: built here on the model's trainable variables.
         objective: what is minimised.
         seed: of the dropout masks.
-        clip_norm: largest global norm of the gradients.
         accumulation_steps: how many equal slices of a batch are run one after
             another; the result is that of the whole batch.
         jit_compile: what XLA compiles. "auto": the element-wise parts and the update;
@@ -52,7 +54,6 @@ class Trainer:
         objective: Objective,
         *,
         seed: int = 0,
-        clip_norm: float = 1.0,
         accumulation_steps: int = 1,
         jit_compile: distribution.JitCompile = "auto",
         strategy: tf.distribute.Strategy | None = None,
@@ -61,7 +62,6 @@ class Trainer:
         self.optimizer = optimizer
         self.objective = objective
         self.seed = seed
-        self.clip_norm = clip_norm
         self.accumulation_steps = accumulation_steps
         self.strategy = strategy or tf.distribute.get_strategy()
         on_tpu = isinstance(self.strategy, tf.distribute.TPUStrategy)
@@ -151,7 +151,7 @@ class Trainer:
 
         norm = tf.linalg.global_norm(gradients) / self.loss_scale
         finite = tf.math.is_finite(norm) & tf.math.is_finite(means["loss"])
-        clip = self.clip_norm / tf.maximum(norm, self.clip_norm) / self.loss_scale
+        clip = _CLIP_NORM / tf.maximum(norm, _CLIP_NORM) / self.loss_scale
         scale = tf.where(finite, clip, tf.constant(math.nan))
         with compilation(self._compiles_update):
             learning_rate = self.optimizer.apply_scaled(gradients, scale, rate)
