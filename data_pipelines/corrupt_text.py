@@ -79,10 +79,7 @@ class CorruptTextOptions:
                 f"Received confusions_from for language={self.language}. Expected it "
                 "for chinese alone: leave it out."
             )
-        if self.max_pairs is not None and self.max_pairs < 1:
-            raise ValueError(
-                f"Received max_pairs={self.max_pairs}. Expected 1 or more."
-            )
+        cli.require_positive(max_pairs=self.max_pairs)
         if not self.output_file.endswith(".tsv"):
             raise ValueError(
                 f"Received output_file={self.output_file!r}. Expected a name that ends "

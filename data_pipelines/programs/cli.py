@@ -32,6 +32,17 @@ def option(default: Any, help: str) -> Any:
     return dataclasses.field(default=default, metadata={"help": help}, kw_only=True)
 
 
+def require_positive(**numbers: float | None) -> None:
+    """Raises ValueError where a number is not above 0; None may stand for a default."""
+    wrong = [
+        f"{name}={number}"
+        for name, number in numbers.items()
+        if number is not None and not number > 0
+    ]
+    if wrong:
+        raise ValueError(f"Received {', '.join(wrong)}. Expected numbers above 0.")
+
+
 def define_flags(options_class: type, flag_values: flags.FlagValues) -> None:
     """Defines one flag for each field of `options_class`.
 

@@ -58,10 +58,7 @@ def pool(
         ValueError: there is less than one process.
         ImportError: PySpark is not installed.
     """
-    if num_processes is not None and num_processes < 1:
-        raise ValueError(
-            f"Received num_processes={num_processes}. Expected at least one process."
-        )
+    cli.require_positive(num_processes=num_processes)
     if cluster is not None:
         with _spark(cluster) as run:
             yield run

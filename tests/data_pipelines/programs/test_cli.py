@@ -62,6 +62,13 @@ def test_a_list_is_no_default():
         cli.option([], "Some files.")
 
 
+def test_positive_numbers():
+    cli.require_positive(batch_size=1, rate=0.1, max_pairs=None)
+    message = "Received batch_size=0, rate=nan. Expected numbers above 0"
+    with pytest.raises(ValueError, match=message):
+        cli.require_positive(batch_size=0, top_k=1, rate=float("nan"))
+
+
 _PROGRAM = textwrap.dedent(
     """
     import dataclasses, sys
