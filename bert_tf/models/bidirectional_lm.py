@@ -24,7 +24,7 @@ class BidirectionalLanguageModel(ConfiguredModel):
     Call arguments:
         inputs: the encoder's, and `mlm_positions` int32 (batch, predictions). The
             token that stands there is not read for its own prediction: it may be
-            masked or not. Those at the ends of a row are not to be asked for.
+            masked or not. The ends of a row are no valid positions.
         training: whether dropout is on.
 
     Output:
@@ -36,7 +36,7 @@ class BidirectionalLanguageModel(ConfiguredModel):
     def __init__(self, config: BertConfig, dtype: Any = None, **kwargs: Any) -> None:
         super().__init__(dtype=dtype, **kwargs)
         self.encoder = ElmoEncoder(config, name="encoder", dtype=self.dtype_policy)
-        self.mlm_head = SharedSoftmax(
+        self.mlm_head = _SharedSoftmax(
             config.vocab_size, name="mlm_head", dtype=self.dtype_policy
         )
         self.build({"token_ids": (None, None)})
@@ -66,25 +66,14 @@ class BidirectionalLanguageModel(ConfiguredModel):
         return logits
 
 
-class SharedSoftmax(keras.layers.Layer):
-    """The product with a table of the vocabulary.
-
-    Args:
-        vocab_size: number of pieces.
-
-    Call arguments:
-        x: float (batch, predictions, width).
-
-    Output:
-        float32 logits (batch, predictions, vocabulary).
-    """
+class _SharedSoftmax(keras.layers.Layer):
+    """Float32 logits (batch, predictions, vocabulary): a product with a table."""
 
     def __init__(self, vocab_size: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.vocab_size = vocab_size
 
     def build(self, input_shape: tuple) -> None:
-        """Makes the table and the bias."""
         self.output_table = self.add_weight(
             name="output_table",
             shape=(self.vocab_size, input_shape[-1]),
@@ -99,7 +88,6 @@ class SharedSoftmax(keras.layers.Layer):
         )
 
     def call(self, x: Any) -> Any:
-        """See the class."""
         return vocabulary_logits(x, self.output_table, self.output_bias)
 
 

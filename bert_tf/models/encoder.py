@@ -75,10 +75,10 @@ class BertEncoder(ConfiguredModel):
             name="embeddings",
             dtype=policy,
         )
-        num_blocks = config.num_hidden_layers
+        indices = range(config.num_hidden_layers)
         if config.share_layers:
-            num_blocks = min(num_blocks, 1)
-        self.blocks = [self._block(index) for index in range(num_blocks)]
+            indices = indices[:1]
+        self.blocks = [self._block(index) for index in indices]
         self.final_norm = None
         if config.norm_position == "pre":
             self.final_norm = LayerNorm(
@@ -208,14 +208,7 @@ class BertEncoder(ConfiguredModel):
         return [near if n % every else everywhere for n in layers], positions
 
     def attention_probabilities(self, inputs: dict[str, Any]) -> list[Any]:
-        """Computes the attention probabilities of each block.
-
-        Args:
-            inputs: as for the call.
-
-        Returns:
-            For each block, float (batch, heads, query, key).
-        """
+        """Computes each block's probabilities, float (batch, heads, query, key)."""
         attention_masks, positions = self._masks_and_positions(inputs)
         states = self(inputs, training=False)["hidden_states"]
         return [

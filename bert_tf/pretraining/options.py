@@ -21,17 +21,6 @@ from data_pipelines.tokenizers.casing import CasingOptions, TokenizerKind, check
 
 # Share of the steps that the paper (appendix A.2) trains on long rows.
 _LONG_SHARE = 0.1
-_POSITIVE = (
-    "sequence_length",
-    "batch_size",
-    "accumulation_steps",
-    "num_train_steps",
-    "eval_every",
-    "num_eval_batches",
-    "checkpoint_every",
-    "log_every",
-    "learning_rate",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,10 +145,17 @@ class PretrainOptions(DistributionOptions, CasingOptions):
                 "Received token_vectors without vocab_file. Expected the vocabulary "
                 "whose pieces have these vectors."
             )
-        values = {**dataclasses.asdict(self), **dataclasses.asdict(recipe)}
-        wrong = {name: values[name] for name in _POSITIVE if not values[name] > 0}
-        if wrong:
-            raise ValueError(f"Received {wrong}. Expected numbers above 0.")
+        cli.require_positive(
+            sequence_length=self.sequence_length,
+            batch_size=recipe.batch_size,
+            accumulation_steps=self.accumulation_steps,
+            num_train_steps=self.num_train_steps,
+            eval_every=self.eval_every,
+            num_eval_batches=self.num_eval_batches,
+            checkpoint_every=self.checkpoint_every,
+            log_every=self.log_every,
+            learning_rate=recipe.learning_rate,
+        )
         if not 0 <= recipe.beta_2 < 1:
             raise ValueError(
                 f"Received beta_2={recipe.beta_2}. Expected 0 or more, and less than 1."
