@@ -19,7 +19,7 @@ import tensorflow as tf
 from bert_tf.checkpoints import model_dir
 from bert_tf.models.config import BertConfig
 from bert_tf.models.objectives import OBJECTIVES, make_pretrainer
-from bert_tf.optim.optimizers import make_optimizer
+from bert_tf.optim.optimizers import MomentOptimizer, make_optimizer
 from bert_tf.optim.schedule import WarmupLinearDecay
 from bert_tf.pretraining.data import (
     Records,
@@ -35,14 +35,8 @@ from bert_tf.pretraining.model_config import (
 from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.pretraining.unigram_baseline import unigram_baseline
 from bert_tf.report.pretraining import cloze_guesses, pretraining_report, run_facts
-from bert_tf.training.distribution import (
-    FREE_OPTIONS,
-    check_batch_size,
-    is_chief,
-    lost_workers_named,
-    make_strategy,
-    num_workers,
-)
+from bert_tf.training import distribution
+from bert_tf.training.distribution import is_chief
 from bert_tf.training.hardware import POLICIES, peak_flops_per_second
 from bert_tf.training.loop import PREEMPTED_EXIT_CODE, Preempted, train
 from bert_tf.training.output_dir import claim_for_all
@@ -73,7 +67,7 @@ _FREE_OPTIONS = (
     "checkpoint_every",
     "log_every",
     "skip_corrupt_records",
-    *FREE_OPTIONS,
+    *distribution.FREE_OPTIONS,
 )
 
 
@@ -95,8 +89,8 @@ def pretrain(options: PretrainOptions) -> None:
         bert_tf.training.loop.NonFiniteLoss: the run has diverged.
         bert_tf.training.loop.Preempted: SIGTERM; the same call resumes the run.
     """
-    strategy = make_strategy(options)
-    with strategy.scope(), lost_workers_named(strategy):
+    strategy = distribution.make_strategy(options)
+    with strategy.scope(), distribution.lost_workers_named(strategy):
         try:
             inputs = _prepare(options, strategy)
             if inputs is None:
@@ -117,8 +111,10 @@ def _prepare(
     options: PretrainOptions, strategy: tf.distribute.Strategy
 ) -> _Inputs | None:
     """Claims the folder and makes what is missing; None if the run is finished."""
-    check_batch_size(strategy, options.recipe.batch_size, options.accumulation_steps)
-    if num_workers(strategy) > 1 and not options.records_dir:
+    distribution.check_batch_size(
+        strategy, options.recipe.batch_size, options.accumulation_steps
+    )
+    if distribution.num_workers(strategy) > 1 and not options.records_dir:
         raise ValueError(
             "Received input_files with several workers. Expected --records_dir and "
             "--vocab_file: make them once with data_pipelines.learn_vocabulary and "
@@ -224,17 +220,9 @@ def _trainer(
         model.encoder.embeddings.assign_rows(*inputs.vectors)
     if inputs.config.architecture == "elmo":
         model.encoder.embeddings.set_vocabulary(inputs.vocabulary.tokens)
-    schedule = WarmupLinearDecay(
-        recipe.learning_rate, options.num_train_steps, options.warmup_steps
-    )
     return Trainer(
         model,
-        make_optimizer(
-            recipe.optimizer,
-            schedule,
-            weight_decay=options.weight_decay,
-            beta_2=recipe.beta_2,
-        ),
+        _optimizer(options),
         OBJECTIVES[recipe.objective].loss(has_sentence_task),
         seed=options.seed,
         accumulation_steps=options.accumulation_steps,
@@ -285,6 +273,19 @@ def _write(
 
 def _path(options: PretrainOptions, name: str) -> str:
     return posixpath.join(options.output_dir, name)
+
+
+def _optimizer(options: PretrainOptions) -> MomentOptimizer:
+    recipe = options.recipe
+    schedule = WarmupLinearDecay(
+        recipe.learning_rate, options.num_train_steps, options.warmup_steps
+    )
+    return make_optimizer(
+        recipe.optimizer,
+        schedule,
+        weight_decay=options.weight_decay,
+        beta_2=recipe.beta_2,
+    )
 
 
 def _learned_vocabulary(options: PretrainOptions) -> Vocabulary:

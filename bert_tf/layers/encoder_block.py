@@ -17,11 +17,10 @@ class EncoderBlock(keras.layers.Layer):
     for attention and then for feed-forward.
 
     Args:
-        attention: the attention part.
-        feed_forward: the feed-forward part.
-        dropout: rate on what each part adds.
+        attention, feed_forward: the parts.
+        dropout: rate on the output of each part.
         epsilon: of the normalizations.
-        norm_first: pre-LN.
+        norm_first: True for pre-LN.
 
     Call arguments:
         x: float (batch, sequence, hidden).

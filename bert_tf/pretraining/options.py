@@ -133,18 +133,14 @@ class PretrainOptions(DistributionOptions, CasingOptions):
                 f"Received input_files={self.input_files} and "
                 f"records_dir={self.records_dir}. Expected one of the two."
             )
-        if self.records_dir and not self.vocab_file:
-            raise ValueError(
-                "Received records_dir without vocab_file. Expected the vocabulary that "
-                "the records were made with."
-            )
         if not self.vocab_file:
+            for name in ("records_dir", "token_vectors"):
+                if getattr(self, name):
+                    raise ValueError(
+                        f"Received {name} without vocab_file. Expected the vocabulary "
+                        "that they were made with."
+                    )
             check_casing(recipe.tokenizer, self.lower_case, self.strip_accents)
-        if self.token_vectors and not self.vocab_file:
-            raise ValueError(
-                "Received token_vectors without vocab_file. Expected the vocabulary "
-                "whose pieces have these vectors."
-            )
         cli.require_positive(
             sequence_length=self.sequence_length,
             batch_size=recipe.batch_size,
@@ -165,8 +161,8 @@ class PretrainOptions(DistributionOptions, CasingOptions):
                 f"Received mlm_rate={recipe.mlm_rate}, holdout_fraction="
                 f"{self.holdout_fraction}. Expected shares between 0 and 1."
             )
-        has_sentence_task = OBJECTIVES[recipe.objective].has_sentence_task
-        if recipe.sentence_task is not None and not has_sentence_task:
+        objective = OBJECTIVES[recipe.objective]
+        if recipe.sentence_task is not None and not objective.has_sentence_task:
             raise ValueError(
                 f"Received objective={recipe.objective} and sentences="
                 f"{recipe.sentences}. Expected full_sentences: a sentence task goes "
@@ -212,13 +208,11 @@ class PretrainOptions(DistributionOptions, CasingOptions):
 
     def phases(self) -> list[tuple[int, RowOptions]]:
         """The last step and the rows of each phase."""
-        last = self.num_train_steps
+        last, short = self.num_train_steps, self.rows(self.sequence_length)
         if self.long_sequence_length is None:
-            return [(last, self.rows(self.sequence_length))]
-        return [
-            (last - round(_LONG_SHARE * last), self.rows(self.sequence_length)),
-            (last, self.rows(self.long_sequence_length)),
-        ]
+            return [(last, short)]
+        long = self.rows(self.long_sequence_length)
+        return [(last - round(_LONG_SHARE * last), short), (last, long)]
 
     def rows(self, sequence_length: int) -> RowOptions:
         """Returns the options of rows of a length."""

@@ -236,8 +236,5 @@ def _tasks(strategy: tf.distribute.Strategy) -> list[tuple[str, int]]:
 
 
 def _worker(strategy: tf.distribute.Strategy) -> int:
-    tasks = _tasks(strategy)
-    if not tasks:
-        return 0
-    resolver = strategy.cluster_resolver
-    return tasks.index((resolver.task_type, resolver.task_id))
+    tasks, resolver = _tasks(strategy), strategy.cluster_resolver
+    return tasks.index((resolver.task_type, resolver.task_id)) if tasks else 0

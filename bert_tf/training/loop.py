@@ -127,7 +127,6 @@ class _Run:
 
     @property
     def step(self) -> int:
-        """Steps done."""
         return int(self.trainer.step.numpy())
 
     def train_to_the_end(self, sigterm: Sequence[int]) -> None:
@@ -139,8 +138,7 @@ class _Run:
     def roll_back(self, first_step: int, count: int) -> None:
         """Restores the newest checkpoint, for other data at half the learning rate.
 
-        Raises:
-            NonFiniteLoss: there is none, or it has been of no use too often.
+        Without any, or after too many returns, raises NonFiniteLoss.
         """
         rollbacks = int(self.trainer.rollbacks.numpy()) + 1
         good = self.checkpoints.latest()
@@ -162,7 +160,7 @@ class _Run:
         )
 
     def _train_phase(self, number: int, sigterm: Sequence[int]) -> None:
-        phase, is_last = self.phases[number], number == len(self.phases) - 1
+        phase = self.phases[number]
         strategy, step = self.trainer.strategy, self.step
         iterators = self._iterators_from_here(number)
         interval, skipped = _Interval(step), _SkippedSteps(self.trainer)
@@ -182,7 +180,7 @@ class _Run:
             interval.steps.append(metrics)
             at_end = step == phase.end_step
             at_checkpoint = step % self.checkpoint_every == 0 or at_end or stopping
-            at_evaluation = (at_end and is_last) or (
+            at_evaluation = step == self.phases[-1].end_step or (
                 self.eval_every is not None and step % self.eval_every == 0
             )
             if at_checkpoint or at_evaluation or step % self.log_every == 0:
