@@ -69,16 +69,13 @@ class EncoderBlock(keras.layers.Layer):
         training: bool = False,
     ) -> Any:
         """See the class."""
-
-        def attend(x: Any) -> Any:
-            return self.attention(x, attention_mask, positions, training=training)
-
+        read = self.attention_norm(x) if self.norm_first else x
+        added = self.attention(read, attention_mask, positions, training=training)
         if self.norm_first:
-            added = attend(self.attention_norm(x))
             x = self.residual_dropout(added, residual=x, training=training)
             added = self.feed_forward(self.feed_forward_norm(x))
             return self.residual_dropout(added, residual=x, training=training)
-        x = self.attention_norm(attend(x), residual=x, training=training)
+        x = self.attention_norm(added, residual=x, training=training)
         return self.feed_forward_norm(
             self.feed_forward(x), residual=x, training=training
         )

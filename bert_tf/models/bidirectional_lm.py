@@ -5,7 +5,6 @@ from typing import Any
 import keras
 from keras import ops
 
-from bert_tf.layers import elementwise
 from bert_tf.layers.gather import gather_rows
 from bert_tf.layers.vocabulary_logits import vocabulary_logits
 from bert_tf.models.config import BertConfig
@@ -61,8 +60,8 @@ class BidirectionalLanguageModel(ConfiguredModel):
             logits[name] = self.mlm_head(gather_rows(part, places))
         if not training:
             # The losses of training do not need it.
-            shares = [ops.log_softmax(logits[name]) for name in logits]
-            logits["mlm"] = shares[0] + shares[1]
+            forward, backward = map(ops.log_softmax, logits.values())
+            logits["mlm"] = forward + backward
         return logits
 
 
@@ -99,8 +98,7 @@ class BidirectionalObjective:
     def weights(self, batch: Any) -> dict[str, Any]:
         """Number of predictions, float32 scalars."""
         count = ops.sum(batch["mlm_weights"]) + 1e-5
-        names = ("forward_loss", "backward_loss", "forward_accuracy", "mlm_accuracy")
-        return dict.fromkeys(names, count)
+        return dict.fromkeys((*self.losses, "forward_accuracy", "mlm_accuracy"), count)
 
     def sums(self, outputs: dict[str, Any], batch: Any) -> dict[str, Any]:
         """Losses and right guesses, summed; float32 scalars.
@@ -114,6 +112,5 @@ class BidirectionalObjective:
         )
         sums["backward_loss"], _ = weighted_sums(outputs["backward"], ids, weights)
         if "mlm" in outputs:
-            _, right = elementwise.cross_entropy(outputs["mlm"], ops.cast(ids, "int32"))
-            sums["mlm_accuracy"] = ops.sum(right * weights)
+            _, sums["mlm_accuracy"] = weighted_sums(outputs["mlm"], ids, weights)
         return sums

@@ -180,8 +180,6 @@ class Lamb(MomentOptimizer):
     Unlike `keras.optimizers.Lamb`, weight decay is part of the update whose norm
     the trust ratio is made of, as in the paper; biases and norms are neither
     decayed nor adapted, as in the authors' code.
-
-    Args: see `MomentOptimizer`.
     """
 
     has_trust_ratio = True

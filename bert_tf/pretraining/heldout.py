@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from bert_tf.checkpoints.model_dir import LoadedModel
-from bert_tf.layers import elementwise
+from bert_tf.models.masked_lm import weighted_sums
 from bert_tf.models.objective import Objective, means_of
 from bert_tf.models.objectives import OBJECTIVES
 from data_pipelines.pretraining.batches import evaluation_batches
@@ -80,7 +80,7 @@ def heldout_scores(
         records_dir: a folder of `create_pretraining_data`, made with its vocabulary.
         sequence_length: tokens of a row.
         batch_size: rows of a batch.
-        num_batches: at most so many.
+        num_batches: the most batches.
         seed: of the masks.
 
     Returns:
@@ -115,13 +115,10 @@ def heldout_scores(
         positions = tf.maximum(batch["mlm_positions"] - ahead, 0)
         inputs = {**_inputs(batch), "mlm_positions": positions}
         logits = model(inputs)["mlm"][:, :, : len(vocabulary)]
-        losses, right = elementwise.cross_entropy(logits, batch["mlm_ids"])
         weights = batch["mlm_weights"]
+        loss, right = weighted_sums(logits, batch["mlm_ids"], weights)
         count = tf.reduce_sum(weights)
-        return {
-            "cloze_accuracy": (tf.reduce_sum(right * weights), count),
-            "cloze_loss": (tf.reduce_sum(losses * weights), count),
-        }
+        return {"cloze_accuracy": (right, count), "cloze_loss": (loss, count)}
 
     scores = means_of(sums_of(batch) for batch in batches)
     objective = OBJECTIVES[description.objective]
@@ -132,9 +129,9 @@ def heldout_scores(
             masking=objective.unmasked,
             max_predictions=sequence_length - 1,
         )
-        batches_of_all = _batches(records_dir, vocabulary, rows, batch_size, seed)
+        unmasked = _batches(records_dir, vocabulary, rows, batch_size, seed)
         scores |= _perplexities(
-            model, objective.loss(False), batches_of_all.take(num_batches)
+            model, objective.loss(False), unmasked.take(num_batches)
         )
     scores["rows_per_second"] = _rows_per_second(model.encoder, batches)
     return scores

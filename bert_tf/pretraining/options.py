@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Literal, Self, get_args
+from typing import Literal, Self
 
 from bert_tf.models import families, objectives
 from bert_tf.models.families import FAMILIES, Recipe
@@ -10,12 +10,7 @@ from bert_tf.models.objectives import OBJECTIVES
 from bert_tf.optim.optimizers import OptimizerName
 from bert_tf.training.distribution import DistributionOptions
 from data_pipelines.corpus import documents
-from data_pipelines.pretraining.row_options import (
-    MaskingUnit,
-    RowOptions,
-    SentenceTask,
-    Unmasked,
-)
+from data_pipelines.pretraining.row_options import MaskingUnit, RowOptions, SentenceTask
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers.casing import CasingOptions, TokenizerKind, check_casing
 
@@ -217,14 +212,14 @@ class PretrainOptions(DistributionOptions, CasingOptions):
     def rows(self, sequence_length: int) -> RowOptions:
         """Returns the options of rows of a length."""
         recipe = self.recipe
-        masking = OBJECTIVES[recipe.objective].unmasked or recipe.masking_kind
+        unmasked = OBJECTIVES[recipe.objective].unmasked
         max_predictions = math.ceil(recipe.mlm_rate * sequence_length)
-        if masking in get_args(Unmasked):
-            max_predictions = sequence_length - (1 if masking == "next_token" else 2)
+        if unmasked:
+            max_predictions = sequence_length - (1 if unmasked == "next_token" else 2)
         return RowOptions(
             sequence_length,
             sentences=recipe.sentences,
-            masking=masking,
+            masking=unmasked or recipe.masking_kind,
             mlm_rate=recipe.mlm_rate,
             max_predictions=max_predictions,
             mask_rate=recipe.mask_rate,

@@ -41,7 +41,7 @@ class Trainer:
 
     Attributes:
         step: int64 variable, steps done.
-        loss_scale: float32 variable, what the loss is multiplied by.
+        loss_scale: float32 variable, a factor of the loss.
         rollbacks: int32 variable: how often the run went back to a checkpoint. Each
             halves the learning rate.
         data_start: int64 variable: the step at which the data in use began.
