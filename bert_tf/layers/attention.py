@@ -60,11 +60,7 @@ class SelfAttention(keras.layers.Layer):
         self.output_projection.build(input_shape)
 
     def call(
-        self,
-        x: Any,
-        attention_mask: Any,
-        positions: Any = None,
-        training: bool = False,
+        self, x: Any, attention_mask: Any, positions: Any = None, training: bool = False
     ) -> Any:
         """See the class."""
         batch, sequence, _ = ops.shape(x)

@@ -62,11 +62,7 @@ class EncoderBlock(keras.layers.Layer):
         self.feed_forward_norm.build(input_shape)
 
     def call(
-        self,
-        x: Any,
-        attention_mask: Any,
-        positions: Any = None,
-        training: bool = False,
+        self, x: Any, attention_mask: Any, positions: Any = None, training: bool = False
     ) -> Any:
         """See the class."""
         read = self.attention_norm(x) if self.norm_first else x

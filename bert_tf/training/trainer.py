@@ -30,7 +30,7 @@ class Trainer:
     Args:
         model: called with a batch and `training`.
         optimizer: built here on the model's trainable variables.
-        objective: what is minimised.
+        objective: the loss to minimise, and metrics.
         seed: of the dropout masks.
         accumulation_steps: how many equal slices of a batch are run one after
             another; the result is that of the whole batch.
