@@ -21,17 +21,7 @@ from bert_tf.models.config import BertConfig
 from bert_tf.models.objectives import OBJECTIVES, make_pretrainer
 from bert_tf.optim.optimizers import MomentOptimizer, make_optimizer
 from bert_tf.optim.schedule import WarmupLinearDecay
-from bert_tf.pretraining.data import (
-    Records,
-    damaged_files,
-    heldout_batches,
-    training_phases,
-)
-from bert_tf.pretraining.model_config import (
-    check_row_length,
-    initial_vectors,
-    pretraining_config,
-)
+from bert_tf.pretraining import data, model_config
 from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.pretraining.unigram_baseline import unigram_baseline
 from bert_tf.report.pretraining import cloze_guesses, pretraining_report, run_facts
@@ -44,11 +34,7 @@ from bert_tf.training.run_log import METRICS, RunLog, read_metrics
 from bert_tf.training.trainer import Trainer
 from data_pipelines.files.atomic import write_file
 from data_pipelines.learn_vocabulary import learn_vocabulary
-from data_pipelines.pretraining.record_folder import (
-    check_casing,
-    check_vocabulary,
-    read_manifest,
-)
+from data_pipelines.pretraining import record_folder
 from data_pipelines.pretraining.work_units import RecordOptions
 from data_pipelines.pretraining.write_records import write_records
 from data_pipelines.programs import cli
@@ -78,7 +64,7 @@ class _Inputs:
     vocabulary: Vocabulary
     config: BertConfig
     vectors: tuple[np.ndarray, np.ndarray] | None
-    records: Records
+    records: data.Records
 
 
 def pretrain(options: PretrainOptions) -> None:
@@ -99,9 +85,9 @@ def pretrain(options: PretrainOptions) -> None:
         except tf.errors.DataLossError as error:
             folder = options.records_dir or _path(options, RECORDS)
             raise ValueError(
-                f"{'; '.join(damaged_files(folder))}. Expected all of them: restore "
-                "the files, or leave them out with --skip_corrupt_records; the same "
-                "command resumes from the last checkpoint."
+                f"{'; '.join(data.damaged_files(folder))}. Expected all of them: "
+                "restore the files, or leave them out with --skip_corrupt_records; the "
+                "same command resumes from the last checkpoint."
             ) from error
         if is_chief(strategy):
             _write(options, inputs, model, heldout, baseline)
@@ -124,21 +110,23 @@ def _prepare(
     if options.config_file:
         # Even if the vocabulary, which the rest is compared with, is yet to be learned.
         config = BertConfig.from_file(options.config_file)
-        check_row_length(config, options.longest_row)
+        model_config.check_row_length(config, options.longest_row)
     if options.vocab_file:
         vocabulary = Vocabulary.from_file(
             options.vocab_file, options.lower_case, options.strip_accents
         )
-        config = pretraining_config(options, vocabulary)
+        config = model_config.pretraining_config(options, vocabulary)
         if options.token_vectors:
-            vectors = initial_vectors(options.token_vectors, vocabulary, config)
+            vectors = model_config.initial_vectors(
+                options.token_vectors, vocabulary, config
+            )
     # Nothing is written before this line.
     resolved = options.resolved()
     if claim_for_all(strategy, options.output_dir, resolved, _FREE_OPTIONS):
         return None
     if vocabulary is None:
         vocabulary = _learned_vocabulary(options)
-        config = pretraining_config(options, vocabulary)
+        config = model_config.pretraining_config(options, vocabulary)
     return _Inputs(vocabulary, config, vectors, _records(options, vocabulary))
 
 
@@ -149,10 +137,10 @@ def _run(
     records, vocabulary = inputs.records, inputs.vocabulary
     trainer = _trainer(options, inputs, strategy)
     batches = {"batch_size": options.recipe.batch_size, "seed": options.seed}
-    phases = training_phases(
+    phases = data.training_phases(
         records, vocabulary, options.phases(), inputs.config, **batches
     )
-    heldout = heldout_batches(
+    heldout = data.heldout_batches(
         records,
         vocabulary,
         options.rows(options.sequence_length),
@@ -176,7 +164,7 @@ def _run(
         f"machine multiplies matrices at {peak / 1e9:,.0f} GFLOP/s in {options.dtype}."
     )
     if records.skip_corrupt and is_chief(strategy):
-        for line in damaged_files(records.folder):
+        for line in data.damaged_files(records.folder):
             log.say(f"{line}: left out.")
     if inputs.vectors:
         count = int(inputs.vectors[1].sum())
@@ -304,12 +292,13 @@ def _learned_vocabulary(options: PretrainOptions) -> Vocabulary:
     return Vocabulary.from_file(path, options.lower_case, options.strip_accents)
 
 
-def _records(options: PretrainOptions, vocabulary: Vocabulary) -> Records:
+def _records(options: PretrainOptions, vocabulary: Vocabulary) -> data.Records:
     """The records that are given, or those of the folder, made if need be."""
     if options.records_dir:
-        folder, manifest = options.records_dir, read_manifest(options.records_dir)
-        check_vocabulary(manifest, vocabulary)
-        check_casing(manifest, vocabulary)
+        folder = options.records_dir
+        manifest = record_folder.read_manifest(folder)
+        record_folder.check_vocabulary(manifest, vocabulary)
+        record_folder.check_casing(manifest, vocabulary)
     else:
         folder = _path(options, RECORDS)
         manifest = write_records(
@@ -323,7 +312,7 @@ def _records(options: PretrainOptions, vocabulary: Vocabulary) -> Records:
             ),
             num_processes=options.num_processes,
         )
-    return Records(folder, manifest, options.skip_corrupt_records)
+    return data.Records(folder, manifest, options.skip_corrupt_records)
 
 
 def main(options: PretrainOptions) -> int:

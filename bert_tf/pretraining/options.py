@@ -5,8 +5,7 @@ import math
 from typing import Literal, Self
 
 from bert_tf.models import families, objectives
-from bert_tf.models.families import FAMILIES, Recipe
-from bert_tf.models.objectives import OBJECTIVES
+from bert_tf.models.families import Recipe
 from bert_tf.optim.optimizers import OptimizerName
 from bert_tf.training.distribution import DistributionOptions
 from data_pipelines.corpus import documents
@@ -156,7 +155,7 @@ class PretrainOptions(DistributionOptions, CasingOptions):
                 f"Received mlm_rate={recipe.mlm_rate}, holdout_fraction="
                 f"{self.holdout_fraction}. Expected shares between 0 and 1."
             )
-        objective = OBJECTIVES[recipe.objective]
+        objective = objectives.OBJECTIVES[recipe.objective]
         if recipe.sentence_task is not None and not objective.has_sentence_task:
             raise ValueError(
                 f"Received objective={recipe.objective} and sentences="
@@ -183,7 +182,7 @@ class PretrainOptions(DistributionOptions, CasingOptions):
         names = [field.name for field in dataclasses.fields(Recipe)]
         given = {name: getattr(self, name) for name in names}
         changes = {name: value for name, value in given.items() if value is not None}
-        return dataclasses.replace(FAMILIES[self.family].recipe, **changes)
+        return dataclasses.replace(families.FAMILIES[self.family].recipe, **changes)
 
     def resolved(self) -> Self:
         """Returns options in which the recipe is written out."""
@@ -212,7 +211,7 @@ class PretrainOptions(DistributionOptions, CasingOptions):
     def rows(self, sequence_length: int) -> RowOptions:
         """Returns the options of rows of a length."""
         recipe = self.recipe
-        unmasked = OBJECTIVES[recipe.objective].unmasked
+        unmasked = objectives.OBJECTIVES[recipe.objective].unmasked
         max_predictions = math.ceil(recipe.mlm_rate * sequence_length)
         if unmasked:
             max_predictions = sequence_length - (1 if unmasked == "next_token" else 2)
