@@ -71,11 +71,10 @@ class Trainer:
             optimizer.build(model.trainable_variables)
             self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
             # float16 alone has a range so short that gradients vanish in it.
-            scaled = model.dtype_policy.compute_dtype == "float16"
+            self.scales_loss = model.dtype_policy.compute_dtype == "float16"
             self.loss_scale = tf.Variable(
-                2.0**15 if scaled else 1.0, trainable=False, name="loss_scale"
+                2.0**15 if self.scales_loss else 1.0, trainable=False, name="loss_scale"
             )
-            self.scales_loss = scaled
             self._good_steps = tf.Variable(0, trainable=False, name="good_steps")
             self.rollbacks = tf.Variable(0, trainable=False, name="rollbacks")
             self.data_start = tf.Variable(
