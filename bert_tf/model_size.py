@@ -5,9 +5,8 @@ python -m bert_tf.model_size --preset=base --family=albert
 
 import dataclasses
 
-from bert_tf.models import config as configs
 from bert_tf.models import families
-from bert_tf.models.config import BertConfig
+from bert_tf.models.config import PRESETS, BertConfig
 from bert_tf.models.size import parameter_formulas, pretraining_step_flops
 from data_pipelines.programs import cli
 
@@ -17,7 +16,7 @@ class ModelSizeOptions:
     """Options of the program."""
 
     family: families.Name = cli.option("bert", "A member of the family.")
-    preset: str = cli.option("base", f"One of {', '.join(configs.PRESETS)}.")
+    preset: str = cli.option("base", f"One of {', '.join(PRESETS)}.")
     vocab_size: int = cli.option(30522, "Number of pieces in the vocabulary.")
     config_file: str | None = cli.option(
         None, "A bert_config.json, instead of a preset."

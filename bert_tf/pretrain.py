@@ -21,28 +21,12 @@ from bert_tf.models.config import BertConfig
 from bert_tf.models.objectives import OBJECTIVES, make_pretrainer
 from bert_tf.optim.optimizers import MomentOptimizer, make_optimizer
 from bert_tf.optim.schedule import WarmupLinearDecay
-from bert_tf.pretraining.data import (
-    Records,
-    damaged_files,
-    heldout_batches,
-    training_phases,
-)
-from bert_tf.pretraining.model_config import (
-    check_row_length,
-    initial_vectors,
-    pretraining_config,
-)
+from bert_tf.pretraining import data, model_config
 from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.pretraining.unigram_baseline import unigram_baseline
 from bert_tf.report.pretraining import cloze_guesses, pretraining_report, run_facts
-from bert_tf.training.distribution import (
-    FREE_OPTIONS,
-    check_batch_size,
-    is_chief,
-    lost_workers_named,
-    make_strategy,
-    num_workers,
-)
+from bert_tf.training import distribution
+from bert_tf.training.distribution import is_chief
 from bert_tf.training.hardware import POLICIES, peak_flops_per_second
 from bert_tf.training.loop import PREEMPTED_EXIT_CODE, Preempted, train
 from bert_tf.training.output_dir import claim_for_all
@@ -50,11 +34,7 @@ from bert_tf.training.run_log import METRICS, RunLog, read_metrics
 from bert_tf.training.trainer import Trainer
 from data_pipelines.files.atomic import write_file
 from data_pipelines.learn_vocabulary import learn_vocabulary
-from data_pipelines.pretraining.record_folder import (
-    check_casing,
-    check_vocabulary,
-    read_manifest,
-)
+from data_pipelines.pretraining import record_folder
 from data_pipelines.pretraining.work_units import RecordOptions
 from data_pipelines.pretraining.write_records import write_records
 from data_pipelines.programs import cli
@@ -73,7 +53,7 @@ _FREE_OPTIONS = (
     "checkpoint_every",
     "log_every",
     "skip_corrupt_records",
-    *FREE_OPTIONS,
+    *distribution.FREE_OPTIONS,
 )
 
 
@@ -84,16 +64,7 @@ class _Inputs:
     vocabulary: Vocabulary
     config: BertConfig
     vectors: tuple[np.ndarray, np.ndarray] | None
-    records: Records
-
-
-@dataclasses.dataclass(frozen=True)
-class _Trained:
-    """A trained model, and what it was evaluated on and beside."""
-
-    model: Any
-    heldout: tf.data.Dataset | None
-    baseline: dict[str, float] | None
+    records: data.Records
 
 
 def pretrain(options: PretrainOptions) -> None:
@@ -104,30 +75,32 @@ def pretrain(options: PretrainOptions) -> None:
         bert_tf.training.loop.NonFiniteLoss: the run has diverged.
         bert_tf.training.loop.Preempted: SIGTERM; the same call resumes the run.
     """
-    strategy = make_strategy(options)
-    with strategy.scope(), lost_workers_named(strategy):
+    strategy = distribution.make_strategy(options)
+    with strategy.scope(), distribution.lost_workers_named(strategy):
         try:
             inputs = _prepare(options, strategy)
             if inputs is None:
                 return
-            trained = _run(options, inputs, strategy)
+            model, heldout, baseline = _run(options, inputs, strategy)
         except tf.errors.DataLossError as error:
             folder = options.records_dir or _path(options, RECORDS)
             raise ValueError(
-                f"{'; '.join(damaged_files(folder))}. Expected all of them: restore "
-                "the files, or leave them out with --skip_corrupt_records; the same "
-                "command resumes from the last checkpoint."
+                f"{'; '.join(data.damaged_files(folder))}. Expected all of them: "
+                "restore the files, or leave them out with --skip_corrupt_records; the "
+                "same command resumes from the last checkpoint."
             ) from error
         if is_chief(strategy):
-            _write(options, inputs, trained)
+            _write(options, inputs, model, heldout, baseline)
 
 
 def _prepare(
     options: PretrainOptions, strategy: tf.distribute.Strategy
 ) -> _Inputs | None:
     """Claims the folder and makes what is missing; None if the run is finished."""
-    check_batch_size(strategy, options.recipe.batch_size, options.accumulation_steps)
-    if num_workers(strategy) > 1 and not options.records_dir:
+    distribution.check_batch_size(
+        strategy, options.recipe.batch_size, options.accumulation_steps
+    )
+    if distribution.num_workers(strategy) > 1 and not options.records_dir:
         raise ValueError(
             "Received input_files with several workers. Expected --records_dir and "
             "--vocab_file: make them once with data_pipelines.learn_vocabulary and "
@@ -137,34 +110,37 @@ def _prepare(
     if options.config_file:
         # Even if the vocabulary, which the rest is compared with, is yet to be learned.
         config = BertConfig.from_file(options.config_file)
-        check_row_length(config, options.longest_row)
+        model_config.check_row_length(config, options.longest_row)
     if options.vocab_file:
         vocabulary = Vocabulary.from_file(
             options.vocab_file, options.lower_case, options.strip_accents
         )
-        config = _config(options, vocabulary)
+        config = model_config.pretraining_config(options, vocabulary)
         if options.token_vectors:
-            vectors = initial_vectors(options.token_vectors, vocabulary, config)
+            vectors = model_config.initial_vectors(
+                options.token_vectors, vocabulary, config
+            )
     # Nothing is written before this line.
     resolved = options.resolved()
     if claim_for_all(strategy, options.output_dir, resolved, _FREE_OPTIONS):
         return None
     if vocabulary is None:
         vocabulary = _learned_vocabulary(options)
-        config = _config(options, vocabulary)
+        config = model_config.pretraining_config(options, vocabulary)
     return _Inputs(vocabulary, config, vectors, _records(options, vocabulary))
 
 
 def _run(
     options: PretrainOptions, inputs: _Inputs, strategy: tf.distribute.Strategy
-) -> _Trained:
+) -> tuple[Any, tf.data.Dataset | None, dict[str, float] | None]:
+    """Trains; the model, the held-out batches, and the unigram baseline on them."""
     records, vocabulary = inputs.records, inputs.vocabulary
     trainer = _trainer(options, inputs, strategy)
     batches = {"batch_size": options.recipe.batch_size, "seed": options.seed}
-    phases = training_phases(
+    phases = data.training_phases(
         records, vocabulary, options.phases(), inputs.config, **batches
     )
-    heldout = heldout_batches(
+    heldout = data.heldout_batches(
         records,
         vocabulary,
         options.rows(options.sequence_length),
@@ -188,7 +164,7 @@ def _run(
         f"machine multiplies matrices at {peak / 1e9:,.0f} GFLOP/s in {options.dtype}."
     )
     if records.skip_corrupt and is_chief(strategy):
-        for line in damaged_files(records.folder):
+        for line in data.damaged_files(records.folder):
             log.say(f"{line}: left out.")
     if inputs.vectors:
         count = int(inputs.vectors[1].sum())
@@ -213,7 +189,7 @@ def _run(
         )
     finally:
         log.close()
-    return _Trained(trainer.model, heldout, baseline)
+    return trainer.model, heldout, baseline
 
 
 def _trainer(
@@ -243,13 +219,19 @@ def _trainer(
     )
 
 
-def _write(options: PretrainOptions, inputs: _Inputs, trained: _Trained) -> None:
+def _write(
+    options: PretrainOptions,
+    inputs: _Inputs,
+    model: Any,
+    heldout: tf.data.Dataset | None,
+    baseline: dict[str, float] | None,
+) -> None:
     """Writes the report, and then the weights: with them the model is finished."""
     output_dir, recipe = options.output_dir, options.recipe
     values = dataclasses.asdict(options.resolved())
     records = read_metrics(_path(options, METRICS))
     facts = run_facts(
-        trained.model,
+        model,
         inputs.vocabulary,
         inputs.records.manifest["counts"],
         records,
@@ -257,14 +239,13 @@ def _write(options: PretrainOptions, inputs: _Inputs, trained: _Trained) -> None
         f"{options.dtype}",
     )
     cloze = []
-    if trained.heldout is not None:
-        batch = next(iter(trained.heldout))
-        cloze = cloze_guesses(trained.model, batch, inputs.vocabulary)
+    if heldout is not None:
+        cloze = cloze_guesses(model, next(iter(heldout)), inputs.vocabulary)
     page = pretraining_report(
         f"Pre-training of {posixpath.basename(output_dir.rstrip('/'))}",
         facts=facts,
         records=records,
-        baseline=trained.baseline,
+        baseline=baseline,
         cloze=cloze,
         options=values,
     )
@@ -274,7 +255,7 @@ def _write(options: PretrainOptions, inputs: _Inputs, trained: _Trained) -> None
         objective=recipe.objective,
         sentence_task=recipe.sentence_task,
     )
-    model_dir.save(output_dir, trained.model, inputs.vocabulary, description, values)
+    model_dir.save(output_dir, model, inputs.vocabulary, description, values)
     print(f"Wrote the model to {output_dir}; look at {output_dir}/{REPORT}.")
 
 
@@ -282,25 +263,14 @@ def _path(options: PretrainOptions, name: str) -> str:
     return posixpath.join(options.output_dir, name)
 
 
-def _config(options: PretrainOptions, vocabulary: Vocabulary) -> BertConfig:
-    return pretraining_config(
-        options.config_file,
-        options.family,
-        options.preset,
-        vocabulary,
-        options.recipe,
-        longest_row=options.longest_row,
-        has_token_vectors=options.token_vectors is not None,
-    )
-
-
 def _optimizer(options: PretrainOptions) -> MomentOptimizer:
     recipe = options.recipe
+    schedule = WarmupLinearDecay(
+        recipe.learning_rate, options.num_train_steps, options.warmup_steps
+    )
     return make_optimizer(
         recipe.optimizer,
-        WarmupLinearDecay(
-            recipe.learning_rate, options.num_train_steps, options.warmup_steps
-        ),
+        schedule,
         weight_decay=options.weight_decay,
         beta_2=recipe.beta_2,
     )
@@ -322,12 +292,13 @@ def _learned_vocabulary(options: PretrainOptions) -> Vocabulary:
     return Vocabulary.from_file(path, options.lower_case, options.strip_accents)
 
 
-def _records(options: PretrainOptions, vocabulary: Vocabulary) -> Records:
+def _records(options: PretrainOptions, vocabulary: Vocabulary) -> data.Records:
     """The records that are given, or those of the folder, made if need be."""
     if options.records_dir:
-        folder, manifest = options.records_dir, read_manifest(options.records_dir)
-        check_vocabulary(manifest, vocabulary)
-        check_casing(manifest, vocabulary)
+        folder = options.records_dir
+        manifest = record_folder.read_manifest(folder)
+        record_folder.check_vocabulary(manifest, vocabulary)
+        record_folder.check_casing(manifest, vocabulary)
     else:
         folder = _path(options, RECORDS)
         manifest = write_records(
@@ -341,7 +312,7 @@ def _records(options: PretrainOptions, vocabulary: Vocabulary) -> Records:
             ),
             num_processes=options.num_processes,
         )
-    return Records(folder, manifest, options.skip_corrupt_records)
+    return data.Records(folder, manifest, options.skip_corrupt_records)
 
 
 def main(options: PretrainOptions) -> int:

@@ -60,11 +60,7 @@ class SelfAttention(keras.layers.Layer):
         self.output_projection.build(input_shape)
 
     def call(
-        self,
-        x: Any,
-        attention_mask: Any,
-        positions: Any = None,
-        training: bool = False,
+        self, x: Any, attention_mask: Any, positions: Any = None, training: bool = False
     ) -> Any:
         """See the class."""
         batch, sequence, _ = ops.shape(x)
@@ -79,11 +75,7 @@ class SelfAttention(keras.layers.Layer):
     def probabilities(self, x: Any, attention_mask: Any, positions: Any = None) -> Any:
         """Computes the attention probabilities, without dropout.
 
-        Args:
-            x, attention_mask, positions: as for the call.
-
-        Returns:
-            float (batch, heads, query, key); over the keys they sum up to 1.
+        They are float (batch, heads, query, key); over the keys they sum up to 1.
         """
         query, key, _ = self._query_key_value(x, positions)
         return self._probabilities(query, key, attention_mask, training=False)
@@ -99,7 +91,7 @@ class SelfAttention(keras.layers.Layer):
             ops.transpose(projected, (2, 0, 3, 1, 4)), 3, axis=0
         )
         if self.rotary:
-            query, key = rotate(query, positions), rotate(key, positions)
+            query, key = _rotate(query, positions), _rotate(key, positions)
         return query, key, value
 
     def _probabilities(
@@ -116,24 +108,20 @@ class SelfAttention(keras.layers.Layer):
         )
 
 
-def rotate(x: Any, positions: Any, base: float = 10000.0) -> Any:
+def _rotate(x: Any, positions: Any) -> Any:
     """Rotary position embedding (Su et al. 2021): pairs of features are turned.
 
     Feature i of the first half and feature i of the second half are a pair, turned
-    by the angle position / base^(2i / head_dim).
+    by the angle position / 10000^(2i / head_dim).
 
     Args:
         x: float (batch, heads, sequence, head_dim), head_dim even.
         positions: int32 (batch or 1, sequence).
-        base: the slowest pair turns about once in 2 pi base positions.
     """
     half = x.shape[-1] // 2
-    frequencies = base ** (-np.arange(half, dtype="float32") / half)
+    frequencies = 10000.0 ** (-np.arange(half, dtype="float32") / half)
     angles = ops.cast(positions, "float32")[:, None, :, None] * frequencies
-    cosine, sine = (
-        ops.cast(ops.cos(angles), x.dtype),
-        ops.cast(ops.sin(angles), x.dtype),
-    )
+    cosine, sine = (ops.cast(f(angles), x.dtype) for f in (ops.cos, ops.sin))
     first, second = ops.split(x, 2, axis=-1)
     return ops.concatenate(
         [first * cosine - second * sine, second * cosine + first * sine], axis=-1

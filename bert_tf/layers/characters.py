@@ -25,7 +25,7 @@ class CharacterEmbeddings(keras.layers.Layer):
     Args:
         vocab_size: number of pieces.
         hidden_dim: width of the output.
-        num_bytes: as many of the bytes (UTF-8) of a piece are read.
+        num_bytes: the most bytes (UTF-8) of a piece that are read.
 
     Call arguments:
         token_ids: int32 (batch, sequence).

@@ -8,15 +8,9 @@ import keras
 def dense(
     units: int, initializer_range: float, name: str, dtype: Any, **kwargs: Any
 ) -> keras.layers.Dense:
-    """Makes a dense layer.
+    """Makes a dense layer whose initial kernel is truncated normal.
 
-    Args:
-        units: width of its output.
-        initializer_range: standard deviation of the initial kernel, a truncated normal
-            distribution.
-        name: of the layer.
-        dtype: a Keras dtype policy.
-        kwargs: more arguments of `keras.layers.Dense`.
+    `initializer_range` is its standard deviation, `dtype` a Keras dtype policy.
     """
     initializer = keras.initializers.TruncatedNormal(stddev=initializer_range)
     return keras.layers.Dense(

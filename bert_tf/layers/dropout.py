@@ -19,16 +19,15 @@ from bert_tf.layers import elementwise
 # Neighbouring draws must not overlap in the counter that makes the random bits.
 _STRIDE = 0x3779B9
 
-_current: contextvars.ContextVar["StepSeeds | None"] = contextvars.ContextVar(
+_current: contextvars.ContextVar["_StepSeeds | None"] = contextvars.ContextVar(
     "dropout seeds of the step", default=None
 )
 
 
-class StepSeeds(keras.random.SeedGenerator):
+class _StepSeeds(keras.random.SeedGenerator):
     """A `SeedGenerator` without state: draw n of a step is always the same.
 
-    Args:
-        seed: int32 tensor (2,), different for each step and replica.
+    The seed, int32 (2,), is another one for each step and replica.
     """
 
     def __init__(self, seed: Any) -> None:
@@ -38,7 +37,6 @@ class StepSeeds(keras.random.SeedGenerator):
         self._draws = 0
 
     def next(self, ordered: bool = True) -> Any:
-        """The seed of the next draw, int32 (2,)."""
         self._draws += 1
         shift = ops.convert_to_tensor([self._draws * _STRIDE, self._draws], "int32")
         return ops.cast(self._seed, "int32") + shift
@@ -47,7 +45,7 @@ class StepSeeds(keras.random.SeedGenerator):
 @contextlib.contextmanager
 def replayable_dropout(seed: Any) -> Iterator[None]:
     """Layers called inside draw their masks from `seed`, int32 (2,), alone."""
-    token = _current.set(StepSeeds(seed))
+    token = _current.set(_StepSeeds(seed))
     try:
         yield
     finally:

@@ -123,11 +123,7 @@ class Embeddings(keras.layers.Layer):
         self.token_table.assign(table)
 
     def call(
-        self,
-        token_ids: Any,
-        segment_ids: Any,
-        positions: Any,
-        training: bool = False,
+        self, token_ids: Any, segment_ids: Any, positions: Any, training: bool = False
     ) -> Any:
         """See the class."""
         x = ops.take(self.token_table, token_ids, axis=0)
@@ -142,22 +138,18 @@ class Embeddings(keras.layers.Layer):
         if self.position_embeddings == "learned":
             x += ops.take(self.position_table, positions + self.position_offset, axis=0)
         elif self.position_embeddings == "sinusoidal":
-            x += sinusoids(positions + self.position_offset, self.embedding_dim)
+            x += _sinusoids(positions + self.position_offset, self.embedding_dim)
         x = ops.cast(x, self.compute_dtype)
         x = self.norm(x) if self.norm else x
         x = self.dropout(x, training=training)
         return self.projection(x) if self.projection else x
 
 
-def sinusoids(positions: Any, width: int) -> Any:
+def _sinusoids(positions: Any, width: int) -> Any:
     """Sines, then cosines, of the positions at geometric wavelengths.
 
-    Args:
-        positions: int32 (batch or 1, sequence).
-        width: an even number of features.
-
-    Returns:
-        float32 (batch or 1, sequence, width).
+    float32 (batch or 1, sequence, width), from int32 (batch or 1, sequence) and an even
+    width.
     """
     half = width // 2
     frequencies = 10000.0 ** (-np.arange(half, dtype="float32") / max(half - 1, 1))

@@ -17,11 +17,10 @@ class EncoderBlock(keras.layers.Layer):
     for attention and then for feed-forward.
 
     Args:
-        attention: the attention part.
-        feed_forward: the feed-forward part.
-        dropout: rate on what each part adds.
+        attention, feed_forward: the parts.
+        dropout: rate on the output of each part.
         epsilon: of the normalizations.
-        norm_first: pre-LN.
+        norm_first: True for pre-LN.
 
     Call arguments:
         x: float (batch, sequence, hidden).
@@ -63,23 +62,16 @@ class EncoderBlock(keras.layers.Layer):
         self.feed_forward_norm.build(input_shape)
 
     def call(
-        self,
-        x: Any,
-        attention_mask: Any,
-        positions: Any = None,
-        training: bool = False,
+        self, x: Any, attention_mask: Any, positions: Any = None, training: bool = False
     ) -> Any:
         """See the class."""
-
-        def attend(x: Any) -> Any:
-            return self.attention(x, attention_mask, positions, training=training)
-
+        read = self.attention_norm(x) if self.norm_first else x
+        added = self.attention(read, attention_mask, positions, training=training)
         if self.norm_first:
-            added = attend(self.attention_norm(x))
             x = self.residual_dropout(added, residual=x, training=training)
             added = self.feed_forward(self.feed_forward_norm(x))
             return self.residual_dropout(added, residual=x, training=training)
-        x = self.attention_norm(attend(x), residual=x, training=training)
+        x = self.attention_norm(added, residual=x, training=training)
         return self.feed_forward_norm(
             self.feed_forward(x), residual=x, training=training
         )

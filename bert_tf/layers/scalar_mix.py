@@ -111,19 +111,15 @@ class BiLSTM(keras.layers.Layer):
         self.units = units
         # Named, as the weights are written under these names: Keras would number the
         # layers of a process.
-        self.directions = [
-            keras.layers.Bidirectional(
-                keras.layers.LSTM(
-                    units,
-                    return_sequences=True,
-                    name="lstm",
-                    dtype=self.dtype_policy,
-                ),
-                name=f"layer_{index}",
-                dtype=self.dtype_policy,
+        policy = self.dtype_policy
+        self.directions = []
+        for name in ("layer_0", "layer_1"):
+            lstm = keras.layers.LSTM(
+                units, return_sequences=True, name="lstm", dtype=policy
             )
-            for index in range(2)
-        ]
+            self.directions.append(
+                keras.layers.Bidirectional(lstm, name=name, dtype=policy)
+            )
 
     def build(self, input_shape: tuple) -> None:
         """Makes the weights of both layers."""

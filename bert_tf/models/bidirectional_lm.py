@@ -5,7 +5,6 @@ from typing import Any
 import keras
 from keras import ops
 
-from bert_tf.layers import elementwise
 from bert_tf.layers.gather import gather_rows
 from bert_tf.layers.vocabulary_logits import vocabulary_logits
 from bert_tf.models.config import BertConfig
@@ -24,7 +23,7 @@ class BidirectionalLanguageModel(ConfiguredModel):
     Call arguments:
         inputs: the encoder's, and `mlm_positions` int32 (batch, predictions). The
             token that stands there is not read for its own prediction: it may be
-            masked or not. Those at the ends of a row are not to be asked for.
+            masked or not. The ends of a row are no valid positions.
         training: whether dropout is on.
 
     Output:
@@ -36,7 +35,7 @@ class BidirectionalLanguageModel(ConfiguredModel):
     def __init__(self, config: BertConfig, dtype: Any = None, **kwargs: Any) -> None:
         super().__init__(dtype=dtype, **kwargs)
         self.encoder = ElmoEncoder(config, name="encoder", dtype=self.dtype_policy)
-        self.mlm_head = SharedSoftmax(
+        self.mlm_head = _SharedSoftmax(
             config.vocab_size, name="mlm_head", dtype=self.dtype_policy
         )
         self.build({"token_ids": (None, None)})
@@ -61,30 +60,19 @@ class BidirectionalLanguageModel(ConfiguredModel):
             logits[name] = self.mlm_head(gather_rows(part, places))
         if not training:
             # The losses of training do not need it.
-            shares = [ops.log_softmax(logits[name]) for name in logits]
-            logits["mlm"] = shares[0] + shares[1]
+            forward, backward = map(ops.log_softmax, logits.values())
+            logits["mlm"] = forward + backward
         return logits
 
 
-class SharedSoftmax(keras.layers.Layer):
-    """The product with a table of the vocabulary.
-
-    Args:
-        vocab_size: number of pieces.
-
-    Call arguments:
-        x: float (batch, predictions, width).
-
-    Output:
-        float32 logits (batch, predictions, vocabulary).
-    """
+class _SharedSoftmax(keras.layers.Layer):
+    """Float32 logits (batch, predictions, vocabulary): a product with a table."""
 
     def __init__(self, vocab_size: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.vocab_size = vocab_size
 
     def build(self, input_shape: tuple) -> None:
-        """Makes the table and the bias."""
         self.output_table = self.add_weight(
             name="output_table",
             shape=(self.vocab_size, input_shape[-1]),
@@ -99,7 +87,6 @@ class SharedSoftmax(keras.layers.Layer):
         )
 
     def call(self, x: Any) -> Any:
-        """See the class."""
         return vocabulary_logits(x, self.output_table, self.output_bias)
 
 
@@ -111,8 +98,7 @@ class BidirectionalObjective:
     def weights(self, batch: Any) -> dict[str, Any]:
         """Number of predictions, float32 scalars."""
         count = ops.sum(batch["mlm_weights"]) + 1e-5
-        names = ("forward_loss", "backward_loss", "forward_accuracy", "mlm_accuracy")
-        return dict.fromkeys(names, count)
+        return dict.fromkeys((*self.losses, "forward_accuracy", "mlm_accuracy"), count)
 
     def sums(self, outputs: dict[str, Any], batch: Any) -> dict[str, Any]:
         """Losses and right guesses, summed; float32 scalars.
@@ -126,6 +112,5 @@ class BidirectionalObjective:
         )
         sums["backward_loss"], _ = weighted_sums(outputs["backward"], ids, weights)
         if "mlm" in outputs:
-            _, right = elementwise.cross_entropy(outputs["mlm"], ops.cast(ids, "int32"))
-            sums["mlm_accuracy"] = ops.sum(right * weights)
+            _, sums["mlm_accuracy"] = weighted_sums(outputs["mlm"], ids, weights)
         return sums

@@ -5,9 +5,12 @@ import json
 from typing import Any
 
 HIDDEN_ACTS = ("gelu", "gelu_tanh", "relu", "geglu")
-ARCHITECTURES = ("transformer", "elmo")
-POSITION_EMBEDDINGS = ("learned", "sinusoidal", "rotary", "none")
-NORM_POSITIONS = ("post", "pre")
+_VARIANTS = {
+    "hidden_act": HIDDEN_ACTS,
+    "architecture": ("transformer", "elmo"),
+    "position_embeddings": ("learned", "sinusoidal", "rotary", "none"),
+    "norm_position": ("post", "pre"),
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -78,11 +81,8 @@ class BertConfig:
             "global_attention_every",
         ):
             self._expect(name, getattr(self, name) >= 1, "a positive number")
-        self._expect(
-            "local_attention",
-            self.local_attention is None or self.local_attention >= 1,
-            "a positive number, or None",
-        )
+        is_valid = self.local_attention is None or self.local_attention >= 1
+        self._expect("local_attention", is_valid, "a positive number, or None")
         for name in ("num_hidden_layers", "type_vocab_size", "position_offset"):
             self._expect(name, getattr(self, name) >= 0, "0 or more")
         self._expect(
@@ -97,17 +97,10 @@ class BertConfig:
             or self.hidden_size % self.num_attention_heads == 0,
             f"a divisor of hidden_size={self.hidden_size}",
         )
-        for name, allowed in (
-            ("hidden_act", HIDDEN_ACTS),
-            ("architecture", ARCHITECTURES),
-            ("position_embeddings", POSITION_EMBEDDINGS),
-            ("norm_position", NORM_POSITIONS),
-        ):
+        for name, allowed in _VARIANTS.items():
             self._expect(name, getattr(self, name) in allowed, allowed)
-        if self.architecture == "elmo":
-            self._expect(
-                "hidden_size", self.hidden_size % 2 == 0, "two halves for ELMo"
-            )
+        is_even = self.architecture != "elmo" or self.hidden_size % 2 == 0
+        self._expect("hidden_size", is_even, "two halves for ELMo")
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             self._expect(name, 0 <= getattr(self, name) < 1, "a rate in [0, 1)")
         if self.position_embeddings == "rotary":
@@ -130,7 +123,7 @@ class BertConfig:
         return self.max_position_embeddings - self.position_offset
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain values."""
+        """Returns the fields as plain values."""
         return dataclasses.asdict(self)
 
     @classmethod

@@ -133,7 +133,6 @@ class _Block(keras.layers.Layer):
         )
 
     def build(self, input_shape: tuple) -> None:
-        """Makes the weights of both."""
         self.forward.build(input_shape)
         self.backward.build(input_shape)
 

@@ -55,44 +55,37 @@ class BertEncoder(ConfiguredModel):
     ) -> None:
         super().__init__(dtype=dtype, **kwargs)
         self.config = config
-        policy = self.dtype_policy
+        policy, hidden_dim = self.dtype_policy, config.hidden_size
+        spread, epsilon = config.initializer_range, config.layer_norm_eps
         self.input_projection = None
-        if embeddings is not None and embeddings.hidden_dim != config.hidden_size:
+        if embeddings is not None and embeddings.hidden_dim != hidden_dim:
             self.input_projection = keras.layers.Dense(
-                config.hidden_size, name="input_projection", dtype=policy
+                hidden_dim, name="input_projection", dtype=policy
             )
         self.embeddings = embeddings or Embeddings(
             vocab_size=config.vocab_size,
-            embedding_dim=config.embedding_size or config.hidden_size,
-            hidden_dim=config.hidden_size,
+            embedding_dim=config.embedding_size or hidden_dim,
+            hidden_dim=hidden_dim,
             num_positions=config.max_position_embeddings,
             num_segments=config.type_vocab_size,
             position_embeddings=config.position_embeddings,
             position_offset=config.position_offset,
             dropout=config.hidden_dropout_prob,
-            epsilon=config.layer_norm_eps if config.embedding_norm else None,
-            initializer_range=config.initializer_range,
+            epsilon=epsilon if config.embedding_norm else None,
+            initializer_range=spread,
             name="embeddings",
             dtype=policy,
         )
-        num_blocks = config.num_hidden_layers
+        indices = range(config.num_hidden_layers)
         if config.share_layers:
-            num_blocks = min(num_blocks, 1)
-        self.blocks = [self._block(index) for index in range(num_blocks)]
+            indices = indices[:1]
+        self.blocks = [self._block(index) for index in indices]
         self.final_norm = None
         if config.norm_position == "pre":
-            self.final_norm = LayerNorm(
-                config.layer_norm_eps, name="final_norm", dtype=policy
-            )
+            self.final_norm = LayerNorm(epsilon, name="final_norm", dtype=policy)
         self.pooler = None
         if config.pooler:
-            self.pooler = dense(
-                config.hidden_size,
-                config.initializer_range,
-                "pooler",
-                policy,
-                activation="tanh",
-            )
+            self.pooler = dense(hidden_dim, spread, "pooler", policy, activation="tanh")
         # Weights exist from the start: their shapes depend on the config alone.
         self.build({"token_ids": (None, None)})
 
@@ -208,14 +201,7 @@ class BertEncoder(ConfiguredModel):
         return [near if n % every else everywhere for n in layers], positions
 
     def attention_probabilities(self, inputs: dict[str, Any]) -> list[Any]:
-        """Computes the attention probabilities of each block.
-
-        Args:
-            inputs: as for the call.
-
-        Returns:
-            For each block, float (batch, heads, query, key).
-        """
+        """Computes each block's probabilities, float (batch, heads, query, key)."""
         attention_masks, positions = self._masks_and_positions(inputs)
         states = self(inputs, training=False)["hidden_states"]
         return [

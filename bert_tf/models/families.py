@@ -51,14 +51,11 @@ class Recipe:
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """The changes that make BERT another member.
+    """The changes that make BERT another member."""
 
-    Attributes:
-        config: fields of the config, beside those of the size.
-        recipe: of pre-training, where the user does not say.
-    """
-
+    # Fields of the config, beside those of the size.
     config: Mapping[str, Any]
+    # Defaults of the options of `pretrain`.
     recipe: Recipe
 
 

@@ -21,8 +21,8 @@ class BertPretrainer(ConfiguredModel):
     Args:
         config: of the encoder.
         sentence_head: whether there is a head for the sentence task (NSP or SOP).
-        mlm_head: whether there is one for masked tokens; encoders are often published
-            without.
+        mlm_head: whether there is one for masked tokens; many published encoders have
+            none.
         mlm_activation: its activation; None: that of the encoder.
         mlm_epsilon: of its normalization; None: that of the encoder.
         dtype: a Keras dtype policy.
@@ -59,14 +59,12 @@ class BertPretrainer(ConfiguredModel):
         policy = self.dtype_policy
         self.encoder = BertEncoder(config, name="encoder", dtype=policy)
         self.mlm_activation, self.mlm_epsilon = mlm_activation, mlm_epsilon
-        self.mlm_head = None
+        self.mlm_head, self.sentence_head = None, None
         if mlm_head:
             self.mlm_head = masked_lm_head(config, mlm_activation, mlm_epsilon, policy)
-        self.sentence_head = None
         if sentence_head:
-            self.sentence_head = dense(
-                2, config.initializer_range, "sentence_head", policy
-            )
+            spread = config.initializer_range
+            self.sentence_head = dense(2, spread, "sentence_head", policy)
         self.build({"token_ids": (None, None)})
 
     def build(self, input_shape: Any = None) -> None:

@@ -25,9 +25,7 @@ class Objective(Protocol):
         ...
 
 
-def means_of(
-    results: Iterable[Mapping[str, tuple[Any, Any]]],
-) -> dict[str, float]:
+def means_of(results: Iterable[Mapping[str, tuple[Any, Any]]]) -> dict[str, float]:
     """Returns weighted means over batches, from each one's sums and their weights."""
     totals: dict[str, float] = {}
     weights: dict[str, float] = {}

@@ -20,18 +20,15 @@ Name = Literal["masked_lm", "next_token", "both_directions", "replaced_tokens"]
 
 @dataclasses.dataclass(frozen=True)
 class ObjectiveParts:
-    """The parts of a pre-training that go together.
+    """The parts of a pre-training that go together."""
 
-    Attributes:
-        model: class of the model; its encoder is what is fine-tuned.
-        loss: from whether there is a sentence task to what is minimised.
-        unmasked: the kind of masking, where nothing is hidden; None: as one likes.
-        has_sentence_task: whether there may be one.
-    """
-
+    # The class of the model, whose encoder is fine-tuned later.
     model: Callable[..., Any]
+    # Makes the `Objective`; receives whether there is a sentence task.
     loss: Callable[[bool], Any]
+    # The kind of masking, where nothing is hidden; None: any other kind.
     unmasked: Unmasked | None = None
+    # Whether a sentence task is possible.
     has_sentence_task: bool = False
 
 
@@ -58,20 +55,12 @@ OBJECTIVES: dict[str, ObjectiveParts] = {
 
 
 def make_pretrainer(
-    name: str,
-    config: Any,
-    sentence_head: bool,
-    dtype: Any = None,
-    **head: Any,
+    name: str, config: Any, sentence_head: bool, dtype: Any = None, **head: Any
 ) -> Any:
-    """The model of an objective, with random weights, named `bert`.
+    """Makes the model of an objective, with random weights, named `bert`.
 
-    Args:
-        name: of `OBJECTIVES`.
-        config: of the encoder.
-        sentence_head: whether there is one; of "masked_lm" alone.
-        dtype: a Keras dtype policy.
-        head: more arguments of the model.
+    A sentence head goes with "masked_lm" alone. `dtype` is a Keras dtype policy, and
+    `head` are more arguments of the model.
     """
     if OBJECTIVES[name].model is BertPretrainer:
         head = {"sentence_head": sentence_head, **head}

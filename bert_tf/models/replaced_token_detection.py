@@ -15,18 +15,18 @@ from bert_tf.models.configured import ConfiguredModel
 from bert_tf.models.encoder import BertEncoder
 from bert_tf.models.masked_lm import masked_lm_head, weighted_sums
 
-# How many times the loss of the discriminator counts (Clark et al. 2020, section 3.2).
+# Weight of the discriminator's loss (Clark et al. 2020, section 3.2).
 _DISCRIMINATOR_WEIGHT = 50.0
 # The generator's width beside the discriminator's, and the narrowest head.
 _GENERATOR_SHARE, _HEAD_WIDTH = 4, 64
 
 
 class ReplacedTokenDetector(ConfiguredModel):
-    """A small masked language model, and an encoder that finds out what it wrote.
+    """A small masked language model, and an encoder that finds the tokens it wrote.
 
     The encoder is the model that is fine-tuned. The generator has a quarter of its
-    width, and its table of pieces; it writes a token, drawn from what it holds
-    probable, at each masked place (Clark et al. 2020, sections 2 and 3.2).
+    width, and its table of pieces; it writes a token, drawn from its own distribution,
+    at each masked place (Clark et al. 2020, sections 2 and 3.2).
 
     Args:
         config: of the encoder.

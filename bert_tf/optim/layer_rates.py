@@ -15,7 +15,7 @@ class LayerRates:
 
     Attributes:
         num_layers: blocks of the encoder.
-        decay: of each layer against the one above it; 1: all learn alike. (Howard and
+        decay: factor from each layer to the one below; 1: all learn alike. (Howard and
             Ruder 2018, section 3.2: discriminative fine-tuning.)
         unfreeze_every: steps after which the next layer below begins to learn, the
             head first; 0: all from the start. (The same, section 3.3.)

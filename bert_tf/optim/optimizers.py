@@ -17,25 +17,13 @@ _EXCLUDED = ("bias", "output_bias", "scale", "offset")
 
 
 def make_optimizer(
-    name: OptimizerName,
-    learning_rate: Any,
-    *,
-    weight_decay: float = 0.01,
-    beta_2: float = 0.999,
-    layer_rates: LayerRates | None = None,
+    name: OptimizerName, learning_rate: Any, **arguments: Any
 ) -> "MomentOptimizer":
-    """Makes the optimizer of a training run.
+    """Makes the optimizer of a training run; see `MomentOptimizer` for the arguments.
 
-    Args:
-        name: "adamw_bert" is google-research/bert's AdamW, without bias correction;
-            "adamw" the published one; "lamb" is for large batches.
-        learning_rate, weight_decay, beta_2, layer_rates: see `MomentOptimizer`.
+    "adamw_bert" is google-research/bert's AdamW, without bias correction; "adamw" the
+    published one; "lamb" is for large batches.
     """
-    arguments: dict[str, Any] = {
-        "weight_decay": weight_decay,
-        "beta_2": beta_2,
-        "layer_rates": layer_rates,
-    }
     if name == "lamb":
         return Lamb(learning_rate, **arguments)
     return AdamW(learning_rate, bias_correction=name == "adamw", **arguments)
@@ -161,8 +149,8 @@ class MomentOptimizer(keras.optimizers.Optimizer):
     def from_config(cls, config: dict, custom_objects: Any = None) -> "MomentOptimizer":
         """The optimizer that `get_config` described."""
         rates = config.get("layer_rates")
-        made = {**config, "layer_rates": rates and LayerRates(**rates)}
-        return super().from_config(made, custom_objects)
+        config = {**config, "layer_rates": rates and LayerRates(**rates)}
+        return super().from_config(config, custom_objects)
 
 
 class AdamW(MomentOptimizer):
@@ -192,8 +180,6 @@ class Lamb(MomentOptimizer):
     Unlike `keras.optimizers.Lamb`, weight decay is part of the update whose norm
     the trust ratio is made of, as in the paper; biases and norms are neither
     decayed nor adapted, as in the authors' code.
-
-    Args: see `MomentOptimizer`.
     """
 
     has_trust_ratio = True

@@ -1,4 +1,4 @@
-"""The data of a pre-training run: its phases, and its held-out batches."""
+"""The data of a pre-training run: its phases and its held-out batches."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -23,19 +23,14 @@ from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 @dataclasses.dataclass(frozen=True)
 class Records:
-    """The records of a run.
-
-    Attributes:
-        folder: of `create_pretraining_data`.
-        manifest: of the folder.
-        skip_corrupt: whether records that cannot be read are left out.
-    """
+    """A folder of `create_pretraining_data`, and its manifest."""
 
     folder: str
     manifest: dict[str, Any]
-    skip_corrupt: bool = False
+    # Whether records that cannot be read are left out.
+    skip_corrupt: bool
 
-    def files(self, split: str = "train") -> list[str]:
+    def files(self, split: str) -> list[str]:
         """Returns the files of a split, "train" or "heldout"."""
         return record_files(self.folder, split, self.skip_corrupt)
 
@@ -58,20 +53,14 @@ def training_phases(
     batch_size: int,
     seed: int,
 ) -> list[Phase]:
-    """Makes the phases of a run.
+    """Makes the phases of a run, from the last step and the rows of each.
 
-    Args:
-        records: of the run.
-        vocabulary: the one that the records were made with.
-        phases: the last step and the rows of each.
-        config: of the model, for the operations of a step.
-        batch_size: rows of a step.
-        seed: of the run.
+    The config of the model tells the operations of a step.
 
     Raises:
         ValueError: the replicas cannot share the files evenly.
     """
-    files = records.files()
+    files = records.files("train")
     documents = documents_from_records(
         files, seed=seed, skip_corrupt=records.skip_corrupt
     )

@@ -11,8 +11,8 @@ from typing import Any
 import tensorflow as tf
 
 from bert_tf.checkpoints.model_dir import LoadedModel
-from bert_tf.layers import elementwise
-from bert_tf.models.objective import means_of
+from bert_tf.models.masked_lm import weighted_sums
+from bert_tf.models.objective import Objective, means_of
 from bert_tf.models.objectives import OBJECTIVES
 from data_pipelines.pretraining.batches import evaluation_batches
 from data_pipelines.pretraining.documents import documents_from_records
@@ -30,6 +30,12 @@ METRICS = "metrics.json"
 
 # Batches whose time is taken.
 _TIMED_BATCHES = 20
+# The perplexities of language models, by the loss of which each is the exponential.
+_PERPLEXITIES = {
+    "mlm_loss": "perplexity",
+    "forward_loss": "perplexity",
+    "backward_loss": "backward_perplexity",
+}
 
 
 def cloze_batches(
@@ -41,34 +47,21 @@ def cloze_batches(
     num_batches: int = 100,
     seed: int = 0,
 ) -> tf.data.Dataset:
-    """Held-out rows of whole sentences, one token of each masked.
-
-    Args:
-        records_dir: the folder of `create_pretraining_data`.
-        vocabulary: the one that the records were made with.
-        sequence_length: tokens of a row.
-        batch_size: rows of a batch.
-        num_batches: at most so many.
-        seed: of the masks.
+    """Held-out rows of whole sentences, one token of each masked; see `heldout_scores`.
 
     Raises:
         ValueError: another vocabulary, or nothing is held out.
     """
-    return _batches(
-        records_dir,
-        vocabulary,
-        RowOptions(
-            sequence_length,
-            sentences="full_sentences",
-            # Of the most that a rate may give, one.
-            mlm_rate=1 / sequence_length,
-            max_predictions=1,
-            mask_rate=1.0,
-            random_rate=0.0,
-        ),
-        batch_size=batch_size,
-        seed=seed,
-    ).take(num_batches)
+    rows = RowOptions(
+        sequence_length,
+        sentences="full_sentences",
+        # Of the most that a rate may give, one.
+        mlm_rate=1 / sequence_length,
+        max_predictions=1,
+        mask_rate=1.0,
+        random_rate=0.0,
+    )
+    return _batches(records_dir, vocabulary, rows, batch_size, seed).take(num_batches)
 
 
 def heldout_scores(
@@ -84,10 +77,10 @@ def heldout_scores(
 
     Args:
         loaded: a model that was pre-trained, with a head for tokens.
-        records_dir: the folder of `create_pretraining_data`.
+        records_dir: a folder of `create_pretraining_data`, made with its vocabulary.
         sequence_length: tokens of a row.
         batch_size: rows of a batch.
-        num_batches: at most so many.
+        num_batches: the most batches.
         seed: of the masks.
 
     Returns:
@@ -106,12 +99,14 @@ def heldout_scores(
             "The model has no head for tokens. Expected one that bert_tf.pretrain "
             "wrote: an encoder alone predicts nothing."
         )
-    sizes: dict[str, int] = {
-        "sequence_length": sequence_length,
-        "batch_size": batch_size,
-        "seed": seed,
-    }
-    batches = cloze_batches(records_dir, vocabulary, num_batches=num_batches, **sizes)
+    batches = cloze_batches(
+        records_dir,
+        vocabulary,
+        sequence_length=sequence_length,
+        batch_size=batch_size,
+        num_batches=num_batches,
+        seed=seed,
+    )
     model = loaded.model
     ahead = 1 if model.encoder.config.causal else 0
 
@@ -120,21 +115,29 @@ def heldout_scores(
         positions = tf.maximum(batch["mlm_positions"] - ahead, 0)
         inputs = {**_inputs(batch), "mlm_positions": positions}
         logits = model(inputs)["mlm"][:, :, : len(vocabulary)]
-        losses, right = elementwise.cross_entropy(logits, batch["mlm_ids"])
         weights = batch["mlm_weights"]
+        loss, right = weighted_sums(logits, batch["mlm_ids"], weights)
         count = tf.reduce_sum(weights)
-        return {
-            "cloze_accuracy": (tf.reduce_sum(right * weights), count),
-            "cloze_loss": (tf.reduce_sum(losses * weights), count),
-        }
+        return {"cloze_accuracy": (right, count), "cloze_loss": (loss, count)}
 
     scores = means_of(sums_of(batch) for batch in batches)
-    scores |= _perplexities(loaded, records_dir, num_batches, sizes)
-    scores["rows_per_second"] = rows_per_second(model.encoder, batches)
+    objective = OBJECTIVES[description.objective]
+    if objective.unmasked is not None:
+        rows = RowOptions(
+            sequence_length,
+            sentences="full_sentences",
+            masking=objective.unmasked,
+            max_predictions=sequence_length - 1,
+        )
+        unmasked = _batches(records_dir, vocabulary, rows, batch_size, seed)
+        scores |= _perplexities(
+            model, objective.loss(False), unmasked.take(num_batches)
+        )
+    scores["rows_per_second"] = _rows_per_second(model.encoder, batches)
     return scores
 
 
-def rows_per_second(encoder: Any, batches: tf.data.Dataset) -> float:
+def _rows_per_second(encoder: Any, batches: tf.data.Dataset) -> float:
     """Measures the rate of an encoder, without heads: the median over some batches."""
     run = tf.function(lambda batch: encoder(_inputs(batch))["sequence_output"])
     times: list[float] = []
@@ -149,46 +152,28 @@ def rows_per_second(encoder: Any, batches: tf.data.Dataset) -> float:
 
 
 def _perplexities(
-    loaded: LoadedModel, records_dir: str, num_batches: int, sizes: dict[str, int]
+    model: Any, loss: Objective, batches: tf.data.Dataset
 ) -> dict[str, float]:
-    objective = OBJECTIVES[loaded.description.objective]
-    if objective.unmasked is None:
-        return {}
-    loss = objective.loss(False)
-
     @tf.function
     def sums_of(batch: dict[str, tf.Tensor]) -> dict[str, tuple]:
-        sums, weights = loss.sums(loaded.model(batch), batch), loss.weights(batch)
+        sums, weights = loss.sums(model(batch), batch), loss.weights(batch)
         return {name: (sums[name], weights[name]) for name in loss.losses}
 
-    sizes = dict(sizes)
-    sequence_length = sizes.pop("sequence_length")
-    batches = _batches(
-        records_dir,
-        loaded.vocabulary,
-        RowOptions(
-            sequence_length,
-            sentences="full_sentences",
-            masking=objective.unmasked,
-            max_predictions=sequence_length - 1,
-        ),
-        **sizes,
-    )
-    losses = means_of(sums_of(batch) for batch in batches.take(num_batches))
-    names = {"mlm_loss": "perplexity", "forward_loss": "perplexity"}
-    names["backward_loss"] = "backward_perplexity"
-    return {names[name]: math.exp(value) for name, value in losses.items()}
+    losses = means_of(sums_of(batch) for batch in batches)
+    return {_PERPLEXITIES[name]: math.exp(value) for name, value in losses.items()}
 
 
 def _batches(
-    records_dir: str, vocabulary: Vocabulary, rows: RowOptions, **arguments: Any
+    records_dir: str,
+    vocabulary: Vocabulary,
+    rows: RowOptions,
+    batch_size: int,
+    seed: int,
 ) -> tf.data.Dataset:
     check_vocabulary(read_manifest(records_dir), vocabulary)
+    documents = documents_from_records(record_files(records_dir, "heldout"))
     return evaluation_batches(
-        documents_from_records(record_files(records_dir, "heldout")),
-        vocabulary,
-        rows,
-        **arguments,
+        documents, vocabulary, rows, batch_size=batch_size, seed=seed
     )
 
 

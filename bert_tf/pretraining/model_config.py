@@ -6,45 +6,29 @@ import numpy as np
 
 from bert_tf.checkpoints.model_dir import check_sizes
 from bert_tf.models.config import BertConfig
-from bert_tf.models.families import Recipe, make_config
+from bert_tf.models.families import make_config
+from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.word_vectors.keyed_vectors import read_token_vectors
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 
-def pretraining_config(
-    config_file: str | None,
-    family: str,
-    preset: str,
-    vocabulary: Vocabulary,
-    recipe: Recipe,
-    *,
-    longest_row: int,
-    has_token_vectors: bool,
-) -> BertConfig:
-    """Makes the config of a model.
-
-    Args:
-        config_file: a `bert_config.json`; None: a preset of a family.
-        family: a member of the family.
-        preset: a named size.
-        vocabulary: of the model.
-        recipe: of the pre-training, whose objective and heads the config is to fit.
-        longest_row: tokens of the longest rows.
-        has_token_vectors: whether the token table starts from given vectors.
+def pretraining_config(options: PretrainOptions, vocabulary: Vocabulary) -> BertConfig:
+    """Makes the config of a model: that of a file, or a preset of a family.
 
     Raises:
-        ValueError: the config does not fit the other arguments.
+        ValueError: the config does not fit the vocabulary, or the other options.
     """
-    if config_file:
-        config = BertConfig.from_file(config_file)
+    recipe = options.recipe
+    if options.config_file:
+        config = BertConfig.from_file(options.config_file)
     else:
-        config = make_config(family, preset, len(vocabulary))
+        config = make_config(options.family, options.preset, len(vocabulary))
     if recipe.objective == "next_token":
         # No task reads a row as a whole.
         config = dataclasses.replace(config, causal=True, pooler=False)
-    if recipe.sentence_task is not None and not config_file:
+    if recipe.sentence_task is not None and not options.config_file:
         config = dataclasses.replace(config, pooler=True)
-    check_row_length(config, longest_row)
+    check_row_length(config, options.longest_row)
     check_sizes(config, vocabulary)
     if config.causal and recipe.objective != "next_token":
         raise ValueError(
@@ -59,7 +43,7 @@ def pretraining_config(
             f"{config.architecture}. Expected objective=both_directions and "
             "architecture=elmo, or none of them: see --family."
         )
-    if is_elmo and has_token_vectors:
+    if is_elmo and options.token_vectors is not None:
         raise ValueError(
             "Received token_vectors for ELMo, whose vectors are made of characters. "
             "Expected none: leave it out."

@@ -2,36 +2,19 @@
 
 import dataclasses
 import math
-from typing import Literal, Self, get_args
+from typing import Literal, Self
 
 from bert_tf.models import families, objectives
-from bert_tf.models.families import FAMILIES, Recipe
-from bert_tf.models.objectives import OBJECTIVES
+from bert_tf.models.families import Recipe
 from bert_tf.optim.optimizers import OptimizerName
 from bert_tf.training.distribution import DistributionOptions
 from data_pipelines.corpus import documents
-from data_pipelines.pretraining.row_options import (
-    MaskingUnit,
-    RowOptions,
-    SentenceTask,
-    Unmasked,
-)
+from data_pipelines.pretraining.row_options import MaskingUnit, RowOptions, SentenceTask
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers.casing import CasingOptions, TokenizerKind, check_casing
 
 # Share of the steps that the paper (appendix A.2) trains on long rows.
 _LONG_SHARE = 0.1
-_POSITIVE = (
-    "sequence_length",
-    "batch_size",
-    "accumulation_steps",
-    "num_train_steps",
-    "eval_every",
-    "num_eval_batches",
-    "checkpoint_every",
-    "log_every",
-    "learning_rate",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,22 +127,25 @@ class PretrainOptions(DistributionOptions, CasingOptions):
                 f"Received input_files={self.input_files} and "
                 f"records_dir={self.records_dir}. Expected one of the two."
             )
-        if self.records_dir and not self.vocab_file:
-            raise ValueError(
-                "Received records_dir without vocab_file. Expected the vocabulary that "
-                "the records were made with."
-            )
         if not self.vocab_file:
+            for name in ("records_dir", "token_vectors"):
+                if getattr(self, name):
+                    raise ValueError(
+                        f"Received {name} without vocab_file. Expected the vocabulary "
+                        "that they were made with."
+                    )
             check_casing(recipe.tokenizer, self.lower_case, self.strip_accents)
-        if self.token_vectors and not self.vocab_file:
-            raise ValueError(
-                "Received token_vectors without vocab_file. Expected the vocabulary "
-                "whose pieces have these vectors."
-            )
-        values = {**dataclasses.asdict(self), **dataclasses.asdict(recipe)}
-        wrong = {name: values[name] for name in _POSITIVE if not values[name] > 0}
-        if wrong:
-            raise ValueError(f"Received {wrong}. Expected numbers above 0.")
+        cli.require_positive(
+            sequence_length=self.sequence_length,
+            batch_size=recipe.batch_size,
+            accumulation_steps=self.accumulation_steps,
+            num_train_steps=self.num_train_steps,
+            eval_every=self.eval_every,
+            num_eval_batches=self.num_eval_batches,
+            checkpoint_every=self.checkpoint_every,
+            log_every=self.log_every,
+            learning_rate=recipe.learning_rate,
+        )
         if not 0 <= recipe.beta_2 < 1:
             raise ValueError(
                 f"Received beta_2={recipe.beta_2}. Expected 0 or more, and less than 1."
@@ -169,8 +155,8 @@ class PretrainOptions(DistributionOptions, CasingOptions):
                 f"Received mlm_rate={recipe.mlm_rate}, holdout_fraction="
                 f"{self.holdout_fraction}. Expected shares between 0 and 1."
             )
-        has_sentence_task = OBJECTIVES[recipe.objective].has_sentence_task
-        if recipe.sentence_task is not None and not has_sentence_task:
+        objective = objectives.OBJECTIVES[recipe.objective]
+        if recipe.sentence_task is not None and not objective.has_sentence_task:
             raise ValueError(
                 f"Received objective={recipe.objective} and sentences="
                 f"{recipe.sentences}. Expected full_sentences: a sentence task goes "
@@ -196,7 +182,7 @@ class PretrainOptions(DistributionOptions, CasingOptions):
         names = [field.name for field in dataclasses.fields(Recipe)]
         given = {name: getattr(self, name) for name in names}
         changes = {name: value for name, value in given.items() if value is not None}
-        return dataclasses.replace(FAMILIES[self.family].recipe, **changes)
+        return dataclasses.replace(families.FAMILIES[self.family].recipe, **changes)
 
     def resolved(self) -> Self:
         """Returns options in which the recipe is written out."""
@@ -216,25 +202,23 @@ class PretrainOptions(DistributionOptions, CasingOptions):
 
     def phases(self) -> list[tuple[int, RowOptions]]:
         """The last step and the rows of each phase."""
-        last = self.num_train_steps
+        last, short = self.num_train_steps, self.rows(self.sequence_length)
         if self.long_sequence_length is None:
-            return [(last, self.rows(self.sequence_length))]
-        return [
-            (last - round(_LONG_SHARE * last), self.rows(self.sequence_length)),
-            (last, self.rows(self.long_sequence_length)),
-        ]
+            return [(last, short)]
+        long = self.rows(self.long_sequence_length)
+        return [(last - round(_LONG_SHARE * last), short), (last, long)]
 
     def rows(self, sequence_length: int) -> RowOptions:
         """Returns the options of rows of a length."""
         recipe = self.recipe
-        masking = OBJECTIVES[recipe.objective].unmasked or recipe.masking_kind
+        unmasked = objectives.OBJECTIVES[recipe.objective].unmasked
         max_predictions = math.ceil(recipe.mlm_rate * sequence_length)
-        if masking in get_args(Unmasked):
-            max_predictions = sequence_length - (1 if masking == "next_token" else 2)
+        if unmasked:
+            max_predictions = sequence_length - (1 if unmasked == "next_token" else 2)
         return RowOptions(
             sequence_length,
             sentences=recipe.sentences,
-            masking=masking,
+            masking=unmasked or recipe.masking_kind,
             mlm_rate=recipe.mlm_rate,
             max_predictions=max_predictions,
             mask_rate=recipe.mask_rate,

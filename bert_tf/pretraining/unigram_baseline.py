@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+# Batches whose labels are counted.
+_COUNTED_BATCHES = 200
+# Losses that are means over predicted tokens.
+_TOKEN_LOSSES = ("mlm_loss", "forward_loss", "backward_loss")
+
 
 @dataclasses.dataclass(frozen=True)
 class LabelCounts:
-    """Counts of each label in the training data.
+    """Counts of masked tokens by id, and of rows by label of the sentence task."""
 
-    Attributes:
-        tokens: int64 (vocabulary,), masked tokens by id.
-        sentences: int64 (2,), rows by label of the sentence task.
-    """
-
-    tokens: np.ndarray
-    sentences: np.ndarray
+    tokens: np.ndarray  # int64 (vocabulary,)
+    sentences: np.ndarray  # int64 (2,)
 
 
 def count_labels(batches: Iterable[dict[str, Any]], vocab_size: int) -> LabelCounts:
@@ -31,12 +31,6 @@ def count_labels(batches: Iterable[dict[str, Any]], vocab_size: int) -> LabelCou
         labels = np.asarray(batch["sentence_label"])[real]
         sentences += np.bincount(labels, minlength=2)
     return LabelCounts(tokens, sentences)
-
-
-# Batches whose labels are counted.
-_COUNTED_BATCHES = 200
-# Losses that are means over predicted tokens.
-_TOKEN_LOSSES = ("mlm_loss", "forward_loss", "backward_loss")
 
 
 def unigram_baseline(
@@ -57,13 +51,8 @@ def unigram_metrics(
 
     Its losses are cross-entropies (nats) with the unigram frequencies of the training
     labels, one added to each count; its accuracies are those of always giving the most
-    frequent training label.
-
-    Args:
-        training: labels of training.
-        heldout: labels to guess.
-        losses: of the objective. Of those that frequencies say nothing of there is
-            none in what is returned, nor their sum.
+    frequent training label. Losses of which frequencies say nothing are left out, and
+    so is the sum of all in this case.
     """
     token_loss, token_accuracy = _metrics(training.tokens, heldout.tokens)
     metrics = {name: token_loss for name in losses if name in _TOKEN_LOSSES}

@@ -65,8 +65,8 @@ _LOST = (
 def make_strategy(options: DistributionOptions) -> tf.distribute.Strategy:
     """The strategy that the options name.
 
-    To be called before anything else of TensorFlow: the devices of a process and its
-    place among others are settled once.
+    Call it before anything else of TensorFlow: the devices of a process and its place
+    among others are settled once.
 
     Raises:
         ValueError: the options, or the devices that are there, do not fit.
@@ -87,10 +87,10 @@ def make_strategy(options: DistributionOptions) -> tf.distribute.Strategy:
     if options.strategy == "multi_worker":
         return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=_cluster())
     if options.strategy == "tpu":
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect(
-            options.tpu
+        resolvers = tf.distribute.cluster_resolver
+        return tf.distribute.TPUStrategy(
+            resolvers.TPUClusterResolver.connect(options.tpu)
         )
-        return tf.distribute.TPUStrategy(resolver)
     return tf.distribute.get_strategy()
 
 
@@ -172,15 +172,11 @@ def _mirrored(num_replicas: int | None) -> tf.distribute.Strategy:
             f"machine with {len(gpus)} GPUs. Expected no more than these; without "
             "GPUs, --num_replicas=N divides the CPU."
         )
-    return tf.distribute.MirroredStrategy(divide_cpu(num_replicas))
+    return tf.distribute.MirroredStrategy(_parts_of_cpu(num_replicas))
 
 
-def divide_cpu(count: int) -> list[str]:
-    """The names of so many logical devices that share this machine's CPU.
-
-    Raises:
-        ValueError: TensorFlow has begun with another number already.
-    """
+def _parts_of_cpu(count: int) -> list[str]:
+    """The names of `count` logical devices that share this machine's CPU."""
     (cpu,) = tf.config.list_physical_devices("CPU")
     # Too late if TensorFlow has begun; perhaps it has enough of them.
     with contextlib.suppress(RuntimeError):
@@ -240,8 +236,5 @@ def _tasks(strategy: tf.distribute.Strategy) -> list[tuple[str, int]]:
 
 
 def _worker(strategy: tf.distribute.Strategy) -> int:
-    tasks = _tasks(strategy)
-    if not tasks:
-        return 0
-    resolver = strategy.cluster_resolver
-    return tasks.index((resolver.task_type, resolver.task_id))
+    tasks, resolver = _tasks(strategy), strategy.cluster_resolver
+    return tasks.index((resolver.task_type, resolver.task_id)) if tasks else 0

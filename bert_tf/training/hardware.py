@@ -2,11 +2,8 @@
 
 import math
 import time
-from typing import Literal
 
 import tensorflow as tf
-
-DType = Literal["float32", "bfloat16", "float16"]
 
 # The dtype of the products, and Keras' name for it with weights in float32.
 POLICIES: dict[str, str] = {

@@ -28,7 +28,7 @@ class Phase:
     """A stretch of training on rows of one length.
 
     Attributes:
-        end_step: the step at which it ends.
+        end_step: the step at which it ends, counted from the start of the run.
         batches: from the number of a replica, that of all, and that of the attempt to
             a dataset of the replica's part of each batch, whose iterator can be saved.
             What the parts are together does not depend on their number; each attempt
@@ -71,7 +71,7 @@ def train(
         trainer: model, optimizer and objective.
         phases: in the order of their `end_step`.
         checkpoint_dir: where checkpoints are written and looked for.
-        log: of the run; receives its progress and its messages.
+        log: receives the progress and the messages of the run.
         checkpoint_every: steps between two checkpoints; the last step has one too.
         log_every: steps between two reports of progress, which is also reported
             before each checkpoint and evaluation.
@@ -89,13 +89,20 @@ def train(
         checkpoint_dir, trainer.trackables(), trainer.strategy, log.say
     )
     run = _Run(
-        trainer, checkpoints, log, checkpoint_every, log_every, eval_every, evaluate
+        trainer,
+        phases,
+        checkpoints,
+        log,
+        checkpoint_every,
+        log_every,
+        eval_every,
+        evaluate,
     )
     with _sigterm_noted() as sigterm:
         log.resume(checkpoints.restore())
         while run.step < phases[-1].end_step:
             try:
-                run.train_to_the_end(phases, sigterm)
+                run.train_to_the_end(sigterm)
             except _Diverged as diverged:
                 run.roll_back(*diverged.args)
                 log.resume(run.step)
@@ -107,9 +114,10 @@ class _Diverged(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class _Run:
-    """The loop over the steps, and what goes wrong in it; attributes as of `train`."""
+    """The loop over the steps, and what goes wrong in it; attributes as in `train`."""
 
     trainer: Trainer
+    phases: Sequence[Phase]
     checkpoints: RunCheckpoints
     log: RunLog
     checkpoint_every: int
@@ -119,23 +127,18 @@ class _Run:
 
     @property
     def step(self) -> int:
-        """Steps done."""
         return int(self.trainer.step.numpy())
 
-    def train_to_the_end(self, phases: Sequence[Phase], sigterm: Sequence[int]) -> None:
+    def train_to_the_end(self, sigterm: Sequence[int]) -> None:
         """Trains from the step of the trainer to the end of the last phase."""
-        begin = 0
-        for number, phase in enumerate(phases):
+        for number, phase in enumerate(self.phases):
             if self.step < phase.end_step:
-                is_last = number == len(phases) - 1
-                self._train_phase(phase, number, begin, is_last, sigterm)
-            begin = phase.end_step
+                self._train_phase(number, sigterm)
 
     def roll_back(self, first_step: int, count: int) -> None:
         """Restores the newest checkpoint, for other data at half the learning rate.
 
-        Raises:
-            NonFiniteLoss: there is none, or it has been of no use too often.
+        Without any, or after too many returns, raises NonFiniteLoss.
         """
         rollbacks = int(self.trainer.rollbacks.numpy()) + 1
         good = self.checkpoints.latest()
@@ -143,9 +146,8 @@ class _Run:
             tried = f" after {rollbacks - 1} returns to a checkpoint"
             raise NonFiniteLoss(
                 f"The loss or a gradient was not finite in {count} steps from step "
-                f"{first_step} on"
-                f"{tried if rollbacks > 1 else ''}. Expected numbers: lower "
-                "--learning_rate, lengthen --num_warmup_steps, or use bfloat16. "
+                f"{first_step} on{tried if rollbacks > 1 else ''}. Expected numbers: "
+                "lower --learning_rate, lengthen --num_warmup_steps, or use bfloat16. "
                 f"The last good checkpoint: {good or 'none was written yet'}."
             )
         step = self.checkpoints.restore()
@@ -157,16 +159,10 @@ class _Run:
             "learning rate."
         )
 
-    def _train_phase(
-        self,
-        phase: Phase,
-        number: int,
-        begin: int,
-        is_last: bool,
-        sigterm: Sequence[int],
-    ) -> None:
+    def _train_phase(self, number: int, sigterm: Sequence[int]) -> None:
+        phase = self.phases[number]
         strategy, step = self.trainer.strategy, self.step
-        iterators = self._iterators_from_here(phase, number, begin)
+        iterators = self._iterators_from_here(number)
         interval, skipped = _Interval(step), _SkippedSteps(self.trainer)
         previous: dict[str, tf.Tensor] | None = None
         while step < phase.end_step:
@@ -184,7 +180,7 @@ class _Run:
             interval.steps.append(metrics)
             at_end = step == phase.end_step
             at_checkpoint = step % self.checkpoint_every == 0 or at_end or stopping
-            at_evaluation = (at_end and is_last) or (
+            at_evaluation = step == self.phases[-1].end_step or (
                 self.eval_every is not None and step % self.eval_every == 0
             )
             if at_checkpoint or at_evaluation or step % self.log_every == 0:
@@ -199,16 +195,10 @@ class _Run:
             if stopping:
                 raise Preempted(f"Stopped by SIGTERM after step {step}.")
 
-    def _iterators_from_here(
-        self, phase: Phase, number: int, begin: int
-    ) -> dict[int, Iterator[Any]]:
-        """Returns each local replica's data, at the step of the trainer.
-
-        Args:
-            phase: of the data.
-            number: of the phase.
-            begin: the step of its first batch.
-        """
+    def _iterators_from_here(self, number: int) -> dict[int, Iterator[Any]]:
+        """Returns each local replica's data of a phase, at the step of the trainer."""
+        phase = self.phases[number]
+        begin = self.phases[number - 1].end_step if number else 0
         attempt = int(self.trainer.rollbacks.numpy())
         done = self.step - max(begin, int(self.trainer.data_start.numpy()))
         iterators = _iterators(phase, self.trainer.strategy, attempt, 0)
@@ -224,7 +214,7 @@ class _Run:
 def _iterators(
     phase: Phase, strategy: tf.distribute.Strategy, attempt: int, num_done: int
 ) -> dict[int, Iterator[Any]]:
-    """Returns each local replica's data, after so many batches."""
+    """Returns each local replica's data, after `num_done` batches."""
     count = strategy.num_replicas_in_sync
     with tf.device("CPU"):
         return {

@@ -29,7 +29,7 @@ def claim(output_dir: str, options: Any, free_options: Collection[str]) -> bool:
 
     Args:
         output_dir: made if it is missing.
-        options: a dataclass; written into the folder.
+        options: a dataclass, which is written into the folder.
         free_options: names of those that may differ when a run is resumed.
 
     Raises:
@@ -39,27 +39,27 @@ def claim(output_dir: str, options: Any, free_options: Collection[str]) -> bool:
     path = posixpath.join(output_dir, model_dir.OPTIONS)
     files = tf.io.gfile.listdir(output_dir) if tf.io.gfile.isdir(output_dir) else []
     # Options alone are those of a run that failed before it had made anything.
-    if model_dir.OPTIONS in files and len(files) > 1:
-        found = read_json(path)
-        different = [
-            f"{name} was {found.get(name)!r}, received {values[name]!r}"
-            for name in values
-            if name not in free_options and found.get(name) != values[name]
-        ]
-        if different:
-            raise ValueError(
-                f"{output_dir} holds a run with other options: {'; '.join(different)}. "
-                "Nothing is overwritten: choose another output_dir, or these options."
-            )
-        if tf.io.gfile.exists(posixpath.join(output_dir, model_dir.WEIGHTS)):
-            print(f"{output_dir} holds the finished model of these options already.")
-            return True
+    if not files or files == [model_dir.OPTIONS]:
+        tf.io.gfile.makedirs(output_dir)
+        write_json(path, values)
         return False
-    if files and files != [model_dir.OPTIONS]:
+    if model_dir.OPTIONS not in files:
         raise ValueError(
             f"{output_dir} is not empty and not of this program. Nothing is "
             "overwritten: choose another output_dir."
         )
-    tf.io.gfile.makedirs(output_dir)
-    write_json(path, values)
-    return False
+    found = read_json(path)
+    different = [
+        f"{name} was {found.get(name)!r}, received {values[name]!r}"
+        for name in values
+        if name not in free_options and found.get(name) != values[name]
+    ]
+    if different:
+        raise ValueError(
+            f"{output_dir} holds a run with other options: {'; '.join(different)}. "
+            "Nothing is overwritten: choose another output_dir, or these options."
+        )
+    is_finished = tf.io.gfile.exists(posixpath.join(output_dir, model_dir.WEIGHTS))
+    if is_finished:
+        print(f"{output_dir} holds the finished model of these options already.")
+    return is_finished

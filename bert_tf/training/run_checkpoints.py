@@ -29,8 +29,8 @@ class RunCheckpoints:
     """Saves and restores a run.
 
     Args:
-        folder: of all workers, made if it is missing.
-        trackables: what a checkpoint holds, by name.
+        folder: shared by all workers, made if it is missing.
+        trackables: the contents of a checkpoint, by name.
         strategy: of the training.
         say: receives messages for the user.
     """
@@ -77,23 +77,13 @@ class RunCheckpoints:
     def restore_position(
         self, step: int, phase: int, iterators: Mapping[int, Any]
     ) -> bool:
-        """Restores where the replicas were in the data of a phase.
+        """Restores each replica's iterator; False if any worker lacks a position.
 
-        Args:
-            step: of the checkpoint.
-            phase: its number.
-            iterators: by the number of the replica.
-
-        Returns:
-            Whether all workers found theirs; the iterators are not to be used
-            otherwise.
+        The iterators are not to be used then.
         """
         found = True
         for replica, iterator in iterators.items():
             path = self._position(step, phase, replica)
-            if not tf.io.gfile.exists(f"{path}.index"):
-                found = False
-                continue
             try:
                 tf.train.Checkpoint(iterator=iterator).read(path).assert_consumed()
             except _DAMAGED:

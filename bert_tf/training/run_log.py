@@ -49,11 +49,11 @@ class RunLog:
 
     Args:
         output_dir: `metrics.jsonl` and `tensorboard/` are written into it.
-        num_train_steps: where the bar ends.
+        num_train_steps: the end of the bar.
         peak_flops_per_second: the machine's rate at a matrix product, against which
             MFU (model FLOPs utilization) is measured; None: "flops" are no part of the
             progress.
-        heldout_name: what the data of the evaluations is called.
+        heldout_name: the name of the evaluations' data in messages.
         is_chief: of several workers one alone writes and prints.
     """
 
@@ -106,21 +106,19 @@ class RunLog:
     def progress(self, progress: Progress) -> None:
         """Logs the means of an interval."""
         rates, metrics = dict(progress.per_second), progress.metrics
-        utilization = None
+        shares = {}
         if self._peak is not None:
-            utilization = rates.pop("flops") / self._peak
+            shares[MFU] = rates.pop("flops") / self._peak
         kept = {f"{name}_per_second": rate for name, rate in rates.items()}
-        if utilization is not None:
-            kept[MFU] = utilization
-        self._keep("train", progress.step, {**metrics, **kept})
+        self._keep("train", progress.step, {**metrics, **kept, **shares})
         shown = {"loss": f"{metrics['loss']:.3f}"}
         for name, short in _SHORT_NAMES.items():
             if name in metrics:
                 shown[short] = f"{metrics[name]:.1%}"
         for name, rate in rates.items():
             shown[f"{_SHORT_NAMES.get(name, name)}/s"] = f"{rate:,.0f}"
-        if utilization is not None:
-            shown["MFU"] = f"{utilization:.0%}"
+        if shares:
+            shown["MFU"] = f"{shares[MFU]:.0%}"
         if self._is_terminal:
             self._bar.set_postfix(shown, refresh=False)
             self._bar.update(progress.step - self._bar.n)

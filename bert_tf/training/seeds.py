@@ -6,12 +6,9 @@ import tensorflow as tf
 
 
 def data_seed(seed: int, *, phase: int = 0, attempt: int = 0) -> int:
-    """Returns the seed of the order and the masks of the data.
+    """Returns the seed of the order and the masks of the data in a phase.
 
-    Args:
-        seed: of the run.
-        phase: its number.
-        attempt: how often the run has gone back to a checkpoint, to other data.
+    `attempt` counts how often the run has gone back to a checkpoint, to other data.
     """
     return seed + phase + 10_007 * attempt
 
@@ -23,9 +20,8 @@ def dropout_seed(
 
     Args:
         seed: of the run.
-        step: its number, an integer scalar.
-        replica: its number among all.
-        piece: the number of the slice.
+        step, replica, piece: the numbers of the step, of the replica among all, and of
+            the slice; integer scalars.
         draws: the number of replicas, and of slices of each.
     """
     num_replicas, num_pieces = draws

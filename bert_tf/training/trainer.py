@@ -20,6 +20,9 @@ from bert_tf.training.seeds import dropout_seed
 
 Sums = dict[str, tuple[tf.Tensor, tf.Tensor]]
 
+# Largest global norm of the gradients.
+_CLIP_NORM = 1.0
+
 
 class Trainer:
     """A model, its optimizer, and the step that moves them.
@@ -27,9 +30,8 @@ class Trainer:
     Args:
         model: called with a batch and `training`.
         optimizer: built here on the model's trainable variables.
-        objective: what is minimised.
+        objective: the loss to minimise, and metrics.
         seed: of the dropout masks.
-        clip_norm: largest global norm of the gradients.
         accumulation_steps: how many equal slices of a batch are run one after
             another; the result is that of the whole batch.
         jit_compile: what XLA compiles. "auto": the element-wise parts and the update;
@@ -39,7 +41,7 @@ class Trainer:
 
     Attributes:
         step: int64 variable, steps done.
-        loss_scale: float32 variable, what the loss is multiplied by.
+        loss_scale: float32 variable, a factor of the loss.
         rollbacks: int32 variable: how often the run went back to a checkpoint. Each
             halves the learning rate.
         data_start: int64 variable: the step at which the data in use began.
@@ -52,7 +54,6 @@ class Trainer:
         objective: Objective,
         *,
         seed: int = 0,
-        clip_norm: float = 1.0,
         accumulation_steps: int = 1,
         jit_compile: distribution.JitCompile = "auto",
         strategy: tf.distribute.Strategy | None = None,
@@ -61,7 +62,6 @@ class Trainer:
         self.optimizer = optimizer
         self.objective = objective
         self.seed = seed
-        self.clip_norm = clip_norm
         self.accumulation_steps = accumulation_steps
         self.strategy = strategy or tf.distribute.get_strategy()
         on_tpu = isinstance(self.strategy, tf.distribute.TPUStrategy)
@@ -71,11 +71,10 @@ class Trainer:
             optimizer.build(model.trainable_variables)
             self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
             # float16 alone has a range so short that gradients vanish in it.
-            scaled = model.dtype_policy.compute_dtype == "float16"
+            self.scales_loss = model.dtype_policy.compute_dtype == "float16"
             self.loss_scale = tf.Variable(
-                2.0**15 if scaled else 1.0, trainable=False, name="loss_scale"
+                2.0**15 if self.scales_loss else 1.0, trainable=False, name="loss_scale"
             )
-            self.scales_loss = scaled
             self._good_steps = tf.Variable(0, trainable=False, name="good_steps")
             self.rollbacks = tf.Variable(0, trainable=False, name="rollbacks")
             self.data_start = tf.Variable(
@@ -151,7 +150,7 @@ class Trainer:
 
         norm = tf.linalg.global_norm(gradients) / self.loss_scale
         finite = tf.math.is_finite(norm) & tf.math.is_finite(means["loss"])
-        clip = self.clip_norm / tf.maximum(norm, self.clip_norm) / self.loss_scale
+        clip = _CLIP_NORM / tf.maximum(norm, _CLIP_NORM) / self.loss_scale
         scale = tf.where(finite, clip, tf.constant(math.nan))
         with compilation(self._compiles_update):
             learning_rate = self.optimizer.apply_scaled(gradients, scale, rate)
