@@ -14,6 +14,7 @@ command again retries it and keeps what is done.
 """
 
 import dataclasses
+import operator
 import os
 import posixpath
 import signal
@@ -45,6 +46,7 @@ from bert_tf.training.output_dir import claim
 from bert_tf.word_vectors.quality import check_files
 from data_pipelines.corpus.documents import expand_sources
 from data_pipelines.datasets import catalog
+from data_pipelines.datasets.sources import Dataset
 from data_pipelines.files.atomic import remove, write_file
 from data_pipelines.files.json_files import read_json, write_json
 from data_pipelines.programs import cli
@@ -83,13 +85,7 @@ def compare(options: CompareOptions) -> dict[str, Outcome]:
 
 @dataclasses.dataclass(frozen=True)
 class _Member:
-    """A system in its folder; what is finished there is not done again.
-
-    Attributes:
-        options: of the comparison.
-        system: what is trained.
-        folder: of its model, results and log.
-    """
+    """A system in its folder; what is finished there is not done again."""
 
     options: CompareOptions
     system: System
@@ -284,7 +280,7 @@ class _Member:
         return self._path("model", model_dir.WEIGHTS)
 
 
-def _read(name: str, folder: str | None) -> tuple[Any, list[Any], list[Any]]:
+def _read(name: str, folder: str | None) -> tuple[Dataset, list[Any], list[Any]]:
     """A dataset, and its examples to train on and to check with."""
     train_examples, dataset = read(catalog.find(name), "train", folder)
     return dataset, train_examples, read(dataset, "dev", folder)[0]
@@ -297,13 +293,12 @@ def _best_baselines(
     found = {}
     for name, (dataset, train_examples, dev) in data.items():
         few = train_examples[: options.max_train_examples]
-        metric = dataset.metrics[0]
-        scores = {
-            baseline: values[metric]
+        scores = [
+            (baseline, values[dataset.metrics[0]])
             for baseline, values in baseline_scores(dataset, few, dev).items()
-        }
+        ]
         if scores:
-            found[name] = max(scores.items(), key=lambda item: item[1])
+            found[name] = max(scores, key=operator.itemgetter(1))
     return found
 
 
@@ -342,11 +337,7 @@ def _write(
 
 def main(options: CompareOptions) -> int:
     """Compares, and prints the table; 1 if something failed."""
-
-    def stop(*_: Any) -> None:
-        sys.exit(PREEMPTED_EXIT_CODE)
-
-    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(PREEMPTED_EXIT_CODE))
     outcomes = compare(options)
     print(text_table(list(outcomes.values())), end="")
     print(f"Look at {options.output_dir}/{REPORT}.")

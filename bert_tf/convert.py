@@ -91,7 +91,7 @@ def _with_casing(vocabulary: Vocabulary, options: ConvertOptions) -> Vocabulary:
 def _with_choices(description: Description, num_choices: int | None) -> Description:
     if num_choices is None:
         return description
-    if description.kind != "multiple_choice" or num_choices < 2:
+    if "num_choices" not in description.head or num_choices < 2:
         raise ValueError(
             f"Received num_choices={num_choices} for a model of the kind "
             f"{description.kind}. Expected 2 or more, for one of multiple choice."

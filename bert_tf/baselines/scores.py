@@ -55,17 +55,12 @@ def baseline_scores(
 ) -> dict[str, dict[str, float]]:
     """Metrics by the name of the baseline; there is none for questions.
 
-    Args:
-        dataset: with its labels.
-        train: examples to learn from.
-        dev: examples to answer.
-
     Raises:
         ImportError: the extra `finetune` is not installed.
     """
-    found = {}
     kind, task = KINDS[dataset.kind], Task(dataset.labels, dataset.metrics)
-    for name, baseline in _BASELINES[dataset.kind].items():
-        answers = baseline(dataset, train[:_MAX_EXAMPLES], dev)
-        found[name] = kind.score(dev, answers, task)
-    return found
+    train = train[:_MAX_EXAMPLES]
+    return {
+        name: kind.score(dev, baseline(dataset, train, dev), task)
+        for name, baseline in _BASELINES[dataset.kind].items()
+    }

@@ -39,11 +39,8 @@ class Description:
         head: arguments of the kind's model, besides the config.
         encoding: arguments of the kind's encoding, besides the tokenizer.
         document_context: whether sentences are tagged together with those around them.
-        pairs: whether a classifier was fine-tuned on pairs of texts.
         sentence_vector: of encoders that were trained to give one vector for a text.
-        threshold: of span answers: the no-answer score above which there is no
-            answer; None: every question has one. Of corrections: the least
-            probability of an edit.
+        threshold, pairs: see `Task`.
     """
 
     kind: str

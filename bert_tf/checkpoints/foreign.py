@@ -10,6 +10,9 @@ from bert_tf.checkpoints.model_dir import ENCODER, Checkpoint, weight_shapes
 from bert_tf.checkpoints.tensors import Tensors
 from bert_tf.checkpoints.weight_table import Row, to_ours
 from bert_tf.models.config import BertConfig
+from bert_tf.tasks.kinds import KINDS
+from data_pipelines.datasets.sources import Dataset
+from data_pipelines.datasets.squad import SquadJson
 from data_pipelines.tokenizers.vocabulary import CONTINUATION, Vocabulary
 
 # Of Google's bert_config.json.
@@ -50,17 +53,18 @@ def from_tensors(
     origin: str,
     labels: tuple[str, ...] | None = None,
     sentence_task: str = "next_sentence",
+    **changes: Any,
 ) -> Checkpoint:
     """The model of a foreign checkpoint: all of its tensors, or it raises.
 
     A pooler, and the heads of a pre-trained model, exist where they have weights.
 
     Args:
-        config: of the encoder.
-        vocabulary, kind: of the model.
+        config, vocabulary, kind: of the model.
         table, tensors, origin: see `to_ours`.
         labels: names of the outputs; None: there is one, or those of the kind.
         sentence_task: of a sentence head, if there is one.
+        changes: other fields of the description.
 
     Raises:
         ValueError: as `to_ours`.
@@ -80,33 +84,33 @@ def from_tensors(
         )
     else:
         description = _fine_tuned(kind, config.max_sequence_length, labels)
+    description = dataclasses.replace(description, **changes)
     shapes = weight_shapes(config, description)
     weights = to_ours(table, shapes, config, tensors, origin)
     return Checkpoint(config, vocabulary, description, weights)
 
 
-def _fine_tuned(
-    kind: str, longest: int, labels: tuple[str, ...] | None = None
-) -> Description:
+def _fine_tuned(name: str, longest: int, labels: tuple[str, ...] | None) -> Description:
     """The description of a model whose format has no more than its kind and labels."""
-    length = min(512, longest)
-    head: dict[str, Any] = {"num_outputs": len(labels or ("score",))}
-    half = length // 2 if kind == "token_tagging" else None
-    encoding = {"max_length": length, "labels": labels, "stride": half}
-    if kind == "span_qa":
-        # As transformers' pipeline("question-answering") cuts contexts.
-        length = min(384, longest)
-        head = {}
-        encoding = {
-            "max_length": length,
-            "stride": min(128, length // 3),
-            "max_question_length": min(64, length // 3),
-        }
-    elif kind == "multiple_choice":
-        # No format has the number of choices of a question; the user gives it.
-        head = {"num_choices": 2}
-        encoding = {"max_length": length, "group_size": 2}
-    return Description(kind, head=head, encoding=encoding)
+    kind = KINDS[name]
+    # Its examples are not read. No format has the number of choices of a question: the
+    # user gives it.
+    dataset = Dataset(
+        name="",
+        kind=kind.name,
+        metrics=(),
+        splits={},
+        reader=SquadJson(),
+        labels=labels,
+        num_choices=2,
+    )
+    lengths = kind.foreign_lengths(longest)
+    encoding = kind.encoding_arguments(lengths, dataset)
+    return Description(
+        name,
+        head=kind.head_arguments(dataset, {}),
+        encoding={"max_length": lengths.max_length, **encoding},
+    )
 
 
 def differing(values: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,11 +120,6 @@ def differing(values: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[st
         for name, same in expected.items()
         if values.get(name, same) != same
     }
-
-
-def number_names(count: int) -> tuple[str, ...]:
-    """Names of classes for which a format has none."""
-    return tuple(str(number) for number in range(count))
 
 
 def unusual(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -162,12 +161,8 @@ def restored(tokens: Iterable[str]) -> Vocabulary:
     Raises:
         ValueError: as `Vocabulary` raises it.
     """
-    return Vocabulary(
-        tuple(
-            token + _LINE_SEPARATOR if token in ("", CONTINUATION) else token
-            for token in tokens
-        )
-    )
+    cut = ("", CONTINUATION)
+    return Vocabulary(tuple(t + _LINE_SEPARATOR if t in cut else t for t in tokens))
 
 
 def is_lower_cased(vocabulary: Vocabulary) -> bool:

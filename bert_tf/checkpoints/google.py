@@ -12,14 +12,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from bert_tf.checkpoints import foreign
 from bert_tf.checkpoints.description import PRETRAINING
-from bert_tf.checkpoints.foreign import (
-    GOOGLE_FIELDS,
-    from_tensors,
-    is_lower_cased,
-    number_names,
-    unusual,
-)
 from bert_tf.checkpoints.model_dir import CONFIG, VOCABULARY, Checkpoint
 from bert_tf.checkpoints.tensors import Tensors
 from bert_tf.checkpoints.weight_table import TENSORFLOW, LayerNames, rows, to_theirs
@@ -54,7 +48,6 @@ _MLM_HEAD = {
     "mlm_head/output_bias": "cls/predictions/output_bias",
 }
 
-
 # The output of a head: kernels lie as (out, in), under names without a slash.
 _OUTPUT = LayerNames("output_weights", "output_bias", transposed=True)
 # By kind of model.
@@ -85,17 +78,13 @@ def read(path: str) -> Checkpoint:
 
     The casing, which the format does not hold, is that of the vocabulary.
 
-    Args:
-        path: the folder of bert_config.json and vocab.txt, or the prefix of one of its
-            checkpoints.
-
     Raises:
         FileNotFoundError: a file is missing.
         ValueError: the weights are not those of the config; each is named.
     """
     folder, prefix = find_prefix(path)
     vocabulary = Vocabulary.from_file(posixpath.join(folder, VOCABULARY))
-    vocabulary = vocabulary.with_casing(is_lower_cased(vocabulary))
+    vocabulary = vocabulary.with_casing(foreign.is_lower_cased(vocabulary))
     config = read_config(posixpath.join(folder, CONFIG))
     variables = open_variables(prefix)
     tensors = variables.renamed(
@@ -107,8 +96,8 @@ def read(path: str) -> Checkpoint:
     elif "output_weights" in tensors.shapes:
         num_outputs = tensors.shapes["output_weights"][0]
         kind = "classification" if num_outputs > 1 else "regression"
-        labels = number_names(num_outputs) if num_outputs > 1 else None
-    return from_tensors(
+        labels = tuple(map(str, range(num_outputs))) if num_outputs > 1 else None
+    return foreign.from_tensors(
         config, vocabulary, kind, _TABLES[kind], tensors, prefix, labels
     )
 
@@ -158,9 +147,8 @@ def read_config(path: str) -> BertConfig:
 
 
 def _config_to_google(checkpoint: Checkpoint) -> dict[str, Any]:
-    """The fields of Google's bert_config.json."""
     config, vocabulary = checkpoint.config, checkpoint.vocabulary
-    others = unusual(checkpoint)
+    others = foreign.unusual(checkpoint)
     if config.hidden_act not in ("gelu_tanh", "relu"):
         others["hidden_act"] = config.hidden_act
     if vocabulary.strip_accents != vocabulary.lower_case:
@@ -174,7 +162,7 @@ def _config_to_google(checkpoint: Checkpoint) -> dict[str, Any]:
             "choose another format, or leave heads out with --encoder_only."
         )
     values = config.to_dict()
-    fields = {name: values[name] for name in GOOGLE_FIELDS}
+    fields = {name: values[name] for name in foreign.GOOGLE_FIELDS}
     return {**fields, "hidden_act": config.hidden_act.removesuffix("_tanh")}
 
 

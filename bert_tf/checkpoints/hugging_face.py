@@ -3,7 +3,6 @@
 BERT, RoBERTa and ALBERT encoders with all heads; WordPiece or byte-level BPE.
 """
 
-import dataclasses
 import os
 from typing import Any
 
@@ -68,7 +67,7 @@ def read(folder: str) -> Checkpoint:
     theirs = {row.ours: row.theirs for row in table}
     tensors, tied = _weights(folder, family, theirs)
     has_labels = kind in KINDS and KINDS[kind].has_labels
-    checkpoint = from_tensors(
+    return from_tensors(
         hugging_face_config.to_ours(values, tied),
         vocabulary,
         kind,
@@ -77,11 +76,8 @@ def read(folder: str) -> Checkpoint:
         folder,
         labels=_label_names(values) if has_labels else None,
         sentence_task="sentence_order" if family == "albert" else "next_sentence",
+        sentence_vector=sentence_vector,
     )
-    description = dataclasses.replace(
-        checkpoint.description, sentence_vector=sentence_vector
-    )
-    return dataclasses.replace(checkpoint, description=description)
 
 
 def _weights(folder: str, family: str, theirs: dict[str, str]) -> tuple[Tensors, bool]:

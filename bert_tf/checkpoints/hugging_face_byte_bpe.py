@@ -45,8 +45,8 @@ def read(
 
     Args:
         folder: where they are.
-        settings: of its tokenizer_config.json, empty without one.
-        tokenizer: of its tokenizer.json, empty without one.
+        settings, tokenizer: of its tokenizer_config.json and tokenizer.json; empty
+            without one.
 
     Raises:
         FileNotFoundError: there are no merges.
@@ -121,7 +121,7 @@ def write(
 
 
 def _their_tokenizer(vocabulary: Vocabulary, names: Mapping[str, str]) -> Any:
-    """Our tokenizer as one of the tokenizers library; `names` of special tokens."""
+    """Our tokenizer in the library; `names` has theirs of the special tokens."""
     with extra("byte_bpe"):
         import tokenizers
     ids = {names.get(token, token): i for i, token in enumerate(vocabulary.tokens)}

@@ -89,19 +89,13 @@ def to_ours(values: dict[str, Any], tied: bool) -> BertConfig:
     if name == "roberta":
         # Their positions are counted from the one after that of padding.
         fields["position_offset"] = values.get("pad_token_id", 1) + 1
-    fields |= {
-        "hidden_act": _ACTIVATIONS[values["hidden_act"]],
-        "tie_word_embeddings": tied,
-    }
+    activation = _ACTIVATIONS[values["hidden_act"]]
+    fields |= {"hidden_act": activation, "tie_word_embeddings": tied}
     return BertConfig.from_dict(fields)
 
 
 def to_theirs(config: BertConfig, pad_id: int) -> dict[str, Any]:
-    """The fields of a config.json.
-
-    Args:
-        config: ours.
-        pad_id: id of the padding token.
+    """The fields of a config.json; `pad_id` is that of the padding token.
 
     Raises:
         ValueError: none of their models computes this one; what differs is named.
@@ -128,8 +122,7 @@ def to_theirs(config: BertConfig, pad_id: int) -> dict[str, Any]:
             f"Received a model with {others}, which no Hugging Face model of the BERT "
             "family computes. Expected the variants of BERT, RoBERTa or ALBERT."
         )
-    fields: dict[str, Any] = {"model_type": name}
-    fields |= {field: values[field] for field in _SAME}
+    fields = {"model_type": name, **{field: values[field] for field in _SAME}}
     if name == "albert":
         fields["embedding_size"] = config.embedding_size or config.hidden_size
         fields |= {"num_hidden_groups": 1, "inner_group_num": 1}

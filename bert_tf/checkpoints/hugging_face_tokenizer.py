@@ -72,8 +72,7 @@ def write(
     """Writes the files of a tokenizer.
 
     Args:
-        folder: where they are written.
-        vocabulary: the pieces, and the casing of the texts.
+        folder, vocabulary: where they are written, and what.
         max_length: the most tokens of the model.
         has_segments: whether it takes segment ids.
     """

@@ -4,36 +4,24 @@ BertBackbone, BertMaskedLM and BertTextClassifier, read and written by KerasHub 
 Of a preset that it finds by name, the backbone.
 """
 
-import dataclasses
 import os
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from bert_tf.checkpoints import foreign, weight_table
 from bert_tf.checkpoints.description import PRETRAINING
-from bert_tf.checkpoints.foreign import (
-    from_tensors,
-    has_accents,
-    number_names,
-    restored,
-    unusual,
-)
 from bert_tf.checkpoints.model_dir import Checkpoint
 from bert_tf.checkpoints.tensors import Tensors
-from bert_tf.checkpoints.weight_table import (
-    KERAS_ATTENTION,
-    TENSORFLOW,
-    rows,
-    to_theirs,
-)
+from bert_tf.checkpoints.weight_table import TENSORFLOW, rows
 from bert_tf.models.config import BertConfig
 from data_pipelines.files.json_files import read_json
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 _OURS, _THEIRS = "encoder/block_{layer}", "transformer_layer_{layer}"
 _BACKBONE = rows(
-    KERAS_ATTENTION,
+    weight_table.KERAS_ATTENTION,
     {
         "encoder/embeddings/token_table": "token_embedding/embeddings",
         "encoder/embeddings/position_table": "position_embedding/embeddings",
@@ -109,7 +97,7 @@ def read(preset: str) -> Checkpoint:
     arguments = {} if name == _BACKBONE_CLASS else {"preprocessor": None}
     model = getattr(keras_hub.models, name).from_preset(preset, **arguments)
     tokenizer = keras_hub.models.BertTokenizer.from_preset(preset)
-    vocabulary = restored(tokenizer.get_vocabulary())
+    vocabulary = foreign.restored(tokenizer.get_vocabulary())
     vocabulary = vocabulary.with_casing(
         bool(tokenizer.lowercase), _strip_accents(tokenizer, vocabulary)
     )
@@ -120,16 +108,15 @@ def read(preset: str) -> Checkpoint:
         **{ours: values[theirs] for ours, theirs in _FIELDS.items()},
     )
     kind, labels = PRETRAINING, None
+    changes: dict[str, Any] = {}
     if name == "BertTextClassifier":
-        kind, labels = "classification", number_names(model.num_classes)
+        kind, labels = "classification", tuple(map(str, range(model.num_classes)))
+    elif name == "BertMaskedLM":
+        changes = {"head": _MLM_HEAD_ARGUMENTS}
     tensors = Tensors.of({weight.path: weight for weight in _weights(model)})
-    checkpoint = from_tensors(
-        config, vocabulary, kind, _TABLES[kind], tensors, preset, labels
+    return foreign.from_tensors(
+        config, vocabulary, kind, _TABLES[kind], tensors, preset, labels, **changes
     )
-    if name != "BertMaskedLM":
-        return checkpoint
-    description = dataclasses.replace(checkpoint.description, head=_MLM_HEAD_ARGUMENTS)
-    return dataclasses.replace(checkpoint, description=description)
 
 
 def write(checkpoint: Checkpoint, folder: str) -> None:
@@ -143,7 +130,7 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
     _check(checkpoint)
     config, description = checkpoint.config, checkpoint.description
     table = _TABLES[description.kind]
-    tensors = to_theirs(table, config, checkpoint.weights)
+    tensors = weight_table.to_theirs(table, config, checkpoint.weights)
     tokenizer = models.BertTokenizer(
         vocabulary=list(checkpoint.vocabulary.tokens),
         lowercase=checkpoint.vocabulary.lower_case,
@@ -183,20 +170,20 @@ def _strip_accents(tokenizer: Any, vocabulary: Vocabulary) -> bool:
     Google's uncased models too, whose vocabularies have no accents: there, Google's
     rule stands.
     """
-    if tokenizer.strip_accents or has_accents(vocabulary):
+    if tokenizer.strip_accents or foreign.has_accents(vocabulary):
         return bool(tokenizer.strip_accents)
     return bool(tokenizer.lowercase)
 
 
 def _check(checkpoint: Checkpoint) -> None:
     config, description = checkpoint.config, checkpoint.description
-    others = unusual(checkpoint)
-    if config.hidden_act != "gelu_tanh":
-        others["hidden_act"] = config.hidden_act
-    if not config.pooler:
-        others["pooler"] = False
-    if config.attention_probs_dropout_prob != config.hidden_dropout_prob:
-        others["attention_probs_dropout_prob"] = config.attention_probs_dropout_prob
+    expected = {
+        "hidden_act": "gelu_tanh",
+        "pooler": True,
+        "attention_probs_dropout_prob": config.hidden_dropout_prob,
+    }
+    others = foreign.unusual(checkpoint)
+    others |= foreign.differing(config.to_dict(), expected)
     if description.sentence_task is not None:
         others["sentence_task"] = description.sentence_task
     if description.kind not in _TABLES:

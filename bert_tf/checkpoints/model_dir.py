@@ -17,17 +17,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.checkpoints.description import (
-    PRETRAINING,
-    Description,
-    description_from,
-)
-from bert_tf.checkpoints.tensors import (
-    Tensors,
-    differences,
-    open_safetensors,
-    write_safetensors,
-)
+from bert_tf.checkpoints import tensors
+from bert_tf.checkpoints.description import PRETRAINING, Description, description_from
+from bert_tf.checkpoints.tensors import Tensors, open_safetensors
 from bert_tf.models.config import BertConfig
 from bert_tf.models.objectives import make_pretrainer
 from bert_tf.tasks.kinds import KINDS
@@ -208,7 +200,11 @@ def load_description(path: str) -> tuple[BertConfig, Vocabulary, Description]:
                 "finished by running the same command again."
             )
     config = BertConfig.from_file(posixpath.join(path, CONFIG))
-    description, casing = _read_description(posixpath.join(path, DESCRIPTION))
+    file = posixpath.join(path, DESCRIPTION)
+    values = read_json(file)
+    if values.pop("format", None) != _FORMAT:
+        raise ValueError(f"{file} does not describe a model of the format {_FORMAT}.")
+    description, casing = description_from(values, file)
     vocabulary = Vocabulary.from_file(posixpath.join(path, VOCABULARY), **casing)
     check_sizes(config, vocabulary)
     return config, vocabulary, description
@@ -219,29 +215,27 @@ def load_encoder_weights(
 ) -> dict[str, np.ndarray]:
     """The weights of the encoder in a model folder, by their names in any model.
 
-    Args:
-        path: the folder.
-        others: prefixes of the names of other weights that are wanted.
+    Those whose names begin with one of `others` are among them.
     """
-    tensors = open_safetensors(posixpath.join(path, WEIGHTS))
+    stored = open_safetensors(posixpath.join(path, WEIGHTS))
     wanted = (ENCODER, *others)
-    names = (name for name in tensors.shapes if name.startswith(wanted))
-    return {name: tensors.read(name) for name in names}
+    names = (name for name in stored.shapes if name.startswith(wanted))
+    return {name: stored.read(name) for name in names}
 
 
 def write_weights(path: str, weights: Tensors) -> None:
     """Writes a safetensors file; it appears complete or not at all."""
     with complete_file(path) as temporary:
-        write_safetensors(temporary, weights, {"format": "bert_tf"})
+        tensors.write_safetensors(temporary, weights, {"format": "bert_tf"})
 
 
 def assign_weights(model: keras.Model, path: str) -> None:
     """Gives a model the weights of a safetensors file: all of them, or it raises."""
-    tensors = open_safetensors(path)
+    stored = open_safetensors(path)
     variables = weights_of(model)
-    _check_weights(tensors.shapes, Tensors.of(variables).shapes, path)
+    _check_weights(stored.shapes, Tensors.of(variables).shapes, path)
     for name, variable in variables.items():
-        variable.assign(tensors.read(name))
+        variable.assign(stored.read(name))
 
 
 def _check_weights(
@@ -249,7 +243,7 @@ def _check_weights(
     expected: Mapping[str, tuple[int, ...]],
     path: str,
 ) -> None:
-    problems = differences(found, expected)
+    problems = tensors.differences(found, expected)
     if problems:
         raise ValueError(
             f"The weights in {path} are not those of the config beside them: "
@@ -279,13 +273,3 @@ def weight_shapes(
     with keras.StatelessScope(initialize_variables=False):
         model = make_model(config, description)
     return {name: tuple(weight.shape) for name, weight in weights_of(model).items()}
-
-
-def _read_description(path: str) -> tuple[Description, dict[str, Any]]:
-    try:
-        values = read_json(path)
-        if values.pop("format", None) != _FORMAT:
-            raise ValueError(f"expected the format {_FORMAT}")
-    except ValueError as error:
-        raise ValueError(f"{path} does not describe a model: {error}") from None
-    return description_from(values, path)

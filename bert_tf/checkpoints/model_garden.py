@@ -86,12 +86,10 @@ def read(path: str) -> Checkpoint:
     lower_case_key = keys.pop(_LOWER_CASE, None)
     tensors = variables.renamed(keys)
     config_file = posixpath.join(folder, CONFIG)
-    has_config = tf.io.gfile.exists(config_file)
-    config = (
-        google.read_config(config_file)
-        if has_config
-        else _config(tensors.shapes, prefix)
-    )
+    if tf.io.gfile.exists(config_file):
+        config = google.read_config(config_file)
+    else:
+        config = _config(tensors.shapes, prefix)
     vocabulary = Vocabulary.from_file(vocab_file)
     if lower_case_key is None:
         lower_case = is_lower_cased(vocabulary)

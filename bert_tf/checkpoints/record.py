@@ -26,8 +26,7 @@ def write(folder: str, checkpoint: Checkpoint, as_read: Checkpoint) -> None:
 
     Args:
         folder: of the model in the other format.
-        checkpoint: the model.
-        as_read: what the reader of the format finds there.
+        checkpoint, as_read: the model, and what the reader of the format finds there.
     """
     model, found = _values(checkpoint), _values(as_read)
     if model != found:

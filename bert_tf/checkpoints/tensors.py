@@ -5,6 +5,7 @@ Weights of a large model fill gigabytes. Here they pass from file to file one by
 
 import dataclasses
 import json
+import math
 import os
 import struct
 from collections.abc import Callable, Mapping
@@ -34,10 +35,6 @@ class Tensors:
         """Makes them of existing arrays or variables."""
         shapes = {name: tuple(array.shape) for name, array in arrays.items()}
         return cls(shapes, lambda name: np.asarray(arrays[name]))
-
-    def all(self) -> dict[str, np.ndarray]:
-        """All of them at once."""
-        return {name: self.read(name) for name in self.shapes}
 
     def renamed(self, names: Mapping[str, str]) -> "Tensors":
         """Some of them under other names: `names` has the old one of each new one."""
@@ -93,20 +90,15 @@ def write_safetensors(path: str, tensors: Tensors, metadata: dict[str, str]) -> 
 
     Args:
         path: local or remote.
-        tensors: what is written.
-        metadata: plain strings.
+        tensors, metadata: what is written, and plain strings beside it.
     """
     header: dict[str, Any] = {"__metadata__": metadata}
     begin = 0
     names = sorted(tensors.shapes)
     for name in names:
-        shape = tensors.shapes[name]
-        end = begin + 4 * int(np.prod(shape, dtype=np.int64))
-        header[name] = {
-            "dtype": "F32",
-            "shape": list(shape),
-            "data_offsets": [begin, end],
-        }
+        shape = list(tensors.shapes[name])
+        end = begin + 4 * math.prod(shape)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [begin, end]}
         begin = end
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)

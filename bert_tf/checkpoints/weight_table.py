@@ -61,10 +61,10 @@ _HEAD_AXES = {"query_key_value": ("HND", "ND"), "attention/output": ("NDH", "H")
 
 
 def rows(names: LayerNames, layers: Mapping[str, str]) -> tuple[Row, ...]:
-    """The rows of layers and single weights.
+    """The rows of layers and single weights in a format with these names.
 
     Args:
-        names: of the format.
+        names: of the weights of a layer.
         layers: from our name of a layer to theirs. Our names of single weights end in
             "_table" or "_bias", those of layer normalizations in "norm"; the rest are
             dense layers.
@@ -102,7 +102,7 @@ def to_ours(
         shapes: of our weights, by name.
         config: of the encoder.
         tensors: of the checkpoint, without what is not a weight.
-        origin: name of the checkpoint, for messages.
+        origin: the checkpoint, for messages.
 
     Returns:
         float32, by our names.
@@ -174,7 +174,6 @@ class _Weight:
 def _resolved(
     table: Sequence[Row], shapes: Mapping[str, tuple[int, ...]], config: BertConfig
 ) -> dict[str, _Weight]:
-    """The rows of the weights that have these shapes, by our names."""
     named = {
         row.ours.replace("{layer}", str(layer)): (row, layer)
         for row in table

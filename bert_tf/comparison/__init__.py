@@ -1,1 +1,0 @@
-"""The members of the family on the same ground: how each is trained and measured."""

@@ -20,11 +20,11 @@ _SHARE_OF_STEPS = 0.95
 
 
 def steps_within(budget: float, trial_dir: str, trial_seconds: float) -> int:
-    """The number of steps in a number of seconds, after a trial of `TRIAL_STEPS`.
+    """The number of steps in `budget` seconds.
 
     Args:
         budget: seconds.
-        trial_dir: the model folder of the trial.
+        trial_dir: the model folder of a trial of `TRIAL_STEPS`.
         trial_seconds: that all of it took.
     """
     seconds = _seconds_of_steps(trial_dir)[1:]

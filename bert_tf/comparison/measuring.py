@@ -49,12 +49,10 @@ def similarities(
 ) -> dict[str, float]:
     """Rank correlations by the name of the file; accuracy on analogies."""
     vectors = load_vectors(vectors_file)
-    found = {
-        posixpath.basename(path).removesuffix(".txt"): quality.similarity(
-            vectors, path
-        ).value
-        for path in pairs_files
-    }
+    found = {}
+    for path in pairs_files:
+        name = posixpath.basename(path).removesuffix(".txt")
+        found[name] = quality.similarity(vectors, path).value
     if questions_file:
         found["analogies"] = quality.analogies(vectors, questions_file).value
     return found

@@ -2,9 +2,9 @@
 
 import dataclasses
 import re
-from typing import Literal, get_args
+from typing import Literal
 
-from bert_tf.comparison.systems import ABLATIONS, SYSTEMS, Ablation, Name, System
+from bert_tf.comparison.systems import ABLATIONS, SYSTEMS, Ablation, System
 from data_pipelines.corpus.documents import Separator
 from data_pipelines.datasets import catalog
 from data_pipelines.programs import cli
@@ -21,7 +21,7 @@ class CompareOptions:
     )
     output_dir: str = cli.option(cli.REQUIRED, "Folder of the models and the report.")
     systems: tuple[str, ...] = cli.option(
-        get_args(Name), "Systems to compare, in this order."
+        tuple(SYSTEMS), "Systems to compare, in this order."
     )
     ablation: Ablation | None = cli.option(
         None,
@@ -64,10 +64,7 @@ class CompareOptions:
                 f"Received the systems {unknown or list(self.systems)}. Expected some "
                 f"of {list(SYSTEMS)}."
             )
-        if self.num_seeds < 1:
-            raise ValueError(
-                f"Received num_seeds={self.num_seeds}. Expected 1 or more."
-            )
+        cli.require_positive(num_seeds=self.num_seeds)
         _ = self.seconds
         for name in self.folders:
             catalog.find(name)

@@ -29,8 +29,7 @@ class TaskScore:
 
     Attributes:
         metric: the dataset's first.
-        mean, deviation: over the seeds.
-        num_runs: the number of seeds.
+        mean, deviation, num_runs: over the seeds.
     """
 
     metric: str
@@ -44,12 +43,9 @@ class Outcome:
     """All that is known of a system so far.
 
     Attributes:
-        title: of the system.
-        trained: how long, and how much.
         heldout: accuracy on masked pieces, perplexity.
         similarities: of static vectors, by the name of the list.
         tasks: by dataset.
-        num_weights, num_bytes: of the model.
         texts_per_second: that the model of the first dataset answers.
         failures: a line for each step that failed.
     """

@@ -17,9 +17,7 @@ class Failed(Exception):
 def command(module: str, options: Any) -> list[str]:
     """The command of a verb: `["python", "-m", "bert_tf.pretrain", "--seed=1"]`.
 
-    Args:
-        module: of the verb.
-        options: the dataclass of its options; those at their defaults are left out.
+    Options at their defaults are left out.
     """
     flags = []
     for field in dataclasses.fields(options):

@@ -4,20 +4,6 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
-Name = Literal[
-    "ngram",
-    "class_ngram",
-    "skip_gram",
-    "cbow",
-    "glove",
-    "elmo",
-    "gpt",
-    "bert",
-    "roberta",
-    "albert",
-    "electra",
-    "modern",
-]
 Ablation = Literal["pretraining_tasks", "masking", "sizes"]
 
 # Frozen vectors below what is learned, as before BERT.
@@ -29,8 +15,7 @@ class System:
     """A model, and how it is trained.
 
     Attributes:
-        verb: "pretrain", "word_vectors" or "ngram".
-        title: its name in the report.
+        verb, title: that trains it, and its name in the report.
         options: of the verb.
         finetuning: options of `finetune`; None: it cannot be fine-tuned.
     """
@@ -43,8 +28,7 @@ class System:
     @property
     def tokenizer(self) -> Literal["wordpiece", "byte_bpe"]:
         """The tokenizer of its text: RoBERTa has its own."""
-        is_roberta = self.options.get("family") == "roberta"
-        return "byte_bpe" if is_roberta else "wordpiece"
+        return "byte_bpe" if self.options.get("family") == "roberta" else "wordpiece"
 
 
 def _model(title: str, finetuning: Any = None, /, **options: Any) -> System:

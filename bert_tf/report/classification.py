@@ -9,13 +9,9 @@ from bert_tf.metrics import classification
 from bert_tf.metrics.classification import confusion_matrix, label_scores
 from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.excerpts import hardest
-from bert_tf.report.plots import (
-    calibration_figure,
-    confusion_figure,
-    names_for_picture,
-)
+from bert_tf.report.plots import calibration_figure, confusion_figure, names_for_picture
 
-# More classes can not be told apart in a picture.
+# More classes cannot be told apart in a picture.
 _MAX_SHOWN = 50
 _MAX_PAIRS = 12
 

@@ -26,8 +26,7 @@ def comparison_report(
     """The page.
 
     Args:
-        title: at its top.
-        facts: what was compared, and where.
+        title, facts: at its top.
         outcomes: of all systems, in their order.
         baselines: name and score of the best baseline of each dataset.
         commands: that were run, one a line.

@@ -12,11 +12,8 @@ class Evaluation:
     Attributes:
         kind: of the task.
         metrics: of the answers, the most important first.
-        examples: with labels.
-        answers: one for each.
-        labels: names of classes or tags, in the order of their ids.
-        threshold: no-answer score of questions from which there is no answer; None:
-            every question is given one.
+        examples, answers: with labels, and one for each.
+        labels, threshold: see `Task`.
     """
 
     kind: str

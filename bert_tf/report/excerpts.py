@@ -16,13 +16,7 @@ _SPACELESS = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]
 
 @dataclasses.dataclass(frozen=True)
 class Mark:
-    """Characters of a text that are marked.
-
-    Attributes:
-        start: the first.
-        end: the one after the last.
-        kind: CSS class of the mark.
-    """
+    """Characters of a text, `end` not included, and the CSS class of their mark."""
 
     start: int
     end: int
@@ -34,7 +28,7 @@ class Part:
     """A part of a text that is shown.
 
     Attributes:
-        text: characters of it.
+        text: the characters.
         kind: CSS classes of its mark; "" if it is not marked.
         label: small letters at the end of the mark.
         crossed: text that it replaces, shown crossed out.
@@ -84,8 +78,7 @@ def marked(text: str, marks: Iterable[Mark], margin: int = 160) -> list[Part]:
     shortened.
 
     Args:
-        text: all of it.
-        marks: in any order.
+        text, marks: all of it, and in any order.
         margin: the number of characters shown before and after each mark.
     """
     marks = [mark for mark in marks if 0 <= mark.start < mark.end]

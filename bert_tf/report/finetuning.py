@@ -11,6 +11,7 @@ from bert_tf.report import (
     classification,
     correction,
     multiple_choice,
+    plots,
     regression,
     runs,
     span_qa,
@@ -19,15 +20,6 @@ from bert_tf.report import (
 from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.metric_names import METRIC_NAMES, name_of
 from bert_tf.report.page import page
-from bert_tf.report.plots import (
-    GREY,
-    RED,
-    draw_plain,
-    draw_training,
-    label_steps,
-    panels,
-    series,
-)
 from bert_tf.training.run_log import Record
 
 # The values of the sections that are of one kind; `templates/KIND.html` shows them.
@@ -41,7 +33,7 @@ SECTIONS: dict[str, Callable[[Evaluation], dict[str, Any]]] = {
 }
 
 # Lines of one picture differ in their colours and their markers.
-_LINES = ((RED, "o"), ("#2a9d8f", "s"), ("#8a6100", "^"), ("#6a4c93", "D"))
+_LINES = ((plots.RED, "o"), ("#2a9d8f", "s"), ("#8a6100", "^"), ("#6a4c93", "D"))
 _QUANTITIES = {
     "learning_rate": "learning rate",
     "examples_per_second": "examples per second",
@@ -63,14 +55,13 @@ def finetuning_report(
     """The report as one HTML page with its pictures inside.
 
     Args:
-        title: of the page.
+        title, options: of the page, and of the program.
         facts: lines of the first table.
         evaluation: on the development set.
         metrics: that are shown first, and drawn; runs are compared by the first.
         results: of all runs.
         records: of `metrics.jsonl` of the best run.
         baselines: metrics of baselines, by name.
-        options: of the program.
 
     Raises:
         ValueError: an unknown kind, or no examples.
@@ -95,13 +86,8 @@ def evaluation_report(
 ) -> str:
     """The report on answers to examples, as `finetuning_report` without a run.
 
-    Args:
-        title: of the page.
-        facts: lines of the first table.
-        evaluation: of the model.
-
     Raises:
-        ValueError: an unknown kind, or no examples.
+        ValueError: as `finetuning_report`.
     """
     values = {
         "facts": facts,
@@ -135,22 +121,22 @@ def curves(
         best_step: is marked.
     """
     logged = [name for name in _QUANTITIES if any(name in r for r in records)]
-    figure, axes = panels(2 + len(logged))
-    label_steps(axes)
-    draw_training(axes[0], records, "loss")
+    figure, axes = plots.panels(2 + len(logged))
+    plots.label_steps(axes)
+    plots.draw_training(axes[0], records, "loss")
     axes[0].set_title("loss")
     axes[0].legend(frameon=False)
     if "accuracy" in metrics:
-        draw_training(axes[1], records, "accuracy")
+        plots.draw_training(axes[1], records, "accuracy")
     for (color, marker), metric in zip(_LINES, metrics, strict=False):
-        steps, values = series(records, "heldout", metric)
+        steps, values = plots.series(records, "heldout", metric)
         label = f"dev, {name_of(metric)}"
         axes[1].plot(steps, values, f"{marker}-", color=color, ms=4, label=label)
-    axes[1].axvline(best_step, color=GREY, ls="--", label="taken")
+    axes[1].axvline(best_step, color=plots.GREY, ls="--", label="taken")
     axes[1].set_title("metrics")
     axes[1].legend(frameon=False)
     for axis, name in zip(axes[2:], logged, strict=True):
-        draw_plain(axis, records, name, _QUANTITIES[name])
+        plots.draw_plain(axis, records, name, _QUANTITIES[name])
     return figure
 
 

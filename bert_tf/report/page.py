@@ -15,7 +15,7 @@ def page(title: str, template: str, values: dict[str, Any]) -> str:
     """A whole page, with links to its sections if there are many.
 
     Args:
-        title: of the page.
+        title: at its top.
         template: in `templates/`, of what is below the title.
         values: names that the template uses. Texts are escaped, figures become PNGs.
     """

@@ -62,7 +62,7 @@ def series(
 
 
 def draw_training(axis: Any, records: Sequence[Record], metric: str) -> None:
-    """A metric of the training data, and its mean over some records if it has many."""
+    """Draws a metric of the training data, and its running mean if it has many."""
     steps, values = series(records, "train", metric)
     axis.plot(steps, values, color=PALE_BLUE, linewidth=0.8, label="training")
     if len(values) >= 20:

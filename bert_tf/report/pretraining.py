@@ -10,17 +10,9 @@ from typing import Any
 import matplotlib.figure
 import numpy as np
 
+from bert_tf.report import plots
 from bert_tf.report.metric_names import METRIC_NAMES, name_of
 from bert_tf.report.page import page
-from bert_tf.report.plots import (
-    GREY,
-    RED,
-    draw_plain,
-    draw_training,
-    label_steps,
-    panels,
-    series,
-)
 from bert_tf.training.run_log import MFU, Record
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
@@ -28,6 +20,8 @@ _QUANTITIES = {
     "learning_rate": "learning rate",
     "tokens_per_second": "tokens per second",
 }
+# Pieces that are shown on either side of a masked token.
+_WINDOW = 14
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +29,7 @@ class ClozeGuess:
     """A masked token of a held-out row, and what the model made of it.
 
     Attributes:
-        before: the text before it.
-        after: the text after it.
+        before, after: the text around it.
         answer: the token that stood there.
         guesses: tokens and their probabilities, best first.
     """
@@ -53,7 +46,6 @@ def cloze_guesses(
     vocabulary: Vocabulary,
     num_guesses: int = 5,
     num_rows: int = 12,
-    window: int = 14,
 ) -> list[ClozeGuess]:
     """Guesses for one masked token of each of the first rows of a batch.
 
@@ -61,9 +53,7 @@ def cloze_guesses(
         predict: the pre-training model.
         batch: of `evaluation_batches`.
         vocabulary: of the model.
-        num_guesses: how many for each.
-        num_rows: how many rows.
-        window: how many pieces are shown on either side.
+        num_guesses, num_rows: how many for each token, and of how many rows.
     """
     logits = np.asarray(predict(batch)["mlm"], np.float32)[:num_rows]
     rows = np.asarray(batch["token_ids"])
@@ -79,7 +69,7 @@ def cloze_guesses(
         probabilities = scores / scores.sum()
         best = np.argsort(-probabilities[: len(vocabulary)])[:num_guesses]
         real = int(np.sum(np.asarray(batch["padding_mask"][row])))
-        first, last = max(0, position - window), min(real, position + window + 1)
+        first, last = max(0, position - _WINDOW), min(real, position + _WINDOW + 1)
         cloze.append(
             ClozeGuess(
                 before=joined_pieces(rows[row, first:position], vocabulary),
@@ -109,8 +99,7 @@ def run_facts(
     """Returns the lines of the first table.
 
     Args:
-        model: that was trained.
-        vocabulary: of the model.
+        model, vocabulary: that was trained, and its pieces.
         counts: of the training text, from the manifest of the records.
         records: of `metrics.jsonl`.
         training: the number of steps, their size and dtype.
@@ -147,12 +136,11 @@ def pretraining_report(
     """The report as one HTML page with its pictures inside.
 
     Args:
-        title: of the page.
+        title, options: of the page, and of the run.
         facts: lines of the first table.
         records: of `metrics.jsonl`.
         baseline: held-out metrics of the unigram baseline; None without held-out data.
         cloze: sample guesses.
-        options: the options of the run.
     """
     heldout = [record for record in records if record["split"] == "heldout"]
     values = {
@@ -173,18 +161,18 @@ def curves(
 ) -> matplotlib.figure.Figure:
     """Loss, accuracies, learning rate and speed over the steps."""
     shown = [name for name in METRIC_NAMES if any(name in record for record in records)]
-    figure, axes = panels(len(shown) + len(_QUANTITIES))
-    label_steps(axes)
+    figure, axes = plots.panels(len(shown) + len(_QUANTITIES))
+    plots.label_steps(axes)
     for axis, metric in zip(axes, shown, strict=False):
         axis.set_title(name_of(metric))
-        draw_training(axis, records, metric)
-        steps, values = series(records, "heldout", metric)
+        plots.draw_training(axis, records, metric)
+        steps, values = plots.series(records, "heldout", metric)
         if len(values):
-            axis.plot(steps, values, "o-", color=RED, ms=3, label="held out")
+            axis.plot(steps, values, "o-", color=plots.RED, ms=3, label="held out")
         if baseline and metric in baseline:
-            label = "unigram baseline"
-            axis.axhline(baseline[metric], color=GREY, ls="--", label=label)
+            look = {"color": plots.GREY, "ls": "--", "label": "unigram baseline"}
+            axis.axhline(baseline[metric], **look)
         axis.legend(frameon=False)
     for axis, name in zip(axes[len(shown) :], _QUANTITIES, strict=True):
-        draw_plain(axis, records, name, _QUANTITIES[name])
+        plots.draw_plain(axis, records, name, _QUANTITIES[name])
     return figure

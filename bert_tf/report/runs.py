@@ -5,28 +5,19 @@ from typing import Any
 
 import matplotlib.figure
 
-from bert_tf.finetuning.results import (
-    RunResult,
-    RunSettings,
-    best_result,
-    summaries,
-)
+from bert_tf.finetuning.results import RunResult, RunSettings, best_result, summaries
 from bert_tf.report.metric_names import name_of
 from bert_tf.report.plots import BLUE, PALE_BLUE, RED, new_figure
 
 
 def values(results: Sequence[RunResult], metric: str) -> dict[str, Any]:
-    """The values that `runs.html` shows.
-
-    Args:
-        results: of all runs.
-        metric: that they are compared by.
-    """
+    """The values that `runs.html` shows; runs are compared by the metric."""
     best = best_result(results, metric)
-    found = {"best": best, "time": _duration(best.seconds), "metric": metric}
     several = len(results) > 1
     return {
-        **found,
+        "best": best,
+        "time": _duration(best.seconds),
+        "metric": metric,
         "summaries": summaries(results, metric) if several else (),
         "figure": strip_plot(results, metric) if several else None,
     }

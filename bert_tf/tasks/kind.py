@@ -90,6 +90,8 @@ class Kind:
         balanced_classes: whether rare classes can be given more weight.
         is_pooled: whether the head reads the pooler.
         default_max_length: tokens of a sequence.
+        foreign_lengths: from the most tokens of a model to the lengths to which texts
+            are cut where it comes in a format that does not hold them.
         reused_heads: prefixes of the names of weights that a model of the same kind
             hands on, besides those of the encoder.
         has_labels: whether the dataset names classes or tags.
@@ -122,6 +124,9 @@ class Kind:
     balanced_classes: bool = False
     is_pooled: bool = False
     default_max_length: int = 128
+    foreign_lengths: Callable[[int], Lengths] = lambda longest: Lengths(
+        min(512, longest), stride=None, max_question_length=0, in_windows=False
+    )
     reused_heads: tuple[str, ...] = ()
     writes_pieces: bool = False
     has_labels: bool = False

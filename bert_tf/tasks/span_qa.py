@@ -162,6 +162,12 @@ def _encoding_arguments(lengths: Lengths, dataset: Dataset) -> dict[str, Any]:
     return {"stride": stride, "max_question_length": question}
 
 
+def _foreign_lengths(longest: int) -> Lengths:
+    # As transformers' pipeline("question-answering") cuts contexts.
+    length = min(384, longest)
+    return Lengths(length, min(128, length // 3), 64, in_windows=False)
+
+
 def _outputs(answers: Tensors, columns: dict[str, Any], task: Task) -> Answers:
     """The answers to questions on contexts of any length.
 
@@ -233,5 +239,6 @@ SPAN_QA = Kind(
     label_of=operator.attrgetter("answers"),
     best_threshold=_best_threshold,
     default_max_length=384,
+    foreign_lengths=_foreign_lengths,
     extra_files=_extra_files,
 )

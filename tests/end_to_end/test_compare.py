@@ -35,7 +35,7 @@ def options(tmp_path, **changes):
         ({"budget": "soon"}, "Received budget='soon'. Expected a time"),
         ({"budget": "0m"}, "Expected a time"),
         ({"datasets": ("glue/sst3",)}, "glue/sst3"),
-        ({"num_seeds": 0}, "Expected 1 or more"),
+        ({"num_seeds": 0}, "num_seeds=0. Expected numbers above 0"),
     ],
 )
 def test_what_is_wrong_is_said_at_once(tmp_path, changes, message):

@@ -14,7 +14,7 @@ from bert_tf.checkpoints.model_dir import weight_shapes
 from bert_tf.checkpoints.tensors import Tensors
 from bert_tf.checkpoints.weight_table import to_ours
 from bert_tf.models.masked_lm import PretrainingObjective
-from tests.bert_tf.checkpoints.models import assert_same, our_model
+from tests.bert_tf.checkpoints.models import arrays, assert_same, our_model
 from tests.bert_tf.packed import ROW_LENGTH, packed, random_features
 from tests.bert_tf.small_models import VOCABULARY, random_batch
 
@@ -286,7 +286,7 @@ def test_shards(folder, tmp_path):
 
 def test_pytorch_files(folder):
     whole = hugging_face.read(str(folder))
-    expected = dataclasses.replace(whole, weights=Tensors.of(whole.weights.all()))
+    expected = dataclasses.replace(whole, weights=Tensors.of(arrays(whole.weights)))
     model = transformers.BertForPreTraining.from_pretrained(folder)
     (folder / "model.safetensors").unlink()
     old = {
@@ -296,7 +296,7 @@ def test_pytorch_files(folder):
     old["bert.embeddings.position_ids"] = torch.arange(24)
     torch.save(old, folder / "pytorch_model.bin")
     found = hugging_face.read(str(folder))
-    for name, value in expected.weights.all().items():
+    for name, value in arrays(expected.weights).items():
         rounded = value.astype("float16").astype("float32")
         np.testing.assert_array_equal(found.weights.read(name), rounded)
 

@@ -124,10 +124,19 @@ def test_weights_that_are_cut_off(folder):
         model_dir.load(str(folder))
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"format": 2}', '{"format": 1}'])
-def test_broken_description(folder, content):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "holds a list"),
+        ("{}", "does not describe a model"),
+        ('{"format": 2}', "does not describe a model"),
+        ('{"format": 1}', "does not describe a model"),
+    ],
+)
+def test_broken_description(folder, content, message):
     (folder / "model.json").write_text(content)
-    with pytest.raises(ValueError, match="does not describe a model"):
+    with pytest.raises(ValueError, match=rf"model\.json {message}"):
         model_dir.load(str(folder))
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from bert_tf.checkpoints import google, model_garden
 from bert_tf.checkpoints.formats import recognise
 from bert_tf.checkpoints.model_dir import Description
-from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of
+from tests.bert_tf.checkpoints.models import arrays, assert_same, checkpoint_of
 from tests.bert_tf.small_models import VOCABULARY
 
 HEADS, WIDTH = 4, 16
@@ -98,7 +98,7 @@ def test_a_saved_model(tmp_path, checkpoint):
     # Rates and ranges are in no variable: they are the original's.
     changes = {"initializer_range": 0.3}
     assert {**found.config.to_dict(), **changes} == checkpoint.config.to_dict()
-    for name, value in checkpoint.weights.all().items():
+    for name, value in arrays(checkpoint.weights).items():
         np.testing.assert_array_equal(found.weights.read(name), value, err_msg=name)
 
 

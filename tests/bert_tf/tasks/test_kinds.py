@@ -102,3 +102,15 @@ def test_lines_to_answers_columns_and_metrics(name):
 def test_a_kind_of_the_table_is_a_kind_of_the_data():
     for name in KINDS:
         assert dataset_of(KINDS[name]).kind == name
+
+
+def test_lengths_of_models_whose_format_has_none():
+    found = {
+        (kind, longest): KINDS[kind].foreign_lengths(longest)
+        for kind in ("token_tagging", "span_qa")
+        for longest in (24, 1024)
+    }
+    assert found["token_tagging", 24].max_length == 24
+    assert found["token_tagging", 1024].max_length == 512
+    assert found["span_qa", 24] == Lengths(24, 8, 64, in_windows=False)
+    assert found["span_qa", 1024] == Lengths(384, 128, 64, in_windows=False)
