@@ -17,13 +17,23 @@ _EXCLUDED = ("bias", "output_bias", "scale", "offset")
 
 
 def make_optimizer(
-    name: OptimizerName, learning_rate: Any, **arguments: Any
+    name: OptimizerName,
+    learning_rate: Any,
+    *,
+    weight_decay: float = 0.01,
+    beta_2: float = 0.999,
+    layer_rates: LayerRates | None = None,
 ) -> "MomentOptimizer":
     """Makes the optimizer of a training run; see `MomentOptimizer` for the arguments.
 
     "adamw_bert" is google-research/bert's AdamW, without bias correction; "adamw" the
     published one; "lamb" is for large batches.
     """
+    arguments: dict[str, Any] = {
+        "weight_decay": weight_decay,
+        "beta_2": beta_2,
+        "layer_rates": layer_rates,
+    }
     if name == "lamb":
         return Lamb(learning_rate, **arguments)
     return AdamW(learning_rate, bias_correction=name == "adamw", **arguments)
