@@ -19,6 +19,7 @@ import sysconfig
 import time
 from collections.abc import Iterator
 
+import numpy as np
 import tensorflow as tf
 
 from bert_tf import export, pretrain
@@ -50,21 +51,21 @@ class DemoOptions:
 def demo(output_dir: str, num_train_steps: int) -> list[tuple[str, list[list[str]]]]:
     """Runs all of it; a second run resumes where the first one was stopped.
 
+    Args:
+        output_dir: `corpus/`, `model/` and `saved_models/` are made in it.
+        num_train_steps: of pre-training.
+
     Returns:
         Sentences with blanks, and for each blank the tokens that the exported model
         guesses, best first.
     """
     started = time.monotonic()
-    corpus_dir = posixpath.join(output_dir, "corpus")
-    model_dir = posixpath.join(output_dir, "model")
-    saved_models_dir = posixpath.join(output_dir, "saved_models")
+    corpus_dir, model_dir, saved_models_dir = (
+        posixpath.join(output_dir, name) for name in ("corpus", "model", "saved_models")
+    )
     _say(1, f"Collecting the documentation of this Python into {corpus_dir}.")
-    os.makedirs(corpus_dir, exist_ok=True)
-    documents = dict(documentation())
-    for name, text in documents.items():
-        pathlib.Path(corpus_dir, f"{name}.txt").write_text(text, encoding="utf-8")
-    num_characters = sum(map(len, documents.values()))
-    print(f"   {len(documents)} documents, {num_characters:,} characters.")
+    num_files, num_characters = write_corpus(corpus_dir)
+    print(f"   {num_files} documents, {num_characters:,} characters.")
 
     _say(2, f"Learning {_VOCAB_SIZE:,} pieces, and pre-training a tiny BERT.")
     _pretrain(output_dir, corpus_dir, model_dir, num_train_steps)
@@ -76,7 +77,7 @@ def demo(output_dir: str, num_train_steps: int) -> list[tuple[str, list[list[str
     print(f"   {saved_model}")
 
     _say(4, "Querying the exported model with plain strings.")
-    answers = _fill_blanks(saved_model)
+    answers = fill_blanks(saved_model, _SENTENCES)
     for sentence, blanks in answers:
         print(f"   {sentence}")
         for guesses in blanks:
@@ -125,6 +126,15 @@ def _pretrain(
     )
 
 
+def write_corpus(folder: str) -> tuple[int, int]:
+    """Writes a text file for each topic and module; returns their number and size."""
+    os.makedirs(folder, exist_ok=True)
+    documents = dict(documentation())
+    for name, text in documents.items():
+        pathlib.Path(folder, f"{name}.txt").write_text(text, encoding="utf-8")
+    return len(documents), sum(map(len, documents.values()))
+
+
 def documentation() -> Iterator[tuple[str, str]]:
     """Names and texts of the topics of `help()`, and of the docstrings of modules."""
     for name, text in sorted(pydoc_data.topics.topics.items()):
@@ -156,15 +166,18 @@ def _prose(text: str) -> str:
     return text.encode("utf-8", "ignore").decode().strip() + "\n"
 
 
-def _fill_blanks(saved_model: str) -> list[tuple[str, list[list[str]]]]:
+def fill_blanks(
+    saved_model: str, sentences: tuple[str, ...]
+) -> list[tuple[str, list[list[str]]]]:
+    """The guesses of an exported model for the blanks of each sentence."""
     fill_mask = tf.saved_model.load(saved_model).signatures["fill_mask"]
-    tokens = fill_mask(texts=tf.constant(_SENTENCES))["tokens"].numpy()
-    # A sentence with fewer blanks than another is filled up with empty guesses.
-    blanks = [
-        [[token.decode() for token in guesses] for guesses in row if guesses[0]]
-        for row in tokens
+    tokens = np.char.decode(
+        fill_mask(texts=tf.constant(sentences))["tokens"].numpy().astype(bytes), "utf-8"
+    ).tolist()
+    return [
+        (sentence, [guesses for guesses in blanks if guesses[0]])
+        for sentence, blanks in zip(sentences, tokens, strict=True)
     ]
-    return list(zip(_SENTENCES, blanks, strict=True))
 
 
 def _say(number: int, message: str) -> None:

@@ -17,19 +17,25 @@ import tensorflow as tf
 from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.description import SentenceVector
 from bert_tf.checkpoints.model_dir import LoadedModel
-from bert_tf.serving import model_card, versions
+from bert_tf.serving import model_card
 from bert_tf.serving.fine_tuned import FineTunedModel
 from bert_tf.serving.kit import read_models, write_kit
 from bert_tf.serving.pretrained import TextModel
 from bert_tf.serving.signatures import SUFFIXES
 from bert_tf.serving.stored_weights import COMPUTE_POLICIES, Precision
+from bert_tf.serving.versions import (
+    new_version,
+    remove_old_versions,
+    signature_definitions,
+    unpublished,
+)
 from bert_tf.serving.warmup import write_warmup
 from data_pipelines.files.atomic import write_file
 from data_pipelines.programs import cli
 
 Pooling = Literal["mean", "cls", "pooled"]
 
-# Signatures of TF Serving's Classify and Regress APIs, and the names of their methods.
+# Signatures of TF Serving's Classify and Regress APIs, and what these call them.
 _METHODS = {
     "classify": tf.compat.v1.saved_model.signature_constants.CLASSIFY_METHOD_NAME,
     "regress": tf.compat.v1.saved_model.signature_constants.REGRESS_METHOD_NAME,
@@ -70,17 +76,20 @@ def export(
     top_k: int = 5,
     pooling: Pooling | None = None,
 ) -> str:
-    """Writes `saved_models_dir/name/version`, whole or not at all; returns its path.
+    """Writes `saved_models_dir/name/version`, whole or not at all.
 
     Args:
         model_folder: a folder of `model_dir.save`.
-        name: under which the model is served.
+        name: of the served model.
         version: a positive number that is not there yet; None: the next one.
         saved_models_dir: one folder a model below it, each a base path of TF Serving.
         keep: the number of versions that stay, this one included; None: all.
         precision: of the weights.
-        top_k: the number of guesses of `fill_mask` for a mask.
-        pooling: of the sentence vector, whose length is then 1; None: as trained.
+        top_k: of `TextModel`.
+        pooling: of its sentence vector, whose length is then 1; None: as trained.
+
+    Returns:
+        The path of the version.
 
     Raises:
         ValueError: the version exists, or the name or a number is not usable.
@@ -90,7 +99,7 @@ def export(
         raise ValueError(f"Received name={name!r}. Expected a plain folder name.")
     cli.require_positive(version=version, keep=keep)
     base = posixpath.join(saved_models_dir, name)
-    version = versions.new_version(base, version)
+    version = new_version(base, version)
     # A list that cannot be read is reported before there is a new version.
     read_models(saved_models_dir)
     loaded = model_dir.load(model_folder, dtype=COMPUTE_POLICIES[precision])
@@ -101,14 +110,14 @@ def export(
     ]
     card = model_card.model_card(
         name, version, model_folder, loaded, functions, precision
-    ).encode()
-    with versions.unpublished(base, version) as folder:
+    )
+    with unpublished(base, version) as folder:
         tf.saved_model.save(served, folder, functions)
-        write_file(posixpath.join(folder, "assets", model_card.FILE), card)
+        write_file(posixpath.join(folder, "assets", model_card.FILE), card.encode())
         _name_methods(folder, functions)
         write_warmup(folder, name, functions, loaded.vocabulary)
     if keep is not None:
-        versions.remove_old_versions(base, keep)
+        remove_old_versions(base, keep)
     write_kit(saved_models_dir, name)
     return posixpath.join(base, str(version))
 
@@ -135,11 +144,12 @@ def _name_methods(folder: str, functions: Mapping[str, object]) -> None:
     """Declares the signatures that TF Serving's Classify and Regress APIs may call."""
     names = [name for name in _METHODS if name in functions]
     if names:
-        utils = tf.compat.v1.saved_model.signature_def_utils
-        updater = utils.MethodNameUpdater(folder)
+        definition = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(
+            folder
+        )
         for name in names:
-            updater.replace_method_name(name, _METHODS[name], tags="serve")
-        updater.save()
+            definition.replace_method_name(name, _METHODS[name], tags="serve")
+        definition.save()
 
 
 def main(options: ExportOptions) -> None:
@@ -147,8 +157,7 @@ def main(options: ExportOptions) -> None:
     values = dataclasses.asdict(options)
     path = export(values.pop("model_dir"), **values)
     others = ("_default", "_init_op", *filter(None, SUFFIXES.values()))
-    signatures = versions.signature_definitions(path)
-    names = sorted(name for name in signatures if not name.endswith(others))
+    names = sorted(n for n in signature_definitions(path) if not n.endswith(others))
     print(
         f"Wrote {path} with the signatures {', '.join(names)}.\n"
         f"Beside it, for TF Serving: docker compose up, in {options.saved_models_dir}."

@@ -128,7 +128,8 @@ class GrpcClient(_Client):
         for values in examples:
             example = request.input.example_list.examples.add()
             for name, text in values.items():
-                example.features.feature[name].bytes_list.value.append(text.encode())
+                feature = example.features.feature[name]
+                feature.bytes_list.value.append(text.encode())
         response = self._predictions.Classify(request, self.timeout_seconds)
         return [
             [(found.label, found.score) for found in row.classes]

@@ -95,5 +95,6 @@ def _filled_up(features: Features, encoding: Encoding) -> Features:
 
 def _nothing(values: Any, count: tf.Tensor) -> Any:
     if isinstance(values, tf.RaggedTensor):
-        return tf.RaggedTensor.from_tensor(tf.zeros([count, 0], values.dtype))
+        nothing = tf.zeros([0], values.dtype)
+        return tf.RaggedTensor.from_row_lengths(nothing, tf.zeros([count], tf.int64))
     return tf.zeros([count], values.dtype)

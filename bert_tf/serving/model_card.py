@@ -60,11 +60,12 @@ def model_card(
         for file in (model_dir.DEV_METRICS, model_dir.OPTIONS)
     )
     inputs = {key: _inputs(function) for key, function in signatures.items()}
+    packages = {name: _version_of(name) for name in _PACKAGES}
     sections = {
         f"# {name}, version {version}": _table(facts),
         "## On the development set": _table(metrics) or "No metrics were recorded.",
         "## Signatures": _table(inputs),
-        "## Versions": _table({package: _version_of(package) for package in _PACKAGES}),
+        "## Versions": _table(packages),
         "## Options of the training": _table(options) or "No options were recorded.",
     }
     return "".join(f"{title}\n\n{text}\n\n" for title, text in sections.items())

@@ -25,6 +25,10 @@ class StoredWeights(tf.Module):
     matrices are rounded to 255 steps, whose size is that of each output (of each row,
     in tables of embeddings), and made float32 again when they are used; biases and
     norms stay float32.
+
+    Args:
+        model: whose variables these are.
+        precision: see above.
     """
 
     def __init__(self, model: keras.Model, precision: Precision) -> None:
@@ -50,7 +54,8 @@ class StoredWeights(tf.Module):
 
         Yields:
             The token ids to call the model with. Where it only looks tokens up, its
-            table has their rows alone: the whole one would have to become float32.
+            table consists of the rows of these: the whole one would have to be made
+            float32 first.
         """
         if not self._is_narrow:
             yield token_ids
@@ -58,16 +63,12 @@ class StoredWeights(tf.Module):
         variables, table = self._of_model()
         with keras.StatelessScope(initialize_variables=False) as scope:
             for variable, stored in zip(variables, self._stored, strict=True):
-                values, scale = stored
                 if variable is table and looks_up_only:
                     rows = tf.reshape(token_ids, [-1])
-                    values = tf.gather(values, rows)
-                    scale = None if scale is None else tf.gather(scale, rows)
+                    scope.add_update((variable, _rows(stored, rows)))
                     token_ids = tf.reshape(tf.range(tf.size(rows)), tf.shape(token_ids))
-                values = tf.cast(values, tf.float32)
-                if scale is not None:
-                    values *= scale
-                scope.add_update((variable, values))
+                else:
+                    scope.add_update((variable, _whole(stored)))
             yield token_ids
 
 
@@ -78,9 +79,12 @@ def _store(variable: Any, precision: Precision) -> tuple[Any, Any]:
         return variable.value, None
     name = variable.path.replace("/", "_")
     values = keras.ops.convert_to_numpy(variable.value)
-    if precision == "bfloat16" or values.ndim < 2:
-        narrow = tf.cast(values, "bfloat16" if precision == "bfloat16" else "float32")
-        return tf.Variable(narrow, trainable=False, name=name), None
+    if precision == "bfloat16":
+        return tf.Variable(
+            tf.cast(values, tf.bfloat16), trainable=False, name=name
+        ), None
+    if values.ndim < 2:
+        return tf.Variable(values, trainable=False, name=name), None
     # Kernels have outputs last; tables have a row for each token.
     axis = 1 if variable.path.endswith("_table") else 0
     scale = np.abs(values).max(axis, keepdims=True) / 127
@@ -89,3 +93,15 @@ def _store(variable: Any, precision: Precision) -> tuple[Any, Any]:
         tf.Variable(steps, trainable=False, name=name),
         tf.Variable(scale, trainable=False, name=f"{name}_scale"),
     )
+
+
+def _whole(stored: tuple[Any, Any]) -> tf.Tensor:
+    values, scale = stored
+    values = tf.cast(values, tf.float32)
+    return values if scale is None else values * scale
+
+
+def _rows(stored: tuple[Any, Any], rows: tf.Tensor) -> tf.Tensor:
+    values, scale = stored
+    values = tf.cast(tf.gather(values, rows), tf.float32)
+    return values if scale is None else values * tf.gather(scale, rows)

@@ -73,7 +73,9 @@ def pack_texts(
     if rows == "compiled":
         count = tf.cast(ids.nrows(), tf.int32)
         missing = power_of_two(count) - count
-        empty = tf.RaggedTensor.from_tensor(tf.zeros([missing, 0], tf.int32))
+        empty = tf.RaggedTensor.from_row_lengths(
+            tf.zeros([0], tf.int32), tf.zeros([missing], tf.int64)
+        )
         ids = tf.concat([ids, empty], axis=0)
     ones = tf.ones([ids.nrows(), 1], tf.int32)
     ids = tf.concat([ones * vocabulary.cls_id, ids, ones * vocabulary.sep_id], axis=1)

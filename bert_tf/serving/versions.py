@@ -73,13 +73,14 @@ def signature_definitions(path: str) -> Mapping[str, meta_graph_pb2.SignatureDef
 
 def _copy(folder: str, target: str) -> None:
     files = [
-        posixpath.join(path, name)
+        posixpath.relpath(posixpath.join(path, name), folder)
         for path, _, names in tf.io.gfile.walk(folder)
         for name in names
     ]
-    for file in sorted(files, key=lambda file: file == posixpath.join(folder, _GRAPH)):
+    for name in sorted(files, key=lambda name: name == _GRAPH):
         # TensorFlow's ram:// takes assets.extra for a file .extra in assets.
-        if tf.io.gfile.exists(file):
-            path = posixpath.join(target, posixpath.relpath(file, folder))
-            tf.io.gfile.makedirs(posixpath.dirname(path))
-            tf.io.gfile.copy(file, path)
+        if not tf.io.gfile.exists(posixpath.join(folder, name)):
+            continue
+        path = posixpath.join(target, name)
+        tf.io.gfile.makedirs(posixpath.dirname(path))
+        tf.io.gfile.copy(posixpath.join(folder, name), path)

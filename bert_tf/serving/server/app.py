@@ -1,7 +1,6 @@
 """The development server: models, batches, REST and gRPC in one process."""
 
 import asyncio
-import functools
 import signal
 import socket
 from collections.abc import Callable, Mapping
@@ -19,9 +18,9 @@ from bert_tf.serving.server.rest import application as rest_application
 from bert_tf.serving.server.saved_model import LoadedSavedModel
 from bert_tf.serving.server.served_models import ServedModels
 
-# Batches that run at once.
+# Batches that run at once, and seconds between checks for new versions.
 _NUM_BATCH_THREADS = 2
-_say = functools.partial(print, flush=True)
+_POLL_SECONDS = 1.0
 
 
 async def serve(
@@ -41,7 +40,7 @@ async def serve(
         base_paths: folders with a folder for each version, by the names of models.
         limits: beyond which requests are refused.
         host: the address to listen on.
-        rest_port, grpc_port: 0 for any free one.
+        rest_port, grpc_port: of the two APIs; 0: any free one.
         enable_batching: whether requests that arrive together are answered together.
         batch_timeout_seconds: how long the first request of a batch waits for others.
         load: makes a model of the path of a version.
@@ -70,7 +69,7 @@ async def serve(
     rpc, grpc_port = grpc_server(inference, f"{host}:{grpc_port}")
     listening = _listen(host, rest_port)
     await models.poll()
-    watcher = asyncio.create_task(models.watch())
+    watcher = asyncio.create_task(models.watch(_POLL_SECONDS))
     await rpc.start()
     rest = _rest_server(rest_application(inference), limits)
     # For signals before uvicorn has handlers of its own. When it ends, it sends those
@@ -102,6 +101,10 @@ def _rest_server(application: Any, limits: Limits) -> uvicorn.Server:
         lifespan="off",
     )
     return uvicorn.Server(config)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -29,8 +29,12 @@ from bert_tf.serving.server.saved_model import Arrays, text_array
 def grpc_server(inference: Inference, address: str) -> tuple[grpc.aio.Server, int]:
     """A server that listens, not yet started, and its port.
 
+    Args:
+        inference: answers.
+        address: HOST:PORT; the port 0 is any that is free.
+
     Raises:
-        OSError: the address, HOST:PORT, is taken. The port 0 is any that is free.
+        OSError: the address is taken.
     """
     limits = inference.limits
     server = grpc.aio.server(
@@ -172,28 +176,32 @@ def _tensors(request: predict_pb2.PredictRequest) -> Arrays:
             array = tf.make_ndarray(proto)
         except (TypeError, ValueError) as error:
             raise invalid(f"Received {name} that is no tensor: {error}.") from None
-        arrays[name] = array.astype(object) if array.dtype.kind == "S" else array
+        if array.dtype.kind == "S":
+            array = array.astype(object)
+        arrays[name] = array
     return arrays
 
 
 def _sent(proto: tensor_pb2.TensorProto) -> int:
     """The number of values, or of the bytes that hold them."""
-    counts = (
+    counts = [
         len(values)
         for field, values in proto.ListFields()
-        if field.name.endswith(("_val", "_content"))
-    )
-    return max(counts, default=0)
+        if field.name.endswith("_val")
+    ]
+    return max([len(proto.tensor_content), *counts])
 
 
 def _examples(request: Any) -> Arrays:
     kind = request.input.WhichOneof("kind")
     if kind is None:
         raise invalid("Received no examples. Expected an example_list.")
-    context = request.input.example_list_with_context.context.SerializeToString()
-    # Serialized messages one after the other are these messages merged.
-    merged = [
-        tf.train.Example.FromString(context + example.SerializeToString())
-        for example in getattr(request.input, kind).examples
-    ]
-    return {"inputs": text_array([example.SerializeToString() for example in merged])}
+    examples = getattr(request.input, kind).examples
+    context = request.input.example_list_with_context.context
+    serialized = []
+    for example in examples:
+        merged = tf.train.Example()
+        merged.CopyFrom(context)
+        merged.MergeFrom(example)
+        serialized.append(merged.SerializeToString())
+    return {"inputs": text_array(serialized)}

@@ -17,15 +17,6 @@ _TYPES: dict[tf.DType, tuple[str, Any]] = {
     tf.int32: ("an integer", int),
     tf.int64: ("an integer", int),
 }
-_KINDS: dict[type, str] = {
-    bool: "true or false",
-    str: "a text",
-    int: "a number",
-    float: "a number",
-    list: "a list",
-    dict: "an object",
-    type(None): "null",
-}
 
 
 def parse(body: bytes) -> dict[str, Any]:
@@ -139,26 +130,39 @@ def _array(name: str, values: Sequence[Any], dtype: tf.DType) -> np.ndarray:
 
 
 def _text(name: str, value: Any) -> bytes:
-    try:
-        if isinstance(value, str):
+    if isinstance(value, str):
+        try:
             return value.encode("utf-8")
-        if isinstance(value, dict) and set(value) == {"b64"}:
+        except UnicodeEncodeError:
+            raise invalid(
+                f"Received half of a surrogate pair in {name}. Expected Unicode."
+            ) from None
+    if isinstance(value, dict) and set(value) == {"b64"}:
+        try:
             return base64.b64decode(value["b64"], validate=True)
-    except UnicodeEncodeError:
-        raise invalid(
-            f"Received half of a surrogate pair in {name}. Expected Unicode."
-        ) from None
-    except (TypeError, ValueError):
-        raise invalid(f"Received invalid base64 in {name}.") from None
+        except (TypeError, ValueError):
+            raise invalid(f"Received invalid base64 in {name}.") from None
     raise invalid(f"Received {_kind(value)} in {name}. Expected a text.")
 
 
 def _kind(value: Any) -> str:
-    return _KINDS[type(value)]
+    names = {
+        bool: "true or false",
+        str: "a text",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "an object",
+        type(None): "null",
+    }
+    return names[type(value)]
 
 
 def examples_of(request: Mapping[str, Any]) -> np.ndarray:
-    """Serialized examples, (examples,), of a `:classify` or `:regress` request.
+    """The serialized examples of a `:classify` or `:regress` request.
+
+    Returns:
+        Object array `(examples,)` of bytes.
 
     Raises:
         RequestError: these are not examples.
@@ -200,7 +204,7 @@ def predictions(answers: Arrays, by_rows: bool) -> dict[str, Any]:
     if not by_rows:
         return {"outputs": _without_name(columns)}
     count = len(next(iter(columns.values())))
-    rows = ({name: values[i] for name, values in columns.items()} for i in range(count))
+    rows = [{name: values[i] for name, values in columns.items()} for i in range(count)]
     return {"predictions": [_without_name(row) for row in rows]}
 
 
@@ -208,9 +212,13 @@ def results(answers: Arrays) -> dict[str, Any]:
     """The answer to a `:classify` or `:regress` request."""
     if "outputs" in answers:
         return {"result": _plain(answers["outputs"])}
-    classes, scores = _plain(answers["classes"]), _plain(answers["scores"])
-    rows = zip(classes, scores, strict=True)
-    return {"result": [[*map(list, zip(*row, strict=True))] for row in rows]}
+    classes, scores = (_plain(answers[name]) for name in ("classes", "scores"))
+    return {
+        "result": [
+            [list(pair) for pair in zip(*row, strict=True)]
+            for row in zip(classes, scores, strict=True)
+        ]
+    }
 
 
 def _without_name(values: dict[str, Any]) -> Any:

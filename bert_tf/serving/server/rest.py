@@ -7,7 +7,7 @@ import time
 from google.protobuf import json_format
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -40,12 +40,17 @@ def application(inference: Inference) -> Starlette:
             Route("/models", _models),
             Route("/monitoring/prometheus/metrics", _metrics),
             Route("/v1/models/{rest:path}", _api, methods=_ALL),
-            Mount("/", StaticFiles(directory=_PAGE, html=True)),
+            Route("/", _page),
+            Mount("/", StaticFiles(directory=_PAGE)),
         ],
         exception_handlers={404: _unknown},
     )
     found.state.inference = inference
     return found
+
+
+async def _page(request: Request) -> Response:
+    return FileResponse(_PAGE / "index.html")
 
 
 async def _models(request: Request) -> Response:

@@ -24,7 +24,13 @@ _PLACES = re.compile(r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:.*?\]")
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """An endpoint of a SavedModel: its graph, and a description of it."""
+    """An endpoint of a SavedModel.
+
+    Attributes:
+        name: of the signature.
+        definition: names, types and shapes of inputs and outputs, and the method.
+        function: the graph.
+    """
 
     name: str
     definition: meta_graph_pb2.SignatureDef
@@ -35,10 +41,11 @@ class Signature:
         """The API of TF Serving that it is for: "predict", "classify", "regress"."""
         return self.definition.method_name.rpartition("/")[2]
 
-    def spec(self, name: str) -> tuple[tf.DType, tf.TensorShape]:
+    def spec(self, name: str) -> tuple[tf.DType, tuple[int | None, ...]]:
         """Type and shape of an input; the first dimension is the texts."""
         info = self.definition.inputs[name]
-        return tf.as_dtype(info.dtype), tf.TensorShape(info.tensor_shape)
+        sizes = (d.size for d in info.tensor_shape.dim)
+        return tf.as_dtype(info.dtype), tuple(None if s < 0 else s for s in sizes)
 
     def check(self, inputs: Mapping[str, np.ndarray]) -> int:
         """Checks names, types and shapes, and counts the rows.
@@ -56,7 +63,11 @@ class Signature:
             dtype, shape = self.spec(name)
             # Strings have no type of their own in NumPy.
             found = tf.string if array.dtype == object else tf.as_dtype(array.dtype)
-            if found != dtype or not shape.is_compatible_with(array.shape):
+            fits = len(shape) == array.ndim and all(
+                size in (None, other)
+                for size, other in zip(shape, array.shape, strict=True)
+            )
+            if not fits or found != dtype:
                 raise invalid(
                     f"Received {name} of type {found.name} and shape "
                     f"{list(array.shape)}. Expected {dtype.name} {list(shape)}, where "
@@ -98,6 +109,9 @@ def text_array(values: Sequence[bytes | str]) -> np.ndarray:
 
 class LoadedSavedModel:
     """A SavedModel that has answered its warm-up requests.
+
+    Args:
+        path: of the version.
 
     Attributes:
         signatures: by name.

@@ -11,8 +11,7 @@ from bert_tf.serving.server.errors import RequestError
 from bert_tf.serving.server.saved_model import LoadedSavedModel
 from bert_tf.serving.versions import versions
 
-# Seconds between checks: for new versions, and for an old one's last requests.
-_POLL_SECONDS = 1.0
+# Between two checks whether an old version has answered all of its requests.
 _DRAIN_SECONDS = 0.02
 
 
@@ -78,10 +77,10 @@ class ServedModels:
             if found and found[-1] not in self._versions[name]:
                 await self._publish(ServedVersion(name, found[-1]))
 
-    async def watch(self) -> None:
+    async def watch(self, every_seconds: float) -> None:
         """Polls until it is cancelled."""
         while True:
-            await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.sleep(every_seconds)
             await self.poll()
 
     async def _publish(self, version: ServedVersion) -> None:
