@@ -68,7 +68,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, float]:
             f"{loaded.description.kind}. Expected --records_dir for a pre-trained "
             "model, and for no other."
         )
-    evaluation = None
+    files: dict[str, str] = {}
     if options.records_dir is not None:
         metrics = heldout_scores(
             loaded,
@@ -78,35 +78,23 @@ def evaluate(options: EvaluateOptions) -> dict[str, float]:
             num_batches=options.num_eval_batches,
         )
     else:
-        dataset = described_dataset(options, loaded.description)
-        dataset = check_dataset(dataset, loaded.description)
-        examples, _ = read(dataset, options.split, options.data_dir)
-        evaluation = evaluate_examples(loaded, dataset, examples, options.batch_size)
+        evaluation = _evaluation(loaded, options)
         metrics = evaluation.metrics
+        if options.output_dir is not None:
+            files = _files(evaluation, options)
     if options.output_dir is not None:
-        files = {METRICS: _json(metrics)}
-        if evaluation is not None:
-            title = f"{options.model_dir} on {options.split}"
-            files |= _files(evaluation, title, options.model_dir)
         tf.io.gfile.makedirs(options.output_dir)
-        for name, text in files.items():
+        for name, text in {METRICS: _json(metrics), **files}.items():
             write_file(posixpath.join(options.output_dir, name), text.encode())
     return metrics
 
 
-def evaluate_examples(
-    loaded: LoadedModel, dataset: Dataset, examples: list[Any], batch_size: int
-) -> Evaluation:
-    """The answers of a fine-tuned model, and their metrics.
-
-    Args:
-        loaded: the model.
-        dataset: names the metrics.
-        examples: with labels.
-        batch_size: examples that are run at once.
-    """
+def _evaluation(loaded: LoadedModel, options: EvaluateOptions) -> Evaluation:
+    dataset = described_dataset(options, loaded.description)
+    dataset = check_dataset(dataset, loaded.description)
+    examples, _ = read(dataset, options.split, options.data_dir)
     task = dataclasses.replace(loaded.description.task, metrics=dataset.metrics)
-    predictor = Predictor.of(loaded, batch_size)
+    predictor = Predictor.of(loaded, options.batch_size)
     answers = [answer for _, answer in predictor.answers(examples, task.threshold)]
     metrics = predictor.kind.score(examples, answers, task)
     return Evaluation(
@@ -114,14 +102,14 @@ def evaluate_examples(
     )
 
 
-def _files(evaluation: Evaluation, title: str, model: str) -> dict[str, str]:
-    """The contents of the report, and of the files of the kind."""
-    examples = evaluation.examples
-    facts = {"model": model, "examples": f"{len(examples):,}"}
+def _files(evaluation: Evaluation, options: EvaluateOptions) -> dict[str, str]:
+    """The contents of the report, and of the files of the kind, by name."""
+    examples, answers = evaluation.examples, evaluation.answers
+    facts = {"model": options.model_dir, "examples": f"{len(examples):,}"}
+    title = f"{options.model_dir} on {options.split}"
     page = evaluation_report(title, facts=facts, evaluation=evaluation)
-    extra = KINDS[evaluation.kind].extra_files(
-        examples, evaluation.answers, evaluation.threshold
-    )
+    kind = KINDS[evaluation.kind]
+    extra = kind.extra_files(examples, answers, evaluation.threshold)
     return {REPORT: page, **{name: _json(values) for name, values in extra.items()}}
 
 
@@ -157,14 +145,12 @@ def check_dataset(dataset: Dataset, description: Description) -> Dataset:
             "first."
         )
     labels = description.labels
-    if dataset.labels is not None and labels is not None:
-        extra = sorted(set(dataset.labels) - set(labels))
-        if extra:
-            raise ValueError(
-                f"The dataset {dataset.name} has the labels {extra}, which the model "
-                f"has not. Expected some of {list(labels)}: fine-tune a model on it "
-                "first."
-            )
+    if labels is not None and (extra := set(dataset.labels or ()) - set(labels)):
+        raise ValueError(
+            f"The dataset {dataset.name} has the labels {sorted(extra)}, which the "
+            f"model has not. Expected some of {list(labels)}: fine-tune a model on it "
+            "first."
+        )
     return dataclasses.replace(dataset, labels=labels)
 
 

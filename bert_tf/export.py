@@ -97,8 +97,7 @@ def export(
     """
     if not name or "/" in name or name.startswith("."):
         raise ValueError(f"Received name={name!r}. Expected a plain folder name.")
-    if keep is not None and keep < 1:
-        raise ValueError(f"Received keep={keep}. Expected 1 or more.")
+    cli.require_positive(version=version, keep=keep)
     base = posixpath.join(saved_models_dir, name)
     version = new_version(base, version)
     # A list that cannot be read is reported before there is a new version.

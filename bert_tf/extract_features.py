@@ -22,13 +22,8 @@ from typing import Any, Literal
 import tqdm
 
 from bert_tf.checkpoints import model_dir
+from bert_tf.prediction import vector_files
 from bert_tf.prediction.text_vectors import make_vectorizer
-from bert_tf.prediction.vector_files import (
-    Layout,
-    check_new,
-    open_writer,
-    remove_unfinished,
-)
 from bert_tf.training.hardware import POLICIES
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.datasets.tables import read_rows
@@ -82,10 +77,7 @@ class ExtractOptions:
     )
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ValueError(
-                f"Received batch_size={self.batch_size}. Expected 1 or more."
-            )
+        cli.require_positive(batch_size=self.batch_size)
         if self.vectors in ("pooled", "sentence") and self.features != "last":
             raise ValueError(
                 f"Received vectors={self.vectors} with features={self.features!r}. "
@@ -121,7 +113,7 @@ def extract_features(options: ExtractOptions) -> Extraction:
         FileNotFoundError: no model folder, or no such texts.
     """
     of_tokens = options.vectors == "tokens"
-    check_new(options.output_file, of_tokens)
+    vector_files.check_new(options.output_file, of_tokens)
     loaded = model_dir.load(options.model_dir, POLICIES[options.dtype])
     vectorizer = make_vectorizer(
         loaded,
@@ -133,11 +125,11 @@ def extract_features(options: ExtractOptions) -> Extraction:
         batch_size=options.batch_size,
     )
     longest = max(map(len, loaded.vocabulary.tokens))
-    layout = Layout(vectorizer.width, of_tokens, max_piece_characters=longest)
+    layout = vector_files.Layout(vectorizer.width, of_tokens, longest)
     done, begin = Extraction(), time.monotonic()
     texts = vectorizer.vectorize(read_texts(options))
     is_quiet = not sys.stderr.isatty()
-    with open_writer(options.output_file, layout) as write:
+    with vector_files.open_writer(options.output_file, layout) as write:
         for text in tqdm.tqdm(texts, unit=" texts", disable=is_quiet):
             write(text)
             done.texts += 1
@@ -180,18 +172,16 @@ def read_texts(options: ExtractOptions) -> Iterator[TextExample]:
         yield TextExample(str(number), first, second, None)
 
 
-def main(options: ExtractOptions) -> int:
+def main(options: ExtractOptions) -> None:
     """Extracts; leaves nothing behind when stopped by SIGTERM."""
 
-    def stop(number: int, frame: Any) -> None:
-        del frame
+    def stop(number: int, _: Any) -> None:
         # No exception: it would be lost if it came while a library collects garbage.
-        remove_unfinished(options.output_file)
+        vector_files.remove_unfinished(options.output_file)
         os._exit(128 + number)
 
     signal.signal(signal.SIGTERM, stop)
     extract_features(options)
-    return 0
 
 
 if __name__ == "__main__":

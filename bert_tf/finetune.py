@@ -40,11 +40,7 @@ from bert_tf.prediction.predictor import Predictor
 from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.finetuning import finetuning_report
 from bert_tf.tasks.kinds import KINDS
-from bert_tf.training.distribution import (
-    is_chief,
-    lost_workers_named,
-    make_strategy,
-)
+from bert_tf.training.distribution import is_chief, lost_workers_named, make_strategy
 from bert_tf.training.loop import PREEMPTED_EXIT_CODE, Preempted
 from bert_tf.training.output_dir import claim_for_all
 from bert_tf.training.run_log import METRICS, read_metrics
@@ -89,23 +85,19 @@ def _finetune(
             )
     config, vocabulary, origin = model_dir.load_description(options.model_dir)
     # Read before anything is written: most mistakes show here.
-    data = read_data(
-        options.chosen_dataset(),
-        options.data_dir,
-        options.max_train_examples,
-        options.test_splits or (("test",) if options.test_file else ()),
-    )
+    splits = options.test_splits or (("test",) if options.test_file else ())
+    dataset, limit = options.chosen_dataset(), options.max_train_examples
+    data = read_data(dataset, options.data_dir, limit, splits)
     config = _config(options, config, data.dataset.kind)
     description = _description(options, config, origin, data)
     if claim_for_all(strategy, options.output_dir, options, FREE):
-        path = posixpath.join(options.output_dir, model_dir.DEV_METRICS)
-        return read_json(path)
+        return read_json(posixpath.join(options.output_dir, model_dir.DEV_METRICS))
 
     encoding = model_dir.make_encoding(description, vocabulary)
     weights = {}
     if not options.random_weights:
-        kind = KINDS[description.kind]
-        reused = reused_heads(kind, origin, bool(options.lm_weight))
+        predicts_tokens = bool(options.lm_weight)
+        reused = reused_heads(KINDS[description.kind], origin, predicts_tokens)
         weights = model_dir.load_encoder_weights(options.model_dir, reused)
     features = training_features(description, encoding, data.train)
     class_weights = None
@@ -190,8 +182,9 @@ def _write(
     best: RunResult,
 ) -> dict[str, float]:
     """Makes the best run the model, and reports."""
-    data, dataset = start.data, start.data.dataset
-    folder = posixpath.join(options.output_dir, RUNS, best.settings.name)
+    data, dataset, output_dir = start.data, start.data.dataset, options.output_dir
+    values = dataclasses.asdict(options)
+    folder = posixpath.join(output_dir, RUNS, best.settings.name)
     threshold = best.metrics.get("threshold")
     description = dataclasses.replace(start.description, threshold=threshold)
     model = model_dir.make_model(start.config, description, options.policy)
@@ -209,32 +202,25 @@ def _write(
             print(error, file=sys.stderr)
     for line in result_lines(results, best, metrics, baselines, dataset.metrics[0]):
         print(line)
+    evaluation = Evaluation(
+        dataset.kind, metrics, data.dev, answers, dataset.labels, threshold
+    )
     page = finetuning_report(
         f"Fine-tuning on {dataset.name}",
         facts=facts,
-        evaluation=Evaluation(
-            dataset.kind, metrics, data.dev, answers, dataset.labels, threshold
-        ),
+        evaluation=evaluation,
         metrics=dataset.metrics,
         results=results,
         records=read_metrics(posixpath.join(folder, METRICS)),
         baselines=baselines,
-        options=dataclasses.asdict(options),
+        options=values,
     )
-    write_file(posixpath.join(options.output_dir, REPORT), page.encode())
-    write_json(posixpath.join(options.output_dir, model_dir.DEV_METRICS), metrics)
+    write_file(posixpath.join(output_dir, REPORT), page.encode())
+    write_json(posixpath.join(output_dir, model_dir.DEV_METRICS), metrics)
     # The weights come last: with them the folder is a finished model.
-    model_dir.save(
-        options.output_dir,
-        model,
-        start.encoding.tokenizer.vocabulary,
-        description,
-        dataclasses.asdict(options),
-    )
-    print(
-        f"Wrote the model to {options.output_dir}; look at "
-        f"{options.output_dir}/{REPORT}."
-    )
+    vocabulary = start.encoding.tokenizer.vocabulary
+    model_dir.save(output_dir, model, vocabulary, description, values)
+    print(f"Wrote the model to {output_dir}; look at {output_dir}/{REPORT}.")
     return metrics
 
 

@@ -10,10 +10,10 @@ files that TensorBoard's projector loads.
 """
 
 import dataclasses
+import io
 import itertools
-import os
+import posixpath
 import re
-import tempfile
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -26,7 +26,7 @@ from data_pipelines.corpus import documents
 from data_pipelines.corpus.chunks import batches_of_text
 from data_pipelines.corpus.sentences import split_sentences
 from data_pipelines.datasets.examples import TextExample
-from data_pipelines.files.atomic import require_new
+from data_pipelines.files.atomic import require_new, write_file
 from data_pipelines.programs import cli
 
 PICTURE = "projection.png"
@@ -55,7 +55,7 @@ class NeighborsOptions:
     features: str = cli.option(
         "last", "The layer: embeddings, second_to_last, last, or its number."
     )
-    max_sentences: int = cli.option(500, "Most sentences with the word that are used.")
+    max_sentences: int = cli.option(500, "Maximum number of sentences that are used.")
     num_sentences: int = cli.option(5, "Sentences whose neighbours are shown.")
     num_neighbors: int = cli.option(5, "Neighbours that are shown of each.")
     output_dir: str | None = cli.option(
@@ -70,21 +70,16 @@ class NeighborsOptions:
                 f"{self.model_dir} and input_files={self.input_files}. Expected either "
                 "vectors_file, or both of the others."
             )
-        for name in ("max_sentences", "num_sentences", "num_neighbors"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"Received {name}={getattr(self, name)}. Expected 1 or more."
-                )
+        cli.require_positive(
+            max_sentences=self.max_sentences,
+            num_sentences=self.num_sentences,
+            num_neighbors=self.num_neighbors,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
 class Points:
-    """Things with vectors.
-
-    Attributes:
-        labels: their names.
-        vectors: float32 (things, width), of length 1.
-    """
+    """Labels, and vectors of length 1: float32 (labels, width)."""
 
     labels: list[str]
     vectors: np.ndarray
@@ -115,8 +110,7 @@ def words_around(path: str, word: str, count: int) -> Points:
             f"{path} has no vector for {word!r}. Expected one of its "
             f"{len(vectors):,} words, such as {vectors.index_to_key[:3]}."
         )
-    near = [other for other, _ in vectors.most_similar(word, topn=count)]
-    names = [word, *near]
+    names = [word, *(near for near, _ in vectors.most_similar(word, topn=count))]
     return Points.of(names, [vectors[name] for name in names])
 
 
@@ -180,9 +174,8 @@ def neighbors(options: NeighborsOptions) -> None:
             model_dir.load(str(options.model_dir)), "tokens", options.features
         )
         sources = documents.expand_sources(options.input_files or ())
-        sentences = itertools.islice(
-            sentences_with(options.word, sources), options.max_sentences
-        )
+        found = sentences_with(options.word, sources)
+        sentences = itertools.islice(found, options.max_sentences)
         examples = (TextExample("", text, None, None) for text in sentences)
         points = occurrences(options.word, vectorizer.vectorize(examples))
         last = len(points.labels) - 1
@@ -197,12 +190,7 @@ def neighbors(options: NeighborsOptions) -> None:
 
 
 def write_projection(folder: str, points: Points) -> None:
-    """Draws the first two principal components, and writes the projector's files.
-
-    Args:
-        folder: made if it is missing.
-        points: at least two.
-    """
+    """Draws the first two principal components, and writes the projector's files."""
     # Imported here: it takes a while, and only this needs it.
     from matplotlib.figure import Figure
 
@@ -210,8 +198,8 @@ def write_projection(folder: str, points: Points) -> None:
     rows = ("\t".join(f"{value:.6g}" for value in row) for row in points.vectors)
     labels = (" ".join(label.split()) for label in points.labels)
     for name, lines in ((VECTORS, rows), (LABELS, labels)):
-        with tf.io.gfile.GFile(os.path.join(folder, name), "w") as file:
-            file.write("".join(f"{line}\n" for line in lines))
+        content = "".join(f"{line}\n" for line in lines)
+        write_file(posixpath.join(folder, name), content.encode())
     centred = points.vectors - points.vectors.mean(axis=0)
     *_, components = np.linalg.svd(centred, full_matrices=False)
     places = centred @ components[:2].T
@@ -227,10 +215,9 @@ def write_projection(folder: str, points: Points) -> None:
             short, places[index], (3, 3), textcoords="offset points", fontsize=7
         )
     axes.set(xlabel="first principal component", ylabel="second")
-    with tempfile.TemporaryDirectory() as local:
-        path = os.path.join(local, PICTURE)
-        figure.savefig(path, dpi=150)
-        tf.io.gfile.copy(path, os.path.join(folder, PICTURE))
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=150)
+    write_file(posixpath.join(folder, PICTURE), picture.getvalue())
 
 
 def _pattern(word: str) -> re.Pattern[str]:

@@ -36,6 +36,7 @@ from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets import catalog, submission
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.files.atomic import require_new
+from data_pipelines.finetuning.encoding import chunks_of
 from data_pipelines.programs import cli
 
 
@@ -76,7 +77,7 @@ def predict(
     """Answers of a pre-trained model, in the order of the texts, as plain values.
 
     Args:
-        text_model: the model.
+        text_model: answers them.
         signature: "fill_mask", "generate" or "embed"; None: the model's first.
         texts: UTF-8 strings; read as they are needed.
         batch_size: how many are run at once.
@@ -96,8 +97,7 @@ def predict(
             f"Expected one of {known}."
         )
     function = signatures[signature]
-    texts = iter(texts)
-    while batch := list(itertools.islice(texts, batch_size)):
+    for batch in chunks_of(texts, batch_size):
         answers = {k: v.numpy() for k, v in function(tf.constant(batch)).items()}
         for index, text in enumerate(batch):
             row = {name: values[index] for name, values in answers.items()}
@@ -108,11 +108,6 @@ def predict_rows(
     predictor: Predictor, description: Description, examples: Examples
 ) -> Iterator[tuple[Any, Any, dict[str, Any]]]:
     """Answers of a fine-tuned model, as they are needed.
-
-    Args:
-        predictor: of the model.
-        description: of the model.
-        examples: pairs of the columns that are kept, and the example.
 
     Yields:
         The example, its answer, and a row of plain values: the columns of the example
@@ -133,17 +128,13 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
         tokens = np.char.decode(row["tokens"][real].astype(bytes), "utf-8")
         row = {**row, "tokens": tokens, "probabilities": row["probabilities"][real]}
     if "continuations" in row:
-        continuation = row["continuations"].decode("utf-8")
-        row = {**row, "continuations": continuation}
+        row = {**row, "continuations": row["continuations"].decode("utf-8")}
     return {name: np.asarray(value).tolist() for name, value in row.items()}
 
 
 def main(options: PredictOptions) -> None:
     """Streams the examples through the model."""
-    if options.batch_size < 1:
-        raise ValueError(
-            f"Received batch_size={options.batch_size}. Expected 1 or more."
-        )
+    cli.require_positive(batch_size=options.batch_size)
     loaded = model_dir.load(options.model_dir)
     if loaded.description.kind == PRETRAINING:
         _predict_texts(options, loaded)
@@ -190,9 +181,8 @@ def _predict_examples(options: PredictOptions, loaded: LoadedModel) -> None:
     ids, predictions = [], []
     with writer.open():
         rows = predict_rows(predictor, loaded.description, examples)
-        for example, _, row in tqdm.tqdm(
-            rows, unit="example", disable=not sys.stderr.isatty()
-        ):
+        quiet = not sys.stderr.isatty()
+        for example, _, row in tqdm.tqdm(rows, unit="example", disable=quiet):
             if options.submission_dir is None:
                 writer.write(row)
             else:

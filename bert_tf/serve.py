@@ -81,7 +81,9 @@ class ServeOptions:
             ValueError: one is not positive.
         """
         names = (field.name for field in dataclasses.fields(Limits))
-        return Limits(**{name: getattr(self, name) for name in names})
+        values = {name: getattr(self, name) for name in names}
+        cli.require_positive(**values)
+        return Limits(**values)
 
 
 def main(options: ServeOptions) -> None:

@@ -10,7 +10,7 @@ from bert_tf.checkpoints.tensors import Tensors
 from bert_tf.finetuning.results import RunResult, RunSettings
 from bert_tf.prediction.predictor import Predictor
 from bert_tf.tasks.kind import Task
-from bert_tf.training.run_log import RunLog
+from bert_tf.training.run_log import RunLog, joined
 from data_pipelines.files.json_files import read_json_if_any, write_json
 
 _BEST = "best.json"
@@ -23,9 +23,6 @@ class BestCheckpoint:
     Attributes:
         folder: of the run; `best.json` of an interrupted run is read.
         predictor: of the model that is trained.
-        task: names the metrics and labels.
-        dev: examples to choose the best weights by.
-        log: of the run.
         is_chief: of several workers one alone writes.
     """
 
@@ -78,10 +75,7 @@ class BestCheckpoint:
     ) -> RunResult:
         """The result of the run, after the last step was evaluated.
 
-        Args:
-            settings: of the run.
-            tests: examples of other splits, which the best weights answer.
-            seconds: that the run took.
+        The best weights answer `tests`, the examples of other splits.
         """
         if tests:
             model_dir.assign_weights(self.predictor.model, self._weights)
@@ -90,16 +84,8 @@ class BestCheckpoint:
         task = dataclasses.replace(self.task, threshold=threshold)
         scores = {}
         for split, examples in tests.items():
-            pairs = self.predictor.answers(examples, threshold)
-            answers = [answer for _, answer in pairs]
+            answers = [a for _, a in self.predictor.answers(examples, threshold)]
             scores[split] = self.predictor.kind.score(examples, answers, task)
-            shown = "  ".join(f"{k} {v:.4f}" for k, v in scores[split].items())
-            self.log.say(f"{split}, best checkpoint:  {shown}")
-        return RunResult(
-            settings,
-            found["metrics"],
-            found["step"],
-            seconds,
-            found["collapsed"],
-            scores,
-        )
+            self.log.say(f"{split}, best checkpoint:  {joined(scores[split])}")
+        metrics, step, collapsed = found["metrics"], found["step"], found["collapsed"]
+        return RunResult(settings, metrics, step, seconds, collapsed, scores)

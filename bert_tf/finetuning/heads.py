@@ -15,14 +15,13 @@ def reused_heads(
 
     Args:
         kind: of the new model.
-        start: of the model that it starts from.
+        start: the description of the model that it starts from.
         predicts_tokens: whether it learns to predict tokens, too.
     """
-    found: tuple[str, ...] = ()
     # The heads of other objectives are of other models.
     has_head = start.objective in ("masked_lm", "next_token")
-    if has_head and (kind.writes_pieces or predicts_tokens):
-        found = ("mlm_head/",)
+    is_reused = has_head and (kind.writes_pieces or predicts_tokens)
+    found = ("mlm_head/",) if is_reused else ()
     return (*found, *kind.reused_heads) if kind.name == start.kind else found
 
 
@@ -45,10 +44,8 @@ def assign_encoder(
     if not weights:
         return
     num_layers = model.encoder.config.num_hidden_layers
-    kept = [
-        f"encoder/block_{index}/"
-        for index in range(num_layers - reinit_layers, num_layers)
-    ]
+    top = range(num_layers - reinit_layers, num_layers)
+    kept = [f"encoder/block_{index}/" for index in top]
     if reinit_layers or "encoder/pooler/kernel" not in weights:
         kept.append("encoder/pooler/")
     for name, variable in model_dir.weights_of(model).items():

@@ -117,11 +117,11 @@ class FinetuneOptions(DataOptions, TrainingOptions, DistributionOptions):
 
     def __post_init__(self) -> None:
         TrainingOptions.__post_init__(self)
-        if self.batch_size < 1 or self.num_seeds < 1 or not self.num_epochs > 0:
-            raise ValueError(
-                f"Received batch_size={self.batch_size}, num_seeds={self.num_seeds}, "
-                f"num_epochs={self.num_epochs}. Expected numbers above 0."
-            )
+        cli.require_positive(
+            batch_size=self.batch_size,
+            num_seeds=self.num_seeds,
+            num_epochs=self.num_epochs,
+        )
 
     def settings(self) -> list[RunSettings]:
         """The settings of all runs."""

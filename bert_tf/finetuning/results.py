@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from bert_tf.training.run_log import joined
 from data_pipelines.files.json_files import read_json
 
 # In the folder of a model: a folder for each run, and in it the result.
@@ -17,14 +18,7 @@ RESULT = "result.json"
 
 @dataclasses.dataclass(frozen=True)
 class RunSettings:
-    """Settings in which the runs of a search differ.
-
-    Attributes:
-        learning_rate: at the end of the warm-up.
-        batch_size: examples of a step.
-        num_epochs: passes through the training data.
-        seed: of the head's weights, the order and the dropout.
-    """
+    """Settings in which the runs of a search differ, see `FinetuneOptions`."""
 
     learning_rate: float
     batch_size: int
@@ -45,7 +39,6 @@ class RunResult:
     """The result of one run.
 
     Attributes:
-        settings: of the run.
         metrics: on the development set, at the best checkpoint.
         best_step: of that checkpoint.
         seconds: of training and evaluating.
@@ -79,10 +72,8 @@ class Summary:
 
     Attributes:
         settings: of the first of them.
-        num_runs: how many there are.
-        mean: of the metric.
-        deviation: of the metric, that of a sample; 0 for one run.
-        best: the largest.
+        mean, deviation, best: of the metric; the deviation is that of a sample, 0 for
+            one run.
         num_collapsed: how many gave all examples one class.
         tests: mean and deviation of the metric on other splits, by their names.
     """
@@ -102,24 +93,21 @@ def summaries(results: Sequence[RunResult], metric: str) -> list[Summary]:
     for result in results:
         key = dataclasses.replace(result.settings, seed=0)
         groups.setdefault(key, []).append(result)
-    found = []
-    for group in groups.values():
-        values = [result.metrics[metric] for result in group]
-        tests = {
-            split: _mean([result.test_metrics[split][metric] for result in group])
-            for split in group[0].test_metrics
-        }
-        collapsed = sum(result.collapsed for result in group)
-        settings, count = group[0].settings, len(group)
-        summary = Summary(
-            settings, count, *_mean(values), max(values), collapsed, tests
-        )
-        found.append(summary)
+    found = [_summary(group, metric) for group in groups.values()]
     return sorted(found, key=lambda summary: -summary.mean)
 
 
+def _summary(group: Sequence[RunResult], metric: str) -> Summary:
+    values = [result.metrics[metric] for result in group]
+    tests = {
+        split: _mean([result.test_metrics[split][metric] for result in group])
+        for split in group[0].test_metrics
+    }
+    settings, collapsed = group[0].settings, sum(result.collapsed for result in group)
+    return Summary(settings, len(group), *_mean(values), max(values), collapsed, tests)
+
+
 def _mean(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and deviation; the deviation of one value is 0."""
     deviation = statistics.stdev(values) if len(values) > 1 else 0.0
     return statistics.fmean(values), deviation
 
@@ -142,7 +130,7 @@ def result_lines(
         results: of all runs.
         best: the run whose weights the model has.
         metrics: of the model on dev.
-        baselines: metrics on dev, by name.
+        baselines: their metrics on dev, by name.
         metric: by which runs are compared.
     """
     for summary in summaries(results, metric) if len(results) > 1 else ():
@@ -158,5 +146,4 @@ def result_lines(
     found = {f"dev, {k}": v for k, v in {**baselines, "this model": metrics}.items()}
     found |= {f"{split}, this model": v for split, v in best.test_metrics.items()}
     for name, values in found.items():
-        shown = "  ".join(f"{key} {value:.4f}" for key, value in values.items())
-        yield f"{name}:  {shown}"
+        yield f"{name}:  {joined(values)}"

@@ -44,9 +44,8 @@ def train_run(
     """Trains a model, and leaves its best weights in the folder.
 
     Args:
-        start: shared by all runs.
+        start, options: shared by all runs.
         settings: of this run.
-        options: shared by all runs.
         folder: of this run: `metrics.jsonl`, `model.safetensors`, and checkpoints, from
             which the same call resumes an interrupted run.
         strategy: of the training, whose scope is entered.
@@ -65,18 +64,14 @@ def train_run(
     if options.lm_weight:
         trained = WithLanguageModel(model, start.weights, name="with_language_model")
         objective = AuxiliaryObjective(objective, options.lm_weight)
-    schedule = WarmupLinearDecay(
-        settings.learning_rate, num_steps, int(_WARMUP_SHARE * num_steps)
-    )
+    num_warmup_steps = int(_WARMUP_SHARE * num_steps)
+    schedule = WarmupLinearDecay(settings.learning_rate, num_steps, num_warmup_steps)
+    layer_rates = options.layer_rates(len(model.encoder.blocks), num_steps)
     trainer = Trainer(
         trained,
         # Without bias correction fine-tuning on small data fails now and then (Mosbach
         # et al. 2020): not google-research/bert's AdamW.
-        make_optimizer(
-            "adamw",
-            schedule,
-            layer_rates=options.layer_rates(len(model.encoder.blocks), num_steps),
-        ),
+        make_optimizer("adamw", schedule, layer_rates=layer_rates),
         objective,
         seed=settings.seed,
         jit_compile=jit_compile,
@@ -99,9 +94,8 @@ def train_run(
     chief = is_chief(strategy)
     log = RunLog(folder, num_steps, heldout_name="dev", is_chief=chief)
     log.say(f"{settings.name}: {num_steps:,} steps of {settings.batch_size} examples.")
-    predictor = Predictor(
-        description.kind, model, encoding, description.document_context
-    )
+    documents = description.document_context
+    predictor = Predictor(description.kind, model, encoding, documents)
     best = BestCheckpoint(
         folder, predictor, description.task, start.data.dev, log, chief
     )

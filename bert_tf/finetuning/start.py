@@ -17,14 +17,7 @@ from data_pipelines.rows.features import Features
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """The examples of a dataset.
-
-    Attributes:
-        dataset: with its labels.
-        train: examples to train on.
-        dev: examples to choose the best checkpoint by.
-        tests: examples of other splits, by their names.
-    """
+    """A dataset, with its labels, and its examples; those of other splits by name."""
 
     dataset: Dataset
     train: Sequence[Any]
@@ -37,13 +30,9 @@ class Start:
     """The beginning of all runs; it is loaded once.
 
     Attributes:
-        config: of the encoder.
-        description: of the model.
-        encoding: of its kind.
         weights: of the encoder, and of reused heads, by name; none for random ones.
         features: sequences to train on.
         class_weights: one for each class; None: all 1.
-        data: the examples.
     """
 
     config: BertConfig
@@ -61,13 +50,7 @@ def read_data(
     max_train_examples: int | None,
     test_splits: Sequence[str],
 ) -> Data:
-    """Reads the splits of a dataset.
-
-    Args:
-        dataset: of any kind.
-        data_dir: see `catalog.read`.
-        max_train_examples: the first ones are taken; None: all.
-        test_splits: splits with labels.
+    """Reads the splits of a dataset, with arguments as in `FinetuneOptions`.
 
     Raises:
         ValueError: there are no development examples.

@@ -16,11 +16,10 @@ class _Client:
     """A model of a server.
 
     Args:
-        address: of the server: "http://127.0.0.1:8501" of REST, "127.0.0.1:8500" of
-            gRPC.
+        address: "http://127.0.0.1:8501" of REST, "127.0.0.1:8500" of gRPC.
         model: its name.
-        version: a number; None: the newest.
-        timeout_seconds: for an answer.
+        version: its number; None: the newest.
+        timeout_seconds: the longest wait for an answer.
     """
 
     address: str
@@ -33,7 +32,7 @@ class _Client:
 class RestClient(_Client):
     """Queries a model over HTTP; needs `requests`.
 
-    Its methods raise RuntimeError, with the words of the server, if that refuses.
+    Its methods raise RuntimeError, with the server's message, if the server refuses.
     """
 
     def __post_init__(self) -> None:
@@ -43,21 +42,12 @@ class RestClient(_Client):
         self._version = "" if self.version is None else f"/versions/{self.version}"
 
     def predict(self, signature: str = "serving_default", **inputs: Any) -> Any:
-        """The outputs of a signature, as nested lists by their names.
-
-        Args:
-            signature: of the model.
-            inputs: nested lists by the names of its inputs.
-        """
+        """Outputs of a signature for its inputs, both nested lists by name."""
         content = {"signature_name": signature, "inputs": inputs}
         return self._ask("POST", f"{self._version}:predict", content)["outputs"]
 
     def classify(self, *examples: Mapping[str, Any]) -> list[list[tuple[str, float]]]:
-        """Labels with their probabilities of each example.
-
-        Args:
-            examples: features by name, such as `{"text": "A gem."}`.
-        """
+        """Labels with probabilities for examples such as `{"text": "A gem."}`."""
         content = {"examples": list(examples)}
         found = self._ask("POST", f"{self._version}:classify", content)["result"]
         return [[(label, score) for label, score in row] for row in found]
@@ -90,8 +80,8 @@ class RestClient(_Client):
 class GrpcClient(_Client):
     """Queries a model over gRPC; needs `tensorflow-serving-api`.
 
-    Its methods raise `grpc.RpcError`, whose `details()` are the words of the server, if
-    that refuses.
+    Its methods raise `grpc.RpcError`, whose `details()` is the server's message, if the
+    server refuses.
     """
 
     def __post_init__(self) -> None:
@@ -114,11 +104,11 @@ class GrpcClient(_Client):
     def predict(
         self, signature: str = "serving_default", **inputs: Any
     ) -> dict[str, np.ndarray]:
-        """The outputs of a signature, as arrays by their names; texts are bytes.
+        """Outputs of a signature, arrays by name; texts are bytes.
 
         Args:
             signature: of the model.
-            inputs: arrays or nested lists by the names of its inputs.
+            inputs: arrays or nested lists by name.
         """
         import tensorflow as tf
         from tensorflow_serving.apis.predict_pb2 import PredictRequest
@@ -131,11 +121,7 @@ class GrpcClient(_Client):
         return {name: tf.make_ndarray(v) for name, v in response.outputs.items()}
 
     def classify(self, *examples: Mapping[str, str]) -> list[list[tuple[str, float]]]:
-        """Labels with their probabilities of each example.
-
-        Args:
-            examples: texts by the name of the feature, such as `{"text": "A gem."}`.
-        """
+        """Labels with probabilities for examples such as `{"text": "A gem."}`."""
         from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 
         request = self._named(ClassificationRequest())

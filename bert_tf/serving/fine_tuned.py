@@ -1,7 +1,6 @@
-"""Strings in, answers out, of a fine-tuned model: the computation of its SavedModel.
+"""The computation of a fine-tuned model's SavedModel: strings in, answers out.
 
-It goes the way of `predict`, through the same `Engine`: encoding, packing, model,
-decoding and answers, here in one graph.
+It runs the `Engine` of `predict`, here in one graph.
 """
 
 import functools
@@ -23,12 +22,7 @@ from data_pipelines.rows.features import Features
 
 
 class FineTunedModel(tf.Module):
-    """A fine-tuned model that takes plain strings.
-
-    Args:
-        loaded: of a model folder.
-        precision: of the weights.
-    """
+    """A fine-tuned model that takes plain strings."""
 
     def __init__(self, loaded: LoadedModel, precision: Precision = "float32") -> None:
         super().__init__(name="fine_tuned_model")
@@ -49,35 +43,29 @@ class FineTunedModel(tf.Module):
         return signatures(self.kind.endpoints(served))
 
     def answer(self, columns: dict[str, Any], rows: Rows) -> Any:
-        """The answers of the kind; in graph.
-
-        Args:
-            columns: strings, as the encoding of the kind takes them.
-            rows: see `Rows`.
-        """
+        """Answers of the kind for columns of strings, in graph."""
         engine = self._engine_of(rows)
         packed, origin = engine.batches_of(columns)
         return engine.answer(packed, origin, self.description.threshold)
 
     def _engine(self, rows: Rows) -> Engine:
+        is_compiled = rows == "compiled"
+
         @traced_once
         def decode(batch: Batch) -> Tensors:
-            run = self._run
-            if rows == "compiled":
-                run = tf.function(run, jit_compile=True)
+            run = tf.function(self._run, jit_compile=True) if is_compiled else self._run
             return self.kind.decode(run(batch), batch)
 
         def batches_of(columns: dict[str, Any]) -> tuple[list[Batch], Features]:
             features, origin = self._encode(columns)
             lengths = tf.cast(features["token_ids"].row_lengths(), tf.int32)
-            longest = tf.reduce_max(tf.pad(lengths, [[0, 1]]))
-            if rows == "compiled":
+            if is_compiled:
                 features = _filled_up(features, self.encoding)
             batch = pack_batch(
                 features,
                 self.encoding.tokenizer.vocabulary,
-                row_length=row_length(longest, self.encoding.max_length, rows),
-                pad_to_bucket=rows == "compiled",
+                row_length=row_length(lengths, self.encoding.max_length, rows),
+                pad_to_bucket=is_compiled,
             )
             return [batch], origin
 

@@ -5,14 +5,10 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from bert_tf.serving.signatures import row_length
-from bert_tf.serving.text_inputs import longest
 from bert_tf.tasks.endpoints import Rows
 from data_pipelines.rows.packing import filled_rows
 from data_pipelines.tokenizers.byte_symbols import bytes_of
-from data_pipelines.tokenizers.vocabulary import (
-    CONTINUATION,
-    Vocabulary,
-)
+from data_pipelines.tokenizers.vocabulary import CONTINUATION, Vocabulary
 
 
 def generate_ids(
@@ -26,8 +22,8 @@ def generate_ids(
     """Adds the most probable piece `num_tokens` times.
 
     Args:
-        next_logits: float (texts, pieces of the vocabulary), of the model's inputs,
-            whose `mlm_positions` are the last tokens.
+        next_logits: from the model's inputs, whose `mlm_positions` are the last
+            tokens, to float (texts, pieces of the vocabulary).
         ids: ragged int32 (texts, (pieces)), each with room for `num_tokens` more.
         vocabulary: has the control tokens.
         num_tokens: pieces that are added.
@@ -40,7 +36,7 @@ def generate_ids(
     opening = tf.fill([ids.nrows(), 1], vocabulary.cls_id)
     ids = tf.concat([opening, ids], axis=1)
     lengths = tf.cast(ids.row_lengths(), tf.int32)
-    width = row_length(longest(lengths) + num_tokens, max_length, rows)
+    width = row_length(lengths + num_tokens, max_length, rows)
     never = (vocabulary.pad_id, vocabulary.cls_id, vocabulary.mask_id)
     is_allowed = tf.constant([n not in never for n in range(len(vocabulary))])
 
@@ -89,10 +85,9 @@ def join_pieces(
     Returns:
         string (texts,).
     """
-    is_byte_level = vocabulary.merges is not None
-    pieces = [bytes_of(p) for p in vocabulary.tokens] if is_byte_level else None
-    spelled = tf.where(is_real, tf.gather(pieces or vocabulary.names, ids), "")
-    if is_byte_level:
-        return tf.strings.reduce_join(spelled, axis=1)
-    joined = tf.strings.reduce_join(spelled, axis=1, separator=" ")
+    if vocabulary.merges is not None:
+        pieces = [bytes_of(piece) for piece in vocabulary.tokens]
+        return tf.strings.reduce_join(tf.where(is_real, tf.gather(pieces, ids), ""), 1)
+    words = tf.where(is_real, tf.gather(vocabulary.names, ids), "")
+    joined = tf.strings.reduce_join(words, axis=1, separator=" ")
     return tf.strings.strip(tf.strings.regex_replace(joined, f" {CONTINUATION}", ""))

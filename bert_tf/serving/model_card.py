@@ -41,15 +41,7 @@ def model_card(
     signatures: Mapping[str, Any],
     precision: Precision,
 ) -> str:
-    """The page, in Markdown.
-
-    Args:
-        name, version: under which the model is served.
-        model_folder: where the model comes from.
-        loaded: the model.
-        signatures: of the SavedModel.
-        precision: of its weights.
-    """
+    """The page, in Markdown, of a model that is served as `name` and `version`."""
     description, config = loaded.description, loaded.model.encoder.config
     longest = description.encoding.get("max_length", config.max_sequence_length)
     facts = {

@@ -1,4 +1,4 @@
-"""Strings in, answers out, of a pre-trained model: what `predict` and `export` run."""
+"""Pre-trained models behind `predict` and `export`: strings in, answers out."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,9 +8,9 @@ import tensorflow as tf
 from bert_tf.checkpoints.description import SentenceVector
 from bert_tf.models.masked_lm import BertPretrainer
 from bert_tf.serving.generate import generate_ids, join_pieces
-from bert_tf.serving.signatures import power_of_two, signatures
+from bert_tf.serving.signatures import longest, power_of_two, signatures
 from bert_tf.serving.stored_weights import Precision, StoredWeights
-from bert_tf.serving.text_inputs import cut_texts, longest, pack_texts
+from bert_tf.serving.text_inputs import cut_texts, pack_texts
 from bert_tf.tasks.endpoints import Answers, Endpoint, Rows, strings
 from data_pipelines.rows.packing import filled_rows
 from data_pipelines.tokenizers.tokenizer import Tokenizer
@@ -26,7 +26,7 @@ class TextModel(tf.Module):
     was longer than the model, and its end was cut off. `[MASK]` in a text is the mask.
 
     Args:
-        model: the pre-training model.
+        model: pre-trained, with its heads.
         tokenizer: cuts texts into its pieces.
         top_k: the number of guesses of `fill_mask` for a mask.
         sentence_vector: the `sentence` of `embed`; None: the mean, scaled to length 1.
@@ -50,8 +50,7 @@ class TextModel(tf.Module):
         super().__init__(name="text_model")
         config, vocabulary = model.encoder.config, tokenizer.vocabulary
         most = config.max_sequence_length
-        if sentence_vector is None:
-            sentence_vector = SentenceVector("mean", True, most)
+        sentence_vector = sentence_vector or SentenceVector("mean", True, most)
         if num_tokens is None:
             num_tokens = min(32, most // 2)
         if not 1 <= top_k <= len(vocabulary):
@@ -93,12 +92,12 @@ class TextModel(tf.Module):
 
     def signatures(self) -> dict[str, Callable]:
         """Functions by the name under which they are served."""
-        ids = [
-            tf.TensorSpec([None, None], tf.int32, name="token_ids"),
-            tf.TensorSpec([None, None], tf.int32, name="segment_ids"),
-            tf.TensorSpec([None, None], tf.bool, name="padding_mask"),
+        inputs = [
+            tf.TensorSpec([None, None], tf.int32, "token_ids"),
+            tf.TensorSpec([None, None], tf.int32, "segment_ids"),
+            tf.TensorSpec([None, None], tf.bool, "padding_mask"),
         ]
-        encode = tf.function(self.encode, input_signature=ids)
+        encode = tf.function(self.encode, input_signature=inputs)
         return {**signatures(self.endpoints()), "encode": encode}
 
     def endpoints(self) -> dict[str, Endpoint]:
@@ -119,8 +118,8 @@ class TextModel(tf.Module):
         found["similarity"] = Endpoint(self.similarity, pair)
         found["features"] = Endpoint(self.features, [texts])
         if self.has_attention:
-            attention = Endpoint(self.attention, [texts, *places], ("longest",))
-            found["attention"] = attention
+            inputs = [texts, *places]
+            found["attention"] = Endpoint(self.attention, inputs, ("longest",))
         return found
 
     def fill_mask(self, texts: tf.Tensor, *, rows: Rows = "longest") -> Answers:
@@ -133,10 +132,8 @@ class TextModel(tf.Module):
         """
         inputs, truncated = self._inputs(texts, rows)
         is_mask = inputs["token_ids"] == self.vocabulary.mask_id
-        positions = tf.ragged.boolean_mask(
-            tf.broadcast_to(tf.range(tf.shape(is_mask)[1])[None, :], tf.shape(is_mask)),
-            is_mask,
-        )
+        columns = tf.zeros_like(inputs["token_ids"]) + tf.range(tf.shape(is_mask)[1])
+        positions = tf.ragged.boolean_mask(columns, is_mask)
         counts = tf.cast(positions.row_lengths(), tf.int32)[: tf.size(texts)]
         most = longest(counts)
         # One place at least, where no text has a mask.
@@ -231,7 +228,6 @@ class TextModel(tf.Module):
             `similarity` float32 (batch,), the cosine of their `sentence` vectors, from
             -1 to 1.
         """
-        # One batch of both.
         found = self.embed(tf.concat([first, second], axis=0), rows=rows)
         vectors = tf.math.l2_normalize(found["sentence"], axis=-1)
         count = tf.size(first)
@@ -246,8 +242,8 @@ class TextModel(tf.Module):
         Returns:
             `tokens` string (batch, tokens), filled up with ""; `vectors` float32
             (batch, tokens, hidden), of the last layer, filled up with 0; `starts` and
-            `ends` int32 (batch, tokens), the bytes of the text that a token is, -1 for
-            those that are none of it.
+            `ends` int32 (batch, tokens), a token's bytes in the text, -1 for a token
+            that is not in it.
         """
         ids, starts, ends = self._cut(texts)
         inputs, truncated = pack_texts(ids, self.vocabulary, self.max_length, rows)
@@ -284,10 +280,10 @@ class TextModel(tf.Module):
         """Attention of each token to each other, in one head of one layer.
 
         Args:
-            texts: as in the class.
+            texts: see the class.
             layers: int32 (batch,), of each text: 1 is the first block.
             heads: int32 (batch,), of each text: 1 is the first head.
-            rows: as in the class.
+            rows: see the class.
 
         Returns:
             `tokens` string (batch, tokens), filled up with ""; `attention` float32
@@ -332,8 +328,7 @@ class TextModel(tf.Module):
         """Outputs of the encoder for ids.
 
         Args:
-            token_ids: int32 (batch, sequence).
-            segment_ids: int32 (batch, sequence).
+            token_ids, segment_ids: int32 (batch, sequence).
             padding_mask: bool (batch, sequence), True for real tokens.
 
         Returns:

@@ -15,7 +15,7 @@ _POWERS = tuple(2**power for power in range(20))
 def signatures(endpoints: dict[str, Endpoint]) -> dict[str, Callable]:
     """Functions by the name under which they are served.
 
-    Each endpoint has NAME, NAME_fixed and NAME_xla, see `Rows`. The first is
+    An endpoint has NAME, NAME_fixed and NAME_xla, see `Rows`; the first is
     `serving_default` too.
     """
     functions = {
@@ -35,24 +35,26 @@ def _graph(endpoint: Endpoint, rows: Rows) -> Callable:
     )
 
 
-def row_length(longest: tf.Tensor, most: int, rows: Rows) -> tf.Tensor:
-    """The number of tokens of a row.
+def row_length(lengths: tf.Tensor, most: int, rows: Rows) -> tf.Tensor:
+    """The number of tokens of a row, int32 scalar: one at least, also without texts.
 
     Args:
-        longest: int32 scalar, tokens of the longest sequence.
+        lengths: int32 (sequences,), tokens of each.
         most: tokens that the model allows.
         rows: see `Rows`.
-
-    Returns:
-        int32 scalar: one token at least, also where there is no text.
     """
     if rows == "fixed":
         return tf.constant(most)
     if rows == "compiled":
-        length = power_of_two(longest)
+        length = power_of_two(longest(lengths))
     else:
-        length = -(-longest // _MULTIPLE) * _MULTIPLE
+        length = -(-longest(lengths) // _MULTIPLE) * _MULTIPLE
     return tf.clip_by_value(length, min(_MULTIPLE, most), most)
+
+
+def longest(lengths: tf.Tensor) -> tf.Tensor:
+    """The largest of int32 (texts,); 0 where there is no text."""
+    return tf.reduce_max(tf.pad(lengths, [[0, 1]]))
 
 
 def power_of_two(number: tf.Tensor) -> tf.Tensor:

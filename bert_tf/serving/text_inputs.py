@@ -14,13 +14,9 @@ _SPACES_AT_END = r"[\s\v\x{85}\p{Z}]+$"
 def cut_texts(
     texts: tf.Tensor, tokenizer: Tokenizer
 ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
-    """Cuts texts into pieces, and `[MASK]` into the mask.
+    """Cuts string (texts,) into pieces, and `[MASK]` into the mask.
 
     Nothing else in a text becomes a control token, as a tokenizer makes none.
-
-    Args:
-        texts: string (texts,).
-        tokenizer: cuts the parts between masks.
 
     Returns:
         Ragged int32 (texts, (pieces)): token ids, and the bytes of the text at which
@@ -30,23 +26,17 @@ def cut_texts(
     # Each part follows the mask and all that is before, but for the first.
     after = tf.strings.length(parts.values) + len(MASK)
     before = tf.cumsum(after, exclusive=True)
-    before -= tf.repeat(
-        tf.gather(tf.concat([before, [0]], 0), parts.row_starts()),
-        parts.row_lengths(),
-    )
-    before = before[:, tf.newaxis]
+    first = tf.gather(tf.concat([before, [0]], 0), parts.row_starts())
+    before = (before - tf.repeat(first, parts.row_lengths()))[:, tf.newaxis]
+    size = [tf.size(parts.values, tf.int64)]
     opens_text, ends_text = (
-        tf.scatter_nd(places[:, tf.newaxis], tf.ones_like(places), [size]) > 0
-        for size in [tf.size(parts.values, tf.int64)]
+        tf.scatter_nd(places[:, tf.newaxis], tf.ones_like(places), size) > 0
         for places in (parts.row_starts(), parts.row_limits() - 1)
     )
     # The space before a mask belongs to the mask, as the one before a word belongs
     # to the word.
-    values = tf.where(
-        ends_text,
-        parts.values,
-        tf.strings.regex_replace(parts.values, _SPACES_AT_END, ""),
-    )
+    stripped = tf.strings.regex_replace(parts.values, _SPACES_AT_END, "")
+    values = tf.where(ends_text, parts.values, stripped)
     ids, starts, ends = tokenizer.tokenize_with_offsets(values, opens_text)
     masks = tf.fill(tf.shape(before), tokenizer.vocabulary.mask_id)
 
@@ -69,9 +59,9 @@ def pack_texts(
 
     Args:
         ids: ragged int32 (texts, (pieces)).
-        vocabulary: has the control tokens.
+        vocabulary: of the pieces.
         max_length: tokens of the longest row; longer texts lose their ends.
-        rows: see `Rows`; rows that are "compiled" may be followed by empty ones.
+        rows: see `Rows`; "compiled" ones may be followed by empty ones.
 
     Returns:
         The inputs of an encoder, (rows, tokens); and whether a text was cut off, bool
@@ -90,7 +80,7 @@ def pack_texts(
     ones = tf.ones([ids.nrows(), 1], tf.int32)
     ids = tf.concat([ones * vocabulary.cls_id, ids, ones * vocabulary.sep_id], axis=1)
     lengths = tf.cast(ids.row_lengths(), tf.int32)
-    width = row_length(longest(lengths), max_length, rows)
+    width = row_length(lengths, max_length, rows)
     token_ids = filled_rows(ids, width, vocabulary.pad_id)
     inputs = {
         "token_ids": token_ids,
@@ -98,8 +88,3 @@ def pack_texts(
         "padding_mask": tf.sequence_mask(lengths, width),
     }
     return inputs, truncated
-
-
-def longest(lengths: tf.Tensor) -> tf.Tensor:
-    """The largest of int32 (texts,); 0 where there is no text."""
-    return tf.reduce_max(tf.pad(lengths, [[0, 1]]))

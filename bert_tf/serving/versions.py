@@ -29,14 +29,12 @@ def new_version(base: str, version: int | None = None) -> int:
     """A number that is not taken yet; the one asked for, or the next.
 
     Raises:
-        ValueError: it is taken, or not positive.
+        ValueError: it is taken.
     """
     existing = versions(base)
     next_one = max(existing, default=0) + 1
     if version is None:
         return next_one
-    if version < 1:
-        raise ValueError(f"Received version={version}. Expected 1 or more.")
     if version in existing:
         raise ValueError(
             f"{posixpath.join(base, str(version))} exists already and is never written "

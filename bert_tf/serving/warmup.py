@@ -4,6 +4,7 @@ TensorFlow prepares a graph when it first runs: a first request takes seconds. T
 Serving replays the requests in `assets.extra` of a version before it is available.
 """
 
+import itertools
 import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,7 +16,7 @@ from data_pipelines.tokenizers.vocabulary import MASK, Vocabulary
 
 FILE = posixpath.join("assets.extra", "tf_serving_warmup_requests")
 
-# The number of texts, and of words in each: one short one, and a batch of longer ones.
+# The number of texts, and of words in each.
 _SIZES = ((1, 8), (8, 32))
 # Of words or ids that are given one by one: fewer than any model allows.
 _COLUMNS = 8
@@ -24,17 +25,11 @@ _COLUMNS = 8
 def write_warmup(
     folder: str, name: str, functions: Mapping[str, Any], vocabulary: Vocabulary
 ) -> None:
-    """Writes `PredictionLog` records into a SavedModel.
+    """Writes `PredictionLog` records into the SavedModel of a folder.
 
     Signatures of XLA are left out: TF Serving answers them with an error unless it is
     told to compile, and an error would keep the version from being served. So are
     those that take serialized records.
-
-    Args:
-        folder: of the SavedModel.
-        name: under which the model is served.
-        functions: its signatures.
-        vocabulary: whose words texts are made of.
     """
     path = posixpath.join(folder, FILE)
     tf.io.gfile.makedirs(posixpath.dirname(path))
@@ -51,15 +46,14 @@ def write_warmup(
 def warmup_inputs(
     specs: list[tf.TensorSpec], vocabulary: Vocabulary
 ) -> Iterator[dict[str, tf.Tensor]]:
-    """Inputs of a signature, by their names."""
+    """Inputs of a signature by name: one short text, then a batch of longer ones."""
     words = [
         word.strip()
         for word, continues in zip(vocabulary.names, vocabulary.continues, strict=True)
         if not continues and not word.startswith("[") and len(word.strip()) > 1
     ] or [MASK]
     for rows, length in _SIZES:
-        chosen = (words * (length // len(words) + 1))[:length]
-        text = " ".join([MASK, *chosen])
+        text = " ".join([MASK, *itertools.islice(itertools.cycle(words), length)])
         inputs = {}
         for spec in specs:
             shape = [rows, *(size or _COLUMNS for size in spec.shape[1:])]

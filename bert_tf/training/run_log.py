@@ -132,11 +132,11 @@ class RunLog:
     def evaluation(self, step: int, metrics: dict[str, float]) -> None:
         """Logs the metrics on held-out data."""
         self._keep("heldout", step, metrics)
-        self.say(f"{self._heldout_name} at step {step}:  {_joined(metrics)}")
+        self.say(f"{self._heldout_name} at step {step}:  {joined(metrics)}")
 
     def unigram_baseline(self, metrics: dict[str, float]) -> None:
         """Shows what the held-out metrics are to be compared with."""
-        self.say(f"{self._heldout_name}, unigram baseline:  {_joined(metrics)}")
+        self.say(f"{self._heldout_name}, unigram baseline:  {joined(metrics)}")
 
     def say(self, message: str) -> None:
         """Prints a line to stderr, above the bar."""
@@ -165,7 +165,8 @@ class RunLog:
             writer.flush()
 
 
-def _joined(metrics: dict[str, float]) -> str:
+def joined(metrics: dict[str, float]) -> str:
+    """Metrics as text, such as `accuracy 0.9300  f1 0.9100`."""
     return "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
 
 

@@ -48,7 +48,7 @@ class ConllFile:
         tag_column: of the tags, from 0, or from the end, -1 being the last.
         are_entities: tags, in any of the usual schemes, become IOB2; else they are not
             changed.
-        tfds_feature: what TFDS calls the tags.
+        tfds_feature: name of the tags in TFDS.
     """
 
     tag_column: int = -1
@@ -148,7 +148,14 @@ def _sentences(path: str, tag_column: int, may_lack_tags: bool) -> Iterator[_Sen
         has_tags = 0 < place < num_columns
         is_complete = has_tags or (may_lack_tags and not is_conllu)
         if len(columns) != num_columns or not is_complete:
-            raise _wrong_columns(path, number, columns, num_columns, tag_column)
+            expected = f"{num_columns}, as the lines before it or CoNLL-U has"
+            if len(columns) == num_columns:
+                expected = f"a word and a tag in column {tag_column}, counted from 0"
+            raise ValueError(
+                f"{path}, line {number}: received {len(columns)} columns, "
+                f"{str(columns)[:200]}. Expected {expected}: correct the line or "
+                "tag_column, and put an empty line between sentences."
+            )
         if is_conllu and not columns[0].isdigit():
             continue
         word = columns[1 if is_conllu else 0]
@@ -165,17 +172,3 @@ def _sentences(path: str, tag_column: int, may_lack_tags: bool) -> Iterator[_Sen
             sentence.tags.append(tag)
     if sentence.words:
         yield sentence
-
-
-def _wrong_columns(
-    path: str, number: int, columns: list[str], num_columns: int, tag_column: int
-) -> ValueError:
-    if len(columns) != num_columns:
-        expected = f"{num_columns}, as the lines before it or CoNLL-U has"
-    else:
-        expected = f"a word and a tag in column {tag_column}, counted from 0"
-    return ValueError(
-        f"{path}, line {number}: received {len(columns)} columns, "
-        f"{str(columns)[:200]}. Expected {expected}: correct the line or tag_column, "
-        "and put an empty line between sentences."
-    )

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from data_pipelines.datasets.examples import CorrectionExample
 from data_pipelines.datasets.sources import Files, Reading, TfdsSplit
@@ -34,9 +35,7 @@ class CorrectionTable(TableReader):
 class _LineFiles:
     """Files whose lines with the same number belong together; TFDS has none."""
 
-    def read_tfds(
-        self, data: TfdsSplit, reading: Reading
-    ) -> Iterator[CorrectionExample]:
+    def read_tfds(self, data: TfdsSplit, reading: Reading) -> Iterator[Any]:
         """Raises an OSError."""
         raise OSError(f"TFDS does not have {data.source}. Expected a data_dir.")
 
@@ -116,11 +115,16 @@ def _plain(name: str) -> str:
     return re.sub(r"^\(?((pid|NID)=)?|\)$", "", name)
 
 
-def _with_characters(text: str, pairs: Sequence[str], where: str) -> str:
-    if list(pairs) == ["0"]:
+def _with_characters(text: str, pairs: list[str], where: str) -> str:
+    if pairs == ["0"]:
         return text
+    if len(pairs) % 2 or not pairs:
+        raise ValueError(
+            f"{where}: received {pairs}. Expected pairs of a place and a character, or "
+            "a 0."
+        )
     characters = list(text)
-    for place, character in zip(pairs[::2], pairs[1::2], strict=False):
+    for place, character in zip(pairs[::2], pairs[1::2], strict=True):
         is_place = place.isdigit() and 1 <= int(place) <= len(text)
         if not is_place or len(character) != 1:
             raise ValueError(
@@ -129,9 +133,4 @@ def _with_characters(text: str, pairs: Sequence[str], where: str) -> str:
                 "one character."
             )
         characters[int(place) - 1] = character
-    if len(pairs) % 2 or not pairs:
-        raise ValueError(
-            f"{where}: received {list(pairs)}. Expected pairs of a place and a "
-            "character, or a 0."
-        )
     return "".join(characters)

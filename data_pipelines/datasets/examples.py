@@ -1,4 +1,9 @@
-"""Examples in plain Python: one dataclass a kind."""
+"""Examples in plain Python: one dataclass a kind.
+
+The `id` of an example is the index or name that the data gives it, else its number from
+0. Its first text, question, context and words are not blank. A label is None if it is
+unknown.
+"""
 
 import dataclasses
 from collections.abc import Iterable
@@ -9,11 +14,8 @@ class TextExample:
     """A text, or a pair of texts, with a class or a score.
 
     Attributes:
-        id: the index or name that the data gives it, else its number from 0.
-        first: not blank.
         second: None where texts are single.
-        label: the name of a class (classification), a score (regression), or None if
-            unknown.
+        label: the name of a class (classification), or a score (regression).
     """
 
     id: str
@@ -24,13 +26,10 @@ class TextExample:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TaggedSentence:
-    """Words with a tag each.
+    """Words, at least one, with a tag each.
 
     Attributes:
-        id: the name that the data gives it, else its number from 0.
-        words: at least one; none is blank.
-        tags: one for each word, or None if unknown. Tags of entities are in the scheme
-            IOB2: every entity begins with `B-`.
+        tags: those of entities are in the scheme IOB2: every entity begins with `B-`.
         document: equal for the sentences of one document, and only for these. A
             sentence of data without documents is a document of its own.
 
@@ -69,10 +68,7 @@ class Question:
     """A question on a text.
 
     Attributes:
-        id: the name that the data gives it.
         title: of the article that the context is from; "" if unknown.
-        question: not blank.
-        context: not blank.
         answers: of people, perhaps the same several times; those that occur in the
             context come first. Empty if there is none, or it is unknown.
         is_impossible: known to have no answer in the context.
@@ -91,10 +87,8 @@ class ChoiceExample:
     """A text and what may follow it: `[CLS] first [SEP] choice [SEP]` for each choice.
 
     Attributes:
-        id: the name that the data gives it, else its number from 0.
-        first: not blank.
         choices: at least two.
-        label: the position of the right choice, from 0; None if unknown.
+        label: the position of the right choice, from 0.
     """
 
     id: str
@@ -108,8 +102,6 @@ class CorrectionExample:
     """A text, and how people corrected it.
 
     Attributes:
-        id: the name that the data gives it, else its number from 0.
-        text: not blank.
         corrected: its corrections by one or several people, equal to the text where
             nothing is wrong. Empty if unknown.
     """
@@ -128,7 +120,7 @@ def labels_in(examples: Iterable[Example]) -> tuple[str, ...]:
     Names are in alphabetical order, numbers in theirs; `O`, no entity, comes first.
 
     Raises:
-        ValueError: there are less than two.
+        ValueError: there are fewer than two.
     """
     found: set[str] = set()
     for example in examples:

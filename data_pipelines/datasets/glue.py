@@ -40,10 +40,7 @@ _MRPC = _table(
     label=("Quality", "label"),
 )
 _STSB = _table(
-    first=("sentence1",),
-    second=("sentence2",),
-    label=("score", "label"),
-    is_score=True,
+    first=("sentence1",), second=("sentence2",), label=("score", "label"), is_score=True
 )
 _QQP = _table(
     first=("question1",), second=("question2",), label=("is_duplicate", "label")
@@ -66,7 +63,6 @@ def _splits(
     dev: Sequence[str | Files] = ("dev.tsv",),
     test: Sequence[str | Files] = ("test.tsv",),
 ) -> dict[str, Split]:
-    """The splits of a task, each with its layouts."""
     return {
         "train": split_of(*train, tfds=f"{name}:train"),
         "dev": split_of(*dev, tfds=f"{name}:validation"),
@@ -106,9 +102,7 @@ _MNLI_SPLITS = {
     )
 }
 # Only the full file has labels.
-_AX_SPLIT = split_of(
-    "diagnostic-full.tsv", "diagnostic.tsv", "AX.tsv", tfds="glue/ax:test"
-)
+_AX_FILES = "diagnostic-full.tsv", "diagnostic.tsv", "AX.tsv"
 
 
 def _task(
@@ -119,7 +113,6 @@ def _task(
     metrics: tuple[str, ...] = ("accuracy",),
     splits: Mapping[str, Split] | None = None,
 ) -> Dataset:
-    """A task, whose files are in a folder of this name."""
     return Dataset(
         name=name,
         kind="regression" if reader.is_score else "classification",
@@ -150,7 +143,7 @@ TASKS = (
         kind="classification",
         labels=INFERENCE,
         metrics=("matthews",),
-        splits={"test": _AX_SPLIT},
+        splits={"test": split_of(*_AX_FILES, tfds="glue/ax:test")},
         reader=_MNLI,
         folders=("glue/AX", "AX", "glue/diagnostic", "diagnostic", "glue", ""),
     ),

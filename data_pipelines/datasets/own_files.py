@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from data_pipelines.datasets.conll import UPOS_COLUMN, ConllFile
 from data_pipelines.datasets.correction import CorrectionTable
@@ -18,6 +19,7 @@ from data_pipelines.datasets.sources import (
     TaskKind,
 )
 from data_pipelines.datasets.squad import SquadJson
+from data_pipelines.datasets.table_reader import TableReader
 from data_pipelines.datasets.tagging_schemes import are_entities
 from data_pipelines.datasets.text_files import existing
 from data_pipelines.datasets.text_tables import TextTable
@@ -71,7 +73,7 @@ def from_files(
     Args:
         kind: the task.
         files: paths by split, at least one. Labels of a test are optional.
-        columns: of the files.
+        columns: of tables and CoNLL files.
         labels: names of classes or tags in the order of their ids. None: those of the
             training data.
 
@@ -102,36 +104,31 @@ def from_files(
     )
 
 
-def _texts(columns: ColumnOptions, is_score: bool = False) -> TextTable:
-    return TextTable(
+def _table(
+    reader: type[TableReader], columns: ColumnOptions, label_column: str, **more: Any
+) -> TableReader:
+    return reader(
         first=(columns.first_column,),
-        second=_names(columns.second_column),
-        label=(columns.label_column,),
+        label=(label_column,),
         id=_names(columns.id_column),
-        is_score=is_score,
+        **more,
     )
 
 
-def _choices(columns: ColumnOptions) -> ChoiceTable:
-    if len(columns.choice_columns) < 2:
+def _texts(columns: ColumnOptions, is_score: bool = False) -> TableReader:
+    second, label = _names(columns.second_column), columns.label_column
+    return _table(TextTable, columns, label, second=second, is_score=is_score)
+
+
+def _choices(columns: ColumnOptions, *_: Any) -> TableReader:
+    choices, stem = columns.choice_columns, columns.second_column
+    if len(choices) < 2:
         raise ValueError(
-            f"Received choice_columns={list(columns.choice_columns)}. Expected at "
-            "least two names of columns, those of the choices."
+            f"Received choice_columns={list(choices)}. Expected at least two names of "
+            "columns, those of the choices."
         )
-    return ChoiceTable(
-        first=(columns.first_column,),
-        stem=columns.second_column,
-        choices=columns.choice_columns,
-        label=(columns.label_column,),
-        id=_names(columns.id_column),
-    )
-
-
-def _corrections(columns: ColumnOptions) -> CorrectionTable:
-    return CorrectionTable(
-        first=(columns.first_column,),
-        label=(columns.corrected_column,),
-        id=_names(columns.id_column),
+    return _table(
+        ChoiceTable, columns, columns.label_column, choices=choices, stem=stem
     )
 
 
@@ -141,15 +138,12 @@ def _tags(columns: ColumnOptions, path: str, labels: Sequence[str] | None) -> Co
         is_conllu = path.lower().removesuffix(".gz").endswith(".conllu")
         tag_column = UPOS_COLUMN if is_conllu else -1
     file = ConllFile(tag_column, are_entities=False)
-    found = _tags_of(file, path) if labels is None else labels
-    return dataclasses.replace(file, are_entities=are_entities(found))
-
-
-def _tags_of(file: ConllFile, path: str) -> set[str]:
-    reading = Reading("test", None, ReadLog("tags"))
-    sentences = file.read_files(Files((existing(path) or path,)), reading)
-    some = itertools.islice(sentences, _MAX_SENTENCES_TO_DETECT)
-    return {tag for sentence in some for tag in sentence.tags or ()}
+    if labels is None:
+        reading = Reading("test", None, ReadLog("tags"))
+        sentences = file.read_files(Files((existing(path) or path,)), reading)
+        some = itertools.islice(sentences, _MAX_SENTENCES_TO_DETECT)
+        labels = list({tag for sentence in some for tag in sentence.tags or ()})
+    return dataclasses.replace(file, are_entities=are_entities(labels))
 
 
 def _names(column: str | None) -> tuple[str, ...]:
@@ -165,6 +159,9 @@ _KINDS: dict[TaskKind, tuple[tuple[str, ...], Callable[..., Reader]]] = {
     ),
     "token_tagging": (("accuracy",), _tags),
     "span_qa": (("f1", "exact"), lambda *_: SquadJson()),
-    "multiple_choice": (("accuracy",), lambda columns, *_: _choices(columns)),
-    "correction": (("edit_f05",), lambda columns, *_: _corrections(columns)),
+    "multiple_choice": (("accuracy",), _choices),
+    "correction": (
+        ("edit_f05",),
+        lambda columns, *_: _table(CorrectionTable, columns, columns.corrected_column),
+    ),
 }

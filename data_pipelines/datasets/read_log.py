@@ -1,5 +1,7 @@
 """Counts of the examples read: nothing is left out without being counted."""
 
+import collections
+
 _MAX_NAMED = 3
 
 
@@ -20,8 +22,8 @@ class ReadLog:
     def __init__(self, name: str) -> None:
         self.name = name
         self.used = 0
-        self.skips: dict[str, int] = {}
-        self.warnings: dict[str, int] = {}
+        self.skips = collections.Counter[str]()
+        self.warnings = collections.Counter[str]()
         self.notes: list[str] = []
         self._named: dict[tuple[str, str], list[str]] = {}
 
@@ -50,7 +52,7 @@ class ReadLog:
     @property
     def skipped(self) -> int:
         """The number of examples left out."""
-        return sum(self.skips.values())
+        return self.skips.total()
 
     @property
     def read(self) -> int:
@@ -67,22 +69,17 @@ class ReadLog:
             train: 1 warning: answer not where it is said to be (q17)
         """
         lines = [f"{self.read:,} read, {self.used:,} used, {self.skipped:,} skipped"]
-        for reason, count in self.skips.items():
-            lines.append(f"{count:,} skipped: {self._named_in('skipped', reason)}")
-        for reason, count in self.warnings.items():
-            word = "warning" if count == 1 else "warnings"
-            lines.append(f"{count:,} {word}: {self._named_in('warning', reason)}")
+        for word, counts in (("skipped", self.skips), ("warning", self.warnings)):
+            for reason, count in counts.items():
+                plural = "s" if word == "warning" and count > 1 else ""
+                more = ["…"] * (count > _MAX_NAMED)
+                where = ", ".join([*self._named[word, reason], *more])
+                lines.append(f"{count:,} {word}{plural}: {reason} ({where})")
         return [f"{self.name}: {line}" for line in [*lines, *self.notes]]
 
     def _count(
-        self, sort: str, counts: dict[str, int], reason: str, where: str
+        self, word: str, counts: collections.Counter[str], reason: str, where: str
     ) -> None:
-        counts[reason] = counts.get(reason, 0) + 1
-        named = self._named.setdefault((sort, reason), [])
-        if len(named) <= _MAX_NAMED:
-            named.append(where)
-
-    def _named_in(self, sort: str, reason: str) -> str:
-        named = self._named[sort, reason]
-        names = [*named[:_MAX_NAMED], *(["…"] if len(named) > _MAX_NAMED else [])]
-        return f"{reason} ({', '.join(names)})"
+        counts[reason] += 1
+        if counts[reason] <= _MAX_NAMED:
+            self._named.setdefault((word, reason), []).append(where)

@@ -59,7 +59,7 @@ class Files:
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """The places of the examples of a split.
+    """A split of a dataset.
 
     Attributes:
         layouts: the first whose files all exist is read.
@@ -81,9 +81,7 @@ class Reading:
     """The split that a reader reads.
 
     Attributes:
-        role: of the split.
         labels: known names of classes or tags, in the order of their ids.
-        log: counts the examples.
     """
 
     role: Role
@@ -109,11 +107,9 @@ class Reader(Protocol):
 
     def read_files(self, files: Files, reading: Reading) -> Iterator[Example]:
         """The examples of files that exist, one file after another."""
-        ...
 
     def read_tfds(self, data: "TfdsSplit", reading: Reading) -> Iterator[Example]:
         """The examples of a split of TFDS."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -122,11 +118,9 @@ class Dataset:
 
     Attributes:
         name: as the user writes it.
-        kind: the task.
         metrics: the first chooses the best checkpoint.
         splits: by name: `train`, `dev`, `test`, or these and an ending, as
             `dev_mismatched`.
-        reader: reads the examples.
         labels: names of classes or tags in the order of their ids; None: those of the
             training data (`examples.labels_in`), or the kind has none.
         folders: where its files may be in the folder of all data; "" is this folder
@@ -172,8 +166,7 @@ def find_files(dataset: Dataset, split: str, data_dir: str | None) -> Files:
     """The files of a split that exist, with their whole paths.
 
     Args:
-        dataset: the dataset.
-        split: one of its splits.
+        dataset, split: which files.
         data_dir: the folder of all data or of the dataset; None for a user's own files.
 
     Raises:
@@ -192,11 +185,8 @@ def find_files(dataset: Dataset, split: str, data_dir: str | None) -> Files:
     else:
         roots = [os.path.join(data_dir, folder) for folder in dataset.folders]
     for root, files in itertools.product(roots, chosen.layouts):
-        paths = tuple(
-            found
-            for path in files.paths
-            if (found := existing(os.path.join(root, path))) is not None
-        )
+        found = [existing(os.path.join(root, path)) for path in files.paths]
+        paths = tuple(path for path in found if path is not None)
         if len(paths) == len(files.paths):
             return dataclasses.replace(files, paths=paths)
     if dataset.folders is None:
@@ -218,7 +208,7 @@ class TfdsSplit:
 
     Attributes:
         source: dataset and split, such as `glue/cola:validation`.
-        features: their description by TFDS.
+        features: the description of the examples by TFDS.
         examples: dicts of NumPy values, texts as bytes.
     """
 
@@ -239,12 +229,7 @@ def load_tfds(source: str) -> TfdsSplit:
     name, _, split = source.partition(":")
     try:
         data, info = tfds.load(
-            name,
-            split=split,
-            data_dir=os.environ.get("TFDS_DATA_DIR"),
-            download=True,
-            shuffle_files=False,
-            with_info=True,
+            name, split=split, data_dir=os.environ.get("TFDS_DATA_DIR"), with_info=True
         )
     # Builders of TFDS pass on whatever their libraries raise.
     except Exception as error:

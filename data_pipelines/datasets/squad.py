@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from data_pipelines.datasets.examples import Answer, Question
 from data_pipelines.datasets.sources import Files, Reading, TfdsSplit
-from data_pipelines.datasets.text_files import read_text
+from data_pipelines.datasets.text_files import read_lines
 
 _ValueT = TypeVar("_ValueT")
 
@@ -18,7 +18,7 @@ _NOT_IN_CONTEXT = "answer not found in the context"
 
 @dataclasses.dataclass(frozen=True)
 class SquadJson:
-    """The JSON of SQuAD: articles of paragraphs of questions with answers.
+    """Questions from SQuAD's JSON, and from TFDS.
 
     Where an answer is not at its given start, its nearest occurrence is taken. A
     question whose answers do not occur in the context is skipped in training, but can
@@ -97,7 +97,7 @@ def _locate(answer: Answer, context: str) -> Answer:
 
 def _questions(path: str) -> Iterator[Question]:
     try:
-        content = json.loads(read_text(path))
+        content = json.loads("\n".join(read_lines(path)))
     except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(
             f"{path}: not JSON ({error}). Expected a whole file as SQuAD's are: copy "
@@ -137,10 +137,11 @@ def _get(
     where: str,
     default: _ValueT | None = None,
 ) -> _ValueT:
-    value = entry.get(name, default) if isinstance(entry, dict) else None
+    is_object = isinstance(entry, dict)
+    value = entry.get(name, default) if is_object else None
     if not isinstance(value, kind):
-        received = sorted(entry) if isinstance(entry, dict) else type(entry).__name__
-        if isinstance(entry, dict) and name in entry:
+        received = sorted(entry) if is_object else type(entry).__name__
+        if is_object and name in entry:
             received = f"{name!r}: {str(value)[:100]}"
         raise ValueError(
             f"{where}: received {received}. Expected {name!r}, a {kind.__name__}, as "

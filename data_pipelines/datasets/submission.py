@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from data_pipelines.datasets.catalog import DATASETS
@@ -23,7 +24,7 @@ SUBMISSIONS = {
     ("glue/wnli", "test"): "WNLI.tsv",
     ("glue/ax", "test"): "AX.tsv",
 }
-_MIN_SCORE, _MAX_SCORE = 0.0, 5.0
+_SCORES = 0.0, 5.0
 
 
 def write_submission(
@@ -37,8 +38,7 @@ def write_submission(
 
     Args:
         folder: local or remote; made if it is not there.
-        dataset: such as `glue/rte`.
-        split: of the dataset, `test` or `test_mismatched`.
+        dataset, split: such as `glue/mnli` and `test_mismatched`.
         ids: of the examples; the column `index`.
         predictions: a label of each, or a score (STS-B), which is written with three
             decimals, between 0 and 5.
@@ -63,25 +63,21 @@ def write_submission(
             f"the split {split!r} of {dataset}."
         )
     labels = DATASETS[dataset].labels
-    texts = [_text(prediction, labels, dataset) for prediction in predictions]
+    if labels is None:
+        wrong = [p for p in predictions if isinstance(p, str) or not math.isfinite(p)]
+        expected = "a finite number"
+    else:
+        wrong = [p for p in predictions if p not in labels]
+        expected = f"one of {list(labels)}"
+    if wrong:
+        raise ValueError(
+            f"Received the prediction {wrong[0]!r} for {dataset}. Expected {expected}."
+        )
+    texts = list(map(str, predictions))
+    if labels is None:
+        texts = [f"{score:.3f}" for score in np.clip(predictions, *_SCORES)]
     rows = ["index\tprediction", *map("\t".join, zip(ids, texts, strict=True))]
     tf.io.gfile.makedirs(folder)
     path = os.path.join(folder, SUBMISSIONS[dataset, split])
     write_file(path, "".join(f"{row}\n" for row in rows).encode())
     return path
-
-
-def _text(prediction: str | float, labels: tuple[str, ...] | None, dataset: str) -> str:
-    if labels is None:
-        if isinstance(prediction, str) or not math.isfinite(prediction):
-            raise ValueError(
-                f"Received the prediction {prediction!r} for {dataset}. Expected a "
-                "finite number."
-            )
-        return f"{min(max(float(prediction), _MIN_SCORE), _MAX_SCORE):.3f}"
-    if prediction not in labels:
-        raise ValueError(
-            f"Received the prediction {prediction!r} for {dataset}. Expected one of "
-            f"{list(labels)}."
-        )
-    return str(prediction)

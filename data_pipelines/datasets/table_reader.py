@@ -16,8 +16,7 @@ class TableReader:
 
     Attributes:
         first: names of the column of the text, or of the first text.
-        label: of the label.
-        id: of the id; where there is none, rows are numbered from 0.
+        id: where there is none, rows are numbered from 0.
         skips_ragged: rows with too few or too many fields are skipped; else they are
             an error.
     """
@@ -82,8 +81,8 @@ class TableReader:
                 if values.get(column) in ("-1", "-1.0"):
                     values[column] = ""
                 elif column in values and labels is not None:
-                    number_of_label = number_below(len(labels), values[column], row)
-                    values[column] = labels[number_of_label]
+                    place = number_below(len(labels), values[column], row)
+                    values[column] = labels[place]
             yield row
 
 
@@ -102,7 +101,7 @@ def number_below(limit: int, text: str, row: Row) -> int:
 
 
 def unknown_label(label: str, where: str, labels: Sequence[str]) -> ValueError:
-    """The error to raise where a label is none of the known ones."""
+    """An error for a label that is none of the known ones."""
     return ValueError(
         f"{where}: received the label {label!r}. Expected one of "
         f"{str(list(labels))[:300]}: correct it, or leave the example out."

@@ -20,7 +20,6 @@ class Row:
 
     Attributes:
         values: by column, unchanged.
-        source: the file.
         place: in the file, such as "line 17".
     """
 
@@ -89,17 +88,18 @@ def read_rows(
         )
     if ending in ("jsonl", "json"):
         rows = _json_rows(path)
+    elif ending == "csv":
+        rows = _rows(path, _csv_lines(path), names, ragged)
     else:
-        lines = _csv_lines(path) if ending == "csv" else _tsv_lines(path)
-        rows = _rows(path, lines, names, ragged)
-    is_empty = True
-    for row in rows:
-        is_empty = False
-        yield row
-    if is_empty:
+        lines = (line.split("\t") for line in read_lines(path))
+        rows = _rows(path, enumerate(lines, start=1), names, ragged)
+    first = next(rows, None)
+    if first is None:
         raise ValueError(
             f"{path} has no rows. Expected some, after the header if it has one."
         )
+    yield first
+    yield from rows
 
 
 def _csv_lines(path: str) -> Iterator[tuple[int, list[str]]]:
@@ -116,11 +116,6 @@ def _csv_lines(path: str) -> Iterator[tuple[int, list[str]]]:
             'field to be closed, and doubled ("") inside of it: correct the row, '
             "or write tabs between the fields and name the file .tsv."
         ) from None
-
-
-def _tsv_lines(path: str) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(read_lines(path), start=1):
-        yield number, line.split("\t")
 
 
 def _rows(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
 
-from data_pipelines.files.byte_lines import BYTE_ORDER_MARK, byte_chunks, byte_lines
+from data_pipelines.files.byte_lines import byte_chunks, byte_lines
 
 
 def existing(path: str) -> str | None:
@@ -25,28 +25,20 @@ def read_lines(path: str) -> Iterator[str]:
         FileNotFoundError: no such file.
         ValueError: it is empty, not UTF-8 text, or its compression is broken.
     """
-    return decoded_lines(_chunks(path), path)
+    if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
+        raise FileNotFoundError(f"No file {path!r}. Expected a file: check the name.")
+    yield from decoded_lines(byte_chunks(path), path)
 
 
 def decoded_lines(chunks: Iterable[bytes], source: str) -> Iterator[str]:
-    """The same of bytes that are named in messages."""
+    """The same lines from chunks of bytes; messages name them by `source`."""
     number = 0
     for number, line in enumerate(byte_lines(chunks), start=1):
         yield _decode(line.removesuffix(b"\r"), f"{source}, line {number}")
     if not number:
-        raise _empty(source)
-
-
-def read_text(path: str) -> str:
-    """All of a file, as `read_lines` reads it."""
-    data = b"".join(_chunks(path)).removeprefix(BYTE_ORDER_MARK)
-    if not data:
-        raise _empty(path)
-    return _decode(data, path)
-
-
-def _empty(path: str) -> ValueError:
-    return ValueError(f"{path} is empty. Expected text: check the name, or copy it.")
+        raise ValueError(
+            f"{source} is empty. Expected text: check the name, or copy it."
+        )
 
 
 def _decode(data: bytes, where: str) -> str:
@@ -64,9 +56,3 @@ def _decode(data: bytes, where: str) -> str:
             "UTF-8 text: convert the file (iconv -f LATIN1 -t UTF-8, or whatever it is "
             "written in)."
         ) from None
-
-
-def _chunks(path: str) -> Iterator[bytes]:
-    if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
-        raise FileNotFoundError(f"No file {path!r}. Expected a file: check the name.")
-    yield from byte_chunks(path)

@@ -54,13 +54,13 @@ def training_batches(
 
     Args:
         features: from `encode_all`.
-        vocabulary: knows the id of the padding.
+        vocabulary: that of the tokenizer.
         batch_size: examples of a batch, of all workers together.
         row_length: tokens of a row.
         seed: of the order.
         group_size: sequences of an example.
-        shard_index: which worker this is: it gets every `num_shards`-th example.
-        num_shards: how many workers share a batch.
+        shard_index, num_shards: worker `shard_index` of `num_shards` gets every
+            `num_shards`-th example of each batch.
 
     Returns:
         An endless dataset of dicts as `pack_batch` makes them, whose iterator can be
@@ -98,12 +98,9 @@ def training_batches(
 
 @dataclasses.dataclass(frozen=True)
 class Chunk:
-    """Some examples, ready for a model.
+    """Some examples, ready for a model: their packed sequences, in their order.
 
-    Attributes:
-        examples: in their order.
-        batches: packed sequences of these examples, in their order.
-        origin: where each sequence comes from, see the encoding.
+    `origin` says where each sequence comes from, see `Encoding.encode`.
     """
 
     examples: list[Any]
@@ -116,12 +113,9 @@ def evaluation_chunks(
     examples: Iterable[Any],
     batches_of: Callable[[dict[str, Any]], tuple[list[dict[str, tf.Tensor]], Features]],
 ) -> Iterator[Chunk]:
-    """Every example once, in order, as they are read: memory does not grow.
+    """Every example once, in order, as they are read: there may be endlessly many.
 
-    Args:
-        encoding: of their kind.
-        examples: may be endless.
-        batches_of: from `batch_maker`; it is given the texts alone, no labels.
+    `batches_of` of `batch_maker` is given the texts alone, no labels.
     """
     for some in chunks_of(examples):
         columns = encoding.columns(some)
@@ -134,9 +128,7 @@ def batch_maker(
 ) -> Callable[[dict[str, Any]], tuple[list[dict[str, tf.Tensor]], Features]]:
     """A function from columns to packed batches and their origin, traced once.
 
-    Args:
-        encoding: of the columns.
-        batch_size: examples of a batch; the last one may be smaller.
+    A batch has `batch_size` examples; the last one may be smaller.
     """
     encode = traced_once(encoding.encode)
     vocabulary = encoding.tokenizer.vocabulary
@@ -170,7 +162,7 @@ def pack_batch(
 
     Args:
         features: of `encoding.encode`.
-        vocabulary: knows the id of the padding.
+        vocabulary: that of the tokenizer.
         row_length: tokens of a row, an int or an int32 scalar.
         pad_to_bucket: see `row_packing.pack_rows`; ragged features are then as wide as
             a row.

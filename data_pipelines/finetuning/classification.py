@@ -29,8 +29,6 @@ class ClassificationEncoding:
     """`[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, labels as ids or scores.
 
     Attributes:
-        tokenizer: cuts the texts.
-        max_length: tokens of the longest sequence.
         labels: names in the order of their ids; None: the label is a score.
         stride: None: a text that is too long is cut off at the end. A number: it
             becomes several sequences, which begin that number of tokens apart in the

@@ -34,11 +34,6 @@ class CorrectionEncoding:
     A text that is longer than the model becomes several windows; each piece is asked
     for in the one where it has most context.
 
-    Attributes:
-        tokenizer: cuts the texts.
-        max_length: tokens of the longest sequence.
-        stride: tokens from the start of one window to that of the next.
-
     Raises:
         ValueError: the windows would leave gaps between them, or the pieces are not
             those of WordPiece, which say what is joined.
@@ -57,8 +52,7 @@ class CorrectionEncoding:
                 "corrections, which are written by pieces with ##: start from a model "
                 "that has it."
             )
-        room = self.max_length - 2
-        check_stride(self.stride, self.max_length, room, "text")
+        check_stride(self.stride, self.max_length, self.max_length - 2, "text")
 
     def columns(self, examples: Sequence[CorrectionExample]) -> dict[str, tf.Tensor]:
         """Texts, and the tags of `[CLS]` and each piece; -1 where nothing is known.
@@ -66,17 +60,14 @@ class CorrectionEncoding:
         Of several corrections of a text, the first is learned.
         """
         texts = [example.text for example in examples]
-        known = [example.corrected[:1] for example in examples]
-        sources = self._pieces(texts)
-        targets = iter(self._pieces([text for texts in known for text in texts]))
+        corrected = [e.corrected[0] for e in examples if e.corrected]
+        targets = iter(self._pieces(corrected))
+        unknown = self.tokenizer.vocabulary.unk_id
         tags, written = [], []
-        for source, corrected in zip(sources, known, strict=True):
-            if corrected:
-                unknown = self.tokenizer.vocabulary.unk_id
+        for example, source in zip(examples, self._pieces(texts), strict=True):
+            found = [NONE] * (len(source) + 1), [NONE] * (len(source) + 1)
+            if example.corrected:
                 found = tags_of(source, next(targets), unknown)
-            else:
-                nothing = [NONE] * (len(source) + 1)
-                found = nothing, nothing
             tags.append(found[0])
             written.append(found[1])
         return {
@@ -133,7 +124,7 @@ class CorrectionEncoding:
                 known = tf.concat([known, tf.fill(tf.shape(opens), NONE)], axis=1)
                 known = tf.where(asked.values, known.values, NONE)
                 features[name] = asked.with_values(known)
-        origin = {
+        return features, {
             "example": text,
             "places": tf.ragged.boolean_mask(places, asked),
             "texts": texts,
@@ -141,20 +132,16 @@ class CorrectionEncoding:
             "starts": starts,
             "ends": ends,
         }
-        return features, origin
 
 
 def tags_of(
     source: Sequence[int], target: Sequence[int], unknown: int
 ) -> tuple[list[int], list[int]]:
-    """The tags of the first iteration towards the target pieces.
+    """The tags of the first iteration from the source's pieces to the target's.
 
     With the pieces `a b c` and `x a d d c`, `[CLS]` is tagged INSERT with `x`, `b` is
     tagged REPLACE with `d`, and the second `d` is left for the next iteration.
-
-    Args:
-        source, target: ids of pieces.
-        unknown: the id of `[UNK]`, which nobody can write.
+    `unknown` is the id of `[UNK]`, which nobody can write.
 
     Returns:
         The tag and the id to be written, -1 for none, of `[CLS]` and of each piece of

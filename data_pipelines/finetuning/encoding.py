@@ -19,40 +19,35 @@ _CHUNK_EXAMPLES = 512
 
 
 class Encoding(Protocol):
-    """Makes sequences of the examples of one kind."""
+    """Makes sequences of the examples of one kind.
+
+    A kind that cuts long texts into windows has a `stride`, too: the number of tokens
+    from the start of one window to that of the next.
+    """
 
     @property
     def tokenizer(self) -> Tokenizer:
         """Cuts the texts."""
-        ...
 
     @property
     def max_length(self) -> int:
         """Tokens of the longest sequence."""
-        ...
 
     @property
     def group_size(self) -> int:
         """The number of consecutive sequences that belong together in a batch."""
-        ...
 
     def columns(self, examples: Sequence[Any]) -> dict[str, Any]:
         """Examples as tensors."""
-        ...
 
     def encode(self, columns: dict[str, Any]) -> tuple[Features, Features]:
         """Columns to what the model takes, and where it comes from; in graph."""
-        ...
 
 
 def check_stride(stride: int, max_length: int, room: int, unit: str) -> None:
-    """Raises ValueError where windows would leave gaps between them.
+    """Raises ValueError where windows of `room` tokens would leave gaps between them.
 
-    Args:
-        stride: tokens from the start of one window to that of the next.
-        max_length: tokens of the longest sequence.
-        room: tokens of a window.
-        unit: what is in it, for the message.
+    The message names what is in a window, the `unit`.
     """
     if not 1 <= stride <= room:
         raise ValueError(
@@ -97,14 +92,7 @@ def traced_once(
 
 
 def encode_all(encoding: Encoding, examples: Iterable[Any]) -> Features:
-    """The sequences of all examples, in memory.
-
-    Args:
-        encoding: of their kind.
-        examples: read as they are needed.
-
-    Returns:
-        What `encoding.encode` makes for the model, of all examples.
+    """The sequences of all examples, in memory, as `encoding.encode` makes them.
 
     Raises:
         ValueError: there are no examples.

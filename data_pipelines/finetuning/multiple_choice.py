@@ -16,7 +16,6 @@ class MultipleChoiceEncoding:
     """`[CLS] text [SEP] choice [SEP]` for each choice (paper, section 4.4).
 
     Attributes:
-        tokenizer: cuts the texts.
         max_length: tokens of the longest sequence; longer ones are cut off.
         group_size: the number of choices, the same for all examples.
     """
@@ -38,13 +37,12 @@ class MultipleChoiceEncoding:
                     f"Expected {self.group_size}, as all other examples have."
                 )
         labels = [-1 if e.label is None else e.label for e in examples]
+        choices = tf.constant(
+            [choice for e in examples for choice in e.choices], tf.string
+        )
         return {
             "first": tf.constant([example.first for example in examples], tf.string),
-            "choices": tf.constant(
-                [list(example.choices) for example in examples],
-                tf.string,
-                shape=[len(examples), self.group_size],
-            ),
+            "choices": tf.reshape(choices, [len(examples), self.group_size]),
             "label": tf.constant(labels, tf.int32),
         }
 

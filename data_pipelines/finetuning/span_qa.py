@@ -18,9 +18,6 @@ class SpanQAEncoding:
     """`[CLS] question [SEP] window of the context [SEP]` (paper, section 4.2).
 
     Attributes:
-        tokenizer: cuts the texts.
-        max_length: tokens of the longest sequence.
-        stride: tokens from the start of one window to that of the next.
         max_question_length: longer questions are cut off.
 
     Raises:
@@ -36,12 +33,8 @@ class SpanQAEncoding:
     def __post_init__(self) -> None:
         room = pair_room(self.max_length, self.tokenizer.vocabulary)
         room -= self.max_question_length
-        check_stride(
-            self.stride,
-            self.max_length,
-            room,
-            f"context beside a question of {self.max_question_length}",
-        )
+        unit = f"context beside a question of {self.max_question_length}"
+        check_stride(self.stride, self.max_length, room, unit)
 
     def columns(self, examples: Sequence[Question]) -> dict[str, tf.Tensor]:
         """Questions as vectors; the bytes of the first answer, -1 without one."""
@@ -86,21 +79,18 @@ class SpanQAEncoding:
             question, slices(context, text, start, length), self.tokenizer.vocabulary
         )
         most = most_context(text, start, length, self.max_length, self.stride)
-        most = tf.cast(most, tf.int32)
         before = tf.zeros_like(tf.ragged.range(second_starts))
         after = tf.zeros([tf.size(text), 1], tf.int32)
-        may_start = tf.concat([before, most, after], axis=1)
         features: Features = {
             "token_ids": token_ids,
             "second_starts": second_starts,
-            "may_start": may_start,
+            "may_start": tf.concat([before, tf.cast(most, tf.int32), after], axis=1),
         }
         if "answer_start" in columns:
             # Tokens that end before the answer, and that begin before its end.
-            first = tf.gather(
-                _count(ends, tf.less_equal, columns["answer_start"]), text
-            )
-            last = tf.gather(_count(starts, tf.less, columns["answer_end"]), text) - 1
+            first = _count(ends, tf.less_equal, columns["answer_start"])
+            last = _count(starts, tf.less, columns["answer_end"]) - 1
+            first, last = tf.gather(first, text), tf.gather(last, text)
             inside = (first >= start) & (last < start + length) & (first <= last)
             inside &= tf.gather(columns["answer_start"], text) >= 0
             shift = second_starts - start
@@ -127,8 +117,8 @@ def _count(
 
 def _bytes_of_answer(example: Question) -> tuple[int, int]:
     # Answers that do not stand in the context, with a start of -1, are the last.
-    if not example.answers or example.answers[0].start < 0:
+    answer = example.answers[0] if example.answers else None
+    if answer is None or answer.start < 0:
         return -1, -1
-    answer = example.answers[0]
     start = len(example.context[: answer.start].encode())
     return start, start + len(answer.text.encode())

@@ -22,10 +22,7 @@ class TokenTaggingEncoding:
     tagged in the one where it has most context, so that none is lost or tagged twice.
 
     Attributes:
-        tokenizer: cuts the words.
-        max_length: tokens of the longest sequence.
         labels: the tags in the order of their ids.
-        stride: tokens from the start of one window to that of the next.
 
     Raises:
         ValueError: the windows would leave gaps between them.
@@ -38,8 +35,7 @@ class TokenTaggingEncoding:
     group_size: int = dataclasses.field(default=1, init=False)
 
     def __post_init__(self) -> None:
-        room = self.max_length - 2
-        check_stride(self.stride, self.max_length, room, "sentence")
+        check_stride(self.stride, self.max_length, self.max_length - 2, "sentence")
 
     def columns(self, examples: Sequence[TaggedSentence]) -> dict[str, tf.Tensor]:
         """Sentences as ragged tensors; tags that are not there are -1.
@@ -56,19 +52,13 @@ class TokenTaggingEncoding:
                     f"Received the tags {sorted(unknown)} (sentence {example.id}). "
                     f"Expected some of {list(self.labels)}, the tags of the model."
                 )
-            tags += [ids[tag] for tag in example.tags or ()] or [-1] * len(
-                example.words
-            )
+            known = [ids[tag] for tag in example.tags or ()]
+            tags += known or [-1] * len(example.words)
         words = [word for example in examples for word in example.words]
-        lengths = [len(example.words) for example in examples]
-        return {
-            "words": tf.RaggedTensor.from_row_lengths(
-                tf.constant(words, tf.string), lengths
-            ),
-            "tags": tf.RaggedTensor.from_row_lengths(
-                tf.constant(tags, tf.int32), lengths
-            ),
-        }
+        rows = tf.RaggedTensor.from_row_lengths(
+            tf.constant(words, tf.string), [len(example.words) for example in examples]
+        )
+        return {"words": rows, "tags": rows.with_values(tf.constant(tags, tf.int32))}
 
     def encode(self, columns: dict[str, tf.RaggedTensor]) -> tuple[Features, Features]:
         """Words to sequences, in graph.
@@ -86,44 +76,34 @@ class TokenTaggingEncoding:
             the sentence.
         """
         words = columns["words"]
-        pieces = self._pieces(words.values)  # (words of all sentences, (pieces))
-        counts = pieces.row_lengths()
-        sentence = words.value_rowids()
-        piece_counts = tf.math.segment_sum(counts, sentence)
-        piece_counts = tf.pad(
-            piece_counts, [[0, words.nrows() - tf.size(piece_counts, tf.int64)]]
-        )
-
-        def by_sentence(values: tf.Tensor) -> tf.RaggedTensor:
-            return tf.RaggedTensor.from_row_lengths(
-                values, piece_counts, validate=False
-            )
+        by_word = words.with_values(self._pieces(words.values))
+        pieces = by_word.merge_dims(1, 2)  # (sentences, (pieces))
+        counts = tf.cast(pieces.row_lengths(), tf.int32)
 
         # Of each piece: its word in the sentence, and whether it opens the word.
         word = tf.ragged.range(words.row_lengths()).values
-        places = tf.ragged.range(counts)
+        places = tf.ragged.range(by_word.values.row_lengths())
         word_of_piece = tf.gather(tf.cast(word, tf.int32), places.value_rowids())
+        opens_word = tf.equal(places.values, 0)
 
+        room = self.max_length - 2
         text, start, length = windows(
-            tf.cast(piece_counts, tf.int32),
-            tf.fill(tf.shape(piece_counts), self.max_length - 2),
-            self.stride,
+            counts, tf.fill(tf.shape(counts), room), self.stride
         )
         token_ids, second_starts = join(
-            slices(by_sentence(pieces.values), text, start, length),
-            None,
-            self.tokenizer.vocabulary,
+            slices(pieces, text, start, length), None, self.tokenizer.vocabulary
         )
-        most = most_context(text, start, length, self.max_length - 2, self.stride)
-        opens = slices(by_sentence(tf.equal(places.values, 0)), text, start, length)
+        most = most_context(text, start, length, room, self.stride)
+        opens = slices(pieces.with_values(opens_word), text, start, length)
         tagged = most.with_values(most.values & opens.values)
-        positions = tf.ragged.boolean_mask(1 + tf.ragged.range(length), tagged)
-        word_of = slices(by_sentence(word_of_piece), text, start, length)
+        word_of = slices(pieces.with_values(word_of_piece), text, start, length)
         word_of = tf.ragged.boolean_mask(word_of, tagged)
         features: Features = {
             "token_ids": token_ids,
             "second_starts": second_starts,
-            "word_positions": positions,
+            "word_positions": tf.ragged.boolean_mask(
+                1 + tf.ragged.range(length), tagged
+            ),
         }
         if "tags" in columns:
             tags = columns["tags"]
@@ -152,25 +132,17 @@ class Document(TaggedSentence):
 
     This is the paper's maximal document context (section 5.3), with windows that the
     sentences share. Tags are kept where all sentences have them.
-
-    Attributes:
-        sentences: at least one.
     """
 
     sentences: tuple[TaggedSentence, ...]
 
-    @classmethod
-    def of(cls, sentences: Sequence[TaggedSentence]) -> "Document":
-        """The document of these sentences."""
-        words = tuple(word for sentence in sentences for word in sentence.words)
-        tags = None
-        if all(sentence.tags is not None for sentence in sentences):
-            tags = tuple(tag for sentence in sentences for tag in sentence.tags or ())
-        first = sentences[0]
-        return cls(first.id, words, tags, first.document, tuple(sentences))
-
 
 def documents(sentences: Iterable[TaggedSentence]) -> Iterator[Document]:
     """The documents of sentences, as they are read."""
-    for _, group in itertools.groupby(sentences, key=lambda s: s.document):
-        yield Document.of(list(group))
+    for number, group in itertools.groupby(sentences, key=lambda s: s.document):
+        whole = tuple(group)
+        words = tuple(word for sentence in whole for word in sentence.words)
+        tags = None
+        if all(sentence.tags is not None for sentence in whole):
+            tags = tuple(tag for sentence in whole for tag in sentence.tags or ())
+        yield Document(whole[0].id, words, tags, number, whole)

@@ -18,8 +18,6 @@ class WholeTextEncoding:
     """`[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, with the places of the pieces.
 
     Attributes:
-        tokenizer: cuts the texts.
-        max_length: tokens of the longest sequence.
         in_windows: what is done with a text that is too long. False: its end is cut
             off. True: it becomes several sequences that overlap by half, and each
             token is asked for in the one where it has most context. Of a pair, the
@@ -52,6 +50,7 @@ class WholeTextEncoding:
             last two bytes of the text, or -1 for special tokens; `truncated` bool
             `(texts,)`; `empty`, whether there is no piece, bool `(texts,)`.
         """
+        vocabulary = self.tokenizer.vocabulary
         texts = [columns[name] for name in ("first", "second") if name in columns]
         is_pair = len(texts) > 1
         whole, front, truncated, empty = self._whole(
@@ -61,9 +60,10 @@ class WholeTextEncoding:
 
         # The last segment is windowed; what is before it, and the last [SEP], is not.
         body = tf.cast(token_ids.row_lengths(), tf.int32) - front - 1
-        room = self.max_length - front - 1
-        stride = self._stride(is_pair)
-        text, start, length = windows(body, room, stride)
+        # Of a pair, the first text may take half of the room.
+        least = pair_room(self.max_length, vocabulary) // 2
+        stride = max(1, (least if is_pair else self.max_length - 2) // 2)
+        text, start, length = windows(body, self.max_length - front - 1, stride)
         front = tf.gather(front, text)
         end = front + tf.gather(body, text)
         one = tf.ones_like(text)
@@ -106,7 +106,11 @@ class WholeTextEncoding:
         """
         lengths = [tf.cast(ids.row_lengths(), tf.int32) for ids, _, _ in segments]
         kept = self._kept(lengths)
-        cut = [_beginnings(*pair) for pair in zip(segments, kept, strict=True)]
+        text = tf.range(tf.size(kept[0]))
+        cut = [
+            [slices(values, text, 0 * text, length) for values in segment]
+            for segment, length in zip(segments, kept, strict=True)
+        ]
         second_ids = cut[1][0] if len(cut) > 1 else None
         token_ids, _ = join(cut[0][0], second_ids, self.tokenizer.vocabulary)
         nowhere = -tf.ones([tf.size(kept[0]), 1], tf.int32)
@@ -132,20 +136,6 @@ class WholeTextEncoding:
         room = pair_room(self.max_length, self.tokenizer.vocabulary)
         kept_first, kept_second = truncated_lengths(first, second, room)
         return [kept_first, second if self.in_windows else kept_second]
-
-    def _stride(self, is_pair: bool) -> int:
-        # Of a pair, the first text may take half of the room.
-        room = self.max_length - 2
-        if is_pair:
-            room = pair_room(self.max_length, self.tokenizer.vocabulary) // 2
-        return max(1, room // 2)
-
-
-def _beginnings(
-    segments: tuple[tf.RaggedTensor, ...], lengths: tf.Tensor
-) -> list[tf.RaggedTensor]:
-    text = tf.range(tf.size(lengths))
-    return [slices(values, text, 0 * text, lengths) for values in segments]
 
 
 def _repeated(values: tf.Tensor, times: tf.Tensor) -> tf.RaggedTensor:

@@ -432,8 +432,8 @@ def test_bad_names(tmp_path, name):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"version": 0}, "version=0. Expected 1"),
-        ({"keep": 0}, "keep=0. Expected 1"),
+        ({"version": 0}, "version=0. Expected numbers above 0"),
+        ({"keep": 0}, "keep=0. Expected numbers above 0"),
         ({"pooling": "cls"}, "pooling=cls for a model of the kind regression"),
     ],
 )

@@ -1,6 +1,5 @@
 """Files for TF Serving, beside the models: some to copy, and a list of the models.
 
-`write_kit` puts the files beside the models once, and leaves what a user has changed.
 The manifest of pre-training on several machines is no such file: it stays here.
 """
 
@@ -34,9 +33,7 @@ _ENTRY = """  config {{
 def write_kit(saved_models_dir: str, name: str) -> list[str]:
     """Adds a model to `models.config`, and writes the files that are not there.
 
-    Args:
-        saved_models_dir: the folder of the models.
-        name: of the model, a folder in it.
+    Files that a user has changed are left as they are.
 
     Returns:
         The names of the files that were written.

@@ -32,7 +32,7 @@ class Batcher:
         max_batch_size: rows of a batch; 0: every request is answered alone.
         timeout_seconds: how long the first request of a batch waits for others.
         max_queued: requests that may wait; more are refused.
-        num_threads: batches that run at once.
+        num_threads: the number of batches that run at once.
         on_batch: receives the number of rows of each batch.
     """
 
@@ -56,11 +56,6 @@ class Batcher:
 
     async def answer(self, signature: Signature, inputs: Arrays, rows: int) -> Arrays:
         """Answers a request; if it is cancelled before its batch begins, it is not run.
-
-        Args:
-            signature: that answers.
-            inputs: that it takes.
-            rows: of the inputs.
 
         Raises:
             RequestError: too many requests wait already, or the model refuses.
@@ -92,10 +87,10 @@ class Batcher:
                 loop.call_later(left, self._start_batches)
                 return
             self._num_free -= 1
-            task = asyncio.create_task(self._run(self._pop(key)))
+            task = asyncio.create_task(self._answer(self._pop(key)))
             # The loop itself keeps no task from being collected.
             self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            task.add_done_callback(self._ended)
 
     def _pop(self, key: Any) -> list[_Waiting]:
         queue = self._queues[key]
@@ -109,12 +104,10 @@ class Batcher:
         self.num_queued -= len(batch)
         return batch
 
-    async def _run(self, batch: list[_Waiting]) -> None:
-        try:
-            await self._answer(batch)
-        finally:
-            self._num_free += 1
-            self._start_batches()
+    def _ended(self, task: asyncio.Task) -> None:
+        self._running.discard(task)
+        self._num_free += 1
+        self._start_batches()
 
     async def _answer(self, batch: list[_Waiting]) -> None:
         # A client that has gone waits no longer.

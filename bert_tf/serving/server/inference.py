@@ -33,7 +33,7 @@ class Inference:
         """Answers a request.
 
         Args:
-            model_name: of the model.
+            model_name: under which the model is served.
             number: of the version; None: the newest.
             method: the API: "predict", "classify", "regress".
             signature_name: "serving_default" is, of the other two APIs, the signature
@@ -41,7 +41,7 @@ class Inference:
             read: makes the inputs for a signature.
 
         Returns:
-            The version, and its answers.
+            The number of the version, and its answers.
 
         Raises:
             RequestError: the request cannot be answered.
@@ -59,11 +59,7 @@ class Inference:
 
     @contextlib.asynccontextmanager
     async def timeout(self) -> AsyncIterator[None]:
-        """Refuses a request whose `with` takes too long.
-
-        Raises:
-            RequestError: it does.
-        """
+        """Raises RequestError where the `with` takes too long."""
         seconds = self.limits.request_timeout_seconds
         try:
             async with asyncio.timeout(seconds):

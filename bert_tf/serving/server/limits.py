@@ -1,4 +1,4 @@
-"""Bounds of what clients may ask of a server."""
+"""Bounds of requests."""
 
 import dataclasses
 
@@ -20,8 +20,3 @@ class Limits:
     max_request_bytes: int
     request_timeout_seconds: float
     max_connections: int
-
-    def __post_init__(self) -> None:
-        for name, value in dataclasses.asdict(self).items():
-            if value <= 0:
-                raise ValueError(f"Received {name}={value}. Expected more than 0.")

@@ -11,7 +11,7 @@ from bert_tf.serving.server.errors import RequestError
 from bert_tf.serving.server.saved_model import LoadedSavedModel
 from bert_tf.serving.versions import versions
 
-# Between two looks whether an old version has answered all of its requests.
+# Between two checks whether an old version has answered all of its requests.
 _DRAIN_SECONDS = 0.02
 
 
@@ -29,12 +29,9 @@ class ServedVersion:
     """A version of a model.
 
     Attributes:
-        name: of the model.
-        number: of the version.
-        state: of the version.
         error: why it could not be loaded; "" if it could.
         model: while it is available or unloading.
-        in_flight: requests that it is answering.
+        in_flight: the number of requests that it is answering.
     """
 
     name: str
@@ -61,14 +58,13 @@ class ServedModels:
     def __init__(
         self,
         base_paths: Mapping[str, str],
-        say: Callable[[str], None] = print,
-        load: Callable[[str], LoadedSavedModel] = LoadedSavedModel,
+        say: Callable[[str], None],
+        load: Callable[[str], LoadedSavedModel],
     ) -> None:
         self._base_paths = dict(base_paths)
         self._say, self._load = say, load
-        self._versions: dict[str, dict[int, ServedVersion]] = {
-            name: {} for name in base_paths
-        }
+        self._versions: dict[str, dict[int, ServedVersion]]
+        self._versions = {name: {} for name in base_paths}
 
     async def poll(self) -> None:
         """Looks once for new versions, and loads and unloads what is due."""
@@ -99,16 +95,15 @@ class ServedModels:
             version.state = State.END
             self._say(f"{name}: version {number} cannot be loaded: {version.error}")
             return
-        old = [v for v in known.values() if v.state == State.AVAILABLE]
+        old = self.available().get(name)
         version.state = State.AVAILABLE
         self._say(f"{name}: version {number} is served.")
-        for other in old:
-            other.state = State.UNLOADING
-        for other in old:
-            while other.in_flight:
+        if old is not None:
+            old.state = State.UNLOADING
+            while old.in_flight:
                 await asyncio.sleep(_DRAIN_SECONDS)
-            other.model, other.state = None, State.END
-            self._say(f"{name}: version {other.number} is unloaded.")
+            old.model, old.state = None, State.END
+            self._say(f"{name}: version {old.number} is unloaded.")
 
     @contextlib.contextmanager
     def using(

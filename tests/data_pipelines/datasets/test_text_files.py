@@ -2,7 +2,7 @@ import gzip
 
 import pytest
 
-from data_pipelines.datasets.text_files import existing, read_lines, read_text
+from data_pipelines.datasets.text_files import existing, read_lines
 from data_pipelines.files import byte_lines
 
 
@@ -21,16 +21,13 @@ def test_lines(write, monkeypatch, name, chunk_bytes, content, lines):
     monkeypatch.setattr(byte_lines, "CHUNK_BYTES", chunk_bytes)
     path = write(name, content)
     assert list(read_lines(path)) == lines
-    assert read_text(path) == content
 
 
 def test_a_byte_order_mark_is_no_text(write):
     path = write("a.txt", "\ufeffa\n\ufeffb")
     assert list(read_lines(path)) == ["a", "\ufeffb"]
-    assert read_text(path) == "a\n\ufeffb"
 
 
-@pytest.mark.parametrize("function", [lambda path: list(read_lines(path)), read_text])
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -40,9 +37,9 @@ def test_a_byte_order_mark_is_no_text(write):
         (b"a\xe9", r"a\.txt.*byte 2, b'\\xe9', is not UTF-8.*iconv"),
     ],
 )
-def test_what_is_no_text(write, function, content, message):
+def test_what_is_no_text(write, content, message):
     with pytest.raises(ValueError, match=message):
-        function(write("a.txt", content))
+        list(read_lines(write("a.txt", content)))
 
 
 def test_the_line_is_named(write):

@@ -3,11 +3,7 @@ import pytest
 import tensorflow as tf
 
 from data_pipelines.datasets.examples import TaggedSentence
-from data_pipelines.finetuning.token_tagging import (
-    Document,
-    TokenTaggingEncoding,
-    documents,
-)
+from data_pipelines.finetuning.token_tagging import TokenTaggingEncoding, documents
 from tests.data_pipelines.finetuning.texts import TOKENIZER, values, written
 
 LABELS = ("O", "B-X", "I-X")
@@ -137,4 +133,5 @@ def test_documents():
 
     assert whole(first) == sentence("a b c", "012", document=3, id="x")
     assert whole(second) == sentence("d e", None, document=4, id="z")
-    assert whole(Document.of(sentences[:1])) == sentences[0]
+    (alone,) = documents(sentences[:1])
+    assert whole(alone) == sentences[0]

@@ -175,7 +175,7 @@ def test_refusals(server):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"max_batch_size": 0}, "max_batch_size=0. Expected more than 0"),
+        ({"max_batch_size": 0}, "max_batch_size=0. Expected numbers above 0"),
         ({"batch_timeout_micros": -1}, "batch_timeout_micros=-1"),
         ({"model_base_path": ("a/x", "b/x")}, "each with another name"),
         ({"model_base_path": ("=",)}, "Expected FOLDER or NAME=FOLDER"),
