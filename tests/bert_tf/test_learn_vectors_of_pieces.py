@@ -93,8 +93,8 @@ def test_file(prepared, tmp_path, capsys, name):
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"num_epochs": 0}, ValueError, "{'num_epochs': 0}. Expected numbers above 0"),
-        ({"num_threads": 0}, ValueError, "{'num_threads': 0}"),
+        ({"num_epochs": 0}, ValueError, "num_epochs=0. Expected numbers above 0"),
+        ({"num_threads": 0}, ValueError, "num_threads=0"),
         ({"method": "glove"}, ValueError, "num_threads=1 with method=glove"),
         ({"records_dir": "missing"}, FileNotFoundError, "manifest.json"),
         (
