@@ -12,10 +12,11 @@ import time
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from bert_tf import evaluate, finetune, predict
 from bert_tf.checkpoints import model_dir
-from bert_tf.checkpoints.tensors import Tensors, open_safetensors
+from bert_tf.checkpoints.tensors import Tensors
 from bert_tf.evaluate import EvaluateOptions
 from bert_tf.finetune import FinetuneOptions
 from bert_tf.predict import PredictOptions
@@ -214,8 +215,7 @@ def test_a_killed_run_goes_on_exactly(pretrained, tmp_path):
     finished = (tmp_path / "killed" / "model.safetensors").exists()
     finetune.finetune(killed)
     weights = [
-        open_safetensors(str(tmp_path / name / "model.safetensors")).all()
-        for name in ("whole", "killed")
+        load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed")
     ]
     for name, values in weights[0].items():
         np.testing.assert_array_equal(weights[1][name], values, err_msg=name)
@@ -268,7 +268,7 @@ def test_ways_to_train(pretrained, tmp_path, changes):
 @pytest.mark.slow
 def test_corrections_start_from_the_heads_there_are(pretrained, tmp_path):
     task = write_task("correction", tmp_path / "files")
-    before = open_safetensors(f"{pretrained}/model.safetensors").all()
+    before = load_file(f"{pretrained}/model.safetensors")
     folder = pretrained
     for name in ("first", "second"):
         # Nothing is learned: what there is comes from where it starts.
@@ -283,7 +283,7 @@ def test_corrections_start_from_the_heads_there_are(pretrained, tmp_path):
         )
         finetune.finetune(chosen)
         folder = chosen.output_dir
-        after = open_safetensors(f"{folder}/model.safetensors").all()
+        after = load_file(f"{folder}/model.safetensors")
         taken = [n for n in after if n.startswith(("encoder/", "mlm_head/"))]
         assert any(n.startswith("mlm_head/") for n in taken)
         assert name == "first" or {"head/kernel", "tag_table"} <= set(after)

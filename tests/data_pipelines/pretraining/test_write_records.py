@@ -178,24 +178,24 @@ def test_foreign_records_are_not_overwritten(corpus, tmp_path):
 
 SLOW_RUN = """
 import json, sys, time
-from data_pipelines.pretraining import write_records as module
+from data_pipelines.pretraining import work_units, write_records
 from data_pipelines.pretraining.work_units import RecordOptions
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
-module._MIN_UNIT_BYTES = 1000
-{step} = module.{step}
+write_records._MIN_UNIT_BYTES = 1000
+step = {module}.{step}
 
-def slow(task, **values):
-    result = {step}(task, **values)
+def {step}(task, **values):
+    result = step(task, **values)
     print("done", flush=True)
     time.sleep(0.3)
     return result
 
-module.{step} = slow
+{module}.{step} = {step}
 options = json.loads(sys.argv[1])
 names = ("input_files", "vocab_file", "output_dir", "num_processes")
 input_files, vocab_file, output_dir, num_processes = map(options.pop, names)
-module.write_records(
+write_records.write_records(
     input_files,
     Vocabulary.from_file(vocab_file),
     output_dir,
@@ -206,9 +206,13 @@ module.write_records(
 
 
 @pytest.mark.parametrize(
-    "step", [pytest.param("write_unit", marks=pytest.mark.slow), "_write_shard"]
+    ("where", "step"),
+    [
+        pytest.param("work_units", "write_unit", marks=pytest.mark.slow),
+        ("write_records", "_write_shard"),
+    ],
 )
-def test_a_killed_run_goes_on(corpus, tmp_path, step, monkeypatch):
+def test_a_killed_run_goes_on(corpus, tmp_path, where, step, monkeypatch):
     monkeypatch.setattr(module, "_MIN_UNIT_BYTES", 1000)
     undisturbed = tmp_path / "undisturbed"
     write(output_dir=str(undisturbed), **corpus)
@@ -219,7 +223,12 @@ def test_a_killed_run_goes_on(corpus, tmp_path, step, monkeypatch):
     passed = {**arguments, "vocab_file": str(tmp_path / "vocab.txt")}
     del passed["vocabulary"]
     process = subprocess.Popen(
-        [sys.executable, "-c", SLOW_RUN.format(step=step), json.dumps(passed)],
+        [
+            sys.executable,
+            "-c",
+            SLOW_RUN.format(module=where, step=step),
+            json.dumps(passed),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
