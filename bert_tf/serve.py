@@ -12,6 +12,7 @@ import posixpath
 
 from bert_tf.serving.server.limits import Limits
 from data_pipelines.programs import cli
+from data_pipelines.programs.extras import extra
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,14 +94,9 @@ def main(options: ServeOptions) -> None:
         "bert_tf.export writes the files.",
         flush=True,
     )
-    # Imported here: TensorFlow takes seconds, and the servers are an extra.
-    try:
+    # Imported here: TensorFlow takes seconds.
+    with extra("serve"):
         from bert_tf.serving.server import app
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            f"{error.name} is not installed. Expected the packages of the server: pip "
-            "install 'bert-tf[serve]'."
-        ) from None
     asyncio.run(
         app.serve(
             options.base_paths(),

@@ -39,8 +39,9 @@ def to_bytes(loaded: TrigramFile) -> bytes:
         arrays["weight"] = np.array(model.weight)
     else:
         arrays = _arrays(model)
-    description = {"format": _FORMAT, "lower_case": vocabulary.lower_case}
-    description["strip_accents"] = vocabulary.strip_accents
+    names = ("merges", "add_prefix_space", "lower_case", "strip_accents")
+    description = {name: getattr(vocabulary, name) for name in names}
+    description["format"] = _FORMAT
     arrays["vocabulary"] = np.frombuffer(vocabulary.to_bytes(), np.uint8)
     arrays["description"] = np.frombuffer(json.dumps(description).encode(), np.uint8)
     with io.BytesIO() as file:
@@ -74,8 +75,10 @@ def load(path: str) -> TrigramFile:
 
 def _from_arrays(arrays: dict[str, np.ndarray]) -> TrigramFile:
     description = json.loads(arrays["description"].tobytes())
-    if description["format"] != _FORMAT:
-        raise ValueError(f"format {description['format']}, expected {_FORMAT}")
+    if (found := description.pop("format")) != _FORMAT:
+        raise ValueError(f"format {found}, expected {_FORMAT}")
+    if description.get("merges") is not None:
+        description["merges"] = tuple(map(tuple, description["merges"]))
     lines = arrays["vocabulary"].tobytes().decode().split("\n")
     pieces = _model(arrays)
     model: NgramModel | MixedModel = pieces
@@ -86,10 +89,7 @@ def _from_arrays(arrays: dict[str, np.ndarray]) -> TrigramFile:
         )
         weight = float(arrays["weight"])
         model = MixedModel(pieces.vocab_size, pieces, classes, weight)
-    vocabulary = Vocabulary(tuple(lines[:-1])).with_casing(
-        description["lower_case"], description["strip_accents"]
-    )
-    return TrigramFile(model, vocabulary)
+    return TrigramFile(model, Vocabulary(tuple(lines[:-1]), **description))
 
 
 def _arrays(model: NgramModel, prefix: str = "") -> dict[str, Any]:

@@ -33,7 +33,7 @@ def readable(piece: str) -> str:
 
 
 def is_byte_level(tokens: Collection[str]) -> bool:
-    """Whether the pieces of a vocabulary are those of byte-level BPE.
+    """Tells whether the pieces of a vocabulary are those of byte-level BPE.
 
     WordPiece with so many letters has a `##a` among them; in byte-level BPE no piece is
     a mark and a letter.

@@ -84,7 +84,7 @@ def delete_invalid(texts: tf.Tensor) -> tf.Tensor:
 
 
 def is_plain(texts: tf.Tensor) -> tf.Tensor:
-    """Whether a text is ASCII without controls but tabs and line ends; of any shape.
+    """Tells whether texts are ASCII without controls but tabs and line ends.
 
     In such a text `normalize` keeps each byte in its place.
     """

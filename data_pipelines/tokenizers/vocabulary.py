@@ -181,7 +181,7 @@ class Vocabulary:
 
     @functools.cached_property
     def continues(self) -> tuple[bool, ...]:
-        """Whether each piece continues the word before it.
+        """For each piece, whether it continues the word before it.
 
         In byte-level BPE these are all that do not begin with a space: marks after a
         word are part of it. Special tokens do not.

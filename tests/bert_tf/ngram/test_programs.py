@@ -15,6 +15,7 @@ from bert_tf.ngram.scoring import guesses, score_cloze, score_text
 from bert_tf.ngram.train import TrainOptions, main, train
 from data_pipelines.pretraining.documents import stored_texts
 from data_pipelines.pretraining.record_folder import read_manifest, record_files
+from data_pipelines.tokenizers.byte_symbols import BYTE_SYMBOLS
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 from tests.bert_tf.ngram.perplexity import perplexity_of
 from tests.end_to_end.corpus import write_records
@@ -52,6 +53,17 @@ def test_a_file_is_the_model(prepared):
     np.testing.assert_array_equal(loaded.model.bigram_rest, fitted.bigram_rest)
     with pytest.raises(FileExistsError):
         main(options(prepared))
+
+
+def test_a_file_keeps_the_merges(prepared):
+    pieces = ("Ġc", "at", "Ġcat")
+    merges = (("Ġ", "c"), ("a", "t"), ("Ġc", "at"))
+    tokens = (*SPECIAL_TOKENS, *BYTE_SYMBOLS, *pieces)
+    vocabulary = Vocabulary(tokens, merges, add_prefix_space=True)
+    model = NgramModel.fit([np.array([261, 262, 263])], len(tokens))
+    path = prepared / "byte_bpe.npz"
+    path.write_bytes(model_file.to_bytes(model_file.TrigramFile(model, vocabulary)))
+    assert model_file.load(str(path)).vocabulary == vocabulary
 
 
 def test_evaluate(prepared, capsys):
