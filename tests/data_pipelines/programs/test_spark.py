@@ -1,10 +1,10 @@
 """Corpus preparation on Apache Spark: the bytes that one machine writes."""
 
+import concurrent.futures
 import contextlib
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -78,20 +78,20 @@ def test_the_same_vocabulary(text, vocab_file, tmp_path):
     assert found.read_bytes() == vocab_file.read_bytes()
 
 
-def kill_a_worker(parent, killed):
-    """Kills one of the cluster's executors once it has begun to work."""
+def kill_an_executor(parent):
+    """Kills one of the cluster's executors once its Python workers have begun."""
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not killed:
+    while time.monotonic() < deadline:
         # Processes come and go meanwhile.
         with contextlib.suppress(psutil.Error):
-            for process in psutil.Process(parent).children(recursive=True):
-                if "pyspark.daemon" in process.cmdline():
-                    executor = process.parent()
-                    assert any("ExecutorBackend" in a for a in executor.cmdline())
+            for executor in psutil.Process(parent).children(recursive=True):
+                if not any("ExecutorBackend" in word for word in executor.cmdline()):
+                    continue
+                if any("pyspark.daemon" in p.cmdline() for p in executor.children()):
                     executor.kill()
-                    killed.append(executor.pid)
                     return
         time.sleep(0.05)
+    raise AssertionError("No executor began to work.")
 
 
 @pytest.mark.parametrize("one_dies", [False, True])
@@ -104,11 +104,12 @@ def test_the_same_records(text, vocab_file, tmp_path, one_dies):
         "--runner=spark",
         f"--spark_master={CLUSTER}",
     )
-    killed = []
-    if one_dies:
-        threading.Thread(target=kill_a_worker, args=(process.pid, killed)).start()
-    finish(process)
-    assert bool(killed) == one_dies
+    # Another thread reads what the process prints: a full pipe would stop it.
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        finished = pool.submit(finish, process)
+        if one_dies:
+            kill_an_executor(process.pid)
+        finished.result()
     assert files(tmp_path / "spark") == files(tmp_path / "local")
 
 
