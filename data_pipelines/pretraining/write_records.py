@@ -96,7 +96,9 @@ def write_records(
         for of_unit in run("tokenize", write, units):
             for split, values in of_unit.items():
                 counts[split].update(values)
-        _require_training_documents(counts, sources)
+        if not counts["train"]["parts"]:
+            remove(work)
+            raise ValueError(_no_documents(counts["heldout"], sources))
         copy = functools.partial(_write_shard, work=work, units=units)
         paths = [posixpath.join(output_dir, name) for name in names]
         shards = list(run("write shards", copy, list(enumerate(paths))))
@@ -174,17 +176,13 @@ def _begin(output_dir: str, work: str, plan: dict[str, Any]) -> dict[str, Any] |
     return None
 
 
-def _require_training_documents(
-    counts: dict[str, Counter[str]], sources: list[str]
-) -> None:
-    if counts["train"]["parts"]:
-        return
-    if counts["heldout"]["parts"]:
-        raise ValueError(
-            f"All {counts['heldout']['documents']} documents are held out, none is "
-            "left to train on: choose a smaller holdout_fraction or another seed."
+def _no_documents(heldout: Counter[str], sources: list[str]) -> str:
+    if heldout["parts"]:
+        return (
+            f"All {heldout['documents']} documents are held out, none is left to train "
+            "on: choose a smaller holdout_fraction or another seed."
         )
-    raise ValueError(
+    return (
         f"Found no document with any words in {len(sources)} files: "
         f"{sources[:3]!s:.80}. Expected text."
     )

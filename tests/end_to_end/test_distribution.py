@@ -137,7 +137,6 @@ def test_the_numbers_of_one_replica_in_fine_tuning(tmp_path, kind):
         "dropout": 0.0,
         "num_epochs": 2.0,
         "batch_size": 16,
-        "log_every": 1,
         **task.options,
     }
     folders = []

@@ -132,18 +132,26 @@ def test_it_can_be_fine_tuned(member, tmp_path):
 
 def test_features_are_extracted(member, tmp_path):
     _, folder = member
-    texts = tmp_path / "texts"
-    texts.write_text("the cat sat\nthe dog\n")
-    path = tmp_path / "vectors.npz"
-    extract_features.main(
-        extract_features.ExtractOptions(
-            model_dir=str(folder),
-            input_file=str(texts),
-            output_file=str(path),
-            vectors="mean",
+
+    def vectors(*lines: str) -> np.ndarray:
+        texts, path = tmp_path / "texts", tmp_path / f"vectors{len(lines)}.npy"
+        texts.write_text("".join(f"{line}\n" for line in lines))
+        extract_features.main(
+            extract_features.ExtractOptions(
+                model_dir=str(folder),
+                input_file=str(texts),
+                output_file=str(path),
+                vectors="mean",
+            )
         )
-    )
-    assert path.exists()
+        return np.load(path)
+
+    found = vectors("the cat sat", "the dog")
+    hidden_size = model_dir.load_description(str(folder))[0].hidden_size
+    assert found.shape == (2, hidden_size)
+    assert np.abs(found[0] - found[1]).max() > 0.01
+    # The padding beside a longer text changes nothing.
+    np.testing.assert_allclose(vectors("the dog")[0], found[1], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["electra", "elmo"])
@@ -186,7 +194,7 @@ def _after(count, function):
     [
         ({"family": "electra", "sentences": "next_sentence"}, "goes with masked_lm"),
         ({"objective": "both_directions", "sentences": "full_sentences"}, "--family"),
-        ({"mask_rate": 0.8, "random_rate": 0.3}, "Expected shares between 0 and 1"),
+        ({"mask_rate": 0.8, "random_rate": 0.3}, "Expected rates between 0 and 1"),
     ],
 )
 def test_what_does_not_fit(prepared, tmp_path, changes, message):

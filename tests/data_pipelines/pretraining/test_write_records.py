@@ -364,6 +364,7 @@ def test_bad_input(corpus, tmp_path):
     empty.write_text("\n\n \n", encoding="utf-8")
     with pytest.raises(ValueError, match="no document"):
         write(output_dir=out, **{**corpus, "input_files": [str(empty)]})
+    assert not os.listdir(out)  # So that other text can be written there.
     with pytest.raises((ValueError, FileNotFoundError)):
         write(output_dir=out, **{**corpus, "input_files": [str(tmp_path / "none*")]})
     with pytest.raises(ValueError, match=r"holdout_fraction=1\.5"):

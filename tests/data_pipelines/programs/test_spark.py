@@ -82,14 +82,16 @@ def kill_an_executor(parent):
     """Kills one of the cluster's executors once its Python workers have begun."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        # Processes come and go meanwhile.
-        with contextlib.suppress(psutil.Error):
-            for executor in psutil.Process(parent).children(recursive=True):
-                if not any("ExecutorBackend" in word for word in executor.cmdline()):
-                    continue
-                if any("pyspark.daemon" in p.cmdline() for p in executor.children()):
-                    executor.kill()
-                    return
+        for process in psutil.Process(parent).children(recursive=True):
+            # One that has ended cannot be asked, and says nothing about the others.
+            with contextlib.suppress(psutil.Error):
+                if "pyspark.daemon" in process.cmdline():
+                    for executor in process.parents():
+                        if any(
+                            "ExecutorBackend" in word for word in executor.cmdline()
+                        ):
+                            executor.kill()
+                            return
         time.sleep(0.05)
     raise AssertionError("No executor began to work.")
 
