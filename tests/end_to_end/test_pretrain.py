@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from bert_tf import export, pretrain
 from bert_tf.checkpoints import model_dir
+from bert_tf.optim.optimizers import AdamW, Lamb
 from bert_tf.pretrain import PretrainOptions
 from bert_tf.training.run_log import read_metrics
 from data_pipelines import create_pretraining_data as create_data
@@ -316,14 +317,30 @@ def test_divergence_names_step_and_checkpoint(prepared, tmp_path):
     assert not (tmp_path / "model" / model_dir.WEIGHTS).exists()
 
 
-@pytest.mark.parametrize("optimizer", ["adamw_bert", "adamw", "lamb"])
-def test_the_optimizer_is_the_one_asked_for(prepared, tmp_path, optimizer):
-    made = pretrain._optimizer(
-        options(prepared, tmp_path, optimizer=optimizer, beta_2=0.98, weight_decay=0.03)
-    )
-    assert (made.beta_2, made.decay) == (0.98, 0.03)
-    if optimizer != "lamb":
-        assert made.bias_correction == (optimizer == "adamw")
+@pytest.mark.parametrize(
+    ("optimizer", "expected", "bias_correction"),
+    [("adamw_bert", AdamW, False), ("adamw", AdamW, True), ("lamb", Lamb, True)],
+)
+def test_the_optimizer_is_the_one_asked_for(
+    prepared, tmp_path, monkeypatch, optimizer, expected, bias_correction
+):
+    class Stopped(Exception):
+        pass
+
+    def trainer(model, optimizer, *_, **__):
+        raise Stopped(optimizer)
+
+    monkeypatch.setattr(pretrain, "Trainer", trainer)
+    changes = {"optimizer": optimizer, "beta_2": 0.98, "weight_decay": 0.03}
+    with pytest.raises(Stopped) as stopped:
+        pretrain.pretrain(options(prepared, tmp_path / "model", **changes))
+    (found,) = stopped.value.args
+    assert type(found) is expected
+    assert (found.beta_2, found.decay) == (0.98, 0.03)
+    assert found.bias_correction == bias_correction
+    # One of two steps of warming up.
+    found.iterations.assign(1)
+    assert float(found.learning_rate) == pytest.approx(1e-3 * 0.5)
 
 
 @pytest.mark.slow

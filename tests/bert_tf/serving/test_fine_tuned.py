@@ -297,21 +297,22 @@ def test_entities_equal_those_of_conlleval():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.1), ("int8", 0.2)])
 @pytest.mark.parametrize("kind", KIND_ARGUMENTS)
-def test_narrow_weights_give_nearly_the_same(tmp_path, kind, precision, tolerance):
+def test_narrow_weights_give_nearly_the_same(tmp_path, kind):
     folder = write_model(tmp_path / "model", kind, small_config(initializer_range=0.1))
     _, inputs = examples_of(kind)
-    exact, found = (
-        served(signatures(folder, **arguments), "serving_default", inputs)
-        for arguments in ({}, {"precision": precision})
-    )
-    if kind == "correction":
-        # What is nearly as probable as another may be another.
-        assert sum(found["corrected"] == exact["corrected"]) >= 3
-        return
-    name = "score" if kind == "regression" else "probabilities"
-    name = "no_answer_probability" if kind == "span_qa" else name
-    assert found[name].shape == exact[name].shape
-    np.testing.assert_allclose(found[name], exact[name], atol=tolerance)
-    assert not np.array_equal(found[name], exact[name])
+    exact = served(signatures(folder), "serving_default", inputs)
+    for precision, tolerance in (("bfloat16", 0.1), ("int8", 0.2)):
+        narrow = signatures(folder, precision=precision)
+        found = served(narrow, "serving_default", inputs)
+        if kind == "correction":
+            # What is nearly as probable as another may be another.
+            assert sum(found["corrected"] == exact["corrected"]) >= 3, precision
+            continue
+        name = "score" if kind == "regression" else "probabilities"
+        name = "no_answer_probability" if kind == "span_qa" else name
+        assert found[name].shape == exact[name].shape, precision
+        np.testing.assert_allclose(
+            found[name], exact[name], atol=tolerance, err_msg=precision
+        )
+        assert not np.array_equal(found[name], exact[name]), precision
