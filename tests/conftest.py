@@ -1,4 +1,6 @@
-"""One CPU as two devices, for the tests of several replicas; and no test of chance."""
+"""One CPU as two devices; no test of chance; and what was skipped is told."""
+
+import collections
 
 import keras
 import pytest
@@ -16,3 +18,11 @@ def pytest_configure() -> None:
 def _seed() -> None:
     # Initial weights, whatever ran before: a tolerance holds always or never.
     keras.utils.set_random_seed(0)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    # Without -rs nobody would see that tests miss their data or packages.
+    skipped = terminalreporter.stats.get("skipped", ())
+    reasons = collections.Counter(report.longrepr[2] for report in skipped)
+    for reason, count in reasons.items():
+        terminalreporter.write_line(f"{count} × {reason}")

@@ -75,13 +75,17 @@ def assert_alike(found, expected, place="answer"):
 
 
 def of_name(questions, name_of, fast):
+    """Slow: other folders, and all questions for vectors but those of one model."""
+
+    def marks(question):
+        flags = question.get("flags", {})
+        name, asks = name_of(question), flags.get("signature")
+        is_fast = name in fast and (asks != "embed" or name == "bert")
+        return [] if is_fast else pytest.mark.slow
+
     return [
-        pytest.param(
-            question,
-            id=f"{name_of(question)}-{index}",
-            marks=[] if name_of(question) in fast else pytest.mark.slow,
-        )
-        for index, question in enumerate(questions)
+        pytest.param(q, id=f"{name_of(q)}-{index}", marks=marks(q))
+        for index, q in enumerate(questions)
     ]
 
 

@@ -26,12 +26,7 @@ from tests.bert_tf.serving.fine_tuned_models import (
     examples_of,
     write_model,
 )
-from tests.bert_tf.small_models import (
-    VOCABULARY,
-    randomize,
-    small_config,
-    small_pretrainer,
-)
+from tests.bert_tf.small_models import VOCABULARY, randomize, small_config
 
 # The slow tests look at two kinds, the long ones at all.
 MARKS = {"regression": [pytest.mark.slow], "token_tagging": [pytest.mark.slow]}
@@ -40,35 +35,6 @@ KINDS = [
     for kind in ("pretraining", *KIND_ARGUMENTS)
 ]
 TEXTS = ("The [MASK] sat.", "", "the cat [SEP] sat", "the" + " cat" * 40)
-
-
-def write_pretrained(folder) -> str:
-    model = small_pretrainer()
-    randomize(model)
-    description = model_dir.Description(
-        kind="pretraining", sentence_task="next_sentence"
-    )
-    model_dir.save(str(folder), model, VOCABULARY, description, {"seed": 5})
-    return str(folder)
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """Of each kind: the model folder, and the SavedModel made of it."""
-    made = {}
-
-    def of(kind):
-        if kind not in made:
-            base = tmp_path_factory.mktemp(kind)
-            if kind == "pretraining":
-                folder = write_pretrained(base / "model")
-            else:
-                folder = write_model(base / "model", kind)
-            path = export.export(folder, kind, saved_models_dir=str(base / "saved"))
-            made[kind] = folder, path
-        return made[kind]
-
-    return of
 
 
 def meta_graph(saved_model):

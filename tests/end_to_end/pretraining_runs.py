@@ -1,11 +1,11 @@
 """Runs of pre-training that several tests make: options, commands, what they leave."""
 
 import dataclasses
-import os
 import pathlib
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -77,18 +77,49 @@ def curve(output_dir: pathlib.Path) -> list[tuple]:
     ]
 
 
+def finish(
+    program: list[str], returncode: int = 0, **arguments: Any
+) -> subprocess.CompletedProcess:
+    """Runs the program to its end, which is to be this one."""
+    done = subprocess.run(
+        program, cwd=ROOT, capture_output=True, text=True, **arguments
+    )
+    assert done.returncode == returncode, done.stderr
+    return done
+
+
 def run_until(
     program: list[str], output_dir: pathlib.Path, step: int, number: int
 ) -> subprocess.Popen:
     """Runs the program and sends it a signal once it has logged a step."""
-    with open(f"{output_dir}.log", "w") as log:
-        process = subprocess.Popen(program, cwd=ROOT, stdout=log, stderr=log)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        records = read_metrics(str(output_dir / "metrics.jsonl"))
-        if any(record["step"] >= step for record in records):
-            break
-        time.sleep(0.01)
-    os.kill(process.pid, number)
-    process.wait(60)
+    log = pathlib.Path(f"{output_dir}.log")
+    with log.open("w") as file:
+        process = subprocess.Popen(program, cwd=ROOT, stdout=file, stderr=file)
+    try:
+        wait_for_step(step, output_dir, {log: process})
+        process.send_signal(number)
+        process.wait(60)
+    finally:
+        process.kill()
+        process.wait()
+    ended = process.returncode in (-number, 128 + number)
+    assert ended, f"{process.returncode} for a signal: {log.read_text()}"
     return process
+
+
+def wait_for_step(
+    step: int,
+    output_dir: pathlib.Path,
+    processes: Mapping[pathlib.Path, subprocess.Popen],
+) -> None:
+    """Waits until a run has logged a step; its processes, by their logs, must run."""
+    deadline = time.monotonic() + 120
+    while not any(
+        record["step"] >= step
+        for record in read_metrics(str(output_dir / "metrics.jsonl"))
+    ):
+        for log, process in processes.items():
+            code = process.poll()
+            assert code is None, f"{code} before step {step}: {log.read_text()}"
+            assert time.monotonic() < deadline, f"No step {step}: {log.read_text()}"
+        time.sleep(0.01)

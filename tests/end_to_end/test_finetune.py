@@ -349,6 +349,7 @@ def test_document_context(pretrained, tmp_path):
     assert again == pytest.approx(metrics, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_users_error_is_one_clear_line(pretrained, tmp_path):
     task = write_task("classification", tmp_path / "files")
     good = flags_of(options(pretrained, task, tmp_path / "model"))
@@ -364,6 +365,7 @@ def test_a_users_error_is_one_clear_line(pretrained, tmp_path):
     ("changes", "message"),
     [
         ({"train_file": "nowhere.csv"}, "nowhere.csv"),
+        ({"label_column": "mood"}, "no column 'mood'"),
         ({"model_dir": "nowhere"}, "No model folder at 'nowhere'"),
         ({"max_length": 4000}, "Expected 8 to 48"),
         ({"document_context": True}, "Expected it for token_tagging alone"),

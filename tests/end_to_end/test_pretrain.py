@@ -8,7 +8,6 @@ import re
 import resource
 import shutil
 import signal
-import subprocess
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ import tensorflow as tf
 
 from bert_tf import export, pretrain
 from bert_tf.checkpoints import model_dir
+from bert_tf.optim.optimizers import AdamW, Lamb
 from bert_tf.pretrain import PretrainOptions
 from bert_tf.training.run_log import read_metrics
 from data_pipelines import create_pretraining_data as create_data
@@ -25,11 +25,11 @@ from data_pipelines.pretraining.work_units import RecordOptions
 from data_pipelines.pretraining.write_records import write_records
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 from tests.end_to_end.pretraining_runs import (
-    ROOT,
     VOCAB_SIZE,
     assert_same_weights,
     command,
     curve,
+    finish,
     options,
     run_until,
     weights,
@@ -110,7 +110,7 @@ def test_killed_and_stopped_runs_end_as_an_undisturbed_one(prepared, tmp_path):
     process = run_until(program, disturbed, step=18, number=signal.SIGTERM)
     assert process.returncode == 143
     assert not (disturbed / model_dir.WEIGHTS).exists()
-    subprocess.run(program, cwd=ROOT, check=True, capture_output=True)
+    finish(program)
 
     assert_same_weights(undisturbed, disturbed)
     assert curve(disturbed) == curve(undisturbed)
@@ -134,7 +134,7 @@ def test_twenty_kills(prepared, tmp_path):
         step = 25 * (kill + 1) + generator.randrange(20)
         run_until(program, disturbed, step, signal.SIGKILL)
         assert not (disturbed / model_dir.WEIGHTS).exists()
-    subprocess.run(program, cwd=ROOT, check=True, capture_output=True)
+    finish(program)
     assert_same_weights(undisturbed, disturbed)
     assert curve(disturbed) == curve(undisturbed)
 
@@ -317,14 +317,30 @@ def test_divergence_names_step_and_checkpoint(prepared, tmp_path):
     assert not (tmp_path / "model" / model_dir.WEIGHTS).exists()
 
 
-@pytest.mark.parametrize("optimizer", ["adamw_bert", "adamw", "lamb"])
-def test_the_optimizer_is_the_one_asked_for(prepared, tmp_path, optimizer):
-    made = pretrain._optimizer(
-        options(prepared, tmp_path, optimizer=optimizer, beta_2=0.98, weight_decay=0.03)
-    )
-    assert (made.beta_2, made.decay) == (0.98, 0.03)
-    if optimizer != "lamb":
-        assert made.bias_correction == (optimizer == "adamw")
+@pytest.mark.parametrize(
+    ("optimizer", "expected", "bias_correction"),
+    [("adamw_bert", AdamW, False), ("adamw", AdamW, True), ("lamb", Lamb, True)],
+)
+def test_the_optimizer_is_the_one_asked_for(
+    prepared, tmp_path, monkeypatch, optimizer, expected, bias_correction
+):
+    class Stopped(Exception):
+        pass
+
+    def trainer(model, optimizer, *_, **__):
+        raise Stopped(optimizer)
+
+    monkeypatch.setattr(pretrain, "Trainer", trainer)
+    changes = {"optimizer": optimizer, "beta_2": 0.98, "weight_decay": 0.03}
+    with pytest.raises(Stopped) as stopped:
+        pretrain.pretrain(options(prepared, tmp_path / "model", **changes))
+    (found,) = stopped.value.args
+    assert type(found) is expected
+    assert (found.beta_2, found.decay) == (0.98, 0.03)
+    assert found.bias_correction == bias_correction
+    # One of two steps of warming up.
+    found.iterations.assign(1)
+    assert float(found.learning_rate) == pytest.approx(1e-3 * 0.5)
 
 
 @pytest.mark.slow
@@ -352,8 +368,7 @@ def test_optimizers_and_dtypes(prepared, tmp_path, optimizer, dtype):
 
 def test_the_program_answers_an_error_in_one_line(prepared, tmp_path):
     program = command(options(prepared, tmp_path / "model", vocab_file="missing.txt"))
-    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 1
+    done = finish(program, 1)
     assert "error: No vocabulary file at 'missing.txt'" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -409,17 +424,14 @@ def test_a_full_disk_leaves_what_was_there(prepared, tmp_path):
     checkpoints = folder / "checkpoints"
     before = {path.name: path.read_bytes() for path in checkpoints.glob("step-*")}
     assert before
-    full = subprocess.run(
+    full = finish(
         program,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
+        1,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)),
     )
-    assert full.returncode == 1
     last = full.stderr.strip().splitlines()[-1]
     assert last.startswith("error: ") and "File too large" in last, last
     for name, content in before.items():
         assert (checkpoints / name).read_bytes() == content
-    subprocess.run(program, cwd=ROOT, check=True, capture_output=True)
+    finish(program)
     assert_same_weights(undisturbed, folder)

@@ -14,7 +14,12 @@ from data_pipelines.datasets.examples import (
     TaggedSentence,
     TextExample,
 )
-from tests.bert_tf.small_models import VOCABULARY, randomize, small_config
+from tests.bert_tf.small_models import (
+    VOCABULARY,
+    randomize,
+    small_config,
+    small_pretrainer,
+)
 
 TEXTS = (
     "the cat sat on the mat.",
@@ -63,6 +68,15 @@ def write_model(folder, kind, config: BertConfig | None = None, **description) -
         }
     )
     model_dir.save(str(folder), made, VOCABULARY, described, {"seed": 0})
+    return str(folder)
+
+
+def write_pretrained(folder, kind="pretraining", seed=0) -> str:
+    """A model folder of random weights, with both heads."""
+    model = small_pretrainer(seed)
+    randomize(model, scale=0.5)
+    described = model_dir.Description(kind, sentence_task="next_sentence")
+    model_dir.save(str(folder), model, VOCABULARY, described, {"seed": seed})
     return str(folder)
 
 

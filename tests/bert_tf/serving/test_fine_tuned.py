@@ -1,5 +1,7 @@
 """A served model answers as `predict` does."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -35,11 +37,25 @@ def predicted(folder, examples):
     return [row for _, _, row in rows]
 
 
-def served(folder, signature, inputs, **arguments):
-    model = FineTunedModel(model_dir.load(folder), **arguments)
-    function = model.signatures()[signature]
+def signatures(folder, **arguments):
+    return FineTunedModel(model_dir.load(folder), **arguments).signatures()
+
+
+def served(signatures, name, inputs):
     tensors = [tf.constant(values, tf.string) for values in inputs.values()]
-    return {name: values.numpy() for name, values in function(*tensors).items()}
+    return {n: values.numpy() for n, values in signatures[name](*tensors).items()}
+
+
+@pytest.fixture(scope="module")
+def model_of(tmp_path_factory):
+    """Of a kind: the folder and its signatures, traced once for all tests."""
+
+    @functools.cache
+    def of(kind):
+        folder = write_model(tmp_path_factory.mktemp(kind) / "model", kind)
+        return folder, signatures(folder)
+
+    return of
 
 
 def text(values):
@@ -62,8 +78,8 @@ OF_KINDS = [
 
 @pytest.mark.parametrize("rows", ["", *OTHER_ROWS])
 @pytest.mark.parametrize("kind", OF_KINDS)
-def test_answers_of_predict(tmp_path, kind, rows):
-    folder = write_model(tmp_path / "model", kind)
+def test_answers_of_predict(model_of, kind, rows):
+    folder, functions = model_of(kind)
     examples, inputs = examples_of(kind)
     expected = predicted(folder, examples)
     name = {
@@ -77,7 +93,7 @@ def test_answers_of_predict(tmp_path, kind, rows):
     if name + rows == "correct_xla":
         pytest.skip("What is written has no size that XLA could know.")
     tolerance = TOLERANCE_XLA if rows == "_xla" else TOLERANCE
-    assert_same(kind, served(folder, name + rows, inputs), expected, tolerance)
+    assert_same(kind, served(functions, name + rows, inputs), expected, tolerance)
 
 
 def assert_same(kind, found, expected, tolerance=TOLERANCE):
@@ -148,7 +164,7 @@ def test_pairs(tmp_path):
         for one, other in zip(TEXTS, TEXTS[::-1], strict=True)
     ]
     inputs = {"first": TEXTS, "second": TEXTS[::-1]}
-    found = served(folder, "serving_default", inputs)
+    found = served(signatures(folder), "serving_default", inputs)
     assert_same("classification", found, predicted(folder, examples))
     assert found["truncated"].tolist() == [False, False, True, False, False]
 
@@ -157,7 +173,7 @@ def test_windows_of_long_texts(tmp_path):
     encoding = {"max_length": 12, "labels": ["no", "yes", "maybe"], "stride": 5}
     folder = write_model(tmp_path / "model", "classification", encoding=encoding)
     examples, inputs = examples_of("classification")
-    found = served(folder, "serving_default", inputs)
+    found = served(signatures(folder), "serving_default", inputs)
     assert_same("classification", found, predicted(folder, examples))
     assert not found["truncated"].any()
 
@@ -167,23 +183,23 @@ def test_windows_of_long_texts(tmp_path):
 def test_threshold_of_answers(tmp_path, threshold):
     folder = write_model(tmp_path / "model", "span_qa", threshold=threshold)
     examples, inputs = examples_of("span_qa")
-    found = served(folder, "serving_default", inputs)
+    found = served(signatures(folder), "serving_default", inputs)
     assert_same("span_qa", found, predicted(folder, examples))
     if threshold < 0:
         assert not any(found["answer"])
         assert (found["start"] == -1).all()
 
 
-def test_a_question_that_is_too_long_is_told(tmp_path):
-    folder = write_model(tmp_path / "model", "span_qa")
+def test_a_question_that_is_too_long_is_told(model_of):
+    functions = model_of("span_qa")[1]
     inputs = {"questions": ["the cat sat", "the cat sat on"], "contexts": ["mat"] * 2}
-    assert served(folder, "answer", inputs)["truncated"].tolist() == [False, True]
+    assert served(functions, "answer", inputs)["truncated"].tolist() == [False, True]
 
 
-def test_answers_are_spans(tmp_path):
-    folder = write_model(tmp_path / "model", "span_qa")
+def test_answers_are_spans(model_of):
+    functions = model_of("span_qa")[1]
     contexts = ["é home 中, the cat “sat” ran", "the mat"]
-    found = served(folder, "answer", {"q": ["cat", "cat"], "c": contexts})
+    found = served(functions, "answer", {"q": ["cat", "cat"], "c": contexts})
     for index, context in enumerate(contexts):
         answer = found["answer"][index].decode()
         assert answer
@@ -194,14 +210,14 @@ def test_answers_are_spans(tmp_path):
         assert encoded.decode() == answer
 
 
-def test_entities_are_spans(tmp_path):
-    folder = write_model(tmp_path / "model", "token_tagging")
+def test_entities_are_spans(model_of):
+    functions = model_of("token_tagging")[1]
     texts = [
         "é home 中, the cat “sat” ran",
         "the mat. A dog ran to the home",
         *(f"{word} “{other}” 中 (ran)" for word in WORDS for other in WORDS),
     ]
-    found = served(folder, "tag", {"texts": texts})
+    found = served(functions, "tag", {"texts": texts})
     count = 0
     for row, whole in enumerate(texts):
         for place, entity in enumerate(text(found["entities"][row])):
@@ -221,11 +237,11 @@ def test_entities_are_spans(tmp_path):
     assert count > 2
 
 
-def test_given_words(tmp_path):
-    folder = write_model(tmp_path / "model", "token_tagging")
+def test_given_words(model_of):
+    functions = model_of("token_tagging")[1]
     words = [["the", "cat", "sat"], ["dog", "", ""]]
-    found = served(folder, "tag_words", {"words": words})
-    texts = served(folder, "tag", {"texts": ["the cat sat", "dog"]})
+    found = served(functions, "tag_words", {"words": words})
+    texts = served(functions, "tag", {"texts": ["the cat sat", "dog"]})
     assert found["tags"].tolist() == texts["tags"].tolist()
     np.testing.assert_allclose(
         found["probabilities"], texts["probabilities"], atol=TOLERANCE
@@ -233,14 +249,13 @@ def test_given_words(tmp_path):
 
 
 @pytest.mark.parametrize("kind", KIND_ARGUMENTS)
-def test_no_texts(tmp_path, kind):
-    folder = write_model(tmp_path / "model", kind)
+def test_no_texts(model_of, kind):
     inputs = {
         name: np.zeros([0, 2] if name == "choices" else [0], object)
         for name in examples_of(kind)[1]
     }
-    for values in served(folder, "serving_default", inputs).values():
-        assert len(values) == 0
+    for name, values in served(model_of(kind)[1], "serving_default", inputs).items():
+        assert len(values) == 0, name
 
 
 def test_entities_equal_those_of_conlleval():
@@ -282,19 +297,22 @@ def test_entities_equal_those_of_conlleval():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.1), ("int8", 0.2)])
 @pytest.mark.parametrize("kind", KIND_ARGUMENTS)
-def test_narrow_weights_give_nearly_the_same(tmp_path, kind, precision, tolerance):
+def test_narrow_weights_give_nearly_the_same(tmp_path, kind):
     folder = write_model(tmp_path / "model", kind, small_config(initializer_range=0.1))
     _, inputs = examples_of(kind)
-    exact = served(folder, "serving_default", inputs)
-    found = served(folder, "serving_default", inputs, precision=precision)
-    if kind == "correction":
-        # What is nearly as probable as another may be another.
-        assert sum(found["corrected"] == exact["corrected"]) >= 3
-        return
-    name = "score" if kind == "regression" else "probabilities"
-    name = "no_answer_probability" if kind == "span_qa" else name
-    assert found[name].shape == exact[name].shape
-    np.testing.assert_allclose(found[name], exact[name], atol=tolerance)
-    assert not np.array_equal(found[name], exact[name])
+    exact = served(signatures(folder), "serving_default", inputs)
+    for precision, tolerance in (("bfloat16", 0.1), ("int8", 0.2)):
+        narrow = signatures(folder, precision=precision)
+        found = served(narrow, "serving_default", inputs)
+        if kind == "correction":
+            # What is nearly as probable as another may be another.
+            assert sum(found["corrected"] == exact["corrected"]) >= 3, precision
+            continue
+        name = "score" if kind == "regression" else "probabilities"
+        name = "no_answer_probability" if kind == "span_qa" else name
+        assert found[name].shape == exact[name].shape, precision
+        np.testing.assert_allclose(
+            found[name], exact[name], atol=tolerance, err_msg=precision
+        )
+        assert not np.array_equal(found[name], exact[name]), precision

@@ -1,4 +1,4 @@
-"""A server that runs in a process of its own, and models for it."""
+"""A server that runs in a process of its own, and waiting for it."""
 
 import contextlib
 import os
@@ -6,37 +6,14 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
-import keras
 
-from bert_tf import export
-from bert_tf.checkpoints import model_dir
-from tests.bert_tf.serving.fine_tuned_models import write_model
-from tests.bert_tf.small_models import VOCABULARY, randomize, small_pretrainer
-
-
-def write_pretrained(folder, seed=0) -> str:
-    keras.utils.set_random_seed(seed)
-    model = small_pretrainer()
-    randomize(model, scale=0.5)
-    description = model_dir.Description(
-        kind="pretraining", sentence_task="next_sentence"
-    )
-    model_dir.save(str(folder), model, VOCABULARY, description, {"seed": seed})
-    return str(folder)
-
-
-def export_models(base, *kinds) -> str:
-    """`base/saved` with a model of each kind, named so."""
-    for kind in kinds:
-        folder = base / "models" / kind
-        if kind == "pretraining":
-            write_pretrained(folder)
-        else:
-            write_model(folder, kind)
-        export.export(str(folder), kind, saved_models_dir=str(base / "saved"))
-    return str(base / "saved")
+def base_paths(exported, *kinds: str) -> str:
+    """The flag that names the exported models of these kinds."""
+    paths = [os.path.dirname(exported(kind)[1]) for kind in kinds]
+    return f"--model_base_path={','.join(paths)}"
 
 
 class Server:
@@ -60,22 +37,24 @@ class Server:
         )
         self.lines = []
         self.first_line = None
-        while True:
-            line = self.process.stdout.readline()
-            if not line:
-                raise RuntimeError("".join(self.lines))
+        too_late = threading.Timer(120, self.process.kill)
+        too_late.start()
+        for line in self.process.stdout:
             self.lines.append(line)
             if "bert_tf.serve is for development" in line:
                 self.first_line = line
             found = re.search(r"http://(\S+) \(.*page\), (\S+) \(gRPC\)", line)
             if found:
                 self.url, self.address = f"http://{found[1]}", found[2]
-                return
+                break
+        too_late.cancel()
+        assert hasattr(self, "url"), "".join(self.lines)
 
     def stop(self, how=signal.SIGTERM) -> int:
         """The exit code."""
         self.process.send_signal(how)
-        self.lines += self.process.stdout.readlines()
+        with self.process.stdout as output:
+            self.lines += output.readlines()
         return self.process.wait(timeout=60)
 
     def memory(self) -> int:
@@ -95,9 +74,9 @@ def running(*flags, **arguments):
             server.stop(signal.SIGKILL)
 
 
-def until(condition, seconds=30.0):
+def until(condition, what: str, seconds=60.0):
     """Waits for something."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it has not come"
+        assert time.monotonic() < end, f"not within {seconds} seconds: {what}"
         time.sleep(0.05)

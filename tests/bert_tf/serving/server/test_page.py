@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 
 from bert_tf.serving.client import RestClient
-from tests.bert_tf.serving.server.running import export_models, running
+from tests.bert_tf.serving.server.running import base_paths, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 MODELS = ("pretraining", "classification", "token_tagging", "span_qa")
@@ -26,10 +26,8 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    saved = export_models(tmp_path_factory.mktemp("served"), *MODELS)
-    paths = ",".join(f"{saved}/{kind}" for kind in MODELS)
-    with running(f"--model_base_path={paths}") as running_server:
+def server(exported):
+    with running(base_paths(exported, *MODELS)) as running_server:
         yield running_server
 
 

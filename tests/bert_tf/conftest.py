@@ -1,0 +1,23 @@
+"""What several tests serve: each kind of model is exported once."""
+
+import functools
+from collections.abc import Callable
+
+import pytest
+
+from bert_tf import export
+from tests.bert_tf.serving.fine_tuned_models import write_model, write_pretrained
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory) -> Callable[[str], tuple[str, str]]:
+    """Of a kind: the model folder, and `saved/KIND/1` made of it; for reading alone."""
+
+    @functools.cache
+    def of(kind: str) -> tuple[str, str]:
+        base = tmp_path_factory.mktemp(kind)
+        write = write_pretrained if kind == "pretraining" else write_model
+        folder = write(base / "model", kind)
+        return folder, export.export(folder, kind, saved_models_dir=str(base / "saved"))
+
+    return of
