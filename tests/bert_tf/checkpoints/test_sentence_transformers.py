@@ -12,7 +12,7 @@ from bert_tf.checkpoints.description import Description, SentenceVector
 from bert_tf.checkpoints.formats import recognise
 from bert_tf.extract_features import ExtractOptions, extract_features
 from bert_tf.serving.pretrained import TextModel
-from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of, our_model
+from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of
 
 TEXTS = ("the cat sat", "a dog ran to the mat . the cat sat on the mat .")
 ENCODER = Description("pretraining", head={"mlm_head": False})
@@ -32,7 +32,8 @@ def checkpoint(folder, sentence_vector):
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 @pytest.mark.parametrize("normalize", [True, False])
-def test_vectors(tmp_path, pooling, normalize):
+def test_vectors_are_made_of_those_of_the_tokens(tmp_path, pooling, normalize):
+    """In the signature, of a model that went there and back."""
     asked = vector(pooling=pooling, normalize=normalize)
     first = checkpoint(tmp_path / "ours", asked)
     folder = str(tmp_path / "theirs")
@@ -41,16 +42,20 @@ def test_vectors(tmp_path, pooling, normalize):
     second = hugging_face.read(folder)
     assert_same(second, first)
     assert second.description.sentence_vector == asked
-
-    our_model(second, tmp_path / "again")
-    loaded = model_dir.load(str(tmp_path / "again"))
-    text_model = TextModel(
-        loaded.model,
-        loaded.tokenizer,
-        sentence_vector=loaded.description.sentence_vector,
-    )
-    found = text_model.embed(tf.constant(TEXTS))
+    loaded, found = embedded(second, tmp_path / "again")
     assert found["truncated"].numpy().tolist() == [False, True]
+    for index, text in enumerate(TEXTS):
+        tokens = ["[CLS]", *text.split()[:6], "[SEP]"]
+        ids = tf.constant([[loaded.vocabulary.id_of(token) for token in tokens]])
+        rows = {"token_ids": ids, "padding_mask": tf.ones_like(ids, tf.bool)}
+        states = loaded.model.encoder(rows)["sequence_output"][0].numpy()
+        expected = pooled(states, asked)
+        np.testing.assert_allclose(found["sentence"][index], expected, atol=1e-5)
+
+
+def test_the_verb_writes_the_vectors_of_the_signature(tmp_path):
+    first = checkpoint(tmp_path / "ours", vector())
+    _, found = embedded(first, tmp_path / "again")
     output = tmp_path / "vectors.npy"
     (tmp_path / "texts.txt").write_text("\n".join(TEXTS) + "\n")
     extract_features(
@@ -62,27 +67,49 @@ def test_vectors(tmp_path, pooling, normalize):
         )
     )
     np.testing.assert_allclose(np.load(output), found["sentence"], atol=1e-5)
-    for index, text in enumerate(TEXTS):
-        expected = by_hand(folder, text, asked)
-        np.testing.assert_allclose(found["sentence"][index], expected, atol=1e-5)
 
 
-def by_hand(folder, text, asked):
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+@pytest.mark.parametrize("normalize", [True, False])
+def test_vectors_are_those_of_transformers(tmp_path, pooling, normalize):
     torch = pytest.importorskip(
         "torch", reason="needs torch, of requirements-peers.txt"
     )
     transformers = pytest.importorskip(
         "transformers", reason="needs transformers, of requirements-peers.txt"
     )
+    asked = vector(pooling=pooling, normalize=normalize)
+    first = checkpoint(tmp_path / "ours", asked)
+    folder = str(tmp_path / "theirs")
+    hugging_face.write(first, folder)
+    _, found = embedded(first, tmp_path / "again")
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.AutoModel.from_pretrained(folder).eval()
-    inputs = tokenizer(
-        text, truncation=True, max_length=asked.max_length, return_tensors="pt"
+    for index, text in enumerate(TEXTS):
+        inputs = tokenizer(
+            text, truncation=True, max_length=asked.max_length, return_tensors="pt"
+        )
+        with torch.no_grad():
+            states = model(**inputs).last_hidden_state[0].numpy()
+        expected = pooled(states, asked)
+        np.testing.assert_allclose(found["sentence"][index], expected, atol=1e-5)
+
+
+def embedded(found, folder):
+    """A model, and its vectors of the texts."""
+    model_dir.write(found, str(folder))
+    loaded = model_dir.load(str(folder))
+    text_model = TextModel(
+        loaded.model,
+        loaded.tokenizer,
+        sentence_vector=loaded.description.sentence_vector,
     )
-    with torch.no_grad():
-        states = model(**inputs).last_hidden_state[0].numpy()
-    pooled = states[0] if asked.pooling == "cls" else states.mean(axis=0)
-    return pooled / np.linalg.norm(pooled) if asked.normalize else pooled
+    return loaded, text_model.embed(tf.constant(TEXTS))
+
+
+def pooled(states, asked):
+    found = states[0] if asked.pooling == "cls" else states.mean(axis=0)
+    return found / np.linalg.norm(found) if asked.normalize else found
 
 
 def test_the_model_in_a_folder_of_its_own(tmp_path):

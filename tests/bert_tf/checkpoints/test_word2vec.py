@@ -59,6 +59,8 @@ def test_a_model_is_the_table_alone(made):
     assert set(weights) == {TOKEN_TABLE}
     expected = [vectors[t] if t in vectors else np.zeros(12) for t in tokens]
     np.testing.assert_array_equal(weights[TOKEN_TABLE].numpy(), expected)
+    options = json.loads((folder / "model" / model_dir.OPTIONS).read_text())
+    assert options == {"converted_from": str(folder / "words.bin")}
 
 
 @pytest.mark.parametrize("name", ["words.bin", "words.txt"])
@@ -193,4 +195,3 @@ def test_what_does_not_fit(made, tmp_path):
     (tmp_path / "other.bin").write_bytes(b"no vectors")
     with pytest.raises(ValueError, match="not in word2vec's format"):
         formats.read(str(tmp_path / "other.bin"))
-    assert json.loads((made[0] / "model" / model_dir.OPTIONS).read_text())

@@ -111,8 +111,8 @@ def test_config_round_trip():
 
 
 def test_trains_with_compile_and_fit():
-    model = small_pretrainer()
-    batch = random_batch(batch_size=8)
+    model = small_pretrainer(num_hidden_layers=1)
+    batch = random_batch()
     labels = {"mlm": batch["mlm_ids"], "sentence": batch["sentence_label"]}
     weights = {"mlm": batch["mlm_weights"], "sentence": batch["row_weight"]}
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
