@@ -116,7 +116,7 @@ def test_keras_hub(tmp_path, name, lower_case, strip_accents):
     if lower_case:
         texts = [text for text in texts if folds_as_it_lowers(text)]
     assert len(texts) > 200
-    expected = tokenizer(tf.constant(texts)).to_list()
+    expected = [list(map(int, ids)) for ids in tokenizer(texts)]
     assert our_ids(first, texts) == expected
 
     _, second = formats.read(theirs)

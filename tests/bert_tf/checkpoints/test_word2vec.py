@@ -105,10 +105,10 @@ def tune(made, tmp_path, kind, **changes):
             "kind": kind,
             "train_file": task.train_file,
             "dev_file": task.dev_file,
-            "learning_rate": 0.05,
+            "learning_rate": 0.2,
             "dropout": 0.0,
-            "num_epochs": 6.0,
-            "batch_size": 16,
+            "num_epochs": 5.0,
+            "batch_size": 64,
             "baselines": False,
             **task.options,
             **changes,
@@ -121,7 +121,7 @@ def tune(made, tmp_path, kind, **changes):
 
 def test_frozen_vectors_stay(made, tmp_path):
     task, found, table = tune(
-        made, tmp_path, "classification", features="embeddings", num_epochs=15.0
+        made, tmp_path, "classification", features="embeddings", num_epochs=8.0
     )
     before = open_safetensors(str(made[0] / "model" / model_dir.WEIGHTS))
     np.testing.assert_array_equal(table, before.read(TOKEN_TABLE))

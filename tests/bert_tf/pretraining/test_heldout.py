@@ -59,7 +59,9 @@ def _equal_batches_are_made_once(made, monkeypatch):
 
 
 def member(objective, **changes):
-    config = small_config(vocab_size=len(VOCABULARY), pooler=False, **changes)
+    config = small_config(
+        vocab_size=len(VOCABULARY), num_hidden_layers=1, pooler=False, **changes
+    )
     model = make_pretrainer(objective, config, sentence_head=False)
     randomize(model)
     if objective == "both_directions":
@@ -130,6 +132,7 @@ def test_the_verb(records, tmp_path, capsys):
         model_dir=folder,
         records_dir=records,
         sequence_length=16,
+        batch_size=8,
         output_dir=str(output_dir),
     )
     evaluate.main(options)
