@@ -65,14 +65,18 @@ def test_a_step_of_pretraining(dtype, tolerance, jit_compile):
     assert metrics["finite"] == 1
     for name in ("loss", "mlm_loss", "sentence_loss", "gradient_norm"):
         assert metrics[name] == pytest.approx(expected[name], rel=tolerance), name
-    for variable, one, other in zip(
-        trainer.model.trainable_variables, others, moments, strict=True
-    ):
+    for index, variable in enumerate(trainer.model.trainable_variables):
+        one, other = others[index], moments[index]
         most = tolerance * np.abs(other).max()
         np.testing.assert_allclose(one, other, rtol=0, atol=most, err_msg=variable.path)
-    # No weight moves by more than the learning rate and its decay.
-    for one, other in zip(ours, moved, strict=True):
-        np.testing.assert_allclose(one, other, atol=2.2e-3)
+        # The first step of Adam is as long wherever the sign is certain.
+        certain = np.abs(other) > 10 * most
+        np.testing.assert_allclose(
+            ours[index][certain],
+            moved[index][certain],
+            atol=1e-5,
+            err_msg=variable.path,
+        )
 
 
 @pytest.mark.parametrize("kind", KIND_ARGUMENTS)
@@ -88,8 +92,10 @@ def test_answers_of_every_kind(tmp_path, kind):
             tf.nest.flatten(dataclasses.asdict(answer)) for answer in (one, other)
         )
         for a, b in zip(found, expected, strict=True):
-            is_number = isinstance(b, float | np.floating)
-            assert a == (pytest.approx(b, abs=1e-4) if is_number else b), example
+            if isinstance(b, float | np.floating | np.ndarray):
+                np.testing.assert_allclose(a, b, atol=1e-4, err_msg=str(example))
+            else:
+                assert a == b, example
 
 
 def write_pretrained(folder):
