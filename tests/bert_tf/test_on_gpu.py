@@ -55,7 +55,7 @@ def test_a_step_of_pretraining(dtype, tolerance, jit_compile):
             metrics = trainer.train_step(random_batch())
         # A tenth of the gradients.
         moments = [
-            np.array(variable)
+            np.asarray(variable).copy()
             for variable in trainer.optimizer.variables
             if "first_moment" in variable.path
         ]

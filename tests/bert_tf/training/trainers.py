@@ -56,7 +56,9 @@ def _variables(trainer):
 
 
 def weights(trainer):
-    return [np.array(variable) for variable in trainer.model.trainable_variables]
+    return [
+        np.asarray(variable).copy() for variable in trainer.model.trainable_variables
+    ]
 
 
 def assert_same(some_weights, others, atol=0.0):
