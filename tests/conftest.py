@@ -14,6 +14,11 @@ def pytest_configure() -> None:
     tf.config.set_logical_device_configuration(cpu, two)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu") and not tf.config.list_physical_devices("GPU"):
+        pytest.skip("needs a GPU")
+
+
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     # Initial weights, whatever ran before: a tolerance holds always or never.

@@ -169,7 +169,7 @@ def draw(logits: Any, seed: Any) -> Any:
         int32 (...).
     """
     shares = ops.softmax(ops.cast(ops.stop_gradient(logits), "float32"), axis=-1)
-    bits = _random_bits(ops.shape(logits)[:-1], seed)
+    bits = random_bits(ops.shape(logits)[:-1], seed)
     # The upper 24 bits, which float32 can tell apart; never 1.
     uniform = ops.cast(ops.right_shift(bits, _uint32(8)), "float32") * 2.0**-24
     passed = ops.cumsum(shares, axis=-1) <= uniform[..., None]
@@ -241,11 +241,11 @@ def _normalize(x: Any, scale: Any, offset: Any, epsilon: float) -> Any:
 def _drop(x: Any, seed: Any, rate: float) -> Any:
     if not rate:
         return x
-    kept = _random_bits(ops.shape(x), seed) >= _uint32(int(rate * 2**32))
+    kept = random_bits(ops.shape(x), seed) >= _uint32(int(rate * 2**32))
     return ops.where(kept, x / (1 - rate), ops.zeros_like(x))
 
 
-def _random_bits(shape: tuple, seed: Any) -> Any:
+def random_bits(shape: tuple, seed: Any) -> Any:
     """32 random bits for each element, from its index and the seed.
 
     The finalizer of MurmurHash3 over a counter. XLA's own generator is hundreds

@@ -19,7 +19,7 @@ from bert_tf.training.distribution import all_agree, is_chief, wait_for_all
 from data_pipelines.files.atomic import write_file
 
 _KEPT = 2
-_NAME, _POSITIONS = "step", "position"
+_NAME, _POSITIONS, _STATE = "step", "position", "checkpoint"
 
 # What reading a damaged file raises.
 _DAMAGED = (tf.errors.OpError, RuntimeError, IndexError)
@@ -56,7 +56,8 @@ class RunCheckpoints:
         """Restores the newest checkpoint that is whole; its step, 0 without any.
 
         Raises:
-            ValueError: all are damaged, or of another model.
+            ValueError: all are damaged, or the file that names them, or they are of
+                another model.
         """
         steps = self._steps()
         for step in reversed(steps):
@@ -112,14 +113,25 @@ class RunCheckpoints:
         names = [f'"{_NAME}-{step}"' for step in steps]
         lines = [f"model_checkpoint_path: {names[-1]}"]
         lines += [f"all_model_checkpoint_paths: {name}" for name in names]
-        path = posixpath.join(self.folder, "checkpoint")
+        path = posixpath.join(self.folder, _STATE)
         write_file(path, "".join(f"{line}\n" for line in lines).encode())
 
     def _steps(self) -> list[int]:
-        """Steps of the checkpoints that count, the oldest first."""
+        """Steps of the checkpoints that count, the oldest first.
+
+        Raises:
+            ValueError: the file that names them is damaged. To begin anew would remove
+                them.
+        """
         state = None
-        with contextlib.suppress(*_DAMAGED):
+        with contextlib.suppress(*_DAMAGED, ValueError):
             state = tf.train.get_checkpoint_state(self.folder)
+        path = posixpath.join(self.folder, _STATE)
+        if state is None and tf.io.gfile.exists(path):
+            raise ValueError(
+                f"The file {path} is damaged. Expected the names of checkpoints: "
+                "restore it, or remove the folder to begin anew."
+            )
         paths = state.all_model_checkpoint_paths if state else ()
         steps = [int(path.rpartition("-")[2]) for path in paths]
         return sorted(

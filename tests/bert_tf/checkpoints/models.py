@@ -8,13 +8,22 @@ import numpy as np
 from bert_tf.checkpoints import model_dir
 from tests.bert_tf.small_models import VOCABULARY, randomize, small_config
 
+# The files of each model that was asked for: they are always the same.
+_FILES = {}
+
 
 def checkpoint_of(description, folder, **changes):
     """A small model of ours, read from its folder."""
-    keras.utils.set_random_seed(0)
-    model = model_dir.make_model(small_config(**changes), description)
-    randomize(model)
-    model_dir.save(str(folder), model, VOCABULARY, description, {})
+    key = repr((description, sorted(changes.items())))
+    if key not in _FILES:
+        keras.utils.set_random_seed(0)
+        model = model_dir.make_model(small_config(**changes), description)
+        randomize(model)
+        model_dir.save(str(folder), model, VOCABULARY, description, {})
+        _FILES[key] = {path.name: path.read_bytes() for path in folder.iterdir()}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in _FILES[key].items():
+        (folder / name).write_bytes(content)
     return model_dir.read(str(folder))
 
 

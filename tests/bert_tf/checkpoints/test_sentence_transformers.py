@@ -12,7 +12,7 @@ from bert_tf.checkpoints.description import Description, SentenceVector
 from bert_tf.checkpoints.formats import recognise
 from bert_tf.extract_features import ExtractOptions, extract_features
 from bert_tf.serving.pretrained import TextModel
-from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of, our_model
+from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of
 
 TEXTS = ("the cat sat", "a dog ran to the mat . the cat sat on the mat .")
 ENCODER = Description("pretraining", head={"mlm_head": False})
@@ -27,13 +27,31 @@ def checkpoint(folder, sentence_vector):
     description = Description(
         "pretraining", head={"mlm_head": False}, sentence_vector=sentence_vector
     )
-    return checkpoint_of(description, folder, hidden_act="gelu")
+    changes = {"hidden_act": "gelu", "num_hidden_layers": 1}
+    return checkpoint_of(description, folder, **changes)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "cls"])
-@pytest.mark.parametrize("normalize", [True, False])
-def test_vectors(tmp_path, pooling, normalize):
-    asked = vector(pooling=pooling, normalize=normalize)
+VECTORS = [
+    vector(pooling=pooling, normalize=normalize)
+    for pooling in ("mean", "cls")
+    for normalize in (True, False)
+]
+
+
+def text_model_of(folder, asked):
+    """A model, loaded, and what answers with it."""
+    checkpoint(folder, asked)
+    loaded = model_dir.load(str(folder))
+    return loaded, TextModel(loaded.model, loaded.tokenizer, sentence_vector=asked)
+
+
+def pooled(states, asked):
+    found = states[0] if asked.pooling == "cls" else states.mean(axis=0)
+    return found / np.linalg.norm(found) if asked.normalize else found
+
+
+@pytest.mark.parametrize("asked", VECTORS, ids=str)
+def test_there_and_back(tmp_path, asked):
     first = checkpoint(tmp_path / "ours", asked)
     folder = str(tmp_path / "theirs")
     hugging_face.write(first, folder)
@@ -42,47 +60,60 @@ def test_vectors(tmp_path, pooling, normalize):
     assert_same(second, first)
     assert second.description.sentence_vector == asked
 
-    our_model(second, tmp_path / "again")
-    loaded = model_dir.load(str(tmp_path / "again"))
-    text_model = TextModel(
-        loaded.model,
-        loaded.tokenizer,
-        sentence_vector=loaded.description.sentence_vector,
-    )
-    found = text_model.embed(tf.constant(TEXTS))
-    assert found["truncated"].numpy().tolist() == [False, True]
-    output = tmp_path / "vectors.npy"
+
+def test_vectors_are_made_of_those_of_the_tokens(tmp_path):
+    """In the signature and in the verb."""
+    loaded, text_model = text_model_of(tmp_path / "ours", VECTORS[0])
+    for asked in VECTORS:
+        text_model.sentence_vector = asked
+        found = text_model.embed(tf.constant(TEXTS))
+        assert found["truncated"].numpy().tolist() == [False, True]
+        for text, row in zip(TEXTS, found["sentence"], strict=True):
+            tokens = ["[CLS]", *text.split()[:6], "[SEP]"]
+            ids = tf.constant([[loaded.vocabulary.id_of(token) for token in tokens]])
+            inputs = {"token_ids": ids, "padding_mask": tf.ones_like(ids, tf.bool)}
+            states = loaded.model.encoder(inputs)["sequence_output"][0].numpy()
+            np.testing.assert_allclose(
+                row, pooled(states, asked), atol=1e-5, err_msg=f"{asked} of {text!r}"
+            )
     (tmp_path / "texts.txt").write_text("\n".join(TEXTS) + "\n")
     extract_features(
         ExtractOptions(
-            model_dir=str(tmp_path / "again"),
+            model_dir=str(tmp_path / "ours"),
             input_file=str(tmp_path / "texts.txt"),
-            output_file=str(output),
+            output_file=str(tmp_path / "vectors.npy"),
             vectors="sentence",
         )
     )
-    np.testing.assert_allclose(np.load(output), found["sentence"], atol=1e-5)
-    for index, text in enumerate(TEXTS):
-        expected = by_hand(folder, text, asked)
-        np.testing.assert_allclose(found["sentence"][index], expected, atol=1e-5)
+    text_model.sentence_vector = VECTORS[0]
+    expected = text_model.embed(tf.constant(TEXTS))["sentence"]
+    np.testing.assert_allclose(np.load(tmp_path / "vectors.npy"), expected, atol=1e-5)
 
 
-def by_hand(folder, text, asked):
+def test_vectors_are_those_of_transformers(tmp_path):
     torch = pytest.importorskip(
         "torch", reason="needs torch, of requirements-peers.txt"
     )
     transformers = pytest.importorskip(
         "transformers", reason="needs transformers, of requirements-peers.txt"
     )
+    _, text_model = text_model_of(tmp_path / "ours", VECTORS[0])
+    folder = str(tmp_path / "theirs")
+    hugging_face.write(model_dir.read(str(tmp_path / "ours")), folder)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.AutoModel.from_pretrained(folder).eval()
-    inputs = tokenizer(
-        text, truncation=True, max_length=asked.max_length, return_tensors="pt"
-    )
-    with torch.no_grad():
-        states = model(**inputs).last_hidden_state[0].numpy()
-    pooled = states[0] if asked.pooling == "cls" else states.mean(axis=0)
-    return pooled / np.linalg.norm(pooled) if asked.normalize else pooled
+    for asked in VECTORS:
+        text_model.sentence_vector = asked
+        found = text_model.embed(tf.constant(TEXTS))["sentence"]
+        for text, row in zip(TEXTS, found, strict=True):
+            inputs = tokenizer(
+                text, truncation=True, max_length=asked.max_length, return_tensors="pt"
+            )
+            with torch.no_grad():
+                states = model(**inputs).last_hidden_state[0].numpy()
+            np.testing.assert_allclose(
+                row, pooled(states, asked), atol=1e-5, err_msg=f"{asked} of {text!r}"
+            )
 
 
 def test_the_model_in_a_folder_of_its_own(tmp_path):

@@ -59,6 +59,8 @@ def test_a_model_is_the_table_alone(made):
     assert set(weights) == {TOKEN_TABLE}
     expected = [vectors[t] if t in vectors else np.zeros(12) for t in tokens]
     np.testing.assert_array_equal(weights[TOKEN_TABLE].numpy(), expected)
+    options = json.loads((folder / "model" / model_dir.OPTIONS).read_text())
+    assert options == {"converted_from": str(folder / "words.bin")}
 
 
 @pytest.mark.parametrize("name", ["words.bin", "words.txt"])
@@ -103,10 +105,10 @@ def tune(made, tmp_path, kind, **changes):
             "kind": kind,
             "train_file": task.train_file,
             "dev_file": task.dev_file,
-            "learning_rate": 0.05,
+            "learning_rate": 0.2,
             "dropout": 0.0,
-            "num_epochs": 6.0,
-            "batch_size": 16,
+            "num_epochs": 5.0,
+            "batch_size": 64,
             "baselines": False,
             **task.options,
             **changes,
@@ -119,7 +121,7 @@ def tune(made, tmp_path, kind, **changes):
 
 def test_frozen_vectors_stay(made, tmp_path):
     task, found, table = tune(
-        made, tmp_path, "classification", features="embeddings", num_epochs=15.0
+        made, tmp_path, "classification", features="embeddings", num_epochs=8.0
     )
     before = open_safetensors(str(made[0] / "model" / model_dir.WEIGHTS))
     np.testing.assert_array_equal(table, before.read(TOKEN_TABLE))
@@ -193,4 +195,3 @@ def test_what_does_not_fit(made, tmp_path):
     (tmp_path / "other.bin").write_bytes(b"no vectors")
     with pytest.raises(ValueError, match="not in word2vec's format"):
         formats.read(str(tmp_path / "other.bin"))
-    assert json.loads((made[0] / "model" / model_dir.OPTIONS).read_text())

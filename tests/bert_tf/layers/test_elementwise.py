@@ -112,7 +112,7 @@ def test_dropout_masks_are_alike_compiled_and_not():
 
 
 def test_bits_are_uniform_and_independent():
-    bits = np.asarray(elementwise._random_bits((1 << 16,), SEED)).astype("uint32")
+    bits = np.asarray(elementwise.random_bits((1 << 16,), SEED)).astype("uint32")
     assert len(np.unique(bits)) > 65_500  # A birthday or two in 2^32.
     for bit in range(32):
         ones = (bits >> bit) & 1

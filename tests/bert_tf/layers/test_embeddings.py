@@ -39,9 +39,9 @@ def test_token_table_starts_from_vectors(layer):
     generator = np.random.default_rng(0)
     vectors = (generator.normal(size=(6, 4)) + 5).astype("float32")
     is_found = np.array([False, True, True, False, True, True])
-    before = np.array(layer.token_table)
+    before = np.asarray(layer.token_table).copy()
     layer.assign_rows(vectors, is_found)
-    table = np.array(layer.token_table)
+    table = np.asarray(layer.token_table).copy()
     np.testing.assert_array_equal(table[~is_found], before[~is_found])
     found = table[is_found]
     np.testing.assert_allclose(found.mean(axis=0), np.zeros(4), atol=1e-6)

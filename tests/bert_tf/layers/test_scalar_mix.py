@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.layers.scalar_mix import FEATURES, BiLSTM, ScalarMix
+from tests.reference.lstm import lstm
 
 # The embeddings and the output of five blocks.
 STATES = np.random.default_rng(0).normal(size=(6, 2, 5, 3)).astype("float32")
@@ -90,9 +91,21 @@ def test_bilstm():
     mask = tf.constant([[True] * 5, [True, True, False, False, False]])
     whole = layer(x, mask)
     assert whole.shape == (2, 5, 8)
-    # What is masked does not show.
-    short = layer(x[1:, :2], mask[1:, :2])
-    np.testing.assert_allclose(whole[1, :2], short[0], atol=1e-6)
+    # Of each row what is not masked, forth and back, twice.
+    for row, length in ((0, 5), (1, 2)):
+        expected = STATES[0][row, :length]
+        for number in (0, 1):
+            ahead, back = (
+                {
+                    w.path.rpartition("/")[2]: np.asarray(w)
+                    for w in layer.weights
+                    if f"layer_{number}/{direction}" in w.path
+                }
+                for direction in ("forward", "backward")
+            )
+            halves = lstm(expected, ahead), lstm(expected[::-1], back)[::-1]
+            expected = np.concatenate(halves, axis=1)
+        np.testing.assert_allclose(whole[row, :length], expected, atol=1e-6)
     # Two layers in two directions, of four gates with a kernel, one more, and a bias.
     sizes = [2 * 16 * (inputs + 4 + 1) for inputs in (3, 8)]
     assert sum(np.prod(w.shape) for w in layer.trainable_variables) == sum(sizes)

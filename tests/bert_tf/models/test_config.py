@@ -4,27 +4,28 @@ import pytest
 
 from bert_tf.models.config import PRESETS, BertConfig, preset
 
+# Layers, hidden size, heads: Devlin et al. 2018, section 3; Turc et al. 2019, table 1.
+SIZES = {
+    "tiny": (2, 128, 2),
+    "mini": (4, 256, 4),
+    "small": (4, 512, 8),
+    "medium": (8, 512, 8),
+    "base": (12, 768, 12),
+    "large": (24, 1024, 16),
+}
 
-@pytest.mark.parametrize(
-    ("name", "layers", "hidden", "heads"),
-    # Devlin et al. 2018, section 3; Turc et al. 2019, table 1.
-    [
-        ("tiny", 2, 128, 2),
-        ("mini", 4, 256, 4),
-        ("small", 4, 512, 8),
-        ("medium", 8, 512, 8),
-        ("base", 12, 768, 12),
-        ("large", 24, 1024, 16),
-    ],
-)
-def test_presets(name, layers, hidden, heads):
-    config = preset(name, 30522)
-    assert config.num_hidden_layers == layers
-    assert config.hidden_size == hidden
-    assert config.num_attention_heads == heads
-    assert config.intermediate_size == 4 * hidden
-    assert config.max_position_embeddings == 512
-    assert name in PRESETS
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_has_the_sizes_of_its_paper(name):
+    layers, hidden, heads = SIZES[name]
+    assert preset(name, 30522) == BertConfig(
+        vocab_size=30522,
+        num_hidden_layers=layers,
+        hidden_size=hidden,
+        num_attention_heads=heads,
+        intermediate_size=4 * hidden,
+        max_position_embeddings=512,
+    )
 
 
 def test_reads_googles_file(tmp_path):

@@ -12,6 +12,7 @@ from bert_tf.models.elmo import ElmoEncoder
 from tests.bert_tf.packed import alone, packed, random_features
 from tests.bert_tf.small_models import VOCABULARY, random_batch, randomize, small_config
 from tests.reference import bert
+from tests.reference.lstm import lstm
 
 
 def elmo_config(**changes):
@@ -34,21 +35,6 @@ def language_model():
     randomize(model)
     model.encoder.embeddings.set_vocabulary(VOCABULARY.tokens)
     return model
-
-
-def lstm(x, weights):
-    """float (length, features) to (length, units), step by step."""
-    sigmoid = lambda v: 1 / (1 + np.exp(-v))  # noqa: E731
-    units = weights["recurrent_kernel"].shape[0]
-    state = memory = np.zeros(units)
-    found = []
-    for row in x:
-        gates = row @ weights["kernel"] + state @ weights["recurrent_kernel"]
-        into, forget, new, out = np.split(gates + weights["bias"], 4)
-        memory = sigmoid(forget) * memory + sigmoid(into) * np.tanh(new)
-        state = sigmoid(out) * np.tanh(memory)
-        found.append(state)
-    return np.array(found)
 
 
 def test_equals_numpy():

@@ -1,5 +1,7 @@
+import functools
 import json
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -43,16 +45,23 @@ VARIANTS = {
 }
 
 
+@functools.cache
+def encoder(name):
+    """The encoder of a variant, which no test changes."""
+    keras.utils.set_random_seed(0)
+    model = BertEncoder(small_config(**VARIANTS[name]), name="encoder")
+    randomize(model)
+    return model
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_equals_the_numpy_reference(name):
-    config = small_config(**VARIANTS[name])
-    model = BertEncoder(config, name="encoder")
-    randomize(model)
+    model = encoder(name)
     batch = random_batch()
     outputs = model(batch)
     sequence, pooled = bert.encode(
         weights_by_name(model),
-        config.to_dict(),
+        model.config.to_dict(),
         *(np.asarray(batch[k]) for k in ("token_ids", "segment_ids", "padding_mask")),
     )
     real = np.asarray(batch["padding_mask"])
@@ -120,8 +129,7 @@ def test_padding_does_not_show():
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_sequences_that_share_a_row_do_not_know_of_each_other(name):
-    model = BertEncoder(small_config(**VARIANTS[name]), name="encoder")
-    randomize(model)
+    model = encoder(name)
     features = random_features()
     generator = np.random.default_rng(0)
     weights = generator.normal(size=(7, 16, 16)).astype("float32")
@@ -212,9 +220,9 @@ def test_a_row_longer_than_the_positions_is_refused():
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_formulas_count_what_is_there(name):
-    config = small_config(**VARIANTS[name])
-    counted = sum(np.prod(v.shape) for v in BertEncoder(config).trainable_variables)
-    assert counted == sum(v for _, v in parameter_formulas(config).values())
+    counted = sum(np.prod(v.shape) for v in encoder(name).trainable_variables)
+    formulas = parameter_formulas(encoder(name).config)
+    assert counted == sum(v for _, v in formulas.values())
 
 
 def test_config_round_trip():

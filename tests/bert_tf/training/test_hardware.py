@@ -1,6 +1,42 @@
-from bert_tf.training.hardware import peak_flops_per_second
+import itertools
+
+import pytest
+import tensorflow as tf
+
+from bert_tf.training import hardware
 
 
-def test_matmul_rate_is_plausible():
-    rate = peak_flops_per_second("float32", seconds=0.05)
-    assert 1e8 < rate < 1e15
+class Clock:
+    """Time stands still but while a product is computed, in these seconds each."""
+
+    def __init__(self, *seconds):
+        self.now, self.steps = (
+            0.0,
+            itertools.chain.from_iterable((0, s) for s in seconds),
+        )
+
+    def monotonic(self):
+        return self.now
+
+    def perf_counter(self):
+        self.now += next(self.steps)
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("gpus", "size"), [([], 1024), (["GPU:0"], 2048)], ids=["CPU", "GPU"]
+)
+def test_the_rate_is_that_of_the_fastest_product(monkeypatch, gpus, size):
+    """m k n products and as many sums, by the time of the fastest of three."""
+    monkeypatch.setattr(hardware, "time", Clock(0.5, 0.2, 0.4))
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    seen = []
+
+    def matmul(left, right):
+        seen.append((left.shape, right.shape, left.dtype))
+        return left[0, 0]
+
+    monkeypatch.setattr(tf.linalg, "matmul", matmul)
+    rate = hardware.peak_flops_per_second("bfloat16", seconds=1.0)
+    assert seen == [((size, size), (size, size), tf.bfloat16)]
+    assert rate == pytest.approx(2 * size**3 / 0.2)

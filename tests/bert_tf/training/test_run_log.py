@@ -53,7 +53,8 @@ def test_without_tensorboard_the_rest_is_kept(monkeypatch, tmp_path, capsys):
     log = RunLog(str(tmp_path), num_train_steps=10)
     log.evaluation(3, {"loss": 1.5})
     log.close()
-    assert [record["loss"] for record in read_metrics(f"{tmp_path}/metrics.jsonl")]
+    (record,) = read_metrics(f"{tmp_path}/metrics.jsonl")
+    assert (record["split"], record["step"], record["loss"]) == ("heldout", 3, 1.5)
     assert not (tmp_path / "tensorboard").exists()
     assert "bert-tf[tensorboard]" in capsys.readouterr().err
 
