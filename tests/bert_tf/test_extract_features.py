@@ -50,7 +50,7 @@ def alone(folder, pieces):
     return model_dir.load(folder).model.encoder(inputs)["sequence_output"][0].numpy()
 
 
-def test_lines_to_vectors_of_texts(folder, tmp_path, lines, capsys):
+def test_lines_to_vectors_of_texts(folder, tmp_path, lines, capsys, eager):
     arguments = {"input_file": lines, "vectors": "mean", "dtype": "bfloat16"}
     done = extract_features(options(folder, tmp_path, "x.npy", **arguments))
     assert (done.texts, done.empty, done.truncated, done.in_windows) == (4, 1, 1, 0)
@@ -105,7 +105,7 @@ def test_tables(folder, tmp_path, name, content):
     assert [(e.first, e.second) for e in found] == [("on", "the, cat"), ("", "mat")]
 
 
-def test_pairs(folder, tmp_path):
+def test_pairs(folder, tmp_path, eager):
     (tmp_path / "a.csv").write_text("text,b\nthe cat ran,sat\n")
     arguments = {
         "input_file": str(tmp_path / "a.csv"),

@@ -51,7 +51,7 @@ def test_sentences_that_have_the_word(text):
     ]
 
 
-def test_occurrences_are_means_over_the_pieces(folder):
+def test_occurrences_are_means_over_the_pieces(folder, eager):
     loaded = model_dir.load(folder)
     vectorizer = TextVectorizer(
         loaded.model.encoder,
@@ -72,7 +72,7 @@ def test_occurrences_are_means_over_the_pieces(folder):
         neighbors.occurrences("cat", vectors[:2])
 
 
-def test_in_context(folder, text, tmp_path, capsys):
+def test_in_context(folder, text, tmp_path, capsys, eager):
     output_dir = tmp_path / "out"
     options = NeighborsOptions(
         word="cat",

@@ -6,11 +6,14 @@ The patterns of the files determine the answers; a very small model learns them.
 import json
 
 import pytest
+import tensorflow as tf
 
 from bert_tf.evaluate import EvaluateOptions, evaluate
 from bert_tf.finetune import FinetuneOptions, finetune
 from bert_tf.predict import PredictOptions
 from bert_tf.predict import main as predict
+from bert_tf.training.trainer import Trainer
+from tests.bert_tf.eager import run_eagerly
 from tests.end_to_end.tasks import KINDS, write_model, write_task
 
 
@@ -109,14 +112,38 @@ def pretrained(tmp_path_factory) -> str:
     return write_model(folder / "model", num_hidden_layers=1)
 
 
+@pytest.fixture
+def one_graph_alone(monkeypatch):
+    """Everything runs eagerly but the step of training: tracing takes most of the time.
+
+    The slow tests of `test_finetune.py` run all kinds as their users do, in graphs.
+    """
+
+    def in_graph(*arguments, **named):
+        tf.config.run_functions_eagerly(False)
+        try:
+            return step(*arguments, **named)
+        finally:
+            tf.config.run_functions_eagerly(True)
+
+    step = Trainer.train_step
+    monkeypatch.setattr(Trainer, "train_step", in_graph)
+    with run_eagerly():
+        yield
+
+
 def near(expected):
     """The same, but for scores."""
     return pytest.approx(expected, abs=0.2) if isinstance(expected, float) else expected
 
 
+@pytest.mark.filterwarnings("ignore:Even though the .tf.config.*functions_eagerly")
 @pytest.mark.parametrize("kind", KINDS)
-def test_files_in_and_the_known_answers_out(kind, pretrained, tmp_path):
-    task = write_task(kind, tmp_path / "files")
+def test_files_in_and_the_known_answers_out(
+    kind, pretrained, tmp_path, one_graph_alone
+):
+    # One epoch: a short training that is evaluated once.
+    task = write_task(kind, tmp_path / "files", num_train=1536)
     learned = finetune(
         FinetuneOptions(
             model_dir=pretrained,
@@ -124,9 +151,9 @@ def test_files_in_and_the_known_answers_out(kind, pretrained, tmp_path):
             kind=kind,
             train_file=task.train_file,
             dev_file=task.dev_file,
-            learning_rate=1e-2,
+            learning_rate=5e-3,
             dropout=0.0,
-            num_epochs=8.0,
+            num_epochs=1.0,
             batch_size=16,
             baselines=False,
             jit_compile="off",

@@ -23,14 +23,6 @@ def encoder():
     return model.encoder
 
 
-@pytest.fixture
-def eager():
-    """Tracing takes most of the time, and one test in graph is enough."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 def examples_of(*texts):
     pairs = [text if isinstance(text, tuple) else (text, None) for text in texts]
     return [TextExample(str(i), a, b, None) for i, (a, b) in enumerate(pairs)]

@@ -152,7 +152,7 @@ def test_features_are_those_of_evaluation(features):
     np.testing.assert_array_equal(model(batch, training=True), model(batch))
 
 
-def test_an_encoder_of_features_does_not_move():
+def test_an_encoder_of_features_does_not_move(eager):
     model = make("classification", features="weighted_all", dropout=0.0)
     before = [v.numpy() for v in model.encoder.weights]
     batch = packed(features_of("classification"))

@@ -56,7 +56,7 @@ def dataset_of(kind):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_lines_to_answers_columns_and_metrics(name):
+def test_lines_to_answers_columns_and_metrics(name, eager):
     kind = KINDS[name]
     dataset = dataset_of(kind)
     encoding = kind.encoding(
