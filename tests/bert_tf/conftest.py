@@ -1,4 +1,4 @@
-"""What several tests serve: each kind of model is exported once."""
+"""What the tests of several parts share."""
 
 import functools
 from collections.abc import Callable
@@ -6,7 +6,15 @@ from collections.abc import Callable
 import pytest
 
 from bert_tf import export
+from tests.bert_tf.eager import run_eagerly
 from tests.bert_tf.serving.fine_tuned_models import write_model, write_pretrained
+
+
+@pytest.fixture
+def eager():
+    """One test in graph is enough where several look at the same computation."""
+    with run_eagerly():
+        yield
 
 
 @pytest.fixture(scope="session")

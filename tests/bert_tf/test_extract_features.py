@@ -9,8 +9,10 @@ import time
 import numpy as np
 import pytest
 
+from bert_tf import extract_features as program
 from bert_tf.checkpoints import model_dir
 from bert_tf.extract_features import ExtractOptions, extract_features, read_texts
+from data_pipelines.datasets.examples import TextExample
 from tests.bert_tf.small_models import VOCABULARY, randomize, small_pretrainer
 
 DESCRIPTION = model_dir.Description(kind="pretraining", sentence_task="next_sentence")
@@ -38,12 +40,26 @@ def options(folder, tmp_path, name, **arguments):
     return ExtractOptions(model_dir=folder, output_file=path, **arguments)
 
 
-def test_lines_to_vectors_of_texts(folder, tmp_path, lines, capsys):
+def alone(folder, pieces):
+    """The last layer's vectors of a row of pieces: float32 (pieces, hidden)."""
+    ids = [VOCABULARY.id_of(piece) for piece in pieces]
+    inputs = {
+        "token_ids": np.array([ids]),
+        "padding_mask": np.ones((1, len(ids)), bool),
+    }
+    return model_dir.load(folder).model.encoder(inputs)["sequence_output"][0].numpy()
+
+
+def test_lines_to_vectors_of_texts(folder, tmp_path, lines, capsys, eager):
     arguments = {"input_file": lines, "vectors": "mean", "dtype": "bfloat16"}
     done = extract_features(options(folder, tmp_path, "x.npy", **arguments))
     assert (done.texts, done.empty, done.truncated, done.in_windows) == (4, 1, 1, 0)
     found = np.load(tmp_path / "x.npy", mmap_mode="r")
     assert found.shape == (4, 16) and found.dtype == np.float32
+    for row, pieces in ((0, "the cat sat ."), (1, ""), (2, "dog ##s")):
+        mean = alone(folder, ["[CLS]", *pieces.split(), "[SEP]"]).mean(axis=0)
+        # It was computed in bfloat16.
+        np.testing.assert_allclose(found[row], mean, atol=0.05, err_msg=pieces)
     line = capsys.readouterr().out
     assert line.startswith("4 texts read and used, 0 skipped; 1 empty")
     assert "Wrote 4 vectors of 16 to" in line and line.count("\n") == 1
@@ -55,13 +71,17 @@ def test_lines_to_vectors_of_tokens(folder, tmp_path, lines):
     assert done.in_windows == 1 and not done.truncated
     offsets = np.load(tmp_path / "x.offsets.npy")
     pieces = np.load(tmp_path / "x.tokens.npy")["piece"]
-    assert np.load(tmp_path / "x.npy").shape == (done.vectors, 16)
+    vectors = np.load(tmp_path / "x.npy")
+    assert vectors.shape == (done.vectors, 16)
     assert offsets[-1] == done.vectors == len(pieces)
     rows = np.split(pieces, offsets[1:-1])
     assert [" ".join(row[1:-1]) for row in rows] == [
         *("the cat sat .", "", "dog ##s"),
         "to [UNK] [UNK] [UNK]" + " ran" * 30,
     ]
+    for row, found in zip(rows[:3], np.split(vectors, offsets[1:-1]), strict=False):
+        expected = alone(folder, row)
+        np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=str(row))
 
 
 @pytest.mark.parametrize(
@@ -85,7 +105,7 @@ def test_tables(folder, tmp_path, name, content):
     assert [(e.first, e.second) for e in found] == [("on", "the, cat"), ("", "mat")]
 
 
-def test_pairs(folder, tmp_path):
+def test_pairs(folder, tmp_path, eager):
     (tmp_path / "a.csv").write_text("text,b\nthe cat ran,sat\n")
     arguments = {
         "input_file": str(tmp_path / "a.csv"),
@@ -160,6 +180,31 @@ def test_standard_input(folder, tmp_path, monkeypatch):
         list(read_texts(options(folder, tmp_path, "x.npy")))
 
 
+class _Exited(BaseException):
+    """Instead of `os._exit`."""
+
+
+def test_sigterm_leaves_nothing(folder, tmp_path, monkeypatch):
+    handlers = {}
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+
+    def leave(code):
+        # Nothing is cleared up after this.
+        assert code == 128 + signal.SIGTERM and not os.listdir(tmp_path)
+        raise _Exited
+
+    def texts(_):
+        yield TextExample("0", "the cat", None, None)
+        assert os.listdir(tmp_path)
+        handlers[signal.SIGTERM](signal.SIGTERM, None)
+
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(program, "read_texts", texts)
+    with pytest.raises(_Exited):
+        program.main(options(folder, tmp_path, "x.npy"))
+
+
+@pytest.mark.slow
 def test_a_killed_program_leaves_nothing(folder, tmp_path):
     arguments = (f"--model_dir={folder}", f"--output_file={tmp_path}/x.npy")
     command = [sys.executable, "-m", "bert_tf.extract_features", *arguments]
@@ -167,9 +212,10 @@ def test_a_killed_program_leaves_nothing(folder, tmp_path):
         run.stdin.write(b"the cat\n" * 2000)
         run.stdin.flush()
         deadline = time.monotonic() + 60
-        while not os.listdir(tmp_path) and time.monotonic() < deadline:
+        while not os.listdir(tmp_path) and run.poll() is None:
+            assert time.monotonic() < deadline
             time.sleep(0.05)
-        assert os.listdir(tmp_path)
+        assert run.poll() is None, "It ended by itself; what it printed says why."
         run.send_signal(signal.SIGTERM)
         # Standard input is still open: nothing but the signal ends it.
         assert run.wait(30) == 128 + signal.SIGTERM

@@ -1,13 +1,23 @@
 """From text to word vectors, and what they are worth."""
 
+import numpy as np
 import pytest
 
 from bert_tf.learn_vectors import LearnVectorsOptions, main
+from bert_tf.word_vectors import quality
+from bert_tf.word_vectors.glove import learn_glove
+from bert_tf.word_vectors.word2vec import learn_word2vec
 from tests.bert_tf.word_vectors.test_word2vec import YOUNG, sentences
 
 models = pytest.importorskip(
     "gensim", reason="the extra word_vectors is not installed"
 ).models
+
+
+def parts_of_text():
+    """The sentences as the program reads them: one text, in lists of a thousand."""
+    words = [word for row in sentences() for word in row]
+    return [words[i : i + 1000] for i in range(0, len(words), 1000)]
 
 
 @pytest.mark.parametrize("name", ["vectors.bin", "vectors.txt"])
@@ -26,30 +36,48 @@ def test_program(tmp_path, capsys, name):
     main(options)
     printed = capsys.readouterr().out
     assert f"{name}: vectors of 8 numbers for 18 words." in printed
-    assert "pairs.txt: Spearman" in printed and "on 3 pairs" in printed
     vectors = models.KeyedVectors.load_word2vec_format(
         str(tmp_path / name), binary=name.endswith(".bin")
     )
+    (said,) = quality.lines(vectors, options.pairs_files, None)
+    assert said in printed and "Spearman" in said and "on 3 pairs" in said
+    learned = learn_word2vec(parts_of_text(), vector_size=8, num_threads=1)
+    assert vectors.index_to_key == learned.index_to_key
     assert set(YOUNG) < set(vectors.key_to_index)
+    np.testing.assert_allclose(vectors.vectors, learned.vectors, rtol=1e-4, atol=1e-5)
     with pytest.raises(FileExistsError, match="already"):
         main(options)
 
 
 @pytest.mark.parametrize(
-    ("changes", "size"),
+    ("method", "changes"),
     [
-        ({"method": "cbow", "softmax": "hierarchical", "window": 2}, 18),
-        ({"method": "glove", "x_max": 10.0, "num_epochs": 2}, 18),
+        (
+            "cbow",
+            {"softmax": "hierarchical", "window": 2, "num_threads": 1, "seed": 3},
+        ),
+        ("glove", {"x_max": 10.0, "num_epochs": 2}),
     ],
 )
-def test_methods(tmp_path, changes, size):
+def test_methods(tmp_path, method, changes):
+    """The options reach the function of their method."""
     text = tmp_path / "text.txt"
     text.write_text("\n".join(" ".join(words) for words in sentences()))
     path = str(tmp_path / "vectors.bin")
-    main(LearnVectorsOptions(input_files=(str(text),), vectors_file=path, **changes))
+    main(
+        LearnVectorsOptions(
+            input_files=(str(text),), vectors_file=path, method=method, **changes
+        )
+    )
     vectors = models.KeyedVectors.load_word2vec_format(path, binary=True)
-    assert len(vectors) == size and vectors.vector_size == 100
+    assert len(vectors) == 18 and vectors.vector_size == 100
     assert vectors.index_to_key[0] == "eat"
+    if method == "glove":
+        learned = learn_glove(parts_of_text(), **changes)
+    else:
+        learned = learn_word2vec(parts_of_text(), method=method, **changes)
+    assert vectors.index_to_key == learned.index_to_key
+    np.testing.assert_allclose(vectors.vectors, learned.vectors, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -8,15 +9,28 @@ from bert_tf.models.config import preset
 from bert_tf.models.families import FAMILIES
 
 
+def rows_of(printed):
+    """The cells of each line of the table, by the first one."""
+    rows = [re.split("  +", line) for line in printed.splitlines()]
+    return {name: cells for name, *cells in rows}
+
+
+def assert_tiny(rows):
+    # Google's uncased_L-2_H-128_A-2.
+    assert rows["sum of the formulas"] == ["4,385,920"]
+    assert rows["counted in the model"] == ["4,385,920"]
+
+
 @pytest.mark.slow
 def test_as_a_program():
     command = [sys.executable, "-m", "bert_tf.model_size", "--preset=tiny"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
-    lines = [line.split("  ") for line in run.stdout.splitlines()]
-    values = {line[0].strip(): line[-1].strip() for line in lines}
-    # Google's uncased_L-2_H-128_A-2.
-    assert values["sum of the formulas"] == "4,385,920"
-    assert values["counted in the model"] == "4,385,920"
+    assert_tiny(rows_of(run.stdout))
+
+
+def test_tiny(capsys):
+    model_size.main(model_size.ModelSizeOptions(preset="tiny"))
+    assert_tiny(rows_of(capsys.readouterr().out))
 
 
 def test_a_config_file(tmp_path, capsys):
@@ -24,14 +38,15 @@ def test_a_config_file(tmp_path, capsys):
     config = preset("tiny", 50, hidden_act="geglu", norm_position="pre")
     path.write_text(config.to_json())
     model_size.main(model_size.ModelSizeOptions(config_file=str(path)))
-    printed = capsys.readouterr().out
-    assert "final norm" in printed
-    assert "L (3 H I + 2 I + H)" in printed
+    rows = rows_of(capsys.readouterr().out)
+    assert rows["final norm"] == ["2 H", "256"]
+    feed_forward = 2 * (3 * 128 * 512 + 2 * 512 + 128)
+    assert ["L (3 H I + 2 I + H)", f"{feed_forward:,}"] in rows.values()
+    assert rows["sum of the formulas"] == rows["counted in the model"]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_formulas_of_the_family(family, capsys):
     model_size.main(model_size.ModelSizeOptions(preset="tiny", family=family))
-    lines = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
-    values = {line[0].strip(): line[-1].strip() for line in lines}
-    assert values["sum of the formulas"] == values["counted in the model"]
+    rows = rows_of(capsys.readouterr().out)
+    assert rows["sum of the formulas"] == rows["counted in the model"]

@@ -51,7 +51,7 @@ def test_sentences_that_have_the_word(text):
     ]
 
 
-def test_occurrences_are_means_over_the_pieces(folder):
+def test_occurrences_are_means_over_the_pieces(folder, eager):
     loaded = model_dir.load(folder)
     vectorizer = TextVectorizer(
         loaded.model.encoder,
@@ -72,7 +72,7 @@ def test_occurrences_are_means_over_the_pieces(folder):
         neighbors.occurrences("cat", vectors[:2])
 
 
-def test_in_context(folder, text, tmp_path, capsys):
+def test_in_context(folder, text, tmp_path, capsys, eager):
     output_dir = tmp_path / "out"
     options = NeighborsOptions(
         word="cat",
@@ -83,16 +83,24 @@ def test_in_context(folder, text, tmp_path, capsys):
         output_dir=str(output_dir),
     )
     neighbors.neighbors(options)
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "The [cat] sat on the mat."
-    assert lines[2] == "On the mat a [CAT] sat."
-    for line in (lines[1], lines[3]):
-        cosine, label = line.split(maxsplit=1)
-        assert -1 <= float(cosine) <= 1 and "[" in label
-    assert (output_dir / "projection.png").read_bytes()[:4] == b"\x89PNG"
+    # The projector's files have all occurrences, and so say which is nearest.
     table = np.loadtxt(output_dir / "vectors.tsv", delimiter="\t")
+    labels = (output_dir / "labels.tsv").read_text().splitlines()
+    assert labels == [
+        "The [cat] sat on the mat.",
+        "The dog, a [cat].",
+        "On the mat a [CAT] sat.",
+    ]
+    cosines = table @ table.T
+    np.testing.assert_allclose(np.diag(cosines), 1, atol=1e-4)
+    expected = []
+    for shown, others in ((0, [1, 2]), (2, [0, 1])):
+        best = max(others, key=lambda other: cosines[shown, other])
+        nearest = f"    {cosines[shown, best]:.3f}  {labels[best]}"
+        expected += [labels[shown], nearest]
+    assert capsys.readouterr().out.splitlines()[:4] == expected
+    assert (output_dir / "projection.png").read_bytes()[:4] == b"\x89PNG"
     assert table.shape == (3, 16)
-    assert len((output_dir / "labels.tsv").read_text().splitlines()) == 3
     with pytest.raises(FileExistsError, match="exists already"):
         neighbors.neighbors(options)
 

@@ -20,6 +20,8 @@ CITIES = ("paris", "rome", "oslo", "lima")
 GOOD = ("good", "fine", "great", "lovely")
 BAD = ("bad", "poor", "awful", "dull")
 OTHERS = ("is", "the", "film", "was", "and", "in", "lives", "today", "who", "where")
+# Names, with chance and the number of examples of each.
+Splits = list[tuple[str, random.Random, int]]
 VOCABULARY = Vocabulary(
     (*SPECIAL_TOKENS, *NAMES, *CITIES, *GOOD, *BAD, *OTHERS, "?", ".", "##s", "a")
 )
@@ -48,30 +50,35 @@ class Task:
 def write_model(folder: pathlib.Path, **changes) -> str:
     """A model folder as `pretrain` leaves it, with random weights."""
     keras.utils.set_random_seed(0)
-    config = BertConfig(
-        vocab_size=len(VOCABULARY),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=48,
-        norm_position="pre",
-        position_embeddings="rotary",
-        initializer_range=0.2,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-        **changes,
-    )
+    values = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "max_position_embeddings": 48,
+        "norm_position": "pre",
+        "position_embeddings": "rotary",
+        "initializer_range": 0.2,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+    }
+    config = BertConfig(vocab_size=len(VOCABULARY), **(values | changes))
     description = model_dir.Description("pretraining", sentence_task="next_sentence")
     model = BertPretrainer(config, name="bert")
     model_dir.save(str(folder), model, VOCABULARY, description, {})
     return str(folder)
 
 
-def write_task(kind: str, folder: pathlib.Path) -> Task:
-    """Writes the files of a kind: 256 examples to train on, 48 to check with."""
+def write_task(
+    kind: str, folder: pathlib.Path, num_train: int = 256, num_dev: int = 48
+) -> Task:
+    """Writes the files of a kind: examples to train on, and others to check with."""
     folder.mkdir(parents=True, exist_ok=True)
-    return _WRITERS[kind](folder)
+    splits = [
+        ("train", random.Random(0), num_train),
+        ("dev", random.Random(1), num_dev),
+    ]
+    return _WRITERS[kind](folder, splits)
 
 
 def _opinion(draw: random.Random) -> tuple[str, str, float]:
@@ -82,8 +89,8 @@ def _opinion(draw: random.Random) -> tuple[str, str, float]:
     return text, "praise" if good >= 2 else "blame", good / 3
 
 
-def _classification(folder: pathlib.Path) -> Task:
-    for name, draw, count in _splits():
+def _classification(folder: pathlib.Path, splits: Splits) -> Task:
+    for name, draw, count in splits:
         with (folder / f"{name}.csv").open("w", newline="") as file:
             table = csv.writer(file)
             table.writerow(["number", "text", "label"])
@@ -92,8 +99,8 @@ def _classification(folder: pathlib.Path) -> Task:
     return _task("classification", folder, "csv", {}, "accuracy", 0.9)
 
 
-def _regression(folder: pathlib.Path) -> Task:
-    for name, draw, count in _splits():
+def _regression(folder: pathlib.Path, splits: Splits) -> Task:
+    for name, draw, count in splits:
         with (folder / f"{name}.jsonl").open("w") as file:
             for _ in range(count):
                 text, _, score = _opinion(draw)
@@ -103,8 +110,8 @@ def _regression(folder: pathlib.Path) -> Task:
     return _task("regression", folder, "jsonl", columns, "spearman", 0.8)
 
 
-def _token_tagging(folder: pathlib.Path) -> Task:
-    for name, draw, count in _splits():
+def _token_tagging(folder: pathlib.Path, splits: Splits) -> Task:
+    for name, draw, count in splits:
         with (folder / f"{name}.conll").open("w") as file:
             for _ in range(count):
                 who, city = draw.choice(NAMES), draw.choice(CITIES)
@@ -116,8 +123,8 @@ def _token_tagging(folder: pathlib.Path) -> Task:
     return _task("token_tagging", folder, "conll", {}, "entity_f1", 0.9)
 
 
-def _span_qa(folder: pathlib.Path) -> Task:
-    for name, draw, count in _splits():
+def _span_qa(folder: pathlib.Path, splits: Splits) -> Task:
+    for name, draw, count in splits:
         paragraphs = []
         for number in range(count):
             who, city = draw.choice(NAMES), draw.choice(CITIES)
@@ -140,8 +147,8 @@ def _span_qa(folder: pathlib.Path) -> Task:
     return _task("span_qa", folder, "json", options, "f1", 0.8)
 
 
-def _multiple_choice(folder: pathlib.Path) -> Task:
-    for name, draw, count in _splits():
+def _multiple_choice(folder: pathlib.Path, splits: Splits) -> Task:
+    for name, draw, count in splits:
         with (folder / f"{name}.tsv").open("w") as file:
             file.write("start\tone\ttwo\tthree\tlabel\n")
             for _ in range(count):
@@ -153,8 +160,8 @@ def _multiple_choice(folder: pathlib.Path) -> Task:
     return _task("multiple_choice", folder, "tsv", columns, "accuracy", 0.9)
 
 
-def _correction(folder: pathlib.Path) -> Task:
-    for name, draw, count in _splits():
+def _correction(folder: pathlib.Path, splits: Splits) -> Task:
+    for name, draw, count in splits:
         with (folder / f"{name}.tsv").open("w") as file:
             file.write("text\tcorrected\n")
             for number in range(count):
@@ -173,10 +180,6 @@ def _correction(folder: pathlib.Path) -> Task:
     return _task("correction", folder, "tsv", {}, "edit_f05", 0.9)
 
 
-def _splits() -> list[tuple[str, random.Random, int]]:
-    return [("train", random.Random(0), 256), ("dev", random.Random(1), 48)]
-
-
 def _task(
     kind: str,
     folder: pathlib.Path,
@@ -189,7 +192,7 @@ def _task(
     return Task(kind, train, dev, options, metric, goal)
 
 
-_WRITERS: dict[str, Callable[[pathlib.Path], Task]] = {
+_WRITERS: dict[str, Callable[[pathlib.Path, Splits], Task]] = {
     "classification": _classification,
     "regression": _regression,
     "token_tagging": _token_tagging,

@@ -19,6 +19,7 @@ from data_pipelines.datasets.examples import (
 )
 from data_pipelines.finetuning import batches
 from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
+from tests.bert_tf.eager import run_eagerly
 from tests.bert_tf.small_models import VOCABULARY, randomize, small_config
 
 TOKENIZER = WordPieceTokenizer(VOCABULARY)
@@ -118,8 +119,8 @@ def words(answer):
 @pytest.mark.parametrize("kind", CASES)
 def test_answers_do_not_depend_on_batches_and_chunks(kind, monkeypatch):
     examples = CASES[kind][2]
-    model = predictor(kind)
-    whole = list(model.answers(iter(examples), threshold=0.0))
+    with run_eagerly():
+        whole = list(predictor(kind).answers(iter(examples), threshold=0.0))
     assert [example for example, _ in whole] == examples
     small = functools.partial(batches.chunks_of, size=3)
     monkeypatch.setattr(batches, "chunks_of", small)
@@ -142,8 +143,7 @@ def test_answers_do_not_depend_on_batches_and_chunks(kind, monkeypatch):
     assert len(traces) == 1
 
 
-@pytest.mark.slow
-def test_sentences_of_a_document_are_tagged_together():
+def test_sentences_of_a_document_are_tagged_together(eager):
     alone, together = (
         predictor("token_tagging", document_context=context)
         for context in (False, True)
@@ -167,7 +167,7 @@ def test_sentences_of_a_document_are_tagged_together():
     assert isinstance(one, TagsAnswer)
 
 
-def test_answers_come_as_examples_are_read():
+def test_answers_come_as_examples_are_read(eager):
     taken = 0
 
     def endless():

@@ -47,6 +47,7 @@ def pictures(html):
 
 def test_has_figures_and_pictures():
     html = page(outcomes())
+    assert "What failed</h2>" in html
     assert "80.0 ± 2.0" in html and "50.0%" in html and "0.321" in html
     assert "TF-IDF + linear 77.4" in html
     assert "it ended with &lt;3&gt;" in html and "--y=&lt;z&gt;" in html

@@ -37,6 +37,7 @@ def page(**changes):
 
 def test_has_figures_pictures_and_guesses():
     html = page()
+    assert "On held-out documents</h2>" in html and "sentence task, accuracy" in html
     assert '<td class="number"><b>0.003</b></td><td class="number">7.250</td>' in html
     assert '<span class="right">cat</span> <span class="pale">75%</span>' in html
     assert "a &lt;b&gt; <mark>cat</mark> c" in html

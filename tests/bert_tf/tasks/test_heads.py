@@ -109,15 +109,18 @@ CASES = [(name, {}) for name in HEADS] + [
 def test_sequences_that_share_a_row_do_not_know_of_each_other(name, frozen):
     model = make(name, **frozen)
     features = features_of(name)
-    one, other = packed(features), alone(features)
-    for found, expected in zip(
-        tf.nest.flatten(model(one)), tf.nest.flatten(model(other)), strict=True
-    ):
-        assert found.dtype == tf.float32
-        np.testing.assert_allclose(found, expected, atol=1e-5)
-    loss, found = gradients(model, loss_of(name), one)
-    expected_loss, expected = gradients(model, loss_of(name), other)
-    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    outputs = []
+
+    def loss(found, batch):
+        outputs.append(tf.nest.flatten(found))
+        return loss_of(name)(found, batch)
+
+    found_loss, found = gradients(model, loss, packed(features))
+    expected_loss, expected = gradients(model, loss, alone(features))
+    for one, other in zip(*outputs, strict=True):
+        assert one.dtype == tf.float32
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    assert found_loss == pytest.approx(expected_loss, rel=1e-5)
     assert_same_gradients(expected, found)
     # Tags have no use for the pooler, nor spans.
     useless = {n for n, gradient in expected.items() if not gradient.any()}
@@ -149,7 +152,7 @@ def test_features_are_those_of_evaluation(features):
     np.testing.assert_array_equal(model(batch, training=True), model(batch))
 
 
-def test_an_encoder_of_features_does_not_move():
+def test_an_encoder_of_features_does_not_move(eager):
     model = make("classification", features="weighted_all", dropout=0.0)
     before = [v.numpy() for v in model.encoder.weights]
     batch = packed(features_of("classification"))
@@ -175,12 +178,16 @@ def test_mixed_precision_is_near_float32(name, frozen):
     mixed.set_weights(exact.get_weights())
     assert mixed.encoder.compute_dtype == "bfloat16"
     batch = packed(features_of(name))
-    for one, other in zip(
-        tf.nest.flatten(exact(batch)), tf.nest.flatten(mixed(batch)), strict=True
-    ):
+    outputs = []
+
+    def loss(found, batch):
+        outputs.extend(tf.nest.flatten(found))
+        return loss_of(name)(found, batch)
+
+    _, found = gradients(mixed, loss, batch)
+    for one, other in zip(tf.nest.flatten(exact(batch)), outputs, strict=True):
         assert other.dtype == tf.float32
         np.testing.assert_allclose(other, one, atol=0.3)
-    _, found = gradients(mixed, loss_of(name), batch)
     assert all(np.isfinite(gradient).all() for gradient in found.values())
     assert all(v.dtype == "float32" for v in mixed.trainable_variables)
 
@@ -217,12 +224,17 @@ def varied_batches(count=3):
     return found
 
 
-def test_two_traces_for_all_numbers_of_rows():
+# XLA compiles its parts anew for each number of rows; the traces are as many.
+@pytest.mark.parametrize(
+    "jit_compile", ["off", pytest.param("auto", marks=pytest.mark.slow)]
+)
+def test_two_traces_for_all_numbers_of_rows(jit_compile):
     config = small_config(
         num_hidden_layers=1, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
     )
     model = make("classification", config)
-    trainer = Trainer(model, AdamW(1e-3), ClassificationObjective())
+    objective = ClassificationObjective()
+    trainer = Trainer(model, AdamW(1e-3), objective, jit_compile=jit_compile)
     for batch in varied_batches():
         expected = loss_of("classification")(model(batch), batch)
         found = trainer.train_step(batch)

@@ -17,7 +17,7 @@ def texts(examples):
     return [found.text for found in examples]
 
 
-def test_what_an_iteration_leaves():
+def test_what_an_iteration_leaves(eager):
     examples = [
         example("a c", "a b c"),
         example("a d", "a b c d"),

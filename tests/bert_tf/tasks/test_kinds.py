@@ -2,16 +2,18 @@
 
 import dataclasses
 import json
+import typing
 
 import keras
 import pytest
 
 from bert_tf.prediction.predictor import Predictor
-from bert_tf.tasks.endpoints import Endpoint, Served
+from bert_tf.tasks.endpoints import Served
 from bert_tf.tasks.kind import Lengths, Task
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets import catalog
 from data_pipelines.datasets.examples import Answer
+from data_pipelines.datasets.sources import TaskKind
 from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 from tests.bert_tf.small_models import VOCABULARY, randomize, small_config
 
@@ -36,6 +38,15 @@ LABELLED = {
     "multiple_choice": lambda e, a: dataclasses.replace(e, label=a.choice),
     "correction": lambda e, a: dataclasses.replace(e, corrected=(a.corrected,)),
 }
+# The ways to ask, the default first.
+ENDPOINTS = {
+    "classification": ["classify_texts", "classify_pairs", "classify"],
+    "regression": ["score_texts", "score_pairs", "regress"],
+    "token_tagging": ["tag", "tag_words"],
+    "span_qa": ["answer"],
+    "multiple_choice": ["choose"],
+    "correction": ["correct"],
+}
 
 
 def dataset_of(kind):
@@ -45,7 +56,7 @@ def dataset_of(kind):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_lines_to_answers_columns_and_metrics(name):
+def test_lines_to_answers_columns_and_metrics(name, eager):
     kind = KINDS[name]
     dataset = dataset_of(kind)
     encoding = kind.encoding(
@@ -86,22 +97,23 @@ def test_lines_to_answers_columns_and_metrics(name):
     assert [scores[metric] for metric in dataset.metrics] == pytest.approx(
         [1.0] * len(dataset.metrics)
     )
-    assert isinstance(kind.is_collapsed(labelled, answers), bool)
+    # All is right: nothing is of one class that is of several.
+    assert not kind.is_collapsed(labelled, answers)
     best = kind.best_threshold(labelled, answers)
-    assert best is None or kind.refine is not None
+    assert (best is None) == (kind.refine is None), best
     # The labelled examples are encoded for training, too.
     assert {"label", "tags", "start"} & set(
         encoding.encode(encoding.columns(labelled))[0]
     )
 
     served = Served(task, encoding, answer=lambda columns, rows: None)
-    endpoints = kind.endpoints(served)
-    assert endpoints and all(isinstance(e, Endpoint) for e in endpoints.values())
+    assert list(kind.endpoints(served)) == ENDPOINTS[name]
 
 
 def test_a_kind_of_the_table_is_a_kind_of_the_data():
-    for name in KINDS:
-        assert dataset_of(KINDS[name]).kind == name
+    assert {name: kind.name for name, kind in KINDS.items()} == {
+        name: name for name in typing.get_args(TaskKind)
+    }
 
 
 def test_lengths_of_models_whose_format_has_none():

@@ -1,5 +1,7 @@
 """GloVe's objective and step, beside loops; and what stands together is alike."""
 
+import copy
+import functools
 import math
 
 import numpy as np
@@ -102,13 +104,14 @@ def meals(count=3000, seed=0):
         yield [animals[kind][generator.integers(2)], "eat", food]
 
 
+@functools.cache
 def learn(**changes):
     arguments = {"vector_size": 8, "window": 2, "num_epochs": 50}
     return learn_glove(list(meals()), **(arguments | changes))
 
 
 def test_what_stands_in_the_same_places_is_alike():
-    vectors = learn()
+    vectors = copy.deepcopy(learn())
     assert vectors.index_to_key[0] == "eat"
     assert vectors.get_vecattr("eat", "count") == 3000
     # What all words have in common, being all as frequent, is taken out.
