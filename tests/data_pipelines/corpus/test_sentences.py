@@ -7,82 +7,88 @@ from hypothesis import strategies
 
 from data_pipelines.corpus.sentences import split_sentences
 
+in_graph = tf.function(
+    split_sentences, input_signature=[tf.TensorSpec([None], tf.string)]
+)
+
 
 def split(*texts):
-    rows = split_sentences(tf.constant(list(texts), tf.string)).to_list()
+    rows = in_graph(tf.constant(list(texts), tf.string)).to_list()
     return [[sentence.decode("utf-8", "replace") for sentence in row] for row in rows]
 
 
 # ` | ` is where a text is to be divided, and stands for a space.
-@pytest.mark.parametrize(
-    "expected",
-    [
-        "It rained. | We left. | Why?",
-        "Really?! | Yes!!! | No.",
-        # Titles, initials, abbreviations.
-        "Dr. Who and Mr. Brown left. | Mrs. Dalloway stayed.",
-        "He met Prof. Lee, Capt. Nemo and the Rev. Dodgson.",
-        "DEAR MR. HOLMES. | PLEASE COME.",
-        "J. R. R. Tolkien wrote it, and É. Zola did not.",
-        "А. С. Пушкин родился в Москве. | Он поэт.",
-        "Patrick C. Maginnis came. | So am I. | And you?",
-        "The U.S. Army came. | He lives in the U.S. | The weather is fine.",
-        "St. Paul's is in London. | She lives in Wall St. | It is small.",
-        "Apple Inc. Headquarters. | Then Apple Inc. | However, it was not.",
-        "Warner Bros. Records was sold to Lee Jr. | They paid.",
-        "He likes fruit, e.g. Cox, i.e. Apples, etc. and pears.",
-        "See Erasmus (cf. Luther) or Smith et al. (1999) on Roe v. Wade.",
-        "It began at 5 p.m. and went on.",
-        # Numbers.
-        "No. 5 is 3.5 m long, see vol. 3, p. 7 and Fig. 12.",
-        "He said no. | She said yes.",
-        "Plato (c. 427 BC) died (d. 347 BC).",
-        "He came on Jan. 5 and left in Feb. | He was ill.",
-        "It ended in 1990. | 5000 people came.",
-        "Water boils at 100 °C. | Water freezes at 0 °C.",
-        "7. Caer Brân is a fort. | 8 others are near.",
-        # Dots that stop nothing, or do.
-        "Wait... what? | Well … yes.",
-        "Wait... | What?",
-        "He went. . . . | Then he came back.",
-        # Quotes and brackets.
-        '"Go!" he said.',
-        '"Go!" | He left.',
-        "“Go!” he said. | “Why?” | “Go.”",
-        "'Why?' Kate asked. | 'Go!' Mr. Lee said. | 'Go!' | Kate left.",
-        "(He left.) | She stayed (as ever). | [Laughter.] | «Bon.» | ¿Qué?",
-        'He said: \'I heard "Go!" today.\' | "Then?"',
-        "_Go!_ | _He_ left.",
-        "'Yes.' | - The boy ran. | — A girl came. | --But why?",
-        # Not a stop.
-        "See example.com or v2.0.1 of .NET now.",
-        "He left.She stayed.",
-        # Other scripts.
-        "मैं घर गया। | वह आया।",
-        "هل هذا صحيح؟ | نعم.",
-        "나는 집에 갔다. | 그는 왔다.",
-    ],
-)
-def test_spaced(expected):
-    assert split(expected.replace(" | ", " ")) == [expected.split(" | ")]
+SPACED = [
+    "It rained. | We left. | Why?",
+    "Really?! | Yes!!! | No.",
+    # Titles, initials, abbreviations.
+    "Dr. Who and Mr. Brown left. | Mrs. Dalloway stayed.",
+    "He met Prof. Lee, Capt. Nemo and the Rev. Dodgson.",
+    "DEAR MR. HOLMES. | PLEASE COME.",
+    "J. R. R. Tolkien wrote it, and É. Zola did not.",
+    "А. С. Пушкин родился в Москве. | Он поэт.",
+    "Patrick C. Maginnis came. | So am I. | And you?",
+    "The U.S. Army came. | He lives in the U.S. | The weather is fine.",
+    "St. Paul's is in London. | She lives in Wall St. | It is small.",
+    "Apple Inc. Headquarters. | Then Apple Inc. | However, it was not.",
+    "Warner Bros. Records was sold to Lee Jr. | They paid.",
+    "He likes fruit, e.g. Cox, i.e. Apples, etc. and pears.",
+    "See Erasmus (cf. Luther) or Smith et al. (1999) on Roe v. Wade.",
+    "It began at 5 p.m. and went on.",
+    # Numbers.
+    "No. 5 is 3.5 m long, see vol. 3, p. 7 and Fig. 12.",
+    "He said no. | She said yes.",
+    "Plato (c. 427 BC) died (d. 347 BC).",
+    "He came on Jan. 5 and left in Feb. | He was ill.",
+    "It ended in 1990. | 5000 people came.",
+    "Water boils at 100 °C. | Water freezes at 0 °C.",
+    "7. Caer Brân is a fort. | 8 others are near.",
+    # Dots that stop nothing, or do.
+    "Wait... what? | Well … yes.",
+    "Wait... | What?",
+    "He went. . . . | Then he came back.",
+    # Quotes and brackets.
+    '"Go!" he said.',
+    '"Go!" | He left.',
+    "“Go!” he said. | “Why?” | “Go.”",
+    "'Why?' Kate asked. | 'Go!' Mr. Lee said. | 'Go!' | Kate left.",
+    "(He left.) | She stayed (as ever). | [Laughter.] | «Bon.» | ¿Qué?",
+    'He said: \'I heard "Go!" today.\' | "Then?"',
+    "_Go!_ | _He_ left.",
+    "'Yes.' | - The boy ran. | — A girl came. | --But why?",
+    # Not a stop.
+    "See example.com or v2.0.1 of .NET now.",
+    "He left.She stayed.",
+    # Other scripts.
+    "मैं घर गया। | वह आया।",
+    "هل هذا صحيح؟ | نعم.",
+    "나는 집에 갔다. | 그는 왔다.",
+]
 
 
-@pytest.mark.parametrize(
-    "expected",
-    [
-        "今天下雨。|我们走了！|为什么？|好。",
-        "真的？！|是的。",
-        "他说：“走吧！”|我们走了。",
-        "他說：「走吧。」|我們走了。|『好！』|好。",
-        "《你好！》是一本书。|（真的吗？）是的。",
-        "「走れ！」と言った。|とても速い。",
-        "他问“去吗？”，我说不。",
-        "全長3.5公里。|使用Yahoo!奇摩。",
-        "東京です｡|はい。",
-    ],
-)
-def test_unspaced(expected):
-    assert split(expected.replace("|", "")) == [expected.split("|")]
+def test_spaced():
+    rows = split(*(text.replace(" | ", " ") for text in SPACED))
+    for row, expected in zip(rows, SPACED, strict=True):
+        assert row == expected.split(" | ")
+
+
+UNSPACED = [
+    "今天下雨。|我们走了！|为什么？|好。",
+    "真的？！|是的。",
+    "他说：“走吧！”|我们走了。",
+    "他說：「走吧。」|我們走了。|『好！』|好。",
+    "《你好！》是一本书。|（真的吗？）是的。",
+    "「走れ！」と言った。|とても速い。",
+    "他问“去吗？”，我说不。",
+    "全長3.5公里。|使用Yahoo!奇摩。",
+    "東京です｡|はい。",
+]
+
+
+def test_unspaced():
+    rows = split(*(text.replace("|", "") for text in UNSPACED))
+    for row, expected in zip(rows, UNSPACED, strict=True):
+        assert row == expected.split("|")
 
 
 @pytest.mark.parametrize(

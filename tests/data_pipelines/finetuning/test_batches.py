@@ -12,7 +12,6 @@ from data_pipelines.datasets.examples import (
 )
 from data_pipelines.finetuning import batches as finetuning
 from data_pipelines.finetuning.classification import ClassificationEncoding
-from data_pipelines.finetuning.encoding import encode_all
 from data_pipelines.finetuning.multiple_choice import MultipleChoiceEncoding
 from data_pipelines.finetuning.span_qa import SpanQAEncoding
 from data_pipelines.finetuning.token_tagging import TokenTaggingEncoding
@@ -45,6 +44,16 @@ def labels(dataset):
     return [batch["label"].tolist() for batch in dataset.as_numpy_iterator()]
 
 
+@pytest.fixture
+def unpacked(monkeypatch):
+    """Batches have the labels alone: enough to see the order, and soon made."""
+
+    def label_of(features, *_, **__):
+        return {"label": features["label"]}
+
+    monkeypatch.setattr(finetuning, "pack_batch", label_of)
+
+
 def drawn(count, num_examples, **arguments):
     """The labels of the first examples that are drawn."""
     dataset = batches(
@@ -56,6 +65,7 @@ def drawn(count, num_examples, **arguments):
 # --- Training.
 
 
+@pytest.mark.usefixtures("unpacked")
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 16, 37])
 def test_every_epoch_has_each_example_once(count):
     found = drawn(count, 3 * count)
@@ -66,12 +76,14 @@ def test_every_epoch_has_each_example_once(count):
         assert epochs[0] != list(range(count))
 
 
+@pytest.mark.usefixtures("unpacked")
 def test_the_orders_of_a_few_examples_are_all_drawn():
     found = drawn(3, 3 * 100)
     orders = {tuple(found[i : i + 3]) for i in range(0, len(found), 3)}
     assert len(orders) == 6
 
 
+@pytest.mark.usefixtures("unpacked")
 def test_the_seed_makes_the_order():
     assert drawn(20, 40, seed=1) == drawn(20, 40, seed=1) != drawn(20, 40, seed=2)
 
@@ -100,6 +112,7 @@ def test_sequences_of_an_example_stay_together():
     assert sorted(g[0] // 3 for g in groups[4:]) == [0, 1, 2, 3]
 
 
+@pytest.mark.usefixtures("unpacked")
 @pytest.mark.parametrize("num_shards", [2, 3])
 def test_shards_are_the_parts_of_each_batch(num_shards):
     whole = labels(batches(11, batch_size=6, num_batches=5))
@@ -122,8 +135,9 @@ def test_shards_are_the_parts_of_each_batch(num_shards):
 
 
 def test_a_saved_iterator_goes_on_exactly(tmp_path):
-    undisturbed = labels(batches(11).take(9))
-    iterator = iter(batches(11))
+    dataset = batches(11)
+    undisturbed = labels(dataset.take(9))
+    iterator = iter(dataset)
     found = [next(iterator)["label"].numpy().tolist() for _ in range(4)]
     path = tf.train.Checkpoint(iterator=iterator).save(str(tmp_path / "step"))
     iterator = iter(batches(11))
@@ -287,7 +301,7 @@ def test_one_trace_for_chunks_and_batches_of_all_sizes(kind, monkeypatch):
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_kinds_are_trained_on(kind):
     encoding, make = KINDS[kind]
-    features = encode_all(encoding, make(20))
+    features, _ = encoding.encode(encoding.columns(make(20)))
     dataset = finetuning.training_batches(
         features,
         VOCABULARY,

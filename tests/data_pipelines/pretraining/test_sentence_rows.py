@@ -110,9 +110,17 @@ def test_truncation_takes_from_both_ends_evenly():
     # One sentence of 100 tokens, so that 20 go: Binomial(20, 1/2) at the front.
     document = [list(range(10, 110))]
     documents = [document, [list(range(2_510, 2_520))]]
+    group = pretraining_data.group(documents)
     cuts = []
-    for seed in range(100):
-        rows = make(pretraining_data.group(documents), seed, length=93, short=0.0)
+
+    def rows_of(seed, group):
+        return sentence_rows(
+            group, tf.stack([seed, 0]), VOCABULARY, RowOptions(93), short_row_rate=0.0
+        )
+
+    copies = tf.data.Dataset.from_tensors(group).repeat(100).enumerate()
+    for rows in copies.map(rows_of):
+        rows = {name: value.numpy() for name, value in rows.items()}
         for first, second, _ in segments(rows):
             if first[0] < 2_500:
                 assert len(first) == 80

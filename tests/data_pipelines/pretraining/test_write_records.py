@@ -1,15 +1,16 @@
+import concurrent.futures
 import json
 import os
-import signal
+import pickle
 import subprocess
 import sys
-import time
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_pipelines.pretraining import record_folder
+from data_pipelines.pretraining import record_folder, work_units
 from data_pipelines.pretraining import write_records as module
 from data_pipelines.pretraining.batches import training_batches
 from data_pipelines.pretraining.documents import documents_from_records
@@ -123,13 +124,32 @@ def test_the_ids_are_those_of_the_text(corpus, tmp_path):
     }
 
 
-def test_same_bytes_with_any_number_of_processes(corpus, tmp_path, monkeypatch):
+class LastFirst:
+    """In place of a pool of processes: does its work backwards, from pickled tasks."""
+
+    def __init__(self, *_):
+        pass
+
+    def map(self, verb, tasks):
+        made = []
+        for task in reversed(tasks):
+            do, given = pickle.loads(pickle.dumps((verb, task)))
+            made.insert(0, pickle.loads(pickle.dumps(do(given))))
+        return made
+
+    def shutdown(self, **_):
+        pass
+
+
+@pytest.mark.parametrize(
+    "executor",
+    [LastFirst, pytest.param(ProcessPoolExecutor, marks=pytest.mark.slow)],
+)
+def test_same_bytes_whoever_does_the_work_when(corpus, tmp_path, monkeypatch, executor):
     monkeypatch.setattr(module, "_MIN_UNIT_BYTES", 1000)
-    for processes in (1, 2):
-        write(
-            output_dir=str(tmp_path / f"out{processes}"),
-            **{**corpus, "num_processes": processes},
-        )
+    write(output_dir=str(tmp_path / "out1"), **corpus)
+    monkeypatch.setattr(concurrent.futures, "ProcessPoolExecutor", executor)
+    write(output_dir=str(tmp_path / "out2"), **{**corpus, "num_processes": 2})
     assert contents(tmp_path / "out1") == contents(tmp_path / "out2")
 
 
@@ -176,22 +196,85 @@ def test_foreign_records_are_not_overwritten(corpus, tmp_path):
     assert contents(out) == {"train-00000-of-00003.tfrecord": b"mine"}
 
 
-SLOW_RUN = """
-import json, sys, time
+STEPS = [("work_units", "write_unit"), ("write_records", "_write_shard")]
+
+
+@pytest.fixture
+def interrupted(corpus, tmp_path, monkeypatch):
+    """The arguments of a run in small units, its folder, and what it should write."""
+    monkeypatch.setattr(module, "_MIN_UNIT_BYTES", 1000)
+    undisturbed = tmp_path / "undisturbed"
+    write(output_dir=str(undisturbed), **corpus)
+    out = tmp_path / "out"
+    return {**corpus, "output_dir": str(out)}, out, contents(undisturbed)
+
+
+def assert_goes_on(arguments, out, expected, step, monkeypatch):
+    """Of the run that was stopped two steps are kept, and another does the rest."""
+    assert not (out / "manifest.json").exists()
+    with pytest.raises(FileNotFoundError, match="has finished: run it"):
+        record_folder.read_manifest(str(out))
+    units = sorted(out.glob("unfinished/piece-*.json"))
+    shards = {path.name: path.read_bytes() for path in out.glob("*.tfrecord")}
+    num_units, num_shards = len(units), len(shards)
+    if step == "write_unit":
+        assert (num_units, num_shards) == (2, 0)
+    else:
+        assert num_units > 2 and num_shards == 2
+    # What lies under a final name is whole; what was being written is not kept.
+    assert shards == {name: expected[name] for name in shards}
+    (out / "unfinished" / "piece-00003.records.123").write_bytes(b"half a fi")
+    kept = [*units, *out.glob("*.tfrecord")]
+    before = {path: path.stat().st_mtime_ns for path in kept}
+    remove, untouched = tf.io.gfile.rmtree, []
+
+    def note_and_remove(path):
+        untouched.extend(p for p, t in before.items() if p.stat().st_mtime_ns == t)
+        remove(path)
+
+    monkeypatch.setattr(tf.io.gfile, "rmtree", note_and_remove)
+    write(**arguments)
+    assert contents(out) == expected
+    assert untouched == kept  # Not made again.
+
+
+@pytest.mark.parametrize(("where", "step"), STEPS)
+def test_an_interrupted_run_goes_on(interrupted, monkeypatch, where, step):
+    arguments, *_ = interrupted
+    place = {"work_units": work_units, "write_records": module}[where]
+    do, done = getattr(place, step), []
+
+    def stop_at_the_third(task, **values):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(do(task, **values))
+        return done[-1]
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(place, step, stop_at_the_third)
+        write(**arguments)
+    assert_goes_on(*interrupted, step, monkeypatch)
+
+
+RUN_TO_KILL = """
+import json, sys
 from data_pipelines.pretraining import work_units, write_records
 from data_pipelines.pretraining.work_units import RecordOptions
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 write_records._MIN_UNIT_BYTES = 1000
-step = {module}.{step}
+step = {where}.{step}
+done = 0
 
 def {step}(task, **values):
-    result = step(task, **values)
-    print("done", flush=True)
-    time.sleep(0.3)
-    return result
+    global done
+    if done == 2:
+        print("two are done", flush=True)
+        sys.stdin.read()  # Until it is killed.
+    done += 1
+    return step(task, **values)
 
-{module}.{step} = {step}
+{where}.{step} = {step}
 options = json.loads(sys.argv[1])
 names = ("input_files", "vocab_file", "output_dir", "num_processes")
 input_files, vocab_file, output_dir, num_processes = map(options.pop, names)
@@ -205,68 +288,29 @@ write_records.write_records(
 """
 
 
-@pytest.mark.parametrize(
-    ("where", "step"),
-    [
-        pytest.param("work_units", "write_unit", marks=pytest.mark.slow),
-        ("write_records", "_write_shard"),
-    ],
-)
-def test_a_killed_run_goes_on(corpus, tmp_path, where, step, monkeypatch):
-    monkeypatch.setattr(module, "_MIN_UNIT_BYTES", 1000)
-    undisturbed = tmp_path / "undisturbed"
-    write(output_dir=str(undisturbed), **corpus)
-
-    out = tmp_path / "out"
-    arguments = {**corpus, "output_dir": str(out)}
+@pytest.mark.slow
+@pytest.mark.parametrize(("where", "step"), STEPS)
+def test_a_killed_run_goes_on(interrupted, tmp_path, monkeypatch, where, step):
+    arguments, *_ = interrupted
     (tmp_path / "vocab.txt").write_bytes(VOCABULARY.to_bytes())
     passed = {**arguments, "vocab_file": str(tmp_path / "vocab.txt")}
     del passed["vocabulary"]
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            SLOW_RUN.format(module=where, step=step),
-            json.dumps(passed),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    assert process.stdout.readline() == "done\n"
-    assert process.stdout.readline() == "done\n"
-    time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (out / "manifest.json").exists()
-    with pytest.raises(FileNotFoundError, match="has finished: run it"):
-        record_folder.read_manifest(str(out))
-    kept = [path for path in out.rglob("*") if path.is_file()]
-    assert len(kept) > 2
-    # What lies under a final name is whole; what was being written is not kept.
-    for path in out.glob("*.tfrecord"):
-        assert path.read_bytes() == (undisturbed / path.name).read_bytes()
-    (out / "unfinished" / "piece-00003.records.123").write_bytes(b"half a fi")
-    pieces = sorted(out.glob("unfinished/piece-*.json"))
-    before = {path: path.stat().st_mtime_ns for path in pieces}
-    assert before
-
-    written = []
-    monkeypatch.setattr(module.tf.io.gfile, "rmtree", _noting(written, before))
-    write(**arguments)
-    assert contents(out) == contents(undisturbed)
-    assert written == [True]  # The finished pieces were kept, not made again.
-
-
-def _noting(written, before):
-    remove = tf.io.gfile.rmtree
-
-    def note_and_remove(path):
-        written.append(all(p.stat().st_mtime_ns == t for p, t in before.items()))
-        remove(path)
-
-    return note_and_remove
+    program = RUN_TO_KILL.format(where=where, step=step)
+    with (
+        open(tmp_path / "stderr", "w") as stderr,
+        subprocess.Popen(
+            [sys.executable, "-c", program, json.dumps(passed)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        ) as process,
+    ):
+        said = process.stdout.readline()
+        process.kill()
+    assert said == "two are done\n", (tmp_path / "stderr").read_text()
+    assert_goes_on(*interrupted, step, monkeypatch)
 
 
 def test_a_full_disk_leaves_no_half_shard(corpus, tmp_path, monkeypatch):
@@ -395,5 +439,36 @@ def test_records_are_what_pretraining_reads(corpus, tmp_path):
         seed=1,
         num_epochs=1,
     )
-    labels = np.concatenate([batch["sentence_label"] for batch in batches])
-    assert 0.3 < labels.mean() < 0.8
+    texts = [document(10 * f + n) for f in range(8) for n in range(5)]
+    texts = [text.lower().replace(" ", "") for text in texts]
+    labels = []
+    for batch in batches.as_numpy_iterator():
+        place = np.nonzero(batch["mlm_weights"])
+        at = batch["mlm_positions"][place]
+        assert len(at) > 0
+        token_ids = batch["token_ids"].copy()
+        token_ids[place[0], at] = batch["mlm_ids"][place]
+        for ids, segments, is_real, label in zip(
+            token_ids,
+            *(batch[n] for n in ("segment_ids", "padding_mask", "sentence_label")),
+            strict=True,
+        ):
+            assert not {VOCABULARY.mask_id, VOCABULARY.unk_id} & set(ids)
+            first, second = (
+                "".join(VOCABULARY.tokens[i] for i in ids[is_real & (segments == n)])
+                for n in (0, 1)
+            )
+            first = first.removeprefix("[CLS]").removesuffix("[SEP]").replace("##", "")
+            second = second.removesuffix("[SEP]").replace("##", "")
+            own, other = (
+                {number for number, text in enumerate(texts) if piece in text}
+                for piece in (first, second)
+            )
+            assert own and other, (first, second)
+            # A few letters may stand in several documents.
+            if label:
+                assert own != other or len(own) > 1, (first, second)
+            else:
+                assert own & other, (first, second)
+            labels.append(label)
+    assert set(labels) == {0, 1}

@@ -6,6 +6,7 @@ import textwrap
 from typing import Literal
 
 import pytest
+import tensorflow as tf
 from absl import flags
 
 from data_pipelines.programs import cli
@@ -121,7 +122,9 @@ def program(tmp_path, *arguments):
         (["--what=seven"], 7, ""),
         (["--what=value"], 1, "error: Received 1. Expected 2.\n"),
         (["--what=disk"], 1, "error: [Errno 28] No space left on device: 'file'\n"),
-        (["--what=tensorflow"], 1, "error: No space\n"),
+        pytest.param(
+            *(["--what=tensorflow"], 1, "error: No space\n"), marks=pytest.mark.slow
+        ),
         (["--what=package"], 1, "error: Expected the package: install it.\n"),
         (["--what=interrupt"], 130, "error: Interrupted.\n"),
         (["stray"], 1, "error: Received the arguments ['stray'], expected only flags"),
@@ -130,10 +133,27 @@ def program(tmp_path, *arguments):
 )
 def test_exit_codes_and_one_line(tmp_path, arguments, code, message):
     run = program(tmp_path, *arguments)
-    assert run.returncode == code
+    assert run.returncode == code, run.stderr
     assert message in run.stderr
     assert "Traceback" not in run.stderr
     assert "chatter" not in run.stderr
+
+
+@dataclasses.dataclass(frozen=True)
+class NoOptions:
+    pass
+
+
+def test_an_error_of_tensorflow_is_one_line(monkeypatch, capsys):
+    def fail(_):
+        raise tf.errors.ResourceExhaustedError(None, None, "No\n  space")
+
+    monkeypatch.setattr(sys.modules["__main__"], "__doc__", "")
+    monkeypatch.setattr(cli, "_quieten_tensorflow", lambda: None)
+    codes = []
+    monkeypatch.setattr(cli.app, "run", lambda main: codes.append(main(["program"])))
+    cli.run(NoOptions, fail, "Fails.")
+    assert (codes, capsys.readouterr().err) == ([1], "error: No space\n")
 
 
 def test_a_bug_shows_its_traceback(tmp_path):

@@ -1,3 +1,6 @@
+import concurrent.futures
+import os
+
 import pytest
 
 from data_pipelines.programs import processes
@@ -9,23 +12,56 @@ def square(number: int) -> int:
     return number * number
 
 
-@pytest.mark.parametrize(
-    "num_processes", [1, pytest.param(2, marks=pytest.mark.slow), None]
-)
+def process_of(number: int) -> tuple[int, int]:
+    return square(number), os.getpid()
+
+
+@pytest.mark.parametrize("num_processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_results_are_in_the_order_of_the_tasks(num_processes):
     with processes.pool(num_processes, 4) as run:
         assert list(run("square", square, [3, 1, 2, 0])) == [9, 1, 4, 0]
         assert list(run("square", square, [])) == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("num_processes", [1, 2])
-def test_an_error_reaches_the_caller(num_processes):
-    with (
-        pytest.raises(ValueError, match="Received -1"),
-        processes.pool(num_processes, 2) as run,
-    ):
-        list(run("square", square, [1, -1]))
+def test_others_do_the_work_and_their_errors_reach_the_caller():
+    # One task at a time: a second process is not started before it is needed.
+    with processes.pool(2, 2) as run:
+        ((result, process),) = run("square", process_of, [3])
+        assert result == 9 and process != os.getpid()
+        with pytest.raises(ValueError, match="Received -1"):
+            list(run("square", process_of, [-1]))
+    with processes.pool(1, 2) as run:
+        assert list(run("square", process_of, [3])) == [(9, os.getpid())]
+        with pytest.raises(ValueError, match="Received -1"):
+            list(run("square", process_of, [1, -1]))
+
+
+@pytest.mark.parametrize(
+    ("num_processes", "num_cores", "num_tasks", "expected"),
+    [(None, 3, 4, 3), (None, 8, 4, 4), (2, 8, 4, 2), (6, 8, 4, 4)],
+)
+def test_processes_that_are_started(
+    monkeypatch, num_processes, num_cores, num_tasks, expected
+):
+    started = []
+
+    class Threads(concurrent.futures.ThreadPoolExecutor):
+        def __init__(self, number, context, initializer):
+            started.append((number, context.get_start_method()))
+            super().__init__(number)
+
+    monkeypatch.setattr(os, "cpu_count", lambda: num_cores)
+    monkeypatch.setattr(concurrent.futures, "ProcessPoolExecutor", Threads)
+    with processes.pool(num_processes, num_tasks) as run:
+        assert list(run("square", square, [3, 1, 2, 0])) == [9, 1, 4, 0]
+    assert started == [(expected, "spawn")]
+
+
+@pytest.mark.parametrize(("num_cores", "num_tasks"), [(None, 4), (1, 4), (8, 1)])
+def test_one_process_is_this_one(monkeypatch, num_cores, num_tasks):
+    monkeypatch.setattr(os, "cpu_count", lambda: num_cores)
+    with processes.pool(None, num_tasks) as run:
+        assert list(run("square", process_of, [3])) == [(9, os.getpid())]
 
 
 def test_no_bar_without_a_terminal(capfd):

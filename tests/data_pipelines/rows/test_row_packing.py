@@ -7,8 +7,10 @@ from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b"))
 PAD, CLS, SEP = 0, 2, 3
-GENERATOR = np.random.default_rng(0)
-LENGTHS = [GENERATOR.integers(2, 17, GENERATOR.integers(1, 30)) for _ in range(12)]
+LENGTHS = [
+    generator.integers(2, 17, generator.integers(1, 30))
+    for generator in map(np.random.default_rng, range(12))
+]
 
 
 def pack(sequences, second_starts=None, row_length=8, **arguments):
@@ -23,10 +25,6 @@ def pack(sequences, second_starts=None, row_length=8, **arguments):
         **arguments,
     )
     return {name: value.numpy() for name, value in packed.items()}
-
-
-def random_sequences(lengths):
-    return [GENERATOR.integers(5, 100, length).tolist() for length in lengths]
 
 
 def first_fit_decreasing(lengths, row_length):
@@ -65,8 +63,9 @@ def test_the_example_of_the_docstring():
 @pytest.mark.parametrize("pad_to_bucket", [False, True])
 @pytest.mark.parametrize("lengths", LENGTHS)
 def test_every_sequence_is_whole_and_once_in_a_row(lengths, pad_to_bucket):
-    sequences = random_sequences(lengths)
-    starts = GENERATOR.integers(0, lengths + 1)
+    generator = np.random.default_rng(0)
+    sequences = [generator.integers(5, 100, length).tolist() for length in lengths]
+    starts = generator.integers(0, lengths + 1)
     packed = pack(sequences, starts, row_length=16, pad_to_bucket=pad_to_bucket)
     assert packed["token_ids"].shape[1] == 16
     flat = {

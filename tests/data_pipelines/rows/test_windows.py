@@ -16,7 +16,7 @@ in_graph = tf.function(
 
 def spans_of(lengths, rooms, stride):
     """Start and length of the windows of each text."""
-    text, start, length = in_graph(lengths, rooms, stride)
+    text, start, length = (v.numpy() for v in in_graph(lengths, rooms, stride))
     assert np.all(np.diff(text) >= 0)
     return [
         [
@@ -104,6 +104,7 @@ def test_each_token_has_most_context_where_the_original_has_it(case):
     stride, lengths, rooms = case
     text, start, length = in_graph(lengths, rooms, stride)
     most = windows.most_context(text, start, length, max(rooms), stride).to_list()
+    text, start = text.numpy(), start.numpy()
     spans = spans_of(lengths, rooms, stride)
     expected = [
         [is_max_context(own, window, begin + i) for i in range(size)]

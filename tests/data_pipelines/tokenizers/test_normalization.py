@@ -89,26 +89,30 @@ def test_invalid_bytes_are_dropped_as_python_drops_them():
         assert ours.decode().split() == reference.words(text)
 
 
-def test_every_assigned_character_between_letters():
+@pytest.mark.parametrize("step", [50, pytest.param(1, marks=pytest.mark.slow)])
+def test_every_assigned_character_between_letters(step):
     """The rules, character by character, for all of Unicode that Python knows."""
+    # Ideographs and syllables are nine tenths of it, and alike.
+    letters = [c for c in ASSIGNED if unicodedata.category(c) == "Lo"]
+    chosen = sorted({*ASSIGNED} - {*letters}) + letters[::step]
+    texts = [f"a{character}b" for character in chosen]
     for lower_case, strip_accents in itertools.product((False, True), repeat=2):
         reference = ReferenceTokenizer(SPECIAL_TOKENS, lower_case, strip_accents)
-        texts = [f"a{character}b" for character in ASSIGNED]
         words = separate_words(
             normalize(tf.constant(texts), lower_case, strip_accents)
         ).numpy()
         differing = [
             character
-            for character, text, ours in zip(ASSIGNED, texts, words, strict=True)
+            for character, text, ours in zip(chosen, texts, words, strict=True)
             if ours.decode().split() != reference.words(text)
         ]
         # TensorFlow 2.21 lower-cases by Unicode 13: capitals that came later, 40 of
         # them in Unicode 14 (Python 3.11), keep their case. Categories follow
         # Unicode 15 in its regular expressions.
         late = [c for c in differing if unicodedata.category(c) == "Lu" and lower_case]
-        assert differing == late
+        assert differing == late, (lower_case, strip_accents)
         assert len(late) < 100
-        assert all(ord(character) >= 0x2C2F for character in late)
+        assert all(ord(character) >= 0x2C2F for character in late), late
 
 
 def test_separate_words():

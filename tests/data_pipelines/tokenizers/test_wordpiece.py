@@ -145,6 +145,10 @@ def test_only_late_characters_are_left_out():
     assert len(late) < 1_000
 
 
+COUNTS = [2_000, pytest.param(20_000, marks=pytest.mark.slow)]
+
+
+@functools.cache
 def random_texts(count, seed):
     """Texts of all scripts, dense in what makes tokenization hard."""
     generator = random.Random(seed)
@@ -181,9 +185,9 @@ def random_texts(count, seed):
 
 
 @pytest.mark.parametrize("lower_case", [True, False])
-@pytest.mark.parametrize("text", HARD)
-def test_hard_texts(text, lower_case):
-    assert_same(SMALL, lower_case, [text])
+def test_hard_texts(lower_case):
+    for text in HARD:
+        assert_same(SMALL, lower_case, [text])
 
 
 def test_table():
@@ -210,16 +214,18 @@ def test_table():
 @needs_shared
 @pytest.mark.parametrize("name", ["uncased", "chinese"])
 @pytest.mark.parametrize("lower_case", [True, False])
-def test_hard_and_random_texts_with_published_vocabularies(name, lower_case):
+@pytest.mark.parametrize("count", COUNTS)
+def test_hard_and_random_texts_with_published_vocabularies(name, lower_case, count):
     hard = [tf.compat.as_bytes(text) for text in HARD]
-    assert_same(published(name), lower_case, hard + random_texts(20_000, seed=11))
+    assert_same(published(name), lower_case, [*hard, *random_texts(count, seed=11)])
 
 
 @needs_shared
 @pytest.mark.parametrize("lower_case", [True, False])
-def test_accents_without_capitals(lower_case):
+@pytest.mark.parametrize("count", COUNTS)
+def test_accents_without_capitals(lower_case, count):
     """Casings that the original has not; `chinese` has pieces with accents."""
-    texts = HARD + random_texts(5_000, seed=13)
+    texts = [*HARD, *random_texts(count, seed=13)]
     assert_same(published("chinese"), lower_case, texts, strip_accents=not lower_case)
 
 
@@ -340,10 +346,11 @@ def test_offsets_of_a_table():
 @needs_shared
 @pytest.mark.parametrize("lower_case", [True, False])
 @pytest.mark.parametrize("strip_accents", [True, False])
-def test_offsets_of_hard_and_random_texts(lower_case, strip_accents):
+@pytest.mark.parametrize("count", COUNTS)
+def test_offsets_of_hard_and_random_texts(lower_case, strip_accents, count):
     differing = check_offsets(SMALL, lower_case, HARD, strip_accents)
     differing += check_offsets(
-        published("chinese"), lower_case, random_texts(5_000, seed=12), strip_accents
+        published("chinese"), lower_case, random_texts(count, seed=12), strip_accents
     )
     # The vowel of a Hangul syllable is a piece, but has no bytes of its own.
     differing = [
