@@ -1,5 +1,7 @@
 """One CPU as two devices, for the tests of several replicas; and no test of chance."""
 
+import gc
+
 import keras
 import pytest
 import tensorflow as tf
@@ -10,6 +12,13 @@ def pytest_configure() -> None:
     cpu = tf.config.list_physical_devices("CPU")[0]
     two = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(cpu, two)
+
+
+def pytest_collection_finish() -> None:
+    # What was imported stays: the collector need not look at half a million objects
+    # each time.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
