@@ -2,6 +2,8 @@
 
 import collections
 
+import gc
+
 import keras
 import pytest
 import tensorflow as tf
@@ -12,6 +14,13 @@ def pytest_configure() -> None:
     cpu = tf.config.list_physical_devices("CPU")[0]
     two = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(cpu, two)
+
+
+def pytest_collection_finish() -> None:
+    # What was imported stays: the collector need not look at half a million objects
+    # each time.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
