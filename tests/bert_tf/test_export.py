@@ -24,6 +24,7 @@ from bert_tf.serving.warmup import FILE as WARMUP
 from tests.bert_tf.serving.fine_tuned_models import (
     KIND_ARGUMENTS,
     examples_of,
+    predictor_of,
     write_model,
 )
 from tests.bert_tf.small_models import VOCABULARY, randomize, small_config
@@ -314,6 +315,14 @@ def test_serialized_examples(exported, kind):
     found = signatures["classify"](inputs=tf.constant(serialized))
     assert np.array_equal(found["classes"], expected["labels"])
     np.testing.assert_allclose(found["scores"], expected["probabilities"], atol=1e-6)
+
+
+def test_an_export_answers_as_predict_does(exported):
+    folder, path = exported("regression")
+    examples, inputs = examples_of("regression")
+    expected = [answer.score for _, answer in predictor_of(folder).answers(examples)]
+    found = answers_here(path, inputs)["score"]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_kit_of_an_export(exported):

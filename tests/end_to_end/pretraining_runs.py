@@ -42,6 +42,8 @@ def options(prepared: Prepared, output_dir: pathlib.Path, **changes) -> Pretrain
         "num_eval_batches": 2,
         "checkpoint_every": 5,
         "log_every": 1,
+        # Compiling takes longer than such a run.
+        "jit_compile": "off",
     }
     return PretrainOptions(**(values | changes))
 

@@ -44,6 +44,8 @@ def options(
         "dropout": 0.0,
         "num_epochs": 8.0,
         "batch_size": 16,
+        # Compiling takes longer than such a run.
+        "jit_compile": "off",
         **task.options,
     }
     return FinetuneOptions(**{**values, **changes})

@@ -79,10 +79,14 @@ def text_model(folder, **arguments):
     return TextModel(loaded.model, loaded.tokenizer, **arguments)
 
 
-def test_it_goes_on_to_the_end(folder):
-    found = text_model(folder, num_tokens=12).generate(
-        tf.constant(["A cat", "the", "on the mat ran"])
-    )
+@pytest.fixture(scope="module")
+def generate(folder):
+    """Traced once for all tests."""
+    return text_model(folder, num_tokens=12).signatures()["generate"]
+
+
+def test_it_goes_on_to_the_end(generate):
+    found = generate(tf.constant(["A cat", "the", "on the mat ran"]))
     assert [text.decode() for text in found["continuations"].numpy()] == [
         "ran home .",
         "dogs sat on a mat",
@@ -94,12 +98,12 @@ def test_it_goes_on_to_the_end(folder):
     assert not found["truncated"].numpy().any()
 
 
-def test_each_piece_is_the_most_probable_one(folder):
+def test_each_piece_is_the_most_probable_one(folder, generate):
     """As many runs of the model as there are pieces, on rows made by hand."""
     model = model_dir.load(folder).model
     row = [VOCABULARY.cls_id, VOCABULARY.tokens.index("cat")]
     expected = []
-    for _ in range(6):
+    for _ in range(12):
         logits = model(
             {
                 "token_ids": tf.constant([row]),
@@ -112,18 +116,17 @@ def test_each_piece_is_the_most_probable_one(folder):
         expected.append(VOCABULARY.tokens[row[-1]])
     if "[SEP]" in expected:
         expected = expected[: expected.index("[SEP]")]
-    found = text_model(folder, num_tokens=6).generate(tf.constant(["cat"]))
+    found = generate(tf.constant(["cat"]))
     text = " ".join(expected).replace(" ##", "")
     assert found["continuations"].numpy().tolist() == [text.encode()]
 
 
-def test_of_a_long_text_the_end_is_read(folder):
-    model = text_model(folder, num_tokens=4)
+def test_of_a_long_text_the_end_is_read(generate):
     text = "home " * 40 + "a cat"
-    found = model.generate(tf.constant([text, "a cat", ""]))
+    found = generate(tf.constant([text, "a cat", ""]))
     assert found["truncated"].numpy().tolist() == [True, False, False]
-    assert found["probabilities"].shape == (3, 4)
-    none = model.signatures()["generate"](tf.constant([], tf.string))
+    assert found["probabilities"].shape == (3, 12)
+    none = generate(tf.constant([], tf.string))
     assert none["continuations"].shape == (0,)
 
 
