@@ -1,7 +1,6 @@
 """One CPU as two devices; no test of chance; and what was skipped is told."""
 
 import collections
-
 import gc
 
 import keras
