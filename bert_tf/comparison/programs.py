@@ -60,6 +60,8 @@ def run(module: str, options: Any, log_file: str) -> float:
             raise
         finally:
             process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
     if process.returncode:
         # Its last line usually says why.
         raise Failed(f"{module} ended with {process.returncode}: {last}")

@@ -22,7 +22,7 @@ TEXTS = ("The cat sat.", "", "dogs", "to [MASK]" + " ran" * 30)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("model")
-    model = small_pretrainer()
+    model = small_pretrainer(num_hidden_layers=1)
     randomize(model)
     model_dir.save(str(path), model, VOCABULARY, DESCRIPTION, {})
     return str(path)

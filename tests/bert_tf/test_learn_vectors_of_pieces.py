@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,9 @@ def prepared(tmp_path_factory):
     return write_records(tmp_path_factory.mktemp("prepared"))
 
 
+@functools.cache
 def learn(prepared, **changes):
+    """Vectors that no test changes."""
     options = options_for(prepared, vectors_file="", **changes)
     return learn_vectors(options, text_of(options))
 
@@ -31,8 +35,8 @@ def options_for(prepared, **changes):
 
 
 def test_what_stands_together_is_alike(prepared):
-    # Of so few pieces most occurrences are left out.
-    vectors = learn(prepared, num_epochs=30)
+    # All are as frequent as what is left out of a large text.
+    vectors = learn(prepared, num_epochs=5, sample=0.0)
     # "apple" is several pieces.
     foods = {animal: food for animal, food in ANIMALS.items() if food in vectors}
     assert len(foods) == 3
@@ -42,25 +46,26 @@ def test_what_stands_together_is_alike(prepared):
 
 
 def test_glove_learns_of_the_same_pieces(prepared):
-    first, again = (
-        learn(prepared, method="glove", num_threads=None, num_epochs=3)
-        for _ in range(2)
-    )
+    options = {"method": "glove", "num_threads": None, "num_epochs": 3}
+    first = learn(prepared, **options)
+    again = learn.__wrapped__(prepared, **options)
     np.testing.assert_array_equal(first.vectors, again.vectors)
-    assert set(first.index_to_key) == set(learn(prepared).index_to_key)
+    assert set(first.index_to_key) == set(learn(prepared, seed=0).index_to_key)
     # "the" stands at most places, and beside nearly all.
     assert first.index_to_key[0] == "the"
 
 
 def test_one_thread_is_reproducible(prepared):
-    first, again, other = (learn(prepared, seed=seed) for seed in (1, 1, 2))
+    first, other = (learn(prepared, seed=seed) for seed in (0, 1))
+    again = learn.__wrapped__(prepared, seed=0)
     assert first.index_to_key == again.index_to_key
     np.testing.assert_array_equal(first.vectors, again.vectors)
     assert np.abs(first.vectors - other.vectors).max() > 0.01
 
 
 def test_frequent_pieces_alone(prepared):
-    every, frequent = (learn(prepared, min_count=count) for count in (1, 500))
+    every = learn(prepared, min_count=1, num_epochs=1)
+    frequent = learn(prepared, min_count=500, num_epochs=1)
     assert set(frequent.index_to_key) < set(every.index_to_key)
     assert all(
         every.get_vecattr(piece, "count") >= 500 for piece in frequent.key_to_index
@@ -79,7 +84,7 @@ def test_file(prepared, tmp_path, capsys, name):
     vectors, is_found = read_token_vectors(path, vocabulary)
     assert vectors.shape == (100, 16)
     assert not is_found[[vocabulary.id_of(token) for token in SPECIAL_TOKENS]].any()
-    learned = learn(prepared)
+    learned = learn(prepared, seed=0)
     assert is_found.sum() == len(learned)
     for piece in ("cat", "garden"):
         np.testing.assert_allclose(

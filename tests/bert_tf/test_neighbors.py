@@ -19,7 +19,7 @@ models = pytest.importorskip(
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = str(tmp_path_factory.mktemp("neighbors") / "model")
-    model = small_pretrainer()
+    model = small_pretrainer(num_hidden_layers=1)
     randomize(model)
     description = model_dir.Description("pretraining", "next_sentence")
     model_dir.save(path, model, VOCABULARY, description, {})

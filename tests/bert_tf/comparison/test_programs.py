@@ -84,14 +84,17 @@ def test_who_is_stopped_stops_its_program_and_waits(tmp_path):
         "time.sleep(60)\n"
     )
     root = pathlib.Path(__file__).parents[3]
-    process = subprocess.Popen(
-        [sys.executable, "-c", _PARENT, str(tmp_path / "log.txt")],
-        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{root}"},
-        stderr=subprocess.DEVNULL,
-    )
+    log_file = tmp_path / "parent.txt"
+    with log_file.open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _PARENT, str(tmp_path / "log.txt")],
+            env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{root}"},
+            stderr=log,
+        )
     until = time.monotonic() + 60
     while not (tmp_path / "started").exists() and time.monotonic() < until:
+        assert process.poll() is None, log_file.read_text()
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=20) == 143
+    assert process.wait(timeout=20) == 143, log_file.read_text()
     assert (tmp_path / "saved").exists()
