@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import json
-import os
 import pathlib
 import signal
 import subprocess
@@ -170,7 +169,8 @@ def test_predict_writes_tables_and_reads_lines(trained, tmp_path):
             output_file=str(output),
         )
     )
-    rows = list(csv.DictReader(output.open()))
+    with output.open() as file:
+        rows = list(csv.DictReader(file))
     assert len(rows) == 2
     if trained.task.kind == "classification":
         assert set(rows[0]) == {"text", "prediction", "probability", "probabilities"}
@@ -202,26 +202,29 @@ def test_a_killed_run_goes_on_exactly(pretrained, tmp_path):
     whole = options(pretrained, task, tmp_path / "whole", **changes)
     killed = options(pretrained, task, tmp_path / "killed", **changes)
     command = [sys.executable, "-m", "bert_tf.finetune", *flags_of(killed)]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    log = tmp_path / "killed.log"
+    with log.open("w") as file:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
     try:
         finetune.finetune(whole)
         (folder,) = (tmp_path / "whole" / "runs").iterdir()
         checkpoints = tmp_path / "killed" / "runs" / folder.name / "checkpoints"
         deadline = time.monotonic() + 120
-        while not list(checkpoints.glob("*.index")) and process.poll() is None:
-            assert time.monotonic() < deadline
+        while not list(checkpoints.glob("*.index")):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
     finally:
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
-    finished = (tmp_path / "killed" / "model.safetensors").exists()
+    # Otherwise it was killed too late to test anything.
+    assert process.returncode == -signal.SIGKILL, log.read_text()
     finetune.finetune(killed)
     weights = [
         load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed")
     ]
     for name, values in weights[0].items():
         np.testing.assert_array_equal(weights[1][name], values, err_msg=name)
-    assert not finished, "It was killed too late to test anything."
     config, _, _ = model_dir.load_description(str(tmp_path / "whole"))
     assert config.hidden_dropout_prob == config.attention_probs_dropout_prob == dropout
 
