@@ -224,7 +224,7 @@ def test_a_folder_of_another_run_stops_all_workers(prepared, tmp_path):
     """The first one sees it; the others must not wait for it for ever."""
     folder = tmp_path / "model"
     (folder / "checkpoints").mkdir(parents=True)
-    values = dataclasses.asdict(options(prepared, folder))
+    values = dataclasses.asdict(options(prepared, folder).resolved())
     (folder / model_dir.OPTIONS).write_text(json.dumps(values))
     program = command(options(prepared, folder, seed=5, **WORKERS))
     with started(program, folder) as workers:

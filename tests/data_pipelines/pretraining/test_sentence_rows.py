@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from data_pipelines.pretraining.row_options import RowOptions
 from data_pipelines.pretraining.sentence_rows import sentence_rows
-from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS
 from tests.data_pipelines.pretraining import pretraining_data
 from tests.reference.sentence_pairs import walk
 
@@ -244,7 +243,3 @@ def test_errors():
         make(group, sentences="next_sentences")
     with pytest.raises(ValueError, match=r"sequence_length=4.*at least 5"):
         make(group, length=4)
-
-
-def test_special_tokens_are_no_tokens_of_the_documents():
-    assert len(SPECIAL_TOKENS) <= pretraining_data.FIRST_ID
