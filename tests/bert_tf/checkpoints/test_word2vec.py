@@ -158,6 +158,8 @@ def test_tags_by_an_lstm_on_frozen_vectors(made, tmp_path):
         features="embeddings",
         lstm_units=16,
         learning_rate=0.05,
+        num_epochs=6.0,
+        batch_size=16,
     )
     assert found >= task.goal
 
