@@ -66,6 +66,12 @@ def test_two_are_kept_with_their_positions(folder):
     }
 
 
+def test_a_step_that_is_saved_again_keeps_the_one_before(folder):
+    run = Run(folder).save(2, 4, 4)
+    assert {"step-2", "step-4"} < names_in(folder)
+    assert run.checkpoints.restore() == 4
+
+
 def test_other_files_of_the_folder_are_left_alone(folder):
     Run(folder).save(2)
     (folder / "step-notes.txt").write_text("of the user")
