@@ -59,9 +59,8 @@ def run(module: str, options: Any, log_file: str) -> float:
             process.send_signal(signal.SIGTERM)
             raise
         finally:
-            process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+            # A program that prints into a full pipe does not end.
+            log.write(process.communicate()[0])
     if process.returncode:
         # Its last line usually says why.
         raise Failed(f"{module} ended with {process.returncode}: {last}")

@@ -76,6 +76,7 @@ def test_who_is_stopped_stops_its_program_and_waits(tmp_path):
         "import signal, sys, time, pathlib\n"
         "here = pathlib.Path(__file__).parent\n"
         "def stop(*_):\n"
+        "    print('saving ' * 20_000)\n"  # More than a pipe holds.
         "    time.sleep(0.5)\n"
         "    (here / 'saved').write_text('')\n"
         "    sys.exit(143)\n"
@@ -98,3 +99,4 @@ def test_who_is_stopped_stops_its_program_and_waits(tmp_path):
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=20) == 143, log_file.read_text()
     assert (tmp_path / "saved").exists()
+    assert (tmp_path / "log.txt").read_text().count("saving") == 20_000
