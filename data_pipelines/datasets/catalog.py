@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterator
+from typing import Any
 
 from data_pipelines.datasets import conll, glue, multiple_choice
 from data_pipelines.datasets.conll import ConllFile
@@ -249,7 +250,7 @@ def read(
 
 def read_with_columns(
     dataset: Dataset, split: str, data_dir: str | None, log: ReadLog
-) -> Iterator[tuple[dict[str, str], Example]]:
+) -> Iterator[tuple[dict[str, Any], Example]]:
     """As `read`, each example with the columns of its row, unchanged.
 
     Examples that are not from local CSV, TSV or JSON lines have no columns.

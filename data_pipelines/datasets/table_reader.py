@@ -32,7 +32,7 @@ class TableReader:
 
     def read_rows(
         self, files: Files, reading: Reading
-    ) -> Iterator[tuple[dict[str, str], Any]]:
+    ) -> Iterator[tuple[dict[str, Any], Any]]:
         """The columns of each row, unchanged, and its example.
 
         Raises:
@@ -60,7 +60,7 @@ class TableReader:
 
     def _examples(
         self, rows: Iterable[Row], part: Part | None, reading: Reading
-    ) -> Iterator[tuple[dict[str, str], Example]]:
+    ) -> Iterator[tuple[dict[str, Any], Example]]:
         for number, row in enumerate(rows):
             if part is None or part.has(row.value(*self.first)):
                 name = row.get(*self.id) or str(number)

@@ -1,4 +1,4 @@
-"""Rows of CSV, TSV and JSON lines as strings, each with its place in the file."""
+"""Rows of CSV, TSV and JSON lines, each with its place in the file."""
 
 import csv
 import dataclasses
@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from data_pipelines.datasets.json_objects import read_objects
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.text_files import read_lines
 
@@ -19,17 +20,34 @@ class Row:
     """One row of a table.
 
     Attributes:
-        values: by column, unchanged.
+        values: by column, unchanged: texts, or of JSON any value.
         place: in the file, such as "line 17".
     """
 
-    values: dict[str, str]
+    values: dict[str, Any]
     source: str
     place: str
 
     def get(self, *columns: str) -> str | None:
-        """The value of the first of these columns that the row has."""
-        return next((self.values[c] for c in columns if c in self.values), None)
+        """The text in the first of these columns that the row has.
+
+        A number is the text that JSON writes for it, null is "".
+
+        Raises:
+            ValueError: it is a list or an object.
+        """
+        column = next((c for c in columns if c in self.values), None)
+        if column is None:
+            return None
+        value = self.values[column]
+        if isinstance(value, list | dict):
+            raise ValueError(
+                f"{self.where}: received a {type(value).__name__} in the column "
+                f"{column!r}, {str(value)[:100]}. Expected a text: name another column."
+            )
+        if isinstance(value, str):
+            return value
+        return "" if value is None else json.dumps(value)
 
     def value(self, *columns: str) -> str:
         """As `get`, but one of the columns has to be there.
@@ -66,8 +84,7 @@ def read_rows(
     - `.csv`: commas, and quotes around fields that hold commas, quotes or line ends.
     - `.tsv`, `.txt`: tabs. Quotes are characters as others are, as in the files of
       GLUE.
-    - `.jsonl`, `.json`: an object a line. Values that are no strings become what JSON
-      writes for them, null "".
+    - `.jsonl`, `.json`: an object a line, or an array of objects.
 
     Args:
         path: local or remote.
@@ -86,8 +103,9 @@ def read_rows(
             f"Received the table {path!r}. Expected a name that ends in one of "
             f"{list(_FORMATS)}, or in these and .gz: rename it as what it is."
         )
+    rows: Iterator[Row]
     if ending in ("jsonl", "json"):
-        rows = _json_rows(path)
+        rows = (Row(values, path, place) for place, values in read_objects(path))
     elif ending == "csv":
         rows = _rows(path, _csv_lines(path), names, ragged)
     else:
@@ -145,28 +163,3 @@ def _rows(
                 f"{len(names)}: {str(list(names))[:300]}. Correct the row: a separator "
                 "or line end may stand inside of a text."
             )
-
-
-def _json_rows(path: str) -> Iterator[Row]:
-    for number, line in enumerate(read_lines(path), start=1):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-            problem = f"received a {type(entry).__name__}"
-        except (ValueError, RecursionError) as error:
-            entry, problem = None, f"not JSON ({error})"
-        if not isinstance(entry, dict):
-            raise ValueError(
-                f"{path}, line {number}: {problem}. Expected an object a line, such as "
-                '{"text": "…", "label": "…"}.'
-            )
-        values = {name: _json_text(value) for name, value in entry.items()}
-        yield Row(values, path, f"line {number}")
-
-
-def _json_text(value: Any) -> str:
-    if isinstance(value, str):
-        # JSON can spell halves of surrogate pairs, which are no characters.
-        return value.encode("utf-8", "replace").decode("utf-8")
-    return "" if value is None else json.dumps(value, ensure_ascii=False)

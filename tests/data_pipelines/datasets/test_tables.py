@@ -35,7 +35,7 @@ def test_json_lines(write, name):
         '{"text": "a\\n", "n": 1, "x": 0.5, "no": null, "is": true, "l": ["é"]}\n'
         '\n{"text": "\\ud800b"}',
     )
-    first = {"text": "a\n", "n": "1", "x": "0.5", "no": "", "is": "true", "l": '["é"]'}
+    first = {"text": "a\n", "n": 1, "x": 0.5, "no": None, "is": True, "l": ["é"]}
     assert rows(path) == [(first, "line 1"), ({"text": "?b"}, "line 3")]
 
 
@@ -89,7 +89,7 @@ def test_a_long_field(write):
             '{"text": "a"}\n{',
             r"line 2: not JSON .*Expected an object a line",
         ),
-        ("a.jsonl", '["a"]', r"line 1: received a list. Expected an object a line"),
+        ("a.jsonl", '["a"]', r"a\.jsonl, object 1: received a str. Expected an object"),
     ],
 )
 def test_tables_that_are_not_as_expected(write, name, content, message):

@@ -125,7 +125,7 @@ def test_rows_keep_all_columns(write):
     log = ReadLog("test")
     reading = Reading("test", None, log)
     assert list(SINGLE.read_rows(Files(paths), reading)) == [
-        ({"text": "a", "more": "5"}, TextExample("0", "a", None, None)),
+        ({"text": "a", "more": 5}, TextExample("0", "a", None, None)),
         ({"text": "b"}, TextExample("2", "b", None, None)),
     ]
     assert log.skips == {"empty text": 1}
