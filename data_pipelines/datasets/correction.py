@@ -74,7 +74,7 @@ class SighanFiles(_LineFiles):
             corrected = _with_characters(text, pairs, f"{truth}, line {number}")
             if reading.takes(text, bool(corrected), f"line {number}", _MISSING):
                 yield CorrectionExample(name, text, (corrected,))
-                if corrected != text and reading.role != "test":
+                if corrected != text and reading.needs_labels:
                     reading.log.use()
                     name = f"{name}, corrected"
                     yield CorrectionExample(name, corrected, (corrected,))

@@ -27,11 +27,11 @@ def read_objects(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
             return
         if line.strip():
             place = f"line {number}"
-            yield place, _object(_loaded(line, f"{path}, {place}"), f"{path}, {place}")
+            yield place, _object(loaded(line, f"{path}, {place}"), f"{path}, {place}")
 
 
 def _array(path: str, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    values = _loaded(text, path)
+    values = loaded(text, path)
     if not isinstance(values, list):
         raise ValueError(
             f"{path}: received a {type(values).__name__}. Expected an array of "
@@ -42,7 +42,12 @@ def _array(path: str, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
         yield place, _object(value, f"{path}, {place}")
 
 
-def _loaded(text: str, where: str) -> Any:
+def loaded(text: str, where: str) -> Any:
+    """The value of JSON text; halves of surrogate pairs become `?`.
+
+    Raises:
+        ValueError: it is not JSON, or an object has a key twice; `where` names it.
+    """
     try:
         value = json.loads(text, object_pairs_hook=_without_repetition)
     except (ValueError, RecursionError) as error:

@@ -1,28 +1,38 @@
 """Questions from SQuAD 1.1 and 2.0, and from files in their format."""
 
+import collections
 import dataclasses
-import json
+import html
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
 
 from data_pipelines.datasets.examples import Answer, Question
+from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.sources import Files, Reading, TfdsSplit
-from data_pipelines.datasets.text_files import read_lines
-
-_ValueT = TypeVar("_ValueT")
+from data_pipelines.datasets.squad_json import read_questions
 
 _NOT_WHERE_SAID = "answer not where it is said to be, the nearest was taken"
 _NOT_IN_CONTEXT = "answer not found in the context"
+_WRITTEN_OTHERWISE = (
+    "answer written otherwise than in the context (case, spaces, accents or HTML "
+    "entities), the context's characters were taken"
+)
+_WITHOUT_START = "answer without a start, its first occurrence was taken"
+_TAKEN_AS_IMPOSSIBLE = "empty answers without is_impossible, taken as unanswerable"
+_EQUAL_ID = "the id of an earlier question, a number was appended"
 
 
 @dataclasses.dataclass(frozen=True)
 class SquadJson:
-    """Questions from SQuAD's JSON, and from TFDS.
+    """Questions from SQuAD's JSON, from flat JSON as Hugging Face writes it, and TFDS.
 
-    Where an answer is not at its given start, its nearest occurrence is taken. A
-    question whose answers do not occur in the context is skipped in training, but can
-    be evaluated on.
+    A question without an id is named by its number, from 0; equal ids are told apart.
+
+    Where an answer is not at its given start, its nearest occurrence is taken, and, if
+    it does not occur, one that differs only in case, white space, Unicode normalization
+    or HTML entities. A question whose answers do not occur in the context is skipped in
+    training, but can be evaluated on.
     """
 
     def read_files(self, files: Files, reading: Reading) -> Iterator[Question]:
@@ -31,9 +41,14 @@ class SquadJson:
         Raises:
             ValueError: a file is not in SQuAD's format.
         """
+        names = _Names(reading.log)
         for path in files.paths:
-            for question in _questions(path):
+            questions, is_told = read_questions(path)
+            for question in questions:
                 if files.has(question.title):
+                    question = names.named(question)
+                    if question.is_impossible and not is_told and reading.reads_labels:
+                        reading.log.warn(_TAKEN_AS_IMPOSSIBLE, question.id)
                     yield from _checked(question, reading)
 
     def read_tfds(self, data: TfdsSplit, reading: Reading) -> Iterator[Question]:
@@ -52,9 +67,33 @@ class SquadJson:
             yield from _checked(question, reading)
 
 
+class _Names:
+    """Gives each question an id that no other has."""
+
+    def __init__(self, log: ReadLog) -> None:
+        self._log = log
+        self._number = 0
+        self._uses = collections.Counter[str]()
+
+    def named(self, question: Question) -> Question:
+        given = question.id or str(self._number)
+        self._number += 1
+        name = given
+        while self._uses[name]:
+            self._uses[given] += 1
+            name = f"{given}-{self._uses[given]}"
+        self._uses[name] += 1
+        if name != given:
+            self._log.warn(_EQUAL_ID, name)
+        return dataclasses.replace(question, id=name)
+
+
 def _checked(question: Question, reading: Reading) -> Iterable[Question]:
     """The question with its answers located; nothing if it is skipped."""
     log, name, context = reading.log, question.id, question.context
+    if not reading.reads_labels:
+        log.use()
+        return (dataclasses.replace(question, answers=(), is_impossible=False),)
     answers = () if question.is_impossible else question.answers
     given = [answer for answer in answers if answer.text.strip()]
     located = [_locate(answer, context) for answer in given]
@@ -63,22 +102,31 @@ def _checked(question: Question, reading: Reading) -> Iterable[Question]:
     skipped_if = {
         "empty question": not question.question.strip(),
         "empty context": not context.strip(),
-        "no answer": not is_known and reading.role != "test",
+        "no answer": not is_known and reading.needs_labels,
         _NOT_IN_CONTEXT: is_known and not is_found and reading.role == "train",
     }
     for reason, applies in skipped_if.items():
         if applies:
             log.skip(reason, name)
             return ()
-    if any(answer.start < 0 for answer in located):
-        log.warn(_NOT_IN_CONTEXT, name)
     pairs = zip(given, located, strict=True)
-    if any(new.start >= 0 and not _is_at(old, context) for old, new in pairs):
-        log.warn(_NOT_WHERE_SAID, name)
+    for oddity in dict.fromkeys(_oddity(*pair, context) for pair in pairs):
+        if oddity is not None:
+            log.warn(oddity, name)
     log.use()
     # Sorting is stable: only those that were not found go behind the others.
     located.sort(key=lambda answer: answer.start < 0)
     return (dataclasses.replace(question, answers=tuple(located)),)
+
+
+def _oddity(given: Answer, located: Answer, context: str) -> str | None:
+    if located.start < 0:
+        return _NOT_IN_CONTEXT
+    if located.text != given.text.strip():
+        return _WRITTEN_OTHERWISE
+    if given.start < 0:
+        return _WITHOUT_START
+    return None if _is_at(given, context) else _NOT_WHERE_SAID
 
 
 def _is_at(answer: Answer, context: str) -> bool:
@@ -91,62 +139,37 @@ def _locate(answer: Answer, context: str) -> Answer:
     if _is_at(answer, context):
         return Answer(text, answer.start + answer.text.index(text))
     starts = [match.start() for match in re.finditer(f"(?={re.escape(text)})", context)]
-    nearest = min(starts, key=lambda start: abs(start - answer.start), default=-1)
-    return Answer(text, nearest)
+    if starts:
+        return Answer(text, min(starts, key=lambda start: abs(start - answer.start)))
+    return _locate_loosely(text, answer.start, context)
 
 
-def _questions(path: str) -> Iterator[Question]:
-    try:
-        content = json.loads("\n".join(read_lines(path)))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(
-            f"{path}: not JSON ({error}). Expected a whole file as SQuAD's are: copy "
-            "it again."
-        ) from None
-    for i, article in enumerate(_get(content, "data", list, path)):
-        at = f"{path}, data[{i}]"
-        title = _get(article, "title", str, at, "")
-        for j, paragraph in enumerate(_get(article, "paragraphs", list, at)):
-            context = _get(paragraph, "context", str, f"{at}.paragraphs[{j}]")
-            questions = _get(paragraph, "qas", list, f"{at}.paragraphs[{j}]")
-            for k, entry in enumerate(questions):
-                place = f"{at}.paragraphs[{j}].qas[{k}]"
-                yield _question(entry, title, context, place)
+def _locate_loosely(text: str, near: int, context: str) -> Answer:
+    """As `_locate`, of an answer that is written otherwise than in the context."""
+    plain, places = _plain(context)
+    spellings = (text, html.unescape(text), html.escape(text, quote=False))
+    for wanted in dict.fromkeys(_plain(spelling)[0] for spelling in spellings):
+        # A letter whose accent follows is not the letter alone.
+        pattern = f"(?={re.escape(wanted)}(?P<after>.?))"
+        found = [
+            (places[match.start()], places[match.start() + len(wanted) - 1] + 1)
+            for match in re.finditer(pattern, plain)
+            if wanted and not unicodedata.combining(match["after"] or " ")
+        ]
+        if found:
+            start, end = min(found, key=lambda span: abs(span[0] - near))
+            return Answer(context[start:end], start)
+    return Answer(text, -1)
 
 
-def _question(entry: Any, title: str, context: str, place: str) -> Question:
-    answers = []
-    for number, answer in enumerate(_get(entry, "answers", list, place, [])):
-        at = f"{place}.answers[{number}]"
-        start = _get(answer, "answer_start", int, at)
-        answers.append(Answer(_get(answer, "text", str, at), start))
-    return Question(
-        id=_get(entry, "id", str, place),
-        title=title,
-        question=_get(entry, "question", str, place),
-        context=context,
-        answers=tuple(answers),
-        is_impossible=_get(entry, "is_impossible", bool, place, False),
-    )
-
-
-def _get(
-    entry: Any,
-    name: str,
-    kind: type[_ValueT],
-    where: str,
-    default: _ValueT | None = None,
-) -> _ValueT:
-    is_object = isinstance(entry, dict)
-    value = entry.get(name, default) if is_object else None
-    if not isinstance(value, kind):
-        received = sorted(entry) if is_object else type(entry).__name__
-        if is_object and name in entry:
-            received = f"{name!r}: {str(value)[:100]}"
-        raise ValueError(
-            f"{where}: received {received}. Expected {name!r}, a {kind.__name__}, as "
-            'in SQuAD: {"data": [{"title": …, "paragraphs": [{"context": …, "qas": '
-            '[{"id": …, "question": …, "answers": [{"text": …, "answer_start": …}]'
-            "}]}]}]}."
-        )
-    return value
+def _plain(text: str) -> tuple[str, list[int]]:
+    """The text decomposed, without case and double spaces, and its places before."""
+    kept: list[str] = []
+    places: list[int] = []
+    for place, character in enumerate(text):
+        parts = unicodedata.normalize("NFKD", character.casefold())
+        if parts.isspace():
+            parts = " " if kept[-1:] != [" "] else ""
+        kept.extend(parts)
+        places.extend([place] * len(parts))
+    return "".join(kept), places

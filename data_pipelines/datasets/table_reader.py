@@ -53,8 +53,10 @@ class TableReader:
         return (example for _, example in self._examples(rows, None, reading))
 
     def label_text(self, row: Row, reading: Reading) -> str:
-        """The label as it is written; "" where a test has none."""
-        if reading.role == "test":
+        """The label as it is written; "" where a test has none, or in a prediction."""
+        if not reading.reads_labels:
+            return ""
+        if not reading.needs_labels:
             return row.get(*self.label) or ""
         return row.value(*self.label)
 

@@ -1,5 +1,7 @@
 """UTF-8 text of local or remote files, compressed or not, line by line."""
 
+import itertools
+import sys
 from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
@@ -15,30 +17,57 @@ def existing(path: str) -> str | None:
     return None
 
 
-def read_lines(path: str) -> Iterator[str]:
-    r"""The lines of a file without their ends, `\n` or `\r\n`; no byte order mark.
+def read_lines(path: str | None) -> Iterator[str]:
+    """The lines of a file, or of standard input, as `decoded_lines` gives them.
 
     Args:
-        path: compressed if it ends in `.gz`.
+        path: compressed if it ends in `.gz`; None: standard input.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: it is empty, not UTF-8 text, or its compression is broken.
     """
-    if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
+    if path is None:
+        lines = standard_input_lines()
+    elif not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
         raise FileNotFoundError(f"No file {path!r}. Expected a file: check the name.")
-    yield from decoded_lines(byte_chunks(path), path)
+    else:
+        lines = decoded_lines(byte_chunks(path), path)
+    first = next(lines, None)
+    if first is None:
+        raise ValueError(
+            f"{path or 'Standard input'} is empty. Expected text: check the name, or "
+            "copy it."
+        )
+    yield first
+    yield from lines
+
+
+def standard_input_lines() -> Iterator[str]:
+    """The lines of standard input as they arrive; there may be none."""
+    return decoded_lines(sys.stdin.buffer, "Standard input")
 
 
 def decoded_lines(chunks: Iterable[bytes], source: str) -> Iterator[str]:
-    """The same lines from chunks of bytes; messages name them by `source`."""
-    number = 0
+    r"""The lines in chunks of bytes, without their ends and a byte order mark.
+
+    Lines end with `\n` or `\r\n`, or with `\r` where the first chunk has no `\n`.
+
+    Args:
+        chunks: of UTF-8 text, in order.
+        source: the name of the text in messages.
+
+    Raises:
+        ValueError: it is not UTF-8 text.
+    """
+    chunks = iter(chunks)
+    first = next(chunks, b"")
+    chunks = itertools.chain([first], chunks)
+    # A line that is a whole chunk may lack its end.
+    if b"\r" in first.rstrip(b"\r") and b"\n" not in first:
+        chunks = (chunk.replace(b"\r", b"\n") for chunk in chunks)
     for number, line in enumerate(byte_lines(chunks), start=1):
         yield _decode(line.removesuffix(b"\r"), f"{source}, line {number}")
-    if not number:
-        raise ValueError(
-            f"{source} is empty. Expected text: check the name, or copy it."
-        )
 
 
 def _decode(data: bytes, where: str) -> str:

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from data_pipelines.datasets.examples import Answer, Question
-from data_pipelines.datasets.sources import Part
+from data_pipelines.datasets.read_log import ReadLog
+from data_pipelines.datasets.sources import Files, Part, Reading
 from data_pipelines.datasets.squad import SquadJson
 
 CONTEXT = "In May the rain came, and in May it went. It was May."
@@ -150,21 +151,227 @@ _QUESTION = (*_PARAGRAPH, "qas", 0)
     ("content", "message"),
     [
         ("{", r"a\.json: not JSON"),
-        ("[]", r"a\.json: received list. Expected 'data', a list, as in SQuAD"),
-        ('{"articles": []}', r"received \['articles'\]. Expected 'data'"),
-        (change(("data", 0), 5), r"data\[0\]: received int. Expected 'title'"),
-        (change(("data", 0, "paragraphs"), None), r"data\[0\]: .*'paragraphs', a list"),
+        ('{"articles": []}', r"the fields \['articles'\] without the list 'data'"),
+        (change(("data", 0), 5), r"data\[0\]: received a int. Expected SQuAD's format"),
+        (
+            change(("data", 0, "paragraphs"), None),
+            r"data\[0\]: .*\['title'\] without the list 'paragraphs'",
+        ),
         (
             change((*_PARAGRAPH, "context"), None),
-            r"paragraphs\[0\]: .*'context', a str",
+            r"paragraphs\[0\]\.qas\[0\]: .* without the text 'context'",
         ),
-        (change((*_QUESTION, "id"), 5), r"qas\[0\]: received 'id': 5. Expected 'id'"),
+        (
+            change((*_PARAGRAPH, "context"), [CONTEXT]),
+            r"'context': .*, which is no text",
+        ),
+        (change((*_QUESTION, "id"), ["q"]), r"'id': .*, which is no text"),
         (
             change((*_QUESTION, "answers", 0, "answer_start"), "3"),
-            r"answers\[0\]: received 'answer_start': 3. Expected .* a int",
+            r"answers\[0\]: received 'answer_start': '3'",
         ),
+        (
+            change((*_QUESTION, "answers"), {"text": ["May"], "answer_start": []}),
+            r"answers: received 1 and 0 values",
+        ),
+        (
+            change((*_QUESTION, "is_impossible"), "no"),
+            r"received 'is_impossible': 'no'",
+        ),
+        ("a question", r"a\.json: not JSON"),
     ],
 )
 def test_files_that_are_not_as_expected(read, content, message):
     with pytest.raises(ValueError, match=message):
         read_one(read, content)
+
+
+# --- Ids.
+
+
+def ids_of(read, *ids):
+    entries = [{**entry(("May", 3)), "id": name} for name in ids]
+    for values in entries:
+        if values["id"] == "missing":
+            del values["id"]
+    examples, log = read(SquadJson(), file(*entries), name="a.json")
+    return [example.id for example in examples], log
+
+
+_EQUAL = "the id of an earlier question, a number was appended"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "told"),
+    [
+        (("a", "b"), ["a", "b"], []),
+        ((51870, 51871), ["51870", "51871"], []),
+        ((1.5, "1.5"), ["1.5", "1.5-2"], [f"1 warning: {_EQUAL} (1.5-2)"]),
+        (("", ""), ["0", "1"], []),
+        ((None, "missing", "c"), ["0", "1", "c"], []),
+        (("a", "a", "a"), ["a", "a-2", "a-3"], [f"2 warnings: {_EQUAL} (a-2, a-3)"]),
+        (
+            ("a", "a", "a-2", "a"),
+            ["a", "a-2", "a-2-2", "a-3"],
+            [f"3 warnings: {_EQUAL} (a-2, a-2-2, a-3)"],
+        ),
+        (("1", ""), ["1", "1-2"], [f"1 warning: {_EQUAL} (1-2)"]),
+    ],
+)
+def test_each_question_has_an_id_of_its_own(read, given, expected, told):
+    assert ids_of(read, *given) == (expected, told)
+
+
+def test_ids_differ_over_all_files(write):
+    paths = tuple(write(name, file(entry(("May", 3)))) for name in ("a.json", "b.json"))
+    log = ReadLog("dev")
+    examples = SquadJson().read_files(Files(paths), Reading("dev", None, log))
+    assert [example.id for example in examples] == ["q", "q-2"]
+    assert log.warnings == {_EQUAL: 1}
+
+
+# --- Fields that are missing, null, or of another type.
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("data", 0, "title"), None),
+        ((*_QUESTION, "is_impossible"), False),
+        ((*_QUESTION, "is_impossible"), 0),
+        ((*_QUESTION, "answers", 0, "answer_start"), 3.0),
+        ((*_PARAGRAPH, "document_id"), 1),
+    ],
+)
+def test_fields_that_make_no_difference(read, path, value):
+    question, log = read_one(read, change(path, value))
+    assert (question.id, question.answers) == ("q", (Answer("May", 3),))
+    assert log == []
+
+
+@pytest.mark.parametrize("name", ["id", "answers", "is_impossible"])
+def test_null_is_as_a_missing_field(read, name):
+    content = json.loads(file(entry(("May", 3))))
+    content["data"][0]["title"] = None
+    question = content["data"][0]["paragraphs"][0]["qas"][0]
+    question[name] = None
+    nulls = read_one(read, json.dumps(content), "test")
+    question.pop(name)
+    del content["data"][0]["title"]
+    assert read_one(read, json.dumps(content), "test") == nulls
+
+
+def test_an_answer_that_is_a_number(read):
+    content = file(entry((1998, 0)), context="In 1998.")
+    question, _ = read_one(read, content)
+    assert question.answers == (Answer("1998", 3),)
+
+
+@pytest.mark.parametrize("start", [None, "missing"])
+def test_an_answer_without_a_start(read, start):
+    content = entry(("May", start))
+    if start == "missing":
+        del content["answers"][0]["answer_start"]
+    question, log = read_one(read, file(content))
+    assert question.answers == (Answer("May", 3),)
+    assert log == [
+        "1 warning: answer without a start, its first occurrence was taken (q)"
+    ]
+
+
+FLAT = {
+    "id": "a",
+    "title": "Rain",
+    "context": CONTEXT,
+    "question": "When?",
+    "answers": {"text": ["May"], "answer_start": [3]},
+}
+TWO_FLAT = [FLAT, {**FLAT, "id": 7}]
+_SQUADS = [{"text": "May", "answer_start": 3}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl", TWO_FLAT),
+        ("a.json", TWO_FLAT),
+        ("a.json", json.dumps(TWO_FLAT)),
+        ("a.json", json.dumps({"data": TWO_FLAT}, indent=1)),
+        ("a.jsonl", [{**FLAT, "answers": _SQUADS, "id": name} for name in ("a", "7")]),
+    ],
+)
+def test_flat_questions(read, name, content):
+    examples, log = read(SquadJson(), content, name=name)
+    answers = (Answer("May", 3),)
+    assert examples == [
+        Question(name, "Rain", "When?", CONTEXT, answers, False) for name in ("a", "7")
+    ]
+    assert log == []
+
+
+_TAKEN = "empty answers without is_impossible, taken as unanswerable"
+
+
+@pytest.mark.parametrize(
+    ("others", "expected", "told"),
+    [
+        # Hugging Face's copy of SQuAD 2.0 has no is_impossible.
+        ([{}], True, [f"1 warning: {_TAKEN} (b)"]),
+        # Where questions say it, this one does not.
+        ([{"is_impossible": False}], None, ["1 skipped: no answer (b)"]),
+        ([{"is_impossible": True, "answers": []}], None, ["1 skipped: no answer (b)"]),
+        # Nothing is known of any question.
+        ([], None, ["1 skipped: no answer (b)"]),
+    ],
+)
+@pytest.mark.parametrize("empty", [[], {"text": [], "answer_start": []}])
+def test_empty_answers(read, others, expected, told, empty):
+    rows = [{**FLAT, "id": "b", "answers": empty}, *({**FLAT, **o} for o in others)]
+    examples, log = read(SquadJson(), rows, "dev", name="a.jsonl")
+    found = {example.id: example.is_impossible for example in examples}
+    assert (found.get("b"), log) == (expected, told)
+
+
+# --- Answers that are written otherwise than in the context.
+
+
+@pytest.mark.parametrize(
+    ("answer", "context", "expected"),
+    [
+        ("the rain", "In May The Rain came", Answer("The Rain", 7)),
+        ("STRASSE", "eine Straße weiter", Answer("Straße", 5)),
+        ("e\u0301te\u0301", "un \u00e9t\u00e9 chaud", Answer("\u00e9t\u00e9", 3)),
+        ("\u00e9t\u00e9", "un e\u0301te\u0301 chaud", Answer("e\u0301te\u0301", 3)),
+        ("R&D", "the R&amp;D team", Answer("R&amp;D", 4)),
+        ("R&amp;D", "the R&D team", Answer("R&D", 4)),
+        ("two  words", "of two words", Answer("two words", 3)),
+        ("two words", "of two\n words", Answer("two\n words", 3)),
+        ("1\u00a0000 km", "after 1 000 km", Answer("1 000 km", 6)),
+        # An accent makes another letter.
+        ("ETE", "un e\u0301te\u0301", Answer("ETE", -1)),
+        ("ete", "un \u00e9t\u00e9", Answer("ete", -1)),
+        ("pere", "le p\u00e8re", Answer("pere", -1)),
+    ],
+)
+def test_answers_that_are_written_otherwise(read, answer, context, expected):
+    question, log = read_one(read, file(entry((answer, 0)), context=context), "dev")
+    assert question.answers == (expected,)
+    told = "answer not found in the context"
+    if expected.start >= 0:
+        told = (
+            "answer written otherwise than in the context (case, spaces, accents or "
+            "HTML entities), the context's characters were taken"
+        )
+    assert log == [f"1 warning: {told} (q)"]
+
+
+def test_for_a_prediction_nothing_is_left_out(read):
+    entries = [
+        entry(("June", 3)),
+        entry(is_impossible=True),
+        entry(question=" "),
+        entry(("May", 29)),
+    ]
+    examples, log = read(SquadJson(), file(*entries), "predict", name="a.json")
+    assert [(e.answers, e.is_impossible) for e in examples] == [((), False)] * 4
+    assert log == [f"3 warnings: {_EQUAL} (q-2, q-3, q-4)"]
