@@ -23,7 +23,7 @@ from bert_tf.prediction.predictor import Predictor
 from bert_tf.pretraining.heldout import METRICS, heldout_scores
 from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.finetuning import evaluation_report
-from bert_tf.tasks.data_options import DataOptions, read
+from bert_tf.tasks.data_options import DataOptions, check_pairs, read
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets.sources import Dataset
 from data_pipelines.files.atomic import require_new, write_file
@@ -136,7 +136,8 @@ def check_dataset(dataset: Dataset, description: Description) -> Dataset:
     """The dataset with the labels of the model.
 
     Raises:
-        ValueError: the model has another kind of head, or other labels.
+        ValueError: the model has another kind of head or other labels, or was not
+            fine-tuned on pairs of texts as the dataset has them.
     """
     if description.kind != dataset.kind:
         raise ValueError(
@@ -144,6 +145,7 @@ def check_dataset(dataset: Dataset, description: Description) -> Dataset:
             f"of the kind {dataset.kind}. Expected the same: fine-tune a model on it "
             "first."
         )
+    check_pairs(dataset, description.task.pairs)
     labels = description.labels
     if labels is not None and (extra := set(dataset.labels or ()) - set(labels)):
         raise ValueError(

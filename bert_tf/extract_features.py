@@ -27,7 +27,7 @@ from bert_tf.prediction.text_vectors import make_vectorizer
 from bert_tf.training.hardware import POLICIES
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.datasets.tables import read_rows
-from data_pipelines.datasets.text_files import decoded_lines, read_lines
+from data_pipelines.datasets.text_files import read_lines
 from data_pipelines.programs import cli
 
 _TABLES = ("csv", "tsv", "jsonl", "json")
@@ -158,11 +158,7 @@ def read_texts(options: ExtractOptions) -> Iterator[TextExample]:
     path, columns = options.input_file, (options.text_column, options.second_column)
     ending = (path or "").lower().removesuffix(".gz").rpartition(".")[2]
     if ending not in _TABLES and columns == (None, None):
-        if path is None:
-            lines = decoded_lines(sys.stdin.buffer, "Standard input")
-        else:
-            lines = read_lines(path)
-        for number, line in enumerate(lines):
+        for number, line in enumerate(read_lines(path)):
             yield TextExample(str(number), line, None, None)
         return
     for number, row in enumerate(read_rows(str(path))):

@@ -8,14 +8,13 @@
 Input is a text on each line (two texts, or question and context, with a tab between
 them), or a table (CSV, TSV, JSON lines) whose columns are kept, a CoNLL file, or
 questions in SQuAD's JSON. A tagger takes running text, or words with spaces between
-them. With `--dataset` the examples are those of the catalogue; `--submission_dir` then
+them. Each has its answer, in order; one without text has an empty answer that says why.
+With `--dataset` the examples are those of the catalogue; `--submission_dir` then
 writes the file that the GLUE leaderboard takes.
 """
 
-import contextlib
 import dataclasses
 import itertools
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
@@ -27,15 +26,21 @@ import tqdm
 from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.description import PRETRAINING, Description
 from bert_tf.checkpoints.model_dir import LoadedModel
-from bert_tf.prediction.examples import Examples, dataset_examples, file_examples
+from bert_tf.prediction.examples import (
+    Examples,
+    dataset_examples,
+    file_examples,
+    text_columns,
+)
 from bert_tf.prediction.predictor import Predictor
 from bert_tf.prediction.rows import RowWriter
 from bert_tf.serving.pretrained import TextModel
-from bert_tf.tasks.data_options import DataOptions
+from bert_tf.tasks.data_options import DataOptions, check_pairs
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets import catalog, submission
+from data_pipelines.datasets.examples import missing_text
 from data_pipelines.datasets.read_log import ReadLog
-from data_pipelines.files.atomic import require_new
+from data_pipelines.datasets.sources import Dataset, Role
 from data_pipelines.finetuning.encoding import chunks_of
 from data_pipelines.programs import cli
 
@@ -71,7 +76,7 @@ class PredictOptions(DataOptions):
 def predict(
     text_model: TextModel,
     signature: str | None,
-    texts: Iterable[bytes],
+    texts: Iterable[str],
     batch_size: int = 32,
 ) -> Iterator[dict[str, Any]]:
     """Answers of a pre-trained model, in the order of the texts, as plain values.
@@ -79,11 +84,11 @@ def predict(
     Args:
         text_model: answers them.
         signature: "fill_mask", "generate" or "embed"; None: the model's first.
-        texts: UTF-8 strings; read as they are needed.
+        texts: read as they are needed.
         batch_size: how many are run at once.
 
     Yields:
-        For each text, a dict with the text and what the signature returns.
+        For each text, a dict of what the signature returns.
 
     Raises:
         ValueError: the model has no such signature.
@@ -99,26 +104,34 @@ def predict(
     function = signatures[signature]
     for batch in chunks_of(texts, batch_size):
         answers = {k: v.numpy() for k, v in function(tf.constant(batch)).items()}
-        for index, text in enumerate(batch):
-            row = {name: values[index] for name, values in answers.items()}
-            yield {"text": text.decode("utf-8", "replace"), **_plain(row)}
+        for index in range(len(batch)):
+            yield _plain({name: values[index] for name, values in answers.items()})
 
 
 def predict_rows(
     predictor: Predictor, description: Description, examples: Examples
-) -> Iterator[tuple[Any, Any, dict[str, Any]]]:
-    """Answers of a fine-tuned model, as they are needed.
+) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Answers of a fine-tuned model, as they are needed, one for each example.
 
     Yields:
-        The example, its answer, and a row of plain values: the columns of the example
-        and those of `Kind.columns`.
+        The example, and a row of plain values: the columns of the example and those of
+        `Kind.columns`; for an example without text, those of `Kind.unanswered` and the
+        reason in the column `unanswered`.
     """
     kept, asked = itertools.tee(examples)
-    task = description.task
-    answers = predictor.answers((e for _, e in asked), task.threshold)
-    for (columns, _), (example, answer) in zip(kept, answers, strict=True):
-        found = predictor.kind.columns(example, answer, task)
-        yield example, answer, {**columns, **found}
+    kind, task = predictor.kind, description.task
+    answers = predictor.answers(
+        (example for _, example in asked if missing_text(example) is None),
+        task.threshold,
+    )
+    for columns, example in kept:
+        reason = missing_text(example)
+        if reason is None:
+            _, answer = next(answers)
+            found = kind.columns(example, answer, task)
+        else:
+            found = {**kind.unanswered(task), "unanswered": reason}
+        yield example, {**columns, **found}
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
@@ -143,6 +156,7 @@ def main(options: PredictOptions) -> None:
 
 
 def _predict_texts(options: PredictOptions, loaded: LoadedModel) -> None:
+    writer = RowWriter(options.output_file)
     text_model = TextModel(
         loaded.model,
         loaded.tokenizer,
@@ -150,23 +164,13 @@ def _predict_texts(options: PredictOptions, loaded: LoadedModel) -> None:
         sentence_vector=loaded.description.sentence_vector,
         num_tokens=options.num_tokens,
     )
-    with contextlib.ExitStack() as stack:
-        source, output = sys.stdin.buffer, sys.stdout.buffer
-        if options.input_file is not None:
-            source = stack.enter_context(tf.io.gfile.GFile(options.input_file, "rb"))
-        lines = iter(source)
-        first = next(lines, None)
-        if first is None:
-            raise ValueError(
-                f"{options.input_file or 'Standard input'} is empty. Expected a text "
-                "on each line."
-            )
-        if options.output_file is not None:
-            require_new(options.output_file)
-            output = stack.enter_context(tf.io.gfile.GFile(options.output_file, "wb"))
-        texts = (line.rstrip(b"\r\n") for line in itertools.chain([first], lines))
-        for answer in predict(text_model, options.signature, texts, options.batch_size):
-            output.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+    rows = text_columns(options.input_file, options.first_column)
+    kept, asked = itertools.tee(rows)
+    texts = (text for _, text in asked)
+    answers = predict(text_model, options.signature, texts, options.batch_size)
+    with writer.open():
+        for (columns, _), answer in zip(kept, _with_progress(answers), strict=True):
+            writer.write({**columns, **answer})
 
 
 def _predict_examples(options: PredictOptions, loaded: LoadedModel) -> None:
@@ -181,8 +185,9 @@ def _predict_examples(options: PredictOptions, loaded: LoadedModel) -> None:
     ids, predictions = [], []
     with writer.open():
         rows = predict_rows(predictor, loaded.description, examples)
-        quiet = not sys.stderr.isatty()
-        for example, _, row in tqdm.tqdm(rows, unit="example", disable=quiet):
+        for example, row in _with_progress(rows):
+            if "unanswered" in row:
+                log.warn(f"{row['unanswered']}: no answer", f"example {example.id}")
             if options.submission_dir is None:
                 writer.write(row)
             else:
@@ -205,15 +210,15 @@ def _read_examples(
     if options.dataset is None:
         path = options.input_file
         log = ReadLog(path or "standard input")
-        examples = file_examples(
-            kind,
-            path,
-            options.first_column,
-            lambda: catalog.from_files(
-                kind.name, {"test": path}, options, description.labels
-            ),
-            log,
-        )
+
+        def as_dataset() -> Dataset:
+            files: dict[Role, str | None] = {"predict": path}
+            dataset = catalog.from_files(kind.name, files, options, description.labels)
+            check_pairs(dataset, description.task.pairs)
+            return dataset
+
+        column = options.first_column
+        examples = file_examples(kind, description.task, path, column, as_dataset, log)
         return examples, log
     dataset = catalog.find(options.dataset)
     if dataset.kind != kind.name:
@@ -223,6 +228,10 @@ def _read_examples(
         )
     log = ReadLog(options.split)
     return dataset_examples(dataset, options.split, options.data_dir, log), log
+
+
+def _with_progress(rows: Iterable[Any]) -> Iterable[Any]:
+    return tqdm.tqdm(rows, unit="example", disable=not sys.stderr.isatty())
 
 
 if __name__ == "__main__":

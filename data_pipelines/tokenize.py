@@ -12,6 +12,7 @@ import sys
 
 import tensorflow as tf
 
+from data_pipelines.datasets.text_files import standard_input_lines
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers.casing import CasingOptions
 from data_pipelines.tokenizers.tokenizer import make_tokenizer
@@ -29,7 +30,11 @@ class TokenizeOptions(CasingOptions):
 
 
 def tokenize(options: TokenizeOptions) -> None:
-    """Reads stdin to its end, any bytes, and writes the ids to stdout."""
+    """Reads stdin to its end and writes the ids to stdout.
+
+    Raises:
+        ValueError: a line is not UTF-8 text.
+    """
     vocabulary = Vocabulary.from_file(
         options.vocab_file, options.lower_case, options.strip_accents
     )
@@ -38,9 +43,9 @@ def tokenize(options: TokenizeOptions) -> None:
         tokenizer.tokenize, input_signature=[tf.TensorSpec([None], tf.string)]
     )
     spelled = [b"%d" % index for index in range(len(vocabulary))]
-    stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
+    stdin, stdout = standard_input_lines(), sys.stdout.buffer
     while lines := list(itertools.islice(stdin, _BATCH_LINES)):
-        ids = to_ids(tf.constant([line.rstrip(b"\r\n") for line in lines]))
+        ids = to_ids(tf.constant(lines))
         values, splits = ids.values.numpy().tolist(), ids.row_splits.numpy().tolist()
         for first, end in itertools.pairwise(splits):
             stdout.write(b" ".join([spelled[i] for i in values[first:end]]) + b"\n")

@@ -69,7 +69,9 @@ class Description:
     @property
     def task(self) -> Task:
         """The task of a fine-tuned model."""
-        return Task(self.labels, self.metrics, self.threshold, self.pairs)
+        # A converted model does not say what it was fine-tuned on.
+        pairs = self.pairs or (None if self.dataset is None else False)
+        return Task(self.labels, self.metrics, self.threshold, pairs)
 
 
 def description_from(

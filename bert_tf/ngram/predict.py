@@ -7,7 +7,6 @@ The answers are JSON lines as those of bert_tf.predict.
 
 import dataclasses
 import json
-import sys
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import tensorflow as tf
 
 from bert_tf.ngram import model_file
 from bert_tf.ngram.scoring import guesses
+from data_pipelines.datasets.text_files import standard_input_lines
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers.tokenizer import Tokenizer, make_tokenizer
 from data_pipelines.tokenizers.vocabulary import MASK
@@ -52,8 +52,7 @@ def main(options: PredictOptions) -> None:
     """Answers standard input, line by line."""
     loaded = model_file.load(options.model_file)
     tokenizer = make_tokenizer(loaded.vocabulary)
-    for line in sys.stdin.buffer:
-        text = line.rstrip(b"\r\n").decode("utf-8", "replace")
+    for text in standard_input_lines():
         answer = predict(loaded, tokenizer, text, options.top_k)
         print(json.dumps(answer, ensure_ascii=False))
 

@@ -1,10 +1,9 @@
 """Examples to answer: lines, tables, CoNLL files, SQuAD's JSON, or a dataset."""
 
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from bert_tf.tasks.kind import Columns, Kind
+from bert_tf.tasks.kind import Columns, Kind, Task
 from data_pipelines.datasets import catalog, tables, text_files
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.sources import Dataset
@@ -12,7 +11,7 @@ from data_pipelines.datasets.sources import Dataset
 # Examples, each with the columns that are kept beside its answer.
 Examples = Iterable[tuple[Columns, Any]]
 
-_TABLES = (".csv", ".tsv", ".jsonl")
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
 _OF_DATASETS = (".json", ".conll", ".conllu", ".iob", ".bio")
 
 
@@ -26,54 +25,58 @@ def dataset_examples(
 
 def file_examples(
     kind: Kind,
+    task: Task,
     path: str | None,
     first_column: str,
     as_dataset: Callable[[], Dataset],
     log: ReadLog,
 ) -> Examples:
-    """The examples of a file, read as they are needed.
+    """The examples of a file, all of them in order, read as they are needed.
 
     Args:
         path: a table, lines (any other ending), a CoNLL file (`.conll`, `.conllu`,
             `.iob`, `.bio`), questions (`.json`); None: lines of standard input.
         first_column: of a table of running text.
-        as_dataset: the file as the test split of a dataset.
+        as_dataset: the file as the split "predict" of a dataset.
         log: counts what is read; complete after the last example.
 
     Raises:
         ValueError: the file is of another kind than the model.
     """
-    name = (path or "").lower().removesuffix(".gz")
-    if name.endswith(_TABLES):
-        if kind.read_row is not None:
-            return _rows(kind.read_row, str(path), first_column, log)
-    elif not name.endswith(_OF_DATASETS):
-        return _lines(kind, path, log)
-    rows = catalog.read_with_columns(as_dataset(), "test", None, log)
+    if not _ends_with(path, (*_TABLES, *_OF_DATASETS)):
+        return _lines(kind, task, path, log)
+    if _ends_with(path, _TABLES) and kind.read_row is not None:
+        return _rows(kind.read_row, str(path), first_column, log)
+    rows = catalog.read_with_columns(as_dataset(), "predict", None, log)
     return ((row or {"id": example.id}, example) for row, example in rows)
 
 
-def _lines(kind: Kind, path: str | None, log: ReadLog) -> Examples:
-    lines: Iterable[str]
-    if path is None:
-        lines = (line.decode("utf-8", "replace") for line in sys.stdin.buffer)
+def text_columns(path: str | None, column: str) -> Iterator[tuple[Columns, str]]:
+    """The texts of a file or of standard input, each with the columns that are kept.
+
+    Args:
+        path: a table, or a text a line.
+        column: that of the text, of a table.
+    """
+    if _ends_with(path, (*_TABLES, ".json")):
+        for row in tables.read_rows(str(path)):
+            yield row.values, row.value(column)
     else:
-        lines = text_files.read_lines(path)
-    for number, line in enumerate(lines):
-        line = line.rstrip("\r\n")
-        if not line.strip():
-            log.skip("empty line", f"line {number + 1}")
-            continue
-        found = kind.read_line(str(number), line)
+        for line in text_files.read_lines(path):
+            yield {"text": line}, line
+
+
+def _ends_with(path: str | None, endings: tuple[str, ...]) -> bool:
+    return (path or "").lower().removesuffix(".gz").endswith(endings)
+
+
+def _lines(kind: Kind, task: Task, path: str | None, log: ReadLog) -> Examples:
+    for number, line in enumerate(text_files.read_lines(path)):
         log.use()
-        yield found
+        yield kind.read_line(str(number), line, task)
 
 
 def _rows(read_row: Any, path: str, first_column: str, log: ReadLog) -> Examples:
     for number, row in enumerate(tables.read_rows(path)):
-        example = read_row(number, row, first_column)
-        if isinstance(example, str):
-            log.skip(example, row.place)
-        else:
-            log.use()
-            yield row.values, example
+        log.use()
+        yield row.values, read_row(number, row, first_column)

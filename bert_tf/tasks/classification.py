@@ -12,7 +12,7 @@ from bert_tf.layers import elementwise
 from bert_tf.metrics.classification import prediction_scores
 from bert_tf.tasks.endpoints import Answers, Endpoint, Served, strings, truncated
 from bert_tf.tasks.heads import EncoderWithHead, sequence_vectors
-from bert_tf.tasks.kind import Columns, Kind, Lengths, Task, Tensors
+from bert_tf.tasks.kind import Columns, Kind, Lengths, Task, Tensors, split_line
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.datasets.sources import Dataset
 from data_pipelines.finetuning.classification import ClassificationEncoding
@@ -176,12 +176,18 @@ def _class_metrics(
     return prediction_scores(task.metrics, right, given, num_classes=len(ids))
 
 
-def _read_line(name: str, line: str) -> tuple[Columns, TextExample]:
-    if line.count("\t") != 1:
+def _read_line(name: str, line: str, task: Task) -> tuple[Columns, TextExample]:
+    # A text may hold a tab, which is white space.
+    if task.pairs is False or (task.pairs is None and line.count("\t") != 1):
         return {"text": line}, TextExample(name, line, None, None)
-    first, second = line.split("\t")
-    columns = {"first": first, "second": second}
-    return columns, TextExample(name, first, second, None)
+    parts = split_line(name, line, "two texts with a tab between them")
+    if len(parts) > 2:
+        raise ValueError(
+            f"Line {int(name) + 1} has {len(parts) - 1} tabs: {line[:60]!r}. Expected "
+            "two texts with a tab between them."
+        )
+    first, second = parts
+    return {"first": first, "second": second}, TextExample(name, first, second, None)
 
 
 def _encoding_arguments(lengths: Lengths, dataset: Dataset) -> dict[str, Any]:
@@ -225,6 +231,9 @@ CLASSIFICATION = Kind(
     answers=class_tensors,
     read=read_classes,
     columns=_class_columns,
+    unanswered=lambda task: dict.fromkeys(
+        ("prediction", "probability", "probabilities")
+    ),
     measure=_class_metrics,
     endpoints=lambda served: _endpoints(
         served,
@@ -250,6 +259,7 @@ REGRESSION = Kind(
     answers=score_tensors,
     read=lambda answers, _: [ScoreAnswer(x) for x in answers["score"].numpy().tolist()],
     columns=lambda example, answer, task: {"prediction": answer.score},
+    unanswered=lambda task: {"prediction": None},
     measure=lambda examples, answers, task: prediction_scores(
         task.metrics, [e.label for e in examples], [a.score for a in answers]
     ),

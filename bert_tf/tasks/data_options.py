@@ -10,6 +10,7 @@ from data_pipelines.datasets import catalog
 from data_pipelines.datasets.examples import labels_in
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.sources import Dataset, Role, TaskKind
+from data_pipelines.datasets.text_tables import TextTable
 from data_pipelines.programs import cli
 
 
@@ -100,6 +101,28 @@ class DataOptions(catalog.ColumnOptions):
         lengths = Lengths(max_length, self.stride, self.max_question_length, windows)
         arguments = kind.encoding_arguments(lengths, dataset)
         return {"max_length": max_length, **arguments}
+
+
+def check_pairs(dataset: Dataset, pairs: bool | None) -> None:
+    """Checks that a dataset has single texts, or pairs, as a classifier expects.
+
+    Args:
+        pairs: see `Task`.
+
+    Raises:
+        ValueError: it has not.
+    """
+    reader = dataset.reader
+    if pairs is None or not isinstance(reader, TextTable):
+        return
+    if pairs != bool(reader.second):
+        names = {True: "pairs of texts", False: "single texts"}
+        remedy = "name the column by" if pairs else "leave out"
+        raise ValueError(
+            f"The dataset {dataset.name} has {names[not pairs]}, but the model was "
+            f"fine-tuned on {names[pairs]}. Expected the same: {remedy} "
+            "--second_column, or choose another model."
+        )
 
 
 def read(

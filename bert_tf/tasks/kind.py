@@ -28,13 +28,13 @@ class Task:
         threshold: from `Kind.best_threshold`. Of span answers: the no-answer score
             above which there is no answer; None: every question is given one. Of
             corrections: the least probability of an edit.
-        pairs: whether a classifier was fine-tuned on pairs of texts.
+        pairs: whether a classifier was fine-tuned on pairs of texts; None: unknown.
     """
 
     labels: Sequence[str] | None
     metrics: Sequence[str]
     threshold: float | None = None
-    pairs: bool = False
+    pairs: bool | None = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,11 +72,11 @@ class Kind:
         measure: from examples, their answers and the task to metrics, the most
             important first.
         endpoints: the ways to ask a `Served` model, the default first.
-        read_line: from the name of an example and a line of text to the columns that
-            are kept and the example.
+        unanswered: the values of `columns` for an example without an answer.
+        read_line: from the name of an example, a line of text and the task to the
+            columns that are kept and the example.
         read_row: from the number of a row of a table, the row and the name of its first
-            column to an example, or to the reason why it is left out. None: tables are
-            read as in training.
+            column to an example. None: tables are read as in training.
         label_of: what the example is compared with, None where it is not known.
         classes: from an example and its answer to the right classes and the given ones.
         best_threshold: the threshold that is best for examples with these answers, to
@@ -110,9 +110,10 @@ class Kind:
     answers: Callable[[Any, Any, Any], Any]
     read: Callable[[Any, Sequence[Any]], list[Any]]
     columns: Callable[[Any, Any, Task], Columns]
+    unanswered: Callable[[Task], Columns]
     measure: Callable[[Any, Any, Task], dict[str, float]]
     endpoints: Callable[[Any], dict[str, Any]]
-    read_line: Callable[[str, str], tuple[Columns, Any]]
+    read_line: Callable[[str, str, Task], tuple[Columns, Any]]
     read_row: Callable[[int, Row, str], Any] | None = None
     label_of: Callable[[Any], Any] = operator.attrgetter("label")
     classes: Callable[[Any, Any], tuple[Iterable[Any], Iterable[Any]]] | None = None
@@ -167,9 +168,13 @@ class Kind:
 def split_line(name: str, line: str, expected: str) -> list[str]:
     """The parts of a line, whose number is its name, between its tabs.
 
+    Those of a blank line are empty.
+
     Raises:
         ValueError: there is no tab where there should be what is `expected`.
     """
+    if not line.strip():
+        return ["", ""]
     parts = line.split("\t")
     if len(parts) < 2:
         raise ValueError(

@@ -93,7 +93,7 @@ def _metrics(
     return prediction_scores(task.metrics, right, given, num_classes=num_classes)
 
 
-def _read_line(name: str, line: str) -> tuple[Columns, ChoiceExample]:
+def _read_line(name: str, line: str, task: Task) -> tuple[Columns, ChoiceExample]:
     expected = "a text and its choices, with tabs between them"
     text, *choices = split_line(name, line, expected)
     return {"text": text}, ChoiceExample(name, text, tuple(choices), None)
@@ -117,6 +117,7 @@ MULTIPLE_CHOICE = Kind(
     answers=choice_tensors,
     read=read_choices,
     columns=_columns,
+    unanswered=lambda task: dict.fromkeys(("prediction", "choice", "probabilities")),
     measure=_metrics,
     endpoints=_endpoints,
     read_line=_read_line,

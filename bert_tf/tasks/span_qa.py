@@ -106,6 +106,17 @@ def _columns(example: Question, answer: SpanAnswer, task: Task) -> Columns:
     }
 
 
+def _unanswered(task: Task) -> Columns:
+    return {
+        "prediction": None,
+        "start": -1,
+        "end": -1,
+        "probability": None,
+        "no_answer_score": None,
+        "best": [],
+    }
+
+
 def _metrics(
     examples: Sequence[Question], answers: Sequence[SpanAnswer], task: Task
 ) -> dict[str, float]:
@@ -139,17 +150,15 @@ def _extra_files(
     }
 
 
-def _read_line(name: str, line: str) -> tuple[Columns, Question]:
+def _read_line(name: str, line: str, task: Task) -> tuple[Columns, Question]:
     question, *rest = split_line(name, line, "a question, a tab and its context")
     context = "\t".join(rest)
     columns = {"question": question, "context": context}
     return columns, Question(name, "", question, context, (), False)
 
 
-def _read_row(number: int, row: Row, first_column: str) -> Question | str:
+def _read_row(number: int, row: Row, first_column: str) -> Question:
     question, context = row.value("question"), row.value("context")
-    if not question.strip() or not context.strip():
-        return "empty question or context"
     return Question(row.get("id") or str(number), "", question, context, (), False)
 
 
@@ -231,6 +240,7 @@ SPAN_QA = Kind(
     answers=span_answers,
     read=read_span_answers,
     columns=_columns,
+    unanswered=_unanswered,
     measure=_metrics,
     endpoints=_endpoints,
     read_line=_read_line,

@@ -147,6 +147,11 @@ def _columns(example: TaggedSentence, answer: TagsAnswer, task: Task) -> Columns
     return row
 
 
+def _unanswered(task: Task) -> Columns:
+    row: Columns = {"words": [], "tags": []}
+    return {**row, "entities": []} if "entity_f1" in task.metrics else row
+
+
 def _metrics(
     examples: Sequence[TaggedSentence], answers: Sequence[TagsAnswer], task: Task
 ) -> dict[str, float]:
@@ -172,13 +177,13 @@ def words_of_line(line: str) -> tuple[str, ...]:
 _split = tf.function(split_words, input_signature=[strings("texts")])
 
 
-def _read_line(name: str, line: str) -> tuple[Columns, TaggedSentence]:
+def _read_line(name: str, line: str, task: Task) -> tuple[Columns, TaggedSentence]:
     return {}, TaggedSentence(name, words_of_line(line), None, int(name))
 
 
-def _read_row(number: int, row: Row, first_column: str) -> TaggedSentence | str:
-    words = tuple(row.value(first_column).split())
-    return TaggedSentence(str(number), words, None, number) if words else "empty text"
+def _read_row(number: int, row: Row, first_column: str) -> TaggedSentence:
+    words = words_of_line(row.value(first_column))
+    return TaggedSentence(str(number), words, None, number)
 
 
 def _split_document(
@@ -255,6 +260,7 @@ TOKEN_TAGGING = Kind(
     answers=tag_tensors,
     read=read_tags,
     columns=_columns,
+    unanswered=_unanswered,
     measure=_metrics,
     endpoints=_endpoints,
     read_line=_read_line,

@@ -1,8 +1,9 @@
 """Examples in plain Python: one dataclass a kind.
 
 The `id` of an example is the index or name that the data gives it, else its number from
-0. Its first text, question, context and words are not blank. A label is None if it is
-unknown.
+0. A label is None if it is unknown. The first text, the question, the context and the
+words of an example are not blank, but of one that is read for a prediction: see
+`missing_text`.
 """
 
 import dataclasses
@@ -112,6 +113,23 @@ class CorrectionExample:
 
 
 Example = TextExample | TaggedSentence | Question | ChoiceExample | CorrectionExample
+
+
+def missing_text(example: Example) -> str | None:
+    """The reason why no model can answer an example; None: it can."""
+    match example:
+        case TextExample() | ChoiceExample():
+            texts = {"empty text": example.first}
+        case CorrectionExample():
+            texts = {"empty text": example.text}
+        case TaggedSentence():
+            texts = {"no words": " ".join(example.words)}
+        case Question():
+            texts = {
+                "empty question": example.question,
+                "empty context": example.context,
+            }
+    return next((reason for reason, text in texts.items() if not text.strip()), None)
 
 
 def labels_in(examples: Iterable[Example]) -> tuple[str, ...]:

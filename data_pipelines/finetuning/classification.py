@@ -16,10 +16,21 @@ from data_pipelines.tokenizers.tokenizer import Tokenizer
 
 
 def text_columns(examples: Sequence[TextExample]) -> dict[str, tf.Tensor]:
-    """`first` string (texts,) and, if any text is a pair, `second`."""
+    """`first` string (texts,) and, if the texts are pairs, `second`.
+
+    Raises:
+        ValueError: some are pairs, and some are not.
+    """
     columns = {"first": tf.constant([e.first for e in examples], tf.string)}
-    if any(example.second is not None for example in examples):
-        seconds = [example.second or "" for example in examples]
+    singles = [example for example in examples if example.second is None]
+    if len(singles) < len(examples):
+        if singles:
+            raise ValueError(
+                f"Received pairs of texts, but a single text in example "
+                f"{singles[0].id}: {singles[0].first[:60]!r}. Expected one or the "
+                "other: in lines, a tab separates the texts of a pair."
+            )
+        seconds = [example.second for example in examples]
         columns["second"] = tf.constant(seconds, tf.string)
     return columns
 

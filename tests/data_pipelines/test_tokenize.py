@@ -17,7 +17,7 @@ from tests.reference.wordpiece import ReferenceTokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 VOCABULARY = Vocabulary((*SPECIAL_TOKENS, "un", "##aff", "##able", "Un", "!", "é", "e"))
-LINES = b"unaffable!\n\n \t\nUn\xffaffable \xc3\xa9\n\x00!\nun\r\nun"
+LINES = b"unaffable!\n\n \t\nUnaffable \xc3\xa9\n\x07!\nun\r\nun"
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def predicted(folder, examples):
     predictor = predictor_of(folder)
     description = model_dir.load_description(folder)[2]
     rows = predict_rows(predictor, description, (({}, e) for e in examples))
-    return [row for _, _, row in rows]
+    return [row for _, row in rows]
 
 
 def signatures(folder, **arguments):
@@ -106,6 +106,9 @@ def assert_same(kind, found, expected, tolerance=TOLERANCE):
         found = {name: values[places] for name, values in found.items()}
     for index, row in enumerate(expected):
         answer = {name: values[index] for name, values in found.items()}
+        if "unanswered" in row:
+            # A served model has an answer for a text without words, too.
+            continue
         if kind == "classification":
             assert answer["label"].decode() == row["prediction"]
             close(answer["probability"], row["probability"])

@@ -322,19 +322,21 @@ def predict_program(folder, *flags, texts=b""):
 
 @pytest.mark.slow
 def test_predict_as_a_program(folder):
-    texts = "\n".join(TEXTS[:3]).encode() + b"\nbroken \xff utf-8 [MASK]\n"
+    texts = "\n".join([*TEXTS[:3], "the [MASK]\n"]).encode()
     run = predict_program(folder, "--batch_size=3", "--top_k=2", texts=texts)
     assert run.returncode == 0, run.stderr
     rows = [json.loads(line) for line in run.stdout.splitlines()]
     assert [len(row["tokens"]) for row in rows] == [1, 0, 2, 1]
     assert all(len(guesses) == 2 for row in rows for guesses in row["tokens"])
-    assert rows[3]["text"] == "broken \N{REPLACEMENT CHARACTER} utf-8 [MASK]"
+    assert [row["text"] for row in rows] == [*TEXTS[:3], "the [MASK]"]
+    refused = predict_program(folder, texts=b"broken \xff utf-8 [MASK]\n")
+    assert refused.returncode == 1
+    assert b"error: Standard input, line 1: byte 8, b'\\xff'" in refused.stderr
 
 
 def test_predict_equals_the_signatures(served):
-    rows = list(predict.predict(served, "embed", [t.encode() for t in TEXTS], 2))
+    rows = list(predict.predict(served, "embed", TEXTS, 2))
     expected = served.embed(tf.constant(TEXTS))
-    assert [row["text"] for row in rows] == list(TEXTS)
     for name in ("cls", "mean", "pooled"):
         np.testing.assert_allclose(
             [row[name] for row in rows], expected[name], atol=1e-5
@@ -342,17 +344,17 @@ def test_predict_equals_the_signatures(served):
 
 
 def test_predict_to_a_file_that_exists(folder, tmp_path):
-    for name in ("in", "out"):
+    for name in ("in", "out.jsonl"):
         (tmp_path / name).write_text("the cat\n")
     options = predict.PredictOptions(
         model_dir=folder,
         input_file=str(tmp_path / "in"),
-        output_file=str(tmp_path / "out"),
+        output_file=str(tmp_path / "out.jsonl"),
     )
-    with pytest.raises(FileExistsError, match="out exists already"):
+    with pytest.raises(FileExistsError, match=r"out\.jsonl exists already"):
         predict.main(options)
-    assert (tmp_path / "out").read_text() == "the cat\n"
-    new = tmp_path / "new"
+    assert (tmp_path / "out.jsonl").read_text() == "the cat\n"
+    new = tmp_path / "new.jsonl"
     predict.main(
         predict.PredictOptions(
             model_dir=folder, input_file=str(tmp_path / "in"), output_file=str(new)
@@ -366,11 +368,11 @@ def test_predict_of_an_empty_file(folder, tmp_path):
     options = predict.PredictOptions(
         model_dir=folder,
         input_file=str(tmp_path / "in"),
-        output_file=str(tmp_path / "out"),
+        output_file=str(tmp_path / "out.jsonl"),
     )
-    with pytest.raises(ValueError, match=r"in is empty\. Expected a text on each line"):
+    with pytest.raises(ValueError, match=r"in is empty\. Expected text"):
         predict.main(options)
-    assert not (tmp_path / "out").exists()
+    assert list(tmp_path.iterdir()) == [tmp_path / "in"]
 
 
 def test_predict_with_a_bad_batch_size(folder):
@@ -392,4 +394,4 @@ def test_predict_without_a_head_for_masks(tmp_path):
     model = model_dir.make_model(small_config(pooler=False), description)
     model_dir.save(str(tmp_path), model, VOCABULARY, description, {})
     with pytest.raises(ValueError, match="Expected one of"):
-        list(predict.predict(text_model(str(tmp_path)), "fill_mask", [b"the [MASK]"]))
+        list(predict.predict(text_model(str(tmp_path)), "fill_mask", ["the [MASK]"]))

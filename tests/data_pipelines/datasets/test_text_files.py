@@ -1,4 +1,7 @@
 import gzip
+import io
+import sys
+import types
 
 import pytest
 
@@ -21,6 +24,26 @@ def test_lines(write, monkeypatch, name, chunk_bytes, content, lines):
     monkeypatch.setattr(byte_lines, "CHUNK_BYTES", chunk_bytes)
     path = write(name, content)
     assert list(read_lines(path)) == lines
+
+
+def test_returns_alone_end_the_lines_of_old_systems(write):
+    assert list(read_lines(write("a.txt", "a\r\rb\rc"))) == ["a", "", "b", "c"]
+    assert list(read_lines(write("b.txt", "a\rb\nc\r\r\n"))) == ["a\rb", "c\r"]
+
+
+def test_standard_input_is_read_as_a_file(monkeypatch):
+    def lines(data):
+        stdin = types.SimpleNamespace(buffer=io.BytesIO(data))
+        monkeypatch.setattr(sys, "stdin", stdin)
+        return list(read_lines(None))
+
+    assert lines(b"\xef\xbb\xbfa\r\n\nb") == ["a", "", "b"]
+    with pytest.raises(ValueError, match=r"Standard input, line 2: byte 1, b'\\xe9'"):
+        lines(b"a\n\xe9\n")
+    with pytest.raises(ValueError, match=r"Standard input, line 1: a byte is zero"):
+        lines(b"\xff\xfea\0")
+    with pytest.raises(ValueError, match="Standard input is empty"):
+        lines(b"")
 
 
 def test_a_byte_order_mark_is_no_text(write):

@@ -31,10 +31,15 @@ def test_single_texts():
 
 
 def test_pairs():
-    sequences, rest = encode(("a b", "c"), ("d", None), ("", "e"))
+    sequences, rest = encode(("a b", "c"), ("d", ""), ("", "e"))
     assert sequences == ["CLS a b SEP c SEP", "CLS d SEP SEP", "CLS SEP e SEP"]
     assert rest["second_starts"] == [4, 3, 2]
     assert rest["label"] == [-1] * 3
+
+
+def test_single_texts_among_pairs_are_refused():
+    with pytest.raises(ValueError, match="pairs of texts, but a single text in exam"):
+        encode(("a b", "c"), ("d", None))
 
 
 def test_long_texts_are_cut_off():
