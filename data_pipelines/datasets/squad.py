@@ -20,6 +20,7 @@ _WRITTEN_OTHERWISE = (
 )
 _WITHOUT_START = "answer without a start, its first occurrence was taken"
 _TAKEN_AS_IMPOSSIBLE = "empty answers without is_impossible, taken as unanswerable"
+_NO_ID = "no id, named by its number"
 _EQUAL_ID = "the id of an earlier question, a number was appended"
 
 
@@ -83,6 +84,8 @@ class _Names:
             self._uses[given] += 1
             name = f"{given}-{self._uses[given]}"
         self._uses[name] += 1
+        if not question.id:
+            self._log.warn(_NO_ID, name)
         if name != given:
             self._log.warn(_EQUAL_ID, name)
         return dataclasses.replace(question, id=name)

@@ -198,6 +198,7 @@ def ids_of(read, *ids):
     return [example.id for example in examples], log
 
 
+_NONE = "no id, named by its number"
 _EQUAL = "the id of an earlier question, a number was appended"
 
 
@@ -207,15 +208,23 @@ _EQUAL = "the id of an earlier question, a number was appended"
         (("a", "b"), ["a", "b"], []),
         ((51870, 51871), ["51870", "51871"], []),
         ((1.5, "1.5"), ["1.5", "1.5-2"], [f"1 warning: {_EQUAL} (1.5-2)"]),
-        (("", ""), ["0", "1"], []),
-        ((None, "missing", "c"), ["0", "1", "c"], []),
+        (("", ""), ["0", "1"], [f"2 warnings: {_NONE} (0, 1)"]),
+        (
+            (None, "missing", "c"),
+            ["0", "1", "c"],
+            [f"2 warnings: {_NONE} (0, 1)"],
+        ),
         (("a", "a", "a"), ["a", "a-2", "a-3"], [f"2 warnings: {_EQUAL} (a-2, a-3)"]),
         (
             ("a", "a", "a-2", "a"),
             ["a", "a-2", "a-2-2", "a-3"],
             [f"3 warnings: {_EQUAL} (a-2, a-2-2, a-3)"],
         ),
-        (("1", ""), ["1", "1-2"], [f"1 warning: {_EQUAL} (1-2)"]),
+        (
+            ("1", ""),
+            ["1", "1-2"],
+            [f"1 warning: {_NONE} (1-2)", f"1 warning: {_EQUAL} (1-2)"],
+        ),
     ],
 )
 def test_each_question_has_an_id_of_its_own(read, given, expected, told):
