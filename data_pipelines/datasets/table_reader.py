@@ -19,12 +19,14 @@ class TableReader:
         id: where there is none, rows are numbered from 0.
         skips_ragged: rows with too few or too many fields are skipped; else they are
             an error.
+        is_published: files are those of the catalogue, whose formats are known.
     """
 
     first: tuple[str, ...] = ("text",)
     label: tuple[str, ...] = ("label",)
     id: tuple[str, ...] = ()
     skips_ragged: bool = False
+    is_published: bool = True
 
     def example(self, name: str, row: Row, reading: Reading) -> Example | None:
         """The example of a row, which is counted in `reading.log`; None: skipped."""
@@ -39,8 +41,16 @@ class TableReader:
             ValueError: a column is missing (of a test, not that of the label), or a
                 label is not as expected.
         """
-        ragged = reading.log if self.skips_ragged else None
-        rows = (read_rows(path, files.names, ragged) for path in files.paths)
+        rows = (
+            read_rows(
+                path,
+                files.names,
+                reading.log,
+                skips_ragged=self.skips_ragged,
+                is_published=self.is_published,
+            )
+            for path in files.paths
+        )
         return self._examples(itertools.chain.from_iterable(rows), files.part, reading)
 
     def read_files(self, files: Files, reading: Reading) -> Iterator[Any]:

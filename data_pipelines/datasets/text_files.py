@@ -34,14 +34,19 @@ def decoded_lines(chunks: Iterable[bytes], source: str) -> Iterator[str]:
     """The same lines from chunks of bytes; messages name them by `source`."""
     number = 0
     for number, line in enumerate(byte_lines(chunks), start=1):
-        yield _decode(line.removesuffix(b"\r"), f"{source}, line {number}")
+        yield decode_line(line.removesuffix(b"\r"), f"{source}, line {number}")
     if not number:
         raise ValueError(
             f"{source} is empty. Expected text: check the name, or copy it."
         )
 
 
-def _decode(data: bytes, where: str) -> str:
+def decode_line(data: bytes, where: str) -> str:
+    """The text of a line.
+
+    Raises:
+        ValueError: it is not UTF-8 text.
+    """
     if b"\0" in data:
         raise ValueError(
             f"{where}: a byte is zero, so this is no UTF-8 text. Expected text: "
