@@ -18,6 +18,7 @@ from data_pipelines.datasets.text_files import decode_line
 from data_pipelines.files.byte_lines import byte_chunks, byte_lines
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_QUOTED = ('"', "\n", "\r", *DELIMITERS)
 # Of one record, in characters: a quote that is not closed would take the whole file.
 _MAX_RECORD = 1 << 24
 # In lines, where it is not known yet whether quotes surround fields.
@@ -38,6 +39,11 @@ class Record:
     values: list[str]
     quoted: tuple[bool, ...] = ()
     lines: int = 1
+
+    @property
+    def is_blank(self) -> bool:
+        """True if there is nothing in it, not even quotes."""
+        return not any(self.values) and not any(self.quoted)
 
 
 class _NotCsv(ValueError):
@@ -205,6 +211,32 @@ class RecordReader:
         return None
 
 
+def record_text(values: Sequence[str], delimiter: str, is_header: bool = False) -> str:
+    r"""A row as `RecordReader` reads it, and `find_quotes` knows it: without line end.
+
+    Quotes surround fields that hold a quote, the delimiter or a line end. In a row with
+    a line end all fields have quotes, so that its lines do not look like rows; so have
+    all names of a header if one needs them, or there is but one.
+    """
+    if is_header:
+        first = values[0][:1] if values else ""
+        in_all = (
+            any(not value or value != value.strip() for value in values)
+            or any(character in value for value in values for character in _QUOTED)
+            or first in "\ufeff<[{"
+            or (len(values) == 1 and delimiter == "\t")
+        )
+    else:
+        in_all = any("\n" in value or "\r" in value for value in values)
+    in_all = in_all or values == [""]
+    return delimiter.join(
+        '"' + value.replace('"', '""') + '"'
+        if in_all or '"' in value or delimiter in value
+        else value
+        for value in values
+    )
+
+
 def find_delimiter(sample: Sequence[str], num_columns: int | None) -> str | None:
     """The delimiter by which most rows are as wide as the header; None: there is none.
 
@@ -218,7 +250,7 @@ def find_delimiter(sample: Sequence[str], num_columns: int | None) -> str | None
         widths: list[int] = []
         # The last of the lines may not be the end of a record.
         with contextlib.suppress(ValueError):
-            widths.extend(len(r.values) for r in records if any(r.values))
+            widths.extend(len(r.values) for r in records if not r.is_blank)
         width = num_columns or (widths[0] if widths else 1)
         if width > 1 and widths:
             shares[delimiter] = widths.count(width) / len(widths)
@@ -270,7 +302,7 @@ def find_quotes(lines: Iterable[str], delimiter: str, has_header: bool) -> Quote
             line = needed or next(others, 0)
             return Quotes(False, line, is_clear=not line)
         values, quoted = fields
-        if not any(values):
+        if not any(values) and not any(quoted):
             continue
         width = width or len(values)
         if all(quoted) and number == 1 and (has_header or width > 1):

@@ -51,9 +51,7 @@ class Row:
                 f"{self.where}: received a {type(value).__name__} in the column "
                 f"{column!r}, {str(value)[:100]}. Expected a text: name another column."
             )
-        if isinstance(value, str):
-            return value
-        return "" if value is None else json.dumps(value)
+        return cell_text(value)
 
     def value(self, *columns: str) -> str:
         """As `get`, but one of the columns has to be there.
@@ -75,6 +73,13 @@ class Row:
     def where(self) -> str:
         """File and place, for messages."""
         return f"{self.source}, {self.place}"
+
+
+def cell_text(value: Any) -> str:
+    """The text of a value in a CSV or TSV: null is "", others are as in JSON."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def similar(names: Iterable[str], known: Iterable[str]) -> str:
@@ -145,6 +150,21 @@ def read_rows(
     yield from rows
 
 
+def column_names(path: str, names: Sequence[str] | None = None) -> list[str]:
+    """The columns of a table, of all its rows, in order.
+
+    All of the file is read: a row that is not as expected is an error now, and not when
+    the rows before it have been worked on.
+
+    Raises:
+        As `read_rows` does.
+    """
+    columns: dict[str, None] = {}
+    for row in read_rows(path, names):
+        columns.update(dict.fromkeys(row.values))
+    return list(columns)
+
+
 def _ending(path: str) -> str:
     return path.lower().removesuffix(".gz").rpartition(".")[2]
 
@@ -172,7 +192,7 @@ class _DelimitedTable:
         records = self._records()
         names = self._names
         if names is None:
-            header = next((record for record in records if any(record.values)), None)
+            header = next((r for r in records if not r.is_blank), None)
             if header is None:
                 return
             names = self._columns(header)

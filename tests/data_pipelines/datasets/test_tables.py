@@ -1,7 +1,7 @@
 import pytest
 
 from data_pipelines.datasets.read_log import ReadLog
-from data_pipelines.datasets.tables import read_rows
+from data_pipelines.datasets.tables import column_names, read_rows
 
 
 def rows(path, names=None):
@@ -335,3 +335,17 @@ def test_rows_come_one_at_a_time(write):
     assert next(found).values == {"id": "1", "text": "a"}
     with pytest.raises(ValueError, match="line 3"):
         next(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.csv", "b,a\n1,2\n", ["b", "a"]),
+        ("a.jsonl", '{"text": "a"}\n{"meta": 1, "text": "b"}\n', ["text", "meta"]),
+    ],
+)
+def test_column_names(write, name, content, expected):
+    path = write(name, content)
+    assert column_names(path) == expected
+    with pytest.raises(ValueError, match="line 3"):
+        column_names(write(name, f"{content}x"))
