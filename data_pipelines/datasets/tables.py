@@ -34,6 +34,22 @@ class Row:
     source: str
     place: str
 
+    def has(self, column: str) -> bool:
+        """True if the row has the column, be it empty."""
+        return column in self.values or column in self._data
+
+    def find(self, column: str) -> Any:
+        """The value in a column; None if it is null, or there is none.
+
+        Label Studio has the columns of the user in an object, the column "data".
+        """
+        return self.values.get(column, self._data.get(column))
+
+    @property
+    def _data(self) -> dict[str, Any]:
+        data = self.values.get("data")
+        return data if isinstance(data, dict) else {}
+
     def get(self, *columns: str) -> str | None:
         """The text in the first of these columns that the row has.
 
@@ -42,10 +58,10 @@ class Row:
         Raises:
             ValueError: it is a list or an object.
         """
-        column = next((c for c in columns if c in self.values), None)
+        column = next((c for c in columns if self.has(c)), None)
         if column is None:
             return None
-        value = self.values[column]
+        value = self.find(column)
         if isinstance(value, list | dict):
             raise ValueError(
                 f"{self.where}: received a {type(value).__name__} in the column "
@@ -61,9 +77,10 @@ class Row:
         """
         value = self.get(*columns)
         if value is None:
+            known = [*self.values, *self._data]
             raise ValueError(
                 f"{self.where}: no column {' or '.join(map(repr, columns))} but "
-                f"{str(list(self.values))[:300]}{similar(columns, self.values)}. "
+                f"{str(known)[:300]}{similar(columns, known)}. "
                 "Expected it to be there: name the columns that are meant, or, if the "
                 "first line of the file is no header, all of its columns."
             )
