@@ -26,11 +26,12 @@ from bert_tf.prediction import vector_files
 from bert_tf.prediction.text_vectors import make_vectorizer
 from bert_tf.training.hardware import POLICIES
 from data_pipelines.datasets.examples import TextExample
+from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.tables import read_rows
 from data_pipelines.datasets.text_files import read_lines
 from data_pipelines.programs import cli
 
-_TABLES = ("csv", "tsv", "jsonl", "json")
+_TABLES = ("csv", "tsv", "jsonl", "ndjson", "json")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +128,8 @@ def extract_features(options: ExtractOptions) -> Extraction:
     longest = max(map(len, loaded.vocabulary.tokens))
     layout = vector_files.Layout(vectorizer.width, of_tokens, longest)
     done, begin = Extraction(), time.monotonic()
-    texts = vectorizer.vectorize(read_texts(options))
+    log = ReadLog(options.input_file or "standard input")
+    texts = vectorizer.vectorize(read_texts(options, log))
     is_quiet = not sys.stderr.isatty()
     with vector_files.open_writer(options.output_file, layout) as write:
         for text in tqdm.tqdm(texts, unit=" texts", disable=is_quiet):
@@ -138,6 +140,8 @@ def extract_features(options: ExtractOptions) -> Extraction:
             done.in_windows += text.num_windows > 1
             done.vectors += len(text.vectors) if of_tokens else 1
     seconds = time.monotonic() - begin
+    for line in log.lines()[1:]:
+        print(line, file=sys.stderr)
     print(
         f"{done.texts:,} texts read and used, 0 skipped; {done.empty:,} empty (run as "
         f"[CLS] [SEP]), {done.truncated:,} truncated, {done.in_windows:,} in several "
@@ -148,8 +152,10 @@ def extract_features(options: ExtractOptions) -> Extraction:
     return done
 
 
-def read_texts(options: ExtractOptions) -> Iterator[TextExample]:
+def read_texts(options: ExtractOptions, log: ReadLog) -> Iterator[TextExample]:
     """The texts, or pairs, as they are read, empty ones too.
+
+    The log notes how a table is read.
 
     Raises:
         FileNotFoundError: no such file.
@@ -161,7 +167,7 @@ def read_texts(options: ExtractOptions) -> Iterator[TextExample]:
         for number, line in enumerate(read_lines(path)):
             yield TextExample(str(number), line, None, None)
         return
-    for number, row in enumerate(read_rows(str(path))):
+    for number, row in enumerate(read_rows(str(path), log=log)):
         first = row.value(options.text_column or "text")
         column = options.second_column
         second = None if column is None else row.value(column)

@@ -27,6 +27,7 @@ from data_pipelines.corpus.chunks import batches_of_text
 from data_pipelines.corpus.english_mistakes import corrupt_english
 from data_pipelines.corpus.sentences import split_sentences
 from data_pipelines.datasets import catalog
+from data_pipelines.datasets.delimited import record_text
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.files.atomic import new_file
 from data_pipelines.programs import cli
@@ -166,7 +167,7 @@ def main(options: CorruptTextOptions) -> None:
     with new_file(options.output_file) as file:
         file.write(b"text\tcorrected\n")
         for text, corrected in pairs(options):
-            file.write(f"{text}\t{corrected}\n".encode())
+            file.write(record_text([text, corrected], "\t").encode() + b"\n")
             total += 1
             wrong += text != corrected
         if not total:

@@ -1,25 +1,60 @@
 """Rows of plain values as files: CSV, TSV or JSON lines."""
 
 import contextlib
-import csv
+import itertools
 import json
 import os
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
 import tensorflow as tf
 
+from data_pipelines.datasets.delimited import record_text
+from data_pipelines.datasets.tables import cell_text
 from data_pipelines.files.atomic import complete_file, require_new
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 ENDINGS = (*_DELIMITERS, ".jsonl")
 
 
+class AnswerColumns:
+    """Puts answers beside the columns of a table, which keep their names and values.
+
+    An answer that has the name of a column is called `prediction_2`, or the next
+    number that is free: in all rows, also where a row of JSON lines lacks the column.
+
+    Args:
+        columns: all names that the table has.
+
+    Attributes:
+        renamed: new names of answers, by their own.
+    """
+
+    def __init__(self, columns: Iterable[str]) -> None:
+        self.renamed: dict[str, str] = {}
+        self._columns = set(columns)
+
+    def beside(self, columns: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+        """The columns of a row, and behind them its answer."""
+        return {**columns, **{self._name(n): value for n, value in answer.items()}}
+
+    def _name(self, name: str) -> str:
+        if name in self._columns and name not in self.renamed:
+            numbered = (f"{name}_{number}" for number in itertools.count(2))
+            free = next(other for other in numbered if other not in self._columns)
+            self.renamed[name] = free
+        return self.renamed.get(name, name)
+
+
 class RowWriter:
     """Writes rows to a new file, or as JSON lines to standard output.
 
-    The file appears when the block of `open` ends well.
+    The file appears when the block of `open` ends well. A table has the columns of all
+    rows; those that a row lacks are empty. In its cells null is empty, numbers, true
+    and false, lists and dicts are JSON, and U+0000, which is no text, is U+FFFD.
+    `data_pipelines.datasets.tables` reads it as it was written.
 
     Args:
         path: its ending, one of `ENDINGS`, tells the format; None: standard output.
@@ -39,36 +74,53 @@ class RowWriter:
             )
         if path is not None:
             require_new(path)
-        self._table: Any = None
+        self._columns: list[str] = []
 
     @contextlib.contextmanager
     def open(self) -> Iterator["RowWriter"]:
         """The writer, inside a `with`."""
         if self._path is None:
-            self._file: TextIO = sys.stdout
+            self._lines: TextIO = sys.stdout
             yield self
             return
         with (
             complete_file(self._path, overwrite=False) as temporary,
-            tf.io.gfile.GFile(temporary, "w") as self._file,
+            tf.io.gfile.GFile(temporary, "w") as file,
         ):
-            yield self
+            file.write("")  # Without a row there is a file, too.
+            if self._ending == ".jsonl":
+                self._lines = file
+                yield self
+                return
+            # Not before the last row are all columns known.
+            with tempfile.TemporaryFile("w+", encoding="utf-8") as self._lines:
+                yield self
+                self._write_table(file)
 
     def write(self, row: dict[str, Any]) -> None:
-        """Writes a row; in a table, lists and dicts are written as JSON."""
-        if self._ending == ".jsonl":
-            self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        """Writes a row."""
+        self._lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+        if row.keys() <= set(self._columns):
             return
-        if self._table is None:
-            delimiter = _DELIMITERS[self._ending]
-            self._table = csv.DictWriter(
-                self._file, list(row), delimiter=delimiter, lineterminator="\n"
-            )
-            self._table.writeheader()
-        self._table.writerow({name: _cell(value) for name, value in row.items()})
+        # A new column comes before the one that follows it in its row.
+        place = len(self._columns)
+        for name in reversed(row):
+            if name in self._columns:
+                place = self._columns.index(name)
+            else:
+                self._columns.insert(place, name)
+
+    def _write_table(self, file: TextIO) -> None:
+        if not self._columns:
+            return
+        delimiter = _DELIMITERS[self._ending]
+        self._lines.seek(0)
+        file.write(_line(self._columns, delimiter, is_header=True))
+        for line in self._lines:
+            row = json.loads(line)
+            file.write(_line([row.get(name) for name in self._columns], delimiter))
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False)
-    return value
+def _line(values: list[Any], delimiter: str, is_header: bool = False) -> str:
+    texts = [cell_text(value).replace("\0", "\ufffd") for value in values]
+    return record_text(texts, delimiter, is_header) + "\n"

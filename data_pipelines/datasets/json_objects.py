@@ -1,5 +1,6 @@
 """Objects from JSON lines, or from a file that is one array of objects."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -10,36 +11,84 @@ from data_pipelines.datasets.text_files import read_lines
 def read_objects(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The objects of a file, in order, each with its place, such as "line 17".
 
-    JSON lines are read lazily; a file that begins with `[` is read as a whole, and its
-    objects are placed by number, such as "object 17". Halves of surrogate pairs, which
-    JSON can spell and which are no characters, become `?`.
+    JSON lines are read lazily. Other files are read as a whole, and their objects are
+    placed by number, such as "object 17": an array of objects, one object with the
+    array in "data", or objects one after another, each over several lines. Halves of
+    surrogate pairs, which JSON can spell and which are no characters, become `?`.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: it is not UTF-8 text or not JSON, a value is not an object, or an
-            object has a key twice.
+        ValueError: it is not UTF-8 text or not JSON, a value is not an object, an
+            object has a key twice, or the columns of a table are its objects.
     """
-    lines = enumerate(read_lines(path), start=1)
-    for number, line in lines:
-        if number == 1 and line.lstrip().startswith("["):
-            rest = (following for _, following in lines)
-            yield from _array(path, "\n".join([line, *rest]))
+    numbered = enumerate(read_lines(path), start=1)
+    lines = ((number, line) for number, line in numbered if line.strip())
+    start = list(itertools.islice(lines, 2))
+    if len(start) == 1 or (start and _is_open(start[0][1])):
+        yield from _whole(path, [*start, *lines])
+        return
+    for number, line in itertools.chain(start, lines):
+        where = f"{path}, line {number}"
+        yield f"line {number}", _object(loaded(line, where), where)
+
+
+def _is_open(line: str) -> bool:
+    """True if a line is the beginning of JSON that goes on in the next."""
+    try:
+        json.loads(line)
+    except json.JSONDecodeError as error:
+        return line.lstrip()[0] in "[{" and error.pos >= len(line.rstrip())
+    except RecursionError:
+        pass
+    return False
+
+
+def _whole(
+    path: str, lines: list[tuple[int, str]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    text = "\n".join(line for _, line in lines).strip()
+    first, values, end = lines[0][0], [], 0
+    is_valid = "\\ud" not in text.lower()
+    while end < len(text):
+        try:
+            value, end = _DECODER.raw_decode(text, end)
+        except (ValueError, RecursionError) as error:
+            line = first
+            if isinstance(error, json.JSONDecodeError):
+                line = lines[min(error.lineno, len(lines)) - 1][0]
+            raise _not_json(f"{path}, line {line}", error) from None
+        values.append(value if is_valid else _valid(value))
+        while text[end : end + 1].isspace():
+            end += 1
+    if len(values) == 1:
+        if isinstance(values[0], dict) and not _is_table(path, values[0]):
+            yield f"line {first}", values[0]
             return
-        if line.strip():
-            place = f"line {number}"
-            yield place, _object(loaded(line, f"{path}, {place}"), f"{path}, {place}")
-
-
-def _array(path: str, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    values = loaded(text, path)
-    if not isinstance(values, list):
-        raise ValueError(
-            f"{path}: received a {type(values).__name__}. Expected an array of "
-            "objects, or an object a line."
-        )
+        values = values[0]["data"] if isinstance(values[0], dict) else values[0]
+        if not isinstance(values, list):
+            _object(values, f"{path}, line {first}")
     for number, value in enumerate(values, start=1):
         place = f"object {number}"
         yield place, _object(value, f"{path}, {place}")
+
+
+def _is_table(path: str, value: dict[str, Any]) -> bool:
+    """True if an object holds an array of rows in "data"; False: it is a row.
+
+    Raises:
+        ValueError: it is a table in another order.
+    """
+    rows = value.get("data")
+    is_split = isinstance(rows, list) and "columns" in value
+    inner = [x.keys() for x in value.values() if isinstance(x, dict)]
+    is_nested = len(inner) == len(value) > 0 and all(keys == inner[0] for keys in inner)
+    if is_split or is_nested:
+        raise ValueError(
+            f"{path}: received one object of {list(value)[:5]}, as pandas writes a "
+            "table by columns. Expected an object a row: write it with "
+            'to_json(orient="records", lines=True).'
+        )
+    return isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
 
 
 def loaded(text: str, where: str) -> Any:
@@ -51,11 +100,15 @@ def loaded(text: str, where: str) -> Any:
     try:
         value = json.loads(text, object_pairs_hook=_without_repetition)
     except (ValueError, RecursionError) as error:
-        raise ValueError(
-            f"{where}: not JSON ({error}). Expected an object a line, such as "
-            '{"text": "…", "label": "…"}.'
-        ) from None
+        raise _not_json(where, error) from None
     return _valid(value) if "\\ud" in text.lower() else value
+
+
+def _not_json(where: str, error: Exception) -> ValueError:
+    return ValueError(
+        f"{where}: not JSON ({error}). Expected an object a line, such as "
+        '{"text": "…", "label": "…"}.'
+    )
 
 
 def _object(value: Any, where: str) -> dict[str, Any]:
@@ -74,6 +127,9 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = sorted({name for name in names if names.count(name) > 1})
         raise ValueError(f"an object has the keys {twice} more than once")
     return values
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_repetition)
 
 
 def _valid(value: Any) -> Any:

@@ -25,7 +25,7 @@ class ChoiceTable(TableReader):
         first = row.value(*self.first)
         choices = [row.value(column) for column in self.choices]
         stem = f"{row.value(self.stem)} " if self.stem is not None else ""
-        text = self.label_text(row, reading).strip()
+        text = self.class_name(self.label_cell(row, reading), row, reading)
         label = number_below(len(choices), text, row) if text else None
         if not reading.takes(first, label is not None, row.place):
             return None

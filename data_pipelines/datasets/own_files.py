@@ -111,6 +111,7 @@ def _table(
         first=(columns.first_column,),
         label=(label_column,),
         id=_names(columns.id_column),
+        is_published=False,
         **more,
     )
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from data_pipelines.datasets.examples import Answer, Question
-from data_pipelines.datasets.json_objects import loaded, read_objects
-from data_pipelines.datasets.text_files import read_lines
+from data_pipelines.datasets.json_objects import read_objects
 
 _FORMAT = (
     'Expected SQuAD\'s format: {"data": [{"title": …, "paragraphs": [{"context": …, '
@@ -50,7 +49,8 @@ def read_questions(path: str) -> tuple[list[Question], bool]:
 
 def _entries(path: str) -> Iterator[tuple[dict[str, Any], str, Any, str]]:
     """The object of each question, the title and context above it, and its place."""
-    for article, at in _articles(path):
+    for number, article in read_objects(path):
+        at = f"{path}, {number}"
         title = _text(article, "title", at, "")
         if "paragraphs" not in article and "question" in article:
             yield article, title, article.get("context"), at
@@ -60,27 +60,6 @@ def _entries(path: str) -> Iterator[tuple[dict[str, Any], str, Any, str]]:
             for k, entry in enumerate(_list(paragraph, "qas", inside)):
                 where = f"{inside}.qas[{k}]"
                 yield _object(entry, where), title, paragraph.get("context"), where
-
-
-def _articles(path: str) -> Iterator[tuple[dict[str, Any], str]]:
-    text = "\n".join(read_lines(path))
-    try:
-        json.loads(text)
-    except json.JSONDecodeError as error:
-        if error.msg == "Extra data":  # An object a line.
-            yield from (
-                (value, f"{path}, {place}") for place, value in read_objects(path)
-            )
-            return
-    content = loaded(text, path)
-    name, articles = "", content
-    if isinstance(content, dict) and "question" in content:
-        articles = [content]
-    elif not isinstance(content, list):
-        name, articles = "data", _list(content, "data", path)
-    for number, article in enumerate(articles):
-        at = f"{path}, {name}[{number}]"
-        yield _object(article, at), at
 
 
 def _question(entry: dict[str, Any], title: str, context: Any, at: str) -> Question:

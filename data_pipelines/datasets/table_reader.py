@@ -5,9 +5,14 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from data_pipelines.datasets.examples import Example
+from data_pipelines.datasets import labels
+from data_pipelines.datasets.examples import Example, TextExample
+from data_pipelines.datasets.labels import ClassesSeen
 from data_pipelines.datasets.sources import Files, Part, Reading, TfdsSplit
-from data_pipelines.datasets.tables import Row, read_rows
+from data_pipelines.datasets.tables import Row, read_rows, similar
+
+_REJECTED = "rejected or ignored in Prodigy"
+_WHOLE = "a label as 1.0, a whole number, was read as 1"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -19,12 +24,14 @@ class TableReader:
         id: where there is none, rows are numbered from 0.
         skips_ragged: rows with too few or too many fields are skipped; else they are
             an error.
+        is_published: files are those of the catalogue, whose formats are known.
     """
 
     first: tuple[str, ...] = ("text",)
     label: tuple[str, ...] = ("label",)
     id: tuple[str, ...] = ()
     skips_ragged: bool = False
+    is_published: bool = True
 
     def example(self, name: str, row: Row, reading: Reading) -> Example | None:
         """The example of a row, which is counted in `reading.log`; None: skipped."""
@@ -39,8 +46,16 @@ class TableReader:
             ValueError: a column is missing (of a test, not that of the label), or a
                 label is not as expected.
         """
-        ragged = reading.log if self.skips_ragged else None
-        rows = (read_rows(path, files.names, ragged) for path in files.paths)
+        rows = (
+            read_rows(
+                path,
+                files.names,
+                reading.log,
+                skips_ragged=self.skips_ragged,
+                is_published=self.is_published,
+            )
+            for path in files.paths
+        )
         return self._examples(itertools.chain.from_iterable(rows), files.part, reading)
 
     def read_files(self, files: Files, reading: Reading) -> Iterator[Any]:
@@ -60,19 +75,46 @@ class TableReader:
             return row.get(*self.label) or ""
         return row.value(*self.label)
 
+    def label_cell(self, row: Row, reading: Reading) -> str:
+        """As `label_text`, of a class or a number: as `labels.label_text` finds it."""
+        if not reading.reads_labels or labels.is_rejected(row, self.label):
+            return ""
+        text = labels.label_text(row, self.label)
+        if text is None:
+            return row.value(*self.label) if reading.needs_labels else ""
+        return text
+
+    def class_name(self, text: str, row: Row, reading: Reading) -> str:
+        """The name of the class that a cell has; a whole number is without a point."""
+        known = reading.labels or ()
+        if self.is_published or text in known:
+            return text
+        whole = labels.whole_number(text)
+        if whole != text:
+            reading.log.warn(_WHOLE, row.place)
+        # Of a model that took numbers as they were written.
+        return f"{text}.0" if f"{text}.0" in known else whole
+
     def _examples(
         self, rows: Iterable[Row], part: Part | None, reading: Reading
     ) -> Iterator[tuple[dict[str, Any], Example]]:
+        seen, source = ClassesSeen(), ""
         for number, row in enumerate(rows):
             if part is None or part.has(row.value(*self.first)):
+                if reading.needs_labels and labels.is_rejected(row, self.label):
+                    reading.log.skip(_REJECTED, row.place)
+                    continue
                 name = row.get(*self.id) or str(number)
                 example = self.example(name, row, reading)
                 if example is not None:
+                    if isinstance(example, TextExample):
+                        seen.add(example.label, row.place)
+                    source = row.source
                     yield row.values, example
+        if reading.role == "train" and not self.is_published:
+            seen.check(source, reading.log)
 
-    def _tfds_rows(
-        self, data: TfdsSplit, labels: Sequence[str] | None
-    ) -> Iterator[Row]:
+    def _tfds_rows(self, data: TfdsSplit, names: Sequence[str] | None) -> Iterator[Row]:
         for number, example in enumerate(data.examples):
             values = {
                 name: value.decode("utf-8") if isinstance(value, bytes) else str(value)
@@ -82,9 +124,9 @@ class TableReader:
             for column in self.label:
                 if values.get(column) in ("-1", "-1.0"):
                     values[column] = ""
-                elif column in values and labels is not None:
-                    place = number_below(len(labels), values[column], row)
-                    values[column] = labels[place]
+                elif column in values and names is not None:
+                    place = number_below(len(names), values[column], row)
+                    values[column] = names[place]
             yield row
 
 
@@ -102,9 +144,10 @@ def number_below(limit: int, text: str, row: Row) -> int:
     return int(text)
 
 
-def unknown_label(label: str, where: str, labels: Sequence[str]) -> ValueError:
+def unknown_label(label: str, where: str, known: Sequence[str]) -> ValueError:
     """An error for a label that is none of the known ones."""
     return ValueError(
         f"{where}: received the label {label!r}. Expected one of "
-        f"{str(list(labels))[:300]}: correct it, or leave the example out."
+        f"{str(list(known))[:300]}{similar([label], known)}: correct it, or leave the "
+        "example out."
     )

@@ -60,6 +60,12 @@ def decoded_lines(chunks: Iterable[bytes], source: str) -> Iterator[str]:
     Raises:
         ValueError: it is not UTF-8 text.
     """
+    for line in physical_lines(chunks, source):
+        yield line.removesuffix("\r")
+
+
+def physical_lines(chunks: Iterable[bytes], source: str) -> Iterator[str]:
+    r"""The same lines, but a `\r` before `\n` is kept."""
     chunks = iter(chunks)
     first = next(chunks, b"")
     chunks = itertools.chain([first], chunks)
@@ -67,7 +73,7 @@ def decoded_lines(chunks: Iterable[bytes], source: str) -> Iterator[str]:
     if b"\r" in first.rstrip(b"\r") and b"\n" not in first:
         chunks = (chunk.replace(b"\r", b"\n") for chunk in chunks)
     for number, line in enumerate(byte_lines(chunks), start=1):
-        yield _decode(line.removesuffix(b"\r"), f"{source}, line {number}")
+        yield _decode(line, f"{source}, line {number}")
 
 
 def _decode(data: bytes, where: str) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.datasets.sources import Reading
@@ -11,6 +12,9 @@ from data_pipelines.datasets.table_reader import (
     unknown_label,
 )
 from data_pipelines.datasets.tables import Row
+
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,12 +43,16 @@ class TextTable(TableReader):
         return TextExample(name, first, second, label)
 
     def _label(self, row: Row, reading: Reading) -> str | float | None:
-        text = self.label_text(row, reading).strip()
+        text = self.label_cell(row, reading)
         labels = reading.labels
         if not text:
             return None
         if self.is_score:
-            return _score(text, row)
+            score = _score(text, row)
+            if "," in text:
+                reading.log.warn("decimal comma in a score", row.place)
+            return score
+        text = self.class_name(text, row, reading)
         if labels is not None and self.label_is_id:
             return labels[number_below(len(labels), text, row)]
         if labels is not None and text not in labels:
@@ -53,13 +61,17 @@ class TextTable(TableReader):
 
 
 def _score(text: str, row: Row) -> float:
+    # A comma is decimal where it cannot separate thousands.
+    if _DECIMAL_COMMA.fullmatch(text) and not _THOUSANDS.fullmatch(text):
+        text = text.replace(",", ".")
     try:
         score = float(text)
     except ValueError:
         score = math.nan
     if not math.isfinite(score):
         raise ValueError(
-            f"{row.where}: received the label {text!r}. Expected a number, as the "
-            "kind is regression: correct the row, or take the kind classification."
+            f"{row.where}: received the label {text!r}. Expected a number with a "
+            "decimal point, as the kind is regression: correct the row, or take the "
+            "kind classification."
         )
     return score

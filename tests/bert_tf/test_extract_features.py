@@ -13,6 +13,7 @@ from bert_tf import extract_features as program
 from bert_tf.checkpoints import model_dir
 from bert_tf.extract_features import ExtractOptions, extract_features, read_texts
 from data_pipelines.datasets.examples import TextExample
+from data_pipelines.datasets.read_log import ReadLog
 from tests.bert_tf.small_models import VOCABULARY, randomize, small_pretrainer
 
 DESCRIPTION = model_dir.Description(kind="pretraining", sentence_task="next_sentence")
@@ -38,6 +39,10 @@ def lines(tmp_path):
 def options(folder, tmp_path, name, **arguments):
     path = str(tmp_path / name)
     return ExtractOptions(model_dir=folder, output_file=path, **arguments)
+
+
+def texts_of(chosen):
+    return list(read_texts(chosen, ReadLog("texts")))
 
 
 def alone(folder, pieces):
@@ -95,13 +100,13 @@ def test_lines_to_vectors_of_tokens(folder, tmp_path, lines):
 def test_tables(folder, tmp_path, name, content):
     (tmp_path / name).write_text(content)
     arguments = {"input_file": str(tmp_path / name)}
-    found = list(read_texts(options(folder, tmp_path, "x.npy", **arguments)))
+    found = texts_of(options(folder, tmp_path, "x.npy", **arguments))
     assert [(e.id, e.first, e.second) for e in found] == [
         ("0", "the, cat", None),
         ("1", "mat", None),
     ]
     arguments |= {"text_column": "b", "second_column": "text"}
-    found = list(read_texts(options(folder, tmp_path, "x.npy", **arguments)))
+    found = texts_of(options(folder, tmp_path, "x.npy", **arguments))
     assert [(e.first, e.second) for e in found] == [("on", "the, cat"), ("", "mat")]
 
 
@@ -117,6 +122,18 @@ def test_pairs(folder, tmp_path, eager):
     row = json.loads((tmp_path / "x.jsonl").read_text())
     assert row["tokens"] == ["[CLS]", "the", "cat", "[SEP]", "sat", "[SEP]"]
     assert row["second"] == "sat" and done.truncated == 1
+
+
+def test_how_a_table_is_read_is_said(folder, tmp_path, capsys, eager):
+    (tmp_path / "a.csv").write_text("id;text\n1;the, cat\n")
+    extract_features(
+        options(
+            folder, tmp_path, "x.npy", input_file=str(tmp_path / "a.csv"), vectors="cls"
+        )
+    )
+    assert capsys.readouterr().err == (
+        f"{tmp_path}/a.csv: the fields are separated by semicolons\n"
+    )
 
 
 def test_a_missing_column_leaves_nothing(folder, tmp_path):
@@ -170,14 +187,14 @@ class _Input:
 
 def test_standard_input(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stdin", _Input(b"the cat\r\n\nd\xc3\xa9\n"))
-    texts = list(read_texts(options(folder, tmp_path, "x.npy")))
+    texts = texts_of(options(folder, tmp_path, "x.npy"))
     assert [text.first for text in texts] == ["the cat", "", "dé"]
     monkeypatch.setattr(sys, "stdin", _Input(b"the cat\nd\xe9\n"))
     with pytest.raises(ValueError, match=r"line 2: byte 2, .* is not UTF-8\. .*iconv"):
-        list(read_texts(options(folder, tmp_path, "x.npy")))
+        texts_of(options(folder, tmp_path, "x.npy"))
     monkeypatch.setattr(sys, "stdin", _Input(b""))
     with pytest.raises(ValueError, match="Standard input is empty"):
-        list(read_texts(options(folder, tmp_path, "x.npy")))
+        texts_of(options(folder, tmp_path, "x.npy"))
 
 
 class _Exited(BaseException):
@@ -193,7 +210,7 @@ def test_sigterm_leaves_nothing(folder, tmp_path, monkeypatch):
         assert code == 128 + signal.SIGTERM and not os.listdir(tmp_path)
         raise _Exited
 
-    def texts(_):
+    def texts(*_):
         yield TextExample("0", "the cat", None, None)
         assert os.listdir(tmp_path)
         handlers[signal.SIGTERM](signal.SIGTERM, None)

@@ -65,3 +65,11 @@ def test_labels_that_are_no_choice(read, label):
 def test_missing_columns(read):
     with pytest.raises(ValueError, match=r"line 2: no column 'b' but \['text', 'a'"):
         read(TABLE, ["text\ta\tlabel", "t\tx\t0"])
+
+
+@pytest.mark.parametrize("label", [1, 1.0, [1], "1", "1.0", '["1"]'])
+def test_right_choices_as_tools_write_them(read, label):
+    table = ChoiceTable(first=("text",), choices=("a", "b"), is_published=False)
+    rows = [{"text": "t", "a": "x", "b": "y", "label": label}]
+    examples, _ = read(table, rows, name="a.jsonl")
+    assert examples[0].label == 1

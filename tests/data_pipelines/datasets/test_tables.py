@@ -1,15 +1,22 @@
 import pytest
 
 from data_pipelines.datasets.read_log import ReadLog
-from data_pipelines.datasets.tables import read_rows
+from data_pipelines.datasets.tables import column_names, read_rows
 
 
 def rows(path, names=None):
     return [(row.values, row.place) for row in read_rows(path, names)]
 
 
+def cells(path, names=None, **more):
+    """The texts of each row, and the lines on the file."""
+    log = ReadLog("x")
+    found = [list(row.values.values()) for row in read_rows(path, names, log, **more)]
+    return found, log.lines()[1:]
+
+
 @pytest.mark.parametrize("name", ["a.tsv", "a.txt", "a.TSV", "a.tsv.gz"])
-def test_tsv_has_no_quotes(write, name):
+def test_quotes_of_running_text_in_tsv(write, name):
     path = write(name, '\ufeffid\ttext\r\n1\t"a\r\n2\tb ""c"", "d\n\n3\t"e"\n\n')
     assert rows(path) == [
         ({"id": "1", "text": '"a'}, "line 2"),
@@ -67,7 +74,7 @@ def test_a_long_field(write):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.xlsx", "a", r"the table '.*a\.xlsx'. Expected a name that ends in .*'csv'"),
+        ("a.dat", "a", r"the table '.*a\.dat'. Expected a name that ends in .*'csv'"),
         ("a", "a", r"Expected a name that ends in .*'csv', 'tsv'"),
         ("a.tsv", "", r"a\.tsv is empty"),
         ("a.csv", "\ufeff", r"a\.csv is empty"),
@@ -81,8 +88,9 @@ def test_a_long_field(write):
             r"line 2: received 3 fields, expected 2: .*id",
         ),
         ("a.csv", 'id,text\n1,"a\n"\n2\n', r"line 4: received 1 fields, expected 2"),
-        ("a.csv", 'id,text\n1,"a\n2,b\n', r"line 2: no CSV \(unexpected end of data\)"),
-        ("a.csv", 'id,text\n1,"a"b\n', r"line 2: no CSV .*Expected quotes.*\.tsv"),
+        ("a.csv", 'id,text\n1,"a\n2,b\n', r"line 2: no CSV: .* is not closed"),
+        ("a.csv", 'id,text\n1,a\n2,"b"c\n', r"line 3: no CSV: .*and text follows.*tsv"),
+        ("a.csv", 'id,text\n1,"a\n2,b\n3,"c"\n', r"line 2: no CSV: .*and text follows"),
         ("a.tsv", b"id\ttext\n1\ta\n2\t\xe9\n", r"line 3: byte 3, .* is not UTF-8"),
         (
             "a.jsonl",
@@ -97,6 +105,193 @@ def test_tables_that_are_not_as_expected(write, name, content, message):
         rows(write(name, content))
 
 
+TAKEN_OFF = (
+    "x: quotes around fields, as of line {}, were taken off, as in Excel's files"
+)
+KEPT = (
+    "x: quotes were read as characters of the texts (line {}); if they surround "
+    "fields, let the name of the file end in .csv"
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected", "note"),
+    [
+        # Excel's "Text (Tab delimited)": fields with quotes or commas are quoted.
+        (
+            'text\tlabel\n"She said ""no"""\tneg\nfine\tpos\n',
+            [['She said "no"', "neg"], ["fine", "pos"]],
+            TAKEN_OFF.format(2),
+        ),
+        (
+            'text\tlabel\r\n"no, sir"\tneg\r\n"a\nb"\tpos\r\n',
+            [["no, sir", "neg"], ["a\nb", "pos"]],
+            TAKEN_OFF.format(3),
+        ),
+        ('a\tb\n"x, y"\t1\nz\t2\n', [["x, y", "1"], ["z", "2"]], TAKEN_OFF.format(2)),
+        ('a\tb\n"x\ty"\t1\n', [["x\ty", "1"]], TAKEN_OFF.format(2)),
+        (
+            'a\tb\n1\t"x\ny\nz"\n2\tw\n',
+            [["1", "x\ny\nz"], ["2", "w"]],
+            TAKEN_OFF.format(2),
+        ),
+        # All fields are quoted, as pandas does with QUOTE_ALL, and texts alone.
+        ('"a"\t"b"\n"x"\t"1"\n', [["x", "1"]], TAKEN_OFF.format(1)),
+        ('"a"\t"b"\n"x"\t1\n', [["x", "1"]], TAKEN_OFF.format(1)),
+        ('a\tb\n"x"\t1\n"y"\t2\n', [["x", "1"], ["y", "2"]], TAKEN_OFF.format(2)),
+        # Running text.
+        ('a\tb\n"Yes," he said.\t1\n', [['"Yes," he said.', "1"]], None),
+        ('a\tb\n5" disk\t1\n', [['5" disk', "1"]], None),
+        ('a\tb\n"x\t1\ny"\t2\n', [['"x', "1"], ['y"', "2"]], KEPT.format(2)),
+        (
+            'a\tb\n1\t"x\n2\ty\n3\tz"\n',
+            [["1", '"x'], ["2", "y"], ["3", 'z"']],
+            KEPT.format(2),
+        ),
+        ('a\tb\n"x\t1\ny\t2\n', [['"x', "1"], ["y", "2"]], None),
+        # It may be either.
+        ('a\tb\n"x"\t1\ny\t2\n', [['"x"', "1"], ["y", "2"]], KEPT.format(2)),
+        (
+            'a\tb\n"x, y"\t1\nz, w\t2\n',
+            [['"x, y"', "1"], ["z, w", "2"]],
+            KEPT.format(2),
+        ),
+        (
+            'a\tb\n5" disk\t1\n"so ""called"""\t2\n',
+            [['5" disk', "1"], ['"so ""called"""', "2"]],
+            KEPT.format(3),
+        ),
+    ],
+)
+def test_what_quotes_between_tabs_are(write, content, expected, note):
+    path = write("a.tsv", content)
+    assert cells(path) == (expected, [note] if note else [])
+    raw = [line.split("\t") for line in content.replace("\r", "").split("\n")[1:-1]]
+    if all(len(fields) == 2 for fields in raw):
+        assert cells(path, is_published=True) == (raw, [])
+
+
+@pytest.mark.parametrize(
+    ("content", "expected", "notes"),
+    [
+        # German Excel.
+        (
+            "text;label\ngut, ja;3,5\n",
+            [["gut, ja", "3,5"]],
+            ["the fields are separated by semicolons"],
+        ),
+        ('sep=;\ntext;label\n"a;b";1\n', [["a;b", "1"]], []),
+        ("a\tb\nx, y\t1\n", [["x, y", "1"]], ["the fields are separated by tabs"]),
+        (
+            "a|b\nx, y|1\n",
+            [["x, y", "1"]],
+            ["the fields are separated by vertical bars"],
+        ),
+        ("a;b,c\nx,1\n", [["x", "1"]], []),
+        (
+            "Text, raw;label\nx;1\n",
+            [["x", "1"]],
+            ["the fields are separated by semicolons"],
+        ),
+        ("text\na;b\nc;d\n", [["a;b"], ["c;d"]], []),
+        ('text\n"likes apples, pears"\n', [["likes apples, pears"]], []),
+        # Spaces after commas.
+        (
+            'id, text\n1, "a, b"\n2, c\n',
+            [["1", "a, b"], ["2", " c"]],
+            ["spaces around the names of columns were removed: ['id', 'text']"],
+        ),
+        ('id,text\n1 , "a ""b""" \n', [["1 ", 'a "b"']], []),
+        # Excel: columns that were used once.
+        ("a,b,,\nx,1,,\n,,,\n", [["x", "1"], ["", ""]], []),
+        ("a,b\nx,1,,\n", [["x", "1"]], []),
+        # pandas: the index has no name.
+        (",text\n0,a\n", [["0", "a"]], []),
+        # Line ends.
+        ("a,b\rx,1\r", [["x", "1"]], []),
+        ('a,b\r\n"x\r\ny",1\r\n"z\r",2\r\n', [["x\r\ny", "1"], ["z\r", "2"]], []),
+        ("\n\na,b\nx,1\n  \n\n", [["x", "1"]], []),
+        # Backslashes before quotes: R's write.table, Spark, MySQL.
+        (
+            'a,b\n1,"x \\"y\\", z"\n2,"c:\\d"\n',
+            [["1", 'x "y", z'], ["2", "c:\\d"]],
+            ["a backslash before a quote was left out"],
+        ),
+        (
+            'a,b\n1,"x \\"y\\""\n2,z\n',
+            [["1", 'x "y"'], ["2", "z"]],
+            ["a backslash before a quote was left out"],
+        ),
+        (
+            'a,b\n"x \\"",1\n"y ""z""",2\n"w",3\n',
+            [['x "', "1"], ['y "z"', "2"], ["w", "3"]],
+            ["a backslash before a quote was left out"],
+        ),
+        # A quote that takes in rows.
+        (
+            'a,b\n1,"x\n2,y\n3,z"\n',
+            [["1", "x\n2,y\n3,z"]],
+            ["1 warning: a field in quotes holds lines like rows (line 2)"],
+        ),
+        ('a,b\n1,"Dear,\nI am, yes"\n', [["1", "Dear,\nI am, yes"]], []),
+    ],
+)
+def test_dialects_of_csv(write, content, expected, notes):
+    assert cells(write("a.csv", content)) == (
+        expected,
+        [f"x: {note}" for note in notes],
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [("1.5;x\n2;y\n", [["1.5", "x"], ["2", "y"]]), ("a;b,x\n", [["a;b", "x"]])],
+)
+def test_delimiters_without_header(write, content, expected):
+    assert cells(write("a.csv", content), ("label", "text"))[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.xlsx", "x", "is a spreadsheet. Expected .* save it as CSV"),
+        (
+            "a.parquet",
+            "x",
+            "is a table of another format. .* as CSV or JSON lines, as pa",
+        ),
+        ("a.csv.zip", "x", "is compressed. .*decompress it"),
+        ("a.csv", b"PK\x03\x04\x14\0\x06\0", "is a spreadsheet or an archive"),
+        ("a.csv", b"PAR1\x15\x04\x15\0", "is a table of another format"),
+        ("a.jsonl", b"PAR1\x15\x04\x15\0", "is a table of another format"),
+        ("a.csv", b"\x1f\x8b\x08\0a", "is compressed. .*let its name end in .gz"),
+        ("a.csv", "<!DOCTYPE html>\n", "is HTML or XML. .*save the table in it as CSV"),
+        ("a.csv", '{"text": "a"}\n', "is JSON. .*let its name end in .jsonl"),
+        ("a.tsv", '[{"text": "a"},\n', "is JSON"),
+        ("a.csv", "text,label\na,1\n".encode("utf-16"), "line 1: .*from UTF-16"),
+        (
+            "a.tsv",
+            "text,label\na,1\n",
+            r"are separated by commas. Expected .* in \.csv",
+        ),
+        ("a.txt", "a;b\nx;1\n", r"separated by semicolons. Expected tabs .* in \.csv"),
+        ("a.csv", "a,b,a \nx,1,2\n", r"the columns \['a'\] more than once"),
+        ("a.csv", "a,b,\nx,1,2\n", r"line 2: received 3 fields, expected 2"),
+    ],
+)
+def test_files_that_are_something_else(write, name, content, message):
+    with pytest.raises(ValueError, match=message):
+        rows(write(name, content))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl"])
+def test_texts_that_begin_as_other_formats_do(write, name):
+    content = '{"PAR1": "x"}\n' if name == "a.jsonl" else "PAR1\nx\n"
+    assert rows(write(name, content)) == [
+        ({"PAR1": "x"}, f"line {2 - (name == 'a.jsonl')}")
+    ]
+
+
 def test_no_such_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="No file"):
         rows(str(tmp_path / "a.csv"))
@@ -105,7 +300,7 @@ def test_no_such_file(tmp_path):
 def test_ragged_rows_can_be_skipped(write):
     log = ReadLog("train")
     path = write("a.tsv", "id\ttext\n1\ta\n2\n3\tb\tc\n4\td\n")
-    kept = [row.values["id"] for row in read_rows(path, ragged=log)]
+    kept = [row.values["id"] for row in read_rows(path, None, log, skips_ragged=True)]
     assert kept == ["1", "4"]
     assert log.skips == {"wrong number of fields": 2}
 
@@ -121,8 +316,36 @@ def test_values_by_column(write):
         row.value("x", "y")
 
 
+@pytest.mark.parametrize(
+    ("header", "hint"),
+    [
+        ("Text", r" \(perhaps 'Text'\)\. Expected"),
+        ("texts", r" \(perhaps 'texts'\)\. Expected"),
+        ("great film", r"\['great film'\]\. Expected"),
+    ],
+)
+def test_columns_of_similar_names(write, header, hint):
+    (row,) = read_rows(write("a.csv", f"{header}\nx\n"))
+    with pytest.raises(ValueError, match=hint):
+        row.value("text")
+
+
 def test_rows_come_one_at_a_time(write):
     found = read_rows(write("a.tsv", "id\ttext\n1\ta\n2\n"))
     assert next(found).values == {"id": "1", "text": "a"}
     with pytest.raises(ValueError, match="line 3"):
         next(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.csv", "b,a\n1,2\n", ["b", "a"]),
+        ("a.jsonl", '{"text": "a"}\n{"meta": 1, "text": "b"}\n', ["text", "meta"]),
+    ],
+)
+def test_column_names(write, name, content, expected):
+    path = write(name, content)
+    assert column_names(path) == expected
+    with pytest.raises(ValueError, match="line 3"):
+        column_names(write(name, f"{content}x"))

@@ -32,6 +32,207 @@ def test_scores(read):
     assert [example.label for example in examples] == [2.5, -10.0]
 
 
+def test_decimal_commas(read):
+    lines = ["text\tlabel", "a\t2,5", "b\t-0,125", "c\t1234,567", "d\t3"]
+    examples, log = read(SCORE, lines)
+    assert [example.label for example in examples] == [2.5, -0.125, 1234.567, 3.0]
+    assert log == ["3 warnings: decimal comma in a score (line 2, line 3, line 4)"]
+
+
+OWN = TextTable(first=("text",), is_published=False)
+PRODIGY = {"_input_hash": 1, "_task_hash": 2}
+
+
+def label_studio(*choices, **more):
+    value = {"choices": list(choices)}
+    return {
+        "result": [{"from_name": "mood", "value": value, "type": "choices"}],
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("row", "label"),
+    [
+        ({"text": "a", "label": "pos"}, "pos"),
+        ({"text": "a", "label": " pos "}, "pos"),
+        ({"text": "a", "label": 1}, "1"),
+        ({"text": "a", "label": 1.0}, "1"),
+        ({"text": "a", "label": 1.5}, "1.5"),
+        ({"text": "a", "label": True}, "true"),
+        # doccano, and lists in cells.
+        ({"text": "a", "label": ["pos"]}, "pos"),
+        ({"text": "a", "label": [3]}, "3"),
+        ({"text": "a", "label": '["pos"]'}, "pos"),
+        ({"text": "a", "label": "['pos']"}, "pos"),
+        ({"text": "a", "label": "[pos]"}, "[pos]"),
+        # Prodigy.
+        ({"text": "a", "label": "pos", "answer": "accept"} | PRODIGY, "pos"),
+        ({"text": "a", "options": [], "accept": ["pos"], "answer": "accept"}, "pos"),
+        # Label Studio.
+        ({"data": {"text": "a"}, "annotations": [label_studio("pos")]}, "pos"),
+        (
+            {
+                "data": {"text": "a"},
+                "annotations": [
+                    label_studio("neg", was_cancelled=True),
+                    label_studio("pos"),
+                ],
+            },
+            "pos",
+        ),
+        (
+            {
+                "data": {"text": "a"},
+                "annotations": [label_studio("pos"), label_studio("pos")],
+            },
+            "pos",
+        ),
+        ({"text": "a", "label": {"choices": ["pos"]}}, "pos"),
+    ],
+)
+def test_labels_as_tools_write_them(read, row, label):
+    examples, _ = read(OWN, [row], name="a.jsonl")
+    assert examples == [TextExample("0", "a", None, label)]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"text": "a", "label": []}, "no label"),
+        ({"text": "a", "label": None}, "no label"),
+        ({"text": "a", "label": float("nan")}, "no label"),
+        ({"text": "a", "options": [], "accept": []}, "no label"),
+        ({"data": {"text": "a"}, "annotations": []}, "no label"),
+        (
+            {"text": "a", "label": "x", "answer": "reject"},
+            "rejected or ignored in Prodigy",
+        ),
+        (
+            {"text": "a", "label": "x", "answer": "ignore"},
+            "rejected or ignored in Prodigy",
+        ),
+        (
+            {"text": "a", "options": [], "accept": ["x"], "answer": "ignore"},
+            "rejected or ignored in Prodigy",
+        ),
+    ],
+)
+def test_rows_without_a_label(read, row, reason):
+    rows = [row, {"text": "b", "label": "y"}]
+    examples, log = read(OWN, rows, name="a.jsonl")
+    assert [example.id for example in examples] == ["1"]
+    assert log == [f"1 skipped: {reason} (line 1)"]
+    examples, log = read(OWN, rows, role="test", name="a.jsonl")
+    assert [example.label for example in examples] == [None, "y"]
+    assert log == []
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"text": "a", "label": ["x", "y"]}, r"line 1: .*several labels, \['x', 'y'\]"),
+        ({"text": "a", "label": "['x', 'y']"}, r"several labels, \['x', 'y'\]"),
+        ({"text": "a", "label": [0, 1, 0]}, "not supported yet"),
+        ({"text": "a", "label": {"choices": ["x", "y"]}}, "several labels"),
+        ({"text": "a", "options": [], "accept": ["x", "y"]}, "several labels"),
+        (
+            {
+                "data": {"text": "a"},
+                "annotations": [label_studio("x"), label_studio("y")],
+            },
+            "several labels",
+        ),
+        (
+            {"text": "a", "label": [[0, 1, "PER"]]},
+            r"the label \[0, 1, 'PER'\]. Expected",
+        ),
+        ({"text": "a", "label": {"x": 1}}, r"the label \{'x': 1\}. Expected"),
+        ({"text": ["a"], "label": "x"}, r"a list in the column 'text', \['a'\]"),
+        ({"text": "a", "labels": ["x"]}, r"no column 'label' .*\(perhaps 'labels'\)"),
+        (
+            {"data": {"text": "a", "n": 1}},
+            r"no column 'label' but \['data', 'text', 'n'\]",
+        ),
+    ],
+)
+def test_labels_that_are_none_or_several(read, row, message):
+    with pytest.raises(ValueError, match=message):
+        read(OWN, [row, {"text": "b", "label": "y"}], name="a.jsonl")
+
+
+def test_label_studio_asks_which_choice(read):
+    result = [
+        {"from_name": name, "value": {"choices": [name.upper()]}} for name in ("a", "b")
+    ]
+    row = {"data": {"text": "t"}, "annotations": [{"result": result}]}
+    with pytest.raises(ValueError, match=r"choices for \['a', 'b'\]. Expected one"):
+        read(OWN, [row], name="a.jsonl")
+    table = TextTable(first=("text",), label=("b",), is_published=False)
+    assert read(table, [row], name="a.jsonl")[0][0].label == "B"
+
+
+def test_whole_numbers_are_one_class(read):
+    lines = ["text,label", "a,1.0", "b,1", "c,0.0", "d,"]
+    examples, log = read(OWN, lines, name="a.csv")
+    assert [example.label for example in examples] == ["1", "1", "0"]
+    assert log == [
+        "1 skipped: no label (line 5)",
+        "2 warnings: a label as 1.0, a whole number, was read as 1 (line 2, line 4)",
+    ]
+    for labels, expected in (
+        (("0.0", "1.0"), ["1.0", "0.0"]),
+        (("0", "1"), ["1", "0"]),
+    ):
+        examples, _ = read(OWN, ["text,label", "a,1.0", "b,0"], "dev", labels, "a.csv")
+        assert [example.label for example in examples] == expected
+
+
+@pytest.mark.parametrize(
+    ("classes", "note"),
+    [
+        (
+            ["pos", "Pos", "neg"],
+            "the classes 'pos' (line 2) and 'Pos' (line 3) differ in case alone",
+        ),
+        (["pos", "NaN"], "'NaN' (line 3) is a class as others are"),
+        (
+            [*"012345678", "0"],
+            "9 classes in 10 examples, such as '0' (line 2) and '1' (line 3): is this "
+            "the column of the labels?",
+        ),
+        (["a", "b"] * 5, None),
+    ],
+)
+def test_odd_classes_are_noted(read, classes, note):
+    lines = ["text,label", *(f"t,{label}" for label in classes)]
+    assert read(OWN, lines, name="a.csv")[1] == ([note] if note else [])
+    assert read(OWN, lines, "dev", name="a.csv")[1] == []
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (
+            map(str, range(100)),
+            r"100 classes in as many examples, such as '0' \(line 1\)",
+        ),
+        (["2", "27", "2,27"], r"line 3: received several labels, '2,27'"),
+        (["a", "b", "b | a"], r"line 3: received several labels, 'b \| a'"),
+    ],
+)
+def test_columns_that_are_no_classes(read, classes, message):
+    lines = [{"text": "t", "label": label} for label in classes]
+    with pytest.raises(ValueError, match=message):
+        read(OWN, lines, name="a.jsonl")
+
+
+@pytest.mark.parametrize("label", ["Pos", "positiv", " POS"])
+def test_unknown_labels_have_a_hint(read, label):
+    with pytest.raises(ValueError, match=r"\['neg', 'pos', 'positive'\] \(perhaps '"):
+        read(OWN, ["text\tlabel", f"a\t{label}"], "dev", ("neg", "pos", "positive"))
+
+
 def test_what_is_empty_is_counted(read):
     lines = ["a\tb\tlabel", "\t2\tx", " \u3000\t2\tx", "1\t \tx", "1\t2\t", "1\t2\tx"]
     examples, log = read(PAIR, lines)
@@ -77,7 +278,7 @@ def test_unknown_labels(read, role):
         read(SINGLE, ["text\tlabel", "a\tx", "b\tz"], role, labels=("x", "y"))
 
 
-@pytest.mark.parametrize("label", ["good", "1,5", "nan", "inf"])
+@pytest.mark.parametrize("label", ["good", "1,500", "1.000,5", "nan", "inf"])
 def test_scores_that_are_none(read, label):
     with pytest.raises(
         ValueError, match=rf"line 2: received the label '{label}'. Expected a number"

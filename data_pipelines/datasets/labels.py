@@ -1,0 +1,157 @@
+"""The labels of tables as tools write them, and what is odd in them."""
+
+import ast
+import json
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from data_pipelines.datasets.read_log import ReadLog
+from data_pipelines.datasets.tables import Row
+
+_WHOLE = re.compile(r"(-?\d+)\.0+")
+_MISSING = ("nan", "none", "null", "n/a")
+_SEPARATORS = re.compile(r"\s*[,;|#]\s*")
+# Of labels that are classes, at least: fewer are not enough to tell.
+_FEW, _MANY = 10, 100
+
+
+def label_text(row: Row, columns: Sequence[str]) -> str | None:
+    """The label of a row; "" if it is empty, None if there is no column of labels.
+
+    A list of one label is that label (doccano), also as the text of a cell. Without
+    such a column, it is the choice in Label Studio's `annotations`, or in Prodigy's
+    `accept`.
+
+    Raises:
+        ValueError: there are several labels, or a label is a list or an object.
+    """
+    for column in columns:
+        if row.has(column):
+            return _single(row.find(column), row)
+    if isinstance(row.values.get("annotations"), list):
+        return _single(_choices(row, columns), row)
+    if isinstance(row.values.get("accept"), list) and "options" in row.values:
+        return _single(row.values["accept"], row)
+    return None
+
+
+def is_rejected(row: Row, columns: Sequence[str]) -> bool:
+    """True if a row was rejected or ignored in Prodigy, so that its label is not."""
+    answer = row.values.get("answer")
+    return answer in ("reject", "ignore") and "answer" not in columns
+
+
+def whole_number(text: str) -> str:
+    """A label without the `.0` of a whole number; pandas adds it to some columns."""
+    found = _WHOLE.fullmatch(text)
+    return text if found is None else found[1]
+
+
+def _single(value: Any, row: Row) -> str:
+    if isinstance(value, str) and value.strip()[:1] == "[":
+        value = _list_in(value.strip())
+    if isinstance(value, dict) and isinstance(value.get("choices"), list):
+        value = value["choices"]
+    if isinstance(value, list):
+        if len(value) > 1:
+            raise ValueError(
+                f"{row.where}: received several labels, {str(value)[:100]}. Expected "
+                "one: several labels of one example are not supported yet."
+            )
+        value = value[0] if value else None
+    if isinstance(value, list | dict):
+        raise ValueError(
+            f"{row.where}: received the label {str(value)[:100]}. Expected the name of "
+            "a class or a number: name another column."
+        )
+    if isinstance(value, float) and math.isnan(value):
+        return ""
+    if isinstance(value, str):
+        return value.strip()
+    return "" if value is None else json.dumps(value)
+
+
+def _list_in(text: str) -> Any:
+    """The list that a text is in JSON or Python, as `["pos"]`; or the text."""
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            value = parse(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        return value if isinstance(value, list) else text
+    return text
+
+
+def _choices(row: Row, columns: Sequence[str]) -> list[Any]:
+    """What was chosen in Label Studio: the same by all annotators, or several."""
+    chosen: dict[str, list[Any]] = {}
+    for annotation in row.values["annotations"]:
+        if not isinstance(annotation, dict) or annotation.get("was_cancelled"):
+            continue
+        for result in annotation.get("result") or []:
+            value = result.get("value") if isinstance(result, dict) else None
+            if isinstance(value, dict) and isinstance(value.get("choices"), list):
+                known = chosen.setdefault(str(result.get("from_name")), [])
+                known += [choice for choice in value["choices"] if choice not in known]
+    named = [name for name in columns if name in chosen]
+    if not named and len(chosen) > 1:
+        raise ValueError(
+            f"{row.where}: received choices for {list(chosen)}. Expected one of them "
+            "as the column of the label: name it."
+        )
+    return chosen[named[0]] if named else next(iter(chosen.values()), [])
+
+
+class ClassesSeen:
+    """The classes of a training set, to say what is odd in them when all are read."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, str] = {}
+        self._count = 0
+
+    def add(self, label: str | float | None, place: str) -> None:
+        """Takes the label of an example; a score is none of a class."""
+        if not isinstance(label, str):
+            return
+        self._count += 1
+        self._places.setdefault(label, place)
+
+    def check(self, source: str, log: ReadLog) -> None:
+        """Notes classes that differ in case, are near to texts, or stand for none.
+
+        Raises:
+            ValueError: every example has a class of its own, or some cells hold several
+                of the classes.
+        """
+        places = self._places
+        for label, place in places.items():
+            parts = _SEPARATORS.split(label)
+            if len(parts) > 1 and all(part in places for part in parts):
+                raise ValueError(
+                    f"{source}, {place}: received several labels, {label!r}. Expected "
+                    "one: several labels of one example are not supported yet."
+                )
+        by_folded: dict[str, str] = {}
+        for label in places:
+            other = by_folded.setdefault(label.casefold(), label)
+            if other != label:
+                log.note(
+                    f"the classes {other!r} ({places[other]}) and {label!r} "
+                    f"({places[label]}) differ in case alone"
+                )
+            if label.casefold() in _MISSING:
+                log.note(f"{label!r} ({places[label]}) is a class as others are")
+        some = " and ".join(f"{x!r} ({p})" for x, p in list(places.items())[:2])
+        if self._count >= _MANY and len(places) == self._count:
+            raise ValueError(
+                f"{source}: received {len(places)} classes in as many examples, such "
+                f"as {some}. Expected classes of several examples each: name another "
+                "column of labels, or take the kind regression."
+            )
+        if self._count >= _FEW and len(places) * 2 > self._count:
+            log.note(
+                f"{len(places)} classes in {self._count} examples, such as {some}: is "
+                "this the column of the labels?"
+            )
