@@ -286,6 +286,7 @@ def _learned_vocabulary(options: PretrainOptions) -> Vocabulary:
             lower_case=options.lower_case,
             strip_accents=options.strip_accents,
             num_processes=options.num_processes,
+            layout=options,
         )
         for name, content in vocabulary.to_files(path).items():
             write_file(name, content)
@@ -308,6 +309,7 @@ def _records(options: PretrainOptions, vocabulary: Vocabulary) -> data.Records:
             RecordOptions(
                 holdout_fraction=options.holdout_fraction,
                 separator=options.separator,
+                lines=options.lines,
                 seed=options.seed,
             ),
             num_processes=options.num_processes,

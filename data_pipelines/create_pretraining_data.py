@@ -9,7 +9,7 @@ made when they are read, anew in each epoch.
 
 import dataclasses
 
-from data_pipelines.corpus.documents import Separator
+from data_pipelines.corpus.layout import Layout
 from data_pipelines.pretraining.work_units import RecordOptions
 from data_pipelines.pretraining.write_records import write_records
 from data_pipelines.programs import cli, processes
@@ -18,7 +18,7 @@ from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 
 @dataclasses.dataclass(frozen=True)
-class CreatePretrainingDataOptions(processes.RunnerOptions, CasingOptions):
+class CreatePretrainingDataOptions(processes.RunnerOptions, CasingOptions, Layout):
     """Options of the program."""
 
     input_files: tuple[str, ...] = cli.option(
@@ -32,9 +32,6 @@ class CreatePretrainingDataOptions(processes.RunnerOptions, CasingOptions):
     )
     holdout_fraction: float = cli.option(
         0.0, "Share of the documents that is kept for evaluation, in files of its own."
-    )
-    separator: Separator = cli.option(
-        "file", "file: a file is one document. blank_line: empty lines separate them."
     )
     seed: int = cli.option(0, "Decides which documents are held out, and the order.")
 
@@ -50,6 +47,7 @@ def main(options: CreatePretrainingDataOptions) -> None:
         options.output_dir,
         RecordOptions(
             separator=options.separator,
+            lines=options.lines,
             seed=options.seed,
             holdout_fraction=options.holdout_fraction,
             num_shards=options.num_shards,

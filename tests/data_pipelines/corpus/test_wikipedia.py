@@ -80,10 +80,10 @@ def test_running_text_of_articles_alone(tmp_path, ending):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (bz2.compress(WHOLE * 50)[:-200], "is broken"),
+        (bz2.compress(WHOLE * 50)[:-200], "broken bzip2 data"),
         (bz2.compress(WHOLE[:-300]), "is broken"),
         (bz2.compress(b"<html><body/></html>"), "begins with <html>"),
-        (b"no bz2", "is broken"),
+        (b"no bz2", "broken bzip2 data"),
     ],
 )
 def test_files_that_are_no_dump(tmp_path, content, message):
