@@ -9,6 +9,8 @@ made when they are read, anew in each epoch.
 
 import dataclasses
 
+from absl import logging
+
 from data_pipelines.corpus.layout import Layout
 from data_pipelines.pretraining.work_units import RecordOptions
 from data_pipelines.pretraining.write_records import write_records
@@ -55,6 +57,16 @@ def main(options: CreatePretrainingDataOptions) -> None:
         num_processes=options.num_processes,
         cluster=options.cluster,
     )
+    counts = manifest["counts"]
+    if counts["documents"] == 1 or counts["sentences"] == counts["parts"]:
+        found = "all is one document"
+        if counts["sentences"] == counts["parts"]:
+            found = "documents have one sentence each"
+        logging.warning(
+            "In these records %s: there are no sentence pairs to learn from, and "
+            "pre-training on them is with sentences=full_sentences.",
+            found,
+        )
     for split in ("counts", "heldout_counts", "reading"):
         values = ", ".join(
             f"{value:,} {name}" for name, value in manifest[split].items()
