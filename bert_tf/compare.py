@@ -151,6 +151,7 @@ class _Member:
             options = LearnVectorsOptions(
                 input_files=self.options.corpus,
                 separator=self.options.separator,
+                lines=self.options.lines,
                 vectors_file=path,
                 vector_size=PRESETS[self.options.preset]["hidden_size"],
                 num_epochs=num_epochs,

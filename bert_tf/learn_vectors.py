@@ -21,7 +21,7 @@ from bert_tf.word_vectors import quality, word2vec
 from bert_tf.word_vectors.glove import learn_glove
 from bert_tf.word_vectors.keyed_vectors import to_word2vec_format
 from bert_tf.word_vectors.texts import Pieces, Words
-from data_pipelines.corpus import documents
+from data_pipelines.corpus.layout import Layout
 from data_pipelines.files.atomic import new_file
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers.vocabulary import Vocabulary
@@ -36,7 +36,7 @@ _OF_BOTH = ("vector_size", "min_count", "seed", "side", "window", "num_epochs")
 
 
 @dataclasses.dataclass(frozen=True)
-class LearnVectorsOptions:
+class LearnVectorsOptions(Layout):
     """Options of the program. The defaults are word2vec's."""
 
     input_files: tuple[str, ...] | None = cli.option(
@@ -54,9 +54,6 @@ class LearnVectorsOptions:
         cli.REQUIRED,
         "The file to write, in word2vec's format: binary if it ends in .bin, else "
         "text. There must be none yet.",
-    )
-    separator: documents.Separator = cli.option(
-        "file", "file: a file is one document. blank_line: empty lines separate them."
     )
     method: Literal["skip_gram", "cbow", "glove"] = cli.option(
         "skip_gram",
@@ -133,7 +130,7 @@ class LearnVectorsOptions:
 def text_of(options: LearnVectorsOptions) -> Words | Pieces:
     """The text to learn from; raises as `Words` and `Pieces` do."""
     if options.records_dir is None or options.vocab_file is None:
-        return Words(options.input_files or (), options.separator)
+        return Words(options.input_files or (), options)
     return Pieces(options.records_dir, Vocabulary.from_file(options.vocab_file))
 
 

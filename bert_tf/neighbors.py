@@ -119,7 +119,7 @@ def sentences_with(word: str, sources: Iterable[str]) -> Iterator[str]:
     pattern = _pattern(word)
     seen = set()
     for source in sources:
-        for batch in batches_of_text(documents.read_documents(source, "file")):
+        for batch in batches_of_text(documents.read_documents(source)):
             texts = [text for text, _, _ in batch]
             for encoded in split_sentences(tf.constant(texts)).values.numpy():
                 sentence = " ".join(encoded.decode("utf-8", "replace").split())

@@ -59,8 +59,12 @@ _FREE_OPTIONS = (
 
 @dataclasses.dataclass(frozen=True)
 class _Inputs:
-    """Vocabulary, config and records of a run; and vectors that it starts from."""
+    """Vocabulary, config and records of a run; and vectors that it starts from.
 
+    The options are those of the run, but for a sentence task that the text lacks.
+    """
+
+    options: PretrainOptions
     vocabulary: Vocabulary
     config: BertConfig
     vectors: tuple[np.ndarray, np.ndarray] | None
@@ -81,7 +85,7 @@ def pretrain(options: PretrainOptions) -> None:
             inputs = _prepare(options, strategy)
             if inputs is None:
                 return
-            model, heldout, baseline = _run(options, inputs, strategy)
+            model, heldout, baseline = _run(inputs, strategy)
         except tf.errors.DataLossError as error:
             folder = options.records_dir or _path(options, RECORDS)
             raise ValueError(
@@ -127,15 +131,23 @@ def _prepare(
     if vocabulary is None:
         vocabulary = _learned_vocabulary(options)
         config = model_config.pretraining_config(options, vocabulary)
-    return _Inputs(vocabulary, config, vectors, _records(options, vocabulary))
+    records = _records(options, vocabulary)
+    sentences = data.possible_sentences(
+        records,
+        vocabulary,
+        options.rows(options.sequence_length),
+        is_chosen=options.sentences is not None,
+    )
+    options = dataclasses.replace(options, sentences=sentences)
+    return _Inputs(options, vocabulary, config, vectors, records)
 
 
 def _run(
-    options: PretrainOptions, inputs: _Inputs, strategy: tf.distribute.Strategy
+    inputs: _Inputs, strategy: tf.distribute.Strategy
 ) -> tuple[Any, tf.data.Dataset | None, dict[str, float] | None]:
     """Trains; the model, the held-out batches, and the unigram baseline on them."""
-    records, vocabulary = inputs.records, inputs.vocabulary
-    trainer = _trainer(options, inputs, strategy)
+    options, records, vocabulary = inputs.options, inputs.records, inputs.vocabulary
+    trainer = _trainer(inputs, strategy)
     batches = {"batch_size": options.recipe.batch_size, "seed": options.seed}
     phases = data.training_phases(
         records, vocabulary, options.phases(), inputs.config, **batches
@@ -192,9 +204,8 @@ def _run(
     return trainer.model, heldout, baseline
 
 
-def _trainer(
-    options: PretrainOptions, inputs: _Inputs, strategy: tf.distribute.Strategy
-) -> Trainer:
+def _trainer(inputs: _Inputs, strategy: tf.distribute.Strategy) -> Trainer:
+    options = inputs.options
     recipe = options.recipe
     has_sentence_task = recipe.sentence_task is not None
     keras.utils.set_random_seed(options.seed)
@@ -227,8 +238,7 @@ def _write(
     baseline: dict[str, float] | None,
 ) -> None:
     """Writes the report, and then the weights: with them the model is finished."""
-    output_dir, recipe = options.output_dir, options.recipe
-    values = dataclasses.asdict(options.resolved())
+    output_dir, recipe = options.output_dir, inputs.options.recipe
     records = read_metrics(_path(options, METRICS))
     facts = run_facts(
         model,
@@ -247,7 +257,7 @@ def _write(
         records=records,
         baseline=baseline,
         cloze=cloze,
-        options=values,
+        options=dataclasses.asdict(inputs.options.resolved()),
     )
     write_file(_path(options, REPORT), page.encode())
     description = model_dir.Description(
@@ -255,6 +265,8 @@ def _write(
         objective=recipe.objective,
         sentence_task=recipe.sentence_task,
     )
+    # The options that were received: the same command knows its folder by them.
+    values = dataclasses.asdict(options.resolved())
     model_dir.save(output_dir, model, inputs.vocabulary, description, values)
     print(f"Wrote the model to {output_dir}; look at {output_dir}/{REPORT}.")
 
@@ -286,6 +298,7 @@ def _learned_vocabulary(options: PretrainOptions) -> Vocabulary:
             lower_case=options.lower_case,
             strip_accents=options.strip_accents,
             num_processes=options.num_processes,
+            layout=options,
         )
         for name, content in vocabulary.to_files(path).items():
             write_file(name, content)
@@ -308,6 +321,7 @@ def _records(options: PretrainOptions, vocabulary: Vocabulary) -> data.Records:
             RecordOptions(
                 holdout_fraction=options.holdout_fraction,
                 separator=options.separator,
+                lines=options.lines,
                 seed=options.seed,
             ),
             num_processes=options.num_processes,

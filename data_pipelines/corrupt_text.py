@@ -13,10 +13,11 @@ text.
 """
 
 import dataclasses
+import functools
 import itertools
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import tensorflow as tf
@@ -25,7 +26,7 @@ from data_pipelines.corpus import documents
 from data_pipelines.corpus.chinese_mistakes import Confusions, corrupt_chinese
 from data_pipelines.corpus.chunks import batches_of_text
 from data_pipelines.corpus.english_mistakes import corrupt_english
-from data_pipelines.corpus.sentences import split_sentences
+from data_pipelines.corpus.layout import Layout, Lines
 from data_pipelines.datasets import catalog
 from data_pipelines.datasets.delimited import record_text
 from data_pipelines.datasets.read_log import ReadLog
@@ -43,7 +44,7 @@ _FIRST_OTHERS = "的是不了人在有我他这"
 
 
 @dataclasses.dataclass(frozen=True)
-class CorruptTextOptions:
+class CorruptTextOptions(Layout):
     """Options of the program."""
 
     input_files: tuple[str, ...] = cli.option(
@@ -63,9 +64,6 @@ class CorruptTextOptions:
         "in other characters than theirs (traditional ones, say) are left out.",
     )
     data_dir: str | None = cli.option(None, "The folder of that dataset.")
-    separator: documents.Separator = cli.option(
-        "file", "file: a file is one document. blank_line: empty lines separate them."
-    )
 
     def __post_init__(self) -> None:
         if not 0 <= self.clean_fraction <= 1:
@@ -139,17 +137,19 @@ def _sentences(options: CorruptTextOptions, confusions: Confusions) -> Iterator[
 
 def _sentences_of(source: str, options: CorruptTextOptions) -> Iterator[str]:
     shortest, longest = _LENGTHS[options.language]
-    for batch in batches_of_text(documents.read_documents(source, options.separator)):
+    for batch in batches_of_text(documents.read_documents(source, options)):
         texts = [text for text, _, _ in batch]
-        for sentence in _split(tf.constant(texts)).values.numpy():
+        split = _sentences_in_graph(options.lines)
+        for sentence in split(tf.constant(texts)).values.numpy():
             text = " ".join(sentence.decode("utf-8", "replace").split())
             if shortest <= len(text) <= longest and _is_of(text, options.language):
                 yield text
 
 
-_split = tf.function(
-    split_sentences, input_signature=[tf.TensorSpec([None], tf.string)]
-)
+@functools.cache
+def _sentences_in_graph(lines: Lines) -> Callable[[tf.Tensor], tf.RaggedTensor]:
+    split = Layout(lines=lines).sentences_of
+    return tf.function(split, input_signature=[tf.TensorSpec([None], tf.string)])
 
 
 def _is_of(text: str, language: Language) -> bool:

@@ -9,7 +9,9 @@ made when they are read, anew in each epoch.
 
 import dataclasses
 
-from data_pipelines.corpus.documents import Separator
+from absl import logging
+
+from data_pipelines.corpus.layout import Layout
 from data_pipelines.pretraining.work_units import RecordOptions
 from data_pipelines.pretraining.write_records import write_records
 from data_pipelines.programs import cli, processes
@@ -18,7 +20,7 @@ from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 
 @dataclasses.dataclass(frozen=True)
-class CreatePretrainingDataOptions(processes.RunnerOptions, CasingOptions):
+class CreatePretrainingDataOptions(processes.RunnerOptions, CasingOptions, Layout):
     """Options of the program."""
 
     input_files: tuple[str, ...] = cli.option(
@@ -32,9 +34,6 @@ class CreatePretrainingDataOptions(processes.RunnerOptions, CasingOptions):
     )
     holdout_fraction: float = cli.option(
         0.0, "Share of the documents that is kept for evaluation, in files of its own."
-    )
-    separator: Separator = cli.option(
-        "file", "file: a file is one document. blank_line: empty lines separate them."
     )
     seed: int = cli.option(0, "Decides which documents are held out, and the order.")
 
@@ -50,6 +49,7 @@ def main(options: CreatePretrainingDataOptions) -> None:
         options.output_dir,
         RecordOptions(
             separator=options.separator,
+            lines=options.lines,
             seed=options.seed,
             holdout_fraction=options.holdout_fraction,
             num_shards=options.num_shards,
@@ -57,6 +57,16 @@ def main(options: CreatePretrainingDataOptions) -> None:
         num_processes=options.num_processes,
         cluster=options.cluster,
     )
+    counts = manifest["counts"]
+    if counts["documents"] == 1 or counts["sentences"] == counts["parts"]:
+        found = "all is one document"
+        if counts["sentences"] == counts["parts"]:
+            found = "documents have one sentence each"
+        logging.warning(
+            "In these records %s: there are no sentence pairs to learn from, and "
+            "pre-training on them is with sentences=full_sentences.",
+            found,
+        )
     for split in ("counts", "heldout_counts", "reading"):
         values = ", ".join(
             f"{value:,} {name}" for name, value in manifest[split].items()

@@ -19,6 +19,7 @@ from typing import Any
 import tensorflow as tf
 
 from data_pipelines.corpus import documents as corpus
+from data_pipelines.corpus.layout import Layout
 from data_pipelines.files.atomic import new_file
 from data_pipelines.programs import cli, processes
 from data_pipelines.tokenizers.casing import CasingOptions, TokenizerKind, check_casing
@@ -34,7 +35,7 @@ _BYTES_PER_PROCESS = 128 << 20
 
 
 @dataclasses.dataclass(frozen=True)
-class LearnVocabularyOptions(processes.RunnerOptions, CasingOptions):
+class LearnVocabularyOptions(processes.RunnerOptions, CasingOptions, Layout):
     """Options of the program."""
 
     input_files: tuple[str, ...] = cli.option(
@@ -56,9 +57,6 @@ class LearnVocabularyOptions(processes.RunnerOptions, CasingOptions):
         "WordPiece: number of processes that count words. Default: by the cores and "
         "the text.",
     )
-    separator: corpus.Separator = cli.option(
-        "file", "file: a file is one document. blank_line: empty lines separate them."
-    )
 
 
 def learn_vocabulary(
@@ -69,12 +67,13 @@ def learn_vocabulary(
     lower_case: bool | None = None,
     strip_accents: bool | None = None,
     num_processes: int | None = None,
-    separator: corpus.Separator = "file",
+    layout: Layout | None = None,
     cluster: str | None = None,
 ) -> Vocabulary:
     """Learns a vocabulary of exactly `vocab_size` pieces from the words of a corpus.
 
-    The arguments are options of the program, and `cluster` is that of `processes.pool`.
+    The arguments are options of the program (two of them the `layout`), and `cluster`
+    is that of `processes.pool`.
     By default there is a process for each core, but no more than one for each 128 MB of
     files.
 
@@ -91,7 +90,7 @@ def learn_vocabulary(
     check_casing(tokenizer, lower_case, strip_accents)
     sources = corpus.expand_sources(input_files)
     if tokenizer == "byte_bpe":
-        return learn_byte_bpe(sources, vocab_size, separator)
+        return learn_byte_bpe(sources, vocab_size, layout)
     if num_processes is None:
         # The size of a TFDS dataset is not known.
         files = [source for source in sources if tf.io.gfile.exists(source)]
@@ -99,7 +98,7 @@ def learn_vocabulary(
         num_processes = min(os.cpu_count() or 1, 1 + num_bytes // _BYTES_PER_PROCESS)
     lower_case = lower_case is None or lower_case
     casing: dict[str, Any] = {"lower_case": lower_case, "strip_accents": strip_accents}
-    count = functools.partial(count_words, **casing, separator=separator)
+    count = functools.partial(count_words, **casing, layout=layout)
     word_counts: Counter[str] = Counter()
     with processes.pool(num_processes, len(sources), cluster) as run:
         for of_source in run("count words", count, sources):
@@ -110,8 +109,9 @@ def learn_vocabulary(
 def main(options: LearnVocabularyOptions) -> None:
     """Learns a vocabulary, writes it, and prints how many pieces of a kind it has."""
     arguments = dataclasses.asdict(options)
-    del arguments["runner"], arguments["spark_master"]
-    arguments["cluster"] = options.cluster
+    for name in ("runner", "spark_master", "separator", "lines"):
+        del arguments[name]
+    arguments |= {"cluster": options.cluster, "layout": options}
     # The vocabulary appears first, and without it the others do not.
     paths = [beside(options.vocab_file, TOKENIZATION), arguments.pop("vocab_file")]
     if options.tokenizer == "byte_bpe":

@@ -5,7 +5,7 @@ import re
 from typing import Literal
 
 from bert_tf.comparison.systems import ABLATIONS, SYSTEMS, Ablation, System
-from data_pipelines.corpus.documents import Separator
+from data_pipelines.corpus.layout import Layout
 from data_pipelines.datasets import catalog
 from data_pipelines.programs import cli
 
@@ -13,7 +13,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 @dataclasses.dataclass(frozen=True)
-class CompareOptions:
+class CompareOptions(Layout):
     """Options of the program."""
 
     corpus: tuple[str, ...] = cli.option(
@@ -32,9 +32,6 @@ class CompareOptions:
         (), "To fine-tune on: names of the catalogue, each with =FOLDER of its files."
     )
     budget: str = cli.option("30m", "Training time of each system: 90s, 30m, 2h.")
-    separator: Separator = cli.option(
-        "file", "file: a file is one document. blank_line: empty lines separate them."
-    )
     holdout_fraction: float = cli.option(
         0.02, "Share of the documents that the models are evaluated on."
     )

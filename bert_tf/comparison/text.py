@@ -50,6 +50,7 @@ def prepare(text: Text, options: CompareOptions) -> None:
     common: dict[str, Any] = {
         "input_files": options.corpus,
         "separator": options.separator,
+        "lines": options.lines,
         "vocab_file": text.vocab_file,
     }
     if not tf.io.gfile.exists(text.vocab_file):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
+from absl import logging
 
 from bert_tf.models.config import BertConfig
 from bert_tf.models.size import pretraining_step_flops
@@ -16,8 +17,9 @@ from data_pipelines.pretraining.batches import (
     training_batches,
 )
 from data_pipelines.pretraining.documents import documents_from_records
+from data_pipelines.pretraining.pair_counts import count_pairs
 from data_pipelines.pretraining.record_folder import lost_records, record_files
-from data_pipelines.pretraining.row_options import RowOptions
+from data_pipelines.pretraining.row_options import RowOptions, SentenceTask
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 
@@ -42,6 +44,52 @@ def damaged_files(folder: str) -> list[str]:
         for split in ("train", "heldout")
         for path, (lost, count) in lost_records(folder, split).items()
     ]
+
+
+def possible_sentences(
+    records: Records, vocabulary: Vocabulary, rows: RowOptions, is_chosen: bool
+) -> SentenceTask:
+    """Returns the sentence task of the rows, or none where the text does not allow it.
+
+    Where many pairs have no next sentence, a warning says how many; where they are
+    most, `full_sentences` takes the place of a task that was not asked for.
+
+    Args:
+        is_chosen: whether the task was asked for.
+
+    Raises:
+        ValueError: it was, and there is not one pair to learn it from.
+    """
+    files = records.files("train")
+    documents = documents_from_records(files, skip_corrupt=records.skip_corrupt)
+    counts = count_pairs(documents, vocabulary, rows)
+    if counts.finding is None:
+        if (
+            rows.sentences == "next_sentence"
+            and records.manifest["heldout_counts"].get("documents") == 1
+        ):
+            logging.warning(
+                "A single document is held out: its sentence pairs are all in order, "
+                "and their accuracy says little."
+            )
+        return rows.sentences
+    if is_chosen and counts.is_impossible:
+        raise ValueError(
+            f"Received sentences={rows.sentences}, but {counts.finding}. Expected text "
+            "of documents with several sentences: leave the option out, or choose "
+            "--sentences=full_sentences."
+        )
+    if is_chosen or not counts.is_unfit:
+        logging.warning(
+            "sentences=%s: %s. --sentences=full_sentences may suit this text better.",
+            *(rows.sentences, counts.finding),
+        )
+        return rows.sentences
+    logging.warning(
+        "Rows are full_sentences, without the sentence task %s: %s.",
+        *(rows.sentences, counts.finding),
+    )
+    return "full_sentences"
 
 
 def training_phases(

@@ -8,7 +8,7 @@ from bert_tf.models import families, objectives
 from bert_tf.models.families import Recipe
 from bert_tf.optim.optimizers import OptimizerName
 from bert_tf.training.distribution import DistributionOptions
-from data_pipelines.corpus import documents
+from data_pipelines.corpus.layout import Layout
 from data_pipelines.pretraining.row_options import MaskingUnit, RowOptions, SentenceTask
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers.casing import CasingOptions, TokenizerKind, check_casing
@@ -18,7 +18,7 @@ _LONG_SHARE = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
-class PretrainOptions(DistributionOptions, CasingOptions):
+class PretrainOptions(DistributionOptions, CasingOptions, Layout):
     """Options of the program.
 
     Those of a `Recipe` default to None: to the recipe of the family.
@@ -32,9 +32,6 @@ class PretrainOptions(DistributionOptions, CasingOptions):
     )
     records_dir: str | None = cli.option(
         None, "Instead of text: the folder of create_pretraining_data."
-    )
-    separator: documents.Separator = cli.option(
-        "file", "file: a file is one document. blank_line: empty lines separate them."
     )
     skip_corrupt_records: bool = cli.option(
         False, "Leaves out damaged records that cannot be read, and counts them."

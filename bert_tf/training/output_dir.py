@@ -48,7 +48,8 @@ def claim(output_dir: str, options: Any, free_options: Collection[str]) -> bool:
             f"{output_dir} is not empty and not of this program. Nothing is "
             "overwritten: choose another output_dir."
         )
-    found = read_json(path)
+    # An option that the run did not know yet had its default.
+    found = {**_defaults(options), **read_json(path)}
     different = [
         f"{name} was {found.get(name)!r}, received {values[name]!r}"
         for name in values
@@ -63,3 +64,12 @@ def claim(output_dir: str, options: Any, free_options: Collection[str]) -> bool:
     if is_finished:
         print(f"{output_dir} holds the finished model of these options already.")
     return is_finished
+
+
+def _defaults(options: Any) -> dict[str, Any]:
+    fields = dataclasses.fields(options)
+    return {
+        field.name: json.loads(json.dumps(field.default))
+        for field in fields
+        if field.default is not dataclasses.MISSING
+    }

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from data_pipelines.corpus import documents
+from data_pipelines.corpus.layout import Layout
 from data_pipelines.pretraining import record_folder
 from data_pipelines.pretraining.documents import stored_texts
 from data_pipelines.programs import processes
@@ -23,15 +24,13 @@ class Words:
     `"It isn't 3 o'clock."` becomes `["it", "isn't", "o'clock"]`.
     """
 
-    def __init__(
-        self, sources: Sequence[str], separator: documents.Separator = "file"
-    ) -> None:
+    def __init__(self, sources: Sequence[str], layout: Layout | None = None) -> None:
         self.sources = documents.expand_sources(sources)
-        self.separator = separator
+        self.layout = layout
 
     def __iter__(self) -> Iterator[list[str]]:
         for source in processes.show_progress("read", self.sources, len(self.sources)):
-            texts = documents.read_documents(source, self.separator)
+            texts = documents.read_documents(source, self.layout)
             yield from _lists(map(words_of, texts))
 
 

@@ -4,32 +4,23 @@ A document is a string in one normal form: a paragraph or heading a line, single
 spaces, no empty lines.
 """
 
-import json
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Literal, get_args
 
 import tensorflow as tf
 from absl import logging
 
 from data_pipelines.corpus import wikipedia
-from data_pipelines.corpus.paragraphs import paragraphs
-from data_pipelines.corpus.utf8 import decode, lines_of_text
-
-Separator = Literal["file", "blank_line"]
+from data_pipelines.corpus.file_formats import format_of
+from data_pipelines.corpus.json_lines import json_documents
+from data_pipelines.corpus.layout import Layout
+from data_pipelines.corpus.markers import divided, without_markers
+from data_pipelines.corpus.paragraphs import paragraphs_of
+from data_pipelines.corpus.plain_text import extracted_documents, plain_documents
+from data_pipelines.corpus.utf8 import decode, split_lines
 
 _TFDS = "tfds:"
-_JSON = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
-# A larger document is yielded in parts. Only damaged or wrongly separated files have
-# such ones: the longest novel has a tenth of it.
-_MAX_DOCUMENT_CHARACTERS = 1 << 25
-
-# ` = Title = ` opens an article of WikiText.
-_TITLE = re.compile(r"= (?![= ])(.*[^= ]) =")
-# A return alone ends lines of old systems, a form feed those of a page.
-_LINE_END = re.compile(r"\r?\n|[\r\f]")
 
 
 def expand_sources(patterns: Sequence[str]) -> list[str]:
@@ -66,7 +57,7 @@ def expand_sources(patterns: Sequence[str]) -> list[str]:
 
 
 def read_documents(
-    source: str, separator: Separator = "file", counts: Counter | None = None
+    source: str, layout: Layout | None = None, counts: Counter | None = None
 ) -> Iterator[str]:
     r"""Reads the documents of one source, one paragraph a line.
 
@@ -74,60 +65,49 @@ def read_documents(
     on us. We left."]` (and more of this width) gives the one document `"IT WAS\nThe
     sky was grey, and the rain came down on us. We left."`.
 
-    The name tells the format, and each file may be compressed (`.gz`):
+    A file may be compressed (`.gz`, `.bz2`, `.xz`). Its content and its name tell the
+    format, see `file_formats.format_of`:
 
-    - `.json`, `.jsonl`: a document a line, the field `text` of an object.
-    - `tfds:NAME[/CONFIG][:SPLIT]`: the feature `text` of a dataset that TFDS has
-      prepared, in `TFDS_DATA_DIR` or where TFDS looks by itself. Split: `train`.
-    - `.xml`, `.xml.bz2`: a dump of a Wikipedia, see `wikipedia`.
-    - any other: plain text. Hard-wrapped lines are joined to paragraphs, other lines
-      are paragraphs. A line ` = Title = ` after an empty line (WikiText) always
+    - JSON lines: a document a line, the field `text` of an object.
+    - A dump of a Wikipedia, see `wikipedia`.
+    - `<doc id=...>`, what WikiExtractor makes of one: a document each.
+    - Any other: plain text. A line ` = Title = ` after an empty line (WikiText) always
       opens a document, and empty lines after it open none.
+
+    `tfds:NAME[/CONFIG][:SPLIT]` is the feature `text` of a dataset that TFDS has
+    prepared, in `TFDS_DATA_DIR` or where TFDS looks by itself. Split: `train`.
+
+    The marks of Wiki-40B (`_START_ARTICLE_`, ...) and `<|endoftext|>` end lines and
+    documents in every format.
 
     Args:
         source: one of `expand_sources`.
-        separator: of plain text. `"file"`: the file is one document. `"blank_line"`:
-            empty lines separate documents, as in the input of google-research/bert,
-            where each line is a sentence.
+        layout: what separates documents, and what a line is. Default: `Layout()`.
         counts: counts what was read: `sources`, `empty_sources` (without any text),
-            `documents`, `empty_documents` (skipped), `invalid_bytes` (not UTF-8,
-            skipped), and `divided_documents`, those of plain text with more than
-            33 million characters. Their parts are yielded as documents.
+            `documents`, `empty_documents` (skipped), `missing_texts` (objects of JSON
+            without one, skipped), `invalid_bytes` (not UTF-8, skipped), and
+            `divided_documents`, those of plain text with more than 33 million
+            characters. Their parts are yielded as documents.
 
     Yields:
         Documents that are not empty.
 
     Raises:
         FileNotFoundError: no such file, or a dataset that is not prepared.
-        ValueError: the separator is unknown, the file is not text, its compression
-            or JSON is broken, or the text is not where it is expected.
+        ValueError: the layout is unknown, the file is not text or of a format that is
+            not read, its compression or JSON is broken, or the text is not where it is
+            expected.
     """
-    if separator not in get_args(Separator):
-        raise ValueError(
-            f"Received separator={separator!r}, expected one of "
-            f"{list(get_args(Separator))}."
-        )
+    layout = Layout() if layout is None else layout
+    layout.check_layout()
     counts = Counter() if counts is None else counts
     before = Counter(counts)
-    if source.startswith(_TFDS):
-        documents = _read_tfds(source, counts)
-    else:
-        if not tf.io.gfile.exists(source) or tf.io.gfile.isdir(source):
-            raise FileNotFoundError(
-                f"No file {source!r}. Expected a file of text: check the name."
-            )
-        if source.lower().endswith(_JSON):
-            documents = _read_json_lines(source, counts)
-        elif source.lower().endswith(wikipedia.DUMPS):
-            documents = wikipedia.articles(source)
-        else:
-            documents = _read_text(source, separator, counts)
     counts["sources"] += 1
-    for lines in documents:
-        document = "\n".join(paragraphs(lines))
-        if document:
+    documents = _lines_of_documents(source, layout, counts)
+    for paragraphs in paragraphs_of(documents, layout.lines):
+        if paragraphs:
             counts["documents"] += 1
-            yield document
+            yield "\n".join(paragraphs)
         else:
             counts["empty_documents"] += 1
     if counts["documents"] == before["documents"]:
@@ -138,6 +118,25 @@ def read_documents(
         logging.warning("%s: skipped %d bytes that are not UTF-8.", source, invalid)
 
 
+def _lines_of_documents(
+    source: str, layout: Layout, counts: Counter
+) -> Iterator[list[str]]:
+    if source.startswith(_TFDS):
+        return _tfds_documents(source, counts)
+    if not tf.io.gfile.exists(source) or tf.io.gfile.isdir(source):
+        raise FileNotFoundError(
+            f"No file {source!r}. Expected a file of text: check the name."
+        )
+    match format_of(source):
+        case "json_lines":
+            return json_documents(source, counts)
+        case "wikipedia_dump":
+            return wikipedia.articles(source)
+        case "wikiextractor":
+            return extracted_documents(source, counts)
+    return plain_documents(source, layout.separator, counts)
+
+
 def _glob(pattern: str) -> list[str]:
     try:
         return tf.io.gfile.glob(pattern)
@@ -145,76 +144,7 @@ def _glob(pattern: str) -> list[str]:
         return []
 
 
-# --- Formats: each yields the lines of one document after another.
-
-
-def _read_text(
-    source: str, separator: Separator, counts: Counter
-) -> Iterator[list[str]]:
-    lines: list[str] = []
-    size = 0
-    is_divided = in_article = False
-    after_blank = True
-    for line in _text_lines(source, counts):
-        stripped = line.strip()
-        is_title = after_blank and bool(_TITLE.fullmatch(stripped))
-        in_article |= is_title
-        is_border = separator == "blank_line" and not stripped and not in_article
-        ends = is_title or is_border
-        # Only where more of the document follows is it divided.
-        is_long = (
-            not ends
-            and bool(stripped)
-            and size > _MAX_DOCUMENT_CHARACTERS
-            and (after_blank or size > 2 * _MAX_DOCUMENT_CHARACTERS)
-        )
-        if is_long and not is_divided:
-            counts["divided_documents"] += 1
-            logging.warning(
-                "%s: a document of more than %d characters is divided; "
-                "separator='blank_line' may suit this file better.",
-                source,
-                _MAX_DOCUMENT_CHARACTERS,
-            )
-        if ends or is_long:
-            if lines:
-                yield lines
-            lines, size = [], 0
-            is_divided = is_long
-        # Empty lines tell paragraphs apart; before the first and in a row, nothing.
-        if stripped or (lines and not after_blank):
-            lines.append(line)
-            size += len(line)
-        after_blank = not stripped
-    if lines:
-        yield lines
-
-
-def _read_json_lines(source: str, counts: Counter) -> Iterator[list[str]]:
-    for number, line in enumerate(lines_of_text(source), start=1):
-        text = decode(line, counts).strip()
-        if not text:
-            continue
-        try:
-            entry = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(
-                f"{source}, line {number}: not JSON ({error}). Expected an object "
-                'a line, such as {"text": "…"}.'
-            ) from None
-        document = entry.get("text") if isinstance(entry, dict) else None
-        if not isinstance(document, str):
-            found = sorted(entry) if isinstance(entry, dict) else type(entry).__name__
-            raise ValueError(
-                f"{source}, line {number}: no string 'text' but {str(found)[:200]}. "
-                'Expected an object a line, such as {"text": "…"}.'
-            )
-        # JSON can spell halves of surrogate pairs, which are no characters.
-        text = decode(document.encode("utf-8", "surrogatepass"), counts)
-        yield _split_lines(text)
-
-
-def _read_tfds(source: str, counts: Counter) -> Iterator[list[str]]:
+def _tfds_documents(source: str, counts: Counter) -> Iterator[list[str]]:
     import tensorflow_datasets as tfds  # Imported here: it takes seconds.
 
     name, _, split = source.removeprefix(_TFDS).partition(":")
@@ -246,21 +176,9 @@ def _read_tfds(source: str, counts: Counter) -> Iterator[list[str]]:
             "one string called 'text': write its documents to a .jsonl file instead."
         )
     for example in dataset:
-        yield _split_lines(decode(example["text"].numpy(), counts))
+        text = without_markers(decode(example["text"].numpy(), counts))
+        yield from divided(split_lines(text))
 
 
 def _one_line(received: object) -> str:
     return " ".join(str(received).split())[:300]
-
-
-def _text_lines(source: str, counts: Counter) -> Iterator[str]:
-    for line in lines_of_text(source, _MAX_DOCUMENT_CHARACTERS):
-        text = decode(line, counts)
-        yield from _split_lines(text.removesuffix("\r"))
-
-
-def _split_lines(text: str) -> list[str]:
-    # The regular expression, being slow, is for few texts.
-    if "\r" in text or "\f" in text:
-        return _LINE_END.split(text)
-    return text.split("\n")

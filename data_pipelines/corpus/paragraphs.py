@@ -2,6 +2,9 @@
 
 import itertools
 import re
+from collections.abc import Iterable, Iterator
+
+from data_pipelines.corpus.layout import Lines
 
 # ` = = Section = = ` is a heading in WikiText.
 _HEADING = re.compile(r"(?:= ?){1,6}(?![= ])(.*[^= ])(?: ?=){1,6}")
@@ -14,25 +17,73 @@ _HYPHENATED = re.compile(r".*[^\W\d_]-")
 _INDENTED = re.compile(r"  |\t|\u3000")
 
 # What counts as hard-wrapped lines. All of a hundred novels, three quarters of them
-# wrapped, are on the right side.
+# wrapped, are on the right side, as are sentences, titles and verses, one a line.
 _MIN_WRAPPED_LINES = 6
 _MAX_WIDTH = 130
 _MIN_WIDTH = 40
 _MIN_UNSPACED_WIDTH = 15
 _MIN_FULL_SHARE = 0.6
+_MAX_ENDING_SHARE = 0.5
+_MAX_CAPITAL_SHARE = 0.7
+_MIN_INNER_STOPS = 0.05
 _PARAGRAPH_END = tuple(".!?:;\"'”’»)]*-—。！？：；」』）…")
+# The end of a sentence at the end of a line, and within.
+_ENDING = re.compile(r"[.!?…:;。！？：；｡।॥؟۔።։။།][\"'”’»)\]_*」』）]*$")
+_INNER_STOP = re.compile(
+    r"[.!?…][\"'”’»)\]_*]*\s|[。！？｡।॥؟۔።։။།][\"'”’」』]*(?=[^\"'”’」』])"
+)
+
+# The beginning of a file that is looked at, in characters. A document with as many
+# lines as this is judged by itself.
+_SAMPLE_CHARACTERS = 1 << 17
+_MIN_LINES_OF_ITS_OWN = 40
+_MAX_SAMPLE_LINES = 20_000
 
 
-def paragraphs(lines: list[str]) -> list[str]:
-    r"""The paragraphs of a document, without line ends and empty ones.
+def paragraphs_of(
+    documents: Iterable[list[str]], lines: Lines = "auto"
+) -> Iterator[list[str]]:
+    r"""The paragraphs of documents, without line ends and empty ones.
 
     `["IT WAS", "", "The sky was grey, and the rain came", "down on us. We left."]`
     (and more of this width) becomes `["IT WAS", "The sky was grey, and the rain came
     down on us. We left."]`. Where lines are not wrapped, each is a paragraph.
+
+    Args:
+        documents: the lines of each document of a file.
+        lines: see `Layout`. Few lines can be of one width by chance: a document of
+            less than 40 is joined or not as the beginning of the file.
     """
-    texts = [" ".join(line.split()) for line in lines]
-    texts = [_HEADING.sub(r"\1", t) if t[:1] == "=" == t[-1:] else t for t in texts]
-    width = _wrap_width(texts)
+    documents = iter(documents)
+    if lines == "sentences":
+        for document in documents:
+            yield [text for text in map(_tidy, document) if text]
+        return
+    first: list[list[str]] = []
+    size = 0
+    for document in documents:
+        first.append(document)
+        size += sum(map(len, document))
+        if size >= _SAMPLE_CHARACTERS:
+            break
+    is_told = lines == "wrapped"
+    sample = [_tidy(line) for document in first for line in (*document, "")]
+    width = wrap_width(sample, is_told)
+    for document in itertools.chain(first, documents):
+        texts = [_tidy(line) for line in document]
+        if sum(map(bool, texts)) >= _MIN_LINES_OF_ITS_OWN:
+            yield _joined(document, texts, wrap_width(texts, is_told))
+        else:
+            yield _joined(document, texts, width)
+
+
+def _tidy(line: str) -> str:
+    text = " ".join(line.split())
+    return _HEADING.sub(r"\1", text) if text[:1] == "=" == text[-1:] else text
+
+
+def _joined(lines: list[str], texts: list[str], width: int | None) -> list[str]:
+    """The paragraphs of a document that is wrapped at a width."""
     if width is None:
         return [text for text in texts if text]
     indented = [bool(_INDENTED.match(line)) for line in lines]
@@ -52,28 +103,44 @@ def paragraphs(lines: list[str]) -> list[str]:
     return ["".join(parts) for parts in joined]
 
 
-def _wrap_width(texts: list[str]) -> int | None:
+def wrap_width(texts: list[str], is_wrapped: bool = False) -> int | None:
     """The width at which lines are wrapped; None if they are not.
 
-    In wrapped text few lines have room for the first word of the next one. Lines that
-    are sentences or entries of a list have it often, and their widths differ.
+    In wrapped text few lines have room for the first word of the next one, sentences
+    end within lines rather than with them, and most lines begin in the middle of a
+    sentence, without a capital. Sentences, titles, verses and entries of a list, one
+    a line, lack one of the three.
+
+    Args:
+        texts: lines without white space around them; an empty one ends a paragraph.
+        is_wrapped: whether it is known that they are, so that only the width is asked.
     """
+    texts = texts[:_MAX_SAMPLE_LINES]
     widths = sorted(len(text) for text in texts if text)
-    if len(widths) < _MIN_WRAPPED_LINES:
+    if not widths or (len(widths) < _MIN_WRAPPED_LINES and not is_wrapped):
         return None
     width = widths[int(len(widths) * 0.95)]
+    if is_wrapped:
+        return width
     is_unspaced = sum(map(len, map(_UNSPACED.findall, texts))) * 2 > sum(widths)
     smallest = _MIN_UNSPACED_WIDTH if is_unspaced else _MIN_WIDTH
     # Some lines may be longer: a table, or where pages were put together.
     longer = widths[int(len(widths) * 0.98)]
     if not smallest <= width <= _MAX_WIDTH or longer > 1.5 * width:
         return None
-    is_full = [
-        _width_with_next_word(text, following) > 0.88 * width
-        for text, following in itertools.pairwise(texts)
-        if text and following
-    ]
-    return width if sum(is_full) >= max(_MIN_FULL_SHARE * len(is_full), 3) else None
+    pairs = [(a, b) for a, b in itertools.pairwise(texts) if a and b]
+    num_full = sum(_width_with_next_word(a, b) > 0.88 * width for a, b in pairs)
+    unfinished = [b for a, b in pairs if not _ENDING.search(a)]
+    num_ending = len(pairs) - len(unfinished)
+    num_capitals = sum(following[0].isupper() for following in unfinished)
+    num_inner = sum(len(_INNER_STOP.findall(a)) for a, _ in pairs)
+    shows_wrapping = (
+        num_full >= max(_MIN_FULL_SHARE * len(pairs), 3)
+        and num_ending <= _MAX_ENDING_SHARE * len(pairs)
+        and num_capitals <= _MAX_CAPITAL_SHARE * len(unfinished)
+        and num_inner >= _MIN_INNER_STOPS * len(pairs)
+    )
+    return width if shows_wrapping else None
 
 
 def _width_with_next_word(text: str, following: str) -> int:

@@ -4,7 +4,9 @@
         --input_files=enwiki-latest-pages-articles.xml.bz2 ...
 
 What is kept is running text, as for BERT (paper, section 3.1): no tables, lists,
-headings, templates, references or pictures, no redirects or pages other than articles.
+headings, templates, references or pictures, no redirects, disambiguations or pages
+other than articles. Templates within a sentence, such as {{lang|fr|mot}} or
+{{convert|5|km|mi}}, leave their text.
 """
 
 import re
@@ -12,23 +14,106 @@ import xml.etree.ElementTree
 from collections.abc import Iterator
 from typing import Any
 
+from data_pipelines.corpus.language_variants import first_variants
 from data_pipelines.files.byte_lines import open_decompressed
 from data_pipelines.programs.extras import extra
 
-DUMPS = (".xml", ".xml.bz2", ".xml.gz")
-
-# Of every Wikipedia, beside the names in its own language.
-_NAMESPACES = ("file", "image", "media", "category", "template", "help", "portal")
+# Names of pages that are not shown as links, of every Wikipedia, beside those that the
+# dump tells; and the names for categories and files that it does not tell.
+_NAMESPACES = (
+    *("file", "image", "media", "category", "template", "help", "portal"),
+    *("kategorie", "catégorie", "categoría", "categoria", "categorie", "kategoria"),
+    *("категория", "категорія", "kategori", "kategória", "luokka", "thể loại"),
+    *("分类", "分類", "カテゴリ", "분류", "تصنيف", "رده", "קטגוריה", "श्रेणी", "หมวดหมู่"),
+    *("bild", "datei", "fichier", "archivo", "imagen", "immagine", "ficheiro"),
+    *("файл", "изображение", "plik", "grafika", "bestand", "文件", "档案", "檔案"),
+    *(
+        "图像",
+        "圖像",
+        "ファイル",
+        "画像",
+        "파일",
+        "그림",
+        "ملف",
+        "صورة",
+        "پرونده",
+        "קובץ",
+    ),
+)
+_FILE = re.compile(
+    r"[^:]+:.*\.(?:jpe?g|png|svg|gif|tiff?|webp|pdf|djvu|og[gva]|webm|mp[34]|wav|mid)"
+)
 # What such tags enclose is no running text.
 _LEFT_OUT = frozenset(
     [
-        *("ref", "references", "table", "gallery", "math", "chem", "code", "pre"),
+        *("ref", "references", "table", "gallery", "math", "chem", "ce", "code", "pre"),
         *("syntaxhighlight", "source", "timeline", "score", "hiero", "imagemap"),
+        *("includeonly", "templatestyles", "templatedata", "mapframe", "maplink"),
+        *("graph", "indicator", "inputbox", "categorytree", "style"),
     ]
 )
-_LIST_ITEM = re.compile(r"^[*#;:].*$", re.MULTILINE)
+# Templates that stand for text within a sentence, and which of their arguments it is.
+_TEXT_TEMPLATES = {
+    **dict.fromkeys(("nowrap", "nobr", "small", "big", "abbr", "ill", "illm"), 1),
+    **dict.fromkeys(("le", "interlanguage link", "仮リンク", "quote", "cquote"), 1),
+    **dict.fromkeys(("blockquote", "iast"), 1),
+    **dict.fromkeys(("lang", "transl", "transliteration"), 2),
+    "tsl": 3,
+}
+# The same for names that begin so: {{lang-de|...}}, {{link-en|...}}.
+_TEXT_TEMPLATE = re.compile("(?:lang|link)-[a-z-]+")
+_QUANTITIES = ("convert", "cvt")
+_NUMBER_OR_RANGE = re.compile(r"[-+−]?[\d.,/]+|to|and|or|by|x|-|–|to\(-\)|&")
+_SIGN_TEMPLATES = {
+    **dict.fromkeys(("ndash", "snd", "spaced ndash", "spnd", "–"), " – "),
+    **dict.fromkeys(("mdash", "—"), "—"),
+    **dict.fromkeys(("nbsp", "space"), " "),
+    **{"'": "'", "'s": "'s", "!": "|", "=": "="},
+}
+# Pages that only list others of their name.
+_DISAMBIGUATIONS = (
+    *("disambiguation", "disambig", "dab", "hndis", "geodis", "begriffsklärung"),
+    *("homonymie", "desambiguación", "desambiguação", "disambigua", "неоднозначность"),
+    *(
+        "ujednoznacznienie",
+        "doorverwijspagina",
+        "消歧义",
+        "消歧義",
+        "曖昧さ回避",
+        "aimai",
+    ),
+    *("동음이의", "توضيح"),
+)
 # [[de:Titel]]: the same article elsewhere.
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z-]+)?:")
+# __NOTOC__, in the language of the Wikipedia too: in capitals, or of a script without.
+# In any case of letters only if English; what C and Perl write so is kept.
+_SWITCH = re.compile(r"__([^\s\[\]{}<>|]+?)__")
+_ENGLISH_SWITCHES = frozenset(
+    [
+        *("TOC", "NOTOC", "FORCETOC", "NOEDITSECTION", "NOGALLERY", "HIDDENCAT"),
+        *("NEWSECTIONLINK", "NONEWSECTIONLINK", "INDEX", "NOINDEX", "STATICREDIRECT"),
+        *("NOCONTENTCONVERT", "NOCC", "NOTITLECONVERT", "NOTC", "DISAMBIG", "NOGLOBAL"),
+        *("EXPECTUNUSEDCATEGORY", "EXPECTUNUSEDTEMPLATE", "ARCHIVEDTALK", "NOTALK"),
+    ]
+)
+_IDENTIFIERS = frozenset(
+    [
+        *("FILE", "LINE", "DATE", "TIME", "FUNC", "FUNCTION", "CLASS", "METHOD", "DIR"),
+        *("NAMESPACE", "COUNTER", "VA_ARGS", "VA_OPT", "STDC", "GNUC", "DATA", "END"),
+    ]
+)
+# Where a line of a list begins; the markup is none.
+_LIST_MARK = "\x00"
+# What is left of broken markup, of which the partner is missing: lines of a table; a
+# template up to the end of its line, brackets, tags, quotes.
+_TABLE_LINE = re.compile(r"^ *(?:\{?\||\|\}|!.*(?:!!|\|)).*$", re.MULTILINE)
+_BROKEN = re.compile(
+    r"\{\{.*$|\}\}|\[\[|\]\]|'{2,}"
+    r"|</?(?:ref|references|br|nowiki|small|big|span|div|center|noinclude|onlyinclude"
+    r"|includeonly|templatestyles|gallery|blockquote|poem|sup|sub|i|b|u|s)\b[^<>]*>",
+    re.MULTILINE | re.IGNORECASE,
+)
 # What is left where a template stood: "( , )", and space before punctuation.
 _EMPTY_BRACKETS = re.compile(r"[(（][\s,;:，；：、]*[)）]")
 _SPACE_BEFORE = re.compile(r" +(?=[,.;:!?)])")
@@ -38,7 +123,7 @@ def articles(source: str) -> Iterator[list[str]]:
     """The lines of text of one article after another, also of empty ones.
 
     Args:
-        source: a file that ends as one of `DUMPS`, local or remote.
+        source: a dump, local or remote; it may be compressed.
 
     Raises:
         ImportError: mwparserfromhell is not installed.
@@ -49,15 +134,27 @@ def articles(source: str) -> Iterator[list[str]]:
         for element in _elements(source):
             if element.tag == "namespace" and element.text:
                 namespaces.add(element.text.lower())
-            is_article = element.tag == "page" and element.findtext("ns") == "0"
-            if is_article and element.find("redirect") is None:
-                markup = element.findtext("revision/text") or ""
+            if element.tag == "page" and _is_article(element, namespaces):
+                # With the history of the page, the last is the present one.
+                versions = element.findall("revision")
+                markup = (versions and versions[-1].findtext("text")) or ""
                 yield _text_of(markup, namespaces).split("\n")
     except (xml.etree.ElementTree.ParseError, EOFError, OSError) as error:
         raise ValueError(
             f"{source} is broken: {error}. Expected a whole dump of a Wikipedia, "
             "pages-articles.xml.bz2: copy it again."
         ) from None
+
+
+def _is_article(page: xml.etree.ElementTree.Element, namespaces: set[str]) -> bool:
+    if page.find("redirect") is not None:
+        return False
+    number = page.findtext("ns")
+    if number is None:  # In old dumps the title alone tells.
+        prefix, colon, _ = (page.findtext("title") or "").partition(":")
+        return not (colon and prefix.strip().lower() in namespaces)
+    model = page.findtext("revision/model") or "wikitext"
+    return number.strip() == "0" and model == "wikitext"
 
 
 def _elements(source: str) -> Iterator[xml.etree.ElementTree.Element]:
@@ -81,7 +178,10 @@ def _elements(source: str) -> Iterator[xml.etree.ElementTree.Element]:
 
 
 def _text_of(markup: str, namespaces: set[str]) -> str:
-    """The text in the markup of a page, a paragraph a line."""
+    """The text in the markup of a page, a paragraph a line.
+
+    Where the text is in several variants, it is the first, see `first_variants`.
+    """
     with extra("wikipedia"):
         from mwparserfromhell import nodes, parse
 
@@ -90,25 +190,79 @@ def _text_of(markup: str, namespaces: set[str]) -> str:
 
     def text_of_node(node: Any) -> str:
         if isinstance(node, nodes.Text):
-            return node.value
+            return _BROKEN.sub("", _SWITCH.sub(_without_switch, node.value))
         if isinstance(node, nodes.HTMLEntity):
             return node.normalize()
         if isinstance(node, nodes.ExternalLink):
             return text_in(node.title)
         if isinstance(node, nodes.Wikilink):
-            title = str(node.title).strip().lower()
-            name, colon, _ = title.partition(":")
-            other_language = not node.text and _LANGUAGE.match(title)
-            if (colon and name in namespaces) or other_language:
-                return ""
-            return text_in(node.text or node.title)
+            return (
+                ""
+                if _is_hidden(node, namespaces)
+                else text_in(node.text) or shown(node.title)
+            )
+        if isinstance(node, nodes.Template):
+            return text_of_template(node)
         if isinstance(node, nodes.Tag):
             name = str(node.tag).strip().lower()
             if name == "br":
                 return " "
+            if node.wiki_markup and name in ("li", "dt", "dd"):
+                return _LIST_MARK
+            if name == "nowiki":
+                return as_written(node.contents)
             return "" if name in _LEFT_OUT else text_in(node.contents)
-        return ""  # Templates, headings, comments.
+        return ""  # Headings, comments.
 
-    text = text_in(parse(_LIST_ITEM.sub("", markup)))
-    text = _SPACE_BEFORE.sub("", _EMPTY_BRACKETS.sub("", text))
+    def as_written(code: Any) -> str:
+        return "".join(
+            node.normalize() if isinstance(node, nodes.HTMLEntity) else str(node)
+            for node in (code.nodes if code else ())
+        )
+
+    def shown(title: Any) -> str:
+        return text_in(title).strip().removeprefix(":")
+
+    def text_of_template(template: Any) -> str:
+        name = str(template.name).strip().lower().replace("_", " ")
+        arguments = [text_in(p.value).strip() for p in template.params if not p.showkey]
+        if name in _QUANTITIES:
+            return _quantity(arguments)
+        place = _TEXT_TEMPLATES.get(name, 1 if _TEXT_TEMPLATE.fullmatch(name) else 0)
+        if place and len(arguments) >= place:
+            return arguments[place - 1]
+        return _SIGN_TEMPLATES.get(name, "")
+
+    code = parse(first_variants(markup))
+    templates = {str(t.name).strip().lower() for t in code.ifilter_templates(False)}
+    if any(n in _DISAMBIGUATIONS or n.endswith(" disambiguation") for n in templates):
+        return ""
+    lines = _TABLE_LINE.sub("", text_in(code)).split("\n")
+    text = "\n".join(line for line in lines if not line.lstrip().startswith(_LIST_MARK))
+    text = _SPACE_BEFORE.sub("", _EMPTY_BRACKETS.sub("", text.replace(_LIST_MARK, "")))
     return "\n".join(" ".join(line.split()) for line in text.split("\n"))
+
+
+def _is_hidden(link: Any, namespaces: set[str]) -> bool:
+    """True of a link to a file, a category or another language, which is not shown."""
+    title = str(link.title).strip().lower()
+    name, colon, _ = title.partition(":")
+    is_elsewhere = not link.text and _LANGUAGE.match(title)
+    in_namespace = colon and name.strip().replace("_", " ") in namespaces
+    return bool(in_namespace or is_elsewhere or _FILE.fullmatch(title))
+
+
+def _without_switch(switch: re.Match[str]) -> str:
+    word = switch[1]
+    if word.upper() in _ENGLISH_SWITCHES:
+        return ""
+    is_identifier = word != word.upper() or word in _IDENTIFIERS or word.isdigit()
+    return switch[0] if is_identifier else ""
+
+
+def _quantity(arguments: list[str]) -> str:
+    """`["5", "to", "10", "km", "mi"]` becomes "5 to 10 km"."""
+    for place, argument in enumerate(arguments):
+        if not _NUMBER_OR_RANGE.fullmatch(argument):
+            return " ".join(arguments[: place + 1]).replace(" - ", "–")
+    return " ".join(arguments)

@@ -3,6 +3,7 @@
 import bz2
 import contextlib
 import gzip
+import lzma
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -11,17 +12,21 @@ import tensorflow as tf
 
 CHUNK_BYTES = 1 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_NAMES = {"gz": "gzip", "bz2": "bzip2", "xz": "xz"}
+COMPRESSED = tuple(f".{ending}" for ending in _NAMES)
 
 
 @contextlib.contextmanager
 def open_decompressed(path: str) -> Iterator[Any]:
-    """Opens a file to read; its ending `.gz` or `.bz2` says how it is compressed."""
+    """Opens a file to read, decompressed if its name ends in one of `COMPRESSED`."""
     name = path.lower()
     with tf.io.gfile.GFile(path, "rb") as file:
         if name.endswith(".gz"):
             yield gzip.GzipFile(fileobj=file, mode="rb")
         elif name.endswith(".bz2"):
             yield bz2.BZ2File(file)
+        elif name.endswith(".xz"):
+            yield lzma.LZMAFile(file)  # noqa: SIM115
         else:
             yield file
 
@@ -36,10 +41,14 @@ def byte_chunks(path: str) -> Iterator[bytes]:
         while True:
             try:
                 chunk = stream.read(CHUNK_BYTES)
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
+                ending = path.lower().rpartition(".")[2]
+                if ending not in _NAMES:
+                    raise
                 raise ValueError(
-                    f"{path}: broken gzip data ({error}). Expected a whole .gz file: "
-                    "copy it again, or rename it if it is not compressed."
+                    f"{path}: broken {_NAMES[ending]} data ({error}). Expected a whole "
+                    f".{ending} file: copy it again, or rename it if it is not "
+                    "compressed."
                 ) from None
             if not chunk:
                 return

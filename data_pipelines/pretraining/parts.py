@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from data_pipelines.corpus.sentences import split_sentences
+from data_pipelines.corpus.layout import Layout
 from data_pipelines.rows.windows import windows
 from data_pipelines.tokenizers.tokenizer import Tokenizer
 
@@ -14,7 +14,10 @@ MAX_SENTENCE_TOKENS = 512
 
 
 def tokenize_documents(
-    texts: tf.Tensor, document_ids: tf.Tensor, tokenizer: Tokenizer
+    texts: tf.Tensor,
+    document_ids: tf.Tensor,
+    tokenizer: Tokenizer,
+    layout: Layout | None = None,
 ) -> dict[str, tf.Tensor]:
     """Makes parts of documents from texts, in graph.
 
@@ -28,13 +31,14 @@ def tokenize_documents(
     Args:
         texts: string `(texts,)`.
         document_ids: int64 `(texts,)`.
+        layout: with which the texts were read.
 
     Returns:
         `token_ids` int32 `(parts, (tokens))` and `sentence_lengths` int32
         `(parts, (sentences))` ragged; `document_id` int64 `(parts,)`; and `text` int64
         `(parts,)`, in which text each part is.
     """
-    sentences = split_sentences(texts)  # (texts, (sentences))
+    sentences = (layout or Layout()).sentences_of(texts)  # (texts, (sentences))
     pieces = tokenizer.tokenize_words(sentences.values)  # (sentences, (pieces))
     text = sentences.value_rowids()  # (sentences,)
     lengths = tf.cast(pieces.row_lengths(), tf.int32)

@@ -38,8 +38,13 @@ def read_manifest(output_dir: str) -> dict[str, Any]:
             f"{path} has the format {manifest.get('format')!r}, expected {FORMAT}: "
             "write the records again."
         )
-    # Earlier records were written when accents went with capital letters.
-    return {"strip_accents": manifest["lower_case"], **manifest}
+    return with_later_options(manifest)
+
+
+def with_later_options(plan: dict[str, Any]) -> dict[str, Any]:
+    """What decided records, with the options that were not written down at first."""
+    # Accents went with capital letters.
+    return {"strip_accents": plan["lower_case"], "lines": "auto", **plan}
 
 
 def check_vocabulary(manifest: dict[str, Any], vocabulary: Vocabulary) -> None:

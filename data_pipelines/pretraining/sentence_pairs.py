@@ -25,14 +25,15 @@ def sentence_pairs(
     task: SentenceTask,
     max_tokens: int,
     short_row_rate: float,
-) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.Tensor]:
-    """Segments of at most `max_tokens` together, and their labels.
+) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.Tensor, tf.Tensor]:
+    """Segments of at most `max_tokens` together, their labels, and which had no choice.
 
     The other arguments are those of `sentence_rows.sentence_rows`.
 
     Returns:
-        int32 `(rows, (tokens))`, the first segments and the second, and int32
-        `(rows,)`.
+        int32 `(rows, (tokens))`, the first segments and the second; int32 `(rows,)`,
+        the labels; and bool `(rows,)`, whether the row was made of a single sentence,
+        which nothing can follow.
     """
     length_seed, pair_seed, other_seed, cut_seed = split(seed, 4)
     # Shorter rows are closer to the texts of fine-tuning (the original, :222).
@@ -40,7 +41,9 @@ def sentence_pairs(
     is_short, how_short = tf.unstack(uniform(shape, length_seed))
     short = 2 + _floor(how_short, max_tokens - 1)
     targets = tf.where(is_short < short_row_rate, short, max_tokens)  # (parts,)
-    pairs, label = _whole_sentences(group, targets, pair_seed, other_seed, task)
+    pairs, label, is_single = _whole_sentences(
+        group, targets, pair_seed, other_seed, task
+    )
 
     # "We want to sometimes truncate from the front and sometimes from the back to add
     # more randomness and avoid biases." (the original, :428)
@@ -54,7 +57,7 @@ def sentence_pairs(
         )
         for i, segment_seed in enumerate(split(cut_seed, 2))
     )
-    return first, second, label
+    return first, second, label, is_single
 
 
 def _whole_sentences(
@@ -63,12 +66,12 @@ def _whole_sentences(
     pair_seed: tf.Tensor,
     other_seed: tf.Tensor,
     task: SentenceTask,
-) -> tuple[tf.Tensor, tf.Tensor]:
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Pairs of segments, which may be too long by a part of a sentence, and labels.
 
     Returns:
         int32 `(4, rows)`, the tokens at which the first segment begins and ends, and
-        the second; and int32 `(rows,)`.
+        the second; int32 `(rows,)` and bool `(rows,)` as `sentence_pairs`.
     """
     sentence_lengths = group["sentence_lengths"]
     part_bounds = tf.cast(sentence_lengths.row_splits, tf.int32)  # (parts + 1,)
@@ -118,6 +121,7 @@ def _whole_sentences(
     return (
         tf.boolean_mask(pairs, is_row, axis=1),
         tf.boolean_mask(tf.cast(label, tf.int32), is_row),
+        tf.boolean_mask(at_row(is_single), is_row),
     )
 
 

@@ -62,7 +62,8 @@ def sentence_rows(
 
     Returns:
         `token_ids`, `segment_ids`, `padding_mask` `(rows, sequence)` as from
-        `packing.pack`, and `sentence_label` int32 `(rows,)`.
+        `packing.pack`; `sentence_label` int32 `(rows,)`; and `is_single` bool
+        `(rows,)`, whether a pair was made of a single sentence.
 
     Raises:
         ValueError: a length without room for two tokens.
@@ -78,12 +79,13 @@ def sentence_rows(
     if options.sentences == "full_sentences":
         first = _full_sentences(group, sequence_length - 2, vocabulary.sep_id)
         second, label = None, tf.zeros([first.nrows()], tf.int32)
+        is_single = tf.zeros_like(label, tf.bool)
     else:
-        first, second, label = sentence_pairs(
+        first, second, label, is_single = sentence_pairs(
             group, seed, options.sentences, max_tokens, short_row_rate
         )
     rows = pack(first, second, sequence_length=sequence_length, vocabulary=vocabulary)
-    return {**rows, "sentence_label": label}
+    return {**rows, "sentence_label": label, "is_single": is_single}
 
 
 def _full_sentences(

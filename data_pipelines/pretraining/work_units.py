@@ -14,7 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipelines.corpus.chunks import batches_of_text
-from data_pipelines.corpus.documents import Separator, read_documents
+from data_pipelines.corpus.documents import read_documents
+from data_pipelines.corpus.layout import Layout, Lines
 from data_pipelines.files.atomic import complete_file
 from data_pipelines.files.json_files import read_json, write_json
 from data_pipelines.pretraining.parts import tokenize_documents
@@ -37,18 +38,16 @@ INDEX = np.dtype(
 
 
 @dataclasses.dataclass(frozen=True)
-class RecordOptions:
+class RecordOptions(Layout):
     """Options that decide the records, besides the text and the vocabulary.
 
     Attributes:
-        separator: what separates the documents of a file, see `read_documents`.
         seed: of the holdout and of the order of the parts.
         holdout_fraction: share of the documents for evaluation. Which ones depends
             on the seed and their text alone: copies of a document stay together.
         num_shards: number of files of training records.
     """
 
-    separator: Separator = "file"
     seed: int = 0
     holdout_fraction: float = 0.0
     num_shards: int = 16
@@ -135,7 +134,7 @@ def write_unit(
         offset = 0
         for source, stripe, num_stripes in unit.stripes:
             reading: Counter = Counter()
-            documents = read_documents(source, options.separator, reading)
+            documents = read_documents(source, options, reading)
             documents = itertools.islice(documents, stripe, None, num_stripes)
             for record, *entry in _records(documents, vocabulary, options, counts):
                 record_writer.write(record)
@@ -158,7 +157,7 @@ def _records(
     counts: dict[str, Counter[str]],
 ) -> Iterator[tuple[bytes, int, int, int]]:
     """Records, each with its shard, its number of tokens and its key."""
-    tokenize = _tokenize(vocabulary)
+    tokenize = _tokenize(vocabulary, options.lines)
     number = 0  # Of the part in its document.
     for batch in batches_of_text(documents):
         texts, ids, _ = zip(*batch, strict=True)
@@ -184,7 +183,7 @@ def _records(
 
 
 @functools.lru_cache(maxsize=1)
-def _tokenize(vocabulary: Vocabulary) -> Callable:
+def _tokenize(vocabulary: Vocabulary, lines: Lines) -> Callable:
     """`tokenize_documents` as a graph, which is made once in each process."""
     # The GPU is for training, and in many processes its memory would not suffice.
     with tf.device("CPU"):
@@ -198,7 +197,9 @@ def _tokenize(vocabulary: Vocabulary) -> Callable:
     )
     def tokenize(texts: tf.Tensor, document_ids: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.device("CPU"):
-            return tokenize_documents(texts, document_ids, tokenizer)
+            return tokenize_documents(
+                texts, document_ids, tokenizer, Layout(lines=lines)
+            )
 
     return tokenize
 

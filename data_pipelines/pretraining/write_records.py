@@ -149,6 +149,8 @@ def _begin(output_dir: str, work: str, plan: dict[str, Any]) -> dict[str, Any] |
     is_complete = tf.io.gfile.exists(posixpath.join(output_dir, MANIFEST))
     plan_file = posixpath.join(work, "plan.json")
     found = read_manifest(output_dir) if is_complete else read_json_if_any(plan_file)
+    if found:
+        found = record_folder.with_later_options(found)
     different = [
         f"{name} was {found.get(name)!s:.80}, received {value!s:.80}"
         for name, value in plan.items()

@@ -6,7 +6,7 @@ Its files are `vocab.txt`, and beside it those of `vocabulary_files`.
 import dataclasses
 import functools
 import hashlib
-from collections import Counter
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -75,19 +75,7 @@ class Vocabulary:
             )
         for name, token in zip(_SPECIAL_IDS, SPECIAL_TOKENS, strict=True):
             object.__setattr__(self, name, self._ids[token])
-        if len(self._ids) < len(self.tokens):
-            counts = Counter(self.tokens)
-            twice = [token for token, count in counts.items() if count > 1]
-            raise ValueError(
-                f"The vocabulary has {len(twice)} pieces more than once: "
-                f"{twice[:5]}. Expected each piece on one line only: remove the "
-                "later ones."
-            )
-        if "" in self._ids:
-            raise ValueError(
-                f"The vocabulary has an empty line at line {self.id_of('') + 1}: "
-                "remove it."
-            )
+        self._check_pieces()
         if self.merges is not None:
             needed = {piece for a, b in self.merges for piece in (a, b, a + b)}
             lacking = sorted(needed.union(byte_symbols.BYTE_SYMBOLS) - self._ids.keys())
@@ -98,6 +86,40 @@ class Vocabulary:
                     "learned with it."
                 )
 
+    def _check_pieces(self) -> None:
+        """Raises ValueError if a piece is empty or is there twice."""
+        empty = [number for number, token in enumerate(self.tokens, 1) if not token]
+        if empty:
+            raise ValueError(
+                f"The vocabulary has an empty piece in line {_shown(empty)}. Expected "
+                f"one a line: {self._replacing(len(empty))}."
+            )
+        if len(self._ids) == len(self.tokens):
+            return
+        seen: dict[str, int] = {}
+        # The first of equal pieces is the one that stays.
+        later = {
+            number: token
+            for number, token in enumerate(self.tokens, 1)
+            if seen.setdefault(token, number) < number
+        }
+        twice = list(dict.fromkeys(later.values()))
+        raise ValueError(
+            f"The vocabulary has {len(twice)} pieces more than once: {twice[:5]}, "
+            f"again in line {_shown(list(later))}. Expected each on one line only: "
+            f"{self._replacing(len(later))}."
+        )
+
+    def _replacing(self, count: int) -> str:
+        """Advice for lines that are wrong: removed, they would shift all later ids."""
+        numbers = itertools.count()
+        names = (f"[unused{n}]" for n in numbers if f"[unused{n}]" not in self._ids)
+        free = list(itertools.islice(names, min(count, 3)))
+        return (
+            f"write an unused piece there, such as {' '.join(free)}, so that the ids "
+            "of all others stay those of the weights"
+        )
+
     @classmethod
     def from_file(
         cls,
@@ -106,6 +128,9 @@ class Vocabulary:
         strip_accents: bool | None = None,
     ) -> "Vocabulary":
         """Reads a `vocab.txt`, local or remote: UTF-8, one piece a line.
+
+        White space around pieces and empty lines at the end are left out, and so are
+        counts behind all pieces, with a warning; see `vocabulary_files.read_pieces`.
 
         `tokenization.json` in the same folder says the kind and the casing. Without
         it, pieces of byte-level BPE are recognised, and the casing is the received
@@ -118,8 +143,7 @@ class Vocabulary:
             ValueError: the files are not text or no vocabulary, or the casing is not
                 the one in `tokenization.json`.
         """
-        lines = vocabulary_files.read_lines(path, "vocabulary file", "one piece a line")
-        tokens = tuple(line.rstrip("\r") for line in lines)
+        tokens = vocabulary_files.read_pieces(path)
         is_byte_level = byte_symbols.is_byte_level(tokens)
         kind: TokenizerKind = "byte_bpe" if is_byte_level else "wordpiece"
         casing: list[Any] = [lower_case, strip_accents]
@@ -230,3 +254,8 @@ class Vocabulary:
     def num_separators(self) -> int:
         """The number of `[SEP]` between two texts: two in RoBERTa, else one."""
         return 1 if self.merges is None else 2
+
+
+def _shown(numbers: list[int]) -> str:
+    shown = ", ".join(map(str, numbers[:5]))
+    return f"{shown} and {len(numbers) - 5} more" if len(numbers) > 5 else shown

@@ -6,11 +6,14 @@
 
 import json
 import posixpath
+import re
 from collections.abc import Iterable
 from typing import Any, get_args
 
 import tensorflow as tf
+from absl import logging
 
+from data_pipelines.files.byte_lines import BYTE_ORDER_MARK
 from data_pipelines.files.json_files import read_json
 from data_pipelines.tokenizers.casing import TokenizerKind
 
@@ -19,6 +22,12 @@ _FORMAT = 1
 # Readers take a first line with this beginning for a comment.
 _VERSION = "#version: 0.2"
 _PREFIX_SPACE = " add_prefix_space"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+# A piece and its count, or its logarithm.
+_COUNTED = re.compile(r"(\S+)[ \t]+(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)")
+# Of the pieces of SentencePiece about a half begin with its sign of a space, which
+# multilingual WordPiece has as one or two pieces.
+_MAX_SENTENCEPIECE_SHARE = 0.1
 
 
 def beside(path: str, name: str) -> str:
@@ -44,6 +53,68 @@ def read_merges(path: str) -> tuple[tuple[tuple[str, str], ...], bool]:
             "with a space between them."
         )
     return tuple((a, b) for a, b in pairs), first.endswith(_PREFIX_SPACE)
+
+
+def read_pieces(path: str) -> tuple[str, ...]:
+    r"""Reads the pieces of a vocabulary, one a line, the first with the id 0.
+
+    Spaces and tabs around them and empty lines at the end are left out. Where all
+    lines have a number behind their piece, `the\t1061` or `the 1061`, it is a count,
+    which is left out with a warning.
+
+    Raises:
+        FileNotFoundError: there is no file.
+        ValueError: it is of another format (SentencePiece, JSON, merges), not UTF-8
+            text, or some of its lines have several columns.
+    """
+    lines = read_lines(path, "vocabulary file", "one piece a line")
+    pieces = [line.strip(" \t") for line in lines]
+    while pieces and not pieces[-1]:
+        pieces.pop()
+    _check_format(path, pieces)
+    counted = [found for found in map(_COUNTED.fullmatch, pieces) if found]
+    if pieces and len(counted) == len(pieces):
+        numbers = [found[2] for found in counted]
+        ids = list(map(str, range(len(pieces))))
+        if numbers != ids and set(numbers) == set(ids):
+            raise ValueError(
+                f"{path} has ids behind its pieces, in another order. Expected one "
+                f"piece a line, in the order of the ids: sort -k2n {path} | cut -f1."
+            )
+        logging.warning(
+            "%s: a number is behind each piece, such as %r: left out, as a count.",
+            *(path, pieces[0]),
+        )
+        return tuple(found[1] for found in counted)
+    columns = [number for number, piece in enumerate(pieces, 1) if "\t" in piece]
+    if columns:
+        raise ValueError(
+            f"{path}, line {columns[0]}: {pieces[columns[0] - 1]!r} has a tab within. "
+            f"Expected one piece a line, as {len(pieces) - len(columns)} of "
+            f"{len(pieces)} lines have it: leave the other columns out (cut -f1)."
+        )
+    return tuple(pieces)
+
+
+def _check_format(path: str, lines: list[str]) -> None:
+    """Raises ValueError if a file has a vocabulary, but of another format."""
+    first = lines[0] if lines else ""
+    num_sentencepiece = sum(line.startswith("▁") for line in lines)
+    if first.startswith("{"):
+        found = "is JSON, a vocabulary of Hugging Face or GPT-2"
+        advice = "convert the folder that it is in (bert_tf.convert)"
+    elif first.startswith("#version"):
+        found = "has the merges of byte-level BPE"
+        advice = "name the vocabulary beside it"
+    elif num_sentencepiece > _MAX_SENTENCEPIECE_SHARE * len(lines):
+        found = "has the pieces of SentencePiece (▁)"
+        advice = "that tokenizer is not supported; learn a vocabulary instead"
+    else:
+        return
+    raise ValueError(
+        f"{path} {found}. Expected pieces of WordPiece or byte-level BPE, one a line: "
+        f"{advice}."
+    )
 
 
 def merges_to_bytes(merges: Iterable[tuple[str, str]], add_prefix_space: bool) -> bytes:
@@ -101,6 +172,8 @@ def read_tokenization(
 def read_lines(path: str, name: str, expected: str) -> list[str]:
     """Reads the lines of a file, which errors call by the name and what is expected.
 
+    A byte order mark is left out; lines may end as on any system.
+
     Raises:
         FileNotFoundError: there is none.
         ValueError: it is not UTF-8 text.
@@ -111,12 +184,21 @@ def read_lines(path: str, name: str, expected: str) -> list[str]:
         )
     with tf.io.gfile.GFile(path, "rb") as file:
         content = file.read()
+    if content.startswith(_UTF_16) or b"\0" in content:
+        raise ValueError(
+            f"The {name} {path!r} is in UTF-16, or no text. Expected UTF-8 with "
+            f"{expected}: convert it (iconv -f UTF-16 -t UTF-8)."
+        )
     try:
-        text = content.decode("utf-8")
+        text = content.removeprefix(BYTE_ORDER_MARK).decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(
             f"The {name} {path!r} is not UTF-8 text (byte {error.start}). "
             f"Expected {expected}."
         ) from None
+    if "\r" in text:
+        # Alone, it is the end of a line of an old system.
+        text = text.replace("\r\n", "\n")
+        text = text.rstrip("\r") if "\n" in text else text.replace("\r", "\n")
     # Not splitlines(): published vocabularies contain U+2028 as a piece.
     return text.removesuffix("\n").split("\n") if text else []

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from data_pipelines.corpus import documents
+from data_pipelines.corpus.layout import Layout
 from data_pipelines.programs import processes
 from data_pipelines.programs.extras import extra
 from data_pipelines.tokenizers.byte_symbols import BYTE_SYMBOLS
@@ -17,7 +18,7 @@ _SMALLEST = len(SPECIAL_TOKENS) + len(BYTE_SYMBOLS)
 
 
 def learn_byte_bpe(
-    sources: Sequence[str], vocab_size: int, separator: documents.Separator = "file"
+    sources: Sequence[str], vocab_size: int, layout: Layout | None = None
 ) -> Vocabulary:
     """Merges bytes to pieces, the most frequent pair of neighbours first.
 
@@ -48,7 +49,7 @@ def learn_byte_bpe(
         special_tokens=list(SPECIAL_TOKENS),
         initial_alphabet=list(BYTE_SYMBOLS),
     )
-    learned.train_from_iterator(_lines(sources, separator), trainer)
+    learned.train_from_iterator(_lines(sources, layout), trainer)
     ids = learned.get_vocab(with_added_tokens=True)
     if len(ids) < vocab_size:
         raise ValueError(
@@ -60,9 +61,9 @@ def learn_byte_bpe(
     return Vocabulary(pieces, tuple(map(tuple, merges)), add_prefix_space=True)
 
 
-def _lines(sources: Sequence[str], separator: documents.Separator) -> Iterator[str]:
+def _lines(sources: Sequence[str], layout: Layout | None) -> Iterator[str]:
     for source in processes.show_progress("count words", sources, len(sources)):
-        for document in documents.read_documents(source, separator):
+        for document in documents.read_documents(source, layout):
             # Lone surrogates, which are no text.
             document = document.encode("utf-8", "ignore").decode()
             yield from filter(None, map(str.strip, document.split("\n")))

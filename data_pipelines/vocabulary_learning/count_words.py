@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from data_pipelines.corpus import documents as corpus
 from data_pipelines.corpus.chunks import batches_of_text
+from data_pipelines.corpus.layout import Layout
 from data_pipelines.tokenizers.normalization import normalize, separate_words
 from data_pipelines.tokenizers.wordpiece import MAX_WORD_CHARACTERS
 
@@ -16,7 +17,7 @@ def count_words(
     source: str,
     lower_case: bool,
     strip_accents: bool | None = None,
-    separator: corpus.Separator = "file",
+    layout: Layout | None = None,
 ) -> Counter[str]:
     """Counts the words of one source.
 
@@ -31,7 +32,7 @@ def count_words(
     """
     separate = _separate(lower_case, strip_accents)
     counts: Counter[bytes] = Counter()
-    for batch in batches_of_text(corpus.read_documents(source, separator)):
+    for batch in batches_of_text(corpus.read_documents(source, layout)):
         for text in separate(tf.constant([text for text, _, _ in batch])).numpy():
             counts.update(text.split())
     words = {word.decode(): count for word, count in counts.items()}

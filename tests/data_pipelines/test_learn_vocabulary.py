@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from data_pipelines import learn_vocabulary as module
+from data_pipelines.corpus.layout import Layout
 from data_pipelines.learn_vocabulary import (
     LearnVocabularyOptions,
     learn_vocabulary,
@@ -120,21 +121,21 @@ def test_no_words_in_the_files(tmp_path):
         learn(folder_of(tmp_path, " \n", ""), 100)
 
 
-def test_separator_reaches_the_reader(tmp_path, monkeypatch):
-    separators = []
+def test_layout_reaches_the_reader(tmp_path, monkeypatch):
+    layouts = []
 
-    def read(source, separator):
-        separators.append(separator)
+    def read(source, layout):
+        layouts.append(layout)
         return ["a b"]
 
     monkeypatch.setattr(count_words.corpus, "read_documents", read)
-    learn(folder_of(tmp_path, "x"), 7, separator="blank_line")
-    assert separators == ["blank_line"]
+    learn(folder_of(tmp_path, "x"), 7, layout=Layout(separator="blank_line"))
+    assert layouts == [Layout(separator="blank_line")]
 
 
 def test_unknown_separator(tmp_path):
     with pytest.raises(ValueError, match="separator='line'"):
-        learn(folder_of(tmp_path, "x"), 7, separator="line")
+        learn(folder_of(tmp_path, "x"), 7, layout=Layout(separator="line"))
 
 
 @pytest.fixture

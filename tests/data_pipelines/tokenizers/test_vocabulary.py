@@ -56,8 +56,17 @@ def test_fingerprint_is_that_of_the_file():
     [
         (TOKENS[1:], r"lacks the special tokens \['\[PAD\]'\]"),
         ((), "lacks the special tokens"),
-        ((*TOKENS, "a", "##b"), r"2 pieces more than once: \['a', '##b'\]"),
-        ((*TOKENS, ""), "an empty line at line 9"),
+        # What is wrong is not to be removed: it would shift the ids behind it.
+        (
+            (*TOKENS, "a", "##b", "a", "d"),
+            r"2 pieces more than once: \['a', '##b'\], again in line 9, 10, 11\. .*"
+            r"an unused piece there, such as \[unused0\] \[unused1\] \[unused2\], "
+            "so that the ids of all others stay",
+        ),
+        (
+            (*TOKENS, "[unused0]", "", "d"),
+            r"an empty piece in line 10\. .*unused piece there, such as \[unused1\],",
+        ),
     ],
 )
 def test_wrong_vocabularies(tmp_path, tokens, message):

@@ -1,0 +1,117 @@
+"""Recognises the format of a file of text by its content, and by its name."""
+
+import json
+import re
+from typing import Literal
+
+from absl import logging
+
+from data_pipelines.corpus.plain_text import DOCUMENT_TAG
+from data_pipelines.files.byte_lines import COMPRESSED, byte_chunks
+
+Format = Literal["plain_text", "json_lines", "wikipedia_dump", "wikiextractor"]
+
+_JSON = (".json", ".jsonl", ".ndjson")
+_TABLES = (".csv", ".tsv")
+
+# What files begin with that are no text, what they are, and what to do with them.
+_TO_JSON_LINES = "write its texts as JSON lines: datasets.Dataset.to_json, pandas' "
+_TO_JSON_LINES += "to_json(orient='records', lines=True)"
+_TO_TEXT = "save it as plain text"
+_SIGNATURES = (
+    (b"PAR1", "a Parquet file", _TO_JSON_LINES),
+    (b"ARROW1", "an Arrow file", _TO_JSON_LINES),
+    (b"\xff\xff\xff\xff", "an Arrow file", _TO_JSON_LINES),
+    (b"Obj\x01", "an Avro file", _TO_JSON_LINES),
+    (b"\x89HDF", "an HDF5 file", _TO_JSON_LINES),
+    (b"SQLite format 3", "an SQLite database", _TO_JSON_LINES),
+    (b"%PDF-", "a PDF", f"{_TO_TEXT} (pdftotext)"),
+    (b"{\\rtf", "an RTF document", _TO_TEXT),
+    (b"\xd0\xcf\x11\xe0", "a document of old Microsoft Office", _TO_TEXT),
+    (b"PK\x03\x04", "a ZIP archive or a document of an office", "extract its text"),
+    (b"7z\xbc\xaf", "a 7z archive", "extract it"),
+    (b"Rar!\x1a", "a RAR archive", "extract it"),
+    (b"\x28\xb5\x2f\xfd", "compressed by Zstandard", "decompress it (zstd -d)"),
+    (b"\x04\x22\x4d\x18", "compressed by LZ4", "decompress it (lz4 -d)"),
+    (b"\x1f\x8b", "compressed by gzip", "decompress it, or let its name end in .gz"),
+    (b"BZh", "compressed by bzip2", "decompress it, or let its name end in .bz2"),
+    (b"\xfd7zXZ", "compressed by xz", "decompress it, or let its name end in .xz"),
+    (b"WARC/1", "a web archive (WARC)", "extract its text (trafilatura, resiliparse)"),
+)
+# A tar archive has this at its byte 257.
+_TAR = b"ustar"
+_MARKUP = re.compile(r"<(\?xml|!doctype html|html)\b", re.IGNORECASE)
+_JSON_BEGINNING = re.compile(r'\[?\s*\{\s*"[^"]*"\s*:')
+_DUMP = re.compile(r"(?:<\?xml[^>]*>)?\s*<mediawiki\b")
+
+_MIN_TABLE_LINES = 5
+_MIN_TABLE_SHARE = 0.9
+
+
+def format_of(source: str) -> Format:
+    """The format of the text in a file.
+
+    Raises:
+        ValueError: the file is of a format that is not read.
+    """
+    name = source.lower()
+    for ending in COMPRESSED:
+        name = name.removesuffix(ending)
+    head = next(byte_chunks(source), b"")
+    for signature, found, advice in _SIGNATURES:
+        if head.startswith(signature):
+            raise _refused(source, f"is {found}", advice)
+    if head[257:].startswith(_TAR):
+        raise _refused(source, "is a tar archive", "extract it")
+    text = head[: 1 << 16].decode("utf-8", "ignore").removeprefix("\ufeff").lstrip()
+    if _DUMP.match(text) or name.endswith(".xml"):
+        return "wikipedia_dump"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    first = lines[0] if lines else ""
+    if DOCUMENT_TAG.fullmatch(first):
+        return "wikiextractor"
+    if _MARKUP.match(text):
+        kind = "XML" if first.lower().startswith("<?xml") else "HTML"
+        raise _refused(source, f"is {kind}", f"extract its text, or {_TO_TEXT}")
+    if name.endswith(_JSON) or _is_json(lines):
+        return "json_lines"
+    if name.endswith(_TABLES):
+        raise _refused(
+            source,
+            "is a table by its name",
+            "write its texts as JSON lines, or one a line to a .txt",
+        )
+    _warn_of_table(source, lines[:-1])
+    return "plain_text"
+
+
+def _refused(source: str, found: str, advice: str) -> ValueError:
+    return ValueError(
+        f"{source} {found}. Expected plain text, JSON lines, or a dump of a Wikipedia: "
+        f"{advice}."
+    )
+
+
+def _is_json(lines: list[str]) -> bool:
+    """True if a file with these lines at its beginning is JSON, as lines or not."""
+    if not _JSON_BEGINNING.match(" ".join(lines[:2])):
+        return False
+    try:
+        json.loads(lines[0])
+    except ValueError:
+        return True
+    # An object with prose after it is an example in a text.
+    return lines[1:2] == [] or lines[1].startswith("{")
+
+
+def _warn_of_table(source: str, lines: list[str]) -> None:
+    tabs = [line.count("\t") for line in lines]
+    if len(tabs) < _MIN_TABLE_LINES or not max(tabs):
+        return
+    usual = max(set(tabs), key=tabs.count)
+    if usual and tabs.count(usual) >= _MIN_TABLE_SHARE * len(tabs):
+        logging.warning(
+            "%s: its lines have %d columns, with tabs between them, and all are read "
+            "as text. Leave the others out (cut -f1).",
+            *(source, usual + 1),
+        )
