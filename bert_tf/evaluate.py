@@ -129,7 +129,7 @@ def described_dataset(options: DataOptions, description: Description) -> Dataset
         options = dataclasses.replace(options, dataset=description.dataset)
     elif options.kind is None and any(files):
         options = dataclasses.replace(options, kind=description.kind)  # type: ignore[arg-type]
-    return options.chosen_dataset()
+    return options.chosen_dataset(description.labels)
 
 
 def check_dataset(dataset: Dataset, description: Description) -> Dataset:

@@ -12,7 +12,7 @@ from data_pipelines.datasets.sources import Dataset
 # Examples, each with the columns that are kept beside its answer.
 Examples = Iterable[tuple[Columns, Any]]
 
-_TABLES = (".csv", ".tsv", ".jsonl")
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
 _OF_DATASETS = (".json", ".conll", ".conllu", ".iob", ".bio")
 
 
@@ -47,7 +47,7 @@ def file_examples(
     if name.endswith(_TABLES):
         if kind.read_row is not None:
             return _rows(kind.read_row, str(path), first_column, log)
-    elif not name.endswith(_OF_DATASETS):
+    elif not name.endswith(_OF_DATASETS) and not (path and kind.recognises(path)):
         return _lines(kind, path, log)
     rows = catalog.read_with_columns(as_dataset(), "test", None, log)
     return ((row or {"id": example.id}, example) for row, example in rows)

@@ -77,6 +77,8 @@ class Kind:
         read_row: from the number of a row of a table, the row and the name of its first
             column to an example, or to the reason why it is left out. None: tables are
             read as in training.
+        recognises: whether a file, whatever its name, has examples of this kind, and
+            not a text on each line.
         label_of: what the example is compared with, None where it is not known.
         classes: from an example and its answer to the right classes and the given ones.
         best_threshold: the threshold that is best for examples with these answers, to
@@ -114,6 +116,7 @@ class Kind:
     endpoints: Callable[[Any], dict[str, Any]]
     read_line: Callable[[str, str], tuple[Columns, Any]]
     read_row: Callable[[int, Row, str], Any] | None = None
+    recognises: Callable[[str], bool] = lambda path: False
     label_of: Callable[[Any], Any] = operator.attrgetter("label")
     classes: Callable[[Any, Any], tuple[Iterable[Any], Iterable[Any]]] | None = None
     best_threshold: Callable[..., float | None] = lambda *_: None

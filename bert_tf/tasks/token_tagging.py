@@ -24,7 +24,7 @@ from bert_tf.tasks.heads import EncoderWithHead
 from bert_tf.tasks.kind import Columns, Kind, Lengths, Task, Tensors
 from data_pipelines.datasets.examples import TaggedSentence
 from data_pipelines.datasets.sources import Dataset
-from data_pipelines.datasets.tables import Row
+from data_pipelines.datasets.tagged_files import has_columns
 from data_pipelines.finetuning.token_tagging import (
     Document,
     TokenTaggingEncoding,
@@ -176,11 +176,6 @@ def _read_line(name: str, line: str) -> tuple[Columns, TaggedSentence]:
     return {}, TaggedSentence(name, words_of_line(line), None, int(name))
 
 
-def _read_row(number: int, row: Row, first_column: str) -> TaggedSentence | str:
-    words = tuple(row.value(first_column).split())
-    return TaggedSentence(str(number), words, None, number) if words else "empty text"
-
-
 def _split_document(
     document: Document, answer: TagsAnswer
 ) -> Iterator[tuple[TaggedSentence, TagsAnswer]]:
@@ -258,7 +253,7 @@ TOKEN_TAGGING = Kind(
     measure=_metrics,
     endpoints=_endpoints,
     read_line=_read_line,
-    read_row=_read_row,
+    recognises=has_columns,
     label_of=lambda example: example.tags,
     classes=lambda example, answer: (example.tags, answer.tags),
     has_labels=True,

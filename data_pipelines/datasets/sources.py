@@ -19,8 +19,9 @@ TaskKind = Literal[
     "multiple_choice",
     "correction",
 ]
-# Training and development need labels; of a test they are read if they are there.
-Role = Literal["train", "dev", "test"]
+# Training and development need labels; of a test they are read if they are there. For
+# a prediction they are not looked at, and no example is left out.
+Role = Literal["train", "dev", "test", "predict"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,13 +89,23 @@ class Reading:
     labels: tuple[str, ...] | None
     log: ReadLog
 
+    @property
+    def needs_labels(self) -> bool:
+        """True if examples without a label are of no use."""
+        return self.role in ("train", "dev")
+
+    @property
+    def reads_labels(self) -> bool:
+        """True if the labels that are there are read."""
+        return self.role != "predict"
+
     def takes(
         self, text: str, has_label: bool, place: str, missing: str = "no label"
     ) -> bool:
         """Counts an example, or why it is skipped; returns True if it is used."""
-        if not text.strip():
+        if not text.strip() and self.role != "predict":
             self.log.skip("empty text", place)
-        elif not has_label and self.role != "test":
+        elif not has_label and self.needs_labels:
             self.log.skip(missing, place)
         else:
             self.log.use()
