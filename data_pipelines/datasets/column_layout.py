@@ -187,7 +187,9 @@ def _format(
         names, count = CONLLU_COLUMNS, len(CONLLU_COLUMNS)
     if has_header:
         known = [i for i, name in enumerate(names) if name.lower() in WORD_NAMES]
-        return _Format(count, names, known[0] if known else 0, number=number)
+        named = [i for i, name in enumerate(names) if name.lower() in _TAG_NAMES]
+        last = named[-1] if named else -1
+        return _Format(count, names, known[0] if known else 0, last, number)
     if names:
         word, tag = _named("FORM", names) or 0, _named("UPOS", names)
         numbers = _named("ID", names)

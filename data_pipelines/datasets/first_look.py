@@ -22,6 +22,7 @@ def look_at(
     is_start: bool,
     trusts_words: bool,
     trusts_tags: bool,
+    are_entities: bool,
 ) -> None:
     """Warns of sentences, or refuses them, if they look like something else.
 
@@ -31,6 +32,7 @@ def look_at(
         log: takes the warnings.
         is_start: whether the file has more sentences than these.
         trusts_words, trusts_tags: the user says what they are, so that any are taken.
+        are_entities: whether tags are read as those of entities.
 
     Raises:
         ValueError: words look like numbers or tags, or tags like words.
@@ -61,6 +63,20 @@ def look_at(
             f"have {len(tags):,} different tags ({two}). Expected few tags: name their "
             "column with --tag_column, or say what they are with --tags=labels."
         )
+    if not trusts_tags and tags and all(re.fullmatch('".+"', tag) for tag in tags):
+        raise ValueError(
+            f"{path}: all tags stand in quotes ({two}). Expected none: write the file "
+            "without quotes."
+        )
+    others = tags - {"O"}
+    if not trusts_tags and not are_entities and others and "O" in tags:
+        log.note(
+            f"{path}: tags such as {min(others)!r} have no B- or I-, and are scored "
+            "one by one (--tags=entities: neighbours with one tag are an entity; "
+            "--tags=labels: they are not)"
+        )
+    if not trusts_tags and len(tags) > 1 and all(tag.isdecimal() for tag in tags):
+        log.note(f"{path}: all tags are numbers ({two}); --tag_names=O,... names them")
     if tags == {"O"}:
         log.note(f"{path}: all tags are O{' so far' if is_start else ''} ({two})")
     if len(sentences) == 1 and not is_start and len(words) >= _MANY:

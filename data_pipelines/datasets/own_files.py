@@ -179,7 +179,7 @@ def _names(column: str | None) -> tuple[str, ...]:
 
 # Metrics of a kind, and its reader, made from columns, files by split and labels.
 _KINDS: dict[TaskKind, tuple[tuple[str, ...], Callable[..., Reader]]] = {
-    "classification": (("accuracy",), lambda columns, *_: _texts(columns)),
+    "classification": (("accuracy", "f1"), lambda columns, *_: _texts(columns)),
     "regression": (
         ("spearman", "pearson"),
         lambda columns, *_: _texts(columns, is_score=True),

@@ -60,6 +60,7 @@ class TaggedFiles(TaggedReader):
             is_start=len(first) == _FIRST_SENTENCES,
             trusts_words=self.word_column is not None,
             trusts_tags=self.is_told,
+            are_entities=self.scheme is not None,
         )
         has_tags = any(sentence.tags for sentence in first)
         if self.scheme is not None and self.scheme.note and has_tags:
@@ -81,7 +82,8 @@ class TaggedFiles(TaggedReader):
         first = list(itertools.islice(found, _FIRST_SENTENCES))
         scheme, odd = find_scheme({tag for s in first for tag in s.tags or ()})
         if tags == "entities" or brat.annotations_of(path) is not None:
-            return scheme or Scheme()
+            has_types = any(tag != "O" for s in first for tag in s.tags or ())
+            return scheme or Scheme("PER" if has_types else "B-PER")
         if scheme is None or not odd:
             return scheme
         place, word, tag = next(
@@ -115,7 +117,23 @@ class TaggedFiles(TaggedReader):
             return brat.sentences(annotations, reading.log)
         _refuse_commas(path)
         file = ConllFile(word_column=self.word_column, tag_column=self.tag_column)
-        return file.sentences(path, reading)
+        return self._with_names(path, file.sentences(path, reading))
+
+    def _with_names(
+        self, path: str, sentences: Iterator[Sentence]
+    ) -> Iterator[Sentence]:
+        """The sentences, with names for tags that are numbers, if there are names."""
+        for sentence in sentences:
+            if self.tag_names and sentence.tags is not None:
+                try:
+                    sentence.tags = [self.tag_names[int(t)] for t in sentence.tags]
+                except (ValueError, IndexError):
+                    raise ValueError(
+                        f"{path}, {sentence.place}: received the tags {sentence.tags} "
+                        f"and {len(self.tag_names)} tag_names. Expected numbers below "
+                        f"{len(self.tag_names)}: correct them, or leave out tag_names."
+                    ) from None
+            yield sentence
 
     def _is_table(self, name: str, path: str) -> bool:
         """True if the file is a table with a column of running text."""

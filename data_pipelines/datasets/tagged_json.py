@@ -64,8 +64,8 @@ def _words_or_text(
             value = value.get("text", texts[0] if len(texts) == 1 else None)
         if isinstance(value, str):
             return value
-        if isinstance(value, list) and all(isinstance(token, dict) for token in value):
-            value = [token.get("text") for token in value]
+        if isinstance(value, list) and key in (*_WORDS, keys.words):
+            value = [t.get("text") if isinstance(t, dict) else t for t in value]
         if isinstance(value, list) and all(isinstance(word, str) for word in value):
             return value
     raise ValueError(

@@ -5,13 +5,13 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Literal
 
-Spelling = Literal["B-PER", "b-PER", "B_PER", "PER-B", "PER_B", "B", "(PER*)"]
+Spelling = Literal["B-PER", "b-PER", "B_PER", "PER-B", "PER_B", "B", "(PER*)", "PER"]
 
 # The type of entities whose tags do not name one.
 UNTYPED = "ENTITY"
 # Letters of IOB, BIOES, BILOU (L and U for E and S) and BMES (M for I).
 _PREFIXES = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S"}
-# In the order in which they are tried.
+# In the order in which they are tried; the last is never found, but may be told.
 _SPELLINGS: dict[Spelling, re.Pattern[str]] = {
     "B-PER": re.compile(r"(?P<letter>[BIMELSU])-(?P<type>.+)"),
     "b-PER": re.compile(r"(?P<letter>[bimelsu])-(?P<type>.+)"),
@@ -21,6 +21,7 @@ _SPELLINGS: dict[Spelling, re.Pattern[str]] = {
     "B": re.compile(r"(?P<type>)(?P<letter>[BIMELSU])"),
     # CoNLL-2012: an entity begins with a bracket and its type, and ends with one.
     "(PER*)": re.compile(r"(?:\([^()*\s]+)*\*?\)*(?<!^)"),
+    "PER": re.compile(r"(?P<letter>)(?P<type>.+)"),
 }
 # What other files write for O.
 _OUTSIDE = ("O", "o", "0", "-", "_")
@@ -96,7 +97,7 @@ class Scheme:
         match = _SPELLINGS[self.spelling].fullmatch(tag)
         if match is None:
             raise self.unknown_tag(tag)
-        return _PREFIXES[match["letter"].upper()], match["type"] or UNTYPED
+        return _PREFIXES[match["letter"].upper() or "I"], match["type"] or UNTYPED
 
     def _brackets(self, tags: Sequence[str]) -> list[tuple[str, str]]:
         parts = []
@@ -145,8 +146,8 @@ def find_scheme(tags: Collection[str]) -> tuple[Scheme | None, set[str]]:
 def _is_possible(
     spelling: Spelling, tags: set[str], inside: set[str], outside: str | None
 ) -> bool:
-    if spelling == "B-PER":
-        return True
+    if spelling in ("B-PER", "PER"):
+        return spelling == "B-PER"
     if spelling == "(PER*)":
         return inside == tags and any("(" in tag for tag in tags)
     if spelling == "B":

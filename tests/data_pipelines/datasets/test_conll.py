@@ -258,6 +258,11 @@ No\tO
             id="header and numbers",
         ),
         pytest.param(
+            "Word\tPOS\tTag\tSentence\nKofi\tN\tB-PER\t1\ncame\tV\tO\t1\n",
+            [("0", "Kofi came", "B-PER O", 0)],
+            id="header, tags in the middle",
+        ),
+        pytest.param(
             "-DOCSTART- -X- O\n\nKofi -X- _ B-PER\nNew -X- _ O\n\nYork -X- _ O\n",
             [("0", "Kofi New", "B-PER O", 0), ("1", "York", "O", 0)],
             id="Label Studio",
