@@ -136,6 +136,14 @@ def find_layout(
         word, notes = _place(word_column, "word_column", found.names, count, where), []
     if tag_column is not None:
         tag = _place(tag_column, "tag_column", found.names, count, where)
+        notes = notes[:1]
+    # Formats with a column for each predicate have as many as the sentence has.
+    varies = found.number is not None and not found.names and _varies(rows)
+    if varies and (found.tag if tag_column is None else tag_column) == -1:
+        raise ValueError(
+            f"{where}: received {count} columns, and of other sentences other numbers. "
+            "Expected the place of the tags, from 0: give --tag_column."
+        )
     tag = count + tag if tag < 0 else tag
     at = tag if 0 <= tag < count and tag != word else None
     if not 0 <= word < count or (at is None and (is_conllu or not may_lack_tags)):
@@ -147,8 +155,6 @@ def find_layout(
     names = found.names
     is_unknown = "MISC" in names and at is not None and names[at] in _UNKNOWN_IN
     tags = {f[at] for s in rows for _, f in s if at is not None and at < len(f)}
-    # Formats with a column for each predicate have as many as the sentence has.
-    varies = found.number is not None and not names and _varies(rows)
     return Layout(
         word=word,
         tag=at,

@@ -97,30 +97,18 @@ def _sentences(
         if is_first:
             is_first = False
             continue
-        columns = split(line)
-        count = count or len(columns)
-        while len(columns) > count and not columns[-1].strip():
-            columns.pop()
-        if len(columns) != count:
-            raise ValueError(
-                f"{where}: received {len(columns)} columns, {str(columns)[:200]}. "
-                f"Expected {count}, as the lines before it or CoNLL-U has: correct the "
-                "line, and put an empty line between sentences."
-            )
+        columns = _columns(line, count, where)
+        count = len(columns)
         if layout.number is not None:
-            at = columns[layout.number]
-            if is_range(at):
+            number_of_word = columns[layout.number]
+            if is_range(number_of_word):
                 continue
-            if not (at.isascii() and at.isdigit()):
-                raise ValueError(
-                    f"{where}: received {at!r} for the number of a word. Expected a "
-                    "number, as other lines have it: correct the line."
-                )
-            if sentence.words and int(at) <= before:
+            starts = _number(number_of_word, where) <= before
+            if sentence.words and starts:
                 log.warn("no empty line before a sentence", f"line {number}")
                 yield _checked(sentence, layout)
                 sentence = Sentence()
-            before = int(at)
+            before = int(number_of_word)
         word = columns[layout.word]
         tag = "" if layout.tag is None else columns[layout.tag]
         if not word or (layout.tag is not None and not tag.strip()):
@@ -135,6 +123,29 @@ def _sentences(
             sentence.tags.append(tag)
     if sentence.words:
         yield _checked(sentence, layout)
+
+
+def _columns(line: str, count: int | None, where: str) -> list[str]:
+    """The columns of a line, without empty ones at its end."""
+    columns = split(line)
+    while count and len(columns) > count and not columns[-1].strip():
+        columns.pop()
+    if count and len(columns) != count:
+        raise ValueError(
+            f"{where}: received {len(columns)} columns, {str(columns)[:200]}. Expected "
+            f"{count}, as the lines before it or CoNLL-U has: correct the line, and "
+            "put an empty line between sentences."
+        )
+    return columns
+
+
+def _number(text: str, where: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(
+            f"{where}: received {text!r} for the number of a word. Expected a number, "
+            "as other lines have it: correct the line."
+        )
+    return int(text)
 
 
 def _checked(sentence: Sentence, layout: Layout) -> Sentence:

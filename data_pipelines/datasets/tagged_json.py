@@ -39,7 +39,7 @@ class Keys:
     Attributes:
         words: of words, or of a running text; None: one of the usual ones.
         tags: of tags or spans; None: one of the usual ones.
-        text: of a running text, where there are no words.
+        text: of a running text.
         tag_names: of tags that are numbers.
     """
 
@@ -53,7 +53,8 @@ def _words_or_text(
     values: Mapping[str, Any], where: str, keys: Keys
 ) -> list[str] | str:
     """The words of an object, given as such, or its running text."""
-    usual = (*_WORDS, keys.text, *_TEXTS)
+    own = () if keys.text in _TEXTS else (keys.text,)
+    usual = (*own, *_WORDS, *_TEXTS)
     for key in usual if keys.words is None else (keys.words,):
         value = values.get(key)
         if value is None and key in values:

@@ -146,6 +146,12 @@ def test_a_test_may_be_words_alone(read):
             CONLLU,
             r"tag_column=X. Expected a name of \['ID', 'FORM'",
         ),
+        (
+            NER,
+            "a.txt",
+            "1 a X _ O\n2 b Y _ O\n\n1 c Z _ O O\n2 d Z _ O O\n",
+            r"line 1: .* of other sentences other numbers.* --tag_column",
+        ),
         (ConllFile(word_column=-3), "a.txt", "a O\n", r"words in column -1.*word_col"),
         (ConllFile(tag_column=12), "a.conllu", CONLLU, r"line 4: received 10 columns"),
         (NER, "a.txt", "a O\n\nb PER\n", r"a\.txt, line 3: received the tag 'PER'"),
@@ -291,6 +297,12 @@ def test_formats(write, name, content, expected):
         ({"tag_column": "deprel"}, CONLLX, "# sieht", "subj root"),
         ({"tag_column": "FEATS"}, CONLLX, "# sieht", "_ _"),
         ({}, CONLLX, "# sieht", "N V"),
+        (
+            {"tag_column": "2"},
+            "1 a X _ O\n2 b Y _ O\n\n1 c Z _ O O\n2 d Z _ O O\n",
+            "a b",
+            "X Y",
+        ),
         ({"tag_column": "4"}, ONTONOTES, "The FBI met", "DT NNP VBD"),
         (
             {"tag_column": "3"},
