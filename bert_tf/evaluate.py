@@ -12,7 +12,7 @@ guesses masked tokens of what is held out, and gives its perplexity if it has on
 import dataclasses
 import json
 import posixpath
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
 
@@ -129,7 +129,12 @@ def described_dataset(options: DataOptions, description: Description) -> Dataset
         options = dataclasses.replace(options, dataset=description.dataset)
     elif options.kind is None and any(files):
         options = dataclasses.replace(options, kind=description.kind)  # type: ignore[arg-type]
-    return options.chosen_dataset()
+    # As the tags were when the model was fine-tuned; a converted one does not say.
+    if options.tags is None and description.metrics:
+        are_entities = "entity_f1" in description.metrics
+        tags: Literal["entities", "labels"] = "entities" if are_entities else "labels"
+        options = dataclasses.replace(options, tags=tags)
+    return options.chosen_dataset(description.labels)
 
 
 def check_dataset(dataset: Dataset, description: Description) -> Dataset:

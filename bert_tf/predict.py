@@ -28,12 +28,13 @@ from bert_tf.checkpoints.description import PRETRAINING, Description
 from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.prediction.examples import (
     Examples,
+    answer_columns,
     dataset_examples,
     file_examples,
     text_columns,
 )
 from bert_tf.prediction.predictor import Predictor
-from bert_tf.prediction.rows import RowWriter
+from bert_tf.prediction.rows import AnswerColumns, RowWriter
 from bert_tf.serving.pretrained import TextModel
 from bert_tf.tasks.data_options import DataOptions, check_pairs
 from bert_tf.tasks.kinds import KINDS
@@ -109,14 +110,17 @@ def predict(
 
 
 def predict_rows(
-    predictor: Predictor, description: Description, examples: Examples
+    predictor: Predictor,
+    description: Description,
+    examples: Examples,
+    columns: AnswerColumns,
 ) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Answers of a fine-tuned model, as they are needed, one for each example.
 
     Yields:
-        The example, and a row of plain values: the columns of the example and those of
-        `Kind.columns`; for an example without text, those of `Kind.unanswered` and the
-        reason in the column `unanswered`.
+        The example, and a row of plain values: the columns of the example and beside
+        them those of `Kind.columns`; for an example without text, those of
+        `Kind.unanswered` and the reason in the column `unanswered`.
     """
     kept, asked = itertools.tee(examples)
     kind, task = predictor.kind, description.task
@@ -124,14 +128,14 @@ def predict_rows(
         (example for _, example in asked if missing_text(example) is None),
         task.threshold,
     )
-    for columns, example in kept:
+    for given, example in kept:
         reason = missing_text(example)
         if reason is None:
             _, answer = next(answers)
             found = kind.columns(example, answer, task)
         else:
             found = {**kind.unanswered(task), "unanswered": reason}
-        yield example, {**columns, **found}
+        yield example, columns.beside(given, found)
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
@@ -164,13 +168,17 @@ def _predict_texts(options: PredictOptions, loaded: LoadedModel) -> None:
         sentence_vector=loaded.description.sentence_vector,
         num_tokens=options.num_tokens,
     )
-    rows = text_columns(options.input_file, options.first_column)
-    kept, asked = itertools.tee(rows)
+    path, names = options.input_file, options.column_names or None
+    log = ReadLog(path or "standard input")
+    columns = answer_columns(path, names)
+    kept, asked = itertools.tee(text_columns(path, options.first_column, names, log))
     texts = (text for _, text in asked)
     answers = predict(text_model, options.signature, texts, options.batch_size)
     with writer.open():
-        for (columns, _), answer in zip(kept, _with_progress(answers), strict=True):
-            writer.write({**columns, **answer})
+        for (given, _), answer in zip(kept, _with_progress(answers), strict=True):
+            writer.write(columns.beside(given, answer))
+            log.use()
+    _report(log, columns)
 
 
 def _predict_examples(options: PredictOptions, loaded: LoadedModel) -> None:
@@ -180,21 +188,22 @@ def _predict_examples(options: PredictOptions, loaded: LoadedModel) -> None:
             "whose test set the leaderboard asks for."
         )
     writer = RowWriter(options.output_file)
+    columns = answer_columns(options.input_file, options.column_names or None)
     examples, log = _read_examples(options, loaded.description)
     predictor = Predictor.of(loaded, options.batch_size)
     ids, predictions = [], []
     with writer.open():
-        rows = predict_rows(predictor, loaded.description, examples)
+        rows = predict_rows(predictor, loaded.description, examples, columns)
         for example, row in _with_progress(rows):
-            if "unanswered" in row:
-                log.warn(f"{row['unanswered']}: no answer", f"example {example.id}")
+            reason = missing_text(example)
+            if reason is not None:
+                log.warn(f"{reason}: no answer", f"example {example.id}")
             if options.submission_dir is None:
                 writer.write(row)
             else:
                 ids.append(example.id)
                 predictions.append(row["prediction"])
-    for line in log.lines():
-        print(line, file=sys.stderr)
+    _report(log, columns)
     if options.submission_dir is not None and options.dataset is not None:
         path = submission.write_submission(
             options.submission_dir, options.dataset, options.split, ids, predictions
@@ -217,8 +226,8 @@ def _read_examples(
             check_pairs(dataset, description.task.pairs)
             return dataset
 
-        column = options.first_column
-        examples = file_examples(kind, description.task, path, column, as_dataset, log)
+        names = options.column_names or None
+        examples = file_examples(kind, description.task, path, names, as_dataset, log)
         return examples, log
     dataset = catalog.find(options.dataset)
     if dataset.kind != kind.name:
@@ -228,6 +237,13 @@ def _read_examples(
         )
     log = ReadLog(options.split)
     return dataset_examples(dataset, options.split, options.data_dir, log), log
+
+
+def _report(log: ReadLog, columns: AnswerColumns) -> None:
+    for old, new in columns.renamed.items():
+        log.note(f"the answers are in {new!r}, as the file has a column {old!r}")
+    for line in log.lines():
+        print(line, file=sys.stderr)
 
 
 def _with_progress(rows: Iterable[Any]) -> Iterable[Any]:

@@ -1,12 +1,14 @@
 """Examples to answer: lines, tables, CoNLL files, SQuAD's JSON, or a dataset."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from bert_tf.prediction.rows import AnswerColumns
 from bert_tf.tasks.kind import Columns, Kind, Task
 from data_pipelines.datasets import catalog, tables, text_files
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.sources import Dataset
+from data_pipelines.datasets.tables import Row
 
 # Examples, each with the columns that are kept beside its answer.
 Examples = Iterable[tuple[Columns, Any]]
@@ -27,7 +29,7 @@ def file_examples(
     kind: Kind,
     task: Task,
     path: str | None,
-    first_column: str,
+    names: Sequence[str] | None,
     as_dataset: Callable[[], Dataset],
     log: ReadLog,
 ) -> Examples:
@@ -36,34 +38,54 @@ def file_examples(
     Args:
         path: a table, lines (any other ending), a CoNLL file (`.conll`, `.conllu`,
             `.iob`, `.bio`), questions (`.json`); None: lines of standard input.
-        first_column: of a table of running text.
+        names: of the columns of a table without a header.
         as_dataset: the file as the split "predict" of a dataset.
         log: counts what is read; complete after the last example.
 
     Raises:
         ValueError: the file is of another kind than the model.
     """
-    if not _ends_with(path, (*_TABLES, *_OF_DATASETS)):
+    is_named = _ends_with(path, (*_TABLES, *_OF_DATASETS))
+    if not is_named and not (path and kind.recognises(path)):
         return _lines(kind, task, path, log)
     if _ends_with(path, _TABLES) and kind.read_row is not None:
-        return _rows(kind.read_row, str(path), first_column, log)
+        return _rows(kind.read_row, str(path), names, log)
     rows = catalog.read_with_columns(as_dataset(), "predict", None, log)
     return ((row or {"id": example.id}, example) for row, example in rows)
 
 
-def text_columns(path: str | None, column: str) -> Iterator[tuple[Columns, str]]:
+def text_columns(
+    path: str | None, column: str, names: Sequence[str] | None, log: ReadLog
+) -> Iterator[tuple[Columns, str]]:
     """The texts of a file or of standard input, each with the columns that are kept.
 
     Args:
         path: a table, or a text a line.
         column: that of the text, of a table.
+        names: of the columns of a table without a header.
+        log: notes how a table is read.
     """
     if _ends_with(path, (*_TABLES, ".json")):
-        for row in tables.read_rows(str(path)):
+        for row in tables.read_rows(str(path), names, log):
             yield row.values, row.value(column)
     else:
         for line in text_files.read_lines(path):
             yield {"text": line}, line
+
+
+def answer_columns(path: str | None, names: Sequence[str] | None) -> AnswerColumns:
+    """Puts answers beside the columns of a file.
+
+    A table is read once to its end, so that a row that is not as expected is an error
+    before the first row is answered.
+
+    Args:
+        path: a table, or any other file, which has no columns.
+        names: of the columns of a table without a header.
+    """
+    if _ends_with(path, _TABLES):
+        return AnswerColumns(tables.column_names(str(path), names))
+    return AnswerColumns(())
 
 
 def _ends_with(path: str | None, endings: tuple[str, ...]) -> bool:
@@ -76,7 +98,12 @@ def _lines(kind: Kind, task: Task, path: str | None, log: ReadLog) -> Examples:
         yield kind.read_line(str(number), line, task)
 
 
-def _rows(read_row: Any, path: str, first_column: str, log: ReadLog) -> Examples:
-    for number, row in enumerate(tables.read_rows(path)):
+def _rows(
+    read_row: Callable[[int, Row], Any],
+    path: str,
+    names: Sequence[str] | None,
+    log: ReadLog,
+) -> Examples:
+    for number, row in enumerate(tables.read_rows(path, names, log)):
         log.use()
-        yield row.values, read_row(number, row, first_column)
+        yield row.values, read_row(number, row)

@@ -26,7 +26,7 @@ class AnswerColumns:
     number that is free: in all rows, also where a row of JSON lines lacks the column.
 
     Args:
-        columns: all names that the table has.
+        columns: the names that the table has, as far as they are known.
 
     Attributes:
         renamed: new names of answers, by their own.
@@ -38,6 +38,7 @@ class AnswerColumns:
 
     def beside(self, columns: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
         """The columns of a row, and behind them its answer."""
+        self._columns |= columns.keys()
         return {**columns, **{self._name(n): value for n, value in answer.items()}}
 
     def _name(self, name: str) -> str:

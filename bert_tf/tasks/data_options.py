@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 from bert_tf.tasks.kind import Lengths
@@ -26,7 +27,7 @@ class DataOptions(catalog.ColumnOptions):
     )
     kind: TaskKind | None = cli.option(None, "The kind of task of own files.")
     train_file: str | None = cli.option(
-        None, "Own examples to train on: CSV, TSV, JSONL; CoNLL; SQuAD's JSON."
+        None, "Own examples to train on: CSV, TSV, JSONL; CoNLL, brat; SQuAD."
     )
     dev_file: str | None = cli.option(None, "Own examples to choose the best by.")
     test_file: str | None = cli.option(None, "File of test examples.")
@@ -48,8 +49,11 @@ class DataOptions(catalog.ColumnOptions):
         False, "Tagging: each sentence is seen with as much as fits around it."
     )
 
-    def chosen_dataset(self) -> Dataset:
+    def chosen_dataset(self, labels: Sequence[str] | None = None) -> Dataset:
         """The dataset that is named, or made of the user's files.
+
+        Args:
+            labels: of the user's files, if they are known; see `catalog.from_files`.
 
         Raises:
             ValueError: both or neither are given, or they do not fit each other.
@@ -72,7 +76,7 @@ class DataOptions(catalog.ColumnOptions):
                 f"Received files for {given} without kind. Expected --kind, one of "
                 f"{', '.join(get_args(TaskKind))}."
             )
-        return catalog.from_files(self.kind, files, self)
+        return catalog.from_files(self.kind, files, self, labels)
 
     def encoding_arguments(
         self, dataset: Dataset, max_positions: int

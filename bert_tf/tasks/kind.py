@@ -75,8 +75,10 @@ class Kind:
         unanswered: the values of `columns` for an example without an answer.
         read_line: from the name of an example, a line of text and the task to the
             columns that are kept and the example.
-        read_row: from the number of a row of a table, the row and the name of its first
-            column to an example. None: tables are read as in training.
+        read_row: from the number of a row of a table and the row to an example. None:
+            tables are read as in training.
+        recognises: whether a file, whatever its name, has examples of this kind, and
+            not a text on each line.
         label_of: what the example is compared with, None where it is not known.
         classes: from an example and its answer to the right classes and the given ones.
         best_threshold: the threshold that is best for examples with these answers, to
@@ -114,7 +116,8 @@ class Kind:
     measure: Callable[[Any, Any, Task], dict[str, float]]
     endpoints: Callable[[Any], dict[str, Any]]
     read_line: Callable[[str, str, Task], tuple[Columns, Any]]
-    read_row: Callable[[int, Row, str], Any] | None = None
+    read_row: Callable[[int, Row], Any] | None = None
+    recognises: Callable[[str], bool] = lambda path: False
     label_of: Callable[[Any], Any] = operator.attrgetter("label")
     classes: Callable[[Any, Any], tuple[Iterable[Any], Iterable[Any]]] | None = None
     best_threshold: Callable[..., float | None] = lambda *_: None

@@ -157,7 +157,7 @@ def _read_line(name: str, line: str, task: Task) -> tuple[Columns, Question]:
     return columns, Question(name, "", question, context, (), False)
 
 
-def _read_row(number: int, row: Row, first_column: str) -> Question:
+def _read_row(number: int, row: Row) -> Question:
     question, context = row.value("question"), row.value("context")
     return Question(row.get("id") or str(number), "", question, context, (), False)
 

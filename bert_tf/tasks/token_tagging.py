@@ -24,7 +24,7 @@ from bert_tf.tasks.heads import EncoderWithHead
 from bert_tf.tasks.kind import Columns, Kind, Lengths, Task, Tensors
 from data_pipelines.datasets.examples import TaggedSentence
 from data_pipelines.datasets.sources import Dataset
-from data_pipelines.datasets.tables import Row
+from data_pipelines.datasets.tagged_files import has_columns
 from data_pipelines.finetuning.token_tagging import (
     Document,
     TokenTaggingEncoding,
@@ -181,11 +181,6 @@ def _read_line(name: str, line: str, task: Task) -> tuple[Columns, TaggedSentenc
     return {}, TaggedSentence(name, words_of_line(line), None, int(name))
 
 
-def _read_row(number: int, row: Row, first_column: str) -> TaggedSentence:
-    words = words_of_line(row.value(first_column))
-    return TaggedSentence(str(number), words, None, number)
-
-
 def _split_document(
     document: Document, answer: TagsAnswer
 ) -> Iterator[tuple[TaggedSentence, TagsAnswer]]:
@@ -264,7 +259,7 @@ TOKEN_TAGGING = Kind(
     measure=_metrics,
     endpoints=_endpoints,
     read_line=_read_line,
-    read_row=_read_row,
+    recognises=has_columns,
     label_of=lambda example: example.tags,
     classes=lambda example, answer: (example.tags, answer.tags),
     has_labels=True,

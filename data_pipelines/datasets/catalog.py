@@ -25,6 +25,7 @@ from data_pipelines.datasets.sources import (
 )
 from data_pipelines.datasets.squad import SquadJson
 from data_pipelines.datasets.table_reader import TableReader
+from data_pipelines.datasets.tagged_reader import TaggedReader
 from data_pipelines.datasets.text_tables import TextTable
 
 _SPLITS = ("train", "dev", "test")
@@ -106,7 +107,7 @@ _ALL = (
         labels=conll.POS_TAGS,
         metrics=("accuracy",),
         splits=conll.CONLL2003_SPLITS,
-        reader=ConllFile(tag_column=1, are_entities=False, tfds_feature="pos"),
+        reader=ConllFile(tag_column=1, scheme=None, tfds_feature="pos"),
         folders=("conll2003", ""),
     ),
     Dataset(
@@ -122,7 +123,7 @@ _ALL = (
             )
             for split in _SPLITS
         },
-        reader=ConllFile(conll.UPOS_COLUMN, are_entities=False, tfds_feature="upos"),
+        reader=ConllFile(tag_column="UPOS", scheme=None, tfds_feature="upos"),
         folders=("ud_ewt", "UD_English-EWT", ""),
     ),
     _choices(
@@ -253,7 +254,7 @@ def read_with_columns(
 ) -> Iterator[tuple[dict[str, Any], Example]]:
     """As `read`, each example with the columns of its row, unchanged.
 
-    Examples that are not from local CSV, TSV or JSON lines have no columns.
+    Examples that are not from local CSV, TSV or JSON have no columns.
     """
     reader = dataset.reader
     reading = Reading(role_of(split), dataset.labels, log)
@@ -264,7 +265,7 @@ def read_with_columns(
         files = find_files(dataset, split, data_dir)
         if files.note is not None:
             log.note(files.note)
-        if isinstance(reader, TableReader):
+        if isinstance(reader, TableReader | TaggedReader):
             return reader.read_rows(files, reading)
         examples = reader.read_files(files, reading)
     return (({}, example) for example in examples)

@@ -1,32 +1,29 @@
 """A user's own files as a dataset."""
 
 import dataclasses
-import itertools
+import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
-from data_pipelines.datasets.conll import UPOS_COLUMN, ConllFile
+from data_pipelines.datasets import brat
+from data_pipelines.datasets.column_layout import Column
 from data_pipelines.datasets.correction import CorrectionTable
 from data_pipelines.datasets.multiple_choice import ChoiceTable
-from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.sources import (
     Dataset,
     Files,
     Reader,
-    Reading,
     Role,
     Split,
     TaskKind,
 )
 from data_pipelines.datasets.squad import SquadJson
 from data_pipelines.datasets.table_reader import TableReader
-from data_pipelines.datasets.tagging_schemes import are_entities
+from data_pipelines.datasets.tagged_files import TaggedFiles
+from data_pipelines.datasets.tagging_schemes import Scheme, find_scheme
 from data_pipelines.datasets.text_files import existing
 from data_pipelines.datasets.text_tables import TextTable
 from data_pipelines.programs import cli
-
-# Enough to meet an entity, little enough to read twice.
-_MAX_SENTENCES_TO_DETECT = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,10 +47,22 @@ class ColumnOptions:
     column_names: tuple[str, ...] = cli.option(
         (), "Own tables without a header: the names of their columns."
     )
-    tag_column: int | None = cli.option(
+    word_column: str | None = cli.option(
         None,
-        "Own CoNLL files: the tags, from 0, or from the end with -1. Default: the "
-        "last; UPOS in .conllu.",
+        "Own files of tags: the words, by number from 0, or by name. Default: found.",
+    )
+    tag_column: str | None = cli.option(
+        None,
+        "Own files of tags: the tags, by number from 0, or from the end with -1, or by "
+        "name. Default: the last; UPOS in CoNLL-U; ner_tags and others in JSON.",
+    )
+    tag_names: tuple[str, ...] = cli.option(
+        (), "Own JSON with numbers for tags: their names in order, O,B-PER,..."
+    )
+    tags: Literal["entities", "labels"] | None = cli.option(
+        None,
+        "Own files of tags: those of entities (BIO, BIOES, ...), which are scored as "
+        "entities, or others, left as they are. Default: found.",
     )
 
 
@@ -66,14 +75,15 @@ def from_files(
     """Files of any kind as a dataset, named "files".
 
     Tables (classification, regression, multiple choice, correction) are as
-    `tables.read_rows` takes them, tagged sentences as `ConllFile` does, questions are
+    `tables.read_rows` takes them, tagged sentences as `TaggedFiles` does, questions are
     in SQuAD's JSON. Tags of entities (BIO, BIOES, …) are recognised, become IOB2 and
     are evaluated as entities.
 
     Args:
         kind: the task.
-        files: paths by split, at least one. Labels of a test are optional.
-        columns: of tables and CoNLL files.
+        files: paths by split, at least one. Labels of a test are optional. A folder has
+            brat's files.
+        columns: of tables and tagged sentences.
         labels: names of classes or tags in the order of their ids. None: those of the
             training data.
 
@@ -89,8 +99,8 @@ def from_files(
             "Received no files. Expected a train_file, dev_file or test_file."
         )
     metrics, make_reader = _KINDS[kind]
-    reader = make_reader(columns, next(iter(given.values())), labels)
-    if isinstance(reader, ConllFile) and reader.are_entities:
+    reader = make_reader(columns, given, labels)
+    if isinstance(reader, TaggedFiles) and reader.scheme is not None:
         metrics = ("entity_f1", *metrics)
     names = columns.column_names or None
     return Dataset(
@@ -98,7 +108,10 @@ def from_files(
         kind=kind,
         labels=tuple(labels) if labels is not None else None,
         metrics=metrics,
-        splits={s: Split((Files((path,), names),)) for s, path in given.items()},
+        splits={
+            split: Split((Files(brat.documents_in(path), names),))
+            for split, path in given.items()
+        },
         reader=reader,
         num_choices=len(reader.choices) if isinstance(reader, ChoiceTable) else None,
     )
@@ -133,27 +146,41 @@ def _choices(columns: ColumnOptions, *_: Any) -> TableReader:
     )
 
 
-def _tags(columns: ColumnOptions, path: str, labels: Sequence[str] | None) -> ConllFile:
-    tag_column = columns.tag_column
-    if tag_column is None:
-        is_conllu = path.lower().removesuffix(".gz").endswith(".conllu")
-        tag_column = UPOS_COLUMN if is_conllu else -1
-    file = ConllFile(tag_column, are_entities=False)
-    if labels is None:
-        reading = Reading("test", None, ReadLog("tags"))
-        sentences = file.read_files(Files((existing(path) or path,)), reading)
-        some = itertools.islice(sentences, _MAX_SENTENCES_TO_DETECT)
-        labels = list({tag for sentence in some for tag in sentence.tags or ()})
-    return dataclasses.replace(file, are_entities=are_entities(labels))
+def _tags(
+    columns: ColumnOptions, files: Mapping[Role, str], labels: Sequence[str] | None
+) -> TaggedFiles:
+    reader = TaggedFiles(
+        word_column=_column(columns.word_column),
+        tag_column=_column(columns.tag_column),
+        text_column=columns.first_column,
+        tag_names=columns.tag_names,
+        is_told=columns.tags is not None,
+    )
+    tags = columns.tags
+    if labels is not None and tags is None:
+        tags = "entities" if find_scheme(labels) == (Scheme(), set()) else "labels"
+    role, given = next(iter(files.items()))
+    path = brat.documents_in(given)[0]
+    found = existing(path)
+    if role == "predict" or (found is None and labels is not None):
+        scheme = Scheme() if tags == "entities" else None
+    else:
+        scheme = reader.found_scheme(found or path, tags)
+    return dataclasses.replace(reader, scheme=scheme)
+
+
+def _column(option: str | None) -> Column | None:
+    is_number = option is not None and re.fullmatch(r"-?\d+", str(option))
+    return int(str(option)) if is_number else option
 
 
 def _names(column: str | None) -> tuple[str, ...]:
     return () if column is None else (column,)
 
 
-# Metrics of a kind, and its reader, made from columns, the first file and labels.
+# Metrics of a kind, and its reader, made from columns, files by split and labels.
 _KINDS: dict[TaskKind, tuple[tuple[str, ...], Callable[..., Reader]]] = {
-    "classification": (("accuracy",), lambda columns, *_: _texts(columns)),
+    "classification": (("accuracy", "f1"), lambda columns, *_: _texts(columns)),
     "regression": (
         ("spearman", "pearson"),
         lambda columns, *_: _texts(columns, is_score=True),

@@ -1,46 +1,158 @@
-"""Tags of entities, from any of the usual schemes to IOB2."""
+"""Tags of entities, from any of the usual schemes and spellings to IOB2."""
 
+import dataclasses
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
+from typing import Literal
 
-# BILOU has other letters for the E and S of BIOES, BMES another for its I.
+Spelling = Literal["B-PER", "b-PER", "B_PER", "PER-B", "PER_B", "B", "(PER*)", "PER"]
+
+# The type of entities whose tags do not name one.
+UNTYPED = "ENTITY"
+# Letters of IOB, BIOES, BILOU (L and U for E and S) and BMES (M for I).
 _PREFIXES = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S"}
-_ENTITY = re.compile(r"([BIMELSU])-(.+)")
+# In the order in which they are tried; the last is never found, but may be told.
+_SPELLINGS: dict[Spelling, re.Pattern[str]] = {
+    "B-PER": re.compile(r"(?P<letter>[BIMELSU])-(?P<type>.+)"),
+    "b-PER": re.compile(r"(?P<letter>[bimelsu])-(?P<type>.+)"),
+    "B_PER": re.compile(r"(?P<letter>[BIMELSU])_(?P<type>.+)"),
+    "PER-B": re.compile(r"(?P<type>.+)-(?P<letter>[BIMELSU])"),
+    "PER_B": re.compile(r"(?P<type>.+)_(?P<letter>[BIMELSU])"),
+    "B": re.compile(r"(?P<type>)(?P<letter>[BIMELSU])"),
+    # CoNLL-2012: an entity begins with a bracket and its type, and ends with one.
+    "(PER*)": re.compile(r"(?:\([^()*\s]+)*\*?\)*(?<!^)"),
+    "PER": re.compile(r"(?P<letter>)(?P<type>.+)"),
+}
+# What other files write for O.
+_OUTSIDE = ("O", "o", "0", "-", "_")
 
 
-def are_entities(tags: Iterable[str]) -> bool:
-    """True if some tags are of entities (see `to_iob2`), and all others are `O`.
+@dataclasses.dataclass(frozen=True)
+class Scheme:
+    """How the tags of entities are spelled.
 
-    They are for `["O", "I-PER"]`, but not for `["NOUN", "PUNCT"]` or `["O"]`.
+    Attributes:
+        spelling: the tag that begins an entity of the type `PER`, or of none.
+        outside: the tag of words outside of entities.
     """
-    others = {tag for tag in tags if tag != "O"}
-    return bool(others) and all(_ENTITY.fullmatch(tag) for tag in others)
+
+    spelling: Spelling = "B-PER"
+    outside: str = "O"
+
+    @property
+    def note(self) -> str:
+        """What the user is told of tags that are spelled otherwise than in IOB2."""
+        if self == Scheme():
+            return ""
+        kind = UNTYPED if self.spelling == "B" else "PER"
+        return (
+            f"tags that are spelled as {self.spelling!r}, and {self.outside!r} outside "
+            f"of entities, become 'B-{kind}', 'I-{kind}' and 'O' (--tags=labels leaves "
+            "them as they are)"
+        )
+
+    def to_iob2(self, tags: Sequence[str]) -> tuple[str, ...]:
+        """The tags of one sentence in IOB2, in which entities begin with `B-`.
+
+        IOB1 `["I-PER", "I-PER", "B-PER", "O"]` becomes
+        `["B-PER", "I-PER", "B-PER", "O"]`, and so does BIOES
+        `["B-PER", "E-PER", "S-PER", "O"]`.
+
+        No letter means different things in IOB1, IOB2, BIOES, BILOU and BMES, so that
+        one rule, that of conlleval, reads them all, and makes sense of invalid tags,
+        too: an entity begins with B or S, after O, E or S, and where the type changes.
+        Of nested brackets, the outer ones are read.
+
+        Raises:
+            ValueError: a tag is none of an entity in this spelling.
+        """
+        in_brackets = self.spelling == "(PER*)"
+        parts = self._brackets(tags) if in_brackets else map(self._part, tags)
+        converted = []
+        before, type_before = "O", ""
+        for prefix, kind in parts:
+            begins = prefix in "BS" or before in "OES" or kind != type_before
+            inside = f"{'B' if begins else 'I'}-{kind}"
+            converted.append("O" if prefix == "O" else inside)
+            before, type_before = prefix, kind
+        return tuple(converted)
+
+    def has(self, tag: str) -> bool:
+        """True if the tag is one of an entity, or that outside of entities."""
+        is_inside = bool(tag) and _SPELLINGS[self.spelling].fullmatch(tag) is not None
+        return is_inside or tag == self.outside
+
+    def unknown_tag(self, tag: str, where: str = "") -> ValueError:
+        """An error for a tag that `has` is not true of, at a place in a file."""
+        return ValueError(
+            f"{where}{': r' if where else 'R'}eceived the tag {tag!r}. Expected "
+            f"{self.outside!r}, or a tag spelled as {self.spelling!r} is: correct it, "
+            "or give --tags=labels if tags are not those of entities."
+        )
+
+    def _part(self, tag: str) -> tuple[str, str]:
+        """Its letter, of B, I, E, S and O, and its type."""
+        if tag == self.outside:
+            return "O", ""
+        match = _SPELLINGS[self.spelling].fullmatch(tag)
+        if match is None:
+            raise self.unknown_tag(tag)
+        return _PREFIXES[match["letter"].upper() or "I"], match["type"] or UNTYPED
+
+    def _brackets(self, tags: Sequence[str]) -> list[tuple[str, str]]:
+        parts = []
+        open_types: list[str] = []
+        for tag in tags:
+            if not self.has(tag):
+                raise self.unknown_tag(tag)
+            begins = not open_types
+            open_types += re.findall(r"\(([^()*\s]+)", tag)
+            prefix = "B" if begins else "I"
+            parts.append((prefix, open_types[0]) if open_types else ("O", ""))
+            closed = tag.count(")")
+            if closed > len(open_types):
+                raise ValueError(
+                    f"Received the tag {tag!r}, which closes a bracket that is not "
+                    "open. Expected '(PER*' before it in the sentence: correct it."
+                )
+            del open_types[len(open_types) - closed :]
+        return parts
 
 
-def to_iob2(tags: Sequence[str]) -> tuple[str, ...]:
-    """The tags of one sentence in the scheme IOB2, in which entities begin with `B-`.
+def find_scheme(tags: Collection[str]) -> tuple[Scheme | None, set[str]]:
+    """The scheme of the tags of a file, and those that do not fit it.
 
-    IOB1 `["I-PER", "I-PER", "B-PER", "O"]` becomes `["B-PER", "I-PER", "B-PER", "O"]`,
-    and so does BIOES `["B-PER", "E-PER", "S-PER", "O"]`.
-
-    No letter means different things in IOB1, IOB2, BIOES, BILOU and BMES, so that one
-    rule, that of conlleval, reads them all, and makes sense of invalid tags, too: an
-    entity begins with B or S, after O, E or S, and where the type changes.
-
-    Raises:
-        ValueError: a tag is none of an entity.
+    Tags are of entities if all are, as in `["O", "I-PER"]`, `["O", "B"]` or
+    `["_", "PER_B"]`, but not in `["NOUN", "PUNCT"]` or `["O"]`; then the scheme is
+    None. Where it is not clear, as in `["O", "B-PER", "-"]`, there are tags that do not
+    fit.
     """
-    converted = []
-    before, type_before = "O", ""
-    for tag in tags:
-        match = _ENTITY.fullmatch(tag)
-        if match is None and tag != "O":
-            raise ValueError(
-                f"Received the tag {tag!r}. Expected 'O', or a tag such as 'B-PER': "
-                "a letter of BIO, BIOES, BILOU or BMES, '-', and the type."
-            )
-        prefix, kind = (_PREFIXES[match[1]], match[2]) if match else ("O", "")
-        begins = prefix in "BS" or before in "OES" or kind != type_before
-        converted.append(f"{'B' if begins else 'I'}-{kind}" if match else "O")
-        before, type_before = prefix, kind
-    return tuple(converted)
+    tags = set(tags)
+    outside = next((tag for tag in _OUTSIDE if tag in tags), None)
+    best: Scheme | None = None
+    best_inside: set[str] = set()
+    for spelling, pattern in _SPELLINGS.items():
+        inside = {tag for tag in tags - {outside} if tag and pattern.fullmatch(tag)}
+        is_better = len(inside) > len(best_inside)
+        if is_better and _is_possible(spelling, tags, inside, outside):
+            best, best_inside = Scheme(spelling, outside or "O"), inside
+    odd = tags - best_inside - {outside}
+    are_few = len(odd) <= len(best_inside)
+    if best is None or (odd and not are_few and "O" not in tags):
+        return None, set()
+    return best, odd
+
+
+def _is_possible(
+    spelling: Spelling, tags: set[str], inside: set[str], outside: str | None
+) -> bool:
+    if spelling in ("B-PER", "PER"):
+        return spelling == "B-PER"
+    if spelling == "(PER*)":
+        return inside == tags and any("(" in tag for tag in tags)
+    if spelling == "B":
+        # Tags of one letter are of other things, too.
+        odd = tags - inside - {outside}
+        return bool(inside & {"B", "I"}) and len(tags) > 1 and len(odd) <= 2
+    # Some tags of parts of speech end so.
+    return outside is not None and len(tags - inside - {outside}) <= len(inside)

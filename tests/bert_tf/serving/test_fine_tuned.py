@@ -9,6 +9,7 @@ import tensorflow as tf
 from bert_tf.checkpoints import model_dir
 from bert_tf.metrics.entities import entities
 from bert_tf.predict import predict_rows
+from bert_tf.prediction.rows import AnswerColumns
 from bert_tf.serving.fine_tuned import FineTunedModel
 from bert_tf.tasks.entities import entity_tensors
 from bert_tf.tasks.span_answers import NUM_SHOWN
@@ -33,7 +34,9 @@ def predicted(folder, examples):
     """The rows that `predict` would write."""
     predictor = predictor_of(folder)
     description = model_dir.load_description(folder)[2]
-    rows = predict_rows(predictor, description, (({}, e) for e in examples))
+    rows = predict_rows(
+        predictor, description, (({}, e) for e in examples), AnswerColumns(())
+    )
     return [row for _, row in rows]
 
 

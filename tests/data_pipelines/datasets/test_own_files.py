@@ -21,7 +21,8 @@ def test_classification(write):
     )
     assert list(dataset.splits) == ["train", "test"]
     assert (dataset.name, dataset.labels) == ("files", None)
-    assert dataset.metrics == ("accuracy",)
+    # F1 tells what accuracy hides where one class is rare.
+    assert dataset.metrics == ("accuracy", "f1")
     assert examples_of(dataset) == [TextExample("k", "x, y", "z", "yes")]
     assert examples_of(dataset, "test") == [TextExample("0", "x", "y", None)]
     with pytest.raises(ValueError, match=r"the split 'dev' of files. Expected one of"):

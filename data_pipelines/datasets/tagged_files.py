@@ -1,0 +1,191 @@
+"""A user's own files of tagged sentences, in any format, and a first look at them."""
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Iterator
+
+from data_pipelines.datasets import brat, tagged_json
+from data_pipelines.datasets.column_layout import WORD_NAMES, Column, split
+from data_pipelines.datasets.conll import ConllFile
+from data_pipelines.datasets.first_look import look_at
+from data_pipelines.datasets.read_log import ReadLog
+from data_pipelines.datasets.sources import Reading
+from data_pipelines.datasets.tables import read_rows
+from data_pipelines.datasets.tagged_reader import Sentence, TaggedReader
+from data_pipelines.datasets.tagged_spans import places_of_words
+from data_pipelines.datasets.tagging_schemes import Scheme, find_scheme
+from data_pipelines.datasets.text_files import read_lines
+
+# Enough to meet an entity, little enough to read twice.
+_FIRST_SENTENCES = 10_000
+_FIRST_LINES = 1_000
+# Running texts that are split into words at once.
+_CHUNK = 256
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TaggedFiles(TaggedReader):
+    """Files of words in columns, JSON (`tagged_json`) or brat's, by name and contents.
+
+    Attributes:
+        word_column, tag_column: places or names of columns, keys of JSON; None: found.
+        text_column: of running text, in JSON and, where no tags are needed, in tables.
+        tag_names: of tags that are numbers.
+        is_told: whether the user says what the tags are, so that any are taken.
+    """
+
+    word_column: Column | None = None
+    tag_column: Column | None = None
+    text_column: str = "text"
+    tag_names: tuple[str, ...] = ()
+    is_told: bool = False
+
+    def sentences(self, path: str, reading: Reading) -> Iterator[Sentence]:
+        """The sentences of one file, after a first look at it.
+
+        Raises:
+            ValueError: it is not as expected, or words and tags look as if they were
+                something else.
+        """
+        found = self._of_format(path, reading)
+        first = list(itertools.islice(found, _FIRST_SENTENCES))
+        # The spans of brat's files say what they are.
+        if brat.annotations_of(path) is not None:
+            return itertools.chain(first, found)
+        look_at(
+            path,
+            first,
+            reading.log,
+            is_start=len(first) == _FIRST_SENTENCES,
+            trusts_words=self.word_column is not None,
+            trusts_tags=self.is_told,
+            are_entities=self.scheme is not None,
+        )
+        has_tags = any(sentence.tags for sentence in first)
+        if self.scheme is not None and self.scheme.note and has_tags:
+            reading.log.note(self.scheme.note)
+        return itertools.chain(first, found)
+
+    def found_scheme(self, path: str, tags: str | None) -> Scheme | None:
+        """The scheme of the tags of a file; None: they are not those of entities.
+
+        Args:
+            tags: "entities", "labels" or None, which looks at them.
+
+        Raises:
+            ValueError: it is not clear what they are.
+        """
+        if tags == "labels":
+            return None
+        found = self._of_format(path, Reading("test", None, ReadLog("tags")))
+        first = list(itertools.islice(found, _FIRST_SENTENCES))
+        scheme, odd = find_scheme({tag for s in first for tag in s.tags or ()})
+        if tags == "entities" or brat.annotations_of(path) is not None:
+            has_types = any(tag != "O" for s in first for tag in s.tags or ())
+            return scheme or Scheme("PER" if has_types else "B-PER")
+        if scheme is None or not odd:
+            return scheme
+        place, word, tag = next(
+            (s.place_of(number), s.words[number], tag)
+            for s in first
+            for number, tag in enumerate(s.tags or ())
+            if tag in odd
+        )
+        fits = {*odd, scheme.outside}
+        usual = next(t for s in first for t in s.tags or () if t not in fits)
+        raise ValueError(
+            f"{path}, {place}: received the tag {tag!r} of {word!r}, but other tags "
+            f"are those of entities, such as {usual!r}. Expected one or the other: "
+            f"correct it ({scheme.outside!r} is outside of entities), or say what all "
+            "are with --tags=entities or --tags=labels."
+        )
+
+    def _of_format(self, path: str, reading: Reading) -> Iterator[Sentence]:
+        name = path.lower().removesuffix(".gz")
+        if name.endswith(tagged_json.ENDINGS):
+            word, tag = (
+                column if column is None else str(column)
+                for column in (self.word_column, self.tag_column)
+            )
+            keys = tagged_json.Keys(word, tag, self.text_column, self.tag_names)
+            return tagged_json.sentences(path, reading, keys)
+        if not reading.needs_labels and self._is_table(name, path):
+            return _running_texts(path, self.text_column)
+        annotations = brat.annotations_of(path)
+        if annotations is not None:
+            return brat.sentences(annotations, reading.log)
+        _refuse_commas(path)
+        file = ConllFile(word_column=self.word_column, tag_column=self.tag_column)
+        return self._with_names(path, file.sentences(path, reading))
+
+    def _with_names(
+        self, path: str, sentences: Iterator[Sentence]
+    ) -> Iterator[Sentence]:
+        """The sentences, with names for tags that are numbers, if there are names."""
+        for sentence in sentences:
+            if self.tag_names and sentence.tags is not None:
+                try:
+                    sentence.tags = [self.tag_names[int(t)] for t in sentence.tags]
+                except (ValueError, IndexError):
+                    raise ValueError(
+                        f"{path}, {sentence.place}: received the tags {sentence.tags} "
+                        f"and {len(self.tag_names)} tag_names. Expected numbers below "
+                        f"{len(self.tag_names)}: correct them, or leave out tag_names."
+                    ) from None
+            yield sentence
+
+    def _is_table(self, name: str, path: str) -> bool:
+        """True if the file is a table with a column of running text."""
+        return name.endswith((".csv", ".tsv")) and self.text_column in _header(path)
+
+
+def _running_texts(path: str, column: str) -> Iterator[Sentence]:
+    rows = read_rows(path)
+    while chunk := list(itertools.islice(rows, _CHUNK)):
+        texts = [row.value(column) for row in chunk]
+        for row, text, places in zip(chunk, texts, places_of_words(texts), strict=True):
+            words = [text[start:end] for start, end in places]
+            yield Sentence(
+                place=row.place,
+                words=words,
+                tags=None,
+                opens_document=True,
+                columns=row.values,
+            )
+
+
+def _header(path: str) -> list[str]:
+    first = next(read_lines(path), "")
+    return [name.strip(' "') for name in re.split("[,;\t]", first)]
+
+
+def _refuse_commas(path: str) -> None:
+    names = [name.lower() for name in _header(path)]
+    first = next(read_lines(path), "")
+    is_csv = path.lower().removesuffix(".gz").endswith(".csv")
+    is_named = len(names) > 1 and not WORD_NAMES.isdisjoint(names)
+    if "\t" not in first and (is_csv or is_named) and re.search("[,;]", first):
+        raise ValueError(
+            f"{path} has commas between columns: {first[:100]!r}. Expected tabs or "
+            "spaces, a word on each line and an empty line between sentences: write it "
+            'so, or as JSON lines such as {"tokens": ["Kofi"], "tags": ["B-PER"]}; or '
+            "name the column of running texts that are tagged with --first_column."
+        )
+
+
+def has_columns(path: str) -> bool:
+    """True if a file has words in columns, or is brat's, and no text on each line."""
+    if path.lower().endswith(".ann"):
+        return True
+    lines = [line.rstrip() for line in itertools.islice(read_lines(path), _FIRST_LINES)]
+    if any(line.startswith("-DOCSTART-") for line in lines):
+        return True
+    rows = [split(line) for line in lines if line and not line.startswith("#")]
+    counts = {len(row) for row in rows}
+    if len(counts) != 1 or max(counts) < 2:
+        return False
+    scheme, odd = find_scheme({row[-1] for row in rows})
+    has_tabs = all("\t" in line for line in lines if line and not line.startswith("#"))
+    is_by_words = has_tabs and "" in lines and not any(" " in row[0] for row in rows)
+    return (scheme is not None and not odd) or is_by_words

@@ -1,0 +1,137 @@
+"""Texts with marked spans, as tools for annotation write them, to words with tags."""
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from data_pipelines.datasets.read_log import ReadLog
+from data_pipelines.tokenizers.words import split_words
+
+# Where a word, or a span, begins and ends in its text.
+Place = tuple[int, int]
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Span:
+    """An entity in a text.
+
+    Attributes:
+        start, end: characters (code points), the end exclusive.
+        text: what the file says to be there; None: it does not say.
+    """
+
+    start: int
+    end: int
+    type: str
+    text: str | None = None
+
+
+def places_of_words(texts: Sequence[str]) -> list[list[Place]]:
+    """The words of running texts, as a tagger splits them; characters."""
+    _, starts, ends = split_words(tf.constant([text.encode() for text in texts]))
+    found = []
+    rows = zip(texts, starts.to_list(), ends.to_list(), strict=True)
+    for text, firsts, lasts in rows:
+        data = np.frombuffer(text.encode(), np.uint8)
+        # Of each byte, the number of characters before it.
+        before = np.concatenate([[0], np.cumsum((data & 0xC0) != 0x80)])
+        places = zip(before[firsts].tolist(), before[lasts].tolist(), strict=True)
+        found.append(list(places))
+    return found
+
+
+def in_characters(
+    text: str, spans: Sequence[Span], is_utf16: bool
+) -> tuple[list[Span], str | None]:
+    """The spans with offsets in characters, and what is wrong with them, if anything.
+
+    Label Studio counts UTF-16 code units, in which an emoji is two. Where spans tell
+    their text, it decides what is counted.
+
+    Args:
+        is_utf16: whether the file is by a tool that may count so.
+    """
+    as_given = list(spans)
+    if all(_agrees(text, span) for span in as_given):
+        # Without their texts it is not certain where spans after an emoji are.
+        is_certain = text.isascii() or max(text) <= "\uffff"
+        if not is_utf16 or is_certain or all(span.text is not None for span in spans):
+            return as_given, None
+        return as_given, "offsets after an emoji, without the texts of the spans"
+    units = text.encode("utf-16-le")
+
+    def characters(offset: int) -> int:
+        return len(units[: 2 * offset].decode("utf-16-le", "ignore"))
+
+    counted = [
+        Span(characters(span.start), characters(span.end), span.type, span.text)
+        for span in spans
+    ]
+    if all(_agrees(text, span) for span in counted):
+        return counted, None
+    return as_given, "a span whose text is not where it is said to be"
+
+
+def tag_words(
+    text: str, words: Sequence[Place], spans: Sequence[Span], log: ReadLog, place: str
+) -> tuple[list[str], list[str] | None, str]:
+    """The words and tags of a text in IOB2.
+
+    A word in which a span begins or ends is cut there. Of spans that overlap, the first
+    or longest is kept.
+
+    Returns:
+        The words, the tags (None: a span is not in the text), and what is missing.
+    """
+    kept: list[Span] = []
+    for span in sorted(set(spans), key=lambda s: (s.start, -s.end, s.type)):
+        if not 0 <= span.start <= span.end <= len(text):
+            return [text[a:b] for a, b in words], None, "a span beyond the text"
+        inside = text[span.start : span.end]
+        start = span.end - len(inside.lstrip())
+        end = span.start + len(inside.rstrip())
+        if start >= end:
+            log.warn("empty span left out", place)
+            continue
+        if end - start < len(inside):
+            log.warn("white space at the ends of a span left out of it", place)
+        if kept and start < kept[-1].end:
+            if (start, end, span.type) != dataclasses.astuple(kept[-1])[:3]:
+                log.warn("span that overlaps another left out", place)
+            continue
+        kept.append(Span(start, end, span.type))
+    if "\n" in text.strip():
+        log.warn("line break in a text read as a space", place)
+    cuts = {offset for span in kept for offset in (span.start, span.end)}
+    found: list[Place] = []
+    for start, end in words:
+        inner = sorted(cut for cut in cuts if start < cut < end)
+        if inner:
+            log.warn("word cut where a span begins or ends", place)
+        edges = [start, *inner, end]
+        found += itertools.pairwise(edges)
+    tags = ["O"] * len(found)
+    number = 0
+    for span in kept:
+        while number < len(found) and found[number][0] < span.start:
+            number += 1
+        prefix = "B"
+        while number < len(found) and found[number][1] <= span.end:
+            tags[number] = f"{prefix}-{span.type}"
+            prefix = "I"
+            number += 1
+    return [text[a:b] for a, b in found], tags, ""
+
+
+def _agrees(text: str, span: Span) -> bool:
+    if span.text is None:
+        return True
+    return _plain(text[max(span.start, 0) : max(span.end, 0)]) == _plain(span.text)
+
+
+def _plain(text: str) -> str:
+    """The text without differences in white space, which tools change."""
+    return " ".join(text.replace("\\n", "\n").replace("\\r", "\r").split())
