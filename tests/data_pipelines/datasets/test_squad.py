@@ -150,12 +150,12 @@ _QUESTION = (*_PARAGRAPH, "qas", 0)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", r"a\.json: not JSON"),
-        ('{"articles": []}', r"the fields \['articles'\] without the list 'data'"),
-        (change(("data", 0), 5), r"data\[0\]: received a int. Expected SQuAD's format"),
+        ("{", r"a\.json, line 1: not JSON"),
+        ('{"articles": []}', r"\['articles'\] without the list 'paragraphs'"),
+        (change(("data", 0), 5), r"\['data'\] without the list 'paragraphs'"),
         (
             change(("data", 0, "paragraphs"), None),
-            r"data\[0\]: .*\['title'\] without the list 'paragraphs'",
+            r"object 1: .*\['title'\] without the list 'paragraphs'",
         ),
         (
             change((*_PARAGRAPH, "context"), None),
@@ -178,7 +178,7 @@ _QUESTION = (*_PARAGRAPH, "qas", 0)
             change((*_QUESTION, "is_impossible"), "no"),
             r"received 'is_impossible': 'no'",
         ),
-        ("a question", r"a\.json: not JSON"),
+        ("a question", r"a\.json, line 1: not JSON"),
     ],
 )
 def test_files_that_are_not_as_expected(read, content, message):
