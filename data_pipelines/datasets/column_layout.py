@@ -90,10 +90,12 @@ def is_range(number: str) -> bool:
 
 def split(line: str) -> list[str]:
     """The columns of a line, between tabs, or, where there are none, spaces."""
-    # Other white space, such as no-break spaces, is a word in some data.
-    if "\t" in line:
+    # Other white space, such as no-break spaces, is a word in some data; tabs at the
+    # end do not make a line one of tabs.
+    body = line.rstrip(" \t")
+    if "\t" in (body if " " in body else line):
         return [field.strip(" ") for field in line.split("\t")]
-    return re.split(" +", line.strip(" "))
+    return re.split(" +", body.lstrip(" "))
 
 
 def find_layout(

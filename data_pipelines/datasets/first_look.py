@@ -68,6 +68,11 @@ def look_at(
             f"{path}: all tags stand in quotes ({two}). Expected none: write the file "
             "without quotes."
         )
+    if not trusts_tags and tags and all(" " in tag for tag in tags):
+        raise ValueError(
+            f"{path}: all tags have spaces ({two}). Expected none: put tabs, or "
+            "spaces, between all columns."
+        )
     others = tags - {"O"}
     if not trusts_tags and not are_entities and others and "O" in tags:
         log.note(

@@ -47,6 +47,7 @@ def test_another_column(read):
         ("# O\na O\n\n#tag O\n# O\n\n# O\n", [("#", "a"), ("#tag", "#"), ("#",)]),
         ("a\tO  \n\t\nb c\tO\t\n", [("a",), ("b c",)]),
         ("a\u00a0b O\n\u3000 O\n", [("a\u00a0b", "\u3000")]),
+        ("a _ O\t\t\nb _ O\t\t\n\t\n#c _ O\n", [("a", "b"), ("#c",)]),
         ("a\tO\nb O\n \t \nc  O \n", [("a", "b"), ("c",)]),
         ("-DOCSTART-\na O\n-DOCSTART-\nb O", [("a",), ("b",)]),
     ],

@@ -38,6 +38,7 @@ SWAPPED_POS = "".join(f"{'NOUN' if n % 2 else 'VERB'}\tword{n}\n" for n in range
         ),
         (LEMMAS, r"60 words.* have 60 different tags", {"tag_column": "1"}),
         (LEMMAS, r"60 words.* have 60 different tags", {"tags": "labels"}),
+        ("a\tN B-X\nb\tN O\n", r"all tags have spaces", {"tags": "labels"}),
         ('"a"\t"X"\n"b"\t"Y"\n', r"all tags stand in quotes", {"tags": "labels"}),
     ],
 )

@@ -297,7 +297,7 @@ def test_examples_left_out_are_counted(write, row, reason):
         ({"tokens": ["a"], "tags": [None]}, NAMES, r"received \[None\] for 'tags'"),
         ({"tokens": ["a"], "x": ["O"]}, NAMES, r"no tags, but the keys \['tokens'"),
         ({"tokens": [1], "tags": ["O"]}, NAMES, r"no words and no text"),
-        ({"data": [{"text": "a", "label": []}]}, NAMES, r"no words and no text"),
+        ({"examples": [{"text": "a"}]}, NAMES, r"no words and no text"),
         ({"content": "a"}, NAMES, r"no words and no text, but the keys \['content'\]"),
         ({"text": "a", "label": "pos"}, NAMES, r"received pos for a span"),
         ({"text": "a", "label": ["pos"]}, NAMES, r"received pos for a span"),
