@@ -92,9 +92,9 @@ def _choices(row: Row, columns: Sequence[str]) -> list[Any]:
             continue
         for result in annotation.get("result") or []:
             value = result.get("value") if isinstance(result, dict) else None
-            if isinstance(value, dict) and isinstance(value.get("choices"), list):
+            for choice in _chosen(value if isinstance(value, dict) else {}):
                 known = chosen.setdefault(str(result.get("from_name")), [])
-                known += [choice for choice in value["choices"] if choice not in known]
+                known += [choice] if choice not in known else []
     named = [name for name in columns if name in chosen]
     if not named and len(chosen) > 1:
         raise ValueError(
@@ -102,6 +102,12 @@ def _choices(row: Row, columns: Sequence[str]) -> list[Any]:
             "as the column of the label: name it."
         )
     return chosen[named[0]] if named else next(iter(chosen.values()), [])
+
+
+def _chosen(value: dict[str, Any]) -> list[Any]:
+    choices = value.get("choices")
+    numbers = [value[name] for name in ("rating", "number") if name in value]
+    return choices if isinstance(choices, list) else numbers
 
 
 class ClassesSeen:

@@ -104,7 +104,7 @@ class TableReader:
                 if reading.needs_labels and labels.is_rejected(row, self.label):
                     reading.log.skip(_REJECTED, row.place)
                     continue
-                name = row.get(*self.id) or str(number)
+                name = self._name(row, reading) or str(number)
                 example = self.example(name, row, reading)
                 if example is not None:
                     if isinstance(example, TextExample):
@@ -113,6 +113,13 @@ class TableReader:
                     yield row.values, example
         if reading.role == "train" and not self.is_published:
             seen.check(source, reading.log)
+
+    def _name(self, row: Row, reading: Reading) -> str:
+        name = row.get(*self.id) or ""
+        if self.id and not name and not self.is_published:
+            where = f"{row.place}, column {self.id[0]!r}"
+            reading.log.warn("no id, the number of the row was taken", where)
+        return name
 
     def _tfds_rows(self, data: TfdsSplit, names: Sequence[str] | None) -> Iterator[Row]:
         for number, example in enumerate(data.examples):

@@ -167,6 +167,10 @@ def read_rows(
     yield from rows
 
 
+def _folded(names: Sequence[str]) -> list[str]:
+    return [name.strip().casefold() for name in names]
+
+
 def column_names(path: str, names: Sequence[str] | None = None) -> list[str]:
     """The columns of a table, of all its rows, in order.
 
@@ -213,6 +217,8 @@ class _DelimitedTable:
             if header is None:
                 return
             names = self._columns(header)
+        elif not self._is_published:
+            records = self._without_header(records, names)
         for record in records:
             values, place = record.values, f"line {record.line}"
             if len(values) > len(names) and not any(values[len(names) :]):
@@ -229,7 +235,8 @@ class _DelimitedTable:
                 raise ValueError(
                     f"{self._path}, {place}: received {len(values)} fields, expected "
                     f"{len(names)}: {str(list(names))[:300]}. Correct the row: a "
-                    "separator or line end may stand inside of a text."
+                    "separator or line end may stand inside of a text; or the header, "
+                    "if it lacks the name of a column."
                 )
 
     def _columns(self, header: Record) -> list[str]:
@@ -248,6 +255,19 @@ class _DelimitedTable:
                 "Expected a name of its own for each column: rename them."
             )
         return names
+
+    def _without_header(
+        self, records: Iterator[Record], names: Sequence[str]
+    ) -> Iterator[Record]:
+        """The records; a first one that is the given names is a header after all."""
+        first = next(records, None)
+        if first is None:
+            return
+        if _folded(first.values) == _folded(names):
+            self._log.note(f"line {first.line}, the given names, is the header")
+        else:
+            yield first
+        yield from records
 
     def _holds_rows(self, record: Record) -> bool:
         """True if the lines in a field may be rows that a stray quote took in."""
@@ -314,7 +334,7 @@ class _DelimitedTable:
         line = quotes.line + first_line - 1
         if quotes.surround:
             self._log.note(
-                f"quotes around fields, as of line {line}, were taken off, as in "
+                f"the quotes around fields (line {line}) were taken off, as in "
                 "Excel's files"
             )
         elif not quotes.is_clear:

@@ -105,9 +105,7 @@ def test_tables_that_are_not_as_expected(write, name, content, message):
         rows(write(name, content))
 
 
-TAKEN_OFF = (
-    "x: quotes around fields, as of line {}, were taken off, as in Excel's files"
-)
+TAKEN_OFF = "x: the quotes around fields (line {}) were taken off, as in Excel's files"
 KEPT = (
     "x: quotes were read as characters of the texts (line {}); if they surround "
     "fields, let the name of the file end in .csv"
@@ -251,6 +249,15 @@ def test_delimiters_without_header(write, content, expected):
     assert cells(write("a.csv", content), ("label", "text"))[0] == expected
 
 
+@pytest.mark.parametrize("header", ["label,text", " Label , Text"])
+def test_names_that_are_the_header(write, header):
+    path = write("a.csv", f"{header}\n1,a\n")
+    assert cells(path, ("label", "text")) == (
+        [["1", "a"]],
+        ["x: line 1, the given names, is the header"],
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -277,6 +284,12 @@ def test_delimiters_without_header(write, content, expected):
         ("a.txt", "a;b\nx;1\n", r"separated by semicolons. Expected tabs .* in \.csv"),
         ("a.csv", "a,b,a \nx,1,2\n", r"the columns \['a'\] more than once"),
         ("a.csv", "a,b,\nx,1,2\n", r"line 2: received 3 fields, expected 2"),
+        # R's write.table: the names of rows have no name.
+        (
+            "a.tsv",
+            '"a"\t"b"\n"1"\t"x"\t2\n',
+            "line 2: received 3 fields, expected 2: .* lacks the name of a column",
+        ),
     ],
 )
 def test_files_that_are_something_else(write, name, content, message):

@@ -32,6 +32,15 @@ def test_scores(read):
     assert [example.label for example in examples] == [2.5, -10.0]
 
 
+def test_rows_without_id(read):
+    table = TextTable(first=("text",), id=("key",), is_published=False)
+    examples, log = read(table, ["key,text,label", "x,a,1", ",b,0"], name="a.csv")
+    assert [example.id for example in examples] == ["x", "1"]
+    assert log == [
+        "1 warning: no id, the number of the row was taken (line 3, column 'key')"
+    ]
+
+
 def test_decimal_commas(read):
     lines = ["text\tlabel", "a\t2,5", "b\t-0,125", "c\t1234,567", "d\t3"]
     examples, log = read(SCORE, lines)
@@ -89,6 +98,13 @@ def label_studio(*choices, **more):
             "pos",
         ),
         ({"text": "a", "label": {"choices": ["pos"]}}, "pos"),
+        (
+            {
+                "data": {"text": "a"},
+                "annotations": [{"result": [{"value": {"rating": 4}}]}],
+            },
+            "4",
+        ),
     ],
 )
 def test_labels_as_tools_write_them(read, row, label):
