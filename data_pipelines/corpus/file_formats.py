@@ -44,6 +44,13 @@ _MARKUP = re.compile(r"<(\?xml|!doctype html|html)\b", re.IGNORECASE)
 _JSON_BEGINNING = re.compile(r'\[?\s*\{\s*"[^"]*"\s*:')
 _DUMP = re.compile(r"(?:<\?xml[^>]*>)?\s*<mediawiki\b")
 
+# Two letters that one letter of UTF-8 becomes when it is read as Windows-1252.
+_MOJIBAKE = re.compile(
+    "Ã[\x80-\xbfƒ„…†‡ˆ‰Š‹Œ‘’“”•–—˜™š›œžŸ]|â€[\x9d™œ“”˜¦]|Â[\xa0-\xbf]"
+)
+_MIN_MOJIBAKE = 5
+_MIN_MOJIBAKE_SHARE = 1 / 2000
+
 _MIN_TABLE_LINES = 5
 _MIN_TABLE_SHARE = 0.9
 
@@ -82,6 +89,7 @@ def format_of(source: str) -> Format:
             "write its texts as JSON lines, or one a line to a .txt",
         )
     _warn_of_table(source, lines[:-1])
+    _warn_of_mojibake(source, text)
     return "plain_text"
 
 
@@ -114,4 +122,14 @@ def _warn_of_table(source: str, lines: list[str]) -> None:
             "%s: its lines have %d columns, with tabs between them, and all are read "
             "as text. Leave the others out (cut -f1).",
             *(source, usual + 1),
+        )
+
+
+def _warn_of_mojibake(source: str, text: str) -> None:
+    found = _MOJIBAKE.findall(text)
+    if len(found) >= max(_MIN_MOJIBAKE, _MIN_MOJIBAKE_SHARE * len(text)):
+        logging.warning(
+            "%s: has %d signs such as %r at its beginning, as if UTF-8 had been read "
+            "as Windows-1252 and written again. Convert it back (ftfy).",
+            *(source, len(found), found[0]),
         )

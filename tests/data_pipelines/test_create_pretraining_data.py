@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +18,31 @@ def test_no_vocabulary(tmp_path):
                 output_dir=str(tmp_path / "out"),
             )
         )
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["A b.", "C d.", "E f."], "documents have one sentence each"),
+        (["A b. C d. E f."], "all is one document"),
+        (["A b. C d.", "E f. G h."], None),
+    ],
+)
+def test_text_without_sentence_pairs_is_told(tmp_path, caplog, capsys, texts, said):
+    rows = [{"text": text} for text in texts]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "vocab.txt").write_bytes(LETTERS.to_bytes())
+    main(
+        CreatePretrainingDataOptions(
+            input_files=(str(tmp_path / "a.jsonl"),),
+            vocab_file=str(tmp_path / "vocab.txt"),
+            output_dir=str(tmp_path / "out"),
+            num_processes=1,
+            num_shards=1,
+        )
+    )
+    assert f"reading: {len(texts)} documents, 1 sources" in capsys.readouterr().out
+    assert (said in caplog.text) if said else not caplog.text
 
 
 @pytest.mark.slow

@@ -134,6 +134,8 @@ def test_json_that_is_not_as_expected(write, content, message):
         ("One.\rTwo.\r\rThree.\r", "One.\nTwo.\nThree."),
         ("One.\fTwo.", "One.\nTwo."),
         ("One.\u2028\u00a0Two.", "One. Two."),
+        ("One.\vTwo.\x85Three.\tFour.\x1cFive.", "One. Two. Three. Four. Five."),
+        ("One.\n\ufeffTwo.\r\n\ufeff\r\nThree.\ufeff", "One.\nTwo.\nThree.\ufeff"),
     ],
 )
 def test_line_ends_are_the_same_in_all_formats(write, content, paragraphs):
@@ -180,6 +182,9 @@ def datasets(tmp_path_factory):
             "test": [{"text": "Four.", "label": 1}],
         },
     )
+    marked = b"\n_START_ARTICLE_\nRain\n_START_PARAGRAPH_\nIt rained._NEWLINE_We left."
+    text = {"text": tfds.features.Text()}
+    prepare("marked", text, {"train": [{"text": marked}]})
     prepare("textless", {"label": number}, {"train": [{"label": 1}]})
     prepare("numbers", {"text": number}, {"train": [{"text": 1}]})
     with pytest.MonkeyPatch.context() as patch:
@@ -195,6 +200,7 @@ def datasets(tmp_path_factory):
             (["One.\nTwo.", "Three."], {"empty_documents": 1, "invalid_bytes": 1}),
         ),
         ("tfds:documents:test", (["Four."], {})),
+        ("tfds:marked", (["Rain\nIt rained.\nWe left."], {})),
         ("tfds:documents:train[2:]", (["Three."], {})),
     ],
 )
@@ -229,6 +235,8 @@ def test_tfds_that_gives_no_text(source, error, message):
         ("One.\nTwo.\n\nThree.\n", ["One.\nTwo.", "Three."]),
         ("\n\nOne.\n\n \n\t\n\nTwo.\n\n", ["One.", "Two."]),
         ("One.\r\n\r\nTwo.", ["One.", "Two."]),
+        ("One.\r\rTwo.\rThree.", ["One.", "Two.\nThree."]),
+        ("\ufeffOne.\n\ufeff\nTwo.", ["One.", "Two."]),
         ("One.", ["One."]),
     ],
 )
@@ -389,6 +397,15 @@ def test_invalid_utf8_is_skipped_and_counted(write, name):
 
 def test_a_byte_order_mark_is_no_text(write):
     assert read(write("a.txt", "\ufeffOne.")) == (["One."], {})
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.jsonl"])
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "cp1251", "cp1253"])
+def test_encodings_of_one_byte_a_letter_are_refused(write, name, encoding):
+    texts = {"cp1251": "и в я, a text. " * 9, "cp1253": "ο η ή, a text. " * 9}
+    text = texts.get(encoding, "Der Bär läuft über die Straße. " * 50)
+    with pytest.raises(ValueError, match=r"(Latin-1|not UTF-8).*iconv -f"):
+        read(write(name, text.encode(encoding)))
 
 
 @pytest.mark.parametrize(

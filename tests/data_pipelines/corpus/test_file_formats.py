@@ -176,6 +176,22 @@ def test_plain_text_that_looks_like_something_else(tmp_path, content):
     assert read(tmp_path, "a.txt", content) == [content]
 
 
+@pytest.mark.parametrize(
+    ("text", "is_told"),
+    [
+        ("Der Bär läuft “über” die Straße. " * 9, False),
+        ("NÃO É A SÃ, CÂMARA Â. " * 9, False),
+        ("Der Bär läuft über die Straße. " * 9, True),
+        ("It’s a “text”. " * 9, True),
+    ],
+)
+def test_text_that_was_decoded_wrongly_is_told(tmp_path, caplog, text, is_told):
+    if is_told:
+        text = text.encode().decode("cp1252", "replace")
+    read(tmp_path, "a.txt", text)
+    assert ("as if UTF-8 had been read as Windows-1252" in caplog.text) == is_told
+
+
 def test_the_columns_of_a_table_are_told(tmp_path, caplog):
     table = "".join(f"title {number}\t{number % 3}\n" for number in range(20))
     read(tmp_path, "dev.txt", table)

@@ -472,3 +472,63 @@ def test_records_are_what_pretraining_reads(corpus, tmp_path):
                 assert own & other, (first, second)
             labels.append(label)
     assert set(labels) == {0, 1}
+
+
+# --- What a line is.
+
+
+@pytest.fixture
+def lines_of_sentences(tmp_path):
+    """Three sentences a document, one a line; two of them have a stop within."""
+    path = tmp_path / "lines.txt"
+    lines = ["A b c. D e f.", "G h.", "I j. K l."]
+    path.write_text("\n\n".join(["\n".join(lines)] * 3))
+    return {
+        "input_files": [str(path)],
+        "vocabulary": VOCABULARY,
+        "num_shards": 1,
+        "num_processes": 1,
+        "separator": "blank_line",
+    }
+
+
+@pytest.mark.parametrize(("lines", "sentences"), [("auto", 5), ("sentences", 3)])
+def test_a_line_is_a_sentence_if_it_is_said(
+    lines_of_sentences, tmp_path, lines, sentences
+):
+    out = str(tmp_path / "out")
+    manifest = write(out, **lines_of_sentences, lines=lines)
+    assert manifest["lines"] == lines
+    assert manifest["counts"]["sentences"] == 3 * sentences
+    assert len(parts(record_folder.record_files(out))[0]["sentence_lengths"]) == (
+        sentences
+    )
+
+
+def test_records_of_other_lines_are_not_resumed(lines_of_sentences, tmp_path):
+    out = tmp_path / "out"
+    write(str(out), **lines_of_sentences, lines="sentences")
+    with pytest.raises(ValueError, match="lines was sentences, received auto"):
+        write(str(out), **lines_of_sentences)
+
+
+def test_records_from_before_there_was_a_choice(lines_of_sentences, tmp_path):
+    out = tmp_path / "out"
+    manifest = write(str(out), **lines_of_sentences)
+    path = out / "manifest.json"
+    path.write_text(json.dumps({k: v for k, v in manifest.items() if k != "lines"}))
+    assert write(str(out), **lines_of_sentences) == manifest
+    with pytest.raises(ValueError, match="lines was auto, received wrapped"):
+        write(str(out), **lines_of_sentences, lines="wrapped")
+
+
+def test_missing_texts_are_in_the_manifest(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "A b. C d."}\n{"text": null}\n')
+    manifest = write(
+        str(tmp_path / "out"),
+        input_files=[str(path)],
+        vocabulary=VOCABULARY,
+        num_processes=1,
+    )
+    assert manifest["reading"] == {"documents": 1, "missing_texts": 1, "sources": 1}
