@@ -36,10 +36,17 @@ class AnswerColumns:
         self.renamed: dict[str, str] = {}
         self._columns = set(columns)
 
-    def beside(self, columns: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    def merged(self, columns: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
         """The columns of a row, and behind them its answer."""
         self._columns |= columns.keys()
         return {**columns, **{self._name(n): value for n, value in answer.items()}}
+
+    def lines(self) -> list[str]:
+        """The lines that are printed to the user, of each name that was changed."""
+        return [
+            f"{name!r} is a column of the file: the answer is in {other!r}"
+            for name, other in self.renamed.items()
+        ]
 
     def _name(self, name: str) -> str:
         if name in self._columns and name not in self.renamed:

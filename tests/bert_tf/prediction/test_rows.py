@@ -167,13 +167,17 @@ def test_outputs_that_cannot_be(tmp_path):
 def test_columns_keep_their_names(columns, answer, expected, renamed):
     merging = AnswerColumns(columns)
     row = dict.fromkeys(columns, "t")
-    assert merging.beside(row, answer) == expected
+    assert merging.merged(row, answer) == expected
     assert merging.renamed == renamed
+    assert merging.lines() == [
+        f"'{name}' is a column of the file: the answer is in '{other}'"
+        for name, other in renamed.items()
+    ]
 
 
 def test_answers_have_one_name_in_all_rows():
     merging = AnswerColumns(["text", "prediction"])
-    assert merging.beside({"text": "a"}, {"prediction": 1}) == {
+    assert merging.merged({"text": "a"}, {"prediction": 1}) == {
         "text": "a",
         "prediction_2": 1,
     }
