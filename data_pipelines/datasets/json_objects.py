@@ -61,9 +61,10 @@ def _whole(
         while text[end : end + 1].isspace():
             end += 1
     if len(values) == 1:
-        is_lines = path.lower().removesuffix(".gz").endswith((".jsonl", ".ndjson"))
-        is_row = isinstance(values[0], dict)
-        if is_row and (is_lines or not _is_table(path, values[0])):
+        # One line of JSON lines is a row, whatever it holds.
+        name = path.lower().removesuffix(".gz")
+        is_row = len(lines) == 1 and name.endswith((".jsonl", ".ndjson"))
+        if isinstance(values[0], dict) and (is_row or not _is_table(path, values[0])):
             yield f"line {first}", values[0]
             return
         values = values[0]["data"] if isinstance(values[0], dict) else values[0]

@@ -38,6 +38,11 @@ def test_one_object(write, content):
     assert list(read_objects(path)) == [("line 1", {"a": 1, "b": ["x"]})]
 
 
+def test_one_line_of_json_lines_is_a_row(write):
+    row = {"data": [{"a": {"0": 1}}]}
+    assert list(read_objects(write("a.jsonl", [row]))) == [("line 1", row)]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
