@@ -43,6 +43,22 @@ def into_original(
     """
     # The offsets into plain texts are right already: no character is looked at.
     moved = ~is_plain(texts)
+    values = tf.cond(
+        tf.reduce_any(moved),
+        lambda: _moved(texts, moved, starts, ends, normalize),
+        lambda: (starts.values, ends.values) * 2,
+    )
+    return Spans(*map(starts.with_values, values))
+
+
+def _moved(
+    texts: tf.Tensor,
+    moved: tf.Tensor,
+    starts: tf.RaggedTensor,
+    ends: tf.RaggedTensor,
+    normalize: Callable[[tf.Tensor], tf.Tensor],
+) -> tuple[tf.Tensor, ...]:
+    """The values of `Spans`; only of texts that are `moved` they differ from before."""
     characters, positions = tf.strings.unicode_decode_with_offsets(
         tf.where(moved, texts, ""), "UTF-8", errors="ignore"
     )  # (texts, (characters))
@@ -84,12 +100,12 @@ def into_original(
     # Part of the last character may belong to the piece after this one.
     own_last = tf.maximum(last, tf.minimum(whole_last, character_at(end) - 1))
 
-    def spans(first: tf.Tensor, last: tf.Tensor) -> tuple[tf.RaggedTensor, ...]:
+    def spans(first: tf.Tensor, last: tf.Tensor) -> tuple[tf.Tensor, ...]:
         moved_ends = tf.where(end > 0, end_of(last), 0)
         moved_starts = tf.where(start < end, tf.gather(positions, first), moved_ends)
         return tuple(
-            places.with_values(tf.tensor_scatter_nd_update(places.values, pieces, new))
+            tf.tensor_scatter_nd_update(places.values, pieces, new)
             for places, new in ((starts, moved_starts), (ends, moved_ends))
         )
 
-    return Spans(*spans(whole_first, whole_last), *spans(own_first, own_last))
+    return spans(whole_first, whole_last) + spans(own_first, own_last)
