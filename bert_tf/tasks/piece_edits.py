@@ -1,11 +1,14 @@
 """From tagged pieces to edits of texts, in graph: places, spaces and capitals."""
 
 import tensorflow as tf
+import tensorflow_text as text
 
-from bert_tf.tasks.edits import Edits, joined
+from bert_tf.tasks.edits import Edits, differs_from_before, joined
 from bert_tf.tasks.endpoints import from_windows
 from data_pipelines.finetuning.correction import DELETE, INSERT, REPLACE
 from data_pipelines.rows.features import Features
+from data_pipelines.tokenizers.graphemes import EXTENDING
+from data_pipelines.tokenizers.normalization import delete_invalid
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS
 from data_pipelines.tokenizers.wordpiece import CONTINUATION, WordPieceTokenizer
 
@@ -13,6 +16,8 @@ from data_pipelines.tokenizers.wordpiece import CONTINUATION, WordPieceTokenizer
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\x{3000}-\x{303F}\x{FF00}-\x{FFEF}]"
 _CLOSING = r"""[,.;:!?%)\]}'’”»…-]"""
 _OPENING = r"""[(\[{«“‘]"""
+# Vowels and last consonants of Korean.
+_PART_OF_SYLLABLE = r"[\x{1160}-\x{11FF}]"
 # Between letters these join words: don't, well-known.
 _JOINING = r"['’-]"
 
@@ -27,6 +32,9 @@ def edits_of_pieces(
     joined to what is before it. An inserted word has a space before it, but not where
     its script has none, nor before punctuation. A deleted word takes one of the spaces
     around it along. Edits that touch are one.
+
+    Edits begin and end between graphemes: what other pieces have of one that is changed
+    is written again.
 
     Args:
         decoded: of `decode_edits`.
@@ -44,10 +52,12 @@ def edits_of_pieces(
     def with_cls(pieces: tf.RaggedTensor) -> tf.RaggedTensor:
         return tf.concat([before, pieces], axis=1)
 
-    rows = with_cls(origin["starts"])
+    rows = with_cls(origin["own_starts"])
     owner, start = rows.value_rowids(), rows.values
-    end = with_cls(origin["ends"]).values
-    piece = with_cls(origin["pieces"]).values
+    end, whole_start, whole_end, piece = (
+        with_cls(origin[name]).values
+        for name in ("own_ends", "starts", "ends", "pieces")
+    )
     is_first = tf.ragged.range(rows.row_lengths()).values == 0
     end_before = tf.where(is_first, 0, tf.roll(end, 1, 0))
     texts = tf.gather(origin["texts"], owner)
@@ -58,7 +68,8 @@ def edits_of_pieces(
     is_continuation = tf.constant([t.startswith(CONTINUATION) for t in tokens])
     is_special = tf.constant([t in SPECIAL_TOKENS for t in tokens])
     known = tf.maximum(written, 0)
-    new = tf.gather([t.removeprefix(CONTINUATION) for t in tokens], known)
+    spelled = tf.constant([t.removeprefix(CONTINUATION) for t in tokens])
+    new = tf.gather(spelled, known)
     continues = tf.gather(is_continuation, known)
     continued = tf.gather(is_continuation, piece)
     writes = (tags == REPLACE) & (written != piece) | (tags == INSERT)
@@ -80,15 +91,42 @@ def edits_of_pieces(
     joins = replaces & continues & ~continued
     start = tf.where(joins, end_before, start)
 
+    # All pieces that share graphemes are written where one is not as it was.
+    opens_unit = is_first | (whole_start >= tf.roll(whole_end, 1, 0))
+    completes = continues & _full_match(new, f"{_PART_OF_SYLLABLE}.*")
+    is_torn = is_changed & ~(inserts & tf.roll(opens_unit, -1, 0) & ~completes)
+    is_rewritten = _any_of_run(is_torn, opens_unit)
+    # What several pieces have of one character only their names tell.
+    has_part = ~opens_unit & (start < end_before)
+    has_part |= tf.roll(has_part, -1, 0)
+    kept = tf.where(has_part, tf.gather(spelled, piece), original)
+    kept = tf.where(is_rewritten & (inserts | ~is_changed), kept, "")
+
     parts = Edits(
         origin["texts"],
         owner,
-        tf.where(inserts, end, start),
+        tf.where(inserts & ~is_rewritten, end, start),
         end,
-        tf.where(writes, new, ""),
-        probabilities,
-    ).where(is_changed)
-    return _without_spaces(joined(parts))
+        tf.strings.join([kept, tf.where(writes, new, "")]),
+        tf.where(is_changed, probabilities, 1.0),
+    ).where(is_changed | is_rewritten)
+    return _without_spaces(_composed(joined(parts)))
+
+
+def _any_of_run(values: tf.Tensor, begins: tf.Tensor) -> tf.Tensor:
+    """bool (places,): whether a value is true in the run of the place."""
+    run = tf.cumsum(tf.cast(begins, tf.int32)) - 1
+    found = tf.math.unsorted_segment_max(tf.cast(values, tf.int32), run, tf.size(run))
+    return tf.gather(found, run) > 0
+
+
+def _composed(edits: Edits) -> Edits:
+    """With composed letters (NFC) where the old text has such, not their parts."""
+    old = delete_invalid(edits.originals)
+    has_composed = text.normalize_utf8(old, "NFC") == edits.originals
+    has_composed &= text.normalize_utf8(old, "NFD") != edits.originals
+    new = text.normalize_utf8(delete_invalid(edits.replacements), "NFC")
+    return edits._replace(replacements=tf.where(has_composed, new, edits.replacements))
 
 
 def _without_spaces(edits: Edits) -> Edits:
@@ -103,16 +141,17 @@ def _without_spaces(edits: Edits) -> Edits:
     ends_there = (after == "") | _full_match(after, r"[\s,.;:!?)]")
     left = is_deletion & (before == " ") & ends_there
     right = is_deletion & (edits.starts == 0) & (after == " ")
-    return edits._replace(
-        starts=edits.starts - tf.cast(left, tf.int32),
-        ends=edits.ends + tf.cast(right, tf.int32),
-    )
+    ends = edits.ends + tf.cast(right, tf.int32)
+    # The space between two deletions is taken once.
+    taken = tf.where(differs_from_before(edits.owner), 0, tf.roll(ends, 1, 0))
+    starts = tf.maximum(edits.starts - tf.cast(left, tf.int32), taken)
+    return edits._replace(starts=starts, ends=ends)
 
 
 def _needs_no_space(new: tf.Tensor, left: tf.Tensor, glued: tf.Tensor) -> tf.Tensor:
     joins = _full_match(new, f"({_UNSPACED}|{_CLOSING}).*")
-    joins |= _full_match(left, f".*({_UNSPACED}|{_OPENING})")
-    return joins | glued & _full_match(left, _JOINING)
+    joins |= _full_match(left, f".*({_UNSPACED}|{_OPENING}){EXTENDING}*")
+    return joins | glued & _full_match(left, f"{_JOINING}{EXTENDING}*")
 
 
 def _with_capital(new: tf.Tensor, original: tf.Tensor) -> tf.Tensor:

@@ -93,11 +93,11 @@ class CorrectionEncoding:
             `tags` and `written` of the same shape, the id of the piece that replaces
             or follows, -1 for none. And where it comes from: `example` int32
             `(sequences,)`; `places` int32 `(sequences, (asked))`, 0 for `[CLS]`, from 1
-            on for pieces of the text; `texts` as they were; `pieces`, `starts`, `ends`
-            int32 `(texts, (pieces))`, the last two bytes of the text.
+            on for pieces of the text; `texts` as they were; `pieces` int32 `(texts,
+            (pieces))`, and where they are, see `Spans`.
         """
         texts = columns["text"]
-        pieces, starts, ends = self.tokenizer.tokenize_with_offsets(texts)
+        pieces, spans = self.tokenizer.tokenize_with_spans(texts)
         counts = tf.cast(pieces.row_lengths(), tf.int32)
         room = self.max_length - 2
         text, start, length = windows(
@@ -129,8 +129,7 @@ class CorrectionEncoding:
             "places": tf.ragged.boolean_mask(places, asked),
             "texts": texts,
             "pieces": pieces,
-            "starts": starts,
-            "ends": ends,
+            **spans._asdict(),
         }
 
 

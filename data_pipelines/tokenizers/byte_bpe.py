@@ -126,10 +126,10 @@ class ByteBPETokenizer(tf.Module):
             starts += tf.gather(self._spaces_before, ids.values)
             starts = tf.minimum(starts, ends)
             ends = tf.maximum(ends - tf.gather(self._spaces_after, ids.values), starts)
-            starts, ends = into_original(
+            spans = into_original(
                 original, ids.with_values(starts), ids.with_values(ends), delete_invalid
             )
-            return ids, starts, ends
+            return ids, spans.starts, spans.ends
 
     def _opens_with_space(self, texts: tf.Tensor) -> tf.Tensor:
         if self.vocabulary.add_prefix_space:

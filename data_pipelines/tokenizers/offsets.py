@@ -1,10 +1,29 @@
 """Places in a text that was changed, as places in the text that it was."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
+from data_pipelines.tokenizers.graphemes import grapheme_starts
 from data_pipelines.tokenizers.normalization import is_plain
+
+
+class Spans(NamedTuple):
+    """Where in their texts pieces are, int32 `(texts, (pieces))`.
+
+    Attributes:
+        starts, ends: bytes of the text, the last exclusive. They lie between graphemes:
+            a piece that is part of one has all of it.
+        own_starts, own_ends: the same, but what several pieces share is divided among
+            them, as far as characters go. Deleted characters belong to the piece before
+            them in their grapheme, or to the one after them if there is none.
+    """
+
+    starts: tf.RaggedTensor
+    ends: tf.RaggedTensor
+    own_starts: tf.RaggedTensor
+    own_ends: tf.RaggedTensor
 
 
 def into_original(
@@ -12,7 +31,7 @@ def into_original(
     starts: tf.RaggedTensor,
     ends: tf.RaggedTensor,
     normalize: Callable[[tf.Tensor], tf.Tensor],
-) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+) -> Spans:
     """Bytes of normalised texts as bytes of the original ones.
 
     Args:
@@ -21,13 +40,25 @@ def into_original(
         ends: the same, not before the starts.
         normalize: what was done to the texts. How many bytes a character leaves may
             depend on the character alone; of those that `is_plain` knows, it is one.
-
-    Returns:
-        Two int32 `(texts, (pieces))` that lie between characters of the original
-        text: a piece that is part of what became of a character has all of it.
     """
     # The offsets into plain texts are right already: no character is looked at.
     moved = ~is_plain(texts)
+    values = tf.cond(
+        tf.reduce_any(moved),
+        lambda: _moved(texts, moved, starts, ends, normalize),
+        lambda: (starts.values, ends.values) * 2,
+    )
+    return Spans(*map(starts.with_values, values))
+
+
+def _moved(
+    texts: tf.Tensor,
+    moved: tf.Tensor,
+    starts: tf.RaggedTensor,
+    ends: tf.RaggedTensor,
+    normalize: Callable[[tf.Tensor], tf.Tensor],
+) -> tuple[tf.Tensor, ...]:
+    """The values of `Spans`; only of texts that are `moved` they differ from before."""
     characters, positions = tf.strings.unicode_decode_with_offsets(
         tf.where(moved, texts, ""), "UTF-8", errors="ignore"
     )  # (texts, (characters))
@@ -39,6 +70,8 @@ def into_original(
     # The end of each character in all normalised texts laid end to end.
     borders = tf.cumsum(tf.gather(sizes, which))  # (characters,)
     text_starts = tf.gather(tf.pad(borders, [[1, 0]]), characters.row_starts())
+    graphemes = grapheme_starts(encoded, which, characters.value_rowids())
+    grapheme_ends = tf.concat([graphemes, [tf.size(which)]], 0)[1:]
 
     rows = starts.value_rowids()
     pieces = tf.where(tf.gather(moved, rows))  # (moved pieces, 1)
@@ -47,16 +80,32 @@ def into_original(
     def character_at(byte: tf.Tensor) -> tf.Tensor:
         return tf.searchsorted(borders, text_starts + byte, side="right")
 
+    def of_grapheme(bounds: tf.Tensor, character: tf.Tensor) -> tf.Tensor:
+        number = tf.searchsorted(graphemes, character, side="right") - 1
+        return tf.gather(bounds, number)
+
+    def end_of(character: tf.Tensor) -> tf.Tensor:
+        size = tf.gather(original_sizes, tf.gather(which, character))
+        return tf.gather(positions, character) + size
+
     start, end = (tf.gather_nd(places.values, pieces) for places in (starts, ends))
     # An empty piece begins where it ends, perhaps before the first character.
     first = character_at(tf.minimum(start, end - 1))
     last = character_at(end - 1)
-    moved_ends = tf.gather(positions, last) + tf.gather(
-        original_sizes, tf.gather(which, last)
-    )
-    moved_ends = tf.where(end > 0, moved_ends, 0)
-    moved_starts = tf.where(start < end, tf.gather(positions, first), moved_ends)
-    return tuple(
-        places.with_values(tf.tensor_scatter_nd_update(places.values, pieces, bytes_))
-        for places, bytes_ in ((starts, moved_starts), (ends, moved_ends))
-    )
+    whole_first = of_grapheme(graphemes, first)
+    whole_last = of_grapheme(grapheme_ends, last) - 1
+    # The last character before the piece that is not deleted.
+    before = tf.where(text_starts + start > 0, character_at(start - 1), -1)
+    own_first = tf.where(whole_first > before, whole_first, first)
+    # Part of the last character may belong to the piece after this one.
+    own_last = tf.maximum(last, tf.minimum(whole_last, character_at(end) - 1))
+
+    def spans(first: tf.Tensor, last: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        moved_ends = tf.where(end > 0, end_of(last), 0)
+        moved_starts = tf.where(start < end, tf.gather(positions, first), moved_ends)
+        return tuple(
+            tf.tensor_scatter_nd_update(places.values, pieces, new)
+            for places, new in ((starts, moved_starts), (ends, moved_ends))
+        )
+
+    return spans(whole_first, whole_last) + spans(own_first, own_last)

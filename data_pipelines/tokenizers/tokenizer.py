@@ -28,9 +28,9 @@ class Tokenizer(Protocol):
     ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
         """The ids, and where in the original bytes each piece begins and ends.
 
-        Offsets lie between characters of the original text: a piece that is part of a
-        character has all of it. `opens`, bool `(texts,)`, says which begin a text;
-        None: all.
+        Offsets lie between graphemes of the original text: a piece that is part of one
+        has all of it, with marks that are no part of any piece. `opens`, bool
+        `(texts,)`, says which begin a text; None: all.
 
         Returns:
             Three int32 `(texts, (pieces))`: ids as from `tokenize`, the first byte of

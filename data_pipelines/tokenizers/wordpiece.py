@@ -4,7 +4,7 @@ import tensorflow as tf
 import tensorflow_text as text
 
 from data_pipelines.tokenizers.normalization import normalize, replace_rows, vector_of
-from data_pipelines.tokenizers.offsets import into_original
+from data_pipelines.tokenizers.offsets import Spans, into_original
 from data_pipelines.tokenizers.vocabulary import CONTINUATION, UNK, Vocabulary
 
 # A longer word is one [UNK], as in google-research/bert, tokenization.py:300.
@@ -64,16 +64,19 @@ class WordPieceTokenizer(tf.Module):
 
         `["L'Été"]` gives `["l", "'", "ete"]`, starts `[0, 1, 2]`, ends `[1, 2, 7]`.
 
-        Two pieces of a decomposed character, such as a Hangul syllable, both have all
-        of it. Deleted characters between two pieces, such as a combining accent after
-        the last letter, belong to none.
+        Two pieces of a grapheme, such as a Hangul syllable that is decomposed, both
+        have all of it, with the marks that were deleted.
         """
+        ids, spans = self.tokenize_with_spans(texts)
+        return ids, spans.starts, spans.ends
+
+    def tokenize_with_spans(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, Spans]:
+        """The ids and their places, and what of these is each piece's own."""
         with tf.device("CPU"):
             ids, starts, ends = self._tokenize_normalized(self._normalize(texts))
             # Characters depend on neighbours in two cases: a final sigma is as long as
             # another, and the order of marks moves none out of its word.
-            starts, ends = into_original(texts, starts, ends, self._normalize)
-            return ids, starts, ends
+            return ids, into_original(texts, starts, ends, self._normalize)
 
     def _normalize(self, texts: tf.Tensor) -> tf.Tensor:
         casing = self.vocabulary.lower_case, self.vocabulary.strip_accents

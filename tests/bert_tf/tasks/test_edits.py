@@ -105,6 +105,7 @@ PASSES = [
     ("the cat", [(1, "delete")], "cat"),
     ("the cat dog.", [(3, "delete")], "the cat."),
     ("the cat dog", [(3, "delete")], "the cat"),
+    ("the cat", [(1, "delete"), (2, "delete")], ""),
     ("(the) cat", [(2, "delete")], "() cat"),
     # Several pieces of a word.
     ("baseballs", [(1, "replace", "cat"), (2, "delete"), (3, "delete")], "cat"),

@@ -63,6 +63,26 @@ SPACED = [
     "मैं घर गया। | वह आया।",
     "هل هذا صحيح؟ | نعم.",
     "나는 집에 갔다. | 그는 왔다.",
+    "ሰላም ነው። | ደህና ነኝ። | ማን ነው፧ | እኔ።",
+    "ሰላም ነው፡፡ | ደህና ነኝ፡፡",
+    "Սա թեստ է։ | Ո՞վ է սա։ | Սա ևս։",
+    "သူ အိပ်တယ်။ | သူ၊ မောင် စားတယ်။",
+    "វា ជា តេស្ត។ | ឆ្មា ឆ្កែ ។ល។ | ល្អ៕",
+    "བོད་ཡིག་ཡིན། | དེ་རེད།། | དེ་རེད། ། | འདི་རེད༎",
+    "یہ ٹھیک ہے۔ | وہ آیا۔",
+    "আমি যাই। | সে আসে।",
+    "Πού είναι\u037e | Εδώ.",
+    "ܫܠܡܐ܀ | ܛܒܐ܀",
+    # German ordinals.
+    "Am 3. Oktober kam er. | Sie kam am 23. Mai.",
+    "Der 2. Weltkrieg begann am 1. September 1939. | Er war lang.",
+    "Jonas ist Fan vom 1. FC Köln. | Jeder 7. Tag ist frei.",
+    "Beim 12. Versuch war er am 5. und 6. Dezember da.",
+    "He is 3. | Kate is 5. | They left in 1998. | Then they came.",
+    # The word I, and the initial.
+    "I. M. Pei built it. | So did I. | Kate left.",
+    "J. I. Smith and L. I. M. Lee came. | I. Introduction",
+    "He took vitamin C. | It helped.",
 ]
 
 
@@ -82,6 +102,13 @@ UNSPACED = [
     "他问“去吗？”，我说不。",
     "全長3.5公里。|使用Yahoo!奇摩。",
     "東京です｡|はい。",
+    "これはペンです．|あれは本です．",
+    "長さは３．５メートルです．|はい．",
+    "သူအိပ်တယ်။|သူစားတယ်။",
+    "នេះជាតេស្ត។|ល្អ៕",
+    "དེ་རེད།|འདི་རེད༎",
+    "ነው።|ነኝ።",
+    "यह है।|वह आया॥",
 ]
 
 

@@ -69,7 +69,9 @@ def test_known_and_unknown_corrections():
     assert pieces(rest["written"]) == [[], ["d"]]
     assert rest["is_asked"] == [[1, 1, 1, 0], [1, 1, 0]]
     assert rest["places"] == [[0, 1, 2], [0, 1]]
-    assert (rest["starts"], rest["ends"]) == ([[0, 2], [0]], [[1, 3], [1]])
+    for own in ("", "own_"):
+        assert rest[f"{own}starts"] == [[0, 2], [0]]
+        assert rest[f"{own}ends"] == [[1, 3], [1]]
 
 
 def applied(source, tags, new):

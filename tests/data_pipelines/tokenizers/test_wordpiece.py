@@ -15,6 +15,7 @@ import tensorflow as tf
 from data_pipelines.tokenizers.normalization import normalize
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
+from tests.data_pipelines.tokenizers.borders import grapheme_spans
 from tests.reference.wordpiece import ReferenceTokenizer
 from tests.shared import SHARED, needs_shared
 
@@ -297,17 +298,18 @@ def check_offsets(vocabulary, lower_case, texts, strip_accents=None):
     """Properties of every text; the pieces that their span does not give alone."""
     tokenizer, _ = tokenizers(vocabulary, lower_case, strip_accents)
     texts = [tf.compat.as_bytes(text) for text in texts]
-    ids, starts, ends = tf.function(tokenizer.tokenize_with_offsets)(tf.constant(texts))
+    ids, places = tf.function(tokenizer.tokenize_with_spans)(tf.constant(texts))
     assert ids.to_list() == tokenizer.tokenize(tf.constant(texts)).to_list()
-    assert {ids.dtype, starts.dtype, ends.dtype} == {tf.int32}
+    assert {values.dtype for values in (ids, *places)} == {tf.int32}
     spans, pieces = [], []
-    for text, *row in zip(
-        texts, ids.to_list(), starts.to_list(), ends.to_list(), strict=True
-    ):
-        assert row[1] == sorted(row[1])
-        assert row[2] == sorted(row[2])
-        for i, start, end in zip(*row, strict=True):
-            assert 0 <= start < end <= len(text)
+    columns = [values.to_list() for values in (ids, *places)]
+    for text, row_ids, *row in zip(texts, *columns, strict=True):
+        for values in row:
+            assert values == sorted(values)
+        borders = {place for span in grapheme_spans(text) for place in span}
+        for i, whole_start, whole_end, start, end in zip(row_ids, *row, strict=True):
+            assert {whole_start, whole_end} <= borders
+            assert 0 <= whole_start <= start < end <= whole_end <= len(text)
             # Whole characters: what is dropped inside was broken before.
             first = text[start:].decode("utf-8", "ignore")[0]
             assert text[start:].startswith(first.encode())
@@ -324,23 +326,69 @@ def check_offsets(vocabulary, lower_case, texts, strip_accents=None):
     ]
 
 
-def test_offsets_of_a_table():
-    rows = [
-        ("L'Été un", [0, 1, 2, 8], [1, 2, 7, 10]),
-        (" \u00a0ete\u0301", [3], [6]),
-        ("中文", [0, 3], [3, 6]),
-        (b"\xff\xc3a\xffb", [2, 4], [3, 5]),
-        ("한", [0, 0, 0], [3, 3, 3]),
-        ("x" * 201 + " " + "я" * 201 + "!", [0, 202, 604], [201, 604, 605]),
-        ("\ufeffun\u00adaff a", [3, 7, 11], [5, 10, 12]),
-        ("", [], []),
-    ]
-    texts, starts, ends = zip(*rows, strict=True)
-    _, ours_starts, ours_ends = tokenizers(SMALL, True)[0].tokenize_with_offsets(
-        tf.constant(texts)
-    )
-    assert ours_starts.to_list() == list(starts)
-    assert ours_ends.to_list() == list(ends)
+OFFSETS = [
+    ("L'Été un", [(0, 1), (1, 2), (2, 7), (8, 10)]),
+    ("中文", [(0, 3), (3, 6)]),
+    (b"\xff\xc3a\xffb", [(2, 3), (4, 5)]),
+    ("한", [(0, 3), (0, 3), (0, 3)]),
+    ("x" * 201 + " " + "я" * 201 + "!", [(0, 201), (202, 604), (604, 605)]),
+    ("", []),
+    # What is deleted belongs to the letter before it: marks,
+    (" \u00a0ete\u0301", [(3, 8)]),
+    ("e\u0301\u0323te\u0301, un", [(0, 9), (9, 10), (11, 13)]),
+    ("a!\u0301", [(0, 1), (1, 4)]),
+    ("।\u093c", [(0, 6)]),
+    ("中\U000e0100文", [(0, 7), (7, 10)]),
+    # variation selectors, joiners and emoji,
+    ("un\ufe0f a", [(0, 5), (6, 7)]),
+    ("😀\u200d😀 a", [(0, 11), (0, 11), (12, 13)]),
+    # soft hyphens, marks of direction, and what stands for a lost letter.
+    ("\ufeffun\u00adaff a", [(3, 7), (7, 10), (11, 12)]),
+    ("un\u00ad un\u200e, un\u2060", [(0, 4), (5, 10), (10, 11), (12, 17)]),
+    ("et\ufffd\u0301 a", [(0, 1), (1, 7), (8, 9)]),
+    # A mark without a letter is nobody's, and so is what separates.
+    ("\u0301un \u0301a", [(2, 4), (7, 8)]),
+    ("un\u200b un\x01\u0301 \u202bun\u202c", [(0, 2), (6, 8), (15, 17)]),
+    ("un\u200baff", [(0, 2), (5, 8)]),
+    # What comes before its letter.
+    ("\u0600a", [(0, 3)]),
+    # What is not UTF-8 does not divide a letter from its mark.
+    (b"ete\xff\xcc\x81 a", [(0, 6), (7, 8)]),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), OFFSETS)
+def test_offsets_of_a_table(text, expected):
+    _, *places = tokenizers(SMALL, True)[0].tokenize_with_offsets(tf.constant([text]))
+    starts, ends = (values.to_list()[0] for values in places)
+    assert list(zip(starts, ends, strict=True)) == expected
+
+
+def test_offsets_do_not_depend_on_other_texts():
+    texts, expected = zip(*OFFSETS, strict=True)
+    _, *places = tokenizers(SMALL, True)[0].tokenize_with_offsets(tf.constant(texts))
+    rows = zip(*(values.to_list() for values in places), strict=True)
+    assert [list(zip(*row, strict=True)) for row in rows] == list(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "whole", "own"),
+    [
+        ("ete\u0301", [(0, 5), (2, 5)], [(0, 3), (3, 5)]),
+        ("😀\u200d😀", [(0, 11), (0, 11)], [(0, 7), (7, 11)]),
+        ("\u0600a\u0301", [(0, 5), (0, 5)], [(0, 3), (3, 5)]),
+        ("é", [(0, 2)], [(0, 2)]),
+        # Not divided among them.
+        ("한", [(0, 3)] * 3, [(0, 3)] * 3),
+    ],
+)
+def test_pieces_that_share_a_grapheme(text, whole, own):
+    strip_accents = text == "한"
+    tokenizer, _ = tokenizers(SMALL, False, strip_accents)
+    _, places = tokenizer.tokenize_with_spans(tf.constant([text]))
+    a, b, c, d = (values.to_list()[0] for values in places)
+    assert list(zip(a, b, strict=True)) == whole
+    assert list(zip(c, d, strict=True)) == own
 
 
 @needs_shared
