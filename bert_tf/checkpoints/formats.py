@@ -21,6 +21,7 @@ from bert_tf.checkpoints import (
     model_dir,
     model_garden,
     record,
+    unrecognised,
     word2vec,
 )
 from bert_tf.checkpoints.model_dir import Checkpoint
@@ -97,11 +98,17 @@ def recognise(source: str) -> str:
         FileNotFoundError: nothing of any format is there.
         ValueError: its config is not JSON.
     """
-    for name, row in FORMATS.items():
-        if row.is_there(source):
-            return name
-    raise FileNotFoundError(
-        f"Received {source!r}, in which no model was recognised. Expected a folder of "
-        "bert_tf, google-research/bert, Model Garden, Hugging Face or KerasHub, the "
-        "name of a preset of KerasHub, or a file of word vectors."
-    )
+    found = _recognised(source)
+    if found is None:
+        inner = []
+        if tf.io.gfile.isdir(source):
+            names = sorted(name.rstrip("/") for name in tf.io.gfile.listdir(source))
+            paths = {name: posixpath.join(source, name) for name in names}
+            inner = [n for n, p in paths.items() if tf.io.gfile.isdir(p)]
+            inner = [name for name in inner if _recognised(paths[name])]
+        raise FileNotFoundError(unrecognised.explanation(source, inner))
+    return found
+
+
+def _recognised(source: str) -> str | None:
+    return next((name for name, row in FORMATS.items() if row.is_there(source)), None)

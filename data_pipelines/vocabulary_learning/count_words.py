@@ -9,7 +9,7 @@ import tensorflow as tf
 from data_pipelines.corpus import documents as corpus
 from data_pipelines.corpus.chunks import batches_of_text
 from data_pipelines.tokenizers.normalization import normalize, separate_words
-from data_pipelines.tokenizers.wordpiece import MAX_WORD_CHARACTERS
+from data_pipelines.tokenizers.vocabulary import MAX_WORD_CHARACTERS
 
 
 def count_words(
