@@ -34,8 +34,9 @@ _SHORTEST, _NO_LIMIT = 3, 2**31
 def max_length(folder: str) -> int | None:
     """The most tokens of a text, special ones included, if the folder says it."""
     found = read_json_if_any(posixpath.join(folder, _CONFIG)).get("model_max_length")
-    is_number = isinstance(found, (int, float)) and _SHORTEST <= found < _NO_LIMIT
-    return int(found) if is_number else None
+    if isinstance(found, (int, float)) and _SHORTEST <= found < _NO_LIMIT:
+        return int(found)
+    return None
 
 
 def read(folder: str) -> Vocabulary:
