@@ -219,7 +219,9 @@ def _head(values: dict[str, Any], family: str) -> str:
 
     Regression and classification have the same class.
     """
-    architecture = (values.get("architectures") or [""])[0]
+    architecture = values.get("architectures") or ""
+    if isinstance(architecture, list):
+        architecture = architecture[0]
     head = architecture.removeprefix(_FAMILY_NAMES[family])
     kinds = [kind for kind, name in _HEADS.items() if name == head]
     return kinds[0] if kinds else PRETRAINING

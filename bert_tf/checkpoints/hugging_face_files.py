@@ -9,6 +9,7 @@ from data_pipelines.files.json_files import read_json
 
 SAFETENSORS = "model.safetensors"
 _PYTORCH = "pytorch_model.bin"
+_POINTER = b"version https://git-lfs"
 # Of files with weights that are not read here.
 _OTHERS = (".h5", ".msgpack", ".onnx", ".gguf", ".ot", ".safetensors", ".bin", ".pt")
 
@@ -36,12 +37,23 @@ def open_tensors(folder: str) -> Tensors:
             f"{folder} lacks {', '.join(missing)}, of {len(files)} files of weights in "
             "its index. Expected all: copy them again."
         )
+    pointers = [os.path.basename(file) for file in files if _is_pointer(file)]
+    if pointers:
+        raise ValueError(
+            f"{folder} holds pointers of Git LFS in place of {', '.join(pointers)}. "
+            "Expected the weights themselves: run git lfs pull there."
+        )
     opened = [(_pytorch if f.endswith(".bin") else open_safetensors)(f) for f in files]
     owners = {name: tensors for tensors in opened for name in tensors.shapes}
     return Tensors(
         {name: tensors.shapes[name] for name, tensors in owners.items()},
         lambda name: owners[name].read(name),
     )
+
+
+def _is_pointer(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(len(_POINTER)) == _POINTER
 
 
 def _files(folder: str, name: str) -> list[str]:

@@ -146,6 +146,12 @@ def _prompts(config: dict[str, Any], folder: str) -> tuple[dict[str, str], str |
     Empty where no prompt has a text.
     """
     prompts, default = config.get("prompts") or {}, config.get("default_prompt_name")
+    is_object = isinstance(prompts, dict)
+    if not is_object or not all(isinstance(p, str) for p in prompts.values()):
+        raise ValueError(
+            f"The model in {folder} has prompts={prompts}. Expected an object with a "
+            "text for each name."
+        )
     if default is not None and default not in prompts:
         raise ValueError(
             f"The model in {folder} has default_prompt_name={default!r}. Expected one "

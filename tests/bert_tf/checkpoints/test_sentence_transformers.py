@@ -259,6 +259,8 @@ def test_prompts_and_similarity(tmp_path, config, prompts, default, similarity):
             {"default_prompt_name": "query"},
             r"default_prompt_name='query'\. Expected one of its prompts \[\]",
         ),
+        ("config_sentence_transformers.json", {"prompts": ["a"]}, "a text for each"),
+        ("config_sentence_transformers.json", {"prompts": {"a": 5}}, "a text for each"),
         (
             "config_sentence_transformers.json",
             {"similarity_fn_name": "hamming"},
@@ -495,16 +497,19 @@ def converted(folder, target):
 )
 def test_vectors_of_the_library(tmp_path, pooling, normalize, prompts, default):
     st = library()
+    from sentence_transformers.base.modules import Normalize, Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
     hugging_face.write(
         checkpoint_of(ENCODER, tmp_path / "ours", hidden_act="gelu"),
         str(tmp_path / "encoder"),
     )
     modules = [
-        st.models.Transformer(str(tmp_path / "encoder"), max_seq_length=8),
-        st.models.Pooling(16, pooling_mode=pooling),
+        Transformer(str(tmp_path / "encoder"), max_seq_length=8),
+        Pooling(16, pooling_mode=pooling),
     ]
     if normalize:
-        modules.append(st.models.Normalize())
+        modules.append(Normalize())
     theirs = st.SentenceTransformer(
         modules=modules,
         prompts=prompts,

@@ -150,6 +150,14 @@ def test_a_checkpoint_of_a_trainer(tmp_path):
             r"lacks m-2\.safetensors, of 2 files of weights in its index",
         ),
         ({"model.safetensors.index.json": b"{}"}, "has no weight_map"),
+        (
+            {"model.safetensors": b"version https://git-lfs.github.com/spec/v1\noid"},
+            r"pointers of Git LFS in place of model\.safetensors\. .* run git lfs pull",
+        ),
+        (
+            {"pytorch_model.bin": b"version https://git-lfs.github.com/spec/v1\noid"},
+            r"pointers of Git LFS in place of pytorch_model\.bin",
+        ),
         ({"model.safetensors": b""}, r"model\.safetensors is not a safetensors file"),
     ],
 )
@@ -165,6 +173,38 @@ def test_other_weights_beside_a_config(tmp_path, files, message):
             ConvertOptions(source=str(folder), output_dir=str(tmp_path / "new"))
         )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ours", "theirs"]
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config.json", {"num_hidden_layers": "2"}),
+        ("config.json", {"vocab_size": None}),
+        ("config.json", {"architectures": 5}),
+        ("tokenizer.json", {"model": None}),
+        ("tokenizer.json", {"model": ["WordPiece"]}),
+    ],
+    ids=str,
+)
+def test_json_with_values_of_another_type(tmp_path, file, content):
+    checkpoint = checkpoint_of(ENCODER, tmp_path / "ours")
+    folder = tmp_path / "theirs"
+    hugging_face.write(checkpoint, str(folder))
+    values = json.loads((folder / file).read_text())
+    (folder / file).write_text(json.dumps({**values, **content}))
+    with pytest.raises(ValueError, match=r"has another value than expected|Expected"):
+        formats.read(str(folder))
+
+
+def test_quantised_weights(tmp_path):
+    checkpoint = checkpoint_of(ENCODER, tmp_path / "ours")
+    folder = tmp_path / "theirs"
+    hugging_face.write(checkpoint, str(folder))
+    values = json.loads((folder / "config.json").read_text())
+    values["quantization_config"] = {"quant_method": "bitsandbytes"}
+    (folder / "config.json").write_text(json.dumps(values))
+    with pytest.raises(ValueError, match=r"'quantization_config': .*cannot compute"):
+        formats.read(str(folder))
 
 
 def test_another_saved_model(tmp_path):
