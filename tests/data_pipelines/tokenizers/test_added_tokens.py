@@ -156,6 +156,23 @@ def test_words():
     ]
 
 
+@pytest.mark.parametrize("normalized", [True, False])
+@pytest.mark.parametrize("make", [wordpiece, byte_level])
+def test_in_a_saved_model(tmp_path, make, normalized):
+    token = AddedToken("newbie", normalized=normalized, single_word=True, lstrip=True)
+    tokenizer = make_tokenizer(make(token))
+    texts = tf.constant(["the  newbie cat", "newbies", ""])
+    module = tf.Module()
+    module.tokenize = tf.function(
+        lambda texts: tokenizer.tokenize(texts).to_tensor(-1),
+        input_signature=[tf.TensorSpec([None], tf.string)],
+    )
+    tf.saved_model.save(module, str(tmp_path / "model"))
+    found = tf.saved_model.load(str(tmp_path / "model")).tokenize(texts)
+    expected = tokenizer.tokenize(texts).to_tensor(-1)
+    assert found.numpy().tolist() == expected.numpy().tolist()
+
+
 def test_plain_vocabularies_are_cut_as_before():
     assert type(make_tokenizer(wordpiece())) is WordPieceTokenizer
     assert type(make_tokenizer(byte_level())) is ByteBPETokenizer
