@@ -68,9 +68,11 @@ def convert(options: ConvertOptions) -> None:
     if options.encoder_only:
         checkpoint = encoder_only(checkpoint)
     model_dir.check_sizes(checkpoint.config, checkpoint.vocabulary)
+    # Nothing that may fail comes after the folder has its name.
+    summary = _summary(checkpoint)
     with new_folder(options.output_dir) as folder:
         formats.write(checkpoint, folder, options.output_format)
-    print(f"{options.source} ({source_format}): {_summary(checkpoint)}")
+    print(f"{options.source} ({source_format}): {summary}")
     print(f"Wrote {options.output_dir} ({options.output_format}).")
 
 

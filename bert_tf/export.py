@@ -136,7 +136,8 @@ def _served(
     vector = description.sentence_vector
     if pooling is not None:
         most = loaded.model.encoder.config.max_sequence_length
-        vector = SentenceVector(pooling, True, vector.max_length if vector else most)
+        vector = vector or SentenceVector(pooling, True, most)
+        vector = dataclasses.replace(vector, pooling=pooling, normalize=True)
     return TextModel(loaded.model, loaded.tokenizer, top_k, vector, precision)
 
 

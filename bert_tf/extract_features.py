@@ -64,6 +64,11 @@ class ExtractOptions:
         "tokens: one for each. cls, mean: one for a text, at [CLS] or over all tokens. "
         "pooled: the pooler's. sentence: the one that the model was trained to give.",
     )
+    prompt_name: str | None = cli.option(
+        None,
+        "The prompt that is put before each text, of those of the model, with "
+        "--vectors=sentence. Default: the model's default prompt, if it has one.",
+    )
     max_length: int | None = cli.option(
         None, "Tokens of a sequence, [CLS] and [SEP] included. Default: the model's."
     )
@@ -123,6 +128,7 @@ def extract_features(options: ExtractOptions) -> Extraction:
         max_length=options.max_length,
         pairs=options.second_column is not None,
         in_windows=options.long_texts == "windows",
+        prompt_name=options.prompt_name,
         batch_size=options.batch_size,
     )
     longest = max(map(len, loaded.vocabulary.tokens))

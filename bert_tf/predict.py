@@ -135,7 +135,7 @@ def predict_rows(
             found = kind.columns(example, answer, task)
         else:
             found = {**kind.unanswered(task), "unanswered": reason}
-        yield example, columns.beside(given, found)
+        yield example, columns.merged(given, found)
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
@@ -176,7 +176,7 @@ def _predict_texts(options: PredictOptions, loaded: LoadedModel) -> None:
     answers = predict(text_model, options.signature, texts, options.batch_size)
     with writer.open():
         for (given, _), answer in zip(kept, _with_progress(answers), strict=True):
-            writer.write(columns.beside(given, answer))
+            writer.write(columns.merged(given, answer))
             log.use()
     _report(log, columns)
 
@@ -240,8 +240,8 @@ def _read_examples(
 
 
 def _report(log: ReadLog, columns: AnswerColumns) -> None:
-    for old, new in columns.renamed.items():
-        log.note(f"the answers are in {new!r}, as the file has a column {old!r}")
+    for line in columns.lines():
+        log.note(line)
     for line in log.lines():
         print(line, file=sys.stderr)
 

@@ -6,6 +6,8 @@ from typing import Any, Literal
 from bert_tf.tasks.kind import Task
 
 PRETRAINING = "pretraining"
+# The negative distance of Euclid's, or of Manhattan's blocks.
+Similarity = Literal["cosine", "dot", "euclidean", "manhattan"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,11 +21,34 @@ class SentenceVector:
             "pooled": the pooler's, which is of the last layer too.
         normalize: whether its length is made 1.
         max_length: tokens of a text, [CLS] and [SEP] included; the rest is cut off.
+        prompts: what may stand before a text, by name, such as "query: ".
+        default_prompt: the name of the one that is put before a text unless another is
+            asked for.
+        similarity: how two vectors are compared.
     """
 
     pooling: Literal["mean", "cls", "pooled"]
     normalize: bool
     max_length: int
+    prompts: dict[str, str] = dataclasses.field(default_factory=dict)
+    default_prompt: str | None = None
+    similarity: Similarity = "cosine"
+
+    def prompt(self, name: str | None = None) -> str:
+        """What is put before a text; None: by default.
+
+        Raises:
+            ValueError: there is no prompt of this name.
+        """
+        name = name or self.default_prompt
+        if name is None:
+            return ""
+        if name not in self.prompts:
+            raise ValueError(
+                f"Received prompt_name={name!r}. Expected one of the model's prompts: "
+                f"{list(self.prompts)}."
+            )
+        return self.prompts[name]
 
 
 @dataclasses.dataclass(frozen=True)

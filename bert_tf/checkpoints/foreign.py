@@ -1,6 +1,7 @@
 """Common parts of the readers and writers of other formats."""
 
 import dataclasses
+import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -52,6 +53,7 @@ def from_tensors(
     tensors: Tensors,
     origin: str,
     labels: tuple[str, ...] | None = None,
+    max_length: int | None = None,
     sentence_task: str = "next_sentence",
     **changes: Any,
 ) -> Checkpoint:
@@ -63,6 +65,7 @@ def from_tensors(
         config, vocabulary, kind: of the model.
         table, tensors, origin: see `to_ours`.
         labels: names of the outputs; None: there is one, or those of the kind.
+        max_length: the most tokens of a text, if that is less than the model allows.
         sentence_task: of a sentence head, if there is one.
         changes: other fields of the description.
 
@@ -83,7 +86,8 @@ def from_tensors(
             head={} if is_there("mlm_head/transform/kernel") else _ALONE,
         )
     else:
-        description = _fine_tuned(kind, config.max_sequence_length, labels)
+        longest = min(config.max_sequence_length, max_length or sys.maxsize)
+        description = _fine_tuned(kind, longest, labels)
     description = dataclasses.replace(description, **changes)
     shapes = weight_shapes(config, description)
     weights = to_ours(table, shapes, config, tensors, origin)
@@ -135,6 +139,8 @@ def unusual(checkpoint: Checkpoint) -> dict[str, Any]:
     found = differing(checkpoint.config.to_dict(), original)
     if checkpoint.vocabulary.merges is not None:
         found["tokenizer"] = "byte-level BPE"
+    if checkpoint.vocabulary.added_tokens:
+        found["added_tokens"] = [t.content for t in checkpoint.vocabulary.added_tokens]
     if checkpoint.description.sentence_vector is not None:
         found["sentence_vector"] = checkpoint.description.sentence_vector
     return found | unusual_head(checkpoint.description)
@@ -144,7 +150,13 @@ def unusual_head(description: Description) -> dict[str, Any]:
     """The properties of a head that the original BERT lacks."""
     found = {
         name: description.head[name]
-        for name in ("features", "lstm_units", "mlm_activation", "mlm_epsilon")
+        for name in (
+            "features",
+            "lstm_units",
+            "mlm_activation",
+            "mlm_epsilon",
+            "output_activation",
+        )
         if description.head.get(name)
     }
     if description.objective not in _OBJECTIVES:

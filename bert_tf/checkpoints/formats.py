@@ -21,6 +21,7 @@ from bert_tf.checkpoints import (
     model_dir,
     model_garden,
     record,
+    unrecognised,
     word2vec,
 )
 from bert_tf.checkpoints.model_dir import Checkpoint
@@ -66,7 +67,16 @@ def read(source: str) -> tuple[str, Checkpoint]:
         ValueError: the model is broken, or of a kind that ours cannot compute.
     """
     source_format = recognise(source)
-    checkpoint = FORMATS[source_format].read(source)
+    try:
+        checkpoint = FORMATS[source_format].read(source)
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        # Of JSON that is well formed, but has a list for an object, or text for a
+        # number: there is no end of these.
+        raise ValueError(
+            f"A file of the model in {source} has another value than expected "
+            f"({type(error).__name__}: {error}). Expected the files as they were "
+            f"written ({source_format}): restore them."
+        ) from error
     folder = source if tf.io.gfile.isdir(source) else posixpath.dirname(source)
     return source_format, record.completed(folder, checkpoint)
 
@@ -97,11 +107,24 @@ def recognise(source: str) -> str:
         FileNotFoundError: nothing of any format is there.
         ValueError: its config is not JSON.
     """
-    for name, row in FORMATS.items():
-        if row.is_there(source):
-            return name
-    raise FileNotFoundError(
-        f"Received {source!r}, in which no model was recognised. Expected a folder of "
-        "bert_tf, google-research/bert, Model Garden, Hugging Face or KerasHub, the "
-        "name of a preset of KerasHub, or a file of word vectors."
-    )
+    found = _recognised(source)
+    if found is None:
+        inner = []
+        if tf.io.gfile.isdir(source):
+            names = sorted(name.rstrip("/") for name in tf.io.gfile.listdir(source))
+            paths = {name: posixpath.join(source, name) for name in names}
+            inner = [n for n, p in paths.items() if tf.io.gfile.isdir(p)]
+            inner = [name for name in inner if _is_model(paths[name])]
+        raise FileNotFoundError(unrecognised.explanation(source, inner))
+    return found
+
+
+def _is_model(source: str) -> bool:
+    try:
+        return _recognised(source) is not None
+    except ValueError:  # One that is broken.
+        return True
+
+
+def _recognised(source: str) -> str | None:
+    return next((name for name, row in FORMATS.items() if row.is_there(source)), None)

@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 import tensorflow as tf
+from absl import logging
 
 from bert_tf.checkpoints import foreign
 from bert_tf.checkpoints.description import PRETRAINING
@@ -60,8 +61,14 @@ _TABLES = {
         ("span_qa", {}, {"head": "cls/squad/"}),
     )
 }
-# The optimizer's moments, and the step.
-_TRAINING_STATE = re.compile(r".*/adam_[mv]|global_step")
+# Variables of optimizers that belong to no weight, and slots beside the weight.
+_TRAINING_STATE = re.compile(
+    r"(.*/)?(global_step|beta\d?_power(_\d+)?|(current_)?loss_scale|good_steps"
+    r"|(current_)?learning_rate|.*_slot_(m|v|vr|vc))|(training|optimizer)/.*",
+    re.IGNORECASE,
+)
+# The files of a checkpoint, after its prefix.
+_FILE = re.compile(r"\.(index|meta|data-\d+-of-\d+)$")
 # Numbers in a data file of a checkpoint that is written, besides its last tensor.
 _PART_SIZE = 2**25
 # Fields of published files that Google's own code does not read.
@@ -88,7 +95,7 @@ def read(path: str) -> Checkpoint:
     config = read_config(posixpath.join(folder, CONFIG))
     variables = open_variables(prefix)
     tensors = variables.renamed(
-        {name: name for name in variables.shapes if not _TRAINING_STATE.fullmatch(name)}
+        {name: name for name in variables.shapes if not _is_state(name, variables)}
     )
     kind, labels = PRETRAINING, None
     if "cls/squad/output_weights" in tensors.shapes:
@@ -100,6 +107,14 @@ def read(path: str) -> Checkpoint:
     return foreign.from_tensors(
         config, vocabulary, kind, _TABLES[kind], tensors, prefix, labels
     )
+
+
+def _is_state(name: str, variables: Tensors) -> bool:
+    """True for variables of an optimizer, whose slots have names below the weight's."""
+    parts = name.split("/")
+    owners = ("/".join(parts[:count]) for count in range(1, len(parts)))
+    is_slot = any(owner in variables.shapes for owner in owners)
+    return is_slot or bool(_TRAINING_STATE.fullmatch(name))
 
 
 def write(checkpoint: Checkpoint, path: str) -> None:
@@ -199,21 +214,48 @@ def is_object_checkpoint(source: str) -> bool:
 def find_prefix(path: str) -> tuple[str, str]:
     """The folder, and the prefix of the checkpoint in it.
 
+    Of several, it is the one that TensorFlow's file `checkpoint` names.
+
     Raises:
         FileNotFoundError: there is not exactly one.
     """
     prefixes = _prefixes(path)
-    if len(prefixes) != 1:
+    if not prefixes:
         raise FileNotFoundError(
-            f"{path} holds the checkpoints {prefixes}. Expected one of them, by its "
-            f"name, as in {posixpath.join(path, WEIGHTS)}, or a folder with {CONFIG}, "
-            f"{VOCABULARY} and {WEIGHTS}.index."
+            f"{path} holds no checkpoint. Expected {WEIGHTS}.index and its data files, "
+            f"with {CONFIG} and {VOCABULARY} beside them."
         )
+    if len(prefixes) > 1:
+        latest = _latest(path)
+        named = [p for p in prefixes if posixpath.basename(p) == latest]
+        if not named:
+            names = [posixpath.basename(prefix) for prefix in prefixes]
+            raise FileNotFoundError(
+                f"{path} holds the checkpoints {', '.join(names)}, and no file "
+                "`checkpoint` that names one of them. Expected one, as in "
+                f"--source={prefixes[-1]}."
+            )
+        logging.warning(
+            "%s holds %d checkpoints: read is %s, which its file `checkpoint` names.",
+            *(path, len(prefixes), latest),
+        )
+        prefixes = named
     return posixpath.dirname(prefixes[0]), prefixes[0]
 
 
+def _latest(folder: str) -> str | None:
+    """The name of the checkpoint that the file `checkpoint` names, if it is whole."""
+    try:
+        state = tf.train.get_checkpoint_state(folder)
+    except ValueError:
+        return None
+    # The folder in which it was written may have been another one.
+    return state and posixpath.basename(state.model_checkpoint_path)
+
+
 def _prefixes(source: str) -> list[str]:
-    """The checkpoint with this prefix, or all in a folder."""
+    """The checkpoint with this prefix, or file, or all in a folder."""
+    source = _FILE.sub("", source)
     if tf.io.gfile.exists(f"{source}.index"):
         return [source]
     found = tf.io.gfile.glob(posixpath.join(source, "*.index"))

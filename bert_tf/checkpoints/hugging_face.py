@@ -18,6 +18,7 @@ from bert_tf.checkpoints import (
 from bert_tf.checkpoints.description import PRETRAINING, Description
 from bert_tf.checkpoints.foreign import from_tensors, unusual_head
 from bert_tf.checkpoints.hugging_face_files import SAFETENSORS, open_tensors
+from bert_tf.checkpoints.hugging_face_labels import classifier_kind, label_names
 from bert_tf.checkpoints.model_dir import Checkpoint
 from bert_tf.checkpoints.tensors import Tensors, write_safetensors
 from bert_tf.checkpoints.weight_table import to_theirs
@@ -54,19 +55,28 @@ def read(folder: str) -> Checkpoint:
         ValueError: the model computes something that ours cannot, or its weights are
             not those of its config; each is named.
     """
-    sentence_vector, lowers_texts = None, False
-    if os.path.exists(os.path.join(folder, sentence_transformers.MODULES)):
-        folder, sentence_vector, lowers_texts = sentence_transformers.read(folder)
+    texts = sentence_transformers.read(folder)
+    folder = texts.folder
     values = read_json(os.path.join(folder, _CONFIG))
     family = hugging_face_config.family(values)
-    kind = _kind(values, family)
+    head = _head(values, family)
     vocabulary = hugging_face_tokenizer.read(folder)
-    if lowers_texts and not vocabulary.lower_case:
+    if texts.lower_case and not vocabulary.lower_case:
         vocabulary = vocabulary.with_casing(True, vocabulary.strip_accents)
-    table = hugging_face_names.table(family, kind)
+    table = hugging_face_names.table(family, head)
     theirs = {row.ours: row.theirs for row in table}
     tensors, tied = _weights(folder, family, theirs)
-    has_labels = kind in KINDS and KINDS[kind].has_labels
+    changes: dict[str, Any] = {}
+    kind, labels = head, None
+    if head == "classification":
+        num_outputs = _num_outputs(tensors, theirs)
+        kind = classifier_kind(values, num_outputs, folder)
+        if texts.is_cross_encoder:
+            changes = sentence_transformers.cross_encoder_head(texts, num_outputs)
+    if kind in KINDS and KINDS[kind].has_labels:
+        labels = label_names(values, _num_outputs(tensors, theirs), folder)
+    if texts.vector is not None:
+        changes = {"sentence_vector": texts.vector}
     return from_tensors(
         hugging_face_config.to_ours(values, tied),
         vocabulary,
@@ -74,9 +84,10 @@ def read(folder: str) -> Checkpoint:
         table,
         tensors,
         folder,
-        labels=_label_names(values) if has_labels else None,
+        labels=labels,
+        max_length=hugging_face_tokenizer.max_length(folder),
         sentence_task="sentence_order" if family == "albert" else "next_sentence",
-        sentence_vector=sentence_vector,
+        **changes,
     )
 
 
@@ -140,7 +151,7 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
     hugging_face_tokenizer.write(
         folder,
         checkpoint.vocabulary,
-        config.max_sequence_length,
+        _max_length(checkpoint),
         has_segments=config.type_vocab_size > 1,
     )
     if description.sentence_vector is not None:
@@ -148,6 +159,20 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
         sentence_transformers.write(folder, vector, config.hidden_size)
     path = os.path.join(folder, SAFETENSORS)
     write_safetensors(path, tensors.renamed(sources), {"format": "pt"})
+
+
+def _max_length(checkpoint: Checkpoint) -> int:
+    """The length at which transformers is to cut texts off.
+
+    Where a long text is read in windows here, that is the most of the model: theirs
+    would lose the rest. The pipeline for questions has windows of its own.
+    """
+    longest, description = checkpoint.config.max_sequence_length, checkpoint.description
+    if description.sentence_vector is not None:
+        return min(longest, description.sentence_vector.max_length)
+    encoding = description.encoding
+    in_windows = encoding.get("stride") is not None and description.kind != "span_qa"
+    return longest if in_windows else encoding.get("max_length", longest)
 
 
 def _bias_of(table: str) -> str:
@@ -189,29 +214,19 @@ def _labels(description: Description) -> dict[str, Any]:
     }
 
 
-def _kind(values: dict[str, Any], family: str) -> str:
+def _head(values: dict[str, Any], family: str) -> str:
     """The kind of the model that was saved, by the class that it names.
 
-    Raises:
-        ValueError: a text may have any number of its labels.
+    Regression and classification have the same class.
     """
-    architecture = (values.get("architectures") or [""])[0]
+    architecture = values.get("architectures") or ""
+    if isinstance(architecture, list):
+        architecture = architecture[0]
     head = architecture.removeprefix(_FAMILY_NAMES[family])
     kinds = [kind for kind, name in _HEADS.items() if name == head]
-    if not kinds:
-        return PRETRAINING
-    if kinds != ["classification", "regression"]:
-        return kinds[0]
-    problem = values.get("problem_type")
-    if problem == "multi_label_classification":
-        raise ValueError(
-            "Received a classifier that gives a text any number of labels. Expected "
-            "one label, or a score, for each."
-        )
-    is_score = problem == "regression" or len(_label_names(values)) == 1
-    return "regression" if is_score else "classification"
+    return kinds[0] if kinds else PRETRAINING
 
 
-def _label_names(values: dict[str, Any]) -> tuple[str, ...]:
-    id2label = values.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
-    return tuple(id2label[key] for key in sorted(id2label, key=int))
+def _num_outputs(tensors: Tensors, theirs: dict[str, str]) -> int:
+    """The width of the head; 0 where it has no weights."""
+    return tensors.shapes.get(theirs["head/kernel"], (0,))[0]

@@ -1,11 +1,13 @@
 """Byte-level BPE in Hugging Face folders, both ways: the tokenizer of RoBERTa."""
 
+import dataclasses
 import posixpath
 from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
+from bert_tf.checkpoints import hugging_face_added_tokens as added_tokens
 from data_pipelines.files.atomic import write_file
 from data_pipelines.files.json_files import read_json, read_json_if_any, write_json
 from data_pipelines.programs.extras import extra
@@ -63,20 +65,22 @@ def read(
         vocab_file = posixpath.join(folder, _VOCABULARY)
         ids = read_json(vocab_file)
         merges, _ = read_merges(beside(vocab_file, MERGES))
-    for token in tokenizer.get("added_tokens", ()):
-        ids[token["content"]] = token["id"]
-    ids |= read_json_if_any(posixpath.join(folder, "added_tokens.json"))
-    special = read_json_if_any(posixpath.join(folder, "special_tokens_map.json"))
+    special = read_json_if_any(posixpath.join(folder, added_tokens.SPECIAL_TOKENS_MAP))
+    names = {}
     for ours, (key, usual) in _SPECIAL.items():
         theirs = settings.get(key) or special.get(key) or usual
-        theirs = theirs["content"] if isinstance(theirs, dict) else theirs
+        names[ours] = theirs["content"] if isinstance(theirs, dict) else theirs
+    ids, added = added_tokens.read(folder, settings, tokenizer, ids, names.values())
+    for ours, theirs in names.items():
         if theirs in ids:
             ids[ours] = ids.pop(theirs)
     pre_tokenizer = tokenizer.get("pre_tokenizer") or {}
     add_prefix_space = settings.get(
         "add_prefix_space", pre_tokenizer.get("add_prefix_space", False)
     )
-    return Vocabulary(in_order(ids, folder), merges, bool(add_prefix_space))
+    return Vocabulary(
+        in_order(ids, folder), merges, bool(add_prefix_space), added_tokens=added
+    )
 
 
 def in_order(ids: dict[str, int], folder: str) -> tuple[str, ...]:
@@ -117,7 +121,7 @@ def write(
     content = _their_tokenizer(vocabulary, names).to_str().encode() + b"\n"
     write_file(posixpath.join(folder, "tokenizer.json"), content)
     write_json(posixpath.join(folder, "tokenizer_config.json"), settings)
-    write_json(posixpath.join(folder, "special_tokens_map.json"), special)
+    write_json(posixpath.join(folder, added_tokens.SPECIAL_TOKENS_MAP), special)
 
 
 def _their_tokenizer(vocabulary: Vocabulary, names: Mapping[str, str]) -> Any:
@@ -147,6 +151,11 @@ def _their_tokenizer(vocabulary: Vocabulary, names: Mapping[str, str]) -> Any:
         [tokenizers.processors.ByteLevel(add_prefix_space=prefix), template]
     )
     theirs.decoder = tokenizers.decoders.ByteLevel()
+    for token in vocabulary.added_tokens:
+        add = theirs.add_special_tokens if token.special else theirs.add_tokens
+        values = dataclasses.asdict(token)
+        del values["special"], values["is_piece"]
+        add([tokenizers.AddedToken(values.pop("content"), **values)])
     theirs.add_special_tokens(
         [
             # The space before a mask is part of the mask.

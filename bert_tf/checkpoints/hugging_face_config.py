@@ -41,6 +41,7 @@ _FIXED = {
     "add_cross_attention": False,
     "num_hidden_groups": 1,
     "inner_group_num": 1,
+    "quantization_config": None,
 }
 _OUR_FIXED = {
     "architecture": "transformer",

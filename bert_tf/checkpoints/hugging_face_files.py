@@ -9,6 +9,9 @@ from data_pipelines.files.json_files import read_json
 
 SAFETENSORS = "model.safetensors"
 _PYTORCH = "pytorch_model.bin"
+_POINTER = b"version https://git-lfs"
+# Of files with weights that are not read here.
+_OTHERS = (".h5", ".msgpack", ".onnx", ".gguf", ".ot", ".safetensors", ".bin", ".pt")
 
 
 def open_tensors(folder: str) -> Tensors:
@@ -21,9 +24,24 @@ def open_tensors(folder: str) -> Tensors:
     """
     files = _files(folder, SAFETENSORS) or _files(folder, _PYTORCH)
     if not files:
+        names = sorted(os.listdir(folder))
+        others = [name for name in names if name.endswith(_OTHERS)]
+        found = f"weights in {', '.join(others)} alone" if others else "no weights"
         raise FileNotFoundError(
-            f"{folder} holds no weights. Expected {SAFETENSORS} or {_PYTORCH}, or the "
+            f"{folder} holds {found}. Expected {SAFETENSORS} or {_PYTORCH}, or the "
             "shards of one of them and their index."
+        )
+    missing = [os.path.basename(file) for file in files if not os.path.exists(file)]
+    if missing:
+        raise FileNotFoundError(
+            f"{folder} lacks {', '.join(missing)}, of {len(files)} files of weights in "
+            "its index. Expected all: copy them again."
+        )
+    pointers = [os.path.basename(file) for file in files if _is_pointer(file)]
+    if pointers:
+        raise ValueError(
+            f"{folder} holds pointers of Git LFS in place of {', '.join(pointers)}. "
+            "Expected the weights themselves: run git lfs pull there."
         )
     opened = [(_pytorch if f.endswith(".bin") else open_safetensors)(f) for f in files]
     owners = {name: tensors for tensors in opened for name in tensors.shapes}
@@ -33,6 +51,11 @@ def open_tensors(folder: str) -> Tensors:
     )
 
 
+def _is_pointer(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(len(_POINTER)) == _POINTER
+
+
 def _files(folder: str, name: str) -> list[str]:
     """A file of this name, or its shards; empty where there are none."""
     if os.path.exists(os.path.join(folder, name)):
@@ -40,7 +63,13 @@ def _files(folder: str, name: str) -> list[str]:
     index = os.path.join(folder, f"{name}.index.json")
     if not os.path.exists(index):
         return []
-    shards = sorted(set(read_json(index)["weight_map"].values()))
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise ValueError(
+            f"{index} has no weight_map. Expected the file of each tensor: copy it "
+            "again."
+        )
+    shards = sorted(set(weight_map.values()))
     return [os.path.join(folder, shard) for shard in shards]
 
 

@@ -4,6 +4,7 @@ BertBackbone, BertMaskedLM and BertTextClassifier, read and written by KerasHub 
 Of a preset that it finds by name, the backbone.
 """
 
+import dataclasses
 import os
 from typing import Any
 
@@ -101,6 +102,8 @@ def read(preset: str) -> Checkpoint:
     vocabulary = vocabulary.with_casing(
         bool(tokenizer.lowercase), _strip_accents(tokenizer, vocabulary)
     )
+    # The op that it cuts with takes longer words, in bytes, for unknown ones.
+    vocabulary = dataclasses.replace(vocabulary, max_word_characters=100)
     values = getattr(model, "backbone", model).get_config()
     config = BertConfig(
         hidden_act="gelu_tanh",

@@ -2,7 +2,7 @@
 
 bert_config.json    sizes and variants, Google's names
 vocab.txt           the pieces, and of byte-level BPE merges.txt beside it
-tokenization.json   the kind of tokenizer, and the casing
+tokenization.json   the kind of tokenizer, the casing, and tokens that were added
 model.json          the kind of model, what its heads are
 options.json        the options it was trained with
 model.safetensors   the weights, named by their path in the model

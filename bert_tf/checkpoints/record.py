@@ -16,9 +16,11 @@ from absl import logging
 from bert_tf.checkpoints.description import description_from
 from bert_tf.checkpoints.model_dir import Checkpoint
 from data_pipelines.files.json_files import read_json, write_json
+from data_pipelines.tokenizers.vocabulary import MAX_WORD_CHARACTERS
 
 RECORD = "bert_tf_description.json"
 _MODEL, _AS_READ = "model", "as_read"
+_LIMIT = "max_word_characters"
 
 
 def write(folder: str, checkpoint: Checkpoint, as_read: Checkpoint) -> None:
@@ -44,25 +46,46 @@ def completed(folder: str, as_read: Checkpoint) -> Checkpoint:
     if not tf.io.gfile.exists(path):
         return as_read
     record = read_json(path)
-    found = record.get(_AS_READ) or {}
-    if found.get("strip_accents") is None:
-        # Earlier files have no value where accents go with capital letters.
-        found = {**found, "strip_accents": found.get("lower_case")}
-    if found != _values(as_read):
+    if not _is_of(record.get(_AS_READ), as_read, path):
         logging.warning(
             "%s does not match this model, which has changed since; it is ignored.",
             path,
         )
         return as_read
-    description, casing = description_from(record.get(_MODEL), path)
-    vocabulary = as_read.vocabulary.with_casing(**casing)
-    return dataclasses.replace(as_read, description=description, vocabulary=vocabulary)
+    # The limit of all models, before files had one.
+    return _described(record.get(_MODEL), as_read, path, MAX_WORD_CHARACTERS)
+
+
+def _is_of(values: Any, as_read: Checkpoint, path: str) -> bool:
+    limit = as_read.vocabulary.max_word_characters
+    try:
+        recorded = _described(values, as_read, path, limit)
+    except ValueError:
+        return False
+    return _values(recorded) == _values(as_read)
+
+
+def _described(values: Any, like: Checkpoint, path: str, limit: int) -> Checkpoint:
+    """A model with the values of a file; `limit` is for files without one.
+
+    Raises:
+        ValueError: they do not describe a model.
+    """
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} holds no description of a model: {values!r}.")
+    values = {_LIMIT: limit, **values}
+    limit = values.pop(_LIMIT)
+    description, casing = description_from(values, path)
+    vocabulary = like.vocabulary.with_casing(**casing)
+    vocabulary = dataclasses.replace(vocabulary, max_word_characters=limit)
+    return dataclasses.replace(like, description=description, vocabulary=vocabulary)
 
 
 def _values(checkpoint: Checkpoint) -> dict[str, Any]:
-    casing = {
+    texts = {
         "lower_case": checkpoint.vocabulary.lower_case,
         "strip_accents": checkpoint.vocabulary.strip_accents,
+        _LIMIT: checkpoint.vocabulary.max_word_characters,
     }
     description = dataclasses.asdict(checkpoint.description)
-    return json.loads(json.dumps({**description, **casing}))
+    return json.loads(json.dumps({**description, **texts}))

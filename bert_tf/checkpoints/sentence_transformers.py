@@ -1,58 +1,194 @@
-"""The files of a sentence-transformers folder beside its Hugging Face model."""
+"""The files of a sentence-transformers folder beside its Hugging Face model.
 
+Read are bi-encoders of versions 2 to 6, and CrossEncoders; written bi-encoders. What
+version 5 calls `sentence_transformers.models.Pooling` is in version 6
+`sentence_transformers.sentence_transformer.modules.pooling.Pooling`.
+"""
+
+import dataclasses
 import os
-from typing import Literal
+from typing import Any, Literal, get_args
 
-from bert_tf.checkpoints.description import SentenceVector
+from bert_tf.checkpoints import hugging_face_tokenizer
+from bert_tf.checkpoints.description import SentenceVector, Similarity
 from data_pipelines.files.json_files import read_json, read_json_if_any, write_json
 
 MODULES = "modules.json"
+_CONFIG = "config_sentence_transformers.json"
 _POOLING, _SETTINGS = "1_Pooling", "sentence_bert_config.json"
+# Former names of the same file.
+_OLD_SETTINGS = ("sentence_roberta_config.json", "sentence_albert_config.json")
 _NAMES: dict[Literal["mean", "cls"], str] = {
     "mean": "pooling_mode_mean_tokens",
     "cls": "pooling_mode_cls_token",
 }
 _MODULE = "sentence_transformers.models"
+# What a model may be asked for, where that is said.
+_TASKS = (None, "feature-extraction", "sequence-classification")
 
 
-def read(folder: str) -> tuple[str, SentenceVector, bool]:
-    """Reads how a text becomes a vector.
+@dataclasses.dataclass(frozen=True)
+class Texts:
+    """What a folder says about the texts of its Hugging Face model.
 
-    Returns:
-        The folder of the Hugging Face model, what is made of its output, and whether
-        texts are lower-cased before the tokenizer sees them.
+    Attributes:
+        folder: that of the Hugging Face model.
+        lower_case: whether texts are lower-cased before the tokenizer sees them.
+        vector: what is made of its output for a text, if it is a bi-encoder.
+        is_cross_encoder: whether it scores pairs of texts.
+        activation: the name of the class that its scores go through, where it is said.
+    """
+
+    folder: str
+    lower_case: bool = False
+    vector: SentenceVector | None = None
+    is_cross_encoder: bool = False
+    activation: str | None = None
+
+
+def read(folder: str) -> Texts:
+    """Reads how texts become vectors or scores; a folder of transformers says nothing.
 
     Raises:
         ValueError: a step is not known here; it is named.
     """
+    if not os.path.exists(os.path.join(folder, MODULES)):
+        activation = _activation(read_json_if_any(os.path.join(folder, "config.json")))
+        return Texts(
+            folder, is_cross_encoder=activation is not None, activation=activation
+        )
     modules = read_json(os.path.join(folder, MODULES), list)
-    kinds = [module["type"].rpartition(".")[2] for module in modules]
-    known = ["Transformer", "Pooling"]
-    if kinds not in (known, [*known, "Normalize"]):
+    kinds = [_kind(str(module.get("type"))) for module in modules]
+    config = read_json_if_any(os.path.join(folder, _CONFIG))
+    is_cross_encoder = config.get("model_type") == "CrossEncoder"
+    known = ["Transformer"] if is_cross_encoder else ["Transformer", "Pooling"]
+    if kinds != known and (is_cross_encoder or kinds != [*known, "Normalize"]):
         raise ValueError(
             f"The model in {folder} consists of {kinds}. Expected Transformer, Pooling "
-            "and perhaps Normalize."
+            "and perhaps Normalize, or of a CrossEncoder Transformer alone."
         )
     model_folder = os.path.join(folder, modules[0]["path"]).rstrip("/")
-    values = read_json(os.path.join(folder, modules[1]["path"], "config.json"))
-    modes = [
-        name
-        for name, value in values.items()
-        if value is True and name.startswith("pooling_mode")
-    ]
-    poolings = [pooling for pooling, name in _NAMES.items() if modes == [name]]
-    if not poolings:
+    settings: dict[str, Any] = {}
+    for name in (*_OLD_SETTINGS, _SETTINGS):
+        settings |= read_json_if_any(os.path.join(model_folder, name))
+    if settings.get("transformer_task") not in _TASKS:
         raise ValueError(
-            f"The model in {folder} pools by {sorted(modes)}. Expected one of "
-            f"{list(_NAMES.values())}."
+            f"The model in {folder} has transformer_task="
+            f"{settings['transformer_task']!r}. Expected one of {list(_TASKS[1:])}."
         )
-    settings = read_json_if_any(os.path.join(model_folder, _SETTINGS))
+    prompts, default = _prompts(config, folder)
+    lower_case = bool(settings.get("do_lower_case"))
+    values = read_json(os.path.join(model_folder, "config.json"))
+    if is_cross_encoder:
+        if default is not None:
+            raise ValueError(
+                f"The CrossEncoder in {folder} puts {prompts[default]!r} before its "
+                "texts. Expected one without a prompt: its scores would be others."
+            )
+        activation = config.get("activation_fn") or _activation(values)
+        return Texts(model_folder, lower_case, None, True, activation)
+
     length = settings.get("max_seq_length")
     if length is None:
-        config = read_json(os.path.join(model_folder, "config.json"))
-        length = config["max_position_embeddings"]
-    vector = SentenceVector(poolings[0], "Normalize" in kinds, length)
-    return model_folder, vector, bool(settings.get("do_lower_case"))
+        length = hugging_face_tokenizer.max_length(model_folder)
+    longest = values["max_position_embeddings"]
+    similarity: Any = config.get("similarity_fn_name") or "cosine"
+    if similarity not in get_args(Similarity):
+        raise ValueError(
+            f"The model in {folder} has similarity_fn_name={similarity!r}. Expected "
+            f"one of {list(get_args(Similarity))}."
+        )
+    pooling = read_json(os.path.join(folder, modules[1]["path"], "config.json"))
+    if prompts and not pooling.get("include_prompt", True):
+        raise ValueError(
+            f"The model in {folder} leaves its prompts {list(prompts.values())} out of "
+            "the mean (include_prompt=false). Expected them to be part of the text."
+        )
+    vector = SentenceVector(
+        pooling=_pooling(pooling, folder),
+        normalize="Normalize" in kinds,
+        max_length=min(length or longest, longest),
+        prompts=prompts,
+        default_prompt=default,
+        similarity=similarity,
+    )
+    return Texts(model_folder, lower_case, vector)
+
+
+def _kind(name: str) -> str:
+    """The class of a module; code that is not the library's keeps its whole name."""
+    if not name.startswith("sentence_transformers."):
+        return name
+    return name.rpartition(".")[2]
+
+
+def _pooling(values: dict[str, Any], folder: str) -> Literal["mean", "cls"]:
+    modes = values.get("pooling_mode")
+    if modes is None:
+        modes = [
+            name
+            for name, value in values.items()
+            if value is True and name.startswith("pooling_mode")
+        ]
+    modes = [modes] if isinstance(modes, str) else list(modes)
+    found = [ours for ours, name in _NAMES.items() if modes in ([name], [ours])]
+    if not found:
+        raise ValueError(
+            f"The model in {folder} pools by {sorted(modes)}. Expected one of "
+            f"{list(_NAMES)}, formerly {list(_NAMES.values())}."
+        )
+    return found[0]
+
+
+def _prompts(config: dict[str, Any], folder: str) -> tuple[dict[str, str], str | None]:
+    """The prompts by their names, and the name of the one that every text is given.
+
+    Empty where no prompt has a text.
+    """
+    prompts, default = config.get("prompts") or {}, config.get("default_prompt_name")
+    is_object = isinstance(prompts, dict)
+    if not is_object or not all(isinstance(p, str) for p in prompts.values()):
+        raise ValueError(
+            f"The model in {folder} has prompts={prompts}. Expected an object with a "
+            "text for each name."
+        )
+    if default is not None and default not in prompts:
+        raise ValueError(
+            f"The model in {folder} has default_prompt_name={default!r}. Expected one "
+            f"of its prompts {list(prompts)}."
+        )
+    if not any(prompts.values()):
+        return {}, None
+    return dict(prompts), default if prompts.get(default) else None
+
+
+def _activation(values: dict[str, Any]) -> str | None:
+    """What a config.json says of the scores of a CrossEncoder of versions 2 to 5."""
+    today = (values.get("sentence_transformers") or {}).get("activation_fn")
+    return today or values.get("sbert_ce_default_activation_function")
+
+
+def cross_encoder_head(texts: Texts, num_outputs: int) -> dict[str, Any]:
+    """The fields of the description of a CrossEncoder, besides its labels.
+
+    A score goes through its activation. Of several outputs, classes are made, whose
+    order no activation but one of its own for each changes.
+
+    Raises:
+        ValueError: the activation is not known here.
+    """
+    name = (texts.activation or "").rpartition(".")[2]
+    name = name or ("Sigmoid" if num_outputs == 1 else "Identity")
+    known = ("Sigmoid", "Identity") if num_outputs == 1 else ("Identity", "Softmax")
+    if name not in known:
+        raise ValueError(
+            f"The CrossEncoder in {texts.folder} puts its {num_outputs} outputs "
+            f"through {texts.activation}. Expected one of {list(known)}."
+        )
+    if num_outputs > 1:
+        return {"pairs": True}
+    activation = {"output_activation": "sigmoid"} if name == "Sigmoid" else {}
+    return {"pairs": True, "head": {"num_outputs": 1, **activation}}
 
 
 def write(folder: str, vector: SentenceVector, width: int) -> None:
@@ -77,3 +213,13 @@ def write(folder: str, vector: SentenceVector, width: int) -> None:
         os.path.join(folder, _SETTINGS),
         {"max_seq_length": vector.max_length, "do_lower_case": False},
     )
+    if vector.prompts or vector.similarity != "cosine":
+        write_json(
+            os.path.join(folder, _CONFIG),
+            {
+                "model_type": "SentenceTransformer",
+                "prompts": vector.prompts,
+                "default_prompt_name": vector.default_prompt,
+                "similarity_fn_name": vector.similarity,
+            },
+        )

@@ -10,6 +10,7 @@ import tensorflow as tf
 from bert_tf.checkpoints.foreign import ENCODER_ALONE, has_accents, is_lower_cased
 from bert_tf.checkpoints.model_dir import Checkpoint
 from bert_tf.checkpoints.tensors import Tensors
+from bert_tf.checkpoints.unrecognised import kind_of_file
 from bert_tf.models.config import BertConfig
 from bert_tf.word_vectors.keyed_vectors import load_vectors
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -18,8 +19,9 @@ TOKEN_TABLE = "encoder/embeddings/token_table"
 
 
 def is_there(source: str) -> bool:
-    """True if a source is a file."""
-    return tf.io.gfile.exists(source) and not tf.io.gfile.isdir(source)
+    """True if a source is a file, but none of another kind of model."""
+    is_file = tf.io.gfile.exists(source) and not tf.io.gfile.isdir(source)
+    return is_file and kind_of_file(source) is None
 
 
 def read(path: str) -> Checkpoint:

@@ -100,6 +100,7 @@ def make_vectorizer(
     max_length: int | None = None,
     pairs: bool = False,
     in_windows: bool = False,
+    prompt_name: str | None = None,
     batch_size: int = 64,
 ) -> "TextVectorizer":
     """Makes the vectorizer of a model folder.
@@ -110,13 +111,20 @@ def make_vectorizer(
         features: see `layers_of`.
         max_length: tokens of a sequence; None: as many as the model allows.
         in_windows: whether long texts are run in windows, or cut off.
+        prompt_name: of the prompt that is put before each text, with "sentence"; None:
+            the model's default, if it has one.
         batch_size: sequences that are run at once.
 
     Raises:
         ValueError: the model does not allow this.
     """
     config = loaded.model.encoder.config
-    normalize, longest = False, config.max_sequence_length
+    normalize, longest, prompt = False, config.max_sequence_length, ""
+    if prompt_name is not None and vectors != "sentence":
+        raise ValueError(
+            f"Received prompt_name={prompt_name!r} with vectors={vectors}. Expected it "
+            "with vectors=sentence, which prompts were trained for."
+        )
     if vectors == "sentence":
         sentence = loaded.description.sentence_vector
         if sentence is None:
@@ -125,6 +133,7 @@ def make_vectorizer(
                 "one. Expected tokens, cls, mean or pooled."
             )
         vectors, normalize = sentence.pooling, sentence.normalize
+        prompt = sentence.prompt(prompt_name)
         longest = min(longest, sentence.max_length)
     if vectors == "pooled" and not config.pooler:
         raise ValueError(
@@ -143,7 +152,7 @@ def make_vectorizer(
     encoding = WholeTextEncoding(loaded.tokenizer, max_length, in_windows)
     layers = layers_of(features, config.num_hidden_layers)
     return TextVectorizer(
-        loaded.model.encoder, encoding, vectors, layers, batch_size, normalize
+        loaded.model.encoder, encoding, vectors, layers, batch_size, normalize, prompt
     )
 
 
@@ -161,6 +170,7 @@ class TextVectorizer:
         layers: the states that are concatenated, from `layers_of`.
         batch_size: sequences that are run at once.
         normalize: whether the length of each vector is made 1.
+        prompt: what is put before each text.
     """
 
     encoder: BertEncoder
@@ -169,6 +179,7 @@ class TextVectorizer:
     layers: Sequence[int] = (-1,)
     batch_size: int = 64
     normalize: bool = False
+    prompt: str = ""
 
     def __post_init__(self) -> None:
         self._run = tf.function(self._run_in_graph, reduce_retracing=True)
@@ -186,6 +197,11 @@ class TextVectorizer:
         """
         first_row = 0
         batches_of = batches.batch_maker(self.encoding, self.batch_size)
+        if self.prompt:
+            examples = (
+                dataclasses.replace(example, first=self.prompt + example.first)
+                for example in examples
+            )
         for chunk in batches.evaluation_chunks(self.encoding, examples, batches_of):
             yield from self._texts(chunk, first_row)
             first_row += len(chunk.examples)
@@ -219,13 +235,18 @@ class TextVectorizer:
                 vectors = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
             yield TextVectors(
                 row,
-                chunk.examples[index],
+                self._as_given(chunk.examples[index]),
                 vectors,
                 tokens,
                 num_windows=len(parts),
                 truncated=bool(truncated[index]),
                 empty=bool(empty[index]),
             )
+
+    def _as_given(self, example: TextExample) -> TextExample:
+        return dataclasses.replace(
+            example, first=example.first.removeprefix(self.prompt)
+        )
 
     def _sequences(self, chunk: batches.Chunk) -> Iterator[tuple[np.ndarray, int]]:
         """The vectors of each sequence or their sum, and their number."""

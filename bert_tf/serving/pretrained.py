@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from bert_tf.checkpoints.description import SentenceVector
+from bert_tf.checkpoints.description import SentenceVector, Similarity
 from bert_tf.models.masked_lm import BertPretrainer
 from bert_tf.serving.generate import generate_ids, join_pieces
 from bert_tf.serving.signatures import longest, power_of_two, signatures
@@ -81,6 +81,7 @@ class TextModel(tf.Module):
         self.weights = StoredWeights(model, precision)
         self.sentence_vector = sentence_vector
         self.max_length = min(most, sentence_vector.max_length)
+        self._prompt = sentence_vector.prompt()
         self.top_k, self.num_tokens = top_k, num_tokens
         self._names = tf.constant(vocabulary.names)
         # Traced once for all signatures: most of an export is tracing.
@@ -192,13 +193,15 @@ class TextModel(tf.Module):
         }
 
     def embed(self, texts: tf.Tensor, *, rows: Rows = "longest") -> Answers:
-        """Vectors of the texts.
+        """Vectors of the texts, each with the default prompt before it, if any.
 
         Returns:
             float32 (batch, hidden), of the last layer: `sentence`, see
             `SentenceVector`; `cls`, the vector of `[CLS]`; `mean`, the mean over all
             tokens; `pooled`, the output of the pooler, if there is one.
         """
+        if self._prompt:
+            texts = tf.strings.join([self._prompt, texts])
         inputs, truncated = self._inputs(texts, rows)
         vectors = self._run(self._vectors, inputs, rows)
         vectors = {name: v[: tf.size(texts)] for name, v in vectors.items()}
@@ -225,14 +228,16 @@ class TextModel(tf.Module):
         """Similarities of pairs of texts.
 
         Returns:
-            `similarity` float32 (batch,), the cosine of their `sentence` vectors, from
-            -1 to 1.
+            `similarity` float32 (batch,), of their `sentence` vectors: the cosine, from
+            -1 to 1, or what the model was trained for, see `SentenceVector`.
         """
         found = self.embed(tf.concat([first, second], axis=0), rows=rows)
-        vectors = tf.math.l2_normalize(found["sentence"], axis=-1)
         count = tf.size(first)
+        of_first, of_second = found["sentence"][:count], found["sentence"][count:]
         return {
-            "similarity": tf.reduce_sum(vectors[:count] * vectors[count:], axis=-1),
+            "similarity": _similarity(
+                of_first, of_second, self.sentence_vector.similarity
+            ),
             "truncated": found["truncated"][:count] | found["truncated"][count:],
         }
 
@@ -376,3 +381,13 @@ class TextModel(tf.Module):
     def _token_names(self, inputs: Inputs) -> tf.Tensor:
         names = tf.gather(self._names, inputs["token_ids"])
         return tf.where(inputs["padding_mask"], names, "")
+
+
+def _similarity(first: tf.Tensor, second: tf.Tensor, name: Similarity) -> tf.Tensor:
+    """float32 (batch,), of vectors (batch, width)."""
+    if name == "cosine":
+        first, second = (tf.math.l2_normalize(x, axis=-1) for x in (first, second))
+    if name in ("cosine", "dot"):
+        return tf.reduce_sum(first * second, axis=-1)
+    order = "euclidean" if name == "euclidean" else 1
+    return -tf.norm(first - second, ord=order, axis=-1)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -25,6 +25,10 @@ class BertClassifier(EncoderWithHead):
     Features of a frozen encoder are averaged over the tokens, after the BiLSTM if there
     is one. So is the output of an encoder without a pooler.
 
+    Args:
+        output_activation: what the outputs go through, as the scores of a
+            CrossEncoder do.
+
     Call arguments:
         inputs: the encoder's; packed rows with `lengths`, too, for an average.
         training: whether dropout is on.
@@ -32,6 +36,22 @@ class BertClassifier(EncoderWithHead):
     Output:
         float32 logits (sequences, outputs).
     """
+
+    own_arguments: tuple[str, ...] = ("num_outputs", "output_activation")
+
+    def __init__(
+        self,
+        *args: Any,
+        output_activation: Literal["sigmoid"] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.output_activation = output_activation
+
+    def scores(self, vectors: Any, training: bool) -> Any:
+        """float32 logits, through the activation if there is one."""
+        logits = super().scores(vectors, training)
+        return logits if self.output_activation is None else ops.sigmoid(logits)
 
     def answer(
         self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool

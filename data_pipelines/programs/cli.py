@@ -2,6 +2,8 @@
 
 import dataclasses
 import logging as standard_logging
+import os
+import re
 import sys
 import traceback
 import types
@@ -51,12 +53,11 @@ def define_flags(options_class: type, flag_values: flags.FlagValues) -> None:
     """
     hints = typing.get_type_hints(options_class)
     for field in dataclasses.fields(options_class):
-        required = field.default is dataclasses.MISSING
-        default: Any = None if required else field.default
+        default: Any = None if field.default is REQUIRED else field.default
         if isinstance(default, tuple):
             default = list(default)
         kind = _without_none(hints[field.name])
-        keywords: dict[str, Any] = {"flag_values": flag_values, "required": required}
+        keywords: dict[str, Any] = {"flag_values": flag_values}
         if typing.get_origin(kind) is typing.Literal:
             keywords["enum_values"] = list(typing.get_args(kind))
         define = _DEFINE[typing.get_origin(kind) or kind]
@@ -66,12 +67,40 @@ def define_flags(options_class: type, flag_values: flags.FlagValues) -> None:
 def options_from_flags(
     options_class: type[OptionsT], flag_values: flags.FlagValues
 ) -> OptionsT:
-    """The options that the parsed flags describe."""
-    values = {}
-    for field in dataclasses.fields(options_class):  # type: ignore[arg-type]
-        value = flag_values[field.name].value
-        values[field.name] = tuple(value) if isinstance(value, list) else value
+    """The options that the parsed flags describe.
+
+    Shells leave the `~` of `--name=~/path` alone: it becomes the home directory here.
+
+    Raises:
+        ValueError: required ones are missing.
+    """
+    fields = dataclasses.fields(options_class)  # type: ignore[arg-type]
+    values = {field.name: _expanded(flag_values[field.name].value) for field in fields}
+    missing = [
+        f"--{field.name}"
+        for field in fields
+        if field.default is REQUIRED and values[field.name] is None
+    ]
+    if missing:
+        raise ValueError(
+            f"Received no {', '.join(missing)}. Expected a value for each, as in "
+            f"{missing[0]}=...; --help describes them."
+        )
     return options_class(**values)
+
+
+def _expanded(value: Any) -> Any:
+    """A flag's value with home directories in place of `~/` and `~user/`.
+
+    They stand at its beginning, or after a name, as in `--model_base_path=name=~/path`.
+    """
+    if isinstance(value, list):
+        return tuple(map(_expanded, value))
+    found = re.fullmatch(r"([\w-]+=)?(~[\w.-]*/.*)", str(value), re.DOTALL)
+    if found is None:
+        return value
+    name, path = found.groups("")
+    return name + os.path.expanduser(path)
 
 
 def run(
@@ -117,7 +146,17 @@ def run(
                 traceback.print_exc()
             return _fail(_one_line(error))
 
-    app.run(main)
+    app.run(main, flags_parser=_parse)
+
+
+def _parse(arguments: list[str]) -> list[str]:
+    """Parses the flags; ends the program after a wrong flag, or with 0 after help."""
+    try:
+        return flags.FLAGS(arguments)
+    except flags.Error as error:
+        sys.exit(_fail(f"{_one_line(error)} --help describes the flags."))
+    except SystemExit:  # With 1, where absl has printed the help.
+        sys.exit(0)
 
 
 def _quieten_tensorflow() -> None:

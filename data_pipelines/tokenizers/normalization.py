@@ -10,14 +10,14 @@ import tensorflow_text as text
 
 # What the original calls Chinese, eight blocks: ideographs, which are written
 # without spaces. Kana and Hangul are not among them.
-_IDEOGRAPHS = (
+IDEOGRAPHS = (
     r"\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}"
     r"\x{2B740}-\x{2B81F}\x{2B820}-\x{2CEAF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}"
 )
 # All of ASCII that is neither letter, digit, space nor control is punctuation for
 # the original, `$` and `^` too, which Unicode calls symbols.
 _PUNCTUATION = r"!-/:-@\[-`{-~\p{P}"
-_SEPARATE = rf"[{_PUNCTUATION}{_IDEOGRAPHS}]"
+_SEPARATE = rf"[{_PUNCTUATION}{IDEOGRAPHS}]"
 
 # White space beyond ASCII. The space itself is nowhere replaced by itself: that
 # would cost as much as all the rest. U+2028 and U+2029 are no spaces to the

@@ -7,12 +7,14 @@ import dataclasses
 import functools
 import hashlib
 import itertools
+import json
 from collections.abc import Iterable
 from typing import Any
 
 import tensorflow as tf
 
 from data_pipelines.tokenizers import byte_symbols, vocabulary_files
+from data_pipelines.tokenizers.added_tokens import AddedToken
 from data_pipelines.tokenizers.casing import TokenizerKind, check_casing
 from data_pipelines.tokenizers.vocabulary_files import MERGES, TOKENIZATION, beside
 
@@ -22,6 +24,9 @@ _SPECIAL_IDS = ("pad_id", "unk_id", "cls_id", "sep_id", "mask_id")
 
 # Begins the WordPiece pieces that continue a word.
 CONTINUATION = "##"
+
+# As in google-research/bert, tokenization.py:300.
+MAX_WORD_CHARACTERS = 200
 
 # Replaced by the default of the kind when a vocabulary is made.
 _BY_KIND: Any = None
@@ -41,12 +46,14 @@ class Vocabulary:
         lower_case: whether texts are lower-cased before they are cut. Default: true
             for WordPiece, false for byte-level BPE.
         strip_accents: whether their accents are removed. Default: as `lower_case`.
+        max_word_characters: of WordPiece; a longer word is one [UNK].
+        added_tokens: those of the pieces that are found whole in texts.
         pad_id, unk_id, cls_id, sep_id, mask_id: ids of the special tokens.
 
     Raises:
         ValueError: a special token is missing, a piece is there twice or is empty, a
-            byte or what a merge needs is no piece, or byte-level BPE is to change
-            texts.
+            byte, an added token or what a merge needs is no piece, or byte-level BPE is
+            to change texts.
     """
 
     tokens: tuple[str, ...]
@@ -54,6 +61,8 @@ class Vocabulary:
     add_prefix_space: bool = False
     lower_case: bool = _BY_KIND
     strip_accents: bool = _BY_KIND
+    max_word_characters: int = MAX_WORD_CHARACTERS
+    added_tokens: tuple[AddedToken, ...] = ()
     pad_id: int = dataclasses.field(init=False, repr=False, compare=False)
     unk_id: int = dataclasses.field(init=False, repr=False, compare=False)
     cls_id: int = dataclasses.field(init=False, repr=False, compare=False)
@@ -76,6 +85,19 @@ class Vocabulary:
         for name, token in zip(_SPECIAL_IDS, SPECIAL_TOKENS, strict=True):
             object.__setattr__(self, name, self._ids[token])
         self._check_pieces()
+        added = [token.content for token in self.added_tokens]
+        lacking = [token for token in added if token not in self._ids]
+        if lacking or len(set(added)) < len(added) or {*added} & {*SPECIAL_TOKENS}:
+            raise ValueError(
+                f"Received the added tokens {added}. Expected each once, in the "
+                f"vocabulary, which lacks {lacking}, and none of "
+                f"{list(SPECIAL_TOKENS)}."
+            )
+        if self.max_word_characters < 1:
+            raise ValueError(
+                f"Received max_word_characters={self.max_word_characters}. Expected 1 "
+                "or more."
+            )
         if self.merges is not None:
             needed = {piece for a, b in self.merges for piece in (a, b, a + b)}
             lacking = sorted(needed.union(byte_symbols.BYTE_SYMBOLS) - self._ids.keys())
@@ -147,17 +169,24 @@ class Vocabulary:
         is_byte_level = byte_symbols.is_byte_level(tokens)
         kind: TokenizerKind = "byte_bpe" if is_byte_level else "wordpiece"
         casing: list[Any] = [lower_case, strip_accents]
+        more: dict[str, Any] = {}
         described = beside(path, TOKENIZATION)
         if tf.io.gfile.exists(described):
-            kind, casing = vocabulary_files.read_tokenization(described, kind, casing)
+            kind, casing, more = vocabulary_files.read_tokenization(
+                described, kind, casing
+            )
         merges, add_prefix_space = None, False
         if kind == "byte_bpe":
             merges, add_prefix_space = vocabulary_files.read_merges(
                 beside(path, MERGES)
             )
         try:
-            return cls(tokens, merges, add_prefix_space, *casing)
-        except ValueError as error:
+            if "added_tokens" in more:
+                more["added_tokens"] = tuple(
+                    AddedToken(**values) for values in more["added_tokens"]
+                )
+            return cls(tokens, merges, add_prefix_space, *casing, **more)
+        except (ValueError, TypeError) as error:
             raise ValueError(f"{path}: {error}") from None
 
     def with_casing(
@@ -183,7 +212,9 @@ class Vocabulary:
     def to_files(self, path: str) -> dict[str, bytes]:
         """The files to write for `from_file(path)`, the one at `path` last."""
         casing = self.lower_case, self.strip_accents
-        description = vocabulary_files.tokenization_to_bytes(self.kind, *casing)
+        description = vocabulary_files.tokenization_to_bytes(
+            self.kind, *casing, self._unusual
+        )
         files = {beside(path, TOKENIZATION): description}
         if self.merges is not None:
             files[beside(path, MERGES)] = self._merges_to_bytes()
@@ -198,10 +229,23 @@ class Vocabulary:
             return b""
         return vocabulary_files.merges_to_bytes(self.merges, self.add_prefix_space)
 
+    @property
+    def _unusual(self) -> dict[str, Any]:
+        """What more there is to cut texts by, where it is not as usual; as JSON."""
+        found: dict[str, Any] = {}
+        if self.max_word_characters != MAX_WORD_CHARACTERS:
+            found["max_word_characters"] = self.max_word_characters
+        if self.added_tokens:
+            found["added_tokens"] = [dataclasses.asdict(t) for t in self.added_tokens]
+        return found
+
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the bytes of pieces and merges, which are equal where it is."""
-        return hashlib.sha256(self.to_bytes() + self._merges_to_bytes()).hexdigest()
+        """SHA-256 of pieces, merges and added tokens, which are equal where it is."""
+        content = self.to_bytes() + self._merges_to_bytes()
+        if self._unusual:
+            content += json.dumps(self._unusual, sort_keys=True).encode()
+        return hashlib.sha256(content).hexdigest()
 
     @functools.cached_property
     def continues(self) -> tuple[bool, ...]:
@@ -211,18 +255,29 @@ class Vocabulary:
         word are part of it. Special tokens do not.
         """
         if self.merges is None:
-            return tuple(token.startswith(CONTINUATION) for token in self.tokens)
+            return tuple(
+                token.startswith(CONTINUATION) and token not in self._whole
+                for token in self.tokens
+            )
         return tuple(
-            not token.startswith(byte_symbols.SPACE) and token not in SPECIAL_TOKENS
+            not token.startswith(byte_symbols.SPACE) and token not in self._whole
             for token in self.tokens
         )
+
+    @functools.cached_property
+    def _whole(self) -> frozenset[str]:
+        """The tokens that are not spelled in symbols, and do not continue a word."""
+        return frozenset((*SPECIAL_TOKENS, *(t.content for t in self.added_tokens)))
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:
         """The pieces as they are shown: in byte-level BPE the text, if it is UTF-8."""
         if self.merges is None:
             return self.tokens
-        return tuple(map(byte_symbols.readable, self.tokens))
+        return tuple(
+            token if token in self._whole else byte_symbols.readable(token)
+            for token in self.tokens
+        )
 
     def joined(self, tokens: Iterable[str]) -> str:
         """Pieces as readable text: `["un", "##do", "it"]` becomes `"undo it"`."""
@@ -230,7 +285,7 @@ class Vocabulary:
             return " ".join(tokens).replace(f" {CONTINUATION}", "")
         spelled = (
             f" {token}".encode()
-            if token in SPECIAL_TOKENS
+            if token in self._whole
             else byte_symbols.bytes_of(token)
             for token in tokens
         )

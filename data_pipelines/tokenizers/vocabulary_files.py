@@ -1,7 +1,8 @@
 """The files beside a vocabulary: merges of byte-level BPE, and its description.
 
 `tokenization.json` is written wherever a vocabulary is learned, and in model folders:
-`{"format": 1, "kind": "wordpiece", "lower_case": true, "strip_accents": true}`.
+`{"format": 1, "kind": "wordpiece", "lower_case": true, "strip_accents": true}`. Where
+a vocabulary of others has them, `max_word_characters` and `added_tokens` are beside.
 """
 
 import json
@@ -19,6 +20,9 @@ from data_pipelines.tokenizers.casing import TokenizerKind
 
 MERGES, TOKENIZATION = "merges.txt", "tokenization.json"
 _FORMAT = 1
+# With values that readers of the first format would leave out.
+_FORMAT_WITH_MORE = 2
+_MORE = ("max_word_characters", "added_tokens")
 # Readers take a first line with this beginning for a comment.
 _VERSION = "#version: 0.2"
 _PREFIX_SPACE = " add_prefix_space"
@@ -125,18 +129,19 @@ def merges_to_bytes(merges: Iterable[tuple[str, str]], add_prefix_space: bool) -
 
 
 def tokenization_to_bytes(
-    kind: TokenizerKind, lower_case: bool, strip_accents: bool
+    kind: TokenizerKind, lower_case: bool, strip_accents: bool, more: dict[str, Any]
 ) -> bytes:
-    """The content of a `tokenization.json`."""
-    values = {"format": _FORMAT, "kind": kind}
-    values |= {"lower_case": lower_case, "strip_accents": strip_accents}
+    """The content of a `tokenization.json`; `more` is what a usual one leaves out."""
+    values: dict[str, Any] = {"format": _FORMAT_WITH_MORE if more else _FORMAT}
+    values |= {"kind": kind, "lower_case": lower_case, "strip_accents": strip_accents}
+    values |= more
     return json.dumps(values, indent=2).encode() + b"\n"
 
 
 def read_tokenization(
     path: str, found: TokenizerKind, received: list[Any]
-) -> tuple[TokenizerKind, list[Any]]:
-    """Reads the kind and the casing (lower_case, strip_accents) in a file.
+) -> tuple[TokenizerKind, list[Any], dict[str, Any]]:
+    """Reads the kind, the casing (lower_case, strip_accents), and more, in a file.
 
     Raises:
         ValueError: the file is damaged, says byte-level BPE where another kind of
@@ -147,9 +152,11 @@ def read_tokenization(
     kind, kinds = values.get("kind"), get_args(TokenizerKind)
     casing = [values.get(name) for name in ("lower_case", "strip_accents")]
     is_described = kind in kinds and all(isinstance(value, bool) for value in casing)
-    if values.get("format") != _FORMAT or not is_described:
+    more = {name: values[name] for name in _MORE if name in values}
+    version = _FORMAT_WITH_MORE if more else _FORMAT
+    if values.get("format") != version or not is_described:
         raise ValueError(
-            f"{path} holds {values}. Expected the format {_FORMAT}, a kind of "
+            f"{path} holds {values}. Expected the format {version}, a kind of "
             f"{list(kinds)}, and lower_case and strip_accents true or false: restore "
             "it, or remove it if the vocabulary is another one."
         )
@@ -166,7 +173,7 @@ def read_tokenization(
             f"which the vocabulary was learned ({path}): leave the options out, or "
             "learn another vocabulary."
         )
-    return kind, casing
+    return kind, casing, more
 
 
 def read_lines(path: str, name: str, expected: str) -> list[str]:

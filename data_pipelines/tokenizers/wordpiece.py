@@ -3,13 +3,19 @@
 import tensorflow as tf
 import tensorflow_text as text
 
-from data_pipelines.tokenizers.normalization import normalize, replace_rows, vector_of
+from data_pipelines.tokenizers.added_tokens import AddedTokenCutter
+from data_pipelines.tokenizers.normalization import (
+    IDEOGRAPHS,
+    normalize,
+    replace_rows,
+    vector_of,
+)
 from data_pipelines.tokenizers.offsets import Spans, into_original
 from data_pipelines.tokenizers.vocabulary import CONTINUATION, UNK, Vocabulary
 
-# A longer word is one [UNK], as in google-research/bert, tokenization.py:300.
-MAX_WORD_CHARACTERS = 200
 _MAX_CHARACTER_BYTES = 4
+# Of the bytes of a word, which the op counts in 32 bits.
+_MOST_BYTES = 2**30
 
 
 class WordPieceTokenizer(tf.Module):
@@ -26,19 +32,38 @@ class WordPieceTokenizer(tf.Module):
     def __init__(self, vocabulary: Vocabulary) -> None:
         super().__init__(name="wordpiece_tokenizer")
         self.vocabulary = vocabulary
+        pieces = {*vocabulary.tokens} - {
+            token.content for token in vocabulary.added_tokens if not token.is_piece
+        }
         # Eager constants, so that every function made of them refers to one copy.
         with tf.init_scope(), tf.device("CPU"):
             # It splits at white space, punctuation and ideographs by itself. Its
             # limit is in bytes: here it only bounds the work.
             self._pieces = text.FastWordpieceTokenizer(
-                list(vocabulary.tokens),
+                # A name in brackets is the piece of no word.
+                [
+                    token if token in pieces else f"[added {token_id}]"
+                    for token_id, token in enumerate(vocabulary.tokens)
+                ],
                 suffix_indicator=CONTINUATION,
-                max_bytes_per_word=MAX_WORD_CHARACTERS * _MAX_CHARACTER_BYTES,
+                max_bytes_per_word=min(
+                    _MOST_BYTES, vocabulary.max_word_characters * _MAX_CHARACTER_BYTES
+                ),
                 token_out_type=tf.int32,
                 unknown_token=UNK,
             )
             self._opens_word = tf.constant(
                 [not continues for continues in vocabulary.continues]
+            )
+        added = [token for token in vocabulary.added_tokens if token.normalized]
+        self._added = None
+        if added:
+            contents = [token.content for token in added]
+            self._added = AddedTokenCutter(
+                added,
+                list(self._normalize(tf.constant(contents)).numpy()),
+                [vocabulary.id_of(content) for content in contents],
+                spaced=f"[{IDEOGRAPHS}]",
             )
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
@@ -85,6 +110,14 @@ class WordPieceTokenizer(tf.Module):
     def _tokenize_normalized(
         self, normalized: tf.Tensor
     ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+        if self._added is None:
+            return self._cut_words(normalized)
+        opens = tf.ones_like(normalized, tf.bool)
+        return self._added.cut(normalized, opens, lambda x, _: self._cut_words(x))
+
+    def _cut_words(
+        self, normalized: tf.Tensor
+    ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
         ids, starts, ends = self._pieces.tokenize_with_offsets(normalized)
         splits = ids.row_splits
         ids = ids.values  # (pieces,)
@@ -96,10 +129,11 @@ class WordPieceTokenizer(tf.Module):
         word_last = tf.concat([word_first, splits[-1:]], 0)[1:] - 1
         word_start = tf.gather(starts, word_first)
         word_size = tf.gather(ends, word_last) - word_start
-        may_be_long = word_size > MAX_WORD_CHARACTERS
+        may_be_long = word_size > self.vocabulary.max_word_characters
 
         def replace_long_words() -> tuple[tf.Tensor, ...]:
-            # Words of more than 200 bytes are rare: only their characters are counted.
+            # Words of so many bytes are rare: only their characters are counted.
+            most = self.vocabulary.max_word_characters
             words = tf.where(may_be_long)[:, 0]
             first, start, size = (
                 tf.gather(values, words)
@@ -111,7 +145,7 @@ class WordPieceTokenizer(tf.Module):
             spelled = tf.strings.substr(texts, start, size)
             characters = tf.strings.length(spelled, unit="UTF8_CHAR")
             is_long = replace_rows(  # (words,)
-                may_be_long, words, characters > MAX_WORD_CHARACTERS
+                may_be_long, words, characters > most
             )
             word_of_piece = tf.cumsum(tf.cast(opens, tf.int32)) - 1
             replaced = tf.gather(is_long, word_of_piece)  # (pieces,)

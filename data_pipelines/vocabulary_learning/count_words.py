@@ -10,7 +10,7 @@ from data_pipelines.corpus import documents as corpus
 from data_pipelines.corpus.chunks import batches_of_text
 from data_pipelines.corpus.layout import Layout
 from data_pipelines.tokenizers.normalization import normalize, separate_words
-from data_pipelines.tokenizers.wordpiece import MAX_WORD_CHARACTERS
+from data_pipelines.tokenizers.vocabulary import MAX_WORD_CHARACTERS
 
 
 def count_words(

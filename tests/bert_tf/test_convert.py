@@ -112,6 +112,56 @@ def test_an_error_leaves_everything_as_it_was(tmp_path, changes, error, message)
     assert_same(model_dir.read(str(tmp_path / "ours")), checkpoint)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("a bug"), KeyboardInterrupt(), OSError(28, "No space left")],
+    ids=repr,
+)
+@pytest.mark.parametrize("step", ["record.write", "google.write", "google.read"])
+def test_nothing_is_left_of_a_conversion_that_fails(tmp_path, monkeypatch, step, error):
+    checkpoint_of(PRETRAINED, tmp_path / "ours")
+    names = step.split(".")
+    write = formats.FORMATS["google"].write
+
+    def fail(*arguments):
+        if step == "google.write":
+            write(*arguments)
+        raise error
+
+    if names[0] == "record":
+        monkeypatch.setattr(formats.record, "write", fail)
+    else:
+        row = formats.FORMATS["google"]._replace(**{names[1]: fail})
+        monkeypatch.setitem(formats.FORMATS, "google", row)
+    with pytest.raises(type(error)):
+        convert.convert(
+            ConvertOptions(
+                source=str(tmp_path / "ours"),
+                output_dir=str(tmp_path / "new"),
+                output_format="google",
+            )
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["ours"]
+
+
+def test_what_a_killed_run_left_is_replaced(tmp_path):
+    checkpoint = checkpoint_of(PRETRAINED, tmp_path / "ours")
+    unfinished = tmp_path / "new.unfinished"
+    unfinished.mkdir()
+    (unfinished / "half").write_text("of an earlier run")
+    # A slash at the end makes no other folder.
+    convert.convert(
+        ConvertOptions(
+            source=f"{tmp_path}/ours/",
+            output_dir=f"{tmp_path}/new/",
+            output_format="google",
+        )
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "ours"]
+    assert not (tmp_path / "new" / "half").exists()
+    assert_same(google.read(str(tmp_path / "new")), checkpoint)
+
+
 def test_a_vocabulary_longer_than_the_table(tmp_path):
     checkpoint_of(PRETRAINED, tmp_path / "ours")
     with (tmp_path / "ours" / model_dir.VOCABULARY).open("a") as file:

@@ -135,6 +135,106 @@ def test_a_tf1_program_writes_and_restores(tmp_path):
     assert_same(google.read(str(folder / "model.ckpt-7")), checkpoint)
 
 
+def save_variables(prefix, values, **more):
+    """As TF1's Saver has them, whatever made them."""
+    values = {**values, **more}
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=list(values),
+        shape_and_slices=[""] * len(values),
+        tensors=list(values.values()),
+    )
+
+
+WEIGHT = "bert/encoder/layer_0/output/dense/kernel"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        (f"{WEIGHT}/adam_m", f"{WEIGHT}/adam_v", "global_step"),
+        (f"{WEIGHT}/lamb_m", f"{WEIGHT}/lamb_v"),
+        (f"{WEIGHT}/Adam", f"{WEIGHT}/Adam_1", "beta1_power", "beta2_power"),
+        (f"{WEIGHT}/AdamWeightDecayOptimizer", f"{WEIGHT}/AdamWeightDecayOptimizer_1"),
+        (f"{WEIGHT}/LAMBOptimizer", "cond/beta1_power", "beta2_power_1"),
+        (f"{WEIGHT}/Momentum", "learning_rate", "current_learning_rate"),
+        (f"{WEIGHT}/RMSProp", f"{WEIGHT}/RMSProp_1", f"{WEIGHT}/Adagrad"),
+        (f"{WEIGHT}/vr", f"{WEIGHT}/vc", f"{WEIGHT}/Adafactor"),
+        (f"{WEIGHT}_slot_vr", f"{WEIGHT}_slot_vc", f"{WEIGHT}_slot_m"),
+        ("loss_scale", "good_steps", "current_loss_scale", "training/Adam/iterations"),
+        (f"{WEIGHT}/ExponentialMovingAverage", f"{WEIGHT}/accum_grad/inner"),
+    ],
+    ids=lambda names: names[0].rpartition("/")[2],
+)
+def test_what_optimizers_keep_is_no_weight(tmp_path, names):
+    checkpoint = checkpoint_of(KINDS["pretraining"], tmp_path / "ours")
+    google.write(checkpoint, str(tmp_path / "google"))
+    prefix = tmp_path / "google" / "bert_model.ckpt"
+    save_variables(
+        prefix, variables_of(prefix), **dict.fromkeys(names, np.zeros(3, np.float32))
+    )
+    assert_same(google.read(str(tmp_path / "google")), checkpoint)
+
+
+def test_what_nobody_knows_is_named(tmp_path):
+    google.write(
+        checkpoint_of(KINDS["pretraining"], tmp_path / "ours"), str(tmp_path / "google")
+    )
+    prefix = tmp_path / "google" / "bert_model.ckpt"
+    more = {"bert/adapter/kernel": np.zeros(3), "cls/temperature": np.float32(1)}
+    save_variables(prefix, variables_of(prefix), **more)
+    with pytest.raises(ValueError, match="extra bert/adapter/kernel; extra cls/temp"):
+        google.read(str(tmp_path / "google"))
+
+
+@pytest.fixture
+def several(tmp_path):
+    """Checkpoints of two steps, of which the earlier is that of the model."""
+    checkpoint = checkpoint_of(KINDS["pretraining"], tmp_path / "ours")
+    folder = tmp_path / "google"
+    google.write(checkpoint, str(folder))
+    values = variables_of(folder / "bert_model.ckpt")
+    for file in folder.glob("bert_model.ckpt.*"):
+        file.unlink()
+    save_variables(folder / "model.ckpt-1000", values)
+    later = {name: value + 1 for name, value in values.items()}
+    save_variables(folder / "model.ckpt-2000", later)
+    return checkpoint, folder
+
+
+def test_several_checkpoints_are_asked_for_by_name(several):
+    checkpoint, folder = several
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"holds the checkpoints model\.ckpt-1000, model\.ckpt-2000, and no file "
+        r"`checkpoint` .* as in --source=.*/model\.ckpt-2000\.",
+    ):
+        google.read(str(folder))
+    assert_same(google.read(str(folder / "model.ckpt-1000")), checkpoint)
+    assert_same(google.read(str(folder / "model.ckpt-1000.index")), checkpoint)
+
+
+@pytest.mark.parametrize("path", ["model.ckpt-1000", "/gone/run/model.ckpt-1000"])
+def test_the_file_of_tensorflow_names_one(several, path, caplog):
+    checkpoint, folder = several
+    (folder / "checkpoint").write_text(
+        f'model_checkpoint_path: "{path}"\n'
+        'all_model_checkpoint_paths: "model.ckpt-2000"\n'
+    )
+    assert_same(google.read(str(folder)), checkpoint)
+    assert "holds 2 checkpoints: read is model.ckpt-1000" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "content", ['model_checkpoint_path: "model.ckpt-9"', "", "\xff not a proto"]
+)
+def test_the_file_of_tensorflow_names_none(several, content):
+    _, folder = several
+    (folder / "checkpoint").write_text(content)
+    with pytest.raises(FileNotFoundError, match="and no file `checkpoint` that names"):
+        google.read(str(folder))
+
+
 def test_every_problem_is_named(tmp_path):
     checkpoint = checkpoint_of(KINDS["mlm"], tmp_path / "ours")
     folder = tmp_path / "google"
@@ -171,7 +271,7 @@ def test_what_google_cannot_compute(tmp_path, changes, message):
 
 
 def test_missing_files(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"nowhere holds the checkpoints \[\]"):
+    with pytest.raises(FileNotFoundError, match="nowhere holds no checkpoint"):
         google.read(str(tmp_path / "nowhere"))
-    with pytest.raises(FileNotFoundError, match=r"holds the checkpoints \[\]"):
+    with pytest.raises(FileNotFoundError, match="holds no checkpoint"):
         google.read(str(tmp_path))

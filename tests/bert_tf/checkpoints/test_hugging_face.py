@@ -306,16 +306,6 @@ class Malicious:
         return print, ("this must never be printed",)
 
 
-def test_tokens_that_were_added(folder):
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    tokenizer.add_tokens(["brandnew"])
-    vocabulary = (folder / "vocab.txt").read_bytes()
-    tokenizer.save_pretrained(folder)
-    (folder / "vocab.txt").write_bytes(vocabulary)
-    with pytest.raises(ValueError, match=r"adds the tokens \['brandnew'\]"):
-        hugging_face.read(str(folder))
-
-
 def test_another_vocabulary(folder):
     transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)
     tokens = [*VOCABULARY.tokens[:-1], "other"]

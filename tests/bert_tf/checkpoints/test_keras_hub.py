@@ -1,5 +1,7 @@
 """Presets that KerasHub wrote, here and there: the same numbers."""
 
+import dataclasses
+
 import keras
 import keras_hub
 import numpy as np
@@ -12,10 +14,13 @@ from bert_tf.checkpoints import keras_hub as format_of_keras_hub
 from bert_tf.checkpoints.formats import recognise
 from bert_tf.checkpoints.model_dir import Description
 from bert_tf.convert import ConvertOptions
+from data_pipelines.tokenizers.tokenizer import make_tokenizer
+from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS
 from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of, our_model
 from tests.bert_tf.small_models import VOCABULARY, randomize
 
 models = keras_hub.models
+AS_THEIRS = dataclasses.replace(VOCABULARY, max_word_characters=100)
 TASKS = (None, "BertMaskedLM", "BertTextClassifier")
 
 
@@ -58,7 +63,7 @@ def test_the_same_numbers_there_and_back(tmp_path, task):
     folder = save(theirs, tokenizer, tmp_path / "theirs")
     assert recognise(folder) == "keras_hub"
     checkpoint = format_of_keras_hub.read(folder)
-    assert checkpoint.vocabulary == VOCABULARY and checkpoint.vocabulary.lower_case
+    assert checkpoint.vocabulary == AS_THEIRS and checkpoint.vocabulary.lower_case
     ours = our_model(checkpoint, tmp_path / "ours")
 
     generator = np.random.default_rng(0)
@@ -98,7 +103,17 @@ def test_a_folder_of_hugging_face_by_their_loader(tmp_path):
         initializer_range=0.02,
     )
     hugging_face.write(checkpoint, str(tmp_path / "theirs"))
-    assert_same(format_of_keras_hub.read(str(tmp_path / "theirs")), checkpoint)
+    expected = dataclasses.replace(checkpoint, vocabulary=AS_THEIRS)
+    assert_same(format_of_keras_hub.read(str(tmp_path / "theirs")), expected)
+
+
+@pytest.mark.parametrize("length", [99, 100, 101, 150, 201])
+def test_words_as_long_as_they_allow(tmp_path, length):
+    pieces = ("x", "##x")
+    tokenizer = models.BertTokenizer([*SPECIAL_TOKENS, *pieces], lowercase=True)
+    vocabulary = dataclasses.replace(AS_THEIRS, tokens=(*SPECIAL_TOKENS, *pieces))
+    ids = make_tokenizer(vocabulary).tokenize(tf.constant(["x" * length]))
+    assert ids.to_list() == [list(map(int, tokenizer("x" * length)))]
 
 
 @pytest.mark.network

@@ -47,7 +47,6 @@ def test_all_kinds():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "name"),
         (["--name=x", "--count=many"], "count"),
         (["--name=x", "--kind=c"], "a|b"),
         (["--name=x", "--nmae=y"], "nmae"),
@@ -56,6 +55,42 @@ def test_all_kinds():
 def test_wrong_flags(arguments, message):
     with pytest.raises(flags.Error, match=message):
         parsed(*arguments)
+
+
+@dataclasses.dataclass(frozen=True)
+class TwoAreRequired:
+    source: str = cli.option(cli.REQUIRED, "A path.")
+    files: tuple[str, ...] = cli.option(cli.REQUIRED, "Some files.")
+    length: int | None = cli.option(None, "A number.")
+
+
+def test_required_flags_are_named_together():
+    values = flags.FlagValues()
+    cli.define_flags(TwoAreRequired, values)
+    values(["program"])
+    with pytest.raises(ValueError, match=r"Received no --source, --files\. Expected"):
+        cli.options_from_flags(TwoAreRequired, values)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("~/models/mine", "/home/me/models/mine"),
+        ("~/", "/home/me/"),
+        ("base=~/models/a=b", "base=/home/me/models/a=b"),
+        ("~nobody-of-this-name/a", "~nobody-of-this-name/a"),
+        ("~", "~"),  # May be a separator.
+        ("~5 %", "~5 %"),
+        ("a/~/b", "a/~/b"),
+        ("./~/b", "./~/b"),
+        ("gs://bucket/~/b", "gs://bucket/~/b"),
+    ],
+)
+def test_the_home_directory(monkeypatch, written, expected):
+    monkeypatch.setenv("HOME", "/home/me")
+    options = parsed(f"--name={written}", f"--files=x/*.txt,{written}")
+    assert options.name == expected
+    assert options.files == ("x/*.txt", expected)
 
 
 def test_a_list_is_no_default():
@@ -128,7 +163,9 @@ def program(tmp_path, *arguments):
         (["--what=package"], 1, "error: Expected the package: install it.\n"),
         (["--what=interrupt"], 130, "error: Interrupted.\n"),
         (["stray"], 1, "error: Received the arguments ['stray'], expected only flags"),
-        (["--waht=x"], 1, "Unknown command line flag 'waht'. Did you mean: what"),
+        (["--waht=x"], 1, "error: Unknown command line flag 'waht'. Did you mean: "),
+        (["--what"], 1, "error: Missing value for flag --what"),
+        (["--verbosity=x"], 1, "error: flag --verbosity=x: invalid literal"),
     ],
 )
 def test_exit_codes_and_one_line(tmp_path, arguments, code, message):
@@ -137,6 +174,7 @@ def test_exit_codes_and_one_line(tmp_path, arguments, code, message):
     assert message in run.stderr
     assert "Traceback" not in run.stderr
     assert "chatter" not in run.stderr
+    assert run.stderr.count("\n") == (code not in (0, 7)) + ("important" in run.stderr)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +189,7 @@ def test_an_error_of_tensorflow_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr(sys.modules["__main__"], "__doc__", "")
     monkeypatch.setattr(cli, "_quieten_tensorflow", lambda: None)
     codes = []
-    monkeypatch.setattr(cli.app, "run", lambda main: codes.append(main(["program"])))
+    monkeypatch.setattr(cli.app, "run", lambda main, **_: codes.append(main(["x"])))
     cli.run(NoOptions, fail, "Fails.")
     assert (codes, capsys.readouterr().err) == ([1], "error: No space\n")
 
@@ -168,6 +206,8 @@ def test_more_is_shown_when_asked_for(tmp_path):
     assert "Traceback" in run.stderr
 
 
-def test_help(tmp_path):
-    run = program(tmp_path, "--help")
+@pytest.mark.parametrize("flag", ["--help", "-help", "-?", "--helpshort", "--helpfull"])
+def test_help(tmp_path, flag):
+    run = program(tmp_path, flag)
+    assert (run.returncode, run.stderr) == (0, "")
     assert "Does things." in run.stdout and "What to do." in run.stdout

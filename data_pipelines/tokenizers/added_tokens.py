@@ -1,0 +1,222 @@
+"""Tokens that were added to a finished vocabulary, and are found whole in texts.
+
+The rules are those of Hugging Face `tokenizers` 0.23 (added_vocabulary.rs): a text is
+cut at these tokens first, and what lies between them is cut as texts of its own.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+# What Rust's regex crate calls \s and \w.
+_SPACE = (
+    r"[\t-\r \x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}"
+    r"\x{3000}]"
+)
+_WORD = r"[\pL\pM\p{Nd}\p{Nl}\p{Pc}\x{200C}\x{200D}\x{24B6}-\x{24E9}]"
+_MAX_CHARACTER_BYTES = 4
+# A byte that no UTF-8 has.
+_BORDER = b"\xff"
+
+# Three int32 (texts, (pieces)): ids, and the bytes where pieces begin and end.
+Pieces = tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]
+# Of texts, string (texts,), of which some begin what they are cut from, bool (texts,).
+Cut = Callable[[tf.Tensor, tf.Tensor], Pieces]
+
+
+@dataclasses.dataclass(frozen=True)
+class AddedToken:
+    """A token that was added to a vocabulary, as transformers' `add_tokens` does.
+
+    Attributes:
+        content: the token, which is one of the vocabulary.
+        single_word: whether it is found only where no letter, mark or digit touches it.
+        lstrip, rstrip: whether the white space before or after it goes with it.
+        normalized: whether it is looked for in the normalised text (its own content
+            normalised, too), or in the text as it is written.
+        special: whether its readers leave it out of texts.
+        is_piece: whether words are cut into it, too, as into any other piece.
+    """
+
+    content: str
+    single_word: bool = False
+    lstrip: bool = False
+    rstrip: bool = False
+    normalized: bool = True
+    special: bool = False
+    is_piece: bool = False
+
+    def __post_init__(self) -> None:
+        looks_around = self.lstrip or self.rstrip or self.single_word
+        bare = self.content.strip()
+        if (
+            not bare
+            or "\n" in self.content
+            or self.content.endswith("\r")
+            or (looks_around and self.content != bare)
+        ):
+            raise ValueError(
+                f"Received {self}. Expected an added token to be a text on one line, "
+                "without spaces at its ends where what stands beside it counts."
+            )
+
+
+class AddedTokenCutter(tf.Module):
+    """Finds added tokens in texts: the first one, and of several the longest.
+
+    Args:
+        tokens: what is looked for, in the order in which they were added.
+        contents: how each is spelled in the texts.
+        ids: of each.
+        spaced: characters that are words of their own to `single_word`, as a class of
+            RE2.
+    """
+
+    def __init__(
+        self,
+        tokens: Sequence[AddedToken],
+        contents: Sequence[bytes],
+        ids: Sequence[int],
+        spaced: str = "",
+    ) -> None:
+        super().__init__(name="added_token_cutter")
+        rows: dict[bytes, tuple[AddedToken, int]] = {}
+        for content, token, token_id in zip(contents, tokens, ids, strict=True):
+            # Of those that are spelled alike, the first one counts.
+            rows.setdefault(content, (token, token_id))
+        patterns = [
+            f"{_SPACE}*" * rows[content][0].lstrip
+            + _quoted(content)
+            + f"{_SPACE}*" * rows[content][0].rstrip
+            for content in sorted(rows, key=len, reverse=True)
+        ]
+        self._pattern = f"({'|'.join(patterns)})"
+        self._spaced = spaced
+        self._has_single_words = any(token.single_word for token, _ in rows.values())
+        hashes = _hashed(tf.constant(list(rows), tf.string)).numpy()
+        found = [list(rows.values())[place] for place in np.argsort(hashes)]
+        # Eager constants, so that every function made of them refers to one copy.
+        with tf.init_scope(), tf.device("CPU"):
+            self._hashes = tf.constant(np.sort(hashes))
+            self._ids = tf.constant([token_id for _, token_id in found], tf.int32)
+            self._is_single = tf.constant([token.single_word for token, _ in found])
+
+    def cut(self, texts: tf.Tensor, opens: tf.Tensor, cut: Cut) -> Pieces:
+        """The ids and places of added tokens, and what `cut` makes of the rest.
+
+        The white space that a token takes with it is not part of its place.
+
+        Args:
+            texts: string `(texts,)`, valid UTF-8.
+            opens: bool `(texts,)`, handed on for the first part of each.
+            cut: is given each part between added tokens.
+        """
+        parts, is_added = self.parts(texts)
+        first_bytes = _first_bytes(parts)
+        added = tf.boolean_mask(parts.values, is_added)
+        row, start, end = self._found(added)
+        pieces = cut(*self.between(parts, is_added, opens))
+        counts = tf.cast(is_added, tf.int64)
+        merged = []
+        for of_rest, of_added, moved in zip(
+            pieces, (tf.gather(self._ids, row), start, end), (0, 1, 1), strict=True
+        ):
+            one = tf.RaggedTensor.from_row_lengths(of_added, counts, validate=False)
+            # Of each part one of the two is empty.
+            both = tf.concat([of_rest, one], axis=1)
+            offsets = tf.repeat(moved * first_bytes, both.row_lengths())
+            both = both.with_values(both.values + offsets)
+            merged.append(parts.with_values(both).merge_dims(1, 2))
+        return tuple(merged)
+
+    def between(
+        self, parts: tf.RaggedTensor, is_added: tf.Tensor, opens: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """What is to be cut, string `(all parts,)`, "" for added tokens; what opens."""
+        first = parts.row_starts()[:, tf.newaxis]
+        opens = tf.tensor_scatter_nd_update(tf.ones_like(is_added), first, opens)
+        return tf.where(is_added, "", parts.values), opens
+
+    def parts(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
+        """Texts in parts, string `(texts, (parts))`, which joined are the texts.
+
+        Also bool `(all parts,)`, which of them are added tokens. Between two of them,
+        and at the ends, is a part, perhaps an empty one.
+        """
+        parts, is_added = _split(
+            tf.strings.regex_replace(texts, self._pattern, _BORDER + rb"\1" + _BORDER)
+        )
+        if not self._has_single_words:
+            return parts, is_added
+        # What touches a word is text after all, as is what it hid.
+        places = tf.where(is_added)[:, 0]
+        row, start, end = self._found(tf.gather(parts.values, places))
+        first_byte = tf.gather(_first_bytes(parts), places)
+        text = tf.gather(texts, tf.gather(parts.value_rowids(), places))
+        is_word = self._ends_with_word(text, first_byte + start)
+        is_word |= self._begins_with_word(text, first_byte + end)
+        stays = ~(tf.gather(self._is_single, row) & is_word)
+        is_added = tf.tensor_scatter_nd_update(is_added, places[:, tf.newaxis], stays)
+        marked = tf.where(is_added, _BORDER + parts.values + _BORDER, parts.values)
+        return _split(
+            tf.strings.unsorted_segment_join(
+                marked, parts.value_rowids(), parts.nrows()
+            )
+        )
+
+    def _found(self, added: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The row of the tables of each added token, and its bytes without spaces."""
+        trimmed = tf.strings.regex_replace(added, f"^{_SPACE}+", "")
+        start = tf.strings.length(added) - tf.strings.length(trimmed)
+        trimmed = tf.strings.regex_replace(trimmed, f"{_SPACE}+$", "")
+        row, is_known = self._row(added)
+        row = tf.where(is_known, row, self._row(trimmed)[0])
+        return row, start, start + tf.strings.length(trimmed)
+
+    def _row(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        hashes = _hashed(contents)
+        row = tf.searchsorted(self._hashes, hashes)
+        row = tf.minimum(row, tf.size(self._hashes) - 1)
+        return row, tf.equal(tf.gather(self._hashes, row), hashes)
+
+    def _ends_with_word(self, texts: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+        size = tf.minimum(end, _MAX_CHARACTER_BYTES)
+        before = tf.strings.substr(texts, end - size, size)
+        return self._is_word(before, r"\C*{}")
+
+    def _begins_with_word(self, texts: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+        size = tf.minimum(tf.strings.length(texts) - start, _MAX_CHARACTER_BYTES)
+        after = tf.strings.substr(texts, start, size)
+        return self._is_word(after, r"{}\C*")
+
+    def _is_word(self, texts: tf.Tensor, pattern: str) -> tf.Tensor:
+        found = tf.strings.regex_full_match(texts, pattern.format(_WORD))
+        if self._spaced:
+            found &= ~tf.strings.regex_full_match(texts, pattern.format(self._spaced))
+        return found
+
+
+def _split(marked: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
+    parts = tf.strings.split(marked, _BORDER)
+    place = tf.range(tf.size(parts.values, tf.int64))
+    place -= tf.repeat(parts.row_starts(), parts.row_lengths())
+    return parts, tf.equal(place % 2, 1)
+
+
+def _first_bytes(parts: tf.RaggedTensor) -> tf.Tensor:
+    """int32 `(all parts,)`: where each part begins in its text."""
+    sizes = tf.strings.length(parts.values)
+    starts = tf.cumsum(sizes, exclusive=True)
+    of_text = tf.gather(tf.pad(starts, [[0, 1]]), parts.row_starts())
+    return starts - tf.repeat(of_text, parts.row_lengths())
+
+
+def _hashed(contents: tf.Tensor) -> tf.Tensor:
+    return tf.strings.to_hash_bucket_fast(contents, 2**62)
+
+
+def _quoted(content: bytes) -> str:
+    """A pattern of RE2 that is found where a text is."""
+    return "".join(rf"\x{{{ord(character):X}}}" for character in content.decode())
