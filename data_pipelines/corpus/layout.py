@@ -21,7 +21,8 @@ class Layout:
             `"blank_line"`: empty lines separate documents, as in the input of
             google-research/bert.
         lines: what a line is, in every format. `"wrapped"`: a part of a paragraph,
-            which ends at an empty, an indented or a short line. `"sentences"`: one
+            which ends at an empty or an indented line, and where a document has no
+            empty lines at a short one. `"sentences"`: one
             sentence, which is not divided further. `"auto"`: a part of a paragraph
             where the file gives evidence of it, see `paragraphs.wrap_width`, else a
             paragraph.

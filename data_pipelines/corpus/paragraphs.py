@@ -55,26 +55,26 @@ def paragraphs_of(
             less than 40 is joined or not as the beginning of the file.
     """
     documents = iter(documents)
-    if lines == "sentences":
-        for document in documents:
-            yield [text for text in map(_tidy, document) if text]
-        return
     first: list[list[str]] = []
     size = 0
-    for document in documents:
+    while lines == "auto" and size < _SAMPLE_CHARACTERS:
+        document = next(documents, None)
+        if document is None:
+            break
         first.append(document)
         size += sum(map(len, document))
-        if size >= _SAMPLE_CHARACTERS:
-            break
-    is_told = lines == "wrapped"
     sample = [_tidy(line) for document in first for line in (*document, "")]
-    width = wrap_width(sample, is_told)
+    width_of_file = wrap_width(sample)
     for document in itertools.chain(first, documents):
         texts = [_tidy(line) for line in document]
-        if sum(map(bool, texts)) >= _MIN_LINES_OF_ITS_OWN:
-            yield _joined(document, texts, wrap_width(texts, is_told))
-        else:
-            yield _joined(document, texts, width)
+        is_long = sum(map(bool, texts)) >= _MIN_LINES_OF_ITS_OWN
+        width: int | None = None
+        if lines == "auto":
+            width = wrap_width(texts) if is_long else width_of_file
+        elif lines == "wrapped":
+            # Without empty lines only the short ones can end a paragraph.
+            width = _usual_width(texts) if is_long and "" not in texts else 0
+        yield _joined(document, texts, width)
 
 
 def _tidy(line: str) -> str:
@@ -103,7 +103,7 @@ def _joined(lines: list[str], texts: list[str], width: int | None) -> list[str]:
     return ["".join(parts) for parts in joined]
 
 
-def wrap_width(texts: list[str], is_wrapped: bool = False) -> int | None:
+def wrap_width(texts: list[str]) -> int | None:
     """The width at which lines are wrapped; None if they are not.
 
     In wrapped text few lines have room for the first word of the next one, sentences
@@ -113,15 +113,12 @@ def wrap_width(texts: list[str], is_wrapped: bool = False) -> int | None:
 
     Args:
         texts: lines without white space around them; an empty one ends a paragraph.
-        is_wrapped: whether it is known that they are, so that only the width is asked.
     """
     texts = texts[:_MAX_SAMPLE_LINES]
     widths = sorted(len(text) for text in texts if text)
-    if not widths or (len(widths) < _MIN_WRAPPED_LINES and not is_wrapped):
+    if len(widths) < _MIN_WRAPPED_LINES:
         return None
-    width = widths[int(len(widths) * 0.95)]
-    if is_wrapped:
-        return width
+    width = _usual_width(texts)
     is_unspaced = sum(map(len, map(_UNSPACED.findall, texts))) * 2 > sum(widths)
     smallest = _MIN_UNSPACED_WIDTH if is_unspaced else _MIN_WIDTH
     # Some lines may be longer: a table, or where pages were put together.
@@ -141,6 +138,12 @@ def wrap_width(texts: list[str], is_wrapped: bool = False) -> int | None:
         and num_inner >= _MIN_INNER_STOPS * len(pairs)
     )
     return width if shows_wrapping else None
+
+
+def _usual_width(texts: list[str]) -> int:
+    """The width that few lines exceed."""
+    widths = sorted(len(text) for text in texts if text)
+    return widths[int(len(widths) * 0.95)]
 
 
 def _width_with_next_word(text: str, following: str) -> int:

@@ -69,8 +69,8 @@ def _check_encoding(source: str, chunk: bytes) -> None:
         return
     single = len(_SINGLE_BYTE_LETTER.findall(chunk))
     num_high = sum(byte >= 0x80 for byte in chunk)
-    # Hardly a character is UTF-8, and what is not stands alone.
-    if single >= _MIN_SINGLE_BYTE_LETTERS and single > 0.8 * num_high:
+    # Characters of UTF-8 have two such bytes or more, which stand together.
+    if single >= _MIN_SINGLE_BYTE_LETTERS and single > 0.5 * num_high:
         raise ValueError(
             f"{source}: {single} letters at its beginning are not UTF-8 but single "
             "bytes, as in Latin-1 or Windows-1252. Expected UTF-8 text: convert it "

@@ -62,7 +62,7 @@ def test_lines_of_corrupt_text(tmp_path):
 
     assert sentences("sentences") == LINES[:2]
     assert sentences("auto") == ["Nobody saw him there", LINES[1]]
-    assert sentences("wrapped") == [f"Nobody saw him there {LINES[1]}"]
+    assert sentences("wrapped") == [f"Nobody saw him there {LINES[1]} {LINES[2]}"]
 
 
 def test_lines_of_learn_vectors(tmp_path):

@@ -124,13 +124,17 @@ def test_long_documents_are_judged_by_themselves():
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
-        # Told so, any lines are joined up to an empty, indented or short one.
+        # Told so, any lines are joined up to an empty or indented one.
         (["it rained", "and we left"], ["it rained and we left"]),
         (["It rained", "", "We left"], ["It rained", "We left"]),
         ([*SONNET[8:10], "", *SONNET[12:]], 2),
         ([*wrapped(PROSE, 200), "", "The end."], [PROSE, "The end."]),
         (TITLES[:2], ["".join(TITLES[:2])]),
-        (["a full line of text here", "Short.", "next full line of text"], 2),
+        (["A full line of text here", "Short.", "Next full line"], 1),
+        (["A full line of text here", "more", "  Indented.", "Text."], 2),
+        # Where a long document has no empty lines, short ones end its paragraphs.
+        (wrapped(PROSE, 70) * 20, 20),
+        ([*wrapped(PROSE, 70), "", *wrapped(PROSE, 70) * 20], 2),
     ],
 )
 def test_lines_that_are_said_to_be_wrapped(lines, expected):
