@@ -77,9 +77,9 @@ class Kind:
             columns that are kept and the example.
         read_row: from the number of a row of a table and the row to an example. None:
             tables are read as in training.
+        label_of: what the example is compared with, None where it is not known.
         recognises: whether a file, whatever its name, has examples of this kind, and
             not a text on each line.
-        label_of: what the example is compared with, None where it is not known.
         classes: from an example and its answer to the right classes and the given ones.
         best_threshold: the threshold that is best for examples with these answers, to
             be found on the development set (paper, section 4.3).
