@@ -74,7 +74,8 @@ def require_no_markup(path: str, lines: Sequence[str]) -> None:
 
 def _refusal(path: str, received: str, advice: str) -> ValueError:
     return ValueError(
-        f"{path} is {received}. Expected text, such as CSV, TSV or JSON lines: {advice}."
+        f"{path} is {received}. Expected text, such as CSV, TSV or JSON lines: "
+        f"{advice}."
     )
 
 
