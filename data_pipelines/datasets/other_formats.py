@@ -1,4 +1,4 @@
-"""Files that are no tables of text, told by their names and by how they begin."""
+"""Files that are no text, told by their names and by how they begin."""
 
 import itertools
 import json
@@ -16,7 +16,7 @@ _BY_ENDING = {
     **dict.fromkeys(("xlsx", "xls", "xlsm", "xlsb", "ods", "numbers"), _EXCEL),
     **dict.fromkeys(("parquet", "feather", "arrow", "orc", "avro", "pkl"), _COLUMNS),
     **dict.fromkeys(("sqlite", "db", "sav", "dta", "rds", "h5", "hdf5"), _COLUMNS),
-    **dict.fromkeys(("zip", "bz2", "xz", "zst", "7z", "tar", "tgz", "rar"), _PACKED),
+    **dict.fromkeys(("zip", "xz", "zst", "7z", "tar", "tgz", "rar"), _PACKED),
     **dict.fromkeys(("html", "htm", "xml"), _MARKUP),
 }
 _BY_BEGINNING = {
@@ -74,7 +74,7 @@ def require_no_markup(path: str, lines: Sequence[str]) -> None:
 
 def _refusal(path: str, received: str, advice: str) -> ValueError:
     return ValueError(
-        f"{path} is {received}. Expected a table as text, CSV, TSV or JSON lines: "
+        f"{path} is {received}. Expected text, such as CSV, TSV or JSON lines: "
         f"{advice}."
     )
 
