@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
 
+from data_pipelines.datasets.other_formats import require_text
 from data_pipelines.files.byte_lines import byte_chunks, byte_lines
 
 
@@ -29,9 +30,8 @@ def read_lines(path: str | None) -> Iterator[str]:
     """
     if path is None:
         lines = standard_input_lines()
-    elif not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
-        raise FileNotFoundError(f"No file {path!r}. Expected a file: check the name.")
     else:
+        require_text(path)
         lines = decoded_lines(byte_chunks(path), path)
     first = next(lines, None)
     if first is None:
