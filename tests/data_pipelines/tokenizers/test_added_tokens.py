@@ -241,7 +241,7 @@ SPACES = [" ", "  ", "\t", "\u00a0", "\u3000", "\u200d"]
 TEXTS = st.lists(st.sampled_from([*PARTS.split(), *SPACES]), max_size=8).map("".join)
 
 
-@settings(max_examples=30, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=12, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(ADDED, st.lists(TEXTS, min_size=1, max_size=8), st.booleans())
 @example([AddedToken("x", lstrip=True)], ["new  x", " x x "], True)
 def test_the_library_finds_the_same(added, texts, flag):
