@@ -119,6 +119,8 @@ def _summary(checkpoint: Checkpoint) -> str:
     ]
     if vocabulary.strip_accents != vocabulary.lower_case:
         parts.append(f"strip_accents={vocabulary.strip_accents}")
+    if vocabulary.added_tokens:
+        parts.append(f"{len(vocabulary.added_tokens)} added tokens")
     if "num_choices" in description.head:
         parts.append(f"{description.head['num_choices']} choices")
     if description.labels is not None:

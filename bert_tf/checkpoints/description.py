@@ -89,7 +89,8 @@ class Description:
     def labels(self) -> tuple[str, ...] | None:
         """Names of classes or tags, in the order of their ids."""
         labels = self.encoding.get("labels")
-        return None if labels is None else tuple(labels)
+        # Earlier versions kept the numbers that Hugging Face's files may have.
+        return None if labels is None else tuple(map(str, labels))
 
     @property
     def task(self) -> Task:

@@ -29,6 +29,8 @@ _CONFIG = "config.json"
 _OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 # Numbers from 0 on, which some versions write too.
 _BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
+# What DataParallel and torch.compile put before all names.
+_WRAPPERS = ("module.", "_orig_mod.")
 _FAMILY_NAMES = {"bert": "Bert", "roberta": "Roberta", "albert": "Albert"}
 _HEADS = {
     "classification": "ForSequenceClassification",
@@ -97,8 +99,10 @@ def _weights(folder: str, family: str, theirs: dict[str, str]) -> tuple[Tensors,
     `theirs` has the name of a tensor for each name of ours.
     """
     tensors = open_tensors(folder)
+    wrappers = [w for w in _WRAPPERS if all(n.startswith(w) for n in tensors.shapes)]
+    wrapper = wrappers[0] if wrappers else ""
     stored = {
-        _full_name(name, family): name
+        _full_name(name.removeprefix(wrapper), family): name
         for name in tensors.shapes
         if not name.endswith(_BUFFERS)
     }

@@ -27,6 +27,14 @@ _VOCABULARY, _TOKENIZER = "vocab.txt", "tokenizer.json"
 _CONFIG = "tokenizer_config.json"
 # Of transformers' own WordPiece, whatever tokenizer.json says to its class.
 _THEIR_MAX_WORD_CHARACTERS = 100
+# Classes that cut texts as the vocabulary says, where there is no tokenizer.json; not
+# BertJapaneseTokenizer, for one, which asks MeCab for words. And their fast ones.
+_CLASSES = (
+    *("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MPNetTokenizer"),
+    *("RobertaTokenizer", "GPT2Tokenizer", "PreTrainedTokenizer", "TokenizersBackend"),
+)
+# Those whose tokenizer.json says all: other settings are for classes of their own.
+_GENERIC = ("PreTrainedTokenizerFast", "TokenizersBackend")
 # A piece between [CLS] and [SEP]; and numbers that say that there is no limit.
 _SHORTEST, _NO_LIMIT = 3, 2**31
 
@@ -49,6 +57,7 @@ def read(folder: str) -> Vocabulary:
     """
     settings = read_json_if_any(posixpath.join(folder, _CONFIG))
     tokenizer = read_json_if_any(posixpath.join(folder, _TOKENIZER))
+    _check_class(folder, settings, tokenizer)
     if byte_bpe.is_there(folder, tokenizer):
         return byte_bpe.read(folder, settings, tokenizer)
     vocab_file = posixpath.join(folder, _VOCABULARY)
@@ -216,11 +225,32 @@ def _wordpiece(tokenizer: dict[str, Any], folder: str) -> dict[str, Any]:
     return model
 
 
+def _check_class(
+    folder: str, settings: dict[str, Any], tokenizer: dict[str, Any]
+) -> None:
+    """Raises ValueError where words are found in a way that no file here says."""
+    name = settings.get("tokenizer_class")
+    is_known = name is None or name.removesuffix("Fast") in _CLASSES
+    if not tokenizer and not is_known:
+        raise ValueError(
+            f"The tokenizer in {folder} is of the class {name}, without {_TOKENIZER}. "
+            f"Expected one of {list(_CLASSES)}, or that file: other texts would become "
+            "other pieces."
+        )
+    if not settings.get("do_basic_tokenize", True):
+        raise ValueError(
+            f"The tokenizer in {folder} has do_basic_tokenize=false. Expected one that "
+            "cuts texts into words itself: other texts would become other pieces."
+        )
+
+
 def _casing(
     folder: str, settings: dict[str, Any], tokenizer: dict[str, Any]
 ) -> tuple[bool | None, bool | None]:
     """Whether texts lose capitals, and accents, where the files say it."""
     normalizer = tokenizer.get("normalizer") or {}
+    if tokenizer and settings.get("tokenizer_class") in _GENERIC:
+        settings = {}
     if not settings.get(
         "tokenize_chinese_chars", normalizer.get("handle_chinese_chars", True)
     ):

@@ -13,6 +13,7 @@ from bert_tf.checkpoints import (
     model_dir,
 )
 from bert_tf.checkpoints.model_dir import Description
+from bert_tf.checkpoints.tensors import Tensors, open_safetensors, write_safetensors
 from data_pipelines.tokenizers.added_tokens import AddedToken
 from data_pipelines.tokenizers.byte_symbols import BYTE_SYMBOLS
 from data_pipelines.tokenizers.tokenizer import make_tokenizer
@@ -25,7 +26,7 @@ from data_pipelines.tokenizers.vocabulary import (
     UNK,
     Vocabulary,
 )
-from tests.bert_tf.checkpoints.models import checkpoint_of
+from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of
 from tests.bert_tf.small_models import VOCABULARY
 
 PIECES = ("the", "cat", "sat", "new", "##bie", "x", "##x", "<", ">", "s", "##s")
@@ -219,6 +220,62 @@ def test_settings_that_change_the_pieces(tmp_path, values, message):
     path.write_text(json.dumps({**tokenizer, **values, "model": model}))
     with pytest.raises(ValueError, match=message):
         hugging_face_tokenizer.read(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {
+                "tokenizer_class": "BertJapaneseTokenizer",
+                "word_tokenizer_type": "mecab",
+            },
+            r"of the class BertJapaneseTokenizer, without tokenizer\.json",
+        ),
+        ({"tokenizer_class": "MyTokenizer"}, "of the class MyTokenizer"),
+        ({"do_basic_tokenize": False}, "do_basic_tokenize=false"),
+    ],
+)
+def test_words_that_are_found_otherwise(tmp_path, settings, message):
+    written_tokenizer(WORDPIECE, tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(ValueError, match=message):
+        hugging_face_tokenizer.read(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("BertTokenizer", True),
+        ("BertTokenizerFast", True),
+        ("PreTrainedTokenizerFast", False),
+        ("TokenizersBackend", False),
+    ],
+)
+def test_the_casing_that_counts(tmp_path, name, expected):
+    """Of BERT's own class the settings, of others tokenizer.json."""
+    hugging_face_tokenizer.write(str(tmp_path), WORDPIECE, 512, True)
+    path = tmp_path / "tokenizer_config.json"
+    settings = json.loads(path.read_text())
+    path.write_text(json.dumps({**settings, "tokenizer_class": name}))
+    path = tmp_path / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    tokenizer["normalizer"]["lowercase"] = False
+    path.write_text(json.dumps(tokenizer))
+    assert hugging_face_tokenizer.read(str(tmp_path)).lower_case == expected
+
+
+@pytest.mark.parametrize("wrapper", ["module.", "_orig_mod."])
+def test_names_that_pytorch_has_wrapped(tmp_path, wrapper):
+    checkpoint = encoder(tmp_path / "ours", stride=None)
+    folder = tmp_path / "theirs"
+    hugging_face.write(checkpoint, str(folder))
+    path = str(folder / "model.safetensors")
+    stored = open_safetensors(path)
+    arrays = Tensors.of({name: stored.read(name) for name in stored.shapes})
+    names = {wrapper + name: name for name in arrays.shapes}
+    write_safetensors(path, arrays.renamed(names), {})
+    assert_same(hugging_face.read(str(folder)), checkpoint)
 
 
 LONG = ["x" * 100, "x" * 101, "x" * 150, "x" * 200, "x" * 201, "é" * 150]

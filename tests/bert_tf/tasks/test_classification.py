@@ -3,6 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from bert_tf.checkpoints import model_dir
+from bert_tf.checkpoints.description import Description
 from bert_tf.optim.optimizers import AdamW
 from bert_tf.tasks.classification import (
     BertClassifier,
@@ -22,6 +24,7 @@ from data_pipelines.finetuning.batches import (
 from data_pipelines.finetuning.classification import ClassificationEncoding
 from data_pipelines.finetuning.encoding import encode_all
 from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
+from tests.bert_tf.checkpoints.models import checkpoint_of
 from tests.bert_tf.small_models import VOCABULARY, small_config
 from tests.reference.bert import cross_entropy
 
@@ -138,3 +141,21 @@ def test_means_over_the_windows_of_each_text():
     origin["example"] = tf.range(6)
     found = score_tensors({"score": tf.constant(values[:, 0])}, origin, encoding)
     np.testing.assert_array_equal(found["score"], values[:, 0])
+
+
+def test_scores_go_through_the_activation(tmp_path):
+    description = Description(
+        "regression",
+        head={"num_outputs": 1, "output_activation": "sigmoid"},
+        encoding={"max_length": 12, "stride": None},
+    )
+    checkpoint_of(description, tmp_path / "ours")
+    model = model_dir.load(str(tmp_path / "ours")).model
+    inputs = {
+        "token_ids": tf.constant([[2, 5, 6, 3], [2, 7, 3, 0]]),
+        "padding_mask": tf.constant([[True] * 4, [True] * 3 + [False]]),
+    }
+    scores = model(inputs)
+    model.output_activation = None
+    np.testing.assert_allclose(scores, tf.sigmoid(model(inputs)), atol=1e-6)
+    assert float(tf.reduce_max(tf.abs(model(inputs)))) > 0

@@ -157,8 +157,13 @@ def test_words():
     ]
 
 
-@pytest.mark.parametrize("normalized", [True, False])
-@pytest.mark.parametrize("make", [wordpiece, byte_level])
+@pytest.mark.parametrize(
+    ("make", "normalized"),
+    [
+        (wordpiece, True),
+        pytest.param(byte_level, False, marks=pytest.mark.slow),
+    ],
+)
 def test_in_a_saved_model(tmp_path, make, normalized):
     token = AddedToken("newbie", normalized=normalized, single_word=True, lstrip=True)
     tokenizer = make_tokenizer(make(token))
@@ -249,7 +254,8 @@ SPACES = [" ", "  ", "\t", "\u00a0", "\u3000", "\u200d"]
 TEXTS = st.lists(st.sampled_from([*PARTS.split(), *SPACES]), max_size=8).map("".join)
 
 
-@settings(max_examples=30, deadline=None, phases=[Phase.explicit, Phase.generate])
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(ADDED, st.lists(TEXTS, min_size=1, max_size=8), st.booleans())
 @example([AddedToken("x", lstrip=True)], ["new  x", " x x "], True)
 def test_the_library_finds_the_same(added, texts, flag):
