@@ -113,7 +113,11 @@ def predict_rows(
         The example, its answer, and a row of plain values: the columns of the example
         and those of `Kind.columns`.
     """
-    kept, asked = itertools.tee(examples)
+    prepared = (
+        (columns, predictor.kind.prepare(predictor.encoding, example))
+        for columns, example in examples
+    )
+    kept, asked = itertools.tee(prepared)
     task = description.task
     answers = predictor.answers((e for _, e in asked), task.threshold)
     for (columns, _), (example, answer) in zip(kept, answers, strict=True):
