@@ -152,7 +152,10 @@ def _description(
             "lstm_units": options.lstm_units,
             **KINDS[dataset.kind].head_arguments(dataset, origin.head),
         },
-        encoding=options.encoding_arguments(dataset, config.max_sequence_length),
+        encoding={
+            **options.encoding_arguments(dataset, config.max_sequence_length),
+            **KINDS[dataset.kind].learned_arguments(data.train),
+        },
         document_context=options.document_context,
         pairs=any(getattr(e, "second", None) is not None for e in data.train),
     )

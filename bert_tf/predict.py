@@ -122,8 +122,12 @@ def predict_rows(
         them those of `Kind.columns`; for an example without text, those of
         `Kind.unanswered` and the reason in the column `unanswered`.
     """
-    kept, asked = itertools.tee(examples)
     kind, task = predictor.kind, description.task
+    prepared = (
+        (given, kind.prepare(predictor.encoding, example))
+        for given, example in examples
+    )
+    kept, asked = itertools.tee(prepared)
     answers = predictor.answers(
         (example for _, example in asked if missing_text(example) is None),
         task.threshold,

@@ -60,6 +60,7 @@ class Kind:
     Attributes:
         encoding: class of the data side, examples to sequences.
         encoding_arguments: its arguments, besides the tokenizer and `max_length`.
+        learned_arguments: other arguments, which the training examples tell.
         head_arguments: its arguments, besides the config, from the dataset and the head
             of the model that is fine-tuned.
         objective: from the model and the weights of the classes (or None).
@@ -77,6 +78,8 @@ class Kind:
             columns that are kept and the example.
         read_row: from the number of a row of a table and the row to an example. None:
             tables are read as in training.
+        prepare: from the encoding and an example as it was read to the example that is
+            answered.
         label_of: what the example is compared with, None where it is not known.
         recognises: whether a file, whatever its name, has examples of this kind, and
             not a text on each line.
@@ -118,8 +121,10 @@ class Kind:
     read_line: Callable[[str, str, Task], tuple[Columns, Any]]
     read_row: Callable[[int, Row], Any] | None = None
     recognises: Callable[[str], bool] = lambda path: False
+    prepare: Callable[[Any, Any], Any] = lambda encoding, example: example
     label_of: Callable[[Any], Any] = operator.attrgetter("label")
     classes: Callable[[Any, Any], tuple[Iterable[Any], Iterable[Any]]] | None = None
+    learned_arguments: Callable[[Sequence[Any]], dict[str, Any]] = lambda _: {}
     best_threshold: Callable[..., float | None] = lambda *_: None
     refine: Callable[[Any, Callable[[Any], Any], float | None], Any] | None = None
     training_examples: Callable[..., Sequence[Any]] = lambda _, examples: examples

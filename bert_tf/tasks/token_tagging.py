@@ -32,7 +32,11 @@ from data_pipelines.finetuning.token_tagging import (
 )
 from data_pipelines.rows.features import Features
 from data_pipelines.rows.packing import filled_rows
-from data_pipelines.tokenizers.words import split_words
+from data_pipelines.tokenizers.words import (
+    single_characters,
+    split_characters,
+    split_words,
+)
 
 
 class BertTagger(EncoderWithHead):
@@ -178,7 +182,15 @@ _split = tf.function(split_words, input_signature=[strings("texts")])
 
 
 def _read_line(name: str, line: str, task: Task) -> tuple[Columns, TaggedSentence]:
-    return {}, TaggedSentence(name, words_of_line(line), None, int(name))
+    words = words_of_line(line)
+    return {}, TaggedSentence(name, words, None, int(name), running=True)
+
+
+def _prepare(encoding: TokenTaggingEncoding, example: TaggedSentence) -> TaggedSentence:
+    if not example.running:
+        return example
+    words = split_characters(example.words, encoding.single)
+    return dataclasses.replace(example, words=words)
 
 
 def _split_document(
@@ -192,12 +204,18 @@ def _split_document(
 
 def _encoding_arguments(lengths: Lengths, dataset: Dataset) -> dict[str, Any]:
     stride = lengths.stride or lengths.max_length // 2
-    return {"labels": dataset.labels, "stride": stride}
+    # Of a model from elsewhere, which tags each piece, ideographs are pieces.
+    return {"labels": dataset.labels, "stride": stride, "single": ["Han"]}
 
 
-def _split_texts(texts: tf.Tensor) -> dict[str, Any]:
+def _learned_arguments(examples: Sequence[TaggedSentence]) -> dict[str, Any]:
+    words = (word for example in examples for word in example.words)
+    return {"single": list(single_characters(words))}
+
+
+def _split_texts(texts: tf.Tensor, single: Sequence[str]) -> dict[str, Any]:
     """Columns of running texts, split by `data_pipelines.tokenizers.words`."""
-    words, starts, ends = _split(texts)
+    words, starts, ends = split_words(texts, single)
     return {"words": words, "texts": texts, "starts": starts, "ends": ends}
 
 
@@ -237,7 +255,7 @@ def _endpoints(served: Served) -> dict[str, Endpoint]:
     return {
         "tag": served.endpoint(
             [strings("texts")],
-            _split_texts,
+            lambda texts: _split_texts(texts, served.encoding.single),
             lambda answers, columns: _outputs(answers, columns, served.task),
         ),
         "tag_words": served.endpoint([words], _word_columns, _word_outputs),
@@ -260,6 +278,8 @@ TOKEN_TAGGING = Kind(
     endpoints=_endpoints,
     read_line=_read_line,
     recognises=has_columns,
+    prepare=_prepare,
+    learned_arguments=_learned_arguments,
     label_of=lambda example: example.tags,
     classes=lambda example, answer: (example.tags, answer.tags),
     has_labels=True,

@@ -33,6 +33,7 @@ class TaggedSentence:
         tags: those of entities are in the scheme IOB2: every entity begins with `B-`.
         document: equal for the sentences of one document, and only for these. A
             sentence of data without documents is a document of its own.
+        running: whether the words were found in running text, not given.
 
     Raises:
         ValueError: there are more or fewer tags than words.
@@ -42,6 +43,7 @@ class TaggedSentence:
     words: tuple[str, ...]
     tags: tuple[str, ...] | None
     document: int
+    running: bool = dataclasses.field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.tags is not None and len(self.tags) != len(self.words):

@@ -23,6 +23,9 @@ class TokenTaggingEncoding:
 
     Attributes:
         labels: the tags in the order of their ids.
+        single: the classes of characters that were words by themselves where the model
+            was trained, as in Chinese data that is tagged by characters; see
+            `single_characters`. Running text is divided so.
 
     Raises:
         ValueError: the windows would leave gaps between them.
@@ -32,6 +35,7 @@ class TokenTaggingEncoding:
     max_length: int
     labels: tuple[str, ...]
     stride: int
+    single: Sequence[str] = ()
     group_size: int = dataclasses.field(default=1, init=False)
 
     def __post_init__(self) -> None:

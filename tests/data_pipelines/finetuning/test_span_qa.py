@@ -54,6 +54,24 @@ def test_a_short_context():
     }
 
 
+@pytest.mark.parametrize(
+    ("context", "answer", "text"),
+    [
+        ("a bc\u0301 d", "bc\u0301", "bc\u0301"),
+        # Other tools end an answer before the mark, or begin it within a letter.
+        ("a bc\u0301 d", "bc", "bc\u0301"),
+        ("ab\u0301 c d", ("\u0301 c", 2), "b\u0301 c"),
+        ("a d\u0301\u0323", "d", "d\u0301\u0323"),
+        ("a b\ufe0f d", "b\ufe0f", "b\ufe0f"),
+        ("a 中\U000e0100国 d", "中", "中\U000e0100"),
+    ],
+)
+def test_answers_have_whole_graphemes(context, answer, text):
+    _, rest = encode(question(context, answer))
+    assert rest["start"][0] > 0
+    assert gold(rest, 0, context) == text
+
+
 def test_windows():
     # A question of one token leaves room for six of the context.
     context = "a b c d e f g h i"
