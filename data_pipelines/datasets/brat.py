@@ -9,6 +9,7 @@ import tensorflow as tf
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.tagged_reader import Sentence
 from data_pipelines.datasets.tagged_spans import (
+    UNSPACED,
     Span,
     in_characters,
     places_of_words,
@@ -65,7 +66,7 @@ def sentences(annotations: str, log: ReadLog) -> Iterator[Sentence]:
     start = 0
     is_first = True
     for number, (line, words) in enumerate(
-        zip(lines, places_of_words(lines), strict=True), start=1
+        zip(lines, places_of_words(lines, UNSPACED), strict=True), start=1
     ):
         inside = [
             Span(max(s.start - start, 0), min(s.end - start, len(line)), s.type)

@@ -152,6 +152,7 @@ def _running_texts(path: str, column: str) -> Iterator[Sentence]:
                 tags=None,
                 opens_document=True,
                 columns=row.values,
+                running=True,
             )
 
 

@@ -13,6 +13,7 @@ from data_pipelines.datasets.json_objects import read_objects
 from data_pipelines.datasets.sources import Reading
 from data_pipelines.datasets.tagged_reader import Sentence
 from data_pipelines.datasets.tagged_spans import (
+    UNSPACED,
     Place,
     Span,
     in_characters,
@@ -82,12 +83,13 @@ def sentences(path: str, reading: Reading, keys: Keys) -> Iterator[Sentence]:
         ValueError: it is not JSON, or an object has another form.
     """
     objects = read_objects(path)
+    single = UNSPACED if reading.reads_labels else ()
     while chunk := list(itertools.islice(objects, _CHUNK)):
         found = [
             _words_or_text(values, f"{path}, {place}", keys) for place, values in chunk
         ]
         texts = [text for text in found if isinstance(text, str)]
-        places = iter(places_of_words(texts) if texts else ())
+        places = iter(places_of_words(texts, single) if texts else ())
         for (place, values), given in zip(chunk, found, strict=True):
             reader = _Object(values, f"{path}, {place}", place, reading, keys)
             if isinstance(given, str):
@@ -115,7 +117,9 @@ class _Object:
     def of_text(self, text: str, words: Sequence[Place]) -> Sentence:
         """The sentence of a running text, whose words are given."""
         if not self.reading.reads_labels:
-            return self._sentence([text[a:b] for a, b in words], None, "no tags")
+            sentence = self._sentence([text[a:b] for a, b in words], None, "no tags")
+            sentence.running = True
+            return sentence
         try:
             spans, missing, is_utf16 = self._spans()
         except ValueError as error:

@@ -21,6 +21,7 @@ class Sentence:
         tags: None: it has none; `missing` says why.
         opens_document: whether it is the first of a document.
         columns: of its row, unchanged, where files have rows.
+        running: whether the words were found in running text, not given.
     """
 
     place: str = ""
@@ -31,6 +32,7 @@ class Sentence:
     name: str | None = None
     missing: str = "no tags"
     columns: dict[str, Any] = dataclasses.field(default_factory=dict)
+    running: bool = False
 
     def place_of(self, word: int) -> str:
         """The place of a word, by its number in the sentence."""
@@ -82,7 +84,9 @@ class TaggedReader:
                     continue
                 yield (
                     sentence.columns,
-                    TaggedSentence(name, words, tags, documents - 1),
+                    TaggedSentence(
+                        name, words, tags, documents - 1, running=sentence.running
+                    ),
                 )
 
     def read_files(self, files: Files, reading: Reading) -> Iterator[TaggedSentence]:

@@ -10,6 +10,8 @@ import tensorflow as tf
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.tokenizers.words import split_words
 
+# Written without spaces: where spans are marked, each character is a word.
+UNSPACED = ("Han", "Hiragana", "Katakana")
 # Where a word, or a span, begins and ends in its text.
 Place = tuple[int, int]
 
@@ -29,9 +31,15 @@ class Span:
     text: str | None = None
 
 
-def places_of_words(texts: Sequence[str]) -> list[list[Place]]:
-    """The words of running texts, as a tagger splits them; characters."""
-    _, starts, ends = split_words(tf.constant([text.encode() for text in texts]))
+def places_of_words(
+    texts: Sequence[str], single: Sequence[str] = ()
+) -> list[list[Place]]:
+    """The words of running texts, as a tagger splits them; characters.
+
+    For `single` see `split_words`.
+    """
+    encoded = tf.constant([text.encode() for text in texts])
+    _, starts, ends = split_words(encoded, single)
     found = []
     rows = zip(texts, starts.to_list(), ends.to_list(), strict=True)
     for text, firsts, lasts in rows:

@@ -315,3 +315,15 @@ def test_objects_of_another_form(write, row, options, message):
     path = write("a.jsonl", json.dumps(row))
     with pytest.raises(ValueError, match=message):
         read_all(path, options)
+
+
+def test_a_text_without_spaces_is_tagged_by_its_characters(write):
+    text = "我在北京大学读书。"
+    path = write("a.jsonl", [{"text": text, "label": [[2, 6, "ORG"]]}])
+    _, ((_, sentence),), _ = read_all(path)
+    assert sentence.words == tuple(text)
+    tags = ["O", "O", "B-ORG", "I-ORG", "I-ORG", "I-ORG", "O", "O", "O"]
+    assert list(sentence.tags) == tags
+    # For a prediction the model says whether characters are words.
+    _, ((_, sentence),), _ = read_all(path, split="predict")
+    assert (sentence.words, sentence.running) == (("我在北京大学读书", "。"), True)
