@@ -22,8 +22,9 @@ _STOP = (
 # Khmer, Tibetan, Mongolian, Syriac, N'Ko, Balinese, Javanese and Meetei. Armenian marks
 # of questions and exclamations stand within words.
 _WIDE_STOP = (
-    r"(?:[。！？｡．।॥؟۔։።፧፨။។៕᠃᠉܀܁܂߹᭚᭛᭞᭟꧈꧉꯫]|፡፡|[།༎](?: ?[།༎])*)+"
-    r"""["'”’」』»)]*"""
+    r"(?:(?:[。！？｡．।॥؟۔։።፧፨။។៕᠃᠉܀܁܂߹᭚᭛᭞᭟꧈꧉꯫]|፡፡|[།༎](?: ?[།༎])*)"
+    r"[\p{M}\x{200C}\x{200D}]*)+"
+    r"""(?:["'”’」』»)]\p{M}*)*"""
 )
 # A title may end in a stop too, `《你好！》`, and `と` quotes what is before it.
 _GOES_ON = rf"([」』]){BORDER}(と)|{BORDER}([）》】〉〕〗，、；：,;:])"

@@ -40,7 +40,7 @@ _RULES = (
     (rf"(^|{_SPACE})'((?i:s|t|d|m|ll|re|ve){_END})", rf"\1{_HIDDEN}\2"),
     (rf"(^|{_SPACE})’((?i:s|t|d|m|ll|re|ve){_END})", rf"\1{_HIDDEN_QUOTE}\2"),
     (rf"{_ALWAYS}{EXTENDING}*", rf"{_BORDER}\0{_BORDER}"),
-    (rf"{_BEGIN}(['’‘]+)", rf"\1{_BORDER}\2{_BORDER}"),
+    (rf"{_BEGIN}((?:['’‘]{EXTENDING}*)+)", rf"\1{_BORDER}\2{_BORDER}"),
     (rf"{_BEGIN}({_ABBREVIATION})\.", rf"\1\2{_HIDDEN}"),
     # The stop at the end of a sentence, of a line, or of what is quoted.
     (

@@ -1,3 +1,5 @@
+import random
+
 import pytest
 import tensorflow as tf
 
@@ -6,6 +8,7 @@ from data_pipelines.tokenizers.words import (
     split_characters,
     split_words,
 )
+from tests.data_pipelines.tokenizers.borders import grapheme_spans
 
 
 @pytest.mark.parametrize(
@@ -110,6 +113,20 @@ def check(text, expected, single=()):
     raw = text.encode()
     for word, start, end in zip(found, starts[0].numpy(), ends[0].numpy(), strict=True):
         assert raw[start:end].decode() == word
+
+
+def test_no_word_ends_in_a_grapheme_and_nothing_is_lost():
+    generator = random.Random(0)
+    parts = [*"ab .,:'’\"(!;?3。，我।क👨👩\n\xa0\u0301\ufe0f\u20e3\u200d\u00ad\ufffd"]
+    parts += ["IBM.", " Mr. ", "か\u3099"]
+    texts = ["".join(generator.choices(parts, k=k % 12)) for k in range(600)]
+    words, starts, ends = split_words(tf.constant(texts))
+    for text, row, *places in zip(
+        texts, words.to_list(), starts.to_list(), ends.to_list(), strict=True
+    ):
+        borders = {place for span in grapheme_spans(text) for place in span}
+        assert {place for row in places for place in row} <= borders, text
+        assert b"".join(row).decode() == "".join(text.split())
 
 
 def test_texts_do_not_depend_on_each_other():
