@@ -21,7 +21,11 @@ LENGTHS = Lengths(16, stride=None, max_question_length=4, in_windows=True)
 LABELS = ("O", "B-X", "I-X")
 # Three lines each, and the examples with the answers as their labels.
 LINES = {
-    "classification": ("the cat sat", "the dog\ta mat", "the running cats sat on mats"),
+    "classification": (
+        "the cat sat",
+        "the dog on a mat",
+        "the running cats sat on mats",
+    ),
     "regression": ("the cat sat", "a dog on the mat", "the running cats sat on mats"),
     "token_tagging": ("the cat sat", "a dog on the mat", "the running cats sat"),
     "span_qa": ("a cat\tthe cat sat on the mat", "dog\tthe dog sat", "mat\ta\tmat"),
@@ -71,7 +75,7 @@ def test_lines_to_answers_columns_and_metrics(name, eager):
     threshold = 0.0 if kind.refine else None
     task = Task(dataset.labels, dataset.metrics, threshold)
 
-    read = [kind.read_line(str(i), line) for i, line in enumerate(LINES[name])]
+    read = [kind.read_line(str(i), line, task) for i, line in enumerate(LINES[name])]
     examples = [example for _, example in read]
     predictor = Predictor(name, model, encoding)
     found = list(predictor.answers(examples, threshold))

@@ -2,7 +2,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.tasks.entities import entity_tensors
-from bert_tf.tasks.kind import Lengths
+from bert_tf.tasks.kind import Lengths, Task
 from bert_tf.tasks.token_tagging import TOKEN_TAGGING
 from data_pipelines.datasets.examples import TaggedSentence
 from data_pipelines.datasets.sources import Dataset
@@ -51,7 +51,7 @@ def test_a_tagger_from_elsewhere_has_ideographs_alone():
     ],
 )
 def test_a_line_and_a_served_text_have_the_same_words(single, line, words):
-    _, example = TOKEN_TAGGING.read_line("3", line)
+    _, example = TOKEN_TAGGING.read_line("3", line, Task(None, ()))
     prepared = TOKEN_TAGGING.prepare(encoding(single=single), example)
     assert prepared.words == tuple(words.split())
     served, _, _ = split_words(tf.constant([line]), single)
