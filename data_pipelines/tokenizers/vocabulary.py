@@ -13,6 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from data_pipelines.files.json_files import read_json_if_any
 from data_pipelines.tokenizers import byte_symbols, vocabulary_files
 from data_pipelines.tokenizers.added_tokens import AddedToken
 from data_pipelines.tokenizers.casing import TokenizerKind, check_casing
@@ -165,12 +166,14 @@ class Vocabulary:
             ValueError: the files are not text or no vocabulary, or the casing is not
                 the one in `tokenization.json`.
         """
-        tokens = vocabulary_files.read_pieces(path)
+        described = beside(path, TOKENIZATION)
+        added = read_json_if_any(described).get("added_tokens", [])
+        contents = [str(t.get("content")) for t in added if isinstance(t, dict)]
+        tokens = vocabulary_files.read_pieces(path, contents)
         is_byte_level = byte_symbols.is_byte_level(tokens)
         kind: TokenizerKind = "byte_bpe" if is_byte_level else "wordpiece"
         casing: list[Any] = [lower_case, strip_accents]
         more: dict[str, Any] = {}
-        described = beside(path, TOKENIZATION)
         if tf.io.gfile.exists(described):
             kind, casing, more = vocabulary_files.read_tokenization(
                 described, kind, casing

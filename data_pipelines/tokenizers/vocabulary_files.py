@@ -8,7 +8,7 @@ a vocabulary of others has them, `max_word_characters` and `added_tokens` are be
 import json
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, get_args
 
 import tensorflow as tf
@@ -59,12 +59,15 @@ def read_merges(path: str) -> tuple[tuple[tuple[str, str], ...], bool]:
     return tuple((a, b) for a, b in pairs), first.endswith(_PREFIX_SPACE)
 
 
-def read_pieces(path: str) -> tuple[str, ...]:
+def read_pieces(path: str, as_written: Collection[str] = ()) -> tuple[str, ...]:
     r"""Reads the pieces of a vocabulary, one a line, the first with the id 0.
 
     Spaces and tabs around them and empty lines at the end are left out. Where all
     lines have a number behind their piece, `the\t1061` or `the 1061`, it is a count,
     which is left out with a warning.
+
+    Args:
+        as_written: pieces that may begin or end with a space.
 
     Raises:
         FileNotFoundError: there is no file.
@@ -72,7 +75,7 @@ def read_pieces(path: str) -> tuple[str, ...]:
             text, or some of its lines have several columns.
     """
     lines = read_lines(path, "vocabulary file", "one piece a line")
-    pieces = [line.strip(" \t") for line in lines]
+    pieces = [line if line in as_written else line.strip(" \t") for line in lines]
     while pieces and not pieces[-1]:
         pieces.pop()
     _check_format(path, pieces)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from data_pipelines.tokenizers.added_tokens import AddedToken
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 from data_pipelines.tokenizers.vocabulary_files import read_merges
 
@@ -156,3 +157,9 @@ def test_merges_with_marks_of_windows(tmp_path, change):
     is_ends = change == b"\r\n"
     path.write_bytes(merges.replace(b"\n", change) if is_ends else change + merges)
     assert read_merges(str(path)) == ((("a", "b"), ("ab", "c")), False)
+
+
+def test_added_tokens_keep_their_spaces(tmp_path):
+    added = AddedToken(" new ", normalized=False)
+    vocabulary = Vocabulary((*SPECIAL_TOKENS, "a", " new "), added_tokens=(added,))
+    assert Vocabulary.from_file(written(vocabulary, tmp_path)) == vocabulary
