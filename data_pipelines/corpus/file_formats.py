@@ -8,38 +8,21 @@ from absl import logging
 
 from data_pipelines.corpus.plain_text import DOCUMENT_TAG
 from data_pipelines.files.byte_lines import COMPRESSED, byte_chunks
+from data_pipelines.files.signatures import Content, find_signature
 
 Format = Literal["plain_text", "json_lines", "wikipedia_dump", "wikiextractor"]
 
 _JSON = (".json", ".jsonl", ".ndjson")
 _TABLES = (".csv", ".tsv")
 
-# What files begin with that are no text, what they are, and what to do with them.
-_TO_JSON_LINES = "write its texts as JSON lines: datasets.Dataset.to_json, pandas' "
-_TO_JSON_LINES += "to_json(orient='records', lines=True)"
 _TO_TEXT = "save it as plain text"
-_SIGNATURES = (
-    (b"PAR1", "a Parquet file", _TO_JSON_LINES),
-    (b"ARROW1", "an Arrow file", _TO_JSON_LINES),
-    (b"\xff\xff\xff\xff", "an Arrow file", _TO_JSON_LINES),
-    (b"Obj\x01", "an Avro file", _TO_JSON_LINES),
-    (b"\x89HDF", "an HDF5 file", _TO_JSON_LINES),
-    (b"SQLite format 3", "an SQLite database", _TO_JSON_LINES),
-    (b"%PDF-", "a PDF", f"{_TO_TEXT} (pdftotext)"),
-    (b"{\\rtf", "an RTF document", _TO_TEXT),
-    (b"\xd0\xcf\x11\xe0", "a document of old Microsoft Office", _TO_TEXT),
-    (b"PK\x03\x04", "a ZIP archive or a document of an office", "extract its text"),
-    (b"7z\xbc\xaf", "a 7z archive", "extract it"),
-    (b"Rar!\x1a", "a RAR archive", "extract it"),
-    (b"\x28\xb5\x2f\xfd", "compressed by Zstandard", "decompress it (zstd -d)"),
-    (b"\x04\x22\x4d\x18", "compressed by LZ4", "decompress it (lz4 -d)"),
-    (b"\x1f\x8b", "compressed by gzip", "decompress it, or let its name end in .gz"),
-    (b"BZh", "compressed by bzip2", "decompress it, or let its name end in .bz2"),
-    (b"\xfd7zXZ", "compressed by xz", "decompress it, or let its name end in .xz"),
-    (b"WARC/1", "a web archive (WARC)", "extract its text (trafilatura, resiliparse)"),
-)
-# A tar archive has this at its byte 257.
-_TAR = b"ustar"
+_ADVICE: dict[Content, str] = {
+    "table": "write its texts as JSON lines: datasets.Dataset.to_json, pandas' "
+    "to_json(orient='records', lines=True)",
+    "document": f"{_TO_TEXT} (pdftotext, pandoc)",
+    "archive": "extract its text",
+    "compressed": "decompress it, or let its name end in .gz, .bz2 or .xz, if it is",
+}
 _MARKUP = re.compile(r"<(\?xml|!doctype html|html)\b", re.IGNORECASE)
 _JSON_BEGINNING = re.compile(r'\[?\s*\{\s*"[^"]*"\s*:')
 _DUMP = re.compile(r"(?:<\?xml[^>]*>)?\s*<mediawiki\b")
@@ -65,11 +48,9 @@ def format_of(source: str) -> Format:
     for ending in COMPRESSED:
         name = name.removesuffix(ending)
     head = next(byte_chunks(source), b"")
-    for signature, found, advice in _SIGNATURES:
-        if head.startswith(signature):
-            raise _refused(source, f"is {found}", advice)
-    if head[257:].startswith(_TAR):
-        raise _refused(source, "is a tar archive", "extract it")
+    signature = find_signature(head)
+    if signature is not None:
+        raise _refused(source, f"is {signature.name}", _ADVICE[signature.content])
     text = head[: 1 << 16].decode("utf-8", "ignore").removeprefix("\ufeff").lstrip()
     if _DUMP.match(text) or name.endswith(".xml"):
         return "wikipedia_dump"
