@@ -65,7 +65,7 @@ def test_there_and_back(tmp_path, asked):
     assert second.description.sentence_vector == asked
 
 
-def test_vectors_are_made_of_those_of_the_tokens(tmp_path):
+def test_vectors_are_made_of_those_of_the_tokens(tmp_path, eager):
     """In the signature and in the verb."""
     loaded, text_model = text_model_of(tmp_path / "ours", VECTORS[0])
     for asked in VECTORS:
@@ -330,7 +330,7 @@ def extracted(folder, target, **options):
 
 
 @pytest.mark.parametrize("default", [None, "query"])
-def test_prompts_come_before_texts(tmp_path, default):
+def test_prompts_come_before_texts(tmp_path, default, eager):
     asked = vector(prompts=PROMPTS, default_prompt=default, max_length=16)
     _, text_model = text_model_of(tmp_path / "ours", asked)
     _, plain = text_model_of(tmp_path / "plain", vector(max_length=16))
@@ -371,7 +371,7 @@ def test_prompts_come_before_texts(tmp_path, default):
         ("manhattan", lambda a, b: -np.abs(a - b).sum()),
     ],
 )
-def test_similarities(tmp_path, name, function):
+def test_similarities(tmp_path, name, function, eager):
     asked = vector(normalize=False, similarity=name)
     _, text_model = text_model_of(tmp_path / "ours", asked)
     first, second = text_model.embed(tf.constant(TEXTS))["sentence"].numpy()
