@@ -5,7 +5,7 @@ import difflib
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from data_pipelines.datasets import delimited
@@ -28,15 +28,18 @@ class Row:
     Attributes:
         values: by column, unchanged: texts, or of JSON any value.
         place: in the file, such as "line 17".
+        columns: names that rows before it have: where it lacks one, it is null.
     """
 
     values: dict[str, Any]
     source: str
     place: str
+    columns: Collection[str] = ()
 
     def has(self, column: str) -> bool:
-        """True if the row has the column, be it empty."""
-        return column in self.values or column in self._data
+        """True if the row, or one before it, has the column, be it empty."""
+        known = (self.values, self._data, self.columns)
+        return any(column in names for names in known)
 
     def find(self, column: str) -> Any:
         """The value in a column; None if it is null, or there is none.
@@ -155,7 +158,7 @@ def read_rows(
     log = log or ReadLog(path)
     rows: Iterator[Row]
     if ending in _JSON:
-        rows = (Row(values, path, place) for place, values in read_objects(path))
+        rows = _json_rows(path)
     else:
         rows = _DelimitedTable(path, names, log, skips_ragged, is_published).rows()
     first = next(rows, None)
@@ -169,6 +172,13 @@ def read_rows(
 
 def _folded(names: Sequence[str]) -> list[str]:
     return [name.strip().casefold() for name in names]
+
+
+def _json_rows(path: str) -> Iterator[Row]:
+    columns: set[str] = set()
+    for place, values in read_objects(path):
+        yield Row(values, path, place, columns)
+        columns |= values.keys()
 
 
 def column_names(path: str, names: Sequence[str] | None = None) -> list[str]:

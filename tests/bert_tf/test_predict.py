@@ -121,6 +121,13 @@ def test_one_answer_for_each_example(
     assert told == [f"1 warning: {reason}: no answer (example 1)"]
 
 
+def test_a_row_of_json_that_lacks_its_text(folder_of, answers):
+    rows = jsonl({"text": "the cat"}, {"n": 1}, {"text": "the dog"})
+    found, told = answers(folder_of("classification"), "a.jsonl", rows)
+    assert [row.get("unanswered") for row in found] == [None, "empty text", None]
+    assert told == ["1 warning: empty text: no answer (example 1)"]
+
+
 @pytest.mark.parametrize("kind", KIND_ARGUMENTS)
 def test_only_empty_examples(folder_of, answers, kind):
     rows, told = answers(folder_of(kind), None, "\n\n")

@@ -362,3 +362,11 @@ def test_column_names(write, name, content, expected):
     assert column_names(path) == expected
     with pytest.raises(ValueError, match="line 3"):
         column_names(write(name, f"{content}x"))
+
+
+def test_a_later_row_of_json_may_lack_a_column(write):
+    rows = read_rows(write("a.jsonl", [{"text": "a"}, {"n": 1}, {"text": "b"}]))
+    assert [row.value("text") for row in rows] == ["a", "", "b"]
+    (row,) = read_rows(write("b.jsonl", [{"n": 1}]))
+    with pytest.raises(ValueError, match="no column 'text'"):
+        row.value("text")
