@@ -157,8 +157,6 @@ def test_it_answers_in_c(exported, ask, kind):
 # Of the ops that TF Serving links beside TensorFlow's own: its BUILD names
 # @org_tensorflow_text//tensorflow_text:ops_lib, see tensorflow_text/BUILD.
 TEXT_OPS = {"FastWordpieceTokenizeWithOffsets", "NormalizeUTF8"}
-# What cuts running text into words.
-TAGGING_OPS = {"RegexSplitWithOffsets"}
 _CORE_OPS = """
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
@@ -184,8 +182,7 @@ def test_every_op_is_one_of_tf_serving(exported, core_ops, kind):
     used = {node.op for node in graph.node}
     used |= {node.op for f in graph.library.function for node in f.node_def}
     functions = {f.signature.name for f in graph.library.function}
-    expected = TEXT_OPS | (TAGGING_OPS if kind == "token_tagging" else set())
-    assert used - functions - core_ops == expected
+    assert used - functions - core_ops == TEXT_OPS
     assert len(used & core_ops) > 50
 
 
