@@ -49,6 +49,8 @@ def read_questions(path: str) -> tuple[list[Question], bool]:
 
 def _entries(path: str) -> Iterator[tuple[dict[str, Any], str, Any, str]]:
     """The object of each question, the title and context above it, and its place."""
+    if path.lower().removesuffix(".gz").endswith((".csv", ".tsv")):
+        raise ValueError(f"{path} is a table by its name. {_FORMAT}")
     for number, article in read_objects(path):
         at = f"{path}, {number}"
         title = _text(article, "title", at, "")

@@ -186,6 +186,13 @@ def test_files_that_are_not_as_expected(read, content, message):
         read_one(read, content)
 
 
+def test_questions_in_a_table_are_for_predictions_alone(read):
+    with pytest.raises(
+        ValueError, match=r"a\.csv is a table by its name\. Expected SQ"
+    ):
+        read(SquadJson(), "question,context\n", name="a.csv")
+
+
 # --- Ids.
 
 
