@@ -117,7 +117,7 @@ def ask(tmp_path_factory):
     command += [f"-Wl,-rpath,{tensorflow}"]
     subprocess.run(command, check=True)
     folder = packages / "tensorflow_text" / "python" / "ops"
-    names = ("fast_wordpiece_tokenizer", "normalize_ops", "regex_split_ops")
+    names = ("fast_wordpiece_tokenizer", "normalize_ops")
     return str(program), [str(folder / f"_{name}.so") for name in names]
 
 
