@@ -28,7 +28,7 @@ from bert_tf.training.hardware import POLICIES
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.tables import read_rows
-from data_pipelines.datasets.text_files import read_lines
+from data_pipelines.datasets.text_files import ending_of, read_lines
 from data_pipelines.programs import cli
 
 _TABLES = ("csv", "tsv", "jsonl", "ndjson", "json")
@@ -168,8 +168,7 @@ def read_texts(options: ExtractOptions, log: ReadLog) -> Iterator[TextExample]:
         ValueError: there are none, a column is missing, or this is no UTF-8.
     """
     path, columns = options.input_file, (options.text_column, options.second_column)
-    ending = (path or "").lower().removesuffix(".gz").rpartition(".")[2]
-    if ending not in _TABLES and columns == (None, None):
+    if ending_of(path) not in _TABLES and columns == (None, None):
         for number, line in enumerate(read_lines(path)):
             yield TextExample(str(number), line, None, None)
         return

@@ -35,7 +35,7 @@ class SentenceVector:
     similarity: Similarity = "cosine"
 
     def prompt(self, name: str | None = None) -> str:
-        """What is put before a text; None: by default.
+        """The prompt that is put before a text; None: by default.
 
         Raises:
             ValueError: there is no prompt of this name.

@@ -247,7 +247,7 @@ def _check_class(
 def _casing(
     folder: str, settings: dict[str, Any], tokenizer: dict[str, Any]
 ) -> tuple[bool | None, bool | None]:
-    """Whether texts lose capitals, and accents, where the files say it."""
+    """True where texts lose capitals, and accents; None where no file says it."""
     normalizer = tokenizer.get("normalizer") or {}
     if tokenizer and settings.get("tokenizer_class") in _GENERIC:
         settings = {}

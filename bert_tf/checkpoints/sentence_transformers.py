@@ -29,7 +29,7 @@ _TASKS = (None, "feature-extraction", "sequence-classification")
 
 @dataclasses.dataclass(frozen=True)
 class Texts:
-    """What a folder says about the texts of its Hugging Face model.
+    """The settings of a folder for the texts of its Hugging Face model.
 
     Attributes:
         folder: that of the Hugging Face model.
@@ -163,7 +163,7 @@ def _prompts(config: dict[str, Any], folder: str) -> tuple[dict[str, str], str |
 
 
 def _activation(values: dict[str, Any]) -> str | None:
-    """What a config.json says of the scores of a CrossEncoder of versions 2 to 5."""
+    """The activation of a CrossEncoder of versions 2 to 5, by its config.json."""
     today = (values.get("sentence_transformers") or {}).get("activation_fn")
     return today or values.get("sbert_ce_default_activation_function")
 

@@ -1,4 +1,4 @@
-"""What a source holds in which no model was recognised, and what would make it one."""
+"""Explains a source in which no model was recognised, and what would make it one."""
 
 import posixpath
 import re
@@ -37,7 +37,7 @@ _SHOWN = 6
 
 
 def kind_of_file(path: str) -> str | None:
-    """What a file is, if it is of a model, or holds one, and not of word vectors."""
+    """The kind of a file of a model; None: it is one of word vectors, or another."""
     name = path.lower()
     for kind, endings in _KINDS.items():
         if name.endswith(endings):

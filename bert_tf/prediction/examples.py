@@ -9,12 +9,13 @@ from data_pipelines.datasets import catalog, tables, text_files
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.sources import Dataset
 from data_pipelines.datasets.tables import Row
+from data_pipelines.datasets.text_files import ending_of
 
 # Examples, each with the columns that are kept beside its answer.
 Examples = Iterable[tuple[Columns, Any]]
 
-_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
-_OF_DATASETS = (".json", ".conll", ".conllu", ".iob", ".bio")
+_TABLES = ("csv", "tsv", "jsonl", "ndjson")
+_OF_DATASETS = ("json", "conll", "conllu", "iob", "bio")
 
 
 def dataset_examples(
@@ -45,10 +46,10 @@ def file_examples(
     Raises:
         ValueError: the file is of another kind than the model.
     """
-    is_named = _ends_with(path, (*_TABLES, *_OF_DATASETS))
+    is_named = ending_of(path) in (*_TABLES, *_OF_DATASETS)
     if not is_named and not (path and kind.recognises(path)):
         return _lines(kind, task, path, log)
-    if _ends_with(path, _TABLES) and kind.read_row is not None:
+    if ending_of(path) in _TABLES and kind.read_row is not None:
         return _rows(kind.read_row, str(path), names, log)
     rows = catalog.read_with_columns(as_dataset(), "predict", None, log)
     return ((row or {"id": example.id}, example) for row, example in rows)
@@ -65,7 +66,7 @@ def text_columns(
         names: of the columns of a table without a header.
         log: notes how a table is read.
     """
-    if _ends_with(path, (*_TABLES, ".json")):
+    if ending_of(path) in (*_TABLES, "json"):
         for row in tables.read_rows(str(path), names, log):
             yield row.values, row.value(column)
     else:
@@ -83,13 +84,9 @@ def answer_columns(path: str | None, names: Sequence[str] | None) -> AnswerColum
         path: a table, or any other file, which has no columns.
         names: of the columns of a table without a header.
     """
-    if _ends_with(path, _TABLES):
+    if ending_of(path) in _TABLES:
         return AnswerColumns(tables.column_names(str(path), names))
     return AnswerColumns(())
-
-
-def _ends_with(path: str | None, endings: tuple[str, ...]) -> bool:
-    return (path or "").lower().removesuffix(".gz").endswith(endings)
 
 
 def _lines(kind: Kind, task: Task, path: str | None, log: ReadLog) -> Examples:

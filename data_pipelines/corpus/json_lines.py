@@ -92,7 +92,7 @@ def _up_to(number: int) -> str:
 
 
 def _renamed(entry: dict[str, Any]) -> str:
-    """How to rename the field of an object that has the longest string."""
+    """Advice to rename the field of an object that has the longest string."""
     lengths = {name: len(v) for name, v in entry.items() if isinstance(v, str)}
     if not lengths:
         return ""

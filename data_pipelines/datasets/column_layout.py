@@ -1,4 +1,4 @@
-"""What the columns of a file with a word a line are, by what stands in them.
+"""Recognises the columns of a file with a word a line by what stands in them.
 
 Formats: CoNLL-2003 and its relatives (word first, tag last); CoNLL-X and CoNLL-U (ten
 columns, the number of the word first); CoNLL-U Plus (columns named in the first line);
@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 
 from data_pipelines.datasets.tagging_schemes import find_scheme
+from data_pipelines.datasets.text_files import ending_of
 
 # A place from 0, or from the end with -1, or the name of a column.
 Column = int | str
@@ -129,7 +130,7 @@ def find_layout(
         )
     first_line, first = rows[0][0]
     where = f"{path}, line {first_line}"
-    is_conllu = path.lower().removesuffix(".gz").endswith(".conllu")
+    is_conllu = ending_of(path) == "conllu"
     found = _format(rows, names, has_header, is_conllu)
     count = found.count
     word, tag = found.word, found.tag
@@ -176,7 +177,7 @@ _Rows = list[list[tuple[int, list[str]]]]
 
 @dataclasses.dataclass(frozen=True)
 class _Format:
-    """Where a format has the word, the tag and the number of the word."""
+    """The columns in which a format has the word, the tag and the word's number."""
 
     count: int
     names: tuple[str, ...] = ()

@@ -65,7 +65,7 @@ def read_physical_lines(path: str) -> Iterator[str]:
 
 @functools.cache
 def _patterns(delimiter: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Of a field in quotes; in the second, a backslash keeps a quote from closing."""
+    """Patterns of a field in quotes; in the second, a backslash escapes a quote."""
     end = rf'" *(?={re.escape(delimiter)}|\Z)'
     return (
         re.compile(rf' *"((?:[^"]++|"")*+){end}'),
@@ -250,7 +250,7 @@ def find_delimiter(sample: Sequence[str], num_columns: int | None) -> str | None
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Quotes:
-    """Whether quotes of a file with tabs surround its fields.
+    """The verdict on whether quotes of a file with tabs surround its fields.
 
     Attributes:
         surround: False: they are characters of the texts.
@@ -269,7 +269,7 @@ def has_quotes(path: str) -> bool:
 
 
 def find_quotes(lines: Iterable[str], delimiter: str, has_header: bool) -> Quotes:
-    r"""Whether the quotes in lines of fields surround fields.
+    r"""Finds out whether the quotes in lines of fields surround fields.
 
     They do if every field with a quote stands in quotes and has none but doubled ones
     inside, as Excel and libraries for CSV write them, and if there is a reason for

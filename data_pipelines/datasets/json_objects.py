@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from data_pipelines.datasets.text_files import read_lines
+from data_pipelines.datasets.text_files import ending_of, read_lines
 
 
 def read_objects(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -62,8 +62,7 @@ def _whole(
             end += 1
     if len(values) == 1:
         # One line of JSON lines is a row, whatever it holds.
-        name = path.lower().removesuffix(".gz")
-        is_row = len(lines) == 1 and name.endswith((".jsonl", ".ndjson"))
+        is_row = len(lines) == 1 and ending_of(path) in ("jsonl", "ndjson")
         if isinstance(values[0], dict) and (is_row or not _is_table(path, values[0])):
             yield f"line {first}", values[0]
             return

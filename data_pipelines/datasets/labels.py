@@ -85,7 +85,7 @@ def _list_in(text: str) -> Any:
 
 
 def _choices(row: Row, columns: Sequence[str]) -> list[Any]:
-    """What was chosen in Label Studio: the same by all annotators, or several."""
+    """The choices made in Label Studio: one if all annotators agree, else several."""
     chosen: dict[str, list[Any]] = {}
     for annotation in row.values["annotations"]:
         if not isinstance(annotation, dict) or annotation.get("was_cancelled"):

@@ -7,6 +7,7 @@ from typing import Any
 
 from data_pipelines.datasets.examples import Answer, Question
 from data_pipelines.datasets.json_objects import read_objects
+from data_pipelines.datasets.text_files import ending_of
 
 _FORMAT = (
     'Expected SQuAD\'s format: {"data": [{"title": …, "paragraphs": [{"context": …, '
@@ -49,7 +50,7 @@ def read_questions(path: str) -> tuple[list[Question], bool]:
 
 def _entries(path: str) -> Iterator[tuple[dict[str, Any], str, Any, str]]:
     """The object of each question, the title and context above it, and its place."""
-    if path.lower().removesuffix(".gz").endswith((".csv", ".tsv")):
+    if ending_of(path) in ("csv", "tsv"):
         raise ValueError(f"{path} is a table by its name. {_FORMAT}")
     for number, article in read_objects(path):
         at = f"{path}, {number}"

@@ -13,6 +13,7 @@ from data_pipelines.datasets.delimited import DELIMITERS, Record
 from data_pipelines.datasets.json_objects import read_objects
 from data_pipelines.datasets.other_formats import require_no_markup, require_text
 from data_pipelines.datasets.read_log import ReadLog
+from data_pipelines.datasets.text_files import ending_of
 
 _JSON = ("jsonl", "ndjson", "json")
 _FORMATS = ("csv", "tsv", "txt", *_JSON)
@@ -147,7 +148,7 @@ def read_rows(
         ValueError: its name tells no format or its content another one, it is no UTF-8
             text, has no rows, or a row is not as expected.
     """
-    ending = _ending(path)
+    ending = ending_of(path)
     if ending not in _FORMATS:
         require_text(path)
         raise ValueError(
@@ -196,10 +197,6 @@ def column_names(path: str, names: Sequence[str] | None = None) -> list[str]:
     return list(columns)
 
 
-def _ending(path: str) -> str:
-    return path.lower().removesuffix(".gz").rpartition(".")[2]
-
-
 class _DelimitedTable:
     """The rows of a CSV or TSV file; arguments are those of `read_rows`."""
 
@@ -216,7 +213,7 @@ class _DelimitedTable:
         self._log = log
         self._skips_ragged = skips_ragged
         self._is_published = is_published
-        self._is_csv = _ending(path) == "csv"
+        self._is_csv = ending_of(path) == "csv"
         self._delimiter = "," if self._is_csv else "\t"
 
     def rows(self) -> Iterator[Row]:
@@ -335,7 +332,7 @@ class _DelimitedTable:
             )
 
     def _quotes_surround(self, first_line: int) -> bool:
-        """Whether quotes surround fields; says so, if it could be otherwise."""
+        """True if quotes surround fields; notes it if it could be otherwise."""
         if self._is_published or not delimited.has_quotes(self._path):
             return False
         lines = delimited.read_physical_lines(self._path)

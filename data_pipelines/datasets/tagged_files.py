@@ -15,7 +15,7 @@ from data_pipelines.datasets.tables import read_rows
 from data_pipelines.datasets.tagged_reader import Sentence, TaggedReader
 from data_pipelines.datasets.tagged_spans import places_of_words
 from data_pipelines.datasets.tagging_schemes import Scheme, find_scheme
-from data_pipelines.datasets.text_files import read_lines
+from data_pipelines.datasets.text_files import ending_of, read_lines
 
 # Enough to meet an entity, little enough to read twice.
 _FIRST_SENTENCES = 10_000
@@ -102,15 +102,14 @@ class TaggedFiles(TaggedReader):
         )
 
     def _of_format(self, path: str, reading: Reading) -> Iterator[Sentence]:
-        name = path.lower().removesuffix(".gz")
-        if name.endswith(tagged_json.ENDINGS):
+        if ending_of(path) in tagged_json.ENDINGS:
             word, tag = (
                 column if column is None else str(column)
                 for column in (self.word_column, self.tag_column)
             )
             keys = tagged_json.Keys(word, tag, self.text_column, self.tag_names)
             return tagged_json.sentences(path, reading, keys)
-        if not reading.needs_labels and self._is_table(name, path):
+        if not reading.needs_labels and self._is_table(path):
             return _running_texts(path, self.text_column)
         annotations = brat.annotations_of(path)
         if annotations is not None:
@@ -135,9 +134,9 @@ class TaggedFiles(TaggedReader):
                     ) from None
             yield sentence
 
-    def _is_table(self, name: str, path: str) -> bool:
+    def _is_table(self, path: str) -> bool:
         """True if the file is a table with a column of running text."""
-        return name.endswith((".csv", ".tsv")) and self.text_column in _header(path)
+        return ending_of(path) in ("csv", "tsv") and self.text_column in _header(path)
 
 
 def _running_texts(path: str, column: str) -> Iterator[Sentence]:
@@ -164,7 +163,7 @@ def _header(path: str) -> list[str]:
 def _refuse_commas(path: str) -> None:
     names = [name.lower() for name in _header(path)]
     first = next(read_lines(path), "")
-    is_csv = path.lower().removesuffix(".gz").endswith(".csv")
+    is_csv = ending_of(path) == "csv"
     is_named = len(names) > 1 and not WORD_NAMES.isdisjoint(names)
     if "\t" not in first and (is_csv or is_named) and re.search("[,;]", first):
         raise ValueError(

@@ -21,7 +21,7 @@ from data_pipelines.datasets.tagged_spans import (
     tag_words,
 )
 
-ENDINGS = (".jsonl", ".json", ".ndjson")
+ENDINGS = ("jsonl", "json", "ndjson")
 # Texts that are split into words at once.
 _CHUNK = 256
 _WORDS = ("tokens", "words")
@@ -151,7 +151,7 @@ class _Object:
         return reason
 
     def _places(self, tokens: Sequence[dict[str, Any]], text: Any) -> list[Place]:
-        """Where Prodigy's tokens are in their text."""
+        """The places of Prodigy's tokens in their text."""
         places = []
         for token in tokens:
             start, end = _number(token.get("start")), _number(token.get("end"))

@@ -29,7 +29,7 @@ _OUTSIDE = ("O", "o", "0", "-", "_")
 
 @dataclasses.dataclass(frozen=True)
 class Scheme:
-    """How the tags of entities are spelled.
+    """The spelling of the tags of entities.
 
     Attributes:
         spelling: the tag that begins an entity of the type `PER`, or of none.
@@ -41,7 +41,7 @@ class Scheme:
 
     @property
     def note(self) -> str:
-        """What the user is told of tags that are spelled otherwise than in IOB2."""
+        """The line on tags that are spelled otherwise than in IOB2."""
         if self == Scheme():
             return ""
         kind = UNTYPED if self.spelling == "B" else "PER"

@@ -1,6 +1,7 @@
 """UTF-8 text of local or remote files, compressed or not, line by line."""
 
 import itertools
+import posixpath
 import sys
 from collections.abc import Iterable, Iterator
 
@@ -8,6 +9,15 @@ import tensorflow as tf
 
 from data_pipelines.datasets.other_formats import require_text
 from data_pipelines.files.byte_lines import byte_chunks, byte_lines
+
+
+def ending_of(path: str | None) -> str:
+    """The ending of a name, before `.gz`, in lower case: "csv" of `a.CSV.gz`.
+
+    Of a name without a dot, and of None, it is "".
+    """
+    name = (path or "").lower().removesuffix(".gz")
+    return posixpath.splitext(name)[1].removeprefix(".")
 
 
 def existing(path: str) -> str | None:

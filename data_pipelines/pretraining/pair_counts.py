@@ -52,7 +52,7 @@ class PairCounts:
 
     @property
     def finding(self) -> str | None:
-        """What is wrong with the pairs, with its numbers; None if nothing is."""
+        """The fault of the pairs, with its numbers; None if there is none."""
         if self.task == "full_sentences":
             return None
         if self._has_no_other:

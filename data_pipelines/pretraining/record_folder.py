@@ -42,7 +42,7 @@ def read_manifest(output_dir: str) -> dict[str, Any]:
 
 
 def with_later_options(plan: dict[str, Any]) -> dict[str, Any]:
-    """What decided records, with the options that were not written down at first."""
+    """The options that decided records, with those that were not written at first."""
     # Accents went with capital letters.
     return {"strip_accents": plan["lower_case"], "lines": "auto", **plan}
 

@@ -134,7 +134,7 @@ class AddedTokenCutter(tf.Module):
     def between(
         self, parts: tf.RaggedTensor, is_added: tf.Tensor, opens: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """What is to be cut, string `(all parts,)`, "" for added tokens; what opens."""
+        """The parts to cut, string `(all parts,)`, "" for added tokens; which open."""
         first = parts.row_starts()[:, tf.newaxis]
         opens = tf.tensor_scatter_nd_update(tf.ones_like(is_added), first, opens)
         return tf.where(is_added, "", parts.values), opens

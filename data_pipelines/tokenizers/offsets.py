@@ -10,7 +10,7 @@ from data_pipelines.tokenizers.normalization import is_plain
 
 
 class Spans(NamedTuple):
-    """Where in their texts pieces are, int32 `(texts, (pieces))`.
+    """The places of pieces in their texts, int32 `(texts, (pieces))`.
 
     Attributes:
         starts, ends: bytes of the text, the last exclusive. They lie between graphemes:

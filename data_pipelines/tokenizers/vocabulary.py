@@ -234,7 +234,7 @@ class Vocabulary:
 
     @property
     def _unusual(self) -> dict[str, Any]:
-        """What more there is to cut texts by, where it is not as usual; as JSON."""
+        """The settings that differ from those of most vocabularies; as JSON."""
         found: dict[str, Any] = {}
         if self.max_word_characters != MAX_WORD_CHARACTERS:
             found["max_word_characters"] = self.max_word_characters

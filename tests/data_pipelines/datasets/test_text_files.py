@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from data_pipelines.datasets.text_files import existing, read_lines
+from data_pipelines.datasets.text_files import ending_of, existing, read_lines
 from data_pipelines.files import byte_lines
 
 
@@ -92,3 +92,11 @@ def test_existing(write, tmp_path):
     assert existing(compressed.removesuffix(".gz")) == compressed
     assert existing(str(tmp_path)) is None
     assert existing(str(tmp_path / "c.txt")) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "ending"),
+    [("x.y/a.CSV.gz", "csv"), ("a.jsonl", "jsonl"), ("x.csv/json", ""), (None, "")],
+)
+def test_the_ending_of_a_name(path, ending):
+    assert ending_of(path) == ending
