@@ -153,6 +153,7 @@ def _tags(
         word_column=_column(columns.word_column),
         tag_column=_column(columns.tag_column),
         text_column=columns.first_column,
+        column_names=columns.column_names,
         tag_names=columns.tag_names,
         is_told=columns.tags is not None,
     )

@@ -11,7 +11,7 @@ from data_pipelines.datasets.conll import ConllFile
 from data_pipelines.datasets.first_look import look_at
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.sources import Reading
-from data_pipelines.datasets.tables import read_rows
+from data_pipelines.datasets.tables import Row, read_rows
 from data_pipelines.datasets.tagged_reader import Sentence, TaggedReader
 from data_pipelines.datasets.tagged_spans import places_of_words
 from data_pipelines.datasets.tagging_schemes import Scheme, find_scheme
@@ -31,6 +31,7 @@ class TaggedFiles(TaggedReader):
     Attributes:
         word_column, tag_column: places or names of columns, keys of JSON; None: found.
         text_column: of running text, in JSON and, where no tags are needed, in tables.
+        column_names: of tables without a header.
         tag_names: of tags that are numbers.
         is_told: whether the user says what the tags are, so that any are taken.
     """
@@ -38,6 +39,7 @@ class TaggedFiles(TaggedReader):
     word_column: Column | None = None
     tag_column: Column | None = None
     text_column: str = "text"
+    column_names: tuple[str, ...] = ()
     tag_names: tuple[str, ...] = ()
     is_told: bool = False
 
@@ -110,7 +112,9 @@ class TaggedFiles(TaggedReader):
             keys = tagged_json.Keys(word, tag, self.text_column, self.tag_names)
             return tagged_json.sentences(path, reading, keys)
         if not reading.needs_labels and self._is_table(path):
-            return _running_texts(path, self.text_column)
+            names = self.column_names or None
+            rows = read_rows(path, names, reading.log)
+            return _running_texts(rows, self.text_column)
         annotations = brat.annotations_of(path)
         if annotations is not None:
             return brat.sentences(annotations, reading.log)
@@ -136,11 +140,12 @@ class TaggedFiles(TaggedReader):
 
     def _is_table(self, path: str) -> bool:
         """True if the file is a table with a column of running text."""
-        return ending_of(path) in ("csv", "tsv") and self.text_column in _header(path)
+        return ending_of(path) in ("csv", "tsv") and self.text_column in (
+            self.column_names or _header(path)
+        )
 
 
-def _running_texts(path: str, column: str) -> Iterator[Sentence]:
-    rows = read_rows(path)
+def _running_texts(rows: Iterator[Row], column: str) -> Iterator[Sentence]:
     while chunk := list(itertools.islice(rows, _CHUNK)):
         texts = [row.value(column) for row in chunk]
         for row, text, places in zip(chunk, texts, places_of_words(texts), strict=True):

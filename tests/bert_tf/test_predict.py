@@ -195,6 +195,18 @@ def test_a_text_in_a_line_and_in_a_cell(folder_of, answers, kind, text):
         assert row == {k: v for k, v in line.items() if k != "text"}
 
 
+def test_a_table_without_a_header(folder_of, answers):
+    for kind in ("classification", "token_tagging"):
+        rows, _ = answers(
+            folder_of(kind, dataset="files"),
+            "a.csv",
+            "1,the cat\n2,the dog\n",
+            column_names=("id", "text"),
+        )
+        kept = [(row["id"], row["text"]) for row in rows]
+        assert kept == [("1", "the cat"), ("2", "the dog")]
+
+
 # --- Tabs in lines.
 
 PAIR = "the cat\tthe dog\n"
