@@ -20,11 +20,11 @@ def archive(opened, add):
 @pytest.mark.parametrize(
     ("head", "name", "content"),
     [
-        (gzip.compress(b"a"), "compressed by gzip", "compressed"),
+        (gzip.compress(b"a", mtime=0), "compressed by gzip", "compressed"),
         (bz2.compress(b"a"), "compressed by bzip2", "compressed"),
         (lzma.compress(b"a"), "compressed by xz", "compressed"),
         (
-            archive(lambda s: zipfile.ZipFile(s, "w"), lambda f: f.writestr("a", "b")),
+            archive(lambda s: zipfile.ZipFile(s, "w"), lambda f: f.writestr(zipfile.ZipInfo("a"), "b")),
             "a spreadsheet, a document or a ZIP archive",
             "document",
         ),
