@@ -21,6 +21,7 @@ import tensorflow as tf
 from data_pipelines.corpus import documents as corpus
 from data_pipelines.corpus.layout import Layout
 from data_pipelines.files.atomic import new_file
+from data_pipelines.files.locks import locked_file
 from data_pipelines.programs import cli, processes
 from data_pipelines.tokenizers.casing import CasingOptions, TokenizerKind, check_casing
 from data_pipelines.tokenizers.vocabulary import Vocabulary
@@ -116,7 +117,7 @@ def main(options: LearnVocabularyOptions) -> None:
     paths = [beside(options.vocab_file, TOKENIZATION), arguments.pop("vocab_file")]
     if options.tokenizer == "byte_bpe":
         paths.insert(0, beside(options.vocab_file, MERGES))
-    with contextlib.ExitStack() as files:
+    with locked_file(options.vocab_file), contextlib.ExitStack() as files:
         opened = {path: files.enter_context(new_file(path)) for path in paths}
         vocabulary = learn_vocabulary(**arguments)
         for path, content in vocabulary.to_files(options.vocab_file).items():
