@@ -4,6 +4,7 @@ TF Serving looks for folders below a model's base path whose names are numbers, 
 loads the highest.
 """
 
+import contextlib
 import posixpath
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -17,12 +18,48 @@ from data_pipelines.files.atomic import new_folder, remove
 _GRAPH = "saved_model.pb"
 
 
+# Names, sizes in bytes, and times of modification in nanoseconds.
+Files = frozenset[tuple[str, int, int]]
+
+
+def version_folders(base: str) -> dict[int, str]:
+    """The paths of the versions below a base path by their numbers.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        tf.errors.OpError: it cannot be read.
+    """
+    # An object store lists nothing, and says so without an error.
+    if not tf.io.gfile.isdir(base):
+        raise FileNotFoundError(f"There is no folder {base}.")
+    names = (name.rstrip("/") for name in tf.io.gfile.listdir(base))
+    return {
+        int(name): posixpath.join(base, name)
+        for name in names
+        if name.isascii() and name.isdigit()
+    }
+
+
 def versions(base: str) -> list[int]:
     """The numbers of the versions below a base path, the oldest first."""
-    if not tf.io.gfile.isdir(base):
-        return []
-    names = (name.rstrip("/") for name in tf.io.gfile.listdir(base))
-    return sorted(int(name) for name in names if name.isdigit())
+    return sorted(version_folders(base)) if tf.io.gfile.isdir(base) else []
+
+
+def files_of(path: str) -> Files:
+    """The files of a version, which differ when it was written again.
+
+    Those that cannot be read are left out.
+    """
+    found = set()
+    with contextlib.suppress(tf.errors.OpError):
+        for folder, _, names in tf.io.gfile.walk(path):
+            for name in names:
+                file = posixpath.join(folder, name)
+                # It may vanish while it is looked at.
+                with contextlib.suppress(tf.errors.OpError):
+                    stat = tf.io.gfile.stat(file)
+                    found.add((file, stat.length, stat.mtime_nsec))
+    return frozenset(found)
 
 
 def new_version(base: str, version: int | None = None) -> int:
