@@ -10,7 +10,6 @@ guesses masked tokens of what is held out, and gives its perplexity if it has on
 """
 
 import dataclasses
-import json
 import posixpath
 from typing import Any, Literal
 
@@ -27,6 +26,7 @@ from bert_tf.tasks.data_options import DataOptions, check_pairs, read
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets.sources import Dataset
 from data_pipelines.files.atomic import require_new, write_file
+from data_pipelines.files.json_files import to_json
 from data_pipelines.programs import cli
 
 REPORT = "report.html"
@@ -114,7 +114,7 @@ def _files(evaluation: Evaluation, options: EvaluateOptions) -> dict[str, str]:
 
 
 def _json(values: dict[str, Any]) -> str:
-    return json.dumps(values, ensure_ascii=False, indent=2) + "\n"
+    return to_json(values, ensure_ascii=False, indent=2) + "\n"
 
 
 def described_dataset(options: DataOptions, description: Description) -> Dataset:

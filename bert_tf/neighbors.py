@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
-from bert_tf.prediction.text_vectors import TextVectors, make_vectorizer
+from bert_tf.prediction.text_vectors import TextVectors, make_vectorizer, normalized
 from bert_tf.word_vectors.keyed_vectors import load_vectors
 from data_pipelines.corpus import documents
 from data_pipelines.corpus.chunks import batches_of_text
@@ -79,7 +79,7 @@ class NeighborsOptions:
 
 @dataclasses.dataclass(frozen=True)
 class Points:
-    """Labels, and vectors of length 1: float32 (labels, width)."""
+    """Labels, and vectors of length 1, or 0: float32 (labels, width)."""
 
     labels: list[str]
     vectors: np.ndarray
@@ -88,7 +88,7 @@ class Points:
     def of(cls, labels: list[str], vectors: list[np.ndarray]) -> "Points":
         """The points of vectors of any length."""
         rows = np.stack(vectors)
-        return cls(labels, rows / np.linalg.norm(rows, axis=1, keepdims=True))
+        return cls(labels, normalized(rows))
 
     def nearest(self, index: int, count: int) -> list[tuple[str, float]]:
         """The nearest others by the cosine, nearest first."""

@@ -42,8 +42,11 @@ from data_pipelines.datasets import catalog, submission
 from data_pipelines.datasets.examples import missing_text
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.sources import Dataset, Role
+from data_pipelines.files.finite import require_finite
 from data_pipelines.finetuning.encoding import chunks_of
 from data_pipelines.programs import cli
+
+_ADVICE = "take a checkpoint from before the training diverged"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +95,8 @@ def predict(
         For each text, a dict of what the signature returns.
 
     Raises:
-        ValueError: the model has no such signature.
+        ValueError: the model has no such signature, or an answer has numbers that are
+            NaN or infinite.
     """
     signatures = text_model.signatures()
     signature = signature or "serving_default"
@@ -103,10 +107,16 @@ def predict(
             f"Expected one of {known}."
         )
     function = signatures[signature]
+    number = itertools.count()
     for batch in chunks_of(texts, batch_size):
         answers = {k: v.numpy() for k, v in function(tf.constant(batch)).items()}
         for index in range(len(batch)):
-            yield _plain({name: values[index] for name, values in answers.items()})
+            answer = {name: values[index] for name, values in answers.items()}
+            place = f"of text {next(number)} (from 0)"
+            for name, values in answer.items():
+                if np.issubdtype(values.dtype, np.floating):
+                    require_finite(values, f"The answer {name} {place}", _ADVICE)
+            yield _plain(answer)
 
 
 def predict_rows(

@@ -122,8 +122,12 @@ def save(
     description: Description,
     options: dict[str, Any],
 ) -> None:
-    """Writes the model folder of a model; see `write`."""
-    weights = Tensors.of(weights_of(model))
+    """Writes the model folder of a model; see `write`.
+
+    Raises:
+        ValueError: a weight is NaN or infinite; nothing is written.
+    """
+    weights = finite_weights(model, path)
     config = model.encoder.config
     write(Checkpoint(config, vocabulary, description, weights, options), path)
 
@@ -171,7 +175,7 @@ def load(path: str, dtype: Any = None) -> LoadedModel:
     Raises:
         FileNotFoundError: the folder, or a file of it, is missing.
         ValueError: a file is broken, or the weights are not those of the config;
-            every missing, extra and mis-shaped one is named.
+            every missing, extra and mis-shaped one is named. Or one is not finite.
     """
     config, vocabulary, description = load_description(path)
     model = make_model(config, description, dtype)
@@ -182,12 +186,14 @@ def load(path: str, dtype: Any = None) -> LoadedModel:
 def read(path: str) -> Checkpoint:
     """Reads a model folder without making the model.
 
+    A weight that is not finite raises when it is read.
+
     Raises:
         FileNotFoundError, ValueError: as `load`.
     """
     config, vocabulary, description = load_description(path)
     file = posixpath.join(path, WEIGHTS)
-    weights = open_safetensors(file)
+    weights = open_safetensors(file).finite(file)
     _check_weights(weights.shapes, weight_shapes(config, description), file)
     return Checkpoint(config, vocabulary, description, weights)
 
@@ -227,8 +233,12 @@ def load_encoder_weights(
     """The weights of the encoder in a model folder, by their names in any model.
 
     Those whose names begin with one of `others` are among them.
+
+    Raises:
+        ValueError: one is not finite.
     """
-    stored = open_safetensors(posixpath.join(path, WEIGHTS))
+    file = posixpath.join(path, WEIGHTS)
+    stored = open_safetensors(file).finite(file)
     wanted = (ENCODER, *others)
     names = (name for name in stored.shapes if name.startswith(wanted))
     return {name: stored.read(name) for name in names}
@@ -242,7 +252,7 @@ def write_weights(path: str, weights: Tensors) -> None:
 
 def assign_weights(model: keras.Model, path: str) -> None:
     """Gives a model the weights of a safetensors file: all of them, or it raises."""
-    stored = open_safetensors(path)
+    stored = open_safetensors(path).finite(path)
     variables = weights_of(model)
     _check_weights(stored.shapes, Tensors.of(variables).shapes, path)
     for name, variable in variables.items():
@@ -275,6 +285,18 @@ def weights_of(model: keras.Model) -> dict[str, Any]:
         for w in model.weights
         if keras.backend.is_float_dtype(w.dtype)
     }
+
+
+def finite_weights(model: keras.Model, path: str) -> Tensors:
+    """The weights of a model, to be written to a path.
+
+    Raises:
+        ValueError: one is NaN or infinite.
+    """
+    weights = Tensors.of(weights_of(model)).finite(f"the model for {path}")
+    for name in weights.shapes:
+        weights.read(name)
+    return weights
 
 
 def weight_shapes(

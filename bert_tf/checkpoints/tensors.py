@@ -17,6 +17,14 @@ import safetensors
 import safetensors.numpy
 import tensorflow as tf
 
+from data_pipelines.files.finite import require_finite
+
+# About weights that are not finite.
+_ADVICE = (
+    "restore the file if it is damaged, or take a checkpoint from before the training "
+    "diverged"
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Tensors:
@@ -40,6 +48,22 @@ class Tensors:
         """Some of them under other names: `names` has the old one of each new one."""
         shapes = {name: self.shapes[old] for name, old in names.items()}
         return Tensors(shapes, lambda name: self.read(names[name]))
+
+    def finite(self, origin: str) -> "Tensors":
+        """The same in float32; one that is not finite in it raises when it is read.
+
+        Args:
+            origin: the file or folder, for messages.
+        """
+
+        def read(name: str) -> np.ndarray:
+            # Of float64, what is too large becomes infinite.
+            with np.errstate(over="ignore"):
+                values = np.asarray(self.read(name)).astype("float32", copy=False)
+            require_finite(values, f"The tensor {name} in {origin}", _ADVICE)
+            return values
+
+        return Tensors(self.shapes, read)
 
 
 def differences(

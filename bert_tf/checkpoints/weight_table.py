@@ -105,7 +105,7 @@ def to_ours(
         origin: the checkpoint, for messages.
 
     Returns:
-        float32, by our names.
+        float32, by our names. A tensor that is not finite raises when it is read.
 
     Raises:
         ValueError: the format has no name for a weight; or tensors are missing, left
@@ -121,12 +121,12 @@ def to_ours(
             "belongs to these weights."
         )
 
+    tensors = tensors.finite(origin)
+
     def read(ours: str) -> np.ndarray:
         weight, shape = weights[ours], shapes[ours]
         part_shape = (*shape[:-1], shape[-1] // len(weight.theirs))
-        parts = [
-            tensors.read(name).astype("float32", copy=False) for name in weight.theirs
-        ]
+        parts = [tensors.read(name) for name in weight.theirs]
         if weight.transposed:
             parts = [part.T for part in parts]
         whole = np.concatenate([part.reshape(part_shape) for part in parts], axis=-1)

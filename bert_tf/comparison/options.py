@@ -63,8 +63,16 @@ class CompareOptions(Layout):
                 f"Received the systems {unknown or list(self.systems)}. Expected some "
                 f"of {list(SYSTEMS)}."
             )
-        cli.require_positive(num_seeds=self.num_seeds)
-        _ = self.seconds
+        cli.require_positive(
+            num_seeds=self.num_seeds,
+            num_epochs=self.num_epochs,
+            seconds=self.seconds,
+        )
+        if not 0 < self.holdout_fraction < 1:
+            raise ValueError(
+                f"Received holdout_fraction={self.holdout_fraction}. Expected a share "
+                "between 0 and 1."
+            )
         for name in self.folders:
             catalog.find(name)
 

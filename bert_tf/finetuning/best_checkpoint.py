@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bert_tf.checkpoints import model_dir
-from bert_tf.checkpoints.tensors import Tensors
 from bert_tf.finetuning.results import RunResult, RunSettings
 from bert_tf.prediction.predictor import Predictor
 from bert_tf.tasks.kind import Task
@@ -59,7 +58,7 @@ class BestCheckpoint:
             return
         self._found = {"step": step, "metrics": metrics, "collapsed": collapsed}
         if self.is_chief:
-            weights = Tensors.of(model_dir.weights_of(self.predictor.model))
+            weights = model_dir.finite_weights(self.predictor.model, self._weights)
             model_dir.write_weights(self._weights, weights)
             write_json(self._record, self._found)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -47,7 +48,7 @@ class TrainingOptions:
     )
 
     def __post_init__(self) -> None:
-        if not 0 < self.layer_decay <= 1 or self.lm_weight < 0:
+        if not 0 < self.layer_decay <= 1 or not 0 <= self.lm_weight < math.inf:
             raise ValueError(
                 f"Received layer_decay={self.layer_decay}, lm_weight={self.lm_weight}. "
                 "Expected a factor in (0, 1] and a weight of 0 or more."
@@ -122,7 +123,12 @@ class FinetuneOptions(DataOptions, TrainingOptions, DistributionOptions):
             batch_size=self.batch_size,
             num_seeds=self.num_seeds,
             num_epochs=self.num_epochs,
+            learning_rate=self.learning_rate,
         )
+        if not 0 <= self.dropout < 1:
+            raise ValueError(
+                f"Received dropout={self.dropout}. Expected a rate in [0, 1)."
+            )
 
     @property
     def tests(self) -> tuple[str, ...]:

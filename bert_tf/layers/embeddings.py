@@ -109,7 +109,7 @@ class Embeddings(keras.layers.Layer):
             is_found: bool (tokens,); the other rows stay as they are.
 
         Raises:
-            ValueError: the shapes are others.
+            ValueError: the shapes are others, or the vectors do not differ.
         """
         shape = tuple(self.token_table.shape)
         if vectors.shape != shape or is_found.shape != shape[:1]:
@@ -119,7 +119,14 @@ class Embeddings(keras.layers.Layer):
             )
         table = ops.convert_to_numpy(self.token_table).copy()
         found = vectors[is_found] - vectors[is_found].mean(axis=0)
-        table[is_found] = found / np.sqrt(np.square(found).sum(axis=1).mean())
+        length = np.sqrt(np.square(found).sum(axis=1).mean())
+        if not 0 < length < np.inf:
+            raise ValueError(
+                f"Received {len(found)} vectors whose mean distance from each other is "
+                f"{length}. Expected several finite ones that differ: nothing else "
+                "tells one token from another."
+            )
+        table[is_found] = found / length
         self.token_table.assign(table)
 
     def call(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from typing import Any
 
 HIDDEN_ACTS = ("gelu", "gelu_tanh", "relu", "geglu")
@@ -103,6 +104,9 @@ class BertConfig:
         self._expect("hidden_size", is_even, "two halves for ELMo")
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             self._expect(name, 0 <= getattr(self, name) < 1, "a rate in [0, 1)")
+        for name in ("initializer_range", "layer_norm_eps"):
+            is_valid = 0 <= getattr(self, name) < math.inf
+            self._expect(name, is_valid, "a finite number, 0 or more")
         if self.position_embeddings == "rotary":
             self._expect(
                 "num_attention_heads",

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from bert_tf.ngram.class_model import ClassModel, MixedModel
 from bert_tf.ngram.model import NgramModel, Table
+from data_pipelines.files.finite import require_finite
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 _FORMAT = 1
@@ -74,6 +75,9 @@ def load(path: str) -> TrigramFile:
 
 
 def _from_arrays(arrays: dict[str, np.ndarray]) -> TrigramFile:
+    for name, values in arrays.items():
+        if np.issubdtype(values.dtype, np.floating):
+            require_finite(values, f"the table {name}", "count again")
     description = json.loads(arrays["description"].tobytes())
     if (found := description.pop("format")) != _FORMAT:
         raise ValueError(f"format {found}, expected {_FORMAT}")

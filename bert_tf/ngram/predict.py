@@ -6,7 +6,6 @@ The answers are JSON lines as those of bert_tf.predict.
 """
 
 import dataclasses
-import json
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import tensorflow as tf
 from bert_tf.ngram import model_file
 from bert_tf.ngram.scoring import guesses
 from data_pipelines.datasets.text_files import standard_input_lines
+from data_pipelines.files.json_files import to_json
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers.tokenizer import Tokenizer, make_tokenizer
 from data_pipelines.tokenizers.vocabulary import MASK
@@ -54,7 +54,7 @@ def main(options: PredictOptions) -> None:
     tokenizer = make_tokenizer(loaded.vocabulary)
     for text in standard_input_lines():
         answer = predict(loaded, tokenizer, text, options.top_k)
-        print(json.dumps(answer, ensure_ascii=False))
+        print(to_json(answer, ensure_ascii=False))
 
 
 if __name__ == "__main__":

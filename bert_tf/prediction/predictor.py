@@ -37,16 +37,21 @@ class Predictor:
         self.encoding = encoding
         self.document_context = document_context
 
-        def decode(batch: dict[str, tf.Tensor]) -> Tensors:
-            return self.kind.decode(model(batch, training=False), batch)
+        def decode(batch: dict[str, tf.Tensor]) -> tuple[Tensors, tf.Tensor]:
+            outputs = model(batch, training=False)
+            return self.kind.decode(outputs, batch), _are_finite(outputs)
 
-        self._engine = Engine(
-            self.kind,
-            encoding,
-            batches.batch_maker(encoding, batch_size),
-            # One graph for all numbers of rows, tokens and words.
-            traced_once(decode, any_width=True),
-        )
+        # One graph for all numbers of rows, tokens and words.
+        traced = traced_once(decode, any_width=True)
+
+        def decode_finite(batch: dict[str, tf.Tensor]) -> Tensors:
+            decoded, are_finite = traced(batch)
+            if not are_finite:
+                raise _NotFiniteError
+            return decoded
+
+        batches_of = batches.batch_maker(encoding, batch_size)
+        self._engine = Engine(self.kind, encoding, batches_of, decode_finite)
 
     @classmethod
     def of(cls, loaded: LoadedModel, batch_size: int) -> "Predictor":
@@ -61,6 +66,9 @@ class Predictor:
         """Each example with its answer, in order, as they are read.
 
         For the threshold see `Kind.refine`.
+
+        Raises:
+            ValueError: an output of the model is NaN or infinite; the example is named.
         """
         for chunk in self.chunks(examples):
             yield from self.answer(chunk, threshold)
@@ -69,14 +77,51 @@ class Predictor:
         """The examples ready for the model, as they are read."""
         if self.document_context and self.kind.join_documents is not None:
             examples = self.kind.join_documents(examples)
+        return self._chunks(examples)
+
+    def _chunks(self, examples: Iterable[Any]) -> Iterator[Chunk]:
         batches_of = self._engine.batches_of
         return batches.evaluation_chunks(self.encoding, examples, batches_of)
 
     def answer(self, chunk: Chunk, threshold: float | None) -> list[tuple[Any, Any]]:
-        """Each example of a chunk with its answer."""
-        tensors = self._engine.answer(chunk.batches, chunk.origin, threshold)
+        """Each example of a chunk with its answer; raises as `answers`."""
+        try:
+            tensors = self._engine.answer(chunk.batches, chunk.origin, threshold)
+        except _NotFiniteError:
+            raise ValueError(
+                f"The outputs of the model for {self._named(chunk, threshold)} are NaN "
+                "or infinite. Expected finite numbers: take a checkpoint from before "
+                "the training diverged; with the dtype float16 or bfloat16, try float32."
+            ) from None
         answers = self.kind.read(tensors, chunk.examples)
         pairs = list(zip(chunk.examples, answers, strict=True))
         if not self.document_context or self.kind.split_document is None:
             return pairs
         return [part for pair in pairs for part in self.kind.split_document(*pair)]
+
+    def _named(self, chunk: Chunk, threshold: float | None) -> str:
+        """The first example of a chunk whose outputs are not finite.
+
+        Each is run alone: one spoils those that share its row.
+        """
+        for example in chunk.examples:
+            for alone in self._chunks([example]):
+                try:
+                    self._engine.answer(alone.batches, alone.origin, threshold)
+                except _NotFiniteError:
+                    return f"the example {getattr(example, 'id', '')!r}"
+        return f"some of {len(chunk.examples)} examples"
+
+
+class _NotFiniteError(Exception):
+    """Outputs of a model that are NaN or infinite."""
+
+
+def _are_finite(outputs: Any) -> tf.Tensor:
+    """bool (): whether all floats among the outputs of a model are; in graph."""
+    found = [
+        tf.reduce_all(tf.math.is_finite(values))
+        for values in tf.nest.flatten(outputs)
+        if values.dtype.is_floating
+    ]
+    return tf.reduce_all(found)

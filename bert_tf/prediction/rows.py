@@ -14,6 +14,7 @@ import tensorflow as tf
 from data_pipelines.datasets.delimited import record_text
 from data_pipelines.datasets.tables import cell_text
 from data_pipelines.files.atomic import complete_file, require_new
+from data_pipelines.files.json_files import to_json
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 ENDINGS = (*_DELIMITERS, ".jsonl")
@@ -106,8 +107,12 @@ class RowWriter:
                 self._write_table(file)
 
     def write(self, row: dict[str, Any]) -> None:
-        """Writes a row."""
-        self._lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+        """Writes a row.
+
+        Raises:
+            ValueError: a number in it is NaN or infinite.
+        """
+        self._lines.write(to_json(row, ensure_ascii=False) + "\n")
         if row.keys() <= set(self._columns):
             return
         # A new column comes before the one that follows it in its row.

@@ -232,7 +232,7 @@ class TextVectorizer:
                     "with the dtype float16, try float32."
                 )
             if self.normalize:
-                vectors = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+                vectors = normalized(vectors)
             yield TextVectors(
                 row,
                 self._as_given(chunk.examples[index]),
@@ -279,6 +279,12 @@ class TextVectorizer:
             sequence = tf.repeat(tf.range(tf.size(counts)), counts)
             vectors = tf.math.unsorted_segment_sum(vectors, sequence, tf.size(counts))
         return vectors, counts
+
+
+def normalized(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (..., width) of length 1; those of length 0 stay."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.where(lengths == 0, 1, lengths)
 
 
 def _rows(values: tf.RaggedTensor) -> list[np.ndarray]:

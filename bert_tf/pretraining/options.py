@@ -152,6 +152,11 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
             raise ValueError(
                 f"Received beta_2={recipe.beta_2}. Expected 0 or more, and less than 1."
             )
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(
+                f"Received weight_decay={self.weight_decay}. Expected a finite number, "
+                "0 or more."
+            )
         if not 0 < recipe.mlm_rate < 1 or not 0 <= self.holdout_fraction < 1:
             raise ValueError(
                 f"Received mlm_rate={recipe.mlm_rate}, holdout_fraction="

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from data_pipelines.files.finite import require_finite
+
 Precision = Literal["float32", "bfloat16", "int8"]
 
 # The Keras dtype policy of the computation with each; int8 is for storing alone.
@@ -80,9 +82,13 @@ def _store(variable: Any, precision: Precision) -> tuple[Any, Any]:
     name = variable.path.replace("/", "_")
     values = keras.ops.convert_to_numpy(variable.value)
     if precision == "bfloat16":
-        return tf.Variable(
-            tf.cast(values, tf.bfloat16), trainable=False, name=name
-        ), None
+        narrow = tf.cast(values, tf.bfloat16)
+        require_finite(
+            tf.cast(narrow, tf.float32).numpy(),
+            f"In bfloat16 the weight {variable.path}",
+            "export with --precision=float32",
+        )
+        return tf.Variable(narrow, trainable=False, name=name), None
     if values.ndim < 2:
         return tf.Variable(values, trainable=False, name=name), None
     # Kernels have outputs last; tables have a row for each token.

@@ -3,12 +3,15 @@
 import dataclasses
 import datetime
 import json
+import math
 import posixpath
 import sys
 from typing import Any
 
 import tensorflow as tf
 import tqdm
+
+from data_pipelines.files.json_files import to_json
 
 METRICS = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
@@ -97,7 +100,7 @@ class RunLog:
             return
         kept = [record for record in read_metrics(self._path) if record["step"] <= step]
         with tf.io.gfile.GFile(self._path, "w") as file:
-            file.write("".join(json.dumps(record) + "\n" for record in kept))
+            file.write("".join(_line(record) for record in kept))
         self._bar.update(step - self._bar.n)
         self._bar.unpause()
         if step:
@@ -155,7 +158,7 @@ class RunLog:
         time = datetime.datetime.now(datetime.UTC).isoformat()
         record = {"split": split, "step": step, "time": time, **metrics}
         with tf.io.gfile.GFile(self._path, "a") as file:
-            file.write(json.dumps(record) + "\n")
+            file.write(_line(record))
         if writer := self._writers.get(split):
             with writer.as_default():
                 for name, value in metrics.items():
@@ -168,14 +171,31 @@ def joined(metrics: dict[str, float]) -> str:
     return "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
 
 
+def _line(record: Record) -> str:
+    """A line of `metrics.jsonl`; what is NaN or infinite, which JSON has not, is null.
+
+    The means of an interval are NaN where each of its steps was skipped.
+    """
+    kept = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in record.items()
+    }
+    return to_json(kept) + "\n"
+
+
 def read_metrics(path: str) -> list[Record]:
     """The records of a `metrics.jsonl`; none where there is no file.
 
-    Each has `split` ("train" or "heldout"), `step`, `time` and the metrics. A last
-    line that a kill has cut off is left out.
+    Each has `split` ("train" or "heldout"), `step`, `time` and the metrics, of which
+    null is NaN. A last line that a kill has cut off is left out.
     """
     if not tf.io.gfile.exists(path):
         return []
     with tf.io.gfile.GFile(path) as file:
         lines = file.read().split("\n")
-    return [json.loads(line) for line in lines[:-1]]
+    # Not `from_json`: earlier versions wrote NaN itself.
+    records = (json.loads(line) for line in lines[:-1])
+    return [
+        {name: math.nan if value is None else value for name, value in record.items()}
+        for record in records
+    ]

@@ -51,7 +51,8 @@ def load_vectors(path: str) -> "KeyedVectors":
     """Reads a file in word2vec's format, local or remote, as gensim's vectors.
 
     Raises:
-        FileNotFoundError, ValueError, ImportError: as `read_token_vectors`.
+        FileNotFoundError, ValueError, ImportError: as `read_token_vectors`; or there
+            are values that are not finite.
     """
     if not tf.io.gfile.exists(path):
         raise FileNotFoundError(
@@ -66,16 +67,34 @@ def load_vectors(path: str) -> "KeyedVectors":
         tf.io.gfile.copy(path, local)
         is_binary = path.endswith(BINARY)
         try:
-            return KeyedVectors.load_word2vec_format(local, binary=is_binary)
+            found = KeyedVectors.load_word2vec_format(local, binary=is_binary)
         except (ValueError, EOFError, UnicodeDecodeError) as error:
             raise ValueError(
                 f"{path} is not in word2vec's format ({error}). Expected binary "
                 f"vectors in a file that ends in {BINARY}, else text."
             ) from None
+    _require_finite(found, path)
+    return found
+
+
+def _require_finite(vectors: "KeyedVectors", path: str) -> None:
+    bad = np.flatnonzero(~np.isfinite(vectors.vectors).all(axis=1))
+    if bad.size:
+        words = [vectors.index_to_key[index] for index in bad[:3]]
+        raise ValueError(
+            f"{path}: {bad.size:,} vectors of {len(vectors):,} have values that are NaN "
+            f"or infinite, such as those of {words}. Expected finite numbers: learn or "
+            "download them again."
+        )
 
 
 def to_word2vec_format(vectors: "KeyedVectors", path: str) -> bytes:
-    """The content of a file of this name: binary if it ends in `.bin`, else text."""
+    """The content of a file of this name: binary if it ends in `.bin`, else text.
+
+    Raises:
+        ValueError: there are values that are not finite.
+    """
+    _require_finite(vectors, path)
     with tempfile.TemporaryDirectory() as folder:
         local = os.path.join(folder, posixpath.basename(path))
         vectors.save_word2vec_format(local, binary=path.endswith(BINARY))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from data_pipelines.datasets.text_files import ending_of, read_lines
+from data_pipelines.files.json_files import finite_number, no_number
 
 
 def read_objects(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -14,12 +15,14 @@ def read_objects(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     JSON lines are read lazily. Other files are read as a whole, and their objects are
     placed by number, such as "object 17": an array of objects, one object with the
     array in "data", or objects one after another, each over several lines. Halves of
-    surrogate pairs, which JSON can spell and which are no characters, become `?`.
+    surrogate pairs, which JSON can spell and which are no characters, become `?`. NaN,
+    with which Python's programs write that a value is missing, is null.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: it is not UTF-8 text or not JSON, a value is not an object, an
-            object has a key twice, or the columns of a table are its objects.
+            object has a key twice, a number is infinite or too large, or the columns of
+            a table are its objects.
     """
     numbered = enumerate(read_lines(path), start=1)
     lines = ((number, line) for number, line in numbered if line.strip())
@@ -94,13 +97,14 @@ def _is_table(path: str, value: dict[str, Any]) -> bool:
 
 
 def loaded(text: str, where: str) -> Any:
-    """The value of JSON text; halves of surrogate pairs become `?`.
+    """The value of JSON text; halves of surrogate pairs become `?`, and NaN null.
 
     Raises:
-        ValueError: it is not JSON, or an object has a key twice; `where` names it.
+        ValueError: it is not JSON, an object has a key twice, or a number is infinite
+            or too large; `where` names it.
     """
     try:
-        value = json.loads(text, object_pairs_hook=_without_repetition)
+        value = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise _not_json(where, error) from None
     return _valid(value) if "\\ud" in text.lower() else value
@@ -131,7 +135,16 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_without_repetition)
+def _constant(name: str) -> None:
+    """Takes NaN for a missing value."""
+    return None if name == "NaN" else no_number(name)
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_without_repetition,
+    parse_constant=_constant,
+    parse_float=finite_number,
+)
 
 
 def _valid(value: Any) -> Any:

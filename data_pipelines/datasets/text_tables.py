@@ -4,6 +4,8 @@ import dataclasses
 import math
 import re
 
+import numpy as np
+
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.datasets.sources import Reading
 from data_pipelines.datasets.table_reader import (
@@ -14,6 +16,7 @@ from data_pipelines.datasets.table_reader import (
 from data_pipelines.datasets.tables import Row
 
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+_LARGEST = float(np.finfo(np.float32).max)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 
 
@@ -68,7 +71,8 @@ def _score(text: str, row: Row) -> float:
         score = float(text)
     except ValueError:
         score = math.nan
-    if not math.isfinite(score):
+    # Not NaN either, nor what is infinite in float32, as all scores are in training.
+    if not abs(score) <= _LARGEST:
         raise ValueError(
             f"{row.where}: received the label {text!r}. Expected a number with a "
             "decimal point, as the kind is regression: correct the row, or take the "

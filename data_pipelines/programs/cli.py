@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging as standard_logging
+import math
 import os
 import re
 import sys
@@ -17,10 +18,30 @@ OptionsT = TypeVar("OptionsT")
 
 REQUIRED: Any = dataclasses.MISSING
 
+
+class _FiniteFloatParser(flags.FloatParser):
+    """Parses a number; absl's own takes `nan`, and `inf` or `1e400` for infinity."""
+
+    syntactic_help = "a finite number"
+
+    def convert(self, argument: Any) -> float:
+        number = super().convert(argument)
+        if not math.isfinite(number):
+            raise ValueError("it is not a finite number. Expected one such as 0.1.")
+        return number
+
+
+def _define_float(name: str, default: Any, help: str, **keywords: Any) -> Any:
+    serializer: flags.ArgumentSerializer = flags.ArgumentSerializer()
+    return flags.DEFINE(
+        _FiniteFloatParser(), name, default, help, serializer=serializer, **keywords
+    )
+
+
 _DEFINE: dict[Any, Callable] = {
     bool: flags.DEFINE_bool,
     int: flags.DEFINE_integer,
-    float: flags.DEFINE_float,
+    float: _define_float,
     str: flags.DEFINE_string,
     tuple: flags.DEFINE_list,
     typing.Literal: flags.DEFINE_enum,
@@ -35,14 +56,19 @@ def option(default: Any, help: str) -> Any:
 
 
 def require_positive(**numbers: float | None) -> None:
-    """Raises ValueError where a number is not above 0; None may stand for a default."""
+    """Raises ValueError where a number is not above 0, or no finite number.
+
+    None may stand for a default.
+    """
     wrong = [
         f"{name}={number}"
         for name, number in numbers.items()
-        if number is not None and not number > 0
+        if number is not None and not 0 < number < math.inf
     ]
     if wrong:
-        raise ValueError(f"Received {', '.join(wrong)}. Expected numbers above 0.")
+        raise ValueError(
+            f"Received {', '.join(wrong)}. Expected numbers above 0 that are finite."
+        )
 
 
 def define_flags(options_class: type, flag_values: flags.FlagValues) -> None:

@@ -5,6 +5,8 @@ import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Callable
 
+import numpy as np
+
 from bert_tf.serving.server.batching import Batcher
 from bert_tf.serving.server.errors import RequestError, invalid
 from bert_tf.serving.server.limits import Limits
@@ -44,7 +46,7 @@ class Inference:
             The number of the version, and its answers.
 
         Raises:
-            RequestError: the request cannot be answered.
+            RequestError: the request cannot be answered, or not in finite numbers.
         """
         most = self.limits.max_batch_size
         with self.models.using(model_name, number) as (version, model):
@@ -55,7 +57,9 @@ class Inference:
                 raise invalid(
                     f"Received {rows} rows. Expected 1 to {most}: send more requests."
                 )
-            return version.number, await self.batcher.answer(signature, inputs, rows)
+            answers = await self.batcher.answer(signature, inputs, rows)
+            _check(answers)
+            return version.number, answers
 
     @contextlib.asynccontextmanager
     async def timeout(self) -> AsyncIterator[None]:
@@ -70,6 +74,21 @@ class Inference:
                 f"The request was not received and answered within {seconds:g} s. "
                 "Expected smaller or fewer requests.",
             ) from None
+
+
+def _check(answers: Arrays) -> None:
+    """Raises RequestError where numbers are NaN or infinite, which JSON has not.
+
+    TF Serving gives them in gRPC; nobody can do anything with them.
+    """
+    for name, values in answers.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise RequestError(
+                "INTERNAL",
+                f"The model answered with {name} that is NaN or infinite. Expected "
+                "finite numbers: its weights are damaged, or too large for their "
+                "precision; export a sound model.",
+            )
 
 
 def _signature(model: LoadedSavedModel, method: str, name: str) -> Signature:

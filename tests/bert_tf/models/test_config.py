@@ -67,6 +67,8 @@ def test_max_sequence_length():
         ({"position_embeddings": "random"}, "position_embeddings='random'"),
         ({"norm_position": "middle"}, "norm_position='middle'"),
         ({"hidden_dropout_prob": 1.0}, "hidden_dropout_prob=1.0"),
+        ({"layer_norm_eps": float("nan")}, "layer_norm_eps=nan"),
+        ({"initializer_range": float("inf")}, "initializer_range=inf"),
         (
             {
                 "hidden_size": 9,

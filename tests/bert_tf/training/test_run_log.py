@@ -1,4 +1,5 @@
 import json
+import math
 import pathlib
 
 import pytest
@@ -71,6 +72,21 @@ def test_a_resumed_run_forgets_what_came_after_its_checkpoint(log, tmp_path, cap
         (6, 1.0),
     ]
     assert "Resuming from the checkpoint of step 4" in capsys.readouterr().err
+
+
+def test_what_is_not_finite_is_null_in_the_file(log, tmp_path):
+    log.progress(progress(1, loss=math.nan))
+    log.evaluation(1, {"perplexity": math.inf})
+    log.resume(1)
+    path = tmp_path / "metrics.jsonl"
+    lines = path.read_text().splitlines()
+    plain = [json.loads(line, parse_constant=pytest.fail) for line in lines]
+    assert [plain[0]["loss"], plain[1]["perplexity"]] == [None, None]
+    first, second = read_metrics(str(path))
+    assert math.isnan(first["loss"]) and math.isnan(second["perplexity"])
+    # Of earlier versions.
+    path.write_text('{"step": 1, "loss": NaN}\n')
+    assert math.isnan(read_metrics(str(path))[0]["loss"])
 
 
 def test_a_line_that_was_cut_off_is_left_out(tmp_path):

@@ -46,6 +46,35 @@ def test_json_lines(write, name):
     assert rows(path) == [(first, "line 1"), ({"text": "?b"}, "line 3")]
 
 
+_NUMBERS = '{"text": "NaN", "score": NaN}\n{"text": "b", "score": 1}'
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl", _NUMBERS),
+        ("a.json", f"[{_NUMBERS}]".replace("\n", ",\n")),
+        ("a.json", _NUMBERS.replace(", ", ",\n")),
+    ],
+    ids=["lines", "array", "objects over several lines"],
+)
+def test_nan_is_a_missing_value_of_json(write, name, content):
+    found = [values for values, _ in rows(write(name, content))]
+    assert found == [{"text": "NaN", "score": None}, {"text": "b", "score": 1}]
+
+
+@pytest.mark.parametrize("number", ["Infinity", "-Infinity", "1e400"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [('{"text": "a"}\n', ""), ('[{"text": "a"},\n', "]")],
+    ids=["lines", "array"],
+)
+def test_numbers_of_json_that_are_none(write, number, before, after):
+    path = write("a.json", f'{before}{{"text": "b", "score": {number}}}{after}')
+    with pytest.raises(ValueError, match=rf"line \d: not JSON \(.*{number}"):
+        rows(path)
+
+
 @pytest.mark.parametrize(
     ("name", "content"), [("a.tsv", "1\ta\n2\tb\n"), ("a.csv", '1,a\n2,"b"\n')]
 )

@@ -294,7 +294,9 @@ def test_unknown_labels(read, role):
         read(SINGLE, ["text\tlabel", "a\tx", "b\tz"], role, labels=("x", "y"))
 
 
-@pytest.mark.parametrize("label", ["good", "1,500", "1.000,5", "nan", "inf"])
+@pytest.mark.parametrize(
+    "label", ["good", "1,500", "1.000,5", "nan", "inf", "1e400", "-1e39"]
+)
 def test_scores_that_are_none(read, label):
     with pytest.raises(
         ValueError, match=rf"line 2: received the label '{label}'. Expected a number"

@@ -1,4 +1,5 @@
 import dataclasses
+import math
 import os
 import subprocess
 import sys
@@ -100,9 +101,9 @@ def test_a_list_is_no_default():
 
 def test_positive_numbers():
     cli.require_positive(batch_size=1, rate=0.1, max_pairs=None)
-    message = "Received batch_size=0, rate=nan. Expected numbers above 0"
+    message = "Received batch_size=0, rate=nan, seconds=inf. Expected numbers above 0"
     with pytest.raises(ValueError, match=message):
-        cli.require_positive(batch_size=0, top_k=1, rate=float("nan"))
+        cli.require_positive(batch_size=0, top_k=1, rate=math.nan, seconds=math.inf)
 
 
 _PROGRAM = textwrap.dedent(
