@@ -1,0 +1,253 @@
+"""Trials: a program is disturbed, run again until it ends well, and compared."""
+
+import dataclasses
+import pathlib
+import re
+import shutil
+import signal
+from collections.abc import Callable, Iterator, Sequence
+
+from benchmarks.faults.processes import Action, Disk, Ended, Programs, Signal
+from benchmarks.faults.verbs import Tree, Verb, read_tree, stays, write_inputs
+
+# A file of somebody else, beside the output.
+_OTHERS = "another.txt"
+_STARTS_AGAIN = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """An undisturbed run: what it leaves, its seconds, its operations on the disk."""
+
+    tree: Tree
+    seconds: float
+    operations: Sequence[str]
+
+
+@dataclasses.dataclass
+class Trial:
+    """What happened.
+
+    Attributes:
+        verb, fault: which program, and what was done to it.
+        num_faults: how often it was killed, or the disk failed.
+        where: the operation of the disk that failed, or the moments of the kills.
+        equal: whether the output is that of the undisturbed run in the end.
+        told: whether the program said in one line that it had failed, or that it will
+            not run again as its output is there; None where it could not.
+        problems: what must not happen.
+        litter: files that an undisturbed run does not leave.
+    """
+
+    verb: str
+    fault: str
+    num_faults: int = 0
+    where: str = ""
+    equal: bool = False
+    told: bool | None = None
+    problems: list[str] = dataclasses.field(default_factory=list)
+    litter: list[str] = dataclasses.field(default_factory=list)
+
+
+class Trials:
+    """Runs trials in a folder, with `inputs` and the failing `disk`."""
+
+    def __init__(self, programs: Programs, folder: pathlib.Path) -> None:
+        self._programs = programs
+        self._inputs = folder / "inputs"
+        self._disk = folder / "disk"
+        write_inputs(self._inputs)
+
+    def reference(self, verb: Verb) -> Reference:
+        """Runs a program undisturbed, and keeps its output as an input of others.
+
+        Raises:
+            ValueError: it failed.
+        """
+        if verb.before is not None:
+            # As if the same program had been run before.
+            self._clean(dataclasses.replace(verb, before=None))
+            self._require_success(verb, self._run(verb))
+            self._keep(verb.before)
+        self._clean(verb)
+        ended = self._run(verb)
+        self._require_success(verb, ended)
+        self._keep(verb.name)
+        return Reference(read_tree(self._disk), ended.seconds, ended.operations)
+
+    def killed(
+        self,
+        verb: Verb,
+        reference: Reference,
+        name: str,
+        signals: Sequence[Signal],
+    ) -> Trial:
+        """Sends a signal to each of several starts, then lets the program end."""
+        trial = Trial(verb.name, name)
+        self._clean(verb)
+        before: Tree = {}
+        for stop in signals:
+            ended = self._run(verb, stop=stop)
+            if ended.code == 0 or (ended.code == 1 and _refused(ended)):
+                break  # It was faster.
+            trial.num_faults += 1
+            trial.where += f"{stop.seconds:.2f} s: {ended.code}; "
+            self._check_stopped(trial, ended, stop.number)
+            before = self._check_files(trial, verb, reference, before)
+        self._finish(trial, verb, reference, before)
+        return trial
+
+    def failing_disk(
+        self, verb: Verb, reference: Reference, action: Action, at: int
+    ) -> Trial:
+        """Lets the disk fail at one operation, then runs the program without faults."""
+        trial = Trial(verb.name, action)
+        self._clean(verb)
+        ended = self._run(verb, Disk(self._disk, action, at))
+        trial.where = f"{at}: {ended.failed_operation}"
+        trial.num_faults = int(bool(ended.failed_operation))
+        if ended.orphans:
+            trial.problems.append("processes outlived the program")
+        if action == "kill":
+            if trial.num_faults and ended.code != -signal.SIGKILL:
+                trial.problems.append(f"killed, but ended with {ended.code}")
+        elif ended.code:
+            problem = _untold(ended)
+            trial.told = problem is None
+            if problem is not None:
+                trial.problems.append(problem)
+        before = self._check_files(trial, verb, reference, {})
+        if ended.code == 0:
+            # A fault that it could do without, such as of a file it removes.
+            self._compare(trial, verb, reference, before)
+            return trial
+        self._finish(trial, verb, reference, before)
+        return trial
+
+    def _run(
+        self, verb: Verb, disk: Disk | None = None, stop: Signal | None = None
+    ) -> Ended:
+        flags = verb.arguments(self._inputs, self._disk / "out")
+        return self._programs.run(verb.module, flags, disk or Disk(self._disk), stop)
+
+    def _clean(self, verb: Verb) -> None:
+        shutil.rmtree(self._disk, ignore_errors=True)
+        self._disk.mkdir()
+        (self._disk / _OTHERS).write_text("Leave me alone.\n")
+        if verb.before is not None:
+            shutil.copytree(self._inputs / verb.before, self._disk / "out")
+        elif not verb.makes_out:
+            (self._disk / "out").mkdir()
+
+    def _keep(self, name: str) -> None:
+        shutil.copytree(self._disk / "out", self._inputs / name)
+
+    @staticmethod
+    def _require_success(verb: Verb, ended: Ended) -> None:
+        if ended.code or ended.orphans:
+            raise ValueError(
+                f"{verb.name}, undisturbed, ended with {ended.code}: {ended.stderr}"
+            )
+
+    def _check_stopped(self, trial: Trial, ended: Ended, number: int) -> None:
+        """Checks how a program ended by a signal."""
+        if ended.orphans:
+            trial.problems.append("processes outlived the program")
+        if number == signal.SIGKILL:
+            return
+        if ended.code not in (-number, 128 + number):
+            trial.problems.append(f"ended with {ended.code} for the signal {number}")
+        lines = _errors(ended.stderr)
+        trial.told = ended.code > 0
+        if "Traceback" in ended.stderr or len(lines) > 1:
+            trial.problems.append(f"the signal {number} printed {ended.stderr[-600:]}")
+
+    def _check_files(
+        self, trial: Trial, verb: Verb, reference: Reference, before: Tree
+    ) -> Tree:
+        """Checks that what has its name is whole, and nothing has vanished."""
+        found = read_tree(self._disk)
+        expected = {_OTHERS, *(name for name in before if name in reference.tree)}
+        for name in sorted(expected - set(found)):
+            if name == _OTHERS or stays(name):
+                trial.problems.append(f"{name} has vanished")
+        for name, content in found.items():
+            if name in reference.tree and stays(name):
+                if content != reference.tree[name]:
+                    trial.problems.append(f"{name} is not whole")
+        return found
+
+    def _finish(
+        self, trial: Trial, verb: Verb, reference: Reference, before: Tree
+    ) -> None:
+        """Runs the program undisturbed, and compares."""
+        ended = self._run(verb)
+        if ended.code:
+            # The output may be complete already.
+            trial.told = trial.told is not False and _refused(ended)
+            if not _refused(ended):
+                trial.problems.append(
+                    f"run again it ended with {ended.code}: {ended.stderr[-600:]}"
+                )
+        self._check_resumed(trial, verb, before, ended)
+        self._compare(trial, verb, reference, before)
+
+    def _compare(
+        self, trial: Trial, verb: Verb, reference: Reference, before: Tree
+    ) -> None:
+        found = read_tree(self._disk)
+        different = [
+            name
+            for name, content in reference.tree.items()
+            if found.get(name) != content
+        ]
+        trial.equal = not different
+        if different:
+            trial.problems.append(f"not equal in the end: {', '.join(different)[:300]}")
+        trial.litter = sorted(set(found) - set(reference.tree))
+
+    @staticmethod
+    def _check_resumed(trial: Trial, verb: Verb, before: Tree, ended: Ended) -> None:
+        """Checks that a training goes on from one of its last two checkpoints."""
+        log = before.get("out/metrics.jsonl", b"")
+        steps = [int(step) for step in re.findall(rb'"step": (\d+)', log)]
+        if verb.checkpoint_every is None or not steps or ended.code:
+            return
+        if "out/model.safetensors" in before:
+            return
+        found = re.search(r"Resuming from the checkpoint of step (\d+)", ended.stderr)
+        step = int(found[1]) if found else 0
+        least = (steps[-1] // verb.checkpoint_every - 1) * verb.checkpoint_every
+        if step < least:
+            trial.problems.append(f"step {steps[-1]} was done, resumed from {step}")
+
+
+def _errors(stderr: str) -> list[str]:
+    return [line for line in stderr.splitlines() if line.startswith("error: ")]
+
+
+def _refused(ended: Ended) -> bool:
+    """Whether a program says that its output is there."""
+    return "exists already" in "".join(_errors(ended.stderr))
+
+
+def _untold(ended: Ended) -> str | None:
+    """What is wrong with the message of a program that failed."""
+    lines = _errors(ended.stderr)
+    if ended.code < 0:
+        return f"ended by the signal {-ended.code}: {ended.stderr[-600:]}"
+    if "Traceback" in ended.stderr:
+        return f"a traceback: {ended.stderr[-900:]}"
+    if len(lines) != 1:
+        return f"not one line, but: {ended.stderr[-600:]}"
+    if not re.search("No space left|Input/output error|annot write", lines[0]):
+        return f"no word of the disk: {lines[0]}"
+    return None
+
+
+def sample(
+    reference: Reference, most: int, choose: Callable[[range, int], list[int]]
+) -> Iterator[int]:
+    """Numbers of operations: all of a short program, a sample of a long one."""
+    numbers = range(1, len(reference.operations) + 1)
+    yield from numbers if len(numbers) <= most else sorted(choose(numbers, most))

@@ -1,0 +1,216 @@
+"""The programs that are disturbed: their inputs, and what of their outputs is compared.
+
+Each works on the output of those before it. All are small: a text of some stories, a
+vocabulary of a hundred pieces, a model of two layers of 32 features.
+"""
+
+import dataclasses
+import json
+import pathlib
+import random
+import re
+
+# Values by the clock in the lines of `metrics.jsonl` and in `result.json`.
+_CLOCKS = re.compile("time|seconds|.*_per_second|matmul_share")
+# Files that grow or are replaced while a program works: compared at its end alone.
+_CHANGING = re.compile(r"out/(metrics\.jsonl|runs/.*/[^/]*|checkpoints/.*)")
+_KEPT_FOR_GOOD = re.compile(r".*/result\.json")
+# Files in which each start of a program begins one of its own.
+_NOT_COMPARED = re.compile(r"out/(.*/)?tensorboard/.*")
+
+Tree = dict[str, bytes]
+
+
+@dataclasses.dataclass(frozen=True)
+class Verb:
+    """A program and its output, `out` or a file in it, on the disk that fails.
+
+    Attributes:
+        flags: `{inputs}` and `{out}` stand for the folders.
+        makes_out: whether the program makes the folder `out` itself.
+        before: of the inputs, the folder that is `out` before the program starts.
+        checkpoint_every: steps of pre-training between two checkpoints.
+    """
+
+    name: str
+    module: str
+    flags: tuple[str, ...]
+    makes_out: bool = True
+    before: str | None = None
+    checkpoint_every: int | None = None
+
+    def arguments(self, inputs: pathlib.Path, out: pathlib.Path) -> list[str]:
+        """The flags with the folders in them."""
+        return [flag.format(inputs=inputs, out=out) for flag in self.flags]
+
+
+_TEXT = "--input_files={inputs}/text/*.txt"
+_RECORDS = (
+    *(_TEXT, "--vocab_file={inputs}/learn_vocabulary/vocab.txt"),
+    *("--output_dir={out}", "--num_shards=3", "--holdout_fraction=0.2"),
+)
+_MODEL = "--model_dir={inputs}/pretrain"
+_VOCABULARY = (_TEXT, "--vocab_size=90", "--vocab_file={out}/vocab.txt")
+
+VERBS = (
+    Verb(
+        "learn_vocabulary",
+        "data_pipelines.learn_vocabulary",
+        (*_VOCABULARY, "--num_processes=1"),
+    ),
+    Verb(
+        "learn_vocabulary, byte_bpe",
+        "data_pipelines.learn_vocabulary",
+        (_TEXT, "--vocab_size=300", "--vocab_file={out}/vocab.txt")
+        + ("--tokenizer=byte_bpe",),
+    ),
+    Verb(
+        "create_pretraining_data",
+        "data_pipelines.create_pretraining_data",
+        (*_RECORDS, "--num_processes=1"),
+    ),
+    Verb(
+        "create_pretraining_data, 2 processes",
+        "data_pipelines.create_pretraining_data",
+        (*_RECORDS, "--num_processes=2"),
+    ),
+    Verb(
+        "pretrain",
+        "bert_tf.pretrain",
+        (
+            *(_TEXT, "--output_dir={out}", "--config_file={inputs}/config.json"),
+            *("--vocab_size=90", "--num_processes=1", "--holdout_fraction=0.2"),
+            *("--sequence_length=32", "--batch_size=8", "--num_train_steps=200"),
+            *("--checkpoint_every=10", "--log_every=2", "--eval_every=40"),
+            *("--learning_rate=1e-3", "--num_eval_batches=2", "--jit_compile=off"),
+        ),
+        checkpoint_every=10,
+    ),
+    Verb(
+        "finetune",
+        "bert_tf.finetune",
+        (
+            *(_MODEL, "--output_dir={out}", "--kind=classification"),
+            *("--train_file={inputs}/train.csv", "--dev_file={inputs}/dev.csv"),
+            *("--num_seeds=2", "--num_epochs=4", "--batch_size=8", "--max_length=16"),
+            *("--learning_rate=1e-3", "--jit_compile=off"),
+        ),
+    ),
+    *(
+        Verb(
+            f"convert to {name}",
+            "bert_tf.convert",
+            ("--source={inputs}/pretrain", "--output_dir={out}")
+            + (f"--output_format={name}",),
+        )
+        for name in ("hugging_face", "google")
+    ),
+    Verb(
+        "export",
+        "bert_tf.export",
+        (_MODEL, "--name=mine", "--saved_models_dir={out}"),
+        before="exported",
+    ),
+    *(
+        Verb(
+            f"extract_features to {name}",
+            "bert_tf.extract_features",
+            (_MODEL, "--input_file={inputs}/lines.txt", f"--vectors={vectors}")
+            + (f"--output_file={{out}}/vectors.{name}",),
+            makes_out=False,
+        )
+        for name, vectors in (
+            ("npy", "tokens"),
+            ("jsonl.gz", "mean"),
+            ("tfrecord", "tokens"),
+        )
+    ),
+    Verb(
+        "predict",
+        "bert_tf.predict",
+        (_MODEL, "--input_file={inputs}/masked.txt", "--output_file={out}/answers.csv"),
+        makes_out=False,
+    ),
+    Verb(
+        "learn_vectors",
+        "bert_tf.learn_vectors",
+        (_TEXT, "--vectors_file={out}/words.bin", "--vector_size=8")
+        + ("--num_threads=1", "--num_epochs=2"),
+    ),
+    Verb(
+        "corrupt_text",
+        "data_pipelines.corrupt_text",
+        (_TEXT, "--output_file={out}/pairs.tsv", "--language=english"),
+    ),
+)
+
+_ANIMALS = {"cat": "mouse", "dog": "bone", "bird": "worm", "horse": "apple"}
+_PLACES = ("garden", "kitchen", "barn", "street", "forest", "field")
+
+
+def write_inputs(folder: pathlib.Path) -> None:
+    """Writes what the programs read and none of them makes."""
+    draw = random.Random(0)
+
+    def story() -> list[str]:
+        animal = draw.choice(sorted(_ANIMALS))
+        first, second = draw.sample(_PLACES, 2)
+        return [
+            f"The {animal} went from the {first} to the {second}.",
+            f"There the {animal} found the {_ANIMALS[animal]}.",
+            f"It ate the {_ANIMALS[animal]} in the {second}.",
+        ]
+
+    (folder / "text").mkdir(parents=True)
+    for number in range(12):
+        text = "\n".join(" ".join(story()) for _ in range(8))
+        (folder / "text" / f"{number:02}.txt").write_text(text)
+    config = {
+        **{"vocab_size": 90, "hidden_size": 32, "num_hidden_layers": 2},
+        **{"num_attention_heads": 2, "intermediate_size": 64},
+        **{"max_position_embeddings": 64},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    for name, count in (("train", 64), ("dev", 16)):
+        rows = [(sentence, sentence[4:7]) for sentence, *_ in (story() for _ in range(count))]
+        lines = ["text,label", *(f"{text},{label}" for text, label in rows)]
+        (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    lines = [sentence for _ in range(40) for sentence in story()]
+    (folder / "lines.txt").write_text("\n".join(lines) + "\n")
+    masked = [line.replace("The ", "The [MASK] ") for line in lines]
+    (folder / "masked.txt").write_text("\n".join(masked) + "\n")
+
+
+def read_tree(folder: pathlib.Path) -> Tree:
+    """The files of a folder by their paths, as they are compared."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    names = {path.relative_to(folder).as_posix(): path for path in files}
+    return {
+        name: _compared(name, path.read_bytes())
+        for name, path in sorted(names.items())
+        if not _NOT_COMPARED.fullmatch(name)
+    }
+
+
+def stays(name: str) -> bool:
+    """Whether a file is as at the end from the moment on when it has its name."""
+    return bool(_KEPT_FOR_GOOD.fullmatch(name) or not _CHANGING.fullmatch(name))
+
+
+def _compared(name: str, content: bytes) -> bytes:
+    """The content of a file without what depends on the clock."""
+    if name.endswith("report.html"):
+        return b"its figures are those of the other files"
+    if name.endswith(("metrics.jsonl", "result.json")):
+        lines = content.split(b"\n") if name.endswith("l") else [content]
+        return b"\n".join(_without_clocks(line) for line in lines)
+    return content
+
+
+def _without_clocks(line: bytes) -> bytes:
+    try:
+        values = json.loads(line)
+    except ValueError:
+        return line
+    kept = {k: v for k, v in values.items() if not _CLOCKS.fullmatch(k)}
+    return json.dumps(kept).encode()
