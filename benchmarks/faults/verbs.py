@@ -172,7 +172,10 @@ def write_inputs(folder: pathlib.Path) -> None:
     }
     (folder / "config.json").write_text(json.dumps(config))
     for name, count in (("train", 64), ("dev", 16)):
-        rows = [(sentence, sentence[4:7]) for sentence, *_ in (story() for _ in range(count))]
+        rows = [
+            (sentence, sentence[4:7])
+            for sentence, *_ in (story() for _ in range(count))
+        ]
         lines = ["text,label", *(f"{text},{label}" for text, label in rows)]
         (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
     lines = [sentence for _ in range(40) for sentence in story()]
