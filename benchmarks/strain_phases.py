@@ -28,6 +28,9 @@ from bert_tf.serving.client import RestClient as StatusClient
 # Until a version is loaded, or connections are closed.
 _WAIT_SECONDS = 60.0
 MIB = 2**20
+# Of the memory, from the first third of the new versions to the last, in MiB: less than
+# one version takes.
+_MOST_GROWTH = 64
 
 
 @dataclasses.dataclass
@@ -166,6 +169,8 @@ async def exchanges(strain: Strain, count: int) -> str:
     seconds = (time.monotonic() - begin) / max(1, len(memory))
     third = max(1, len(memory) // 3)
     first, last = (np.median(part) for part in (memory[:third], memory[-third:]))
+    if last > first + _MOST_GROWTH:
+        strain.faults.append("new versions: the memory of old ones is held")
     return (
         f"{len(memory)} new versions, one every {seconds:.1f} s; {first:,.0f} MiB "
         f"during the first third, {last:,.0f} MiB during the last"

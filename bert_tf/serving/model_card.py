@@ -19,7 +19,9 @@ from data_pipelines.tokenizers.vocabulary_files import MERGES, TOKENIZATION
 FILE = "model_card.md"
 # Characters that mean something in Markdown, but for _ inside of a word, and what
 # GitHub takes for a link.
-_MARKDOWN = re.compile(r"[\\`*\[\]|]|_(?<![^\W_]_)|_(?![^\W_])|:(?=//)|(?<=www)\.", re.I)
+_MARKDOWN = re.compile(
+    r"[\\`*\[\]|]|_(?<![^\W_]_)|_(?![^\W_])|:(?=//)|(?<=www)\.", re.IGNORECASE
+)
 # Others have no escape that is the same everywhere.
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "~": "&#126;", "$": "&#36;"}
 # Controls, directions of text, halves of pairs, ends of lines; but not those that join

@@ -8,7 +8,6 @@ import contextlib
 import errno
 import os
 import posixpath
-import random
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -20,10 +19,9 @@ from data_pipelines.files.atomic import new_folder, remove, write_file
 
 # Where this file is, TF Serving takes a folder for a model.
 _GRAPH = "saved_model.pb"
-# Files beside the versions of an object store that are being written, NUMBER.*.claim,
-# and how long two who want the same number wait at most.
-_CLAIM = ".claim"
-_CLAIM_SECONDS = 1.0
+# Beside the versions of an object store that are being written: NUMBER.*.claim.
+_CLAIM = "claim"
+_CLAIM_SECONDS = 10.0
 
 
 # Names, sizes in bytes, and times of modification in nanoseconds.
@@ -41,11 +39,7 @@ def version_folders(base: str) -> dict[int, str]:
     if not tf.io.gfile.isdir(base):
         raise FileNotFoundError(f"There is no folder {base}.")
     names = (name.rstrip("/") for name in tf.io.gfile.listdir(base))
-    return {
-        int(name): posixpath.join(base, name)
-        for name in names
-        if name.isascii() and name.isdigit()
-    }
+    return {int(name): posixpath.join(base, name) for name in names if _is_number(name)}
 
 
 def versions(base: str) -> list[int]:
@@ -104,6 +98,7 @@ def write_version(
 
     Raises:
         FileExistsError: another program has written that version meanwhile.
+        ValueError: another program is writing it, on an object store.
     """
     found = 0
 
@@ -115,7 +110,7 @@ def write_version(
             try:
                 _publish(folder, base, found)
                 return
-            except FileExistsError:
+            except (FileExistsError, ValueError):
                 if version is not None:
                     raise
 
@@ -151,14 +146,21 @@ def signature_definitions(path: str) -> Mapping[str, meta_graph_pb2.SignatureDef
 
 
 def _next_free(base: str) -> int:
-    claimed = (int(name.split(".")[0]) for name in _claims(base))
-    return max([0, *versions(base), *claimed]) + 1
+    """One more than the number of any version, there or being written."""
+    names = tf.io.gfile.listdir(base) if tf.io.gfile.isdir(base) else []
+    starts = [name.rstrip("/").split(".")[0] for name in names]
+    return max([0, *(int(n) for n in starts if _is_number(n))]) + 1
+
+
+def _is_number(name: str) -> bool:
+    # A number of TF Serving has 64 bits.
+    return name.isascii() and name.isdigit() and int(name) < 2**63
 
 
 def _publish(folder: str, base: str, version: int) -> None:
     """Gives a folder its number; FileExistsError where another has it."""
     target = posixpath.join(base, str(version))
-    if "://" not in base:
+    if not _is_remote(base):
         try:
             os.rename(folder, target)
         except OSError as error:
@@ -176,32 +178,43 @@ def _publish(folder: str, base: str, version: int) -> None:
 
 @contextlib.contextmanager
 def _claim(base: str, version: int) -> Iterator[None]:
-    """Holds a number where nothing can be renamed; FileExistsError if another does.
+    """Holds a number where nothing can be renamed, by a file beside the versions.
 
-    Of two who claim a number at the same time, each may see the other, and then both
-    give up. Never does neither, for each looks after it has written.
+    Whoever sees no other claim after writing its own has the number: of two, the second
+    sees the first. Where each sees the other, one gives up, and the other waits for it.
+
+    Raises:
+        FileExistsError: there is a version of this number.
+        ValueError: another program holds it.
     """
-    mine = f"{version}.{secrets.token_hex(4)}{_CLAIM}"
-    write_file(posixpath.join(base, mine), b"")
+    target, mine = posixpath.join(base, str(version)), secrets.token_hex(4)
+    path = f"{target}.{mine}.{_CLAIM}"
+    write_file(path, b"")
+    end = time.monotonic() + _CLAIM_SECONDS
     try:
-        others = [name for name in _claims(base) if name.startswith(f"{version}.")]
-        if others != [mine] or version in versions(base):
-            # Some wait longer than others, and the next time there is one.
-            time.sleep(random.random() * _CLAIM_SECONDS)
-            raise FileExistsError(
-                f"{posixpath.join(base, str(version))} exists already, or another "
-                f"program is writing it. If none is, remove {base}/{version}.*{_CLAIM}."
-            )
+        # In this order: a claim ends when its version is there.
+        while others := _claims(base, version) - {mine}:
+            if min(others) < mine or time.monotonic() > end:
+                raise ValueError(
+                    f"Another program is writing {target}. Expected a number of its "
+                    f"own. If there is none: remove {target}.{min(others)}.{_CLAIM}."
+                )
+            time.sleep(0.05)
+        if version in versions(base):
+            raise FileExistsError(f"{target} exists already.")
         yield
     finally:
-        remove(posixpath.join(base, mine))
+        remove(path)
 
 
-def _claims(base: str) -> list[str]:
-    if "://" not in base or not tf.io.gfile.isdir(base):
-        return []
-    names = [name.rstrip("/") for name in tf.io.gfile.listdir(base)]
-    return [name for name in names if name.endswith(_CLAIM)]
+def _claims(base: str, version: int) -> set[str]:
+    """The middle parts of the names NUMBER.*.claim of a number."""
+    names = (name.rstrip("/").split(".") for name in tf.io.gfile.listdir(base))
+    return {name[1] for name in names if name[::2] == [str(version), _CLAIM]}
+
+
+def _is_remote(base: str) -> bool:
+    return "://" in base
 
 
 def _copy(folder: str, target: str) -> None:
