@@ -24,10 +24,11 @@ from bert_tf.serving.pretrained import TextModel
 from bert_tf.serving.signatures import SUFFIXES
 from bert_tf.serving.stored_weights import COMPUTE_POLICIES, Precision
 from bert_tf.serving.versions import (
-    new_version,
     remove_old_versions,
+    require_free,
     signature_definitions,
-    unpublished,
+    versions,
+    write_version,
 )
 from bert_tf.serving.warmup import write_warmup
 from data_pipelines.files.atomic import write_file
@@ -81,9 +82,11 @@ def export(
     Args:
         model_folder: a folder of `model_dir.save`.
         name: of the served model.
-        version: a positive number that is not there yet; None: the next one.
+        version: a positive number that is not there yet; None: the next one, when
+            the model is written.
         saved_models_dir: one folder a model below it, each a base path of TF Serving.
-        keep: the number of versions that stay, this one included; None: all.
+        keep: the number of versions that stay, this one included; None: all. Those
+            that others write meanwhile stay, too.
         precision: of the weights.
         top_k: of `TextModel`.
         pooling: of its sentence vector, whose length is then 1; None: as trained.
@@ -93,13 +96,16 @@ def export(
 
     Raises:
         ValueError: the version exists, or the name or a number is not usable.
+        FileExistsError: another program has written the version meanwhile.
         FileNotFoundError: there is no model folder.
     """
     if not name or "/" in name or name.startswith("."):
         raise ValueError(f"Received name={name!r}. Expected a plain folder name.")
     cli.require_positive(version=version, keep=keep)
     base = posixpath.join(saved_models_dir, name)
-    version = new_version(base, version)
+    existing = versions(base)
+    if version is not None:
+        require_free(base, version)
     # A list that cannot be read is reported before there is a new version.
     read_models(saved_models_dir)
     loaded = model_dir.load(model_folder, dtype=COMPUTE_POLICIES[precision])
@@ -108,16 +114,21 @@ def export(
     served.assets = [
         tf.saved_model.Asset(file) for file in model_card.asset_files(model_folder)
     ]
-    card = model_card.model_card(
-        name, version, model_folder, loaded, functions, precision
-    )
-    with unpublished(base, version) as folder:
+
+    def write(folder: str) -> None:
         tf.saved_model.save(served, folder, functions)
-        write_file(posixpath.join(folder, "assets", model_card.FILE), card.encode())
         _name_methods(folder, functions)
         write_warmup(folder, name, functions, loaded.vocabulary)
+
+    def describe(folder: str, number: int) -> None:
+        card = model_card.model_card(
+            name, number, model_folder, loaded, functions, precision
+        )
+        write_file(posixpath.join(folder, "assets", model_card.FILE), card.encode())
+
+    version = write_version(base, version, write, describe)
     if keep is not None:
-        remove_old_versions(base, keep)
+        remove_old_versions(base, keep, among=existing)
     write_kit(saved_models_dir, name)
     return posixpath.join(base, str(version))
 

@@ -3,6 +3,8 @@
 import datetime
 import importlib.metadata
 import posixpath
+import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +17,17 @@ from data_pipelines.files.json_files import read_json_if_any
 from data_pipelines.tokenizers.vocabulary_files import MERGES, TOKENIZATION
 
 FILE = "model_card.md"
+# Characters that mean something in Markdown, but for _ inside of a word, and what
+# GitHub takes for a link.
+_MARKDOWN = re.compile(
+    r"[\\`*\[\]|]|_(?<![^\W_]_)|_(?![^\W_])|:(?=//)|(?<=www)\.", re.IGNORECASE
+)
+# Others have no escape that is the same everywhere.
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "~": "&#126;", "$": "&#36;"}
+# Controls, directions of text, halves of pairs, ends of lines; but not those that join
+# or part letters and pictures.
+_HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_JOINERS = "\u200c\u200d"
 _PACKAGES = ("bert-tf", "tensorflow", "tensorflow-text", "keras")
 
 
@@ -59,20 +72,42 @@ def model_card(
         read_json_if_any(posixpath.join(model_folder, file))
         for file in (model_dir.DEV_METRICS, model_dir.OPTIONS)
     )
-    inputs = {key: _inputs(function) for key, function in signatures.items()}
+    inputs = {escaped(key): _inputs(function) for key, function in signatures.items()}
     packages = {name: _version_of(name) for name in _PACKAGES}
     sections = {
-        f"# {name}, version {version}": _table(facts),
-        "## On the development set": _table(metrics) or "No metrics were recorded.",
-        "## Signatures": _table(inputs),
-        "## Versions": _table(packages),
-        "## Options of the training": _table(options) or "No options were recorded.",
+        f"# {escaped(name)}, version {version}": table(facts),
+        "## On the development set": table(metrics) or "No metrics were recorded.",
+        "## Signatures": _rows(inputs),
+        "## Versions": table(packages),
+        "## Options of the training": table(options) or "No options were recorded.",
     }
     return "".join(f"{title}\n\n{text}\n\n" for title, text in sections.items())
 
 
-def _table(facts: Mapping[str, Any]) -> str:
-    rows = [f"| {key} | {value} |" for key, value in facts.items() if value is not None]
+def table(facts: Mapping[str, Any]) -> str:
+    """A table in Markdown of the facts that are not None; "" if there are none."""
+    return _rows({escaped(k): escaped(v) for k, v in facts.items() if v is not None})
+
+
+def escaped(value: object) -> str:
+    """A value as one line of plain text in Markdown, whatever a user has named so.
+
+    What cannot be seen, and could break or turn the line, is written as in Python.
+    """
+    text = "".join(map(_seen, str(value)))
+    text = _MARKDOWN.sub(r"\\\g<0>", text)
+    return "".join(_ENTITIES.get(character, character) for character in text)
+
+
+def _seen(character: str) -> str:
+    is_hidden = unicodedata.category(character) in _HIDDEN
+    if not is_hidden or character in _JOINERS:
+        return character
+    return character.encode("unicode_escape").decode()
+
+
+def _rows(cells: Mapping[str, str]) -> str:
+    rows = [f"| {key} | {value} |" for key, value in cells.items()]
     return "\n".join(["| | |", "|---|---|", *rows]) if rows else ""
 
 

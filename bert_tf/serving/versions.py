@@ -5,17 +5,23 @@ loads the highest.
 """
 
 import contextlib
+import errno
+import os
 import posixpath
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+import secrets
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-from data_pipelines.files.atomic import new_folder, remove
+from data_pipelines.files.atomic import new_folder, remove, write_file
 
 # Where this file is, TF Serving takes a folder for a model.
 _GRAPH = "saved_model.pb"
+# Beside the versions of an object store that are being written: NUMBER.*.claim.
+_CLAIM = "claim"
+_CLAIM_SECONDS = 10.0
 
 
 # Names, sizes in bytes, and times of modification in nanoseconds.
@@ -33,11 +39,7 @@ def version_folders(base: str) -> dict[int, str]:
     if not tf.io.gfile.isdir(base):
         raise FileNotFoundError(f"There is no folder {base}.")
     names = (name.rstrip("/") for name in tf.io.gfile.listdir(base))
-    return {
-        int(name): posixpath.join(base, name)
-        for name in names
-        if name.isascii() and name.isdigit()
-    }
+    return {int(name): posixpath.join(base, name) for name in names if _is_number(name)}
 
 
 def versions(base: str) -> list[int]:
@@ -62,39 +64,74 @@ def files_of(path: str) -> Files:
     return frozenset(found)
 
 
-def new_version(base: str, version: int | None = None) -> int:
-    """A number that is not taken yet; the one asked for, or the next.
-
-    Raises:
-        ValueError: it is taken.
-    """
+def require_free(base: str, version: int) -> None:
+    """Raises ValueError where there is a version of this number."""
     existing = versions(base)
-    next_one = max(existing, default=0) + 1
-    if version is None:
-        return next_one
     if version in existing:
         raise ValueError(
             f"{posixpath.join(base, str(version))} exists already and is never written "
-            f"over. Expected a new version, such as {next_one}: leave out --version."
+            f"over. Expected a new version, such as {existing[-1] + 1}: leave out "
+            "--version."
         )
-    return version
 
 
-def unpublished(base: str, version: int) -> AbstractContextManager[str]:
-    """A folder to write a version into, published at the end of the `with`.
+def write_version(
+    base: str,
+    version: int | None,
+    write: Callable[[str], None],
+    describe: Callable[[str, int], None],
+) -> int:
+    """Writes a version that appears whole; several may be written at once.
 
-    A local folder appears at once. A remote one is copied, for object stores know no
-    other way, with the file last without which it is no model.
+    A local folder is moved to its place. A remote one is copied, for object stores
+    know no other way, with the file last without which it is no model.
+
+    Args:
+        base: the folder of the versions.
+        version: a number that is free; None: the next one that is, at the end.
+        write: fills a folder.
+        describe: writes into it what depends on the number; called again if another
+            program takes the number first.
+
+    Returns:
+        The number.
+
+    Raises:
+        FileExistsError: another program has written that version meanwhile.
+        ValueError: another program is writing it, on an object store.
     """
+    found = 0
+
+    def publish(folder: str, _: str) -> None:
+        nonlocal found
+        while True:
+            found = version or _next_free(base)
+            describe(folder, found)
+            try:
+                _publish(folder, base, found)
+                return
+            except (FileExistsError, ValueError):
+                if version is not None:
+                    raise
+
     # Until then its name is no number, and TF Serving does not see it.
-    target = posixpath.join(base, str(version))
-    return new_folder(target, _copy if "://" in base else tf.io.gfile.rename)
+    target = posixpath.join(base, "new" if version is None else str(version))
+    with new_folder(target, publish) as folder:
+        write(folder)
+    return found
 
 
-def remove_old_versions(base: str, keep: int) -> None:
-    """Removes all but the newest `keep`."""
+def remove_old_versions(base: str, keep: int, among: Collection[int]) -> None:
+    """Removes all but the newest `keep`.
+
+    Args:
+        base: the folder of the versions.
+        keep: the number of versions that stay.
+        among: versions that may be removed; others have come meanwhile.
+    """
     for version in versions(base)[:-keep]:
-        remove(posixpath.join(base, str(version)))
+        if version in among:
+            remove(posixpath.join(base, str(version)))
 
 
 def signature_definitions(path: str) -> Mapping[str, meta_graph_pb2.SignatureDef]:
@@ -106,6 +143,78 @@ def signature_definitions(path: str) -> Mapping[str, meta_graph_pb2.SignatureDef
     with tf.io.gfile.GFile(posixpath.join(path, _GRAPH), "rb") as file:
         content = saved_model_pb2.SavedModel.FromString(file.read())
     return content.meta_graphs[0].signature_def
+
+
+def _next_free(base: str) -> int:
+    """One more than the number of any version, there or being written."""
+    names = tf.io.gfile.listdir(base) if tf.io.gfile.isdir(base) else []
+    starts = [name.rstrip("/").split(".")[0] for name in names]
+    return max([0, *(int(n) for n in starts if _is_number(n))]) + 1
+
+
+def _is_number(name: str) -> bool:
+    # A number of TF Serving has 64 bits.
+    return name.isascii() and name.isdigit() and int(name) < 2**63
+
+
+def _publish(folder: str, base: str, version: int) -> None:
+    """Gives a folder its number; FileExistsError where another has it."""
+    target = posixpath.join(base, str(version))
+    if not _is_remote(base):
+        try:
+            os.rename(folder, target)
+        except OSError as error:
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise FileExistsError(f"{target} exists already.") from None
+            raise
+        return
+    with _claim(base, version):
+        try:
+            _copy(folder, target)
+        except BaseException:
+            remove(target)
+            raise
+
+
+@contextlib.contextmanager
+def _claim(base: str, version: int) -> Iterator[None]:
+    """Holds a number where nothing can be renamed, by a file beside the versions.
+
+    Whoever sees no other claim after writing its own has the number: of two, the second
+    sees the first. Where each sees the other, one gives up, and the other waits for it.
+
+    Raises:
+        FileExistsError: there is a version of this number.
+        ValueError: another program holds it.
+    """
+    target, mine = posixpath.join(base, str(version)), secrets.token_hex(4)
+    path = f"{target}.{mine}.{_CLAIM}"
+    write_file(path, b"")
+    end = time.monotonic() + _CLAIM_SECONDS
+    try:
+        # In this order: a claim ends when its version is there.
+        while others := _claims(base, version) - {mine}:
+            if min(others) < mine or time.monotonic() > end:
+                raise ValueError(
+                    f"Another program is writing {target}. Expected a number of its "
+                    f"own. If there is none: remove {target}.{min(others)}.{_CLAIM}."
+                )
+            time.sleep(0.05)
+        if version in versions(base):
+            raise FileExistsError(f"{target} exists already.")
+        yield
+    finally:
+        remove(path)
+
+
+def _claims(base: str, version: int) -> set[str]:
+    """The middle parts of the names NUMBER.*.claim of a number."""
+    names = (name.rstrip("/").split(".") for name in tf.io.gfile.listdir(base))
+    return {name[1] for name in names if name[::2] == [str(version), _CLAIM]}
+
+
+def _is_remote(base: str) -> bool:
+    return "://" in base
 
 
 def _copy(folder: str, target: str) -> None:

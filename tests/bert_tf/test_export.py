@@ -396,6 +396,33 @@ def test_versions(tmp_path):
     assert sorted(os.listdir(f"{base}/a")) == ["8", "9"]
 
 
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.parametrize("version", [None, 3])
+def test_two_exports_at_once(tmp_path, version):
+    folder = write_model(tmp_path / "model", "regression")
+    saved = tmp_path / "saved"
+    command = [sys.executable, "-m", "bert_tf.export", f"--model_dir={folder}"]
+    command += ["--name=a", f"--saved_models_dir={saved}", "--keep=1"]
+    command += [f"--version={version}"] if version else []
+    runs = [
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    errors = [run.communicate(timeout=300)[1] for run in runs]
+    codes = sorted(run.returncode for run in runs)
+    found = sorted(name for name in os.listdir(saved / "a") if name.isdigit())
+    if version is None:
+        assert codes == [0, 0] and found == ["1", "2"], errors
+    else:
+        assert codes == [0, 1] and found == ["3"], errors
+        assert sum("3 exists already" in error for error in errors) == 1
+        assert not any("Traceback" in error for error in errors)
+    for number in found:
+        card = (saved / "a" / number / "assets" / "model_card.md").read_text()
+        assert card.startswith(f"# a, version {number}\n")
+        assert answers_here(str(saved / "a" / number), {"texts": ["the cat"]})
+
+
 @pytest.mark.parametrize("name", ["", "a/b", ".hidden"])
 def test_bad_names(tmp_path, name):
     with pytest.raises(ValueError, match="Expected a plain folder name"):

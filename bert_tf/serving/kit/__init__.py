@@ -3,9 +3,13 @@
 The manifest of pre-training on several machines is no such file: it stays here.
 """
 
+import contextlib
+import fcntl
 import importlib.resources
+import os
 import posixpath
 import re
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -42,14 +46,15 @@ def write_kit(saved_models_dir: str, name: str) -> list[str]:
         ValueError: there is a `models.config` that cannot be read.
     """
     written = []
-    models = read_models(saved_models_dir)
-    if not re.search(rf"\bname\s*:\s*([\"']){re.escape(name)}\1", models):
-        base = saved_models_dir if "://" in saved_models_dir else _MOUNTED
-        entry = _ENTRY.format(name=name, base_path=posixpath.join(base, name))
-        head, brace, tail = models.rpartition("}")
-        content = f"{head}{entry}{brace}{tail}"
-        write_file(posixpath.join(saved_models_dir, MODELS), content.encode())
-        written.append(MODELS)
+    with _locked(saved_models_dir):
+        # Where there is no lock, another may have written over it.
+        while not _is_listed(name, models := read_models(saved_models_dir)):
+            base = saved_models_dir if "://" in saved_models_dir else _MOUNTED
+            entry = _ENTRY.format(name=name, base_path=posixpath.join(base, name))
+            head, brace, tail = models.rpartition("}")
+            content = f"{head}{entry}{brace}{tail}"
+            write_file(posixpath.join(saved_models_dir, MODELS), content.encode())
+            written = [MODELS]
     for file in FILES:
         path = posixpath.join(saved_models_dir, file)
         if not tf.io.gfile.exists(path):
@@ -77,3 +82,24 @@ def read_models(saved_models_dir: str) -> str:
             "export writes it or TF Serving reads it: mend or remove it."
         )
     return text
+
+
+def _is_listed(name: str, models: str) -> bool:
+    return bool(re.search(rf"\bname\s*:\s*([\"']){re.escape(name)}\1", models))
+
+
+@contextlib.contextmanager
+def _locked(folder: str) -> Iterator[None]:
+    """Holds the lock of a local folder, which ends with the process."""
+    if "://" in folder:
+        yield
+        return
+    os.makedirs(folder, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # Some network file systems have no locks.
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import enum
+import gc
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 
@@ -159,6 +160,8 @@ class ServedModels:
             while old.in_flight:
                 await asyncio.sleep(_DRAIN_SECONDS)
             old.model, old.state = None, State.END
+            # A graph is full of circles: else its memory would be held for long.
+            await asyncio.to_thread(gc.collect)
             if self._versions[name][old.number] is old:
                 self._say(f"{name}: version {old.number} is unloaded.")
 
@@ -274,6 +277,6 @@ class ServedModels:
             raise RequestError("UNAVAILABLE", f"The model {name} is being loaded.")
         raise RequestError(
             "NOT_FOUND",
-            f"Received version {number or 'any'} of the model {name}. Expected one of "
-            f"the versions that are served, {list(served)}.",
+            f"Received version {'any' if number is None else number} of the model "
+            f"{name}. Expected one of the versions that are served, {list(served)}.",
         )

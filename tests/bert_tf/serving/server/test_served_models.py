@@ -5,6 +5,7 @@ import os
 import shutil
 
 import pytest
+import tensorflow as tf
 
 from bert_tf.serving.server import served_models
 from bert_tf.serving.server.errors import RequestError
@@ -328,11 +329,23 @@ def _refuse(base):
 
 
 def test_names_of_folders_as_tf_serving_reads_them(tmp_path):
-    for name in ("00007", "²", "٣", "8.unfinished", "-9"):
+    for name in ("00007", "²", "٣", "8.unfinished", "-9", "9" * 19):
         write(tmp_path / name, name)
     models, _ = served(tmp_path, Loads())
     poll(models)
     assert answer_of(models) == (7, "00007")
+    with pytest.raises(RequestError, match="version 0 of the model m"):
+        answer_of(models, 0)
+
+
+@pytest.mark.parametrize("order", [("1", "01"), ("01", "1")])
+def test_two_names_of_one_number(tmp_path, monkeypatch, order):
+    for name in order:
+        write(tmp_path / name, name)
+    monkeypatch.setattr(tf.io.gfile, "listdir", lambda base: order)
+    models, _ = served(tmp_path, Loads())
+    poll(models)
+    assert answer_of(models) == (1, "1")
 
 
 def test_one_model_waits_for_no_other(tmp_path):
