@@ -117,9 +117,7 @@ def test_weights_to_start_from(tmp_path, value, dtype):
 def test_a_model_that_diverged_is_not_written(tmp_path):
     loaded = model_dir.load(write_pretrained(tmp_path / "model"))
     loaded.model.encoder.embeddings.norm.weights[0].assign(np.full(16, np.inf))
-    with pytest.raises(
-        ValueError, match=f"{SCALE} in the model .* 16 values of 16"
-    ):
+    with pytest.raises(ValueError, match=f"{SCALE} in the model .* 16 values of 16"):
         model_dir.save(
             str(tmp_path / "out"),
             loaded.model,
