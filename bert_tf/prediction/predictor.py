@@ -91,7 +91,7 @@ class Predictor:
             raise ValueError(
                 f"The outputs of the model for {self._named(chunk, threshold)} are NaN "
                 "or infinite. Expected finite numbers: take a checkpoint from before "
-                "the training diverged; with the dtype float16 or bfloat16, try float32."
+                "the training diverged; with float16 or bfloat16, try float32."
             ) from None
         answers = self.kind.read(tensors, chunk.examples)
         pairs = list(zip(chunk.examples, answers, strict=True))

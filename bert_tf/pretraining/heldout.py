@@ -8,6 +8,7 @@ import math
 import time
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from bert_tf.checkpoints.model_dir import LoadedModel
@@ -91,7 +92,8 @@ def heldout_scores(
         `backward_perplexity`. `rows_per_second` that the encoder runs.
 
     Raises:
-        ValueError: the model has no such head, or the records are not for it.
+        ValueError: the model has no such head, or the records are not for it, or a
+            figure is NaN or infinite.
     """
     description, vocabulary = loaded.description, loaded.vocabulary
     if not description.has_mlm_head:
@@ -133,6 +135,13 @@ def heldout_scores(
         scores |= _perplexities(
             model, objective.loss(False), unmasked.take(num_batches)
         )
+    wrong = [f"{name}={x}" for name, x in scores.items() if not math.isfinite(x)]
+    if wrong or not scores:
+        raise ValueError(
+            f"Received {', '.join(wrong) or 'no row'} of the held-out records. Expected"
+            " finite numbers, of rows with text: take a checkpoint from before the "
+            "training diverged, or other records."
+        )
     scores["rows_per_second"] = _rows_per_second(model.encoder, batches)
     return scores
 
@@ -160,7 +169,9 @@ def _perplexities(
         return {name: (sums[name], weights[name]) for name in loss.losses}
 
     losses = means_of(sums_of(batch) for batch in batches)
-    return {_PERPLEXITIES[name]: math.exp(value) for name, value in losses.items()}
+    # NumPy's: of a large loss it is infinite, where Python's raises.
+    with np.errstate(over="ignore"):
+        return {_PERPLEXITIES[n]: float(np.exp(loss)) for n, loss in losses.items()}
 
 
 def _batches(

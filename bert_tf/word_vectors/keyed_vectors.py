@@ -74,6 +74,9 @@ def load_vectors(path: str) -> "KeyedVectors":
                 f"vectors in a file that ends in {BINARY}, else text."
             ) from None
     _require_finite(found, path)
+    # The cosine with a vector of length 0 is 0, where gensim has NaN.
+    found.fill_norms()
+    found.norms[found.norms == 0] = 1
     return found
 
 
@@ -82,9 +85,9 @@ def _require_finite(vectors: "KeyedVectors", path: str) -> None:
     if bad.size:
         words = [vectors.index_to_key[index] for index in bad[:3]]
         raise ValueError(
-            f"{path}: {bad.size:,} vectors of {len(vectors):,} have values that are NaN "
-            f"or infinite, such as those of {words}. Expected finite numbers: learn or "
-            "download them again."
+            f"{path}: {bad.size:,} vectors of {len(vectors):,} have values that are "
+            f"NaN or infinite, such as those of {words}. Expected finite numbers: "
+            "learn or download them again."
         )
 
 

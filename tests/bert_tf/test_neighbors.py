@@ -43,6 +43,18 @@ def test_nearest_by_hand():
     assert points.nearest(3, 1)[0] == ("c", pytest.approx(np.cos(2.0)))
 
 
+def test_a_vector_of_length_0_is_near_to_none():
+    points = Points.of(list("abc"), [np.ones(2), np.zeros(2), -np.ones(2)])
+    assert points.nearest(0, 2) == [("b", 0.0), ("c", pytest.approx(-1.0))]
+
+
+def test_a_word_whose_vector_has_length_0(tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_text("3 2\na 0 0\nb 1 0\nc 0 1\n")
+    points = neighbors.words_around(str(path), "a", 2)
+    assert np.isfinite(points.vectors).all()
+
+
 def test_sentences_that_have_the_word(text):
     assert list(neighbors.sentences_with("cat", [text])) == [
         "The cat sat on the mat.",

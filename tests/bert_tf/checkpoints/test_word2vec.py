@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf import convert, evaluate, export, finetune
-from bert_tf.checkpoints import formats, model_dir
+from bert_tf.checkpoints import formats, model_dir, word2vec
 from bert_tf.checkpoints.tensors import open_safetensors
 from bert_tf.checkpoints.word2vec import TOKEN_TABLE
 from bert_tf.convert import ConvertOptions
@@ -15,7 +15,7 @@ from bert_tf.evaluate import EvaluateOptions
 from bert_tf.export import ExportOptions
 from bert_tf.extract_features import ExtractOptions, extract_features
 from bert_tf.finetune import FinetuneOptions
-from bert_tf.word_vectors.keyed_vectors import to_word2vec_format
+from bert_tf.word_vectors.keyed_vectors import load_vectors, to_word2vec_format
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS
 from tests.end_to_end.tasks import BAD, CITIES, GOOD, NAMES, OTHERS, write_task
 
@@ -33,6 +33,20 @@ def write_vectors(path, words=WORDS, width=12):
     vectors.add_vectors(list(words), table.astype("float32"))
     path.write_bytes(to_word2vec_format(vectors, str(path)))
     return vectors
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "1e39"])
+def test_vectors_that_are_not_finite(tmp_path, number):
+    path = tmp_path / "words.txt"
+    path.write_text(f"2 2\ncat 1 2\ndog 1 {number}\n")
+    message = r"words\.txt: 1 vectors of 2 have .* such as those of \['dog'\]"
+    for read in (load_vectors, word2vec.read):
+        with pytest.raises(ValueError, match=message):
+            read(str(path))
+    vectors = models.KeyedVectors(1)
+    vectors.add_vectors(["dog"], np.array([[np.float32(number)]]))
+    with pytest.raises(ValueError, match=r"new\.bin: 1 vectors of 1"):
+        to_word2vec_format(vectors, str(tmp_path / "new.bin"))
 
 
 @pytest.fixture(scope="module")

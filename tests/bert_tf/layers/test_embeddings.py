@@ -54,6 +54,14 @@ def test_token_table_starts_from_vectors(layer):
     )
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_vectors_that_do_not_differ(layer, count):
+    before = np.asarray(layer.token_table).copy()
+    with pytest.raises(ValueError, match=f"{count} vectors whose mean distance .* 0.0"):
+        layer.assign_rows(np.ones((6, 4), "float32"), np.arange(6) < count)
+    np.testing.assert_array_equal(layer.token_table, before)
+
+
 @pytest.mark.parametrize("shape", [(6, 5), (5, 4)])
 def test_vectors_of_another_shape(layer, shape):
     with pytest.raises(ValueError, match=r"Expected \(6, 4\) and \(6,\)"):

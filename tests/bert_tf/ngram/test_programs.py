@@ -185,6 +185,15 @@ def test_predict(prepared, capsys, monkeypatch):
             assert found == sorted(found, reverse=True) and 0 < sum(found) <= 1
 
 
+def test_a_table_that_is_not_finite(prepared, tmp_path):
+    with np.load(prepared / "trigrams.npz") as arrays:
+        tables = dict(arrays)
+    tables["unigrams"][0] = np.nan
+    np.savez(tmp_path / "model.npz", **tables)
+    with pytest.raises(ValueError, match=r"the table unigrams has 1 values of"):
+        model_file.load(str(tmp_path / "model.npz"))
+
+
 def test_what_does_not_fit(prepared, tmp_path):
     path = str(tmp_path / "model.npz")
     with pytest.raises(FileNotFoundError, match=r"make it with bert_tf\.ngram"):

@@ -186,8 +186,8 @@ def test_answers_have_one_name_in_all_rows():
 @pytest.mark.parametrize("name", [None, "a.jsonl", "a.csv"])
 def test_numbers_that_are_none_are_not_written(tmp_path, capsys, name):
     path = name and str(tmp_path / name)
-    with pytest.raises(ValueError, match=r"Received nan as best\[0\]\.probability"):
-        with RowWriter(path).open() as writer:
-            writer.write({"best": [{"probability": float("nan")}]})
+    message = r"Received nan as best\[0\]\.probability"
+    with pytest.raises(ValueError, match=message), RowWriter(path).open() as writer:
+        writer.write({"best": [{"probability": float("nan")}]})
     assert not list(tmp_path.iterdir())
     assert not capsys.readouterr().out

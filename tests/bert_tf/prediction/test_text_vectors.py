@@ -3,7 +3,12 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.layers.scalar_mix import ScalarMix
-from bert_tf.prediction.text_vectors import FEATURES, TextVectorizer, layers_of
+from bert_tf.prediction.text_vectors import (
+    FEATURES,
+    TextVectorizer,
+    layers_of,
+    normalized,
+)
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.finetuning.whole_texts import WholeTextEncoding
 from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
@@ -171,6 +176,11 @@ def test_texts_are_read_as_they_are_needed(encoder, eager):
     stream = vectorizer(encoder, "cls").vectorize(texts())
     assert [next(stream).row for _ in range(100)] == list(range(100))
     assert asked <= 512
+
+
+def test_a_vector_of_length_0_stays():
+    found = normalized(np.array([[0.0, 0.0], [3.0, 4.0]], np.float32))
+    np.testing.assert_allclose(found, [[0, 0], [0.6, 0.8]], rtol=1e-6)
 
 
 def test_values_that_are_no_numbers(eager):

@@ -151,3 +151,12 @@ def test_an_encoder_without_a_head(records):
     loaded = model_dir.LoadedModel(loaded.model, VOCABULARY, description)
     with pytest.raises(ValueError, match="no head for tokens"):
         heldout_scores(loaded, records)
+
+
+@pytest.mark.parametrize("scale", [1e4, 3e38])
+def test_figures_that_are_not_finite(records, scale):
+    loaded = member("next_token", causal=True)
+    for variable in loaded.model.mlm_head.norm.weights:
+        variable.assign(np.full(variable.shape, scale))
+    with pytest.raises(ValueError, match=r"Received .*perplexity=(inf|nan) of the"):
+        heldout_scores(loaded, records, sequence_length=16, batch_size=8)
