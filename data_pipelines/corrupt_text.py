@@ -149,7 +149,9 @@ def _sentences_of(source: str, options: CorruptTextOptions) -> Iterator[str]:
 @functools.cache
 def _sentences_in_graph(lines: Lines) -> Callable[[tf.Tensor], tf.RaggedTensor]:
     split = Layout(lines=lines).sentences_of
-    return tf.function(split, input_signature=[tf.TensorSpec([None], tf.string)])
+    return tf.function(
+        split, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
+    )
 
 
 def _is_of(text: str, language: Language) -> bool:

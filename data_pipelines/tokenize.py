@@ -40,7 +40,9 @@ def tokenize(options: TokenizeOptions) -> None:
     )
     tokenizer = make_tokenizer(vocabulary)
     to_ids = tf.function(
-        tokenizer.tokenize, input_signature=[tf.TensorSpec([None], tf.string)]
+        tokenizer.tokenize,
+        input_signature=[tf.TensorSpec([None], tf.string)],
+        autograph=False,
     )
     spelled = [b"%d" % index for index in range(len(vocabulary))]
     stdin, stdout = standard_input_lines(), sys.stdout.buffer

@@ -105,6 +105,23 @@ def test_no_import_circles(graph):
         visit(name)
 
 
+def test_no_graph_is_made_by_autograph():
+    # No code here has control flow on tensors. AutoGraph, which looks for some in all
+    # functions, takes up to half of the time of a first trace.
+    for path in MODULES:
+        nodes = list(ast.walk(ast.parse((ROOT / path).read_text())))
+        switched_off = [
+            node.func
+            for node in nodes
+            if isinstance(node, ast.Call)
+            and "autograph=False" in map(ast.unparse, node.keywords)
+        ]
+        for node in nodes:
+            if isinstance(node, ast.Attribute) and ast.unparse(node) == "tf.function":
+                found = f"{path}:{node.lineno}: tf.function without autograph=False"
+                assert node in switched_off, found
+
+
 def test_a_wheel_holds_two_packages():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     found = project["tool"]["setuptools"]["packages"]["find"]

@@ -62,9 +62,9 @@ def _kernel(function: Callable, constants: tuple) -> Callable:
     import tensorflow as tf  # Late: the other backends work without it.
 
     body = functools.partial(function, **dict(constants))
-    forward = tf.function(body, jit_compile=True)
+    forward = tf.function(body, jit_compile=True, autograph=False)
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def backward(tensors: tuple, upstream: tuple) -> list:
         sources = [tensor for tensor in tensors if tensor.dtype.is_floating]
         with tf.GradientTape() as tape:

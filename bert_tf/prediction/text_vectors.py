@@ -182,7 +182,9 @@ class TextVectorizer:
     prompt: str = ""
 
     def __post_init__(self) -> None:
-        self._run = tf.function(self._run_in_graph, reduce_retracing=True)
+        self._run = tf.function(
+            self._run_in_graph, reduce_retracing=True, autograph=False
+        )
 
     @property
     def width(self) -> int:

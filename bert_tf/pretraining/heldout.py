@@ -112,7 +112,7 @@ def heldout_scores(
     model = loaded.model
     ahead = 1 if model.encoder.config.causal else 0
 
-    @tf.function
+    @tf.function(autograph=False)
     def sums_of(batch: dict[str, tf.Tensor]) -> dict[str, tuple]:
         positions = tf.maximum(batch["mlm_positions"] - ahead, 0)
         inputs = {**_inputs(batch), "mlm_positions": positions}
@@ -148,7 +148,9 @@ def heldout_scores(
 
 def _rows_per_second(encoder: Any, batches: tf.data.Dataset) -> float:
     """Measures the rate of an encoder, without heads: the median over some batches."""
-    run = tf.function(lambda batch: encoder(_inputs(batch))["sequence_output"])
+    run = tf.function(
+        lambda batch: encoder(_inputs(batch))["sequence_output"], autograph=False
+    )
     times: list[float] = []
     timed = list(batches.take(_TIMED_BATCHES + 1))
     for batch in timed:
@@ -163,7 +165,7 @@ def _rows_per_second(encoder: Any, batches: tf.data.Dataset) -> float:
 def _perplexities(
     model: Any, loss: Objective, batches: tf.data.Dataset
 ) -> dict[str, float]:
-    @tf.function
+    @tf.function(autograph=False)
     def sums_of(batch: dict[str, tf.Tensor]) -> dict[str, tuple]:
         sums, weights = loss.sums(model(batch), batch), loss.weights(batch)
         return {name: (sums[name], weights[name]) for name in loss.losses}

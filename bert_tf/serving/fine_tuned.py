@@ -53,7 +53,9 @@ class FineTunedModel(tf.Module):
 
         @traced_once
         def decode(batch: Batch) -> Tensors:
-            run = tf.function(self._run, jit_compile=True) if is_compiled else self._run
+            run = self._run
+            if is_compiled:
+                run = tf.function(self._run, jit_compile=True, autograph=False)
             return self.kind.decode(run(batch), batch)
 
         def batches_of(columns: dict[str, Any]) -> tuple[list[Batch], Features]:

@@ -98,7 +98,7 @@ class TextModel(tf.Module):
             tf.TensorSpec([None, None], tf.int32, "segment_ids"),
             tf.TensorSpec([None, None], tf.bool, "padding_mask"),
         ]
-        encode = tf.function(self.encode, input_signature=inputs)
+        encode = tf.function(self.encode, input_signature=inputs, autograph=False)
         return {**signatures(self.endpoints()), "encode": encode}
 
     def endpoints(self) -> dict[str, Endpoint]:
@@ -371,7 +371,7 @@ class TextModel(tf.Module):
                 return function({**inputs, "token_ids": token_ids})
 
         if rows == "compiled":
-            return tf.function(run, jit_compile=True)(inputs)
+            return tf.function(run, jit_compile=True, autograph=False)(inputs)
         return run(inputs)
 
     def _inputs(self, texts: tf.Tensor, rows: Rows) -> tuple[Inputs, tf.Tensor]:

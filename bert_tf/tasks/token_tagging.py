@@ -178,7 +178,7 @@ def words_of_line(line: str) -> tuple[str, ...]:
     return tuple(word.decode("utf-8", "replace") for word in words.values.numpy())
 
 
-_split = tf.function(split_words, input_signature=[strings("texts")])
+_split = tf.function(split_words, input_signature=[strings("texts")], autograph=False)
 
 
 def _read_line(name: str, line: str, task: Task) -> tuple[Columns, TaggedSentence]:

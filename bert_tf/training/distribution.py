@@ -161,7 +161,7 @@ def lost_workers_named(strategy: tf.distribute.Strategy) -> Iterator[None]:
 
 @functools.cache
 def _gather(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], tf.Tensor]:
-    @tf.function
+    @tf.function(autograph=False)
     def gather(own: tf.Tensor) -> tf.Tensor:
         return strategy.gather(strategy.run(lambda x: x, args=(own,)), axis=0)
 

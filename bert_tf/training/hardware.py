@@ -22,7 +22,7 @@ def peak_flops_per_second(dtype: str, seconds: float = 0.5) -> float:
     size = 2048 if tf.config.list_physical_devices("GPU") else 1024
     left = tf.cast(tf.random.stateless_normal([size, size], [1, 2]), dtype)
 
-    @tf.function
+    @tf.function(autograph=False)
     def product() -> tf.Tensor:
         return tf.linalg.matmul(left, left)
 

@@ -81,11 +81,15 @@ class Trainer:
                 0, dtype=tf.int64, trainable=False, name="data_start"
             )
         # Packed batches differ in their number of rows: not a trace for each.
-        self._train_step = tf.function(self._train_step_in_graph, reduce_retracing=True)
-        self._evaluate_step = tf.function(self._evaluate_step_in_graph)
+        self._train_step = tf.function(
+            self._train_step_in_graph, reduce_retracing=True, autograph=False
+        )
+        self._evaluate_step = tf.function(self._evaluate_step_in_graph, autograph=False)
         self._gradients = self._gradients_in_graph
         if jit_compile == "on":
-            self._gradients = tf.function(self._gradients_in_graph, jit_compile=True)
+            self._gradients = tf.function(
+                self._gradients_in_graph, jit_compile=True, autograph=False
+            )
 
     def trackables(self) -> dict[str, Any]:
         """Returns the parts of a checkpoint, besides the position in the data."""

@@ -71,7 +71,7 @@ class Glove(tf.Module):
 
     # A pair costs two rows of each table, read and written: compiled, nothing is
     # written between.
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def train_step(
         self, rows: tf.Tensor, columns: tf.Tensor, counts: tf.Tensor
     ) -> tf.Tensor:

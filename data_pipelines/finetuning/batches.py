@@ -68,6 +68,7 @@ def training_batches(
     """
     total = num_groups(features, group_size)
 
+    @tf.autograph.experimental.do_not_convert
     def batch_of(number: tf.Tensor) -> dict[str, tf.Tensor]:
         first = number * batch_size
         wanted = tf.range(first + shard_index, first + batch_size, num_shards)

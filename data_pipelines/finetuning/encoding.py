@@ -85,7 +85,9 @@ def traced_once(
         # Single texts and pairs have other columns, and so graphs of their own.
         key = str(signature)
         if key not in traced:
-            traced[key] = tf.function(function, input_signature=signature)
+            traced[key] = tf.function(
+                function, input_signature=signature, autograph=False
+            )
         return traced[key](*arguments)
 
     return run

@@ -90,6 +90,7 @@ def training_batches(
         parts = documents(epoch, stream, num_streams)
         return shuffled(_rows(parts, vocabulary, rows, row_seed), window, order_seed)
 
+    @tf.autograph.experimental.do_not_convert
     def blocks_of(stream: tf.Tensor) -> tf.data.Dataset:
         last = tf.int64.max if num_epochs is None else num_epochs
         epochs = tf.data.Dataset.range(last)
@@ -149,6 +150,7 @@ def _rows(
     """The rows of one epoch."""
     specs = features.row_features(options.sequence_length, options.max_predictions)
 
+    @tf.autograph.experimental.do_not_convert
     def rows_of(number: tf.Tensor, group: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         pair_seed, order_seed, mask_seed = split(fold_in(seed, number), 3)
         rows = sentence_rows(group, pair_seed, vocabulary, options)
@@ -173,6 +175,7 @@ def _rows(
 def _joined_blocks(blocks: tf.data.Dataset, count: int) -> tf.data.Dataset:
     """Joins every `count` blocks of rows to one."""
 
+    @tf.autograph.experimental.do_not_convert
     def join(stacked: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {
             name: tf.reshape(values, [count * values.shape[1], *values.shape[2:]])
@@ -182,6 +185,7 @@ def _joined_blocks(blocks: tf.data.Dataset, count: int) -> tf.data.Dataset:
     return blocks.batch(count, drop_remainder=True).map(join)
 
 
+@tf.autograph.experimental.do_not_convert
 def _require_rows(documents: Documents) -> None:
     """Raises ValueError where endless epochs would be searched for the first row."""
     parts = one_epoch(documents)

@@ -58,6 +58,7 @@ def documents_from_records(
         records = tf.data.TFRecordDataset(name)
         return records.ignore_errors() if skip_corrupt else records
 
+    @tf.autograph.experimental.do_not_convert
     def parts(epoch: Any, stream: Any, num_streams: int) -> tf.data.Dataset:
         epoch_seed = fold_in(as_seed(seed), epoch)
         names = tf.constant(files)

@@ -97,6 +97,7 @@ def count_pairs(
     if rows.sentences != "full_sentences":
         groups = one_epoch(documents).ragged_batch(_PARTS_PER_GROUP).take(_NUM_GROUPS)
 
+        @tf.autograph.experimental.do_not_convert
         def counts(number: tf.Tensor, group: dict[str, tf.Tensor]) -> tuple:
             made = sentence_rows(group, fold_in(as_seed(0), number), vocabulary, rows)
             return made["is_single"], group["document_id"]

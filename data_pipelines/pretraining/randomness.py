@@ -40,6 +40,7 @@ def shuffled(elements: tf.data.Dataset, size: int, seed: tf.Tensor) -> tf.data.D
     iterator unsaveable.
     """
 
+    @tf.autograph.experimental.do_not_convert
     def shuffle(number: tf.Tensor, window: Any) -> Any:
         count = tf.shape(tf.nest.flatten(window)[0])[0]
         order = permutation(count, fold_in(seed, number))

@@ -178,7 +178,8 @@ def _tokenize(vocabulary: Vocabulary, lines: Lines) -> Callable:
         input_signature=[
             tf.TensorSpec([None], tf.string),
             tf.TensorSpec([None], tf.int64),
-        ]
+        ],
+        autograph=False,
     )
     def tokenize(texts: tf.Tensor, document_ids: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.device("CPU"):

@@ -28,6 +28,7 @@ def evaluation_batches(rows: tf.data.Dataset, *, batch_size: int) -> tf.data.Dat
         padded = tf.pad(values, paddings, constant_values=empty)
         return tf.ensure_shape(padded, [batch_size, *values.shape[1:]])
 
+    @tf.autograph.experimental.do_not_convert
     def pad_batch(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         num_rows = tf.shape(tf.nest.flatten(batch)[0])[:1]
         batch = {"row_weight": tf.ones(num_rows, tf.float32), **batch}

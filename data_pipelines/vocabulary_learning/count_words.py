@@ -43,7 +43,7 @@ def count_words(
 def _separate(
     lower_case: bool, strip_accents: bool | None
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def separate(texts: tf.Tensor) -> tf.Tensor:
         with tf.device("CPU"):
             return separate_words(normalize(texts, lower_case, strip_accents))
