@@ -179,16 +179,22 @@ def test_a_killed_program_whose_processes_live_on(prepared, tmp_path, verb):
         *(f"--{name}={value}" for name, value in flags.items()),
     ]
     log = tmp_path / "log"
-    with running(program, log) as process:
-        # Two, and what tracks their resources.
-        with stopped_children(process, log, 3):
-            done = finish(program, 1)
-            expected = f"{out} is being written by another process (pid {process.pid}"
-            assert expected in done.stderr
-            process.kill()
-            process.wait()
-            with lock(str(out)):
-                pass
+    # Two, and what tracks their resources.
+    with running(program, log) as process, stopped_children(process, log, 3):
+        done = finish(program, 1)
+        expected = f"{out} is being written by another process (pid {process.pid}"
+        assert expected in done.stderr
+        process.kill()
+        process.wait()
+        with lock(str(out)):
+            pass
+
+
+def is_stopped(child):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGSTOP)
+        return True
+    return False
 
 
 @contextlib.contextmanager
@@ -199,11 +205,12 @@ def stopped_children(process, log, count):
     while len(children) < count:
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
-        children = [int(pid) for pid in path.read_text().split()]
         time.sleep(0.01)
+        children = [int(pid) for pid in path.read_text().split()]
+        if len(children) >= count:
+            # Those that have just ended were not it.
+            children = [child for child in children if is_stopped(child)]
     try:
-        for child in children:
-            os.kill(child, signal.SIGSTOP)
         yield
     finally:
         for child in children:
