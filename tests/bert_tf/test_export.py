@@ -448,7 +448,7 @@ def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
     folder = write_model(tmp_path / "model", "regression")
 
     def fail(model, path, signatures):
-        os.makedirs(path)
+        os.makedirs(f"{path}/variables")
         raise OSError("disk full")
 
     monkeypatch.setattr(export.tf.saved_model, "save", fail)

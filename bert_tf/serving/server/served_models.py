@@ -90,7 +90,7 @@ class _Folder:
 
     Attributes:
         files: of versions, by number.
-        trouble: the line that told why it could not be looked into; "" if it could.
+        trouble: that was said: why there was nothing to see; "" if there was.
     """
 
     base: str
@@ -147,15 +147,19 @@ class ServedModels:
 
     async def _poll(self, name: str) -> None:
         folder = self._folders[name]
+        old, trouble = None, ""
         try:
             old = await self._update(name, folder)
-            folder.trouble = ""
+            if not folder.files and name not in self.available():
+                trouble = (
+                    f"no folder in {folder.base} has a number for a name. Expected "
+                    f"{folder.base}/1, as bert_tf.export writes it."
+                )
         except Exception as error:  # whatever a file system may raise
-            trouble = f"{name}: cannot look into {folder.base}: {error}"
-            if trouble != folder.trouble:
-                self._say(trouble)
-            folder.trouble = trouble
-            return
+            trouble = f"cannot look into {folder.base}: {error}"
+        if trouble not in ("", folder.trouble):
+            self._say(f"{name}: {trouble}")
+        folder.trouble = trouble
         if old is not None:
             while old.in_flight:
                 await asyncio.sleep(_DRAIN_SECONDS)

@@ -62,7 +62,7 @@ class Page(html.parser.HTMLParser):
 
     def __init__(self, page):
         super().__init__()
-        self.tags, self.cells = [], []
+        self.tags, self.cells, self.is_in_cell = [], [], False
         self.feed(page)
         self.close()
 
@@ -70,9 +70,14 @@ class Page(html.parser.HTMLParser):
         self.tags.append(tag)
         if tag in ("td", "h1"):
             self.cells.append("")
+            self.is_in_cell = True
+
+    def handle_endtag(self, tag):
+        if tag in ("td", "h1"):
+            self.is_in_cell = False
 
     def handle_data(self, data):
-        if self.cells and self.tags[-1] in ("td", "h1"):
+        if self.is_in_cell:
             self.cells[-1] += data
 
     def handle_comment(self, data):

@@ -256,7 +256,7 @@ def test_the_only_version_is_removed(tmp_path):
     with pytest.raises(RequestError, match=r"are served, \[\]") as raised:
         answer_of(models)
     assert raised.value.code == "NOT_FOUND"
-    assert said == ["m: version 1 is served.", "m: version 1 is unloaded."]
+    assert said[:2] == ["m: version 1 is served.", "m: version 1 is unloaded."]
     write(tmp_path / "1", "new")
     poll(models)
     assert answer_of(models) == (1, "new")
@@ -336,6 +336,19 @@ def test_names_of_folders_as_tf_serving_reads_them(tmp_path):
     assert answer_of(models) == (7, "00007")
     with pytest.raises(RequestError, match="version 0 of the model m"):
         answer_of(models, 0)
+
+
+def test_a_folder_without_versions_is_told_once(tmp_path):
+    """A version was named instead of its base path, or names are no numbers."""
+    for name in ("variables", "v0.1"):
+        write(tmp_path / name)
+    models, said = served(tmp_path, Loads())
+    poll(models, 3)
+    line = f"m: no folder in {tmp_path} has a number for a name. Expected {tmp_path}/1"
+    assert len(said) == 1 and said[0].startswith(line)
+    write(tmp_path / "1")
+    poll(models)
+    assert answer_of(models) == (1, "whole")
 
 
 @pytest.mark.parametrize("order", [("1", "01"), ("01", "1")])
