@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from bert_tf.layers.ids import require_known_ids
+
 # A byte, and one more for nothing, and one for the beginning of a word.
 _NOTHING, _BEGINNING, _NUM_CHARACTERS = 0, 257, 258
 _CONTINUATION = "##"
@@ -96,6 +98,7 @@ class CharacterEmbeddings(keras.layers.Layer):
 
     def call(self, token_ids: Any) -> Any:
         """See the class."""
+        require_known_ids("token_ids", token_ids, self.vocab_size)
         characters = ops.take(self.characters, token_ids, axis=0)
         shape = ops.shape(characters)
         characters = ops.cast(ops.reshape(characters, (-1, self.num_bytes)), "int32")

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from bert_tf.layers.dropout import Dropout
+from bert_tf.layers.ids import require_known_ids
 from bert_tf.layers.norm import LayerNorm
 
 
@@ -35,6 +36,10 @@ class Embeddings(keras.layers.Layer):
 
     Output:
         float (batch, sequence, hidden).
+
+    Raises:
+        ValueError: in an eager call, ids or positions that a table has not; see
+            `bert_tf.layers.ids`.
     """
 
     def __init__(
@@ -133,16 +138,22 @@ class Embeddings(keras.layers.Layer):
         self, token_ids: Any, segment_ids: Any, positions: Any, training: bool = False
     ) -> Any:
         """See the class."""
-        x = ops.take(self.token_table, token_ids, axis=0)
+        # Not always all of it: a SavedModel of narrow weights has the rows it needs.
+        table = ops.convert_to_tensor(self.token_table)
+        require_known_ids("token_ids", token_ids, table.shape[0])
+        x = ops.take(table, token_ids, axis=0)
         if self.num_segments:
             # RoBERTa has one segment, also of pairs.
             if segment_ids is None or self.num_segments == 1:
                 segment_ids = ops.zeros_like(token_ids)
+            require_known_ids("segment_ids", segment_ids, self.num_segments)
             # A product with one-hot rows: its gradient is a small product too,
             # where that of a lookup adds up thousands of rows one by one.
             segments = ops.one_hot(segment_ids, self.num_segments, dtype="float32")
             x += ops.matmul(segments, self.segment_table)
         if self.position_embeddings == "learned":
+            most = self.num_positions - self.position_offset
+            require_known_ids("positions", positions, most)
             x += ops.take(self.position_table, positions + self.position_offset, axis=0)
         elif self.position_embeddings == "sinusoidal":
             x += _sinusoids(positions + self.position_offset, self.embedding_dim)

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from bert_tf.layers.gather import gather_rows
+from bert_tf.layers.ids import require_known_ids
 from bert_tf.layers.vocabulary_logits import vocabulary_logits
 from bert_tf.models.config import BertConfig
 from bert_tf.models.configured import ConfiguredModel
@@ -50,6 +51,7 @@ class BidirectionalLanguageModel(ConfiguredModel):
         vectors = self.encoder(inputs, training=training)["sequence_output"]
         positions = inputs["mlm_positions"]
         last = ops.shape(vectors)[1] - 1
+        require_known_ids("mlm_positions", positions, last + 1)
         half = self.encoder.config.hidden_size // 2
         logits = {}
         for name, shift, part in (

@@ -8,6 +8,7 @@ from keras import ops
 from bert_tf.layers import elementwise
 from bert_tf.layers.dense import dense
 from bert_tf.layers.gather import gather_rows
+from bert_tf.layers.ids import require_known_ids
 from bert_tf.layers.norm import LayerNorm
 from bert_tf.layers.vocabulary_logits import vocabulary_logits
 from bert_tf.models.config import BertConfig
@@ -81,6 +82,8 @@ class BertPretrainer(ConfiguredModel):
         encoded = self.encoder(inputs, training=training)
         logits = {}
         if self.mlm_head:
+            length = ops.shape(inputs["token_ids"])[1]
+            require_known_ids("mlm_positions", inputs["mlm_positions"], length)
             logits["mlm"] = self.mlm_head(
                 gather_rows(encoded["sequence_output"], inputs["mlm_positions"]),
                 self.encoder.embeddings.token_table,

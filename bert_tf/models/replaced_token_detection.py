@@ -10,6 +10,7 @@ from bert_tf.layers import elementwise
 from bert_tf.layers.dense import dense
 from bert_tf.layers.dropout import draw_seed
 from bert_tf.layers.gather import gather_rows
+from bert_tf.layers.ids import require_known_ids
 from bert_tf.models.config import BertConfig
 from bert_tf.models.configured import ConfiguredModel
 from bert_tf.models.encoder import BertEncoder
@@ -78,6 +79,8 @@ class ReplacedTokenDetector(ConfiguredModel):
     def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """See the class."""
         positions = inputs["mlm_positions"]
+        length = ops.shape(inputs["token_ids"])[1]
+        require_known_ids("mlm_positions", positions, length)
         encoded = self.generator(inputs, training=training)
         logits = self.mlm_head(
             gather_rows(encoded["sequence_output"], positions),

@@ -12,6 +12,7 @@ from bert_tf.serving.signatures import longest, power_of_two, signatures
 from bert_tf.serving.stored_weights import Precision, StoredWeights
 from bert_tf.serving.text_inputs import cut_texts, pack_texts
 from bert_tf.tasks.endpoints import Answers, Endpoint, Rows, strings
+from data_pipelines.rows.ids import id_check
 from data_pipelines.rows.packing import filled_rows
 from data_pipelines.tokenizers.tokenizer import Tokenizer
 
@@ -339,6 +340,9 @@ class TextModel(tf.Module):
         Returns:
             `sequence_output` float32 (batch, sequence, hidden) and, if there is a
             pooler, `pooled_output` float32 (batch, hidden).
+
+        Raises:
+            tf.errors.InvalidArgumentError: ids are out of range, or rows too long.
         """
 
         def outputs(inputs: Inputs) -> Answers:
@@ -349,11 +353,22 @@ class TextModel(tf.Module):
                 if encoded[name] is not None
             }
 
-        inputs = {
-            "token_ids": token_ids,
-            "segment_ids": segment_ids,
-            "padding_mask": padding_mask,
-        }
+        length, most = tf.shape(token_ids)[1], self.config.max_sequence_length
+        checks = [
+            id_check("token_ids", token_ids, self.config.vocab_size),
+            # Models with fewer take no notice of them.
+            id_check("segment_ids", segment_ids, max(self.config.type_vocab_size, 2)),
+            tf.debugging.Assert(
+                length <= most,
+                [f"Expected rows of at most {most} tokens. Received", length],
+            ),
+        ]
+        with tf.control_dependencies(checks):
+            inputs = {
+                "token_ids": tf.identity(token_ids),
+                "segment_ids": tf.identity(segment_ids),
+                "padding_mask": tf.identity(padding_mask),
+            }
         return self._run(outputs, inputs, "longest")
 
     def _run(

@@ -67,7 +67,8 @@ def load_vectors(path: str) -> "KeyedVectors":
         tf.io.gfile.copy(path, local)
         is_binary = path.endswith(BINARY)
         try:
-            found = KeyedVectors.load_word2vec_format(local, binary=is_binary)
+            with np.errstate(over="ignore"):
+                found = KeyedVectors.load_word2vec_format(local, binary=is_binary)
         except (ValueError, EOFError, UnicodeDecodeError) as error:
             raise ValueError(
                 f"{path} is not in word2vec's format ({error}). Expected binary "

@@ -26,6 +26,7 @@ from data_pipelines.pretraining.randomness import (
 from data_pipelines.pretraining.row_options import RowOptions
 from data_pipelines.pretraining.sentence_rows import sentence_rows
 from data_pipelines.rows import batching, features
+from data_pipelines.rows.ids import id_check
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 # Parts that rows are made of at once, and the pool in which other documents are looked
@@ -153,6 +154,12 @@ def _rows(
     @tf.autograph.experimental.do_not_convert
     def rows_of(number: tf.Tensor, group: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         pair_seed, order_seed, mask_seed = split(fold_in(seed, number), 3)
+        ids = group["token_ids"].values
+        with tf.control_dependencies([id_check("token_ids", ids, len(vocabulary))]):
+            group = {
+                **group,
+                "token_ids": group["token_ids"].with_values(tf.identity(ids)),
+            }
         rows = sentence_rows(group, pair_seed, vocabulary, options)
         rows |= mask_tokens(
             rows["token_ids"], rows["padding_mask"], mask_seed, vocabulary, options
