@@ -3,9 +3,10 @@
 import collections
 import gc
 
-import keras
 import pytest
 import tensorflow as tf
+
+from tests.seeds import set_seed
 
 
 def pytest_configure() -> None:
@@ -30,7 +31,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     # Initial weights, whatever ran before: a tolerance holds always or never.
-    keras.utils.set_random_seed(0)
+    set_seed(0)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

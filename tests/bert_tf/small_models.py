@@ -9,6 +9,7 @@ import tensorflow as tf
 from bert_tf.models.config import BertConfig
 from bert_tf.models.masked_lm import BertPretrainer
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
+from tests.seeds import set_seed
 
 WORDS = ("the", "cat", "dog", "sat", "on", "mat", "a", "##s", "##ing", "ran", "to")
 VOCABULARY = Vocabulary((*SPECIAL_TOKENS, *WORDS, ".", ",", "中", "home"))
@@ -31,7 +32,7 @@ def small_config(**changes: Any) -> BertConfig:
 def small_pretrainer(
     seed: int = 0, sentence_head: bool = True, dtype: Any = None, **changes: Any
 ) -> BertPretrainer:
-    keras.utils.set_random_seed(seed)
+    set_seed(seed)
     return BertPretrainer(
         small_config(**changes), sentence_head=sentence_head, dtype=dtype, name="bert"
     )

@@ -8,12 +8,11 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-import keras
-
 from bert_tf.checkpoints import model_dir
 from bert_tf.models.config import BertConfig
 from bert_tf.models.masked_lm import BertPretrainer
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
+from tests.seeds import set_seed
 
 NAMES = ("anna", "bert", "carl", "dora")
 CITIES = ("paris", "rome", "oslo", "lima")
@@ -49,7 +48,7 @@ class Task:
 
 def write_model(folder: pathlib.Path, **changes) -> str:
     """A model folder as `pretrain` leaves it, with random weights."""
-    keras.utils.set_random_seed(0)
+    set_seed(0)
     values = {
         "hidden_size": 32,
         "num_hidden_layers": 2,

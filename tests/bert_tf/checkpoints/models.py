@@ -2,11 +2,11 @@
 
 import dataclasses
 
-import keras
 import numpy as np
 
 from bert_tf.checkpoints import model_dir
 from tests.bert_tf.small_models import VOCABULARY, randomize, small_config
+from tests.seeds import set_seed
 
 # The files of each model that was asked for: they are always the same.
 _FILES = {}
@@ -16,7 +16,7 @@ def checkpoint_of(description, folder, **changes):
     """A small model of ours, read from its folder."""
     key = repr((description, sorted(changes.items())))
     if key not in _FILES:
-        keras.utils.set_random_seed(0)
+        set_seed(0)
         model = model_dir.make_model(small_config(**changes), description)
         randomize(model)
         model_dir.save(str(folder), model, VOCABULARY, description, {})

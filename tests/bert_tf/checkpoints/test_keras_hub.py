@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import keras
 import keras_hub
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from data_pipelines.tokenizers.tokenizer import make_tokenizer
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS
 from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of, our_model
 from tests.bert_tf.small_models import VOCABULARY, randomize
+from tests.seeds import set_seed
 
 models = keras_hub.models
 AS_THEIRS = dataclasses.replace(VOCABULARY, max_word_characters=100)
@@ -25,7 +25,7 @@ TASKS = (None, "BertMaskedLM", "BertTextClassifier")
 
 
 def their_model(task):
-    keras.utils.set_random_seed(0)
+    set_seed(0)
     backbone = models.BertBackbone(
         vocabulary_size=len(VOCABULARY),
         num_layers=3,

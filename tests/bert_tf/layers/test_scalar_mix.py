@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from bert_tf.layers.scalar_mix import FEATURES, BiLSTM, ScalarMix
 from tests.reference.lstm import lstm
+from tests.seeds import set_seed
 
 # The embeddings and the output of five blocks.
 STATES = np.random.default_rng(0).normal(size=(6, 2, 5, 3)).astype("float32")
@@ -84,7 +85,7 @@ def test_a_sum_in_mixed_precision_is_rounded_once():
 
 
 def test_bilstm():
-    keras.utils.set_random_seed(0)
+    set_seed(0)
     layer = BiLSTM(4)
     layer.build((None, None, 3))
     x = tf.constant(STATES[0])

@@ -1,4 +1,3 @@
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,6 +12,7 @@ from tests.bert_tf.packed import alone, packed, random_features
 from tests.bert_tf.small_models import VOCABULARY, random_batch, randomize, small_config
 from tests.reference import bert
 from tests.reference.lstm import lstm
+from tests.seeds import set_seed
 
 
 def elmo_config(**changes):
@@ -22,7 +22,7 @@ def elmo_config(**changes):
 
 
 def small_encoder(**changes):
-    keras.utils.set_random_seed(0)
+    set_seed(0)
     model = ElmoEncoder(elmo_config(**changes), name="encoder")
     randomize(model)
     model.embeddings.set_vocabulary(VOCABULARY.tokens)
@@ -30,7 +30,7 @@ def small_encoder(**changes):
 
 
 def language_model():
-    keras.utils.set_random_seed(0)
+    set_seed(0)
     model = BidirectionalLanguageModel(elmo_config(pooler=False), name="bert")
     randomize(model)
     model.encoder.embeddings.set_vocabulary(VOCABULARY.tokens)

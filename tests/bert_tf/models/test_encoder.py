@@ -1,7 +1,6 @@
 import functools
 import json
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -24,6 +23,7 @@ from tests.bert_tf.small_models import (
     weights_by_name,
 )
 from tests.reference import bert
+from tests.seeds import set_seed
 
 VARIANTS = {
     "original": {},
@@ -48,7 +48,7 @@ VARIANTS = {
 @functools.cache
 def encoder(name):
     """The encoder of a variant, which no test changes."""
-    keras.utils.set_random_seed(0)
+    set_seed(0)
     model = BertEncoder(small_config(**VARIANTS[name]), name="encoder")
     randomize(model)
     return model

@@ -1,4 +1,3 @@
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,10 +9,11 @@ from bert_tf.models.replaced_token_detection import (
     generator_config,
 )
 from tests.bert_tf.small_models import VOCABULARY, random_batch, randomize, small_config
+from tests.seeds import set_seed
 
 
 def detector(**changes):
-    keras.utils.set_random_seed(0)
+    set_seed(0)
     model = ReplacedTokenDetector(
         small_config(**{"pooler": False, **changes}), name="bert"
     )

@@ -2,7 +2,6 @@ import dataclasses
 import functools
 import itertools
 
-import keras
 import numpy as np
 import pytest
 
@@ -21,6 +20,7 @@ from data_pipelines.finetuning import batches
 from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 from tests.bert_tf.eager import run_eagerly
 from tests.bert_tf.small_models import VOCABULARY, randomize, small_config
+from tests.seeds import set_seed
 
 TOKENIZER = WordPieceTokenizer(VOCABULARY)
 LABELS = ("O", "B-X", "I-X")
@@ -85,7 +85,7 @@ CASES = {
 
 def predictor(kind, **arguments):
     encoding, model, _ = CASES[kind]
-    keras.utils.set_random_seed(0)
+    set_seed(0)
     made = KINDS[kind].model(CONFIG, **model, name="model")
     randomize(made)
     return Predictor(

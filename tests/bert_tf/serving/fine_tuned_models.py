@@ -1,7 +1,5 @@
 """Model folders of every kind, and what may be asked of them."""
 
-import keras
-
 from bert_tf.checkpoints import model_dir
 from bert_tf.models.config import BertConfig
 from bert_tf.prediction.predictor import Predictor
@@ -20,6 +18,7 @@ from tests.bert_tf.small_models import (
     small_config,
     small_pretrainer,
 )
+from tests.seeds import set_seed
 
 TEXTS = (
     "the cat sat on the mat.",
@@ -54,7 +53,7 @@ KIND_ARGUMENTS = {
 def write_model(folder, kind, config: BertConfig | None = None, **description) -> str:
     """A model folder of random weights."""
     encoding, head, metrics = KIND_ARGUMENTS[kind]
-    keras.utils.set_random_seed(0)
+    set_seed(0)
     config = config or small_config(num_hidden_layers=1)
     made = model_dir.make_model(config, model_dir.Description(kind, head=head))
     randomize(made, scale=0.5)

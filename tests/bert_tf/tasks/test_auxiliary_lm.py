@@ -1,4 +1,3 @@
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,10 +7,11 @@ from bert_tf.tasks.classification import BertClassifier, ClassificationObjective
 from tests.bert_tf.packed import packed, random_features
 from tests.bert_tf.small_models import randomize, small_config
 from tests.reference import bert
+from tests.seeds import set_seed
 
 
 def models():
-    keras.utils.set_random_seed(0)
+    set_seed(0)
     task = BertClassifier(small_config(causal=True), 2, name="bert")
     randomize(task)
     model = WithLanguageModel(task, {}, name="both")

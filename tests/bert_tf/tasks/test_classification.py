@@ -27,6 +27,7 @@ from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 from tests.bert_tf.checkpoints.models import checkpoint_of
 from tests.bert_tf.small_models import VOCABULARY, small_config
 from tests.reference.bert import cross_entropy
+from tests.seeds import set_seed
 
 LOGITS = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
 LABELS = np.array([0, 2, 1, 2, 0], np.int32)
@@ -116,7 +117,7 @@ def test_learns_with_compile_and_fit_on_packed_rows():
     batches = training_batches(
         features, VOCABULARY, batch_size=16, row_length=12, seed=0
     ).take(120)
-    keras.utils.set_random_seed(0)
+    set_seed(0)
     model = BertClassifier(small_config(num_hidden_layers=1), num_outputs=2)
     model.compile(
         AdamW(1e-2, bias_correction=True),

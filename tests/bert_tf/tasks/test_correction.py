@@ -1,6 +1,5 @@
 import json
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -21,10 +20,11 @@ from tests.bert_tf.packed import (
     random_features,
 )
 from tests.bert_tf.small_models import VOCABULARY, randomize, small_config
+from tests.seeds import set_seed
 
 
 def make(**arguments):
-    keras.utils.set_random_seed(1)
+    set_seed(1)
     nothing = dict.fromkeys(
         ("hidden_dropout_prob", "attention_probs_dropout_prob"), 0.0
     )

@@ -1,6 +1,5 @@
 import json
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -26,6 +25,7 @@ from tests.bert_tf.packed import (
     random_features,
 )
 from tests.bert_tf.small_models import VOCABULARY, randomize, small_config
+from tests.seeds import set_seed
 
 COUNT = 6
 
@@ -83,7 +83,7 @@ FROZEN = [
 
 def make(name, config=None, **arguments):
     model_class, own, _ = HEADS[name]
-    keras.utils.set_random_seed(1)
+    set_seed(1)
     model = model_class(config or small_config(), **own, **arguments, name="model")
     randomize(model)
     return model

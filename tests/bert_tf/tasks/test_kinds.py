@@ -4,7 +4,6 @@ import dataclasses
 import json
 import typing
 
-import keras
 import pytest
 
 from bert_tf.prediction.predictor import Predictor
@@ -16,6 +15,7 @@ from data_pipelines.datasets.examples import Answer
 from data_pipelines.datasets.sources import TaskKind
 from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 from tests.bert_tf.small_models import VOCABULARY, randomize, small_config
+from tests.seeds import set_seed
 
 LENGTHS = Lengths(16, stride=None, max_question_length=4, in_windows=True)
 LABELS = ("O", "B-X", "I-X")
@@ -68,7 +68,7 @@ def test_lines_to_answers_columns_and_metrics(name, eager):
         max_length=LENGTHS.max_length,
         **kind.encoding_arguments(LENGTHS, dataset),
     )
-    keras.utils.set_random_seed(0)
+    set_seed(0)
     head = kind.head_arguments(dataset, {})
     model = kind.model(small_config(num_hidden_layers=1), **head, name="model")
     randomize(model)
