@@ -1,11 +1,14 @@
 """Trials: a program is disturbed, run again until it ends well, and compared."""
 
+import collections
 import dataclasses
+import itertools
 import pathlib
+import random
 import re
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 
 from benchmarks.faults.processes import Action, Disk, Ended, Programs, Signal
 from benchmarks.faults.verbs import Tree, Verb, read_tree, stays, write_inputs
@@ -172,9 +175,9 @@ class Trials:
             if name == _OTHERS or stays(name):
                 trial.problems.append(f"{name} has vanished")
         for name, content in found.items():
-            if name in reference.tree and stays(name):
-                if content != reference.tree[name]:
-                    trial.problems.append(f"{name} is not whole")
+            is_last = name in reference.tree and stays(name)
+            if is_last and content != reference.tree[name]:
+                trial.problems.append(f"{name} is not whole")
         return found
 
     def _finish(
@@ -245,9 +248,19 @@ def _untold(ended: Ended) -> str | None:
     return None
 
 
-def sample(
-    reference: Reference, most: int, choose: Callable[[range, int], list[int]]
-) -> Iterator[int]:
-    """Numbers of operations: all of a short program, a sample of a long one."""
-    numbers = range(1, len(reference.operations) + 1)
-    yield from numbers if len(numbers) <= most else sorted(choose(numbers, most))
+def sample(operations: Sequence[str], most: int, draw: random.Random) -> list[int]:
+    """Numbers of operations: all of a short program, of a long one some of each kind.
+
+    Operations of one kind differ in digits alone, as `write step-10` and `step-20`.
+    """
+    kinds: dict[str, list[int]] = collections.defaultdict(list)
+    for number in draw.sample(range(len(operations)), len(operations)):
+        kinds[re.sub(r"\.[0-9a-f]{8}\b|\d+", "N", operations[number])].append(
+            number + 1
+        )
+    chosen: list[int] = []
+    for rank in itertools.count():
+        of_rank = [numbers[rank] for numbers in kinds.values() if rank < len(numbers)]
+        chosen += of_rank
+        if not of_rank or len(chosen) >= most:
+            return sorted(chosen[:most])
