@@ -43,6 +43,13 @@ class Verb:
         """The flags with the folders in them."""
         return [flag.format(inputs=inputs, out=out) for flag in self.flags]
 
+    @property
+    def named(self) -> str:
+        """The path on the disk of the output that a flag names."""
+        return next(f.split("{")[1] for f in self.flags if "{out}" in f).replace(
+            "}", ""
+        )
+
     def feeds(self, other: "Verb") -> bool:
         """Whether the other program reads the output of this one."""
         parts = re.split("[=/]", " ".join(other.flags).replace(" ", "="))
@@ -220,7 +227,7 @@ def stays(name: str) -> bool:
 
 def _compared(name: str, content: bytes) -> bytes:
     """The content of a file without what depends on the clock."""
-    if name.endswith("report.html") or "/checkpoints/" in name:
+    if name.endswith(("report.html", "fingerprint.pb")) or "/checkpoints/" in name:
         return b"What counts in it is in the other files."
     if name.endswith(("metrics.jsonl", "result.json")):
         lines = content.split(b"\n") if name.endswith("l") else [content]
