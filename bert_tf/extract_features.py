@@ -29,6 +29,7 @@ from data_pipelines.datasets.examples import TextExample
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.tables import read_rows
 from data_pipelines.datasets.text_files import ending_of, read_lines
+from data_pipelines.files.atomic import remove_unfinished
 from data_pipelines.programs import cli
 
 _TABLES = ("csv", "tsv", "jsonl", "ndjson", "json")
@@ -184,7 +185,7 @@ def main(options: ExtractOptions) -> None:
 
     def stop(number: int, _: Any) -> None:
         # No exception: it would be lost if it came while a library collects garbage.
-        vector_files.remove_unfinished(options.output_file)
+        remove_unfinished()
         os._exit(128 + number)
 
     signal.signal(signal.SIGTERM, stop)

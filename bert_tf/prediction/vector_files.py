@@ -221,11 +221,6 @@ def _inside(folder: str, path: str) -> str:
     return posixpath.join(folder, posixpath.basename(path))
 
 
-def remove_unfinished(path: str) -> None:
-    """Removes the files of an `open_writer` whose program is killed."""
-    remove(f"{path}.unfinished")
-
-
 def _ending(path: str) -> str:
     for ending in FORMATS:
         if path.endswith(ending):

@@ -137,6 +137,13 @@ def all_agree(strategy: tf.distribute.Strategy, answer: bool) -> bool:
     return bool(tf.reduce_all(answers > 0))
 
 
+def of_chief(strategy: tf.distribute.Strategy, number: int) -> int:
+    """Waits for all workers, and returns the first one's number."""
+    if num_workers(strategy) == 1:
+        return number
+    return int(_gather(strategy)(tf.constant([number], tf.int64))[0])
+
+
 @contextlib.contextmanager
 def lost_workers_named(strategy: tf.distribute.Strategy) -> Iterator[None]:
     """Raises WorkerLost for the errors of TensorFlow where another worker has gone."""

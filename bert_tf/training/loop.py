@@ -142,6 +142,10 @@ class _Run:
         """
         rollbacks = int(self.trainer.rollbacks.numpy()) + 1
         good = self.checkpoints.latest()
+        # They may have been removed since.
+        if good is not None and rollbacks <= MAX_ROLLBACKS:
+            step = self.checkpoints.restore()
+            good = self.checkpoints.latest()
         if good is None or rollbacks > MAX_ROLLBACKS:
             tried = f" after {rollbacks - 1} returns to a checkpoint"
             raise NonFiniteLoss(
@@ -150,7 +154,6 @@ class _Run:
                 "lower --learning_rate, lengthen --num_warmup_steps, or use bfloat16. "
                 f"The last good checkpoint: {good or 'none was written yet'}."
             )
-        step = self.checkpoints.restore()
         self.trainer.rollbacks.assign(rollbacks)
         self.trainer.data_start.assign(step)
         self.log.say(

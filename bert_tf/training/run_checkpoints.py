@@ -3,11 +3,13 @@
     checkpoints/step-1000.index, ...     weights, moments, step: written by the chief
     checkpoints/position-1000/phase-0-replica-1-of-2.index     by each replica's worker
 
-The positions are written first, and the state file that names the checkpoint last: a
-checkpoint that was being written when its process died never counts.
+The folder itself tells which there are; the file `checkpoint` in it is written for
+TensorFlow's own tools and never read. The positions are written first, and the index of
+a checkpoint last; all bytes have checksums. So a checkpoint that was being written when
+its process died does not count, nor does one that was damaged later. What a step has
+left is removed only when a later checkpoint of the run is whole.
 """
 
-import contextlib
 import posixpath
 import re
 from collections.abc import Callable, Mapping
@@ -15,14 +17,32 @@ from typing import Any
 
 import tensorflow as tf
 
-from bert_tf.training.distribution import all_agree, is_chief, wait_for_all
-from data_pipelines.files.atomic import write_file
+from bert_tf.training.distribution import all_agree, is_chief, of_chief, wait_for_all
+from data_pipelines.files.atomic import remove, sync, write_file
 
 _KEPT = 2
 _NAME, _POSITIONS, _STATE = "step", "position", "checkpoint"
 
+_NUMBER = r"(0|[1-9]\d{0,17})"
+_INDEX = re.compile(rf"{_NAME}-{_NUMBER}\.index")
+_DATA = re.compile(rf"{_NAME}-{_NUMBER}\.data-\d{{5}}-of-\d{{5}}")
+# What TensorFlow leaves when it is killed: `step-6.index.tempstate123`, `step-6_temp`.
+_HALF = re.compile(
+    rf"{_NAME}-{_NUMBER}(?:_temp|\.(?:index|data-\d{{5}}-of-\d{{5}})\.tempstate\d+)"
+)
+_POSITION = re.compile(rf"{_POSITIONS}-{_NUMBER}")
+
 # What reading a damaged file raises.
 _DAMAGED = (tf.errors.OpError, RuntimeError, IndexError)
+# Those among them that say nothing about the file.
+_UNREACHABLE = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.PermissionDeniedError,
+    tf.errors.UnauthenticatedError,
+    tf.errors.UnavailableError,
+)
 
 
 class RunCheckpoints:
@@ -46,34 +66,39 @@ class RunCheckpoints:
         self.strategy = strategy
         self.say = say
         self._checkpoint = tf.train.Checkpoint(**trackables)
+        # Those that this process has restored or written, the oldest first.
+        self._whole: list[int] = []
 
     def latest(self) -> str | None:
-        """The newest checkpoint's prefix."""
-        steps = self._steps()
-        return self._prefix(steps[-1]) if steps else None
+        """The prefix of the newest checkpoint that was restored or saved."""
+        return self._prefix(self._whole[-1]) if self._whole else None
 
     def restore(self) -> int:
         """Restores the newest checkpoint that is whole; its step, 0 without any.
 
         Raises:
-            ValueError: all are damaged, or the file that names them, or they are of
-                another model.
+            ValueError: all are damaged, or they are of another model.
+            tf.errors.OpError: they cannot be reached.
         """
-        steps = self._steps()
-        for step in reversed(steps):
+        step, num_damaged = self._newest_below(None), 0
+        while step is not None:
             problem = self._problem(step)
             if all_agree(self.strategy, problem is None):
-                return step
+                break
+            num_damaged += 1
             self.say(
                 f"The checkpoint {self._prefix(step)} is damaged ({problem}): the one "
                 "before it is used."
             )
-        if steps:
+            step = self._newest_below(step)
+        if step is None and num_damaged:
             raise ValueError(
                 f"All checkpoints in {self.folder} are damaged. Expected one that is "
                 "whole: restore the files, or remove the folder to begin anew."
             )
-        return 0
+        self._tell_of_parts(step)
+        self._whole = [] if step is None else [step]
+        return step or 0
 
     def restore_position(
         self, step: int, phase: int, iterators: Mapping[int, Any]
@@ -87,62 +112,72 @@ class RunCheckpoints:
             path = self._position(step, phase, replica)
             try:
                 tf.train.Checkpoint(iterator=iterator).read(path).assert_consumed()
-            except _DAMAGED:
+            except (*_DAMAGED, AssertionError):
                 found = False
         return all_agree(self.strategy, found)
 
     def save(self, step: int, phase: int, iterators: Mapping[int, Any]) -> None:
-        """Writes a checkpoint, and removes the oldest."""
+        """Writes a checkpoint, and then removes what it supersedes."""
         for replica, iterator in iterators.items():
             path = self._position(step, phase, replica)
             tf.train.Checkpoint(iterator=iterator).write(path)
+            sync(posixpath.dirname(path))
         wait_for_all(self.strategy)
+        self._whole = [*(s for s in self._whole if s < step), step][-_KEPT:]
         if is_chief(self.strategy):
             self._checkpoint.write(self._prefix(step))
-            kept = [*(s for s in self._steps() if s < step), step][-_KEPT:]
-            self._name(kept)
-            self._remove_all_but(kept)
+            sync(self.folder)
+            self._name_for_tensorflow()
+            self._remove_superseded()
         wait_for_all(self.strategy)
 
-    def _name(self, steps: list[int]) -> None:
-        """Writes the file by which TensorFlow knows the checkpoints of a folder.
+    def _name_for_tensorflow(self) -> None:
+        """Writes the file by which `tf.train.latest_checkpoint` knows a folder.
 
-        Its own function for that is deprecated, and its CheckpointManager makes a
+        TensorFlow's function for that is deprecated, and its CheckpointManager makes a
         variable, which one worker alone cannot.
         """
-        names = [f'"{_NAME}-{step}"' for step in steps]
+        names = [f'"{_NAME}-{step}"' for step in self._whole]
         lines = [f"model_checkpoint_path: {names[-1]}"]
         lines += [f"all_model_checkpoint_paths: {name}" for name in names]
         path = posixpath.join(self.folder, _STATE)
         write_file(path, "".join(f"{line}\n" for line in lines).encode())
 
-    def _steps(self) -> list[int]:
-        """Steps of the checkpoints that count, the oldest first.
+    def _files(self) -> list[str]:
+        try:
+            names = tf.io.gfile.listdir(self.folder)
+        except tf.errors.NotFoundError:
+            return []
+        return [name.rstrip("/") for name in names]
 
-        Raises:
-            ValueError: the file that names them is damaged. To begin anew would remove
-                them.
-        """
-        state = None
-        with contextlib.suppress(*_DAMAGED, ValueError):
-            state = tf.train.get_checkpoint_state(self.folder)
-        path = posixpath.join(self.folder, _STATE)
-        if state is None and tf.io.gfile.exists(path):
-            raise ValueError(
-                f"The file {path} is damaged. Expected the names of checkpoints: "
-                "restore it, or remove the folder to begin anew."
-            )
-        paths = state.all_model_checkpoint_paths if state else ()
-        steps = [int(path.rpartition("-")[2]) for path in paths]
-        return sorted(
-            step for step in steps if tf.io.gfile.exists(f"{self._prefix(step)}.index")
-        )
+    def _steps(self, pattern: re.Pattern[str]) -> set[int]:
+        """Numbers of the files whose names fit one of this module's patterns."""
+        found = map(pattern.fullmatch, self._files())
+        return {int(match[1]) for match in found if match}
+
+    def _newest_below(self, step: int | None) -> int | None:
+        """The newest step before one that has an index, as the chief sees it."""
+        steps = [s for s in self._steps(_INDEX) if step is None or s < step]
+        newest = of_chief(self.strategy, max(steps, default=-1))
+        return None if newest < 0 else newest
+
+    def _tell_of_parts(self, restored: int | None) -> None:
+        parts = self._steps(_DATA) - self._steps(_INDEX)
+        for step in sorted(parts):
+            if restored is None or step > restored:
+                used = "No checkpoint" if restored is None else f"That of {restored}"
+                self.say(
+                    f"The checkpoint {self._prefix(step)} has no .index: its save did "
+                    f"not end, or the file is lost. {used} is used."
+                )
 
     def _problem(self, step: int) -> str | None:
         """Restores a checkpoint; what is wrong with its files, None if nothing."""
         try:
             status = self._checkpoint.read(self._prefix(step))
             status.assert_existing_objects_matched()
+        except _UNREACHABLE:
+            raise
         except _DAMAGED as error:
             return str(error).partition("\n")[0]
         except AssertionError:
@@ -161,13 +196,15 @@ class RunCheckpoints:
         name = f"phase-{phase}-replica-{replica}-of-{count}"
         return posixpath.join(self.folder, f"{_POSITIONS}-{step}", name)
 
-    def _remove_all_but(self, kept: list[int]) -> None:
-        for name in tf.io.gfile.listdir(self.folder):
-            match = re.match(rf"({_NAME}|{_POSITIONS})-(\d+)(\.|/|$)", name)
-            if not match or int(match[2]) in kept:
+    def _remove_superseded(self) -> None:
+        """Removes all of the steps before the newest but those that are whole.
+
+        A later one may be damaged for the moment alone, or for this machine: it stays
+        until the run has come past it.
+        """
+        patterns = (_INDEX, _DATA, _HALF, _POSITION)
+        for match in [p.fullmatch(name) for name in self._files() for p in patterns]:
+            if match is None or int(match[1]) in self._whole:
                 continue
-            path = posixpath.join(self.folder, name.rstrip("/"))
-            if match[1] == _POSITIONS:
-                tf.io.gfile.rmtree(path)
-            else:
-                tf.io.gfile.remove(path)
+            if int(match[1]) < self._whole[-1]:
+                remove(posixpath.join(self.folder, match[0]))

@@ -4,11 +4,8 @@ import dataclasses
 import functools
 import hashlib
 import itertools
-import os
-import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
 
 import numpy as np
 import tensorflow as tf
@@ -105,16 +102,6 @@ class WorkUnit:
     stripes: tuple[tuple[str, int, int], ...]
 
 
-def complete_in(work: str, path: str) -> AbstractContextManager[str]:
-    """Calls `complete_file` with a temporary file in the folder `work`.
-
-    Nothing of it stays when the folder is removed. Its name has the number of this
-    process, so that a worker of a killed run disturbs nobody.
-    """
-    name = f"{posixpath.basename(path)}.{os.getpid()}"
-    return complete_file(path, posixpath.join(work, name))
-
-
 def write_unit(
     unit: WorkUnit, vocabulary: Vocabulary, options: RecordOptions
 ) -> dict[str, Counter[str]]:
@@ -123,10 +110,9 @@ def write_unit(
     if tf.io.gfile.exists(counts_file):
         return read_json(counts_file)
     counts = {split: Counter[str]() for split in ("train", "heldout", "reading")}
-    work = posixpath.dirname(unit.path)
     with (
-        complete_in(work, f"{unit.path}.records") as records,
-        complete_in(work, f"{unit.path}.index") as index,
+        complete_file(f"{unit.path}.records") as records,
+        complete_file(f"{unit.path}.index") as index,
         tf.io.TFRecordWriter(records) as record_writer,
         tf.io.gfile.GFile(index, "wb") as index_file,
     ):
@@ -145,8 +131,7 @@ def write_unit(
             # Each stripe reads the whole source, which is counted once.
             if stripe == 0:
                 counts["reading"].update(reading)
-    with complete_in(work, counts_file) as path:
-        write_json(path, counts)
+    write_json(counts_file, counts)
     return counts
 
 

@@ -21,7 +21,7 @@ import tensorflow as tf
 from absl import logging
 
 from data_pipelines.corpus.documents import expand_sources
-from data_pipelines.files.atomic import remove
+from data_pipelines.files.atomic import complete_file, remove
 from data_pipelines.files.json_files import read_json_if_any, write_json
 from data_pipelines.pretraining import parts, record_folder, work_units
 from data_pipelines.pretraining.record_folder import MANIFEST, read_manifest
@@ -236,7 +236,7 @@ def _write_shard(
             i: files.enter_context(tf.io.gfile.GFile(f"{units[i].path}.records", "rb"))
             for i in np.unique(unit_of)
         }
-        unfinished = files.enter_context(work_units.complete_in(work, path))
+        unfinished = files.enter_context(complete_file(path, folder=work))
         output = files.enter_context(tf.io.gfile.GFile(unfinished, "wb"))
         output.write(b"")  # Makes the file even where there is no record.
         for i in order:

@@ -146,7 +146,7 @@ def test_nothing_is_left_of_a_conversion_that_fails(tmp_path, monkeypatch, step,
 
 def test_what_a_killed_run_left_is_replaced(tmp_path):
     checkpoint = checkpoint_of(PRETRAINED, tmp_path / "ours")
-    unfinished = tmp_path / "new.unfinished"
+    unfinished = tmp_path / "new.0a1b2c3d.unfinished"
     unfinished.mkdir()
     (unfinished / "half").write_text("of an earlier run")
     # A slash at the end makes no other folder.

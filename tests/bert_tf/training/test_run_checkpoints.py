@@ -72,21 +72,36 @@ def test_a_step_that_is_saved_again_keeps_the_one_before(folder):
     assert run.checkpoints.restore() == 4
 
 
-def test_other_files_of_the_folder_are_left_alone(folder):
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("step-notes.txt", "step-2.txt", "step-2.index.bak", "step-02.index"),
+        *("my-step-2.index", "step-2.data", "step-2", "position-2.zip", "position-x/a"),
+        *("ckpt-2.index", "step-1e3.index", "step-99999999999999999999999.index"),
+    ],
+)
+def test_other_files_of_the_folder_are_left_alone(folder, name):
     Run(folder).save(2)
-    (folder / "step-notes.txt").write_text("of the user")
-    Run(folder).save(4, 6)
-    assert (folder / "step-notes.txt").read_text() == "of the user"
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("of the user")
+    again = Run(folder)
+    assert again.checkpoints.restore() == 2
+    assert again.said == []
+    again.save(4, 6, 8)
+    assert path.read_text() == "of the user"
 
 
-def test_what_came_after_a_step_that_is_done_again_is_forgotten(folder):
+def test_what_came_after_a_step_that_is_done_again_stays_until_it_is_superseded(folder):
     """As after a return to an earlier checkpoint."""
     Run(folder).save(2, 8)
     again = Run(folder).save(5)
     assert again.checkpoints.latest() == f"{folder}/step-5"
+    assert {"step-5", "step-8", "position-5", "position-8"} < names_in(folder)
+    again.save(7, 9)
     assert names_in(folder) == {
         "checkpoint",
-        *("step-2", "step-5", "position-2", "position-5"),
+        *("step-7", "step-9", "position-7", "position-9"),
     }
 
 
@@ -98,21 +113,100 @@ def test_a_folder_may_be_moved(folder, tmp_path):
     assert again.checkpoints.restore_position(3, 0, {0: again.data})
 
 
-def test_files_of_a_save_that_did_not_end_do_not_count(folder):
-    """The state file names a checkpoint last."""
-    Run(folder).save(3)
-    state = (folder / "checkpoint").read_bytes()
-    Run(folder).save(6)
-    (folder / "checkpoint").write_bytes(state)
+@pytest.mark.parametrize(
+    "content", [None, b"", b"\xff\x00 no text", b"model: 3", "cut"]
+)
+def test_the_folder_itself_tells_what_there_is(folder, content):
+    Run(folder).save(3, 6)
+    state = folder / "checkpoint"
+    if content is None:
+        state.unlink()
+    else:
+        state.write_bytes(state.read_bytes()[:40] if content == "cut" else content)
     again = Run(folder)
-    assert again.checkpoints.latest() == f"{folder}/step-3"
+    assert (again.checkpoints.restore(), again.said) == (6, [])
+    assert again.weight.numpy().tolist() == [6, -6]
+    assert again.checkpoints.restore_position(6, 0, {0: again.data})
+    again.save(7)
+    assert tf.train.latest_checkpoint(str(folder)) == f"{folder}/step-7"
+    assert {"step-6", "step-7"} < names_in(folder)
+
+
+def half_written(folder, step):
+    """Makes a checkpoint what a kill amid its save leaves."""
+    (folder / f"step-{step}.index").unlink()
+    (folder / f"step-{step}.index.tempstate12").write_bytes(b"half")
+    part = folder / f"step-{step}_temp" / "part-00000-of-00001.index"
+    part.parent.mkdir()
+    part.write_bytes(b"half")
+
+
+def test_a_half_written_checkpoint_does_not_count(folder):
+    Run(folder).save(3, 6)
+    half_written(folder, 6)
+    again = Run(folder)
     assert again.checkpoints.restore() == 3
-    # The next save takes them away, or writes them anew.
+    (message,) = again.said
+    assert f"{folder}/step-6 has no .index" in message and "3 is used" in message
     again.save(4)
+    assert {"step-3", "step-4", "step-6", "position-6"} < names_in(folder)
+    again.save(7)
     assert names_in(folder) == {
         "checkpoint",
-        *("step-3", "step-4", "position-3", "position-4"),
+        *("step-4", "step-7", "position-4", "position-7"),
     }
+
+
+def test_the_first_checkpoint_is_half_written(folder):
+    Run(folder).save(3)
+    half_written(folder, 3)
+    again = Run(folder)
+    assert again.checkpoints.restore() == 0
+    (message,) = again.said
+    assert message.endswith("or the file is lost. No checkpoint is used.")
+    again.save(2)
+    assert (folder / "step-3.data-00000-of-00001").exists()
+
+
+def test_a_damaged_checkpoint_stays_until_a_later_one_is_whole(folder):
+    Run(folder).save(3, 6)
+    data = folder / "step-6.data-00000-of-00001"
+    content = data.read_bytes()
+    data.write_bytes(content[:10])
+    again = Run(folder)
+    again.checkpoints.restore()
+    again.save(4, 5)
+    assert data.read_bytes() == content[:10]
+    # It may have been damaged for this machine alone.
+    data.write_bytes(content)
+    assert Run(folder).checkpoints.restore() == 6
+    again.save(8)
+    assert not data.exists()
+
+
+def test_the_oldest_goes_only_when_the_newest_is_whole(folder, monkeypatch):
+    run = Run(folder).save(3, 6)
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_checkpoints, "sync", fail)
+    with pytest.raises(OSError, match="No space"):
+        run.save(9)
+    assert {"step-3", "step-6"} < names_in(folder)
+
+
+def test_files_that_can_not_be_reached_are_not_damaged(folder, monkeypatch):
+    Run(folder).save(3, 6)
+    again = Run(folder)
+
+    def fail(path):
+        raise tf.errors.UnavailableError(None, None, "No network")
+
+    monkeypatch.setattr(again.checkpoints._checkpoint, "read", fail)
+    with pytest.raises(tf.errors.UnavailableError):
+        again.checkpoints.restore()
+    assert again.said == []
 
 
 @pytest.mark.parametrize("kind", ["changed", "cut off", "empty", "index", "removed"])
@@ -145,6 +239,7 @@ def test_all_are_damaged(folder):
     Run(folder).save(3, 6)
     for path in folder.glob("step-*.data*"):
         path.write_bytes(b"")
+    before = sorted(folder.rglob("*"))
     again = Run(folder)
     with pytest.raises(ValueError, match=r"All checkpoints in .* are damaged\. Expec"):
         again.checkpoints.restore()
@@ -152,15 +247,7 @@ def test_all_are_damaged(folder):
         f"{folder}/step-6",
         f"{folder}/step-3",
     ]
-
-
-@pytest.mark.parametrize("content", [b"", b"\xff\x00 no text", b"model: 3"])
-def test_a_state_file_that_says_nothing(folder, content):
-    """To begin anew would remove the checkpoints."""
-    Run(folder).save(3)
-    (folder / "checkpoint").write_bytes(content)
-    with pytest.raises(ValueError, match=r"/checkpoint is damaged\. Expected the na"):
-        Run(folder).checkpoints.restore()
+    assert sorted(folder.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
