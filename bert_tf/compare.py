@@ -49,6 +49,7 @@ from data_pipelines.datasets import catalog
 from data_pipelines.datasets.sources import Dataset
 from data_pipelines.files.atomic import remove, write_file
 from data_pipelines.files.json_files import read_json, write_json
+from data_pipelines.files.locks import locked_folder
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
@@ -68,10 +69,15 @@ def compare(options: CompareOptions) -> dict[str, Outcome]:
     Raises:
         ValueError, FileNotFoundError: options or files are wrong; nothing was written.
     """
+    with locked_folder(options.output_dir):
+        return _compare(options)
+
+
+def _compare(options: CompareOptions) -> dict[str, Outcome]:
     expand_sources(options.corpus)
     check_files(options.pairs_files, options.questions_file)
     data = {name: _read(name, folder) for name, folder in options.folders.items()}
-    claim(options.output_dir, options, _FREE_OPTIONS)
+    claim(options.output_dir, options, _FREE_OPTIONS, options.inputs())
     baselines = _best_baselines(options, data)
     dev = {name: examples for name, (_, _, examples) in data.items()}
     outcomes: dict[str, Outcome] = {}

@@ -25,6 +25,7 @@ import tensorflow as tf
 from bert_tf import export, pretrain
 from bert_tf.models.config import preset
 from data_pipelines.files.atomic import write_file
+from data_pipelines.files.locks import locked_folder
 from data_pipelines.programs import cli
 
 _SENTENCES = (
@@ -59,6 +60,11 @@ def demo(output_dir: str, num_train_steps: int) -> list[tuple[str, list[list[str
         Sentences with blanks, and for each blank the tokens that the exported model
         guesses, best first.
     """
+    with locked_folder(output_dir):
+        return _demo(output_dir, num_train_steps)
+
+
+def _demo(output_dir: str, num_train_steps: int) -> list[tuple[str, list[list[str]]]]:
     started = time.monotonic()
     corpus_dir, model_dir, saved_models_dir = (
         posixpath.join(output_dir, name) for name in ("corpus", "model", "saved_models")

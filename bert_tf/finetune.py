@@ -42,7 +42,11 @@ from bert_tf.report.finetuning import finetuning_report
 from bert_tf.tasks.kinds import KINDS
 from bert_tf.training.distribution import is_chief, lost_workers_named, make_strategy
 from bert_tf.training.loop import PREEMPTED_EXIT_CODE, Preempted
-from bert_tf.training.output_dir import claim_for_all
+from bert_tf.training.output_dir import (
+    claim_for_all,
+    is_finished_for_all,
+    locked_for_all,
+)
 from bert_tf.training.run_log import METRICS, read_metrics
 from data_pipelines.files.atomic import write_file
 from data_pipelines.files.json_files import read_json, write_json
@@ -69,7 +73,8 @@ def finetune(options: FinetuneOptions) -> dict[str, float]:
         for package in ("sklearn", "seqeval", "scipy"):
             importlib.import_module(package)
     strategy = make_strategy(options)
-    with lost_workers_named(strategy):
+    folder = options.output_dir
+    with lost_workers_named(strategy), locked_for_all(strategy, folder):
         return _finetune(options, strategy)
 
 
@@ -83,15 +88,16 @@ def _finetune(
                 f"Received batch_size={run.batch_size} for {count} replicas. "
                 f"Expected a multiple of {count}: as many examples for each."
             )
+    claims = options.output_dir, options, FREE, options.inputs()
+    if is_finished_for_all(strategy, *claims):
+        return read_json(posixpath.join(options.output_dir, model_dir.DEV_METRICS))
     config, vocabulary, origin = model_dir.load_description(options.model_dir)
     # Read before anything is written: most mistakes show here.
-    splits = options.test_splits or (("test",) if options.test_file else ())
     dataset, limit = options.chosen_dataset(), options.max_train_examples
-    data = read_data(dataset, options.data_dir, limit, splits)
+    data = read_data(dataset, options.data_dir, limit, options.tests)
     config = _config(options, config, data.dataset.kind)
     description = _description(options, config, origin, data)
-    if claim_for_all(strategy, options.output_dir, options, FREE):
-        return read_json(posixpath.join(options.output_dir, model_dir.DEV_METRICS))
+    claim_for_all(strategy, *claims)
 
     encoding = model_dir.make_encoding(description, vocabulary)
     weights = {}

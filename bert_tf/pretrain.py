@@ -25,11 +25,10 @@ from bert_tf.pretraining import data, model_config
 from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.pretraining.unigram_baseline import unigram_baseline
 from bert_tf.report.pretraining import cloze_guesses, pretraining_report, run_facts
-from bert_tf.training import distribution
+from bert_tf.training import distribution, output_dir
 from bert_tf.training.distribution import is_chief
 from bert_tf.training.hardware import POLICIES, peak_flops_per_second
 from bert_tf.training.loop import PREEMPTED_EXIT_CODE, Preempted, train
-from bert_tf.training.output_dir import claim_for_all
 from bert_tf.training.run_log import METRICS, RunLog, read_metrics
 from bert_tf.training.trainer import Trainer
 from data_pipelines.files.atomic import write_file
@@ -80,7 +79,11 @@ def pretrain(options: PretrainOptions) -> None:
         bert_tf.training.loop.Preempted: SIGTERM; the same call resumes the run.
     """
     strategy = distribution.make_strategy(options)
-    with strategy.scope(), distribution.lost_workers_named(strategy):
+    with (
+        strategy.scope(),
+        distribution.lost_workers_named(strategy),
+        output_dir.locked_for_all(strategy, options.output_dir),
+    ):
         try:
             inputs = _prepare(options, strategy)
             if inputs is None:
@@ -104,6 +107,9 @@ def _prepare(
     distribution.check_batch_size(
         strategy, options.recipe.batch_size, options.accumulation_steps
     )
+    claims = options.output_dir, options.resolved(), _FREE_OPTIONS, options.inputs()
+    if output_dir.is_finished_for_all(strategy, *claims):
+        return None
     if distribution.num_workers(strategy) > 1 and not options.records_dir:
         raise ValueError(
             "Received input_files with several workers. Expected --records_dir and "
@@ -125,9 +131,7 @@ def _prepare(
                 options.token_vectors, vocabulary, config
             )
     # Nothing is written before this line.
-    resolved = options.resolved()
-    if claim_for_all(strategy, options.output_dir, resolved, _FREE_OPTIONS):
-        return None
+    output_dir.claim_for_all(strategy, *claims)
     if vocabulary is None:
         vocabulary = _learned_vocabulary(options)
         config = model_config.pretraining_config(options, vocabulary)
@@ -238,7 +242,7 @@ def _write(
     baseline: dict[str, float] | None,
 ) -> None:
     """Writes the report, and then the weights: with them the model is finished."""
-    output_dir, recipe = options.output_dir, inputs.options.recipe
+    folder, recipe = options.output_dir, inputs.options.recipe
     records = read_metrics(_path(options, METRICS))
     facts = run_facts(
         model,
@@ -252,7 +256,7 @@ def _write(
     if heldout is not None:
         cloze = cloze_guesses(model, next(iter(heldout)), inputs.vocabulary)
     page = pretraining_report(
-        f"Pre-training of {posixpath.basename(output_dir.rstrip('/'))}",
+        f"Pre-training of {posixpath.basename(folder.rstrip('/'))}",
         facts=facts,
         records=records,
         baseline=baseline,
@@ -267,8 +271,8 @@ def _write(
     )
     # The options that were received: the same command knows its folder by them.
     values = dataclasses.asdict(options.resolved())
-    model_dir.save(output_dir, model, inputs.vocabulary, description, values)
-    print(f"Wrote the model to {output_dir}; look at {output_dir}/{REPORT}.")
+    model_dir.save(folder, model, inputs.vocabulary, description, values)
+    print(f"Wrote the model to {folder}; look at {folder}/{REPORT}.")
 
 
 def _path(options: PretrainOptions, name: str) -> str:

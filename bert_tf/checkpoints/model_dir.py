@@ -24,8 +24,10 @@ from bert_tf.models.config import BertConfig
 from bert_tf.models.objectives import make_pretrainer
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.files.atomic import complete_file, write_file
+from data_pipelines.files.fingerprints import present
 from data_pipelines.files.json_files import read_json, write_json
 from data_pipelines.finetuning.encoding import Encoding
+from data_pipelines.tokenizers import vocabulary_files
 from data_pipelines.tokenizers.tokenizer import Tokenizer, make_tokenizer
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
@@ -143,6 +145,15 @@ def write(checkpoint: Checkpoint, path: str) -> None:
     write_json(posixpath.join(path, DESCRIPTION), {"format": _FORMAT, **description})
     write_json(posixpath.join(path, OPTIONS), checkpoint.options)
     write_weights(posixpath.join(path, WEIGHTS), checkpoint.weights)
+
+
+def files_of(path: str, with_weights: bool = True) -> list[str]:
+    """The files that a model is read from; none unless all are there."""
+    names = (CONFIG, DESCRIPTION, *((WEIGHTS,) if with_weights else ()))
+    files = present(*(posixpath.join(path, name) for name in names))
+    vocabulary = vocabulary_files.files_of(posixpath.join(path, VOCABULARY))
+    is_whole = len(files) == len(names) and vocabulary
+    return [*files, *vocabulary] if is_whole else []
 
 
 def is_there(path: str) -> bool:

@@ -5,8 +5,10 @@ import re
 from typing import Literal
 
 from bert_tf.comparison.systems import ABLATIONS, SYSTEMS, Ablation, System
+from data_pipelines.corpus import documents
 from data_pipelines.corpus.layout import Layout
 from data_pipelines.datasets import catalog
+from data_pipelines.files.fingerprints import present
 from data_pipelines.programs import cli
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -81,6 +83,19 @@ class CompareOptions(Layout):
         """The folders of the datasets, by name; None: TFDS loads it."""
         pairs = [dataset.partition("=") for dataset in self.datasets]
         return {name: folder or None for name, _, folder in pairs}
+
+    def inputs(self) -> dict[str, list[str]]:
+        """The files whose contents decide the result, by option; those that exist."""
+        return {
+            "corpus": documents.files_of(self.corpus),
+            "pairs_files": present(*self.pairs_files),
+            "questions_file": present(self.questions_file),
+            **{
+                f"{name} ({split})": catalog.files_of(catalog.find(name), split, folder)
+                for name, folder in self.folders.items()
+                for split in ("train", "dev")
+            },
+        }
 
     @property
     def chosen(self) -> dict[str, System]:

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Literal
 
+from bert_tf.checkpoints import model_dir
 from bert_tf.finetuning.results import RunSettings
 from bert_tf.layers.scalar_mix import Features
 from bert_tf.optim.layer_rates import LayerRates
@@ -122,6 +123,16 @@ class FinetuneOptions(DataOptions, TrainingOptions, DistributionOptions):
             num_seeds=self.num_seeds,
             num_epochs=self.num_epochs,
         )
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """The splits on which each run is tested."""
+        return self.test_splits or (("test",) if self.test_file else ())
+
+    def inputs(self) -> dict[str, list[str]]:
+        """The files whose contents decide the result, by option; those that exist."""
+        model = model_dir.files_of(self.model_dir, with_weights=not self.random_weights)
+        return {"model_dir": model, **self.data_files(("train", "dev", *self.tests))}
 
     def settings(self) -> list[RunSettings]:
         """The settings of all runs."""

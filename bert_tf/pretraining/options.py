@@ -2,15 +2,20 @@
 
 import dataclasses
 import math
+import posixpath
 from typing import Literal, Self
 
 from bert_tf.models import families, objectives
 from bert_tf.models.families import Recipe
 from bert_tf.optim.optimizers import OptimizerName
 from bert_tf.training.distribution import DistributionOptions
+from data_pipelines.corpus import documents
 from data_pipelines.corpus.layout import Layout
+from data_pipelines.files.fingerprints import present
+from data_pipelines.pretraining.record_folder import MANIFEST
 from data_pipelines.pretraining.row_options import MaskingUnit, RowOptions, SentenceTask
 from data_pipelines.programs import cli
+from data_pipelines.tokenizers import vocabulary_files
 from data_pipelines.tokenizers.casing import CasingOptions, TokenizerKind, check_casing
 
 # Share of the steps that the paper (appendix A.2) trains on long rows.
@@ -196,6 +201,18 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
     def longest_row(self) -> int:
         """Tokens of the longest rows."""
         return max(self.sequence_length, self.long_sequence_length or 0)
+
+    def inputs(self) -> dict[str, list[str]]:
+        """The files whose contents decide the result, by option; those that exist."""
+        manifest = self.records_dir and posixpath.join(self.records_dir, MANIFEST)
+        return {
+            "input_files": documents.files_of(self.input_files or ()),
+            # It tells the text and the vocabulary of the records.
+            "records_dir": present(manifest),
+            "vocab_file": vocabulary_files.files_of(self.vocab_file or ""),
+            "config_file": present(self.config_file),
+            "token_vectors": present(self.token_vectors),
+        }
 
     def phases(self) -> list[tuple[int, RowOptions]]:
         """The last step and the rows of each phase."""

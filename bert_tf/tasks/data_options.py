@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from bert_tf.tasks.kind import Lengths
 from bert_tf.tasks.kinds import KINDS
-from data_pipelines.datasets import catalog
+from data_pipelines.datasets import catalog, own_files
 from data_pipelines.datasets.examples import labels_in
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.sources import Dataset, Role, TaskKind
@@ -77,6 +77,20 @@ class DataOptions(catalog.ColumnOptions):
                 f"{', '.join(get_args(TaskKind))}."
             )
         return catalog.from_files(self.kind, files, self, labels)
+
+    def data_files(self, splits: Sequence[str]) -> dict[str, list[str]]:
+        """The files of own options, or of splits of the dataset; those that exist."""
+        if self.dataset is not None:
+            dataset = catalog.find(self.dataset)
+            return {
+                f"{self.dataset} ({split})": catalog.files_of(
+                    dataset, split, self.data_dir
+                )
+                for split in splits
+            }
+        names = ("train_file", "dev_file", "test_file")
+        given = {name: getattr(self, name) for name in names}
+        return {name: own_files.files_of(p) for name, p in given.items() if p}
 
     def encoding_arguments(
         self, dataset: Dataset, max_positions: int

@@ -1,46 +1,107 @@
-"""The folder of a run: it belongs to one set of options, and nothing is overwritten."""
+"""The folder of a run: it belongs to one set of options and inputs, and to one process.
 
+Nothing is overwritten. Beside the options, `inputs.json` has the fingerprints of the
+files whose contents decide the result.
+"""
+
+import contextlib
 import dataclasses
 import json
 import posixpath
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
-from bert_tf.training.distribution import all_agree, is_chief
-from data_pipelines.files.json_files import read_json, write_json
+from bert_tf.training.distribution import WorkerLost, all_agree, is_chief
+from data_pipelines.files.fingerprints import changes, fingerprints, shown
+from data_pipelines.files.json_files import read_json, read_json_if_any, write_json
+from data_pipelines.files.locks import locked_folder
+
+INPUTS = "inputs.json"
+
+
+@contextlib.contextmanager
+def locked_for_all(strategy: tf.distribute.Strategy, output_dir: str) -> Iterator[None]:
+    """`locked_folder`, held by the first of several workers for all of them."""
+    with contextlib.ExitStack() as stack:
+
+        def lock() -> bool:
+            stack.enter_context(locked_folder(output_dir))
+            return True
+
+        _answer_of_chief(strategy, lock)
+        yield
+
+
+def is_finished_for_all(
+    strategy: tf.distribute.Strategy, output_dir: str, *claims: Any
+) -> bool:
+    """`claim_for_all` of a folder that holds a model, else False.
+
+    It needs none of the inputs, which may be gone by now.
+    """
+
+    def is_finished() -> bool:
+        return _holds_model(output_dir) and claim(output_dir, *claims)
+
+    return _answer_of_chief(strategy, is_finished)
 
 
 def claim_for_all(
-    strategy: tf.distribute.Strategy,
+    strategy: tf.distribute.Strategy, output_dir: str, *claims: Any
+) -> bool:
+    """`claim` by the first of several workers, which all learn the answer."""
+    return _answer_of_chief(strategy, lambda: claim(output_dir, *claims))
+
+
+def _answer_of_chief(strategy: tf.distribute.Strategy, ask: Callable[[], bool]) -> bool:
+    """The answer of a function that the chief alone calls; all raise if it does."""
+    answer, problem = False, None
+    if is_chief(strategy):
+        try:
+            answer = ask()
+        except Exception as error:
+            problem = error
+    is_well = all_agree(strategy, problem is None)
+    if problem is not None:
+        raise problem
+    if not is_well:
+        raise WorkerLost(
+            "Another worker no longer answers: the first one has refused the "
+            "output_dir. Expected a folder for this run: its message says what to do."
+        )
+    return not all_agree(strategy, not answer)
+
+
+def claim(
     output_dir: str,
     options: Any,
     free_options: Collection[str],
+    inputs: Mapping[str, Sequence[str]] = {},
 ) -> bool:
-    """`claim` by the first of several workers, which all learn the answer."""
-    finished = is_chief(strategy) and claim(output_dir, options, free_options)
-    return not all_agree(strategy, not finished)
-
-
-def claim(output_dir: str, options: Any, free_options: Collection[str]) -> bool:
     """Makes the folder this run's own; True if it holds the finished model.
+
+    An input that is gone as a whole is no difference: what has been made of it may be
+    all that is needed.
 
     Args:
         output_dir: made if it is missing.
         options: a dataclass, which is written into the folder.
         free_options: names of those that may differ when a run is resumed.
+        inputs: the files of each input, whose fingerprints are written, too.
 
     Raises:
-        ValueError: it holds something else, or a run with other options.
+        ValueError: it holds something else, or a run with other options or inputs.
     """
     values = json.loads(json.dumps(dataclasses.asdict(options)))
     path = posixpath.join(output_dir, model_dir.OPTIONS)
     files = tf.io.gfile.listdir(output_dir) if tf.io.gfile.isdir(output_dir) else []
     # Options alone are those of a run that failed before it had made anything.
-    if not files or files == [model_dir.OPTIONS]:
+    if all(name.startswith((model_dir.OPTIONS, INPUTS)) for name in files):
         tf.io.gfile.makedirs(output_dir)
+        _write_inputs(output_dir, {}, inputs)
         write_json(path, values)
         return False
     if model_dir.OPTIONS not in files:
@@ -60,10 +121,50 @@ def claim(output_dir: str, options: Any, free_options: Collection[str]) -> bool:
             f"{output_dir} holds a run with other options: {'; '.join(different)}. "
             "Nothing is overwritten: choose another output_dir, or these options."
         )
-    is_finished = tf.io.gfile.exists(posixpath.join(output_dir, model_dir.WEIGHTS))
+    is_finished = _holds_model(output_dir)
+    known = read_json_if_any(posixpath.join(output_dir, INPUTS))
+    _check_inputs(output_dir, known, inputs, is_finished)
     if is_finished:
         print(f"{output_dir} holds the finished model of these options already.")
+    else:
+        _write_inputs(output_dir, known, inputs)
     return is_finished
+
+
+def _holds_model(output_dir: str) -> bool:
+    return tf.io.gfile.exists(posixpath.join(output_dir, model_dir.WEIGHTS))
+
+
+def _check_inputs(
+    output_dir: str,
+    known: Mapping[str, Any],
+    inputs: Mapping[str, Sequence[str]],
+    is_finished: bool,
+) -> None:
+    """Raises ValueError where an input is not what is known of it."""
+    found = {
+        name: changes(known[name], {path: path for path in paths})
+        for name, paths in inputs.items()
+        if paths and name in known
+    }
+    different = [f"{name}: {shown(lines)}" for name, lines in found.items() if lines]
+    if different:
+        what = "model trained on" if is_finished else "run on"
+        raise ValueError(
+            f"{output_dir} holds a {what} other inputs. {'; '.join(different)}. "
+            "Nothing is overwritten: restore what it began with, or choose another "
+            "output_dir."
+        )
+
+
+def _write_inputs(
+    output_dir: str, known: Mapping[str, Any], inputs: Mapping[str, Sequence[str]]
+) -> None:
+    """Adds the fingerprints of inputs of which nothing is known."""
+    new = {name: p for name, p in inputs.items() if p and name not in known}
+    if new:
+        found = {name: fingerprints(paths) for name, paths in new.items()}
+        write_json(posixpath.join(output_dir, INPUTS), {**known, **found})
 
 
 def _defaults(options: Any) -> dict[str, Any]:

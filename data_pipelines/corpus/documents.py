@@ -4,6 +4,7 @@ A document is a string in one normal form: a paragraph or heading a line, single
 spaces, no empty lines.
 """
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from data_pipelines.corpus.markers import divided, without_markers
 from data_pipelines.corpus.paragraphs import paragraphs_of
 from data_pipelines.corpus.plain_text import extracted_documents, plain_documents
 from data_pipelines.corpus.utf8 import decode, split_lines
+from data_pipelines.files.tfds_files import prepared_files
 
 _TFDS = "tfds:"
 
@@ -54,6 +56,22 @@ def expand_sources(patterns: Sequence[str]) -> list[str]:
             "'corpus/*.txt', or names such as 'tfds:lm1b'."
         )
     return sorted(sources)
+
+
+def files_of(patterns: Sequence[str]) -> list[str]:
+    """The files of sources, as of `expand_sources`; those of TFDS as it stores them.
+
+    What a pattern does not find is left out.
+    """
+    files: list[str] = []
+    for pattern in patterns:
+        with contextlib.suppress(FileNotFoundError):
+            for source in expand_sources([pattern]):
+                if source.startswith(_TFDS):
+                    files += prepared_files(source.removeprefix(_TFDS))
+                else:
+                    files.append(source)
+    return sorted(set(files))
 
 
 def read_documents(

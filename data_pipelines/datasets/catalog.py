@@ -1,5 +1,6 @@
 """All datasets by name; `from_files` makes one of a user's own files."""
 
+import contextlib
 import difflib
 from collections.abc import Iterator
 from typing import Any
@@ -27,6 +28,7 @@ from data_pipelines.datasets.squad import SquadJson
 from data_pipelines.datasets.table_reader import TableReader
 from data_pipelines.datasets.tagged_reader import TaggedReader
 from data_pipelines.datasets.text_tables import TextTable
+from data_pipelines.files.tfds_files import prepared_files
 
 _SPLITS = ("train", "dev", "test")
 _FIFTHS = {"train": Part((0, 1, 2), 5), "dev": Part((3,), 5), "test": Part((4,), 5)}
@@ -226,6 +228,16 @@ def find(name: str) -> Dataset:
             "or files of your own."
         )
     return DATASETS[name]
+
+
+def files_of(dataset: Dataset, split: str, data_dir: str | None) -> list[str]:
+    """The files that `read` reads, as far as they are there; see it."""
+    tfds = dataset.split(split).tfds
+    if data_dir is None and tfds is not None:
+        return prepared_files(tfds)
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        return list(find_files(dataset, split, data_dir).paths)
+    return []
 
 
 def read(

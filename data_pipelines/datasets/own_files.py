@@ -23,6 +23,7 @@ from data_pipelines.datasets.tagged_files import TaggedFiles
 from data_pipelines.datasets.tagging_schemes import Scheme, find_scheme
 from data_pipelines.datasets.text_files import existing
 from data_pipelines.datasets.text_tables import TextTable
+from data_pipelines.files.fingerprints import present
 from data_pipelines.programs import cli
 
 
@@ -115,6 +116,16 @@ def from_files(
         reader=reader,
         num_choices=len(reader.choices) if isinstance(reader, ChoiceTable) else None,
     )
+
+
+def files_of(path: str) -> list[str]:
+    """All files that are read of a path: in brat's format texts and spans."""
+    found: list[str | None] = []
+    for name in brat.documents_in(path):
+        spans = brat.annotations_of(name)
+        text = spans and f"{spans.removesuffix('.ann')}.txt"
+        found += [existing(name), spans, text]
+    return list(dict.fromkeys(present(*found)))
 
 
 def _table(

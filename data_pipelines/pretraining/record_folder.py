@@ -16,11 +16,11 @@ def read_manifest(output_dir: str) -> dict[str, Any]:
     """Reads the manifest of a folder of records.
 
     Returns:
-        A dict with the options (`lower_case`, `strip_accents`, ...), the `inputs`, the
-        `vocabulary_fingerprint` and `vocabulary_size`; `counts` and
-        `heldout_counts` (documents, parts, sentences, tokens, unknown_tokens,
-        bytes); `reading`, the counts of the reader of the text; and `shards`, each
-        with `name`, `records`, `tokens` and `bytes`.
+        A dict with the options (`lower_case`, `strip_accents`, ...), the `inputs`, each
+        with `name` and what `fingerprints` tells of it, the `vocabulary_fingerprint`
+        and `vocabulary_size`; `counts` and `heldout_counts` (documents, parts,
+        sentences, tokens, unknown_tokens, bytes); `reading`, the counts of the reader
+        of the text; and `shards`, each with `name`, `records`, `tokens` and `bytes`.
 
     Raises:
         FileNotFoundError: there is no manifest, so the folder is not complete.
@@ -44,7 +44,17 @@ def read_manifest(output_dir: str) -> dict[str, Any]:
 def with_later_options(plan: dict[str, Any]) -> dict[str, Any]:
     """The options that decided records, with those that were not written at first."""
     # Accents went with capital letters.
-    return {"strip_accents": plan["lower_case"], "lines": "auto", **plan}
+    plan = {"strip_accents": plan["lower_case"], "lines": "auto", **plan}
+    return {**plan, "inputs": [_with_fingerprint(entry) for entry in plan["inputs"]]}
+
+
+def _with_fingerprint(entry: dict[str, Any]) -> dict[str, Any]:
+    """A source of text with its fingerprint, which was that of its first 64 KiB."""
+    if "begins" not in entry:
+        return entry
+    name, size = entry["name"], entry["bytes"]
+    read = min(size, 1 << 16)
+    return {"name": name, "bytes": size, "read": read, "digest": entry["begins"]}
 
 
 def check_vocabulary(manifest: dict[str, Any], vocabulary: Vocabulary) -> None:

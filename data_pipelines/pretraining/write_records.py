@@ -7,24 +7,23 @@ processes, nor on how often the program was stopped and started again.
 """
 
 import contextlib
-import dataclasses
 import functools
-import hashlib
 import math
 import posixpath
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from data_pipelines.corpus.documents import expand_sources
+from data_pipelines.corpus.documents import expand_sources, files_of
 from data_pipelines.files.atomic import complete_file, remove
-from data_pipelines.files.json_files import read_json_if_any, write_json
-from data_pipelines.pretraining import parts, record_folder, work_units
-from data_pipelines.pretraining.record_folder import MANIFEST, read_manifest
+from data_pipelines.files.json_files import write_json
+from data_pipelines.files.locks import locked_folder
+from data_pipelines.pretraining import record_plan, work_units
+from data_pipelines.pretraining.record_folder import MANIFEST
 from data_pipelines.pretraining.work_units import RecordOptions, WorkUnit
 from data_pipelines.programs import processes
 from data_pipelines.tokenizers.vocabulary import Vocabulary
@@ -68,28 +67,50 @@ def write_records(
         The manifest, see `read_manifest`.
 
     Raises:
-        ValueError: the folder holds records of other options, there are no documents,
-            or all of them are held out.
-        FileNotFoundError: no file matches.
+        ValueError: the folder holds records of other options or other text, there are
+            no documents, or all of them are held out.
+        FileNotFoundError: no file matches, and the folder is not complete.
+        BlockingIOError: another process writes into the folder.
         OSError, tf.errors.OpError: a file cannot be read or written. No file has its
             final name before it is complete.
     """
-    sources = expand_sources(input_files)
-    plan = _plan(sources, vocabulary, options)
-    work = posixpath.join(output_dir, "unfinished")
-    manifest = _begin(output_dir, work, plan)
-    if manifest is not None:
-        logging.info("%s is complete already: nothing to do.", output_dir)
+    if not tf.io.gfile.exists(posixpath.join(output_dir, MANIFEST)):
+        expand_sources(input_files)
+    tf.io.gfile.makedirs(output_dir)
+    with locked_folder(output_dir):
+        asked = record_plan.options_of(vocabulary, options)
+        work = posixpath.join(output_dir, record_plan.WORK)
+        manifest = record_plan.finished(output_dir, input_files, asked)
+        if manifest is not None:
+            logging.info("%s is complete already: nothing to do.", output_dir)
+            remove(work)  # The run was stopped between the manifest and the end.
+            return manifest
+        sources = expand_sources(input_files)
+        plan = record_plan.begin(output_dir, files_of(input_files), asked)
+        pool = functools.partial(processes.pool, num_processes, cluster=cluster)
+        manifest = _write(sources, vocabulary, output_dir, options, plan, pool)
+        remove(work)
         return manifest
 
-    sizes = [source["bytes"] for source in plan["inputs"]]
+
+def _write(
+    sources: list[str],
+    vocabulary: Vocabulary,
+    output_dir: str,
+    options: RecordOptions,
+    plan: dict[str, Any],
+    pool: Callable,
+) -> dict[str, Any]:
+    """Writes the records and their manifest, which begins with the plan."""
+    work = posixpath.join(output_dir, record_plan.WORK)
+    sizes = [_num_bytes(source) for source in sources]
     units = [
         WorkUnit(posixpath.join(work, f"piece-{number:05d}"), stripes)
         for number, stripes in enumerate(_divide(sources, sizes))
     ]
     names = options.shard_names
     counts = {split: Counter[str]() for split in ("train", "heldout", "reading")}
-    with processes.pool(num_processes, len(units), cluster) as run:
+    with pool(len(units)) as run:
         write = functools.partial(
             work_units.write_unit, vocabulary=vocabulary, options=options
         )
@@ -112,70 +133,13 @@ def write_records(
         ],
     }
     write_json(posixpath.join(output_dir, MANIFEST), manifest)
-    remove(work)
     return manifest
 
 
-def _input(source: str) -> dict[str, Any]:
-    """Properties that tell a source from most others of its name."""
-    size, begins = 0, ""
-    if tf.io.gfile.exists(source):  # Or it is a dataset of TFDS.
-        size = tf.io.gfile.stat(source).length
-        with tf.io.gfile.GFile(source, "rb") as file:
-            begins = hashlib.sha256(file.read(1 << 16)).hexdigest()[:16]
-    return {"name": posixpath.basename(source), "bytes": size, "begins": begins}
-
-
-def _plan(
-    sources: list[str], vocabulary: Vocabulary, options: RecordOptions
-) -> dict[str, Any]:
-    """Everything that decides the records; the manifest begins with it."""
-    return {
-        "format": record_folder.FORMAT,
-        "inputs": [_input(source) for source in sources],
-        "vocabulary_fingerprint": vocabulary.fingerprint,
-        "vocabulary_size": len(vocabulary),
-        "lower_case": vocabulary.lower_case,
-        "strip_accents": vocabulary.strip_accents,
-        **dataclasses.asdict(options),
-        "max_part_sentences": parts.MAX_PART_SENTENCES,
-        "max_part_tokens": parts.MAX_PART_TOKENS,
-        "max_sentence_tokens": parts.MAX_SENTENCE_TOKENS,
-    }
-
-
-def _begin(output_dir: str, work: str, plan: dict[str, Any]) -> dict[str, Any] | None:
-    """Makes the folder ready, or returns the manifest of a complete one."""
-    is_complete = tf.io.gfile.exists(posixpath.join(output_dir, MANIFEST))
-    plan_file = posixpath.join(work, "plan.json")
-    found = read_manifest(output_dir) if is_complete else read_json_if_any(plan_file)
-    if found:
-        found = record_folder.with_later_options(found)
-    different = [
-        f"{name} was {found.get(name)!s:.80}, received {value!s:.80}"
-        for name, value in plan.items()
-        if found and found.get(name) != value
-    ]
-    if different:
-        raise ValueError(
-            f"{output_dir} holds records of other options: {'; '.join(different)}. "
-            "Nothing is overwritten: choose another folder, or remove this one."
-        )
-    if is_complete:
-        record_folder.require_shards(output_dir, found)
-        remove(work)  # The run was stopped between the manifest and the end.
-        return found
-    if found:
-        logging.info("Resuming the unfinished records in %s.", output_dir)
-    elif tf.io.gfile.glob(posixpath.join(output_dir, "*.tfrecord")):
-        raise ValueError(
-            f"{output_dir} holds records without {MANIFEST}. Nothing is overwritten: "
-            "choose another folder, or remove them."
-        )
-    else:
-        tf.io.gfile.makedirs(work)
-        write_json(plan_file, plan)
-    return None
+def _num_bytes(source: str) -> int:
+    # That of a dataset of TFDS is not known.
+    is_file = tf.io.gfile.exists(source)
+    return tf.io.gfile.stat(source).length if is_file else 0
 
 
 def _no_documents(heldout: Counter[str], sources: list[str]) -> str:

@@ -15,6 +15,7 @@ import tensorflow as tf
 from absl import logging
 
 from data_pipelines.files.byte_lines import BYTE_ORDER_MARK
+from data_pipelines.files.fingerprints import present
 from data_pipelines.files.json_files import read_json
 from data_pipelines.tokenizers.casing import TokenizerKind
 
@@ -37,6 +38,12 @@ _MAX_SENTENCEPIECE_SHARE = 0.1
 def beside(path: str, name: str) -> str:
     """The path of a name in the folder of another file."""
     return posixpath.join(posixpath.dirname(path), name)
+
+
+def files_of(path: str) -> list[str]:
+    """The files that a vocabulary is read from; none where there is no vocabulary."""
+    others = beside(path, TOKENIZATION), beside(path, MERGES)
+    return [path, *present(*others)] if present(path) else []
 
 
 def read_merges(path: str) -> tuple[tuple[tuple[str, str], ...], bool]:
