@@ -86,7 +86,7 @@ VERBS = (
     Verb(
         "create_pretraining_data, 2 processes",
         "data_pipelines.create_pretraining_data",
-        ("--input_files={inputs}/large/*.txt", *_RECORDS[1:], "--num_processes=2"),
+        ("--input_files={inputs}/large/*.jsonl", *_RECORDS[1:], "--num_processes=2"),
     ),
     Verb(
         "pretrain",
@@ -187,9 +187,9 @@ def write_inputs(folder: pathlib.Path) -> None:
         text = "\n".join(" ".join(story()) for _ in range(8))
         (folder / "text" / f"{number:02}.txt").write_text(text)
         # So large that two processes share the work.
-        large = folder / "large" / f"{number:02}.txt"
-        if number < 3:
-            large.write_text(text + "\n" * (5 << 20))
+        line = json.dumps({"text": text, "not_read": "x" * 100_000}) + "\n"
+        if number < 2:
+            (folder / "large" / f"{number}.jsonl").write_text(45 * line)
     config = {
         **{"vocab_size": 90, "hidden_size": 32, "num_hidden_layers": 2},
         **{"num_attention_heads": 2, "intermediate_size": 64},
