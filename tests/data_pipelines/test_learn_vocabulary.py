@@ -231,9 +231,11 @@ def test_a_file_that_appears_meanwhile_is_kept(tmp_path, monkeypatch):
     assert sorted(os.listdir(tmp_path)) == ["text", "vocab.txt", kept]
 
 
-@pytest.mark.parametrize("tokenizer", ["wordpiece", "byte_bpe"])
+@pytest.mark.parametrize(
+    ("tokenizer", "vocab_size"), [("wordpiece", 110), ("byte_bpe", 270)]
+)
 def test_a_vocabulary_never_is_without_the_files_beside_it(
-    tmp_path, monkeypatch, tokenizer
+    tmp_path, monkeypatch, tokenizer, vocab_size
 ):
     rename = tf.io.gfile.rename
     alone = []
@@ -245,7 +247,7 @@ def test_a_vocabulary_never_is_without_the_files_beside_it(
             alone.append(expected - set(os.listdir(tmp_path)))
 
     monkeypatch.setattr(tf.io.gfile, "rename", noted)
-    main(options_for(tmp_path, tokenizer=tokenizer, vocab_size=300))
+    main(options_for(tmp_path, tokenizer=tokenizer, vocab_size=vocab_size))
     assert alone == [set()]
 
 
