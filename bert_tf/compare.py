@@ -18,7 +18,6 @@ import operator
 import os
 import posixpath
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,7 +40,6 @@ from bert_tf.pretraining.heldout import METRICS
 from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.report.comparison import comparison_report, text_table
 from bert_tf.tasks.data_options import read
-from bert_tf.training.loop import PREEMPTED_EXIT_CODE
 from bert_tf.training.output_dir import claim
 from bert_tf.word_vectors.quality import check_files
 from data_pipelines.corpus.documents import expand_sources
@@ -342,9 +340,14 @@ def _write(
     write_file(posixpath.join(options.output_dir, REPORT), page.encode())
 
 
+def _stop(number: int, _: Any) -> None:
+    """Ends the program that runs at the moment, and then this one."""
+    raise cli.Stopped(f"Stopped by SIGTERM. {cli.RESUMED}", 128 + number)
+
+
 def main(options: CompareOptions) -> int:
     """Compares, and prints the table; 1 if something failed."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(PREEMPTED_EXIT_CODE))
+    signal.signal(signal.SIGTERM, _stop)
     outcomes = compare(options)
     print(text_table(list(outcomes.values())), end="")
     print(f"Look at {options.output_dir}/{REPORT}.")
@@ -352,4 +355,4 @@ def main(options: CompareOptions) -> int:
 
 
 if __name__ == "__main__":
-    cli.run(CompareOptions, main, __doc__ or "")
+    cli.run(CompareOptions, main, __doc__ or "", kept=cli.RESUMED)

@@ -196,4 +196,4 @@ def main(options: DemoOptions) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(DemoOptions, main, __doc__)
+    cli.run(DemoOptions, main, __doc__, kept=cli.RESUMED)

@@ -14,8 +14,6 @@ import json
 import posixpath
 from typing import Any, Literal
 
-import tensorflow as tf
-
 from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.description import PRETRAINING, Description
 from bert_tf.checkpoints.model_dir import LoadedModel
@@ -26,7 +24,7 @@ from bert_tf.report.finetuning import evaluation_report
 from bert_tf.tasks.data_options import DataOptions, check_pairs, read
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets.sources import Dataset
-from data_pipelines.files.atomic import require_new, write_file
+from data_pipelines.files.atomic import new_folder, require_new, write_file
 from data_pipelines.programs import cli
 
 REPORT = "report.html"
@@ -83,9 +81,9 @@ def evaluate(options: EvaluateOptions) -> dict[str, float]:
         if options.output_dir is not None:
             files = _files(evaluation, options)
     if options.output_dir is not None:
-        tf.io.gfile.makedirs(options.output_dir)
-        for name, text in {METRICS: _json(metrics), **files}.items():
-            write_file(posixpath.join(options.output_dir, name), text.encode())
+        with new_folder(options.output_dir) as folder:
+            for name, text in {METRICS: _json(metrics), **files}.items():
+                write_file(posixpath.join(folder, name), text.encode())
     return metrics
 
 

@@ -12,12 +12,10 @@ pre-trained or fine-tuned.
 """
 
 import dataclasses
-import os
-import signal
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import tqdm
 
@@ -29,8 +27,7 @@ from data_pipelines.datasets.examples import TextExample
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.tables import read_rows
 from data_pipelines.datasets.text_files import ending_of, read_lines
-from data_pipelines.files.atomic import remove, remove_unfinished
-from data_pipelines.files.locks import lock_file, locked_file
+from data_pipelines.files.locks import locked_file
 from data_pipelines.programs import cli
 
 _TABLES = ("csv", "tsv", "jsonl", "ndjson", "json")
@@ -187,15 +184,7 @@ def read_texts(options: ExtractOptions, log: ReadLog) -> Iterator[TextExample]:
 
 
 def main(options: ExtractOptions) -> None:
-    """Extracts; leaves nothing behind when stopped by SIGTERM."""
-
-    def stop(number: int, _: Any) -> None:
-        # No exception: it would be lost if it came while a library collects garbage.
-        remove_unfinished()
-        remove(lock_file(options.output_file))
-        os._exit(128 + number)
-
-    signal.signal(signal.SIGTERM, stop)
+    """Extracts."""
     extract_features(options)
 
 

@@ -41,7 +41,6 @@ from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.finetuning import finetuning_report
 from bert_tf.tasks.kinds import KINDS
 from bert_tf.training.distribution import is_chief, lost_workers_named, make_strategy
-from bert_tf.training.loop import PREEMPTED_EXIT_CODE, Preempted
 from bert_tf.training.output_dir import (
     claim_for_all,
     is_finished_for_all,
@@ -66,7 +65,7 @@ def finetune(options: FinetuneOptions) -> dict[str, float]:
         ImportError: the extra `finetune` is not installed.
         ValueError: options, files or the folders do not fit each other.
         bert_tf.training.loop.NonFiniteLoss: a run has diverged.
-        bert_tf.training.loop.Preempted: SIGTERM; the same call resumes.
+        bert_tf.training.loop.Preempted: Ctrl-C or SIGTERM; the same call resumes.
     """
     # The metrics need these packages: a missing one shows before the training.
     with extra("finetune"):
@@ -249,15 +248,10 @@ def _facts(options: FinetuneOptions, start: Start, model: Any) -> dict[str, str]
     }
 
 
-def main(options: FinetuneOptions) -> int:
-    """Trains; when stopped by SIGTERM, returns the exit code 143."""
-    try:
-        finetune(options)
-    except Preempted as stopped:
-        print(f"{stopped} The same command resumes from there.")
-        return PREEMPTED_EXIT_CODE
-    return 0
+def main(options: FinetuneOptions) -> None:
+    """Trains."""
+    finetune(options)
 
 
 if __name__ == "__main__":
-    cli.run(FinetuneOptions, main, __doc__)
+    cli.run(FinetuneOptions, main, __doc__, kept=cli.RESUMED)

@@ -255,4 +255,4 @@ def _with_progress(rows: Iterable[Any]) -> Iterable[Any]:
 
 
 if __name__ == "__main__":
-    cli.run(PredictOptions, main, __doc__)
+    cli.run(PredictOptions, main, __doc__, kept=cli.PRINTED)

@@ -28,7 +28,7 @@ from bert_tf.report.pretraining import cloze_guesses, pretraining_report, run_fa
 from bert_tf.training import distribution, output_dir
 from bert_tf.training.distribution import is_chief
 from bert_tf.training.hardware import POLICIES, peak_flops_per_second
-from bert_tf.training.loop import PREEMPTED_EXIT_CODE, Preempted, train
+from bert_tf.training.loop import train
 from bert_tf.training.run_log import METRICS, RunLog, read_metrics
 from bert_tf.training.trainer import Trainer
 from data_pipelines.files.atomic import write_file
@@ -76,7 +76,7 @@ def pretrain(options: PretrainOptions) -> None:
     Raises:
         ValueError: options, files or the folder do not fit each other.
         bert_tf.training.loop.NonFiniteLoss: the run has diverged.
-        bert_tf.training.loop.Preempted: SIGTERM; the same call resumes the run.
+        bert_tf.training.loop.Preempted: Ctrl-C or SIGTERM; the same call resumes.
     """
     strategy = distribution.make_strategy(options)
     with (
@@ -333,15 +333,5 @@ def _records(options: PretrainOptions, vocabulary: Vocabulary) -> data.Records:
     return data.Records(folder, manifest, options.skip_corrupt_records)
 
 
-def main(options: PretrainOptions) -> int:
-    """Trains; stopped by SIGTERM, returns the exit code 143."""
-    try:
-        pretrain(options)
-    except Preempted as stopped:
-        print(f"{stopped} The same command resumes from there.")
-        return PREEMPTED_EXIT_CODE
-    return 0
-
-
 if __name__ == "__main__":
-    cli.run(PretrainOptions, main, __doc__)
+    cli.run(PretrainOptions, pretrain, __doc__, kept=cli.RESUMED)

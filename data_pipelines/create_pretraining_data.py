@@ -75,4 +75,4 @@ def main(options: CreatePretrainingDataOptions) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(CreatePretrainingDataOptions, main, __doc__)
+    cli.run(CreatePretrainingDataOptions, main, __doc__, kept=cli.RESUMED)

@@ -53,4 +53,4 @@ def tokenize(options: TokenizeOptions) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(TokenizeOptions, tokenize, __doc__)
+    cli.run(TokenizeOptions, tokenize, __doc__, kept=cli.PRINTED)

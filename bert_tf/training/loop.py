@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import math
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,13 +15,12 @@ from bert_tf.training import distribution
 from bert_tf.training.run_checkpoints import RunCheckpoints
 from bert_tf.training.run_log import Progress, RunLog
 from bert_tf.training.trainer import Trainer
+from data_pipelines.programs import cli, interruption
 
 # After so many steps in a row that are not finite the run goes back to the newest
 # checkpoint; so often at most.
 MAX_SKIPPED = 10
 MAX_ROLLBACKS = 3
-# Exit code of a program that was told to stop (SIGTERM) and has saved its work.
-PREEMPTED_EXIT_CODE = 143
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +46,19 @@ class NonFiniteLoss(ValueError):
     """The loss or a gradient is not a number, time and again."""
 
 
-class Preempted(Exception):
-    """SIGTERM came; a checkpoint is written."""
+class Preempted(cli.Stopped):
+    """Ctrl-C or SIGTERM came; a checkpoint is written.
+
+    Args:
+        number: of the signal.
+        step: of the checkpoint.
+    """
+
+    def __init__(self, number: int, step: int) -> None:
+        is_interrupt = number == signal.SIGINT
+        how = "Interrupted" if is_interrupt else "Stopped by SIGTERM"
+        message = f"{how} after step {step}. The same command resumes from there."
+        super().__init__(message, 128 + number)
 
 
 def train(
@@ -83,7 +94,7 @@ def train(
         NonFiniteLoss: steps that are not finite are skipped; after many in a row the
             run goes back to the newest checkpoint, with other data and half the
             learning rate. This was of no use.
-        Preempted: after SIGTERM, when the checkpoint is written.
+        Preempted: after Ctrl-C or SIGTERM, when the checkpoint is written.
     """
     checkpoints = RunCheckpoints(
         checkpoint_dir, trainer.trackables(), trainer.strategy, log.say
@@ -98,11 +109,11 @@ def train(
         eval_every,
         evaluate,
     )
-    with _sigterm_noted() as sigterm:
+    with _signals_noted() as signals:
         log.resume(checkpoints.restore())
         while run.step < phases[-1].end_step:
             try:
-                run.train_to_the_end(sigterm)
+                run.train_to_the_end(signals)
             except _Diverged as diverged:
                 run.roll_back(*diverged.args)
                 log.resume(run.step)
@@ -129,11 +140,11 @@ class _Run:
     def step(self) -> int:
         return int(self.trainer.step.numpy())
 
-    def train_to_the_end(self, sigterm: Sequence[int]) -> None:
+    def train_to_the_end(self, signals: Sequence[int]) -> None:
         """Trains from the step of the trainer to the end of the last phase."""
         for number, phase in enumerate(self.phases):
             if self.step < phase.end_step:
-                self._train_phase(number, sigterm)
+                self._train_phase(number, signals)
 
     def roll_back(self, first_step: int, count: int) -> None:
         """Restores the newest checkpoint, for other data at half the learning rate.
@@ -162,7 +173,7 @@ class _Run:
             "learning rate."
         )
 
-    def _train_phase(self, number: int, sigterm: Sequence[int]) -> None:
+    def _train_phase(self, number: int, signals: Sequence[int]) -> None:
         phase = self.phases[number]
         strategy, step = self.trainer.strategy, self.step
         iterators = self._iterators_from_here(number)
@@ -170,10 +181,10 @@ class _Run:
         previous: dict[str, tf.Tensor] | None = None
         while step < phase.end_step:
             batch = _next_batch(iterators, strategy)
-            metrics = self.trainer.train_step(batch, stopping=bool(sigterm))
+            metrics = self.trainer.train_step(batch, stopping=bool(signals))
             step += 1
             # Asked for once: it may come at any moment, and first it is saved.
-            stopping = bool(sigterm)
+            stopping = bool(signals)
             if distribution.num_workers(strategy) > 1:
                 # All have to know. They look at the step before, not to wait for each
                 # to end.
@@ -196,7 +207,8 @@ class _Run:
             if at_checkpoint and (stopping or not skipped.in_a_row):
                 self.checkpoints.save(step, number, iterators)
             if stopping:
-                raise Preempted(f"Stopped by SIGTERM after step {step}.")
+                # It may have come to another worker alone.
+                raise Preempted(signals[0] if signals else signal.SIGTERM, step)
 
     def _iterators_from_here(self, number: int) -> dict[int, Iterator[Any]]:
         """Returns each local replica's data of a phase, at the step of the trainer."""
@@ -286,11 +298,26 @@ class _SkippedSteps:
 
 
 @contextlib.contextmanager
-def _sigterm_noted() -> Iterator[list[int]]:
-    """Yields a list that is empty until SIGTERM comes."""
+def _signals_noted() -> Iterator[list[int]]:
+    """Yields a list that is empty until Ctrl-C or SIGTERM comes.
+
+    A second Ctrl-C ends the program, or the cell of a notebook.
+    """
     noted: list[int] = []
+    previous = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, _: Any) -> None:
+        noted.append(number)
+        if number == signal.SIGINT:
+            os.write(2, b"\nInterrupted: saving a checkpoint. Again: ends at once.\n")
+            before = previous[number]
+            is_program = before is interruption.interrupt
+            signal.signal(number, signal.SIG_DFL if is_program else before)
+
     try:
-        previous = signal.signal(signal.SIGTERM, lambda number, _: noted.append(number))
+        for number, before in previous.items():
+            if before is not signal.SIG_IGN:
+                signal.signal(number, note)
     except ValueError:
         # Not the main thread (a notebook, a test): nothing to listen to.
         yield noted
@@ -298,4 +325,5 @@ def _sigterm_noted() -> Iterator[list[int]]:
     try:
         yield noted
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, before in previous.items():
+            signal.signal(number, before)

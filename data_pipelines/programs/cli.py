@@ -13,9 +13,15 @@ from typing import Any, TypeVar
 
 from absl import app, flags, logging
 
+from data_pipelines.programs import interruption
+
 OptionsT = TypeVar("OptionsT")
 
 REQUIRED: Any = dataclasses.MISSING
+
+# What interrupted programs have kept, see `run`.
+RESUMED = "The same command goes on from what is done."
+PRINTED = "The lines that were printed are whole; no file was written."
 
 _DEFINE: dict[Any, Callable] = {
     bool: flags.DEFINE_bool,
@@ -25,6 +31,19 @@ _DEFINE: dict[Any, Callable] = {
     tuple: flags.DEFINE_list,
     typing.Literal: flags.DEFINE_enum,
 }
+
+
+class Stopped(Exception):
+    """A program has saved its work as it was told to stop; the message is for the user.
+
+    Args:
+        message: a sentence or two.
+        exit_code: of the program.
+    """
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 def option(default: Any, help: str) -> Any:
@@ -107,17 +126,20 @@ def run(
     options_class: type[OptionsT],
     verb: Callable[[OptionsT], int | None],
     description: str,
+    kept: str = "Nothing was written.",
 ) -> None:
     """Runs `verb(options)` as a program; the only thing under a `__main__`.
 
     What a user can cause (`ValueError`, `OSError`, `ImportError`, TensorFlow's own
     errors on files and memory) ends in one line on stderr and exit code 1;
-    `--verbosity=1` shows the traceback as well.
+    `--verbosity=1` shows the traceback as well. So do Ctrl-C, with 130, and SIGTERM,
+    with 143.
 
     Args:
         options_class: a frozen dataclass whose fields are made by `option`.
         verb: returns the exit code; None means 0.
         description: shown by `--help`, usually the module's `__doc__`.
+        kept: a sentence for whoever has interrupted it: what of the work is kept.
     """
     define_flags(options_class, flags.FLAGS)
     for field in dataclasses.fields(options_class):  # type: ignore[arg-type]
@@ -132,14 +154,23 @@ def run(
                 "write --name=value, and quote a value that holds spaces or *."
             )
         _quieten_tensorflow()
+        with interruption.handled(kept):
+            return exit_code()
+
+    def exit_code() -> int:
         try:
             options = options_from_flags(options_class, flags.FLAGS)
             return verb(options) or 0
         except KeyboardInterrupt:
-            return _fail("Interrupted.", code=130)
+            return _fail(f"Interrupted. {kept}", code=130)
+        except Stopped as stopped:
+            print(stopped)
+            return stopped.exit_code
         except BrokenPipeError:
             return 0
         except Exception as error:
+            if interruption.has_come():
+                return _fail(f"Interrupted. {kept}", code=130)
             if not _is_users(error):
                 raise
             if logging.get_verbosity() >= logging.DEBUG:

@@ -6,8 +6,10 @@ import dataclasses
 import functools
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from multiprocessing import resource_tracker
 from typing import Any, Literal, TypeVar
 
 import tensorflow as tf
@@ -73,10 +75,33 @@ def pool(
                 num_processes, multiprocessing.get_context("spawn"), _use_one_core
             )
             stack.callback(executor.shutdown, cancel_futures=True)
-            map_ = executor.map
+            stack.push(_kill_if_interrupted)
+            map_ = _without_interrupts(executor.map)
         yield lambda name, verb, tasks: show_progress(
             name, map_(verb, tasks), len(tasks)
         )
+
+
+def _without_interrupts(map_: Callable) -> Callable:
+    """The same `map`, whose processes never see Ctrl-C: this one ends them."""
+
+    def start(verb: Callable[[Any], T], tasks: Sequence) -> Iterable[T]:
+        # Started before, for at its own start it would unblock the signal.
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return map_(verb, tasks)  # Starts the processes, which inherit the mask.
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    return start
+
+
+def _kill_if_interrupted(kind: type[BaseException] | None, *_: object) -> None:
+    """Ends the processes of a pool, whose tasks may have minutes before them."""
+    if kind is not None and not issubclass(kind, Exception):
+        for process in multiprocessing.active_children():
+            process.kill()
 
 
 def show_progress(name: str, results: Iterable[T], total: int) -> Iterable[T]:

@@ -9,10 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from bert_tf import extract_features as program
 from bert_tf.checkpoints import model_dir
 from bert_tf.extract_features import ExtractOptions, extract_features, read_texts
-from data_pipelines.datasets.examples import TextExample
 from data_pipelines.datasets.read_log import ReadLog
 from tests.bert_tf.small_models import VOCABULARY, randomize, small_pretrainer
 
@@ -195,30 +193,6 @@ def test_standard_input(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stdin", _Input(b""))
     with pytest.raises(ValueError, match="Standard input is empty"):
         texts_of(options(folder, tmp_path, "x.npy"))
-
-
-class _Exited(BaseException):
-    """Instead of `os._exit`."""
-
-
-def test_sigterm_leaves_nothing(folder, tmp_path, monkeypatch):
-    handlers = {}
-    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
-
-    def leave(code):
-        # Nothing is cleared up after this.
-        assert code == 128 + signal.SIGTERM and not os.listdir(tmp_path)
-        raise _Exited
-
-    def texts(*_):
-        yield TextExample("0", "the cat", None, None)
-        assert os.listdir(tmp_path)
-        handlers[signal.SIGTERM](signal.SIGTERM, None)
-
-    monkeypatch.setattr(os, "_exit", leave)
-    monkeypatch.setattr(program, "read_texts", texts)
-    with pytest.raises(_Exited):
-        program.main(options(folder, tmp_path, "x.npy"))
 
 
 @pytest.mark.slow

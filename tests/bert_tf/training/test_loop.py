@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from bert_tf.optim.schedule import WarmupLinearDecay
 from bert_tf.training.loop import NonFiniteLoss, Phase, Preempted, train
+from data_pipelines.programs import interruption
 from tests.bert_tf.small_models import random_batch
 from tests.bert_tf.training.trainers import assert_same, small_trainer, weights
 
@@ -92,17 +93,64 @@ def test_a_finished_run_does_nothing(tmp_path):
     assert run(small_trainer(), [phase(2)], tmp_path) == []
 
 
-def test_sigterm_saves_and_stops(tmp_path):
+@pytest.mark.parametrize(
+    ("number", "message", "exit_code"),
+    [
+        (signal.SIGTERM, "Stopped by SIGTERM after step 3", 143),
+        (signal.SIGINT, "Interrupted after step 3", 130),
+    ],
+)
+def test_signals_save_and_stop(tmp_path, capfd, number, message, exit_code):
+    before = signal.getsignal(number)
     trainer = small_trainer()
 
     def stop(progress):
         if progress.step == 2:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
 
-    with pytest.raises(Preempted, match="after step 3"):
+    with pytest.raises(Preempted, match=rf"{message}\. The same command") as stopped:
         run(trainer, [phase(50)], tmp_path, log_every=1, log=RecordedLog(stop))
+    assert stopped.value.exit_code == exit_code
     assert tf.train.latest_checkpoint(str(tmp_path)).endswith("step-3")
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(number) == before
+    told = "Interrupted: saving a checkpoint. Again: ends at once."
+    assert (told in capfd.readouterr().err) == (number == signal.SIGINT)
+
+
+def test_a_second_interrupt_ends_at_once(tmp_path):
+    """In a notebook as Python does it; in a program it kills the process."""
+
+    def stop(progress):
+        if progress.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(small_trainer(), [phase(50)], tmp_path, log_every=1, log=RecordedLog(stop))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    handlers = []
+
+    def look(progress):
+        if progress.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            handlers.append(signal.getsignal(signal.SIGINT))
+
+    with interruption.handled("Nothing."), pytest.raises(Preempted):
+        run(small_trainer(), [phase(50)], tmp_path, log_every=1, log=RecordedLog(look))
+    assert handlers == [signal.SIG_DFL]
+
+
+def test_signals_that_are_ignored_stay_so(tmp_path, monkeypatch):
+    """As under nohup."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def stop(progress):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    try:
+        run(small_trainer(), [phase(3)], tmp_path, log_every=1, log=RecordedLog(stop))
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def poisoned(end_step, bad):

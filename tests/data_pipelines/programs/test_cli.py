@@ -107,7 +107,7 @@ def test_positive_numbers():
 
 _PROGRAM = textwrap.dedent(
     """
-    import dataclasses, sys
+    import dataclasses, os, signal, sys
     from absl import logging
     from data_pipelines.programs import cli
 
@@ -131,6 +131,21 @@ _PROGRAM = textwrap.dedent(
             raise KeyError("a bug")
         if options.what == "interrupt":
             raise KeyboardInterrupt
+        if options.what == "lost":
+            # As where a library runs Python and reports errors as its own.
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            except KeyboardInterrupt:
+                raise RuntimeError("A callback failed.")
+        if options.what == "twice":
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            finally:
+                os.kill(os.getpid(), signal.SIGINT)
+        if options.what == "terminated":
+            os.kill(os.getpid(), signal.SIGTERM)
+        if options.what == "stopped":
+            raise cli.Stopped("Saved.", 9)
         if options.what == "seven":
             return 7
 
@@ -161,7 +176,11 @@ def program(tmp_path, *arguments):
             *(["--what=tensorflow"], 1, "error: No space\n"), marks=pytest.mark.slow
         ),
         (["--what=package"], 1, "error: Expected the package: install it.\n"),
-        (["--what=interrupt"], 130, "error: Interrupted.\n"),
+        (["--what=interrupt"], 130, "error: Interrupted. Nothing was written.\n"),
+        (["--what=lost"], 130, "error: Interrupted. Nothing was written.\n"),
+        (["--what=twice"], -2, ""),
+        (["--what=terminated"], 143, "error: Stopped by SIGTERM. Nothing was writ"),
+        (["--what=stopped"], 9, ""),
         (["stray"], 1, "error: Received the arguments ['stray'], expected only flags"),
         (["--waht=x"], 1, "error: Unknown command line flag 'waht'. Did you mean: "),
         (["--what"], 1, "error: Missing value for flag --what"),
@@ -176,7 +195,7 @@ def test_exit_codes_and_one_line(tmp_path, arguments, code, message):
     assert "chatter" not in run.stderr
     # TensorFlow says more when it is imported.
     if arguments != ["--what=tensorflow"]:
-        is_error, is_warned = code not in (0, 7), "important" in run.stderr
+        is_error, is_warned = code not in (0, 7, 9, -2), "important" in run.stderr
         assert run.stderr.count("\n") == is_error + is_warned
 
 

@@ -1,0 +1,102 @@
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from data_pipelines.files.atomic import new_folder
+from data_pipelines.programs import interruption
+
+
+@pytest.fixture
+def on_interrupt():
+    """Sets the handler of Ctrl-C, which is restored."""
+    before = signal.getsignal(signal.SIGINT)
+    yield lambda handler: signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(
+    ("argv", "command", "dies"),
+    [
+        (["-m"], ["python", "-m", "bert_tf.pretrain", "--seed=1"], True),
+        (["-m", "--seed=1"], ["python", "-X", "dev", "-mbert_tf.ngram.train"], True),
+        (["-m"], ["python", "-m", "other.program", "bert_tf"], False),
+        (["-m"], ["python", "-m", "bert_tf_extras.program"], False),
+        (["/pytest/__main__.py"], ["python", "-m", "pytest", "bert_tf.py"], False),
+        (["pretrain.py"], ["python", "bert_tf/pretrain.py"], False),
+        ([""], ["python"], False),
+        ([], ["python"], False),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_only_our_programs_die_quietly(monkeypatch, on_interrupt, argv, command, dies):
+    monkeypatch.setattr(sys, "argv", argv)
+    monkeypatch.setattr(sys, "orig_argv", command)
+    for handler in (signal.default_int_handler, signal.SIG_IGN):
+        on_interrupt(handler)
+        interruption.die_while_importing("bert_tf")
+        is_ours = dies and handler is signal.default_int_handler
+        expected = signal.SIG_DFL if is_ours else handler
+        assert signal.getsignal(signal.SIGINT) is expected
+
+
+def test_the_first_interrupt_raises_and_the_second_kills():
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with interruption.handled("Nothing."):
+        assert not interruption.has_come()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+        assert interruption.has_come()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_sigterm_leaves_nothing_half_written(tmp_path, monkeypatch, capfd):
+    class Exited(BaseException):
+        """Instead of the end of the process, after which nothing is cleared up."""
+
+    def leave(code):
+        assert (code, list(tmp_path.iterdir())) == (143, [])
+        raise Exited
+
+    monkeypatch.setattr(os, "_exit", leave)
+    with (
+        pytest.raises(Exited),
+        interruption.handled("Nothing was written."),
+        new_folder(str(tmp_path / "folder")) as folder,
+    ):
+        (tmp_path / folder / "file").write_bytes(b"half")
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert capfd.readouterr().err == (
+        "error: Stopped by SIGTERM. Nothing was written.\n"
+    )
+
+
+def test_an_ignored_signal_stays_ignored(on_interrupt):
+    on_interrupt(signal.SIG_IGN)
+    with interruption.handled("Nothing."):
+        os.kill(os.getpid(), signal.SIGINT)
+        assert not interruption.has_come()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "library", ["/numpy/", "libtensorflow_framework", "_pywrap_tensorflow", "_text/"]
+)
+@pytest.mark.parametrize("verb", ["bert_tf.predict", "data_pipelines.tokenize"])
+def test_an_interrupt_while_all_is_imported(verb, library):
+    with subprocess.Popen(
+        [sys.executable, "-m", verb],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        maps = pathlib.Path(f"/proc/{process.pid}/maps")
+        while library not in maps.read_text():
+            assert process.poll() is None, "It was never loaded."
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(30) in (130, -signal.SIGINT)
+        assert "Traceback" not in process.stderr.read()
