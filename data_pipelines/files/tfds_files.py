@@ -2,6 +2,8 @@
 
 import os
 
+from data_pipelines.files.fingerprints import present
+
 
 def prepared_files(source: str) -> list[str]:
     """The files of a split, none where it is not prepared.
@@ -18,4 +20,4 @@ def prepared_files(source: str) -> list[str]:
     # Builders of TFDS pass on whatever their libraries raise.
     except Exception:
         return []
-    return sorted(map(os.fspath, paths))
+    return present(*sorted(map(os.fspath, paths)))

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from data_pipelines.corpus import plain_text
-from data_pipelines.corpus.documents import expand_sources, read_documents
+from data_pipelines.corpus.documents import expand_sources, files_of, read_documents
 from data_pipelines.corpus.layout import Layout
 from data_pipelines.files import byte_lines
 
@@ -207,6 +207,18 @@ def datasets(tmp_path_factory):
 @pytest.mark.usefixtures("datasets")
 def test_tfds(source, expected):
     assert read(source) == expected
+
+
+@pytest.mark.usefixtures("datasets")
+def test_files_of_sources(tmp_path):
+    for name in "ba":
+        (tmp_path / name).touch()
+    patterns = ["tfds:marked", str(tmp_path / "*"), str(tmp_path / "none*")]
+    *files, records = files_of([*patterns, str(tmp_path / "a"), "tfds:lm1b"])
+    assert files == [str(tmp_path / name) for name in "ab"]
+    assert "/marked/1.0.0/marked-train.tfrecord-00000" in records
+    (test,) = files_of(["tfds:documents:test[:1]"])
+    assert "/documents/1.0.0/documents-test.tfrecord-00000" in test
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import pytest
 
 from data_pipelines.datasets.catalog import ColumnOptions, from_files, read
 from data_pipelines.datasets.examples import ChoiceExample, TextExample
+from data_pipelines.datasets.own_files import files_of
 from data_pipelines.datasets.read_log import ReadLog
 
 
@@ -121,3 +122,29 @@ def test_no_such_file(tmp_path):
         examples_of(from_files("classification", {"train": path}))
     with pytest.raises(FileNotFoundError, match=r"No file '.*a\.csv'"):
         from_files("token_tagging", {"train": path})
+
+
+# --- The files that are read.
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("a.csv", ["a.csv"]),
+        # Named without the ending.
+        ("b.tsv", ["b.tsv.gz"]),
+        ("none.csv", []),
+        ("text.txt", ["text.txt", "text.ann"]),
+        ("text.ann", ["text.ann", "text.txt"]),
+        ("folder", [f"folder/{n}" for n in ("1.ann", "1.txt", "2.ann", "2.txt")]),
+        ("empty", []),
+    ],
+)
+def test_files_of_a_path(write, tmp_path, given, expected):
+    for name in ("a.csv", "b.tsv.gz", "text.txt", "text.ann", "other.txt"):
+        write(name, "x\n")
+    for name in ("1.ann", "1.txt", "2.ann", "2.txt", "notes.md"):
+        write(f"folder/{name}", "x\n")
+    (tmp_path / "empty").mkdir()
+    found = files_of(str(tmp_path / given))
+    assert found == [str(tmp_path / name) for name in expected]

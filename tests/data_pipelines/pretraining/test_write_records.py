@@ -1,4 +1,5 @@
 import concurrent.futures
+import hashlib
 import json
 import os
 import pickle
@@ -333,6 +334,120 @@ def test_a_full_disk_leaves_no_half_shard(corpus, tmp_path, monkeypatch):
     assert not list(out.rglob("train-00001*"))
     write(output_dir=str(out), **corpus)
     assert len(list(out.glob("*.tfrecord"))) == 4
+
+
+# --- The text is another one.
+
+
+@pytest.fixture(params=["unfinished", "complete"])
+def begun(request, corpus, tmp_path, monkeypatch):
+    """The arguments and the folder of records, or of a part of them; and the text."""
+    out = tmp_path / "out"
+    text = tmp_path / "corpus"
+    # Longer than what earlier versions compared.
+    (text / "0.txt").write_text("A b c d. " * 10_000 + "The end.")
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    if request.param == "complete":
+        write(output_dir=str(out), **corpus)
+    else:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(module, "_write_shard", stop)
+            write(output_dir=str(out), **corpus)
+    return {**corpus, "output_dir": str(out)}, out, text
+
+
+CHANGES = {
+    "changed": (
+        lambda text: (text / "0.txt").write_text("A b c d. " * 10_000 + "An ant e."),
+        "0.txt has changed",
+    ),
+    "changed, of the same size": (
+        lambda text: (text / "0.txt").write_text("A b c d. " * 10_000 + "The ant."),
+        "0.txt has changed",
+    ),
+    "new": (lambda text: (text / "new.txt").write_text("More."), "new.txt is new"),
+    "gone": (lambda text: (text / "3.txt").unlink(), "3.txt is gone"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_other_text_is_named(begun, change):
+    arguments, out, text = begun
+    do, expected = CHANGES[change]
+    before = contents(out)
+    do(text)
+    message = f"{out} holds records of other text: {expected}. Nothing is overwritten"
+    with pytest.raises(ValueError, match=message):
+        write(**arguments)
+    assert contents(out) == before
+
+
+def test_text_that_was_touched_or_moved_is_the_same(begun, tmp_path):
+    arguments, out, text = begun
+    os.utime(text / "0.txt", (1, 1))
+    text.rename(tmp_path / "moved")
+    moved = {**arguments, "input_files": [str(tmp_path / "moved" / "*.txt")]}
+    write(**moved)
+    assert record_folder.read_manifest(str(out))["counts"]["documents"]
+
+
+def test_text_that_is_gone(begun, tmp_path):
+    arguments, out, text = begun
+    text.rename(tmp_path / "gone")
+    if (out / "manifest.json").exists():
+        assert write(**arguments) == record_folder.read_manifest(str(out))
+    else:
+        with pytest.raises(FileNotFoundError, match="matches nothing"):
+            write(**arguments)
+
+
+def test_another_vocabulary_is_refused(begun):
+    arguments, out, _ = begun
+    tokens = (*VOCABULARY.tokens[:-2], *reversed(VOCABULARY.tokens[-2:]))
+    before = contents(out)
+    with pytest.raises(ValueError, match="other options: vocabulary_fingerprint was"):
+        write(**{**arguments, "vocabulary": Vocabulary(tokens)})
+    assert contents(out) == before
+
+
+def test_files_of_one_name(corpus, tmp_path):
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.txt").write_text(f"This is {folder}.")
+    arguments = {**corpus, "holdout_fraction": 0.0, "output_dir": str(tmp_path / "out")}
+    arguments["input_files"] = [str(tmp_path / "[ab]" / "x.txt")]
+    manifest = write(**arguments)
+    assert [entry["name"] for entry in manifest["inputs"]] == ["x.txt", "x.txt"]
+    assert write(**arguments) == manifest
+    (tmp_path / "b" / "x.txt").write_text("This is c.")
+    with pytest.raises(ValueError, match=r"other text: x\.txt \(2\) has changed"):
+        write(**arguments)
+
+
+def test_fingerprints_of_earlier_versions(begun):
+    """They are of the first 64 KiB, and there are none of datasets of TFDS."""
+    arguments, out, text = begun
+    complete = (out / "manifest.json").exists()
+    path = out / ("manifest.json" if complete else "unfinished/plan.json")
+    plan = json.loads(path.read_text())
+    for entry in plan["inputs"]:
+        content = (text / entry["name"]).read_bytes()[: 1 << 16]
+        entry["begins"] = hashlib.sha256(content).hexdigest()[:16]
+        del entry["read"], entry["digest"]
+    path.write_text(json.dumps(plan))
+    changed = (text / "1.txt").read_text()
+    (text / "1.txt").write_text(changed[::-1])
+    with pytest.raises(ValueError, match=r"other text: 1\.txt has changed\."):
+        write(**arguments)
+    (text / "1.txt").write_text(changed)
+    write(**arguments)
+    if complete:
+        plan["inputs"].append({"name": "lm1b", "bytes": 0, "begins": ""})
+        path.write_text(json.dumps(plan))
+        write(**arguments)
 
 
 def test_copies_of_a_document_stay_together(tmp_path, corpus):
