@@ -8,7 +8,6 @@ division into files, nor the number of processes. `--tokenizer=byte_bpe` leaves 
 to Hugging Face's tokenizers, and writes `merges.txt` beside the vocabulary.
 """
 
-import contextlib
 import dataclasses
 import functools
 import os
@@ -20,7 +19,7 @@ import tensorflow as tf
 
 from data_pipelines.corpus import documents as corpus
 from data_pipelines.corpus.layout import Layout
-from data_pipelines.files.atomic import new_file
+from data_pipelines.files.atomic import new_files
 from data_pipelines.files.locks import locked_file
 from data_pipelines.programs import cli, processes
 from data_pipelines.tokenizers.casing import CasingOptions, TokenizerKind, check_casing
@@ -113,12 +112,11 @@ def main(options: LearnVocabularyOptions) -> None:
     for name in ("runner", "spark_master", "separator", "lines"):
         del arguments[name]
     arguments |= {"cluster": options.cluster, "layout": options}
-    # The vocabulary appears first, and without it the others do not.
-    paths = [beside(options.vocab_file, TOKENIZATION), arguments.pop("vocab_file")]
+    # Without those beside it the vocabulary would be read, and as another one.
+    paths = [arguments.pop("vocab_file"), beside(options.vocab_file, TOKENIZATION)]
     if options.tokenizer == "byte_bpe":
-        paths.insert(0, beside(options.vocab_file, MERGES))
-    with locked_file(options.vocab_file), contextlib.ExitStack() as files:
-        opened = {path: files.enter_context(new_file(path)) for path in paths}
+        paths.append(beside(options.vocab_file, MERGES))
+    with locked_file(options.vocab_file), new_files(paths) as opened:
         vocabulary = learn_vocabulary(**arguments)
         for path, content in vocabulary.to_files(options.vocab_file).items():
             opened[path].write(content)

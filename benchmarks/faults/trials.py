@@ -1,18 +1,20 @@
 """Trials: a program is disturbed, run again until it ends well, and compared."""
 
+import collections
 import dataclasses
+import itertools
 import pathlib
+import random
 import re
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 
 from benchmarks.faults.processes import Action, Disk, Ended, Programs, Signal
 from benchmarks.faults.verbs import Tree, Verb, read_tree, stays, write_inputs
 
 # A file of somebody else, beside the output.
 _OTHERS = "another.txt"
-_STARTS_AGAIN = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Trials:
         before: Tree = {}
         for stop in signals:
             ended = self._run(verb, stop=stop)
-            if ended.code == 0 or (ended.code == 1 and _refused(ended)):
+            if ended.code == 0 or _refused(ended):
                 break  # It was faster.
             trial.num_faults += 1
             trial.where += f"{stop.seconds:.2f} s: {ended.code}; "
@@ -119,7 +121,7 @@ class Trials:
         before = self._check_files(trial, verb, reference, {})
         if ended.code == 0:
             # A fault that it could do without, such as of a file it removes.
-            self._compare(trial, verb, reference, before)
+            self._compare(trial, reference)
             return trial
         self._finish(trial, verb, reference, before)
         return trial
@@ -172,29 +174,35 @@ class Trials:
             if name == _OTHERS or stays(name):
                 trial.problems.append(f"{name} has vanished")
         for name, content in found.items():
-            if name in reference.tree and stays(name):
-                if content != reference.tree[name]:
-                    trial.problems.append(f"{name} is not whole")
+            is_last = name in reference.tree and stays(name)
+            if is_last and content != reference.tree[name]:
+                trial.problems.append(f"{name} is not whole")
         return found
 
     def _finish(
         self, trial: Trial, verb: Verb, reference: Reference, before: Tree
     ) -> None:
-        """Runs the program undisturbed, and compares."""
-        ended = self._run(verb)
-        if ended.code:
-            # The output may be complete already.
-            trial.told = trial.told is not False and _refused(ended)
-            if not _refused(ended):
-                trial.problems.append(
-                    f"run again it ended with {ended.code}: {ended.stderr[-600:]}"
-                )
-        self._check_resumed(trial, verb, before, ended)
-        self._compare(trial, verb, reference, before)
+        """Runs the program undisturbed, and compares.
 
-    def _compare(
-        self, trial: Trial, verb: Verb, reference: Reference, before: Tree
-    ) -> None:
+        Files that it will not overwrite are removed as it says, but for the named one:
+        that one is there when all is.
+        """
+        ended = self._run(verb)
+        while found := _refused(ended):
+            trial.told = trial.told is not False
+            path = pathlib.Path(found)
+            if path == self._disk / verb.named or not path.is_file():
+                break
+            path.unlink()
+            ended = self._run(verb)
+        if ended.code and not found:
+            trial.problems.append(
+                f"run again it ended with {ended.code}: {ended.stderr[-600:]}"
+            )
+        self._check_resumed(trial, verb, before, ended)
+        self._compare(trial, reference)
+
+    def _compare(self, trial: Trial, reference: Reference) -> None:
         found = read_tree(self._disk)
         different = [
             name
@@ -226,9 +234,10 @@ def _errors(stderr: str) -> list[str]:
     return [line for line in stderr.splitlines() if line.startswith("error: ")]
 
 
-def _refused(ended: Ended) -> bool:
-    """Whether a program says that its output is there."""
-    return "exists already" in "".join(_errors(ended.stderr))
+def _refused(ended: Ended) -> str | None:
+    """The path that a program says is there and will not be overwritten."""
+    found = re.search(r"^error: (.*) exists already", ended.stderr, re.MULTILINE)
+    return found[1] if found and ended.code == 1 else None
 
 
 def _untold(ended: Ended) -> str | None:
@@ -245,9 +254,19 @@ def _untold(ended: Ended) -> str | None:
     return None
 
 
-def sample(
-    reference: Reference, most: int, choose: Callable[[range, int], list[int]]
-) -> Iterator[int]:
-    """Numbers of operations: all of a short program, a sample of a long one."""
-    numbers = range(1, len(reference.operations) + 1)
-    yield from numbers if len(numbers) <= most else sorted(choose(numbers, most))
+def sample(operations: Sequence[str], most: int, draw: random.Random) -> list[int]:
+    """Numbers of operations: all of a short program, of a long one some of each kind.
+
+    Operations of one kind differ in digits alone, as `write step-10` and `step-20`.
+    """
+    kinds: dict[str, list[int]] = collections.defaultdict(list)
+    for number in draw.sample(range(len(operations)), len(operations)):
+        kinds[re.sub(r"\.[0-9a-f]{8}\b|\d+", "N", operations[number])].append(
+            number + 1
+        )
+    chosen: list[int] = []
+    for rank in itertools.count():
+        of_rank = [numbers[rank] for numbers in kinds.values() if rank < len(numbers)]
+        chosen += of_rank
+        if not of_rank or len(chosen) >= most:
+            return sorted(chosen[:most])

@@ -14,7 +14,7 @@ import glob
 import os
 import posixpath
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
@@ -89,6 +89,31 @@ def new_file(path: str) -> Iterator[tf.io.gfile.GFile]:
         except tf.errors.OpError as error:
             raise _cannot_write(path, error.message) from None
         yield file
+
+
+@contextlib.contextmanager
+def new_files(paths: Sequence[str]) -> Iterator[dict[str, tf.io.gfile.GFile]]:
+    """Yields open files as `new_file` does, of which the first appears last.
+
+    Where it is, all are; where it cannot appear, the others go again.
+
+    Raises:
+        FileExistsError, OSError: as `new_file`.
+    """
+    with contextlib.ExitStack() as undo:
+        with contextlib.ExitStack() as files:
+            opened = {}
+            for path in paths:
+                files.enter_context(_removed_by(undo, path))
+                opened[path] = files.enter_context(new_file(path))
+            yield opened
+        undo.pop_all()
+
+
+@contextlib.contextmanager
+def _removed_by(undo: contextlib.ExitStack, path: str) -> Iterator[None]:
+    yield
+    undo.callback(remove, path)
 
 
 @contextlib.contextmanager

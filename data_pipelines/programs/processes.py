@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing import resource_tracker
 from typing import Any, Literal, TypeVar
@@ -72,7 +73,7 @@ def pool(
         if num_processes > 1:
             # Spawned, for a fork of a process in which TensorFlow has run hangs.
             executor = concurrent.futures.ProcessPoolExecutor(
-                num_processes, multiprocessing.get_context("spawn"), _use_one_core
+                num_processes, multiprocessing.get_context("spawn"), _become_worker
             )
             stack.callback(executor.shutdown, cancel_futures=True)
             stack.push(_kill_if_interrupted)
@@ -141,6 +142,20 @@ def _on_one_core(verb: Callable[[Any], T], task: Any) -> T:
     with contextlib.suppress(RuntimeError):
         _use_one_core()
     return verb(task)
+
+
+def _become_worker() -> None:
+    """Prepares a process of a pool, which ends with its parent, however that ends."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _use_one_core()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        # Without a parent (killed, out of memory) it would wait for tasks for ever.
+        parent.join()
+        os._exit(1)
 
 
 def _use_one_core() -> None:

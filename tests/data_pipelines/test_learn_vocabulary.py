@@ -231,9 +231,29 @@ def test_a_file_that_appears_meanwhile_is_kept(tmp_path, monkeypatch):
     assert sorted(os.listdir(tmp_path)) == ["text", "vocab.txt", kept]
 
 
+@pytest.mark.parametrize(
+    ("tokenizer", "vocab_size"), [("wordpiece", 110), ("byte_bpe", 270)]
+)
+def test_a_vocabulary_never_is_without_the_files_beside_it(
+    tmp_path, monkeypatch, tokenizer, vocab_size
+):
+    rename = tf.io.gfile.rename
+    alone = []
+
+    def noted(source, target, overwrite=False):
+        rename(source, target, overwrite)
+        expected = {"tokenization.json", *(["merges.txt"] * (tokenizer == "byte_bpe"))}
+        if (tmp_path / "vocab.txt").exists():
+            alone.append(expected - set(os.listdir(tmp_path)))
+
+    monkeypatch.setattr(tf.io.gfile, "rename", noted)
+    main(options_for(tmp_path, tokenizer=tokenizer, vocab_size=vocab_size))
+    assert alone == [set()]
+
+
 def test_a_folder_that_can_not_be_written(tmp_path, nothing_is_counted):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=r"Cannot write .*file/tokenization.json"):
+    with pytest.raises(OSError, match=r"Cannot write .*file/vocab.txt"):
         main(options_for(tmp_path, vocab_file=str(tmp_path / "file" / "vocab.txt")))
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from data_pipelines.files.atomic import (
     complete_file,
     new_file,
+    new_files,
     new_folder,
     remove_unfinished,
     write_file,
@@ -212,6 +213,41 @@ def test_a_new_file_that_fails_leaves_nothing(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OSError, match=r"Cannot write .*file/new"):
         new_file(str(tmp_path / "file" / "new")).__enter__()
+
+
+def test_of_new_files_the_first_appears_last(tmp_path, monkeypatch):
+    paths = [str(tmp_path / name) for name in ("first", "second", "third")]
+    appeared, rename = [], tf.io.gfile.rename
+
+    def noted(source, target, overwrite=False):
+        appeared.append(target)
+        rename(source, target, overwrite)
+
+    monkeypatch.setattr(tf.io.gfile, "rename", noted)
+    with new_files(paths) as files:
+        for path, file in files.items():
+            file.write(path.encode())
+        assert not appeared
+    assert {*appeared} == {*paths} and appeared[-1] == paths[0]
+    for path in paths:
+        with open(path) as file:
+            assert file.read() == path
+
+
+@pytest.mark.parametrize("failing", ["first", "second", "third"])
+def test_where_one_of_new_files_cannot_appear_none_does(tmp_path, monkeypatch, failing):
+    rename = tf.io.gfile.rename
+
+    def fail(source, target, overwrite=False):
+        if target.endswith(failing):
+            raise tf.errors.ResourceExhaustedError(None, None, "No space left")
+        rename(source, target, overwrite)
+
+    monkeypatch.setattr(tf.io.gfile, "rename", fail)
+    paths = [str(tmp_path / name) for name in ("first", "second", "third")]
+    with pytest.raises(tf.errors.OpError), new_files(paths):
+        pass
+    assert names(tmp_path) == []
 
 
 def test_a_new_folder(tmp_path):

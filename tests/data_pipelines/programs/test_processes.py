@@ -1,5 +1,10 @@
 import concurrent.futures
 import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -75,3 +80,39 @@ def test_no_process():
         processes.pool(0, 2),
     ):
         pass
+
+
+def kill_parent(file: str) -> None:
+    pathlib.Path(file).write_text(str(os.getpid()))
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(600)
+
+
+@pytest.mark.slow
+def test_processes_end_with_a_program_that_is_killed(tmp_path):
+    program = (
+        "import sys\n"
+        "from data_pipelines.programs import processes\n"
+        f"from {__name__} import kill_parent\n"
+        "if __name__ == '__main__':\n"
+        "    with processes.pool(2, 2) as run:\n"
+        "        list(run('kill', kill_parent, sys.argv[1:]))\n"
+    )
+    (tmp_path / "program.py").write_text(program)
+    files = [tmp_path / "0", tmp_path / "1"]
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "program.py"), *map(str, files)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode == -signal.SIGKILL
+    deadline = time.monotonic() + 60
+    for file in files:
+        # The second one may not have come to its task.
+        while file.exists() and _is_alive(int(file.read_text())):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+def _is_alive(process: int) -> bool:
+    status = pathlib.Path(f"/proc/{process}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()
