@@ -396,10 +396,11 @@ def test_versions(tmp_path):
     assert sorted(os.listdir(f"{base}/a")) == ["8", "9"]
 
 
-@pytest.mark.parametrize("name", ["", "a/b", ".hidden"])
+@pytest.mark.parametrize("name", ["", "a/b", ".hidden", "a b", "a#b", kit.MODELS])
 def test_bad_names(tmp_path, name):
-    with pytest.raises(ValueError, match="Expected a plain folder name"):
+    with pytest.raises(ValueError, match="Received the model name"):
         export.export("none", name, saved_models_dir=str(tmp_path))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,10 @@ def archive(opened, add):
         (bz2.compress(b"a"), "compressed by bzip2", "compressed"),
         (lzma.compress(b"a"), "compressed by xz", "compressed"),
         (
-            archive(lambda s: zipfile.ZipFile(s, "w"), lambda f: f.writestr(zipfile.ZipInfo("a"), "b")),
+            archive(
+                lambda s: zipfile.ZipFile(s, "w"),
+                lambda f: f.writestr(zipfile.ZipInfo("a"), "b"),
+            ),
             "a spreadsheet, a document or a ZIP archive",
             "document",
         ),
