@@ -20,6 +20,9 @@ HTTP_STATUS: dict[Code, int] = {
     "DEADLINE_EXCEEDED": 504,
 }
 
+# The answer when the fault is the server's, whose log has the traceback.
+INTERNAL = "Internal error. The log of the server says more."
+
 
 class RequestError(Exception):
     """A request that is not answered.
@@ -30,6 +33,8 @@ class RequestError(Exception):
     """
 
     def __init__(self, code: Code, message: str) -> None:
+        # It may quote the request. gRPC drops what is longer than its metadata may be.
+        message = message if len(message) <= 1000 else f"{message[:997]}..."
         super().__init__(message)
         self.code: Code = code
         self.message = message
