@@ -11,6 +11,7 @@ import tensorflow as tf
 from bert_tf.checkpoints import model_dir
 from bert_tf.training.distribution import all_agree, is_chief
 from data_pipelines.files.json_files import read_json, write_json
+from data_pipelines.files.paths import is_folder
 
 
 def claim_for_all(
@@ -37,7 +38,7 @@ def claim(output_dir: str, options: Any, free_options: Collection[str]) -> bool:
     """
     values = json.loads(json.dumps(dataclasses.asdict(options)))
     path = posixpath.join(output_dir, model_dir.OPTIONS)
-    files = tf.io.gfile.listdir(output_dir) if tf.io.gfile.isdir(output_dir) else []
+    files = tf.io.gfile.listdir(output_dir) if is_folder(output_dir) else []
     # Options alone are those of a run that failed before it had made anything.
     if not files or files == [model_dir.OPTIONS]:
         tf.io.gfile.makedirs(output_dir)

@@ -172,6 +172,12 @@ def _begin(output_dir: str, work: str, plan: dict[str, Any]) -> dict[str, Any] |
             f"{output_dir} holds records without {MANIFEST}. Nothing is overwritten: "
             "choose another folder, or remove them."
         )
+    elif tf.io.gfile.glob(posixpath.join(work, "*.json")):
+        raise ValueError(
+            f"{work} holds a part of the records without plan.json, which says of what "
+            "options they are. Expected all of it: restore the file, or remove the "
+            "folder."
+        )
     else:
         tf.io.gfile.makedirs(work)
         write_json(plan_file, plan)
@@ -229,7 +235,8 @@ def _write_shard(
         "tokens": int(index["num_tokens"].sum(dtype=np.int64)),
         "bytes": int(index["size"].sum()),
     }
-    if tf.io.gfile.exists(path):  # Has its final name, so it is complete.
+    # It has its final name, so it was complete.
+    if tf.io.gfile.exists(path) and tf.io.gfile.stat(path).length == summary["bytes"]:
         return summary
     with contextlib.ExitStack() as files:
         records = {
