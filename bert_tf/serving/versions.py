@@ -16,6 +16,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from data_pipelines.files.atomic import new_folder, remove, write_file
+from data_pipelines.files.paths import is_folder
 
 # Where this file is, TF Serving takes a folder for a model.
 _GRAPH = "saved_model.pb"
@@ -44,7 +45,7 @@ def version_folders(base: str) -> dict[int, str]:
 
 def versions(base: str) -> list[int]:
     """The numbers of the versions below a base path, the oldest first."""
-    return sorted(version_folders(base)) if tf.io.gfile.isdir(base) else []
+    return sorted(version_folders(base)) if is_folder(base) else []
 
 
 def files_of(path: str) -> Files:

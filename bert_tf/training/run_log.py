@@ -11,7 +11,9 @@ from typing import Any
 import tensorflow as tf
 import tqdm
 
+from data_pipelines.files.atomic import write_file
 from data_pipelines.files.json_files import to_json
+from data_pipelines.files.paths import exists
 
 METRICS = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
@@ -98,13 +100,19 @@ class RunLog:
         """Forgets what an earlier, killed run had logged after its checkpoint."""
         if not self._is_chief:
             return
-        kept = [record for record in read_metrics(self._path) if record["step"] <= step]
-        with tf.io.gfile.GFile(self._path, "w") as file:
-            file.write("".join(_line(record) for record in kept))
+        found = read_metrics(self._path)
+        kept = [record for record in found if record["step"] <= step]
+        lines = "".join(_line(record) for record in kept)
+        write_file(self._path, lines.encode())
         self._bar.update(step - self._bar.n)
         self._bar.unpause()
         if step:
             self.say(f"Resuming from the checkpoint of step {step}.")
+        elif found:
+            self.say(
+                f"There is no checkpoint of the run that came to step "
+                f"{max(record['step'] for record in found)}: beginning anew."
+            )
 
     def progress(self, progress: Progress) -> None:
         """Logs the means of an interval."""
@@ -187,15 +195,23 @@ def read_metrics(path: str) -> list[Record]:
     """The records of a `metrics.jsonl`; none where there is no file.
 
     Each has `split` ("train" or "heldout"), `step`, `time` and the metrics, of which
-    null is NaN. A last line that a kill has cut off is left out.
+    null is NaN. Lines that are not whole, as a kill leaves the last one, are left out.
     """
-    if not tf.io.gfile.exists(path):
+    if not exists(path):
         return []
-    with tf.io.gfile.GFile(path) as file:
-        lines = file.read().split("\n")
-    # Not `from_json`: earlier versions wrote NaN itself.
-    records = (json.loads(line) for line in lines[:-1])
-    return [
-        {name: math.nan if value is None else value for name, value in record.items()}
-        for record in records
-    ]
+    with tf.io.gfile.GFile(path, "rb") as file:
+        found = map(_record_of, file.read().splitlines())
+    return [record for record in found if record is not None]
+
+
+def _record_of(line: bytes) -> Record | None:
+    try:
+        # Not `from_json`: earlier versions wrote NaN itself.
+        record = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(record, dict) or "step" not in record:
+        return None
+    return {
+        name: math.nan if value is None else value for name, value in record.items()
+    }
