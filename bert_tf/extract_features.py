@@ -29,8 +29,7 @@ from data_pipelines.datasets.examples import TextExample
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.tables import read_rows
 from data_pipelines.datasets.text_files import ending_of, read_lines
-from data_pipelines.files.atomic import remove
-from data_pipelines.files.locks import lock_file, locked_file
+from data_pipelines.files.locks import locked_file, remove_lock_files
 from data_pipelines.programs import cli
 
 _TABLES = ("csv", "tsv", "jsonl", "ndjson", "json")
@@ -192,7 +191,7 @@ def main(options: ExtractOptions) -> None:
     def stop(number: int, _: Any) -> None:
         # No exception: it would be lost if it came while a library collects garbage.
         vector_files.remove_unfinished(options.output_file)
-        remove(lock_file(options.output_file))
+        remove_lock_files()
         os._exit(128 + number)
 
     signal.signal(signal.SIGTERM, stop)
