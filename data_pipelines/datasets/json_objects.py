@@ -135,7 +135,7 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def _constant(name: str) -> None:
+def _constant(name: str) -> Any:
     """Takes NaN for a missing value."""
     return None if name == "NaN" else no_number(name)
 
