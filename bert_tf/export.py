@@ -19,7 +19,8 @@ from bert_tf.checkpoints.description import SentenceVector
 from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.serving import model_card
 from bert_tf.serving.fine_tuned import FineTunedModel
-from bert_tf.serving.kit import read_models, write_kit
+from bert_tf.serving.kit import FILES, MODELS, read_models, write_kit
+from bert_tf.serving.model_names import require_model_name
 from bert_tf.serving.pretrained import TextModel
 from bert_tf.serving.signatures import SUFFIXES
 from bert_tf.serving.stored_weights import COMPUTE_POLICIES, Precision
@@ -99,8 +100,12 @@ def export(
         FileExistsError: another program has written the version meanwhile.
         FileNotFoundError: there is no model folder.
     """
-    if not name or "/" in name or name.startswith("."):
-        raise ValueError(f"Received name={name!r}. Expected a plain folder name.")
+    require_model_name(name)
+    if name in (MODELS, *FILES):
+        raise ValueError(
+            f"Received the model name {name!r}, that of a file beside the models. "
+            "Expected another."
+        )
     cli.require_positive(version=version, keep=keep)
     base = posixpath.join(saved_models_dir, name)
     existing = versions(base)

@@ -10,6 +10,7 @@ import asyncio
 import dataclasses
 import posixpath
 
+from bert_tf.serving.model_names import require_model_name
 from bert_tf.serving.server.limits import Limits
 from data_pipelines.programs import cli
 from data_pipelines.programs.extras import extra
@@ -41,12 +42,14 @@ class ServeOptions:
     max_queued_requests: int = cli.option(
         256, "Requests that may wait; more are refused: 429, RESOURCE_EXHAUSTED."
     )
-    max_request_bytes: int = cli.option(2**18, "Size of a request, as it is sent.")
+    max_request_bytes: int = cli.option(
+        2**18, "Size of a request, as it is sent and, if it is compressed, unpacked."
+    )
     request_timeout_seconds: float = cli.option(
-        30.0, "Request timeout, from arrival to response."
+        30.0, "Request timeout, from arrival to response; and for the reading of it."
     )
     max_connections: int = cli.option(
-        512, "Connections of REST at once; more are refused: 503."
+        512, "Connections at once, of REST (more are refused: 503) and of gRPC."
     )
 
     def __post_init__(self) -> None:
@@ -55,23 +58,35 @@ class ServeOptions:
                 f"Received batch_timeout_micros={self.batch_timeout_micros}. Expected "
                 "0 or more."
             )
+        if self.port == self.rest_api_port != 0:
+            raise ValueError(
+                f"Received {self.port} as port and as rest_api_port. Expected two "
+                "ports."
+            )
 
     def base_paths(self) -> dict[str, str]:
         """Folders by the names of the models.
 
         Raises:
-            ValueError: two have the same name, or one has none.
+            ValueError: two have the same name, or one has none that a URL can have.
         """
         found: dict[str, str] = {}
         for written in self.model_base_path:
-            name, _, path = written.rpartition("=")
+            name, equals, path = written.partition("=")
+            if not equals or "/" in name:
+                # A folder without a name, which may have the sign in its own.
+                name, path = "", written
             path = path.rstrip("/")
             name = name or posixpath.basename(path)
-            if not name or not path or name in found:
+            if not path or name in found:
                 raise ValueError(
                     f"Received model_base_path={','.join(self.model_base_path)}. "
                     "Expected FOLDER or NAME=FOLDER, each with another name."
                 )
+            try:
+                require_model_name(name)
+            except ValueError as error:
+                raise ValueError(f"{error} Give it one by NAME={path}.") from None
             found[name] = path
         return found
 

@@ -5,6 +5,7 @@ RestClient("http://127.0.0.1:8501", "demo").predict(texts=["The [MASK] sat."])
 """
 
 import dataclasses
+import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,7 +64,8 @@ class RestClient(_Client):
         return found["signature_def"]["signature_def"]
 
     def _ask(self, verb: str, path: str, content: Any = None) -> dict[str, Any]:
-        url = f"{self.address.rstrip('/')}/v1/models/{self.model}{path}"
+        name = urllib.parse.quote(self.model, safe="")
+        url = f"{self.address.rstrip('/')}/v1/models/{name}{path}"
         response = self._session.request(
             verb, url, json=content, timeout=self.timeout_seconds
         )
@@ -97,7 +99,11 @@ class GrpcClient(_Client):
                 "tensorflow-serving-api is not installed. Expected it for gRPC: pip "
                 "install 'bert-tf[serve]', or use RestClient."
             ) from None
-        channel = grpc.insecure_channel(self.address)
+        # gRPC refuses answers above 4 MB unless it is told otherwise: the vectors of a
+        # few long texts are more.
+        channel = grpc.insecure_channel(
+            self.address, [("grpc.max_receive_message_length", -1)]
+        )
         self._predictions = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         self._models = model_service_pb2_grpc.ModelServiceStub(channel)
 

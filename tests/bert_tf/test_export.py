@@ -423,10 +423,11 @@ def test_two_exports_at_once(tmp_path, version):
         assert answers_here(str(saved / "a" / number), {"texts": ["the cat"]})
 
 
-@pytest.mark.parametrize("name", ["", "a/b", ".hidden"])
+@pytest.mark.parametrize("name", ["", "a/b", ".hidden", "a b", "a#b", kit.MODELS])
 def test_bad_names(tmp_path, name):
-    with pytest.raises(ValueError, match="Expected a plain folder name"):
+    with pytest.raises(ValueError, match="Received the model name"):
         export.export("none", name, saved_models_dir=str(tmp_path))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 """The development server: models, batches, REST and gRPC in one process."""
 
 import asyncio
+import contextlib
 import gc
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -12,6 +13,7 @@ import uvicorn
 
 from bert_tf.serving.server.batching import Batcher
 from bert_tf.serving.server.grpc_services import grpc_server
+from bert_tf.serving.server.http_protocol import BoundedProtocol
 from bert_tf.serving.server.inference import Inference
 from bert_tf.serving.server.limits import Limits
 from bert_tf.serving.server.monitoring import Monitoring
@@ -24,6 +26,14 @@ _NUM_BATCH_THREADS = 2
 _POLL_SECONDS = 1.0
 
 
+async def _until_signal() -> None:
+    loop, signalled = asyncio.get_running_loop(), asyncio.Event()
+    # uvicorn's own handlers take their place, and send what they received once more.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(signalled.set))
+    await signalled.wait()
+
+
 async def serve(
     base_paths: Mapping[str, str],
     limits: Limits,
@@ -34,8 +44,12 @@ async def serve(
     enable_batching: bool,
     batch_timeout_seconds: float,
     load: Callable[[str], Any] = LoadedSavedModel,
+    until: Callable[[], Awaitable[object]] = _until_signal,
 ) -> None:
     """Serves until SIGTERM or SIGINT, and answers the requests received until then.
+
+    The ports are open once each model is loaded or has failed: until then, clients and
+    probes are refused by the system, as TF Serving has it.
 
     Args:
         base_paths: folders with a folder for each version, by the names of models.
@@ -45,6 +59,7 @@ async def serve(
         enable_batching: whether requests that arrive together are answered together.
         batch_timeout_seconds: how long the first request of a batch waits for others.
         load: makes a model of the path of a version.
+        until: returns when the server is to stop.
 
     Raises:
         FileNotFoundError: a folder is missing.
@@ -69,41 +84,53 @@ async def serve(
     gc.freeze()
     models = ServedModels(base_paths, _say, load)
     inference = Inference(models, batcher, limits, monitoring)
-    # The ports first: a taken one is reported before models are loaded.
-    rpc, grpc_port = grpc_server(inference, f"{host}:{grpc_port}")
-    listening = _listen(host, rest_port)
-    await models.poll()
-    watcher = asyncio.create_task(models.watch(_POLL_SECONDS))
-    await rpc.start()
-    rest = _rest_server(rest_application(inference), limits)
-    # For signals before uvicorn has handlers of its own. When it ends, it sends those
-    # that it received once more.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: setattr(rest, "should_exit", True))
-    _say(
-        f"Listening: http://{host}:{listening.getsockname()[1]} (REST and the page), "
-        f"{host}:{grpc_port} (gRPC)."
-    )
-    try:
-        await rest.serve(sockets=[listening])
-    finally:
-        _say("Shutting down.")
-        await rpc.stop(limits.request_timeout_seconds)
-        watcher.cancel()
+    # A port that is taken is reported before models are loaded.
+    with _bound(host, rest_port, "rest_api_port") as listening:
+        with _bound(host, grpc_port, "port") as reserved:
+            grpc_port = reserved.getsockname()[1]
+            await models.poll()
+            with _reporting(host, rest_port, "rest_api_port"):
+                listening.listen(1024)
+            # While nobody listens there, gRPC may bind the port once more.
+            rpc = grpc_server(inference, host, grpc_port)
+        rest = _rest_server(rest_application(inference), limits)
+        # These begin while gRPC does: signals are handled before it is said that the
+        # server is there.
+        watcher = asyncio.create_task(models.watch(_POLL_SECONDS))
+        stopping = asyncio.create_task(_stop(rest, until))
+        await rpc.start()
+        _say(
+            f"Listening: http://{host}:{listening.getsockname()[1]} (REST and the "
+            f"page), {host}:{grpc_port} (gRPC)."
+        )
+        try:
+            await rest.serve(sockets=[listening])
+        finally:
+            _say("Shutting down.")
+            await rpc.stop(limits.request_timeout_seconds)
+            watcher.cancel()
+            stopping.cancel()
+
+
+async def _stop(rest: uvicorn.Server, until: Callable[[], Awaitable[object]]) -> None:
+    await until()
+    rest.should_exit = True
 
 
 def _rest_server(application: Any, limits: Limits) -> uvicorn.Server:
-    seconds = max(1, int(limits.request_timeout_seconds))
     config = uvicorn.Config(
         application,
-        log_level="warning",
+        http=BoundedProtocol,
+        # What clients do wrong is told to them, and is no event here.
+        log_level="error",
         access_log=False,
         limit_concurrency=limits.max_connections,
-        timeout_keep_alive=seconds,
-        timeout_graceful_shutdown=seconds,
         ws="none",
         lifespan="off",
     )
+    # uvicorn declares them as integers, and takes any number.
+    seconds: Any = limits.request_timeout_seconds
+    config.timeout_keep_alive = config.timeout_graceful_shutdown = seconds
     return uvicorn.Server(config)
 
 
@@ -111,19 +138,29 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _bound(host: str, port: int, option: str) -> socket.socket:
+    """A socket that does not listen yet."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol is given: asyncio turns Nagle's algorithm off for such sockets
     # alone, and with it an answer waits 40 ms for the client's acknowledgement.
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    with _reporting(host, port, option):
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind((host, port))
+        except OSError:
+            bound.close()
+            raise
+    return bound
+
+
+@contextlib.contextmanager
+def _reporting(host: str, port: int, option: str) -> Iterator[None]:
+    """Tells of a port that is taken, and how to take another."""
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen(1024)
-        return listening
+        yield
     except OSError as error:
-        listening.close()
         raise OSError(
             f"Cannot listen on {host}:{port} ({error.strerror}). Expected a free port: "
-            "choose another by --rest_api_port."
+            f"choose another by --{option}."
         ) from None

@@ -4,16 +4,23 @@ import asyncio
 import collections
 import concurrent.futures
 import dataclasses
+import functools
+import itertools
+import logging
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from bert_tf.serving.server.errors import RequestError
+from bert_tf.serving.server.errors import INTERNAL, RequestError
 from bert_tf.serving.server.saved_model import Arrays, Signature
 
+_LOGGER = logging.getLogger(__name__)
+# A request with more than this, about a thousand words, is a long one.
+_LONG_BYTES = 2**13
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class _Waiting:
     signature: Signature
     inputs: Arrays
@@ -22,11 +29,23 @@ class _Waiting:
     since: float
 
 
+@dataclasses.dataclass(frozen=True)
+class _Key:
+    """Requests of the same key may be in one batch."""
+
+    signature: int
+    shapes: tuple[tuple[str, tuple[int, ...]], ...]
+    is_long: bool
+
+
 class Batcher:
     """Answers requests in threads, several requests at once.
 
     Requests of the same signature whose inputs are of the same shape but for the
     number of rows become one batch. A thread that is free takes what is there.
+
+    A batch that runs cannot be stopped. Long requests are therefore in batches of their
+    own, and leave a thread free: a short one behind them does not wait.
 
     Args:
         max_batch_size: rows of a batch; 0: every request is answered alone.
@@ -49,9 +68,10 @@ class Batcher:
         self._timeout_seconds = timeout_seconds
         self._max_queued = max_queued
         self._on_batch = on_batch
-        self._queues: dict[Any, collections.deque[_Waiting]] = {}
+        self._queues: dict[_Key, collections.deque[_Waiting]] = {}
         self._threads = concurrent.futures.ThreadPoolExecutor(num_threads, "batch")
         self._num_free = num_threads
+        self._num_free_for_long = max(1, num_threads - 1)
         self._running: set[asyncio.Task] = set()
 
     async def answer(self, signature: Signature, inputs: Arrays, rows: int) -> Arrays:
@@ -68,18 +88,29 @@ class Batcher:
             )
         loop = asyncio.get_running_loop()
         waiting = _Waiting(signature, inputs, rows, loop.create_future(), loop.time())
-        shapes = tuple((name, inputs[name].shape[1:]) for name in sorted(inputs))
-        queue = self._queues.setdefault((id(signature), shapes), collections.deque())
-        queue.append(waiting)
+        key = _Key(
+            id(signature),
+            tuple((name, inputs[name].shape[1:]) for name in sorted(inputs)),
+            _num_bytes(inputs) > _LONG_BYTES,
+        )
+        self._queues.setdefault(key, collections.deque()).append(waiting)
         self.num_queued += 1
         self._start_batches()
-        return await waiting.answer
+        try:
+            return await waiting.answer
+        except asyncio.CancelledError:
+            # The client has gone, or its time is up.
+            self._remove(key, waiting)
+            raise
 
     def _start_batches(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._num_free and self._queues:
+        while self._num_free:
+            keys = [k for k in self._queues if self._num_free_for_long or not k.is_long]
+            if not keys:
+                return
             # The request that has waited longest is first.
-            key = min(self._queues, key=lambda k: self._queues[k][0].since)
+            key = min(keys, key=lambda k: self._queues[k][0].since)
             queue = self._queues[key]
             left = queue[0].since + self._timeout_seconds - loop.time()
             is_full = sum(w.rows for w in queue) >= self._max_batch_size
@@ -87,26 +118,37 @@ class Batcher:
                 loop.call_later(left, self._start_batches)
                 return
             self._num_free -= 1
+            self._num_free_for_long -= key.is_long
             task = asyncio.create_task(self._answer(self._pop(key)))
             # The loop itself keeps no task from being collected.
             self._running.add(task)
-            task.add_done_callback(self._ended)
+            task.add_done_callback(functools.partial(self._ended, key))
 
-    def _pop(self, key: Any) -> list[_Waiting]:
+    def _pop(self, key: _Key) -> list[_Waiting]:
         queue = self._queues[key]
-        batch = [queue.popleft()]
+        batch = [queue[0]]
         rows = batch[0].rows
-        while queue and rows + queue[0].rows <= self._max_batch_size:
-            rows += queue[0].rows
-            batch.append(queue.popleft())
-        if not queue:
-            del self._queues[key]
-        self.num_queued -= len(batch)
+        for waiting in itertools.islice(queue, 1, None):
+            rows += waiting.rows
+            if rows > self._max_batch_size:
+                break
+            batch.append(waiting)
+        for waiting in batch:
+            self._remove(key, waiting)
         return batch
 
-    def _ended(self, task: asyncio.Task) -> None:
+    def _remove(self, key: _Key, waiting: _Waiting) -> None:
+        queue = self._queues.get(key, ())
+        if waiting in queue:
+            queue.remove(waiting)
+            self.num_queued -= 1
+            if not queue:
+                del self._queues[key]
+
+    def _ended(self, key: _Key, task: asyncio.Task) -> None:
         self._running.discard(task)
         self._num_free += 1
+        self._num_free_for_long += key.is_long
         self._start_batches()
 
     async def _answer(self, batch: list[_Waiting]) -> None:
@@ -120,12 +162,15 @@ class Batcher:
         try:
             found = await loop.run_in_executor(self._threads, _answers, batch)
         except Exception as error:  # whatever a model may raise
-            if isinstance(error, RequestError) and len(batch) > 1:
+            if len(batch) > 1:
                 # One of them is wrong: the others must not suffer for it.
                 for waiting in batch:
                     await self._answer([waiting])
                 return
-            found = [error] * len(batch)
+            if not isinstance(error, RequestError):
+                _LOGGER.exception("The model failed.")
+                error = RequestError("INTERNAL", INTERNAL)
+            found = [error]
         for waiting, answer in zip(batch, found, strict=True):
             if waiting.answer.done():
                 continue
@@ -133,6 +178,13 @@ class Batcher:
                 waiting.answer.set_exception(answer)
             else:
                 waiting.answer.set_result(answer)
+
+
+def _num_bytes(inputs: Arrays) -> int:
+    return sum(
+        sum(map(len, array.flat)) if array.dtype == object else array.nbytes
+        for array in inputs.values()
+    )
 
 
 def _answers(batch: list[_Waiting]) -> list[Arrays]:

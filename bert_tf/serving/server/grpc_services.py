@@ -1,6 +1,9 @@
 """TF Serving's PredictionService and ModelService over gRPC."""
 
+import asyncio
 import functools
+import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -8,92 +11,145 @@ from typing import Any
 import grpc
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.framework import tensor_pb2
+from google.protobuf.message import DecodeError
+from tensorflow.core.framework import tensor_pb2, types_pb2
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
     model_pb2,
-    model_service_pb2_grpc,
     predict_pb2,
-    prediction_service_pb2_grpc,
     regression_pb2,
 )
 
-from bert_tf.serving.server.errors import RequestError, invalid
+from bert_tf.serving.server.errors import INTERNAL, RequestError, invalid
 from bert_tf.serving.server.inference import Inference
 from bert_tf.serving.server.protos import metadata_proto, status_proto
 from bert_tf.serving.server.saved_model import Arrays, text_array
 
+_SERVICES = {
+    "tensorflow.serving.PredictionService": (
+        "Predict",
+        "Classify",
+        "Regress",
+        "GetModelMetadata",
+    ),
+    "tensorflow.serving.ModelService": ("GetModelStatus",),
+}
+_LOGGER = logging.getLogger(__name__)
+# Where a tensor of each type has its values, if not as bytes.
+_VALUES = {
+    types_pb2.DT_STRING: "string_val",
+    types_pb2.DT_BOOL: "bool_val",
+    types_pb2.DT_INT32: "int_val",
+    types_pb2.DT_INT64: "int64_val",
+    types_pb2.DT_FLOAT: "float_val",
+    types_pb2.DT_DOUBLE: "double_val",
+}
+_MOST_DIMENSIONS = 8
+# Of a message of protobuf, less what is around the values.
+_MOST_BYTES = 2**31 - 2**20
 
-def grpc_server(inference: Inference, address: str) -> tuple[grpc.aio.Server, int]:
-    """A server that listens, not yet started, and its port.
+
+def grpc_server(inference: Inference, host: str, port: int) -> grpc.aio.Server:
+    """A server that listens, not yet started.
 
     Args:
         inference: answers.
-        address: HOST:PORT; the port 0 is any that is free.
+        host, port: where.
 
     Raises:
         OSError: the address is taken.
     """
     limits = inference.limits
+    milliseconds = int(limits.request_timeout_seconds * 1000)
     server = grpc.aio.server(
         # More are refused with RESOURCE_EXHAUSTED.
         maximum_concurrent_rpcs=limits.max_queued_requests + limits.max_batch_size,
         options=[
             ("grpc.max_receive_message_length", limits.max_request_bytes),
+            # An answer of any size is sent: it is the client that has to allow it.
+            ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),
+            ("grpc.max_allowed_incoming_connections", limits.max_connections),
+            # A connection that sends nothing, or half of a request, ends. Clients
+            # connect again by themselves, and lose no request by it.
+            ("grpc.server_handshake_timeout_ms", milliseconds),
+            ("grpc.max_connection_age_ms", milliseconds),
+            ("grpc.max_connection_age_grace_ms", milliseconds),
         ],
     )
     services = Services(inference)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        services, server
-    )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(services, server)
+    for service, methods in _SERVICES.items():
+        # Without the serializers of gRPC, which turns what is no message into an error
+        # of the server, with a traceback.
+        handlers = {
+            name: grpc.unary_unary_rpc_method_handler(getattr(services, name))
+            for name in methods
+        }
+        generic = grpc.method_handlers_generic_handler(service, handlers)
+        server.add_generic_rpc_handlers((generic,))
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        return server, server.add_insecure_port(address)
+        server.add_insecure_port(address)
     except RuntimeError as error:
         raise OSError(
             f"Cannot listen on {address} ({error}). Expected a free port: choose "
             "another by --port."
         ) from None
+    return server
 
 
-def _handler(method: str, response_class: Any) -> Callable:
+def _handler(method: str, request_class: Any, response_class: Any) -> Callable:
     """Makes a handler of gRPC of a method that fills a response or raises an error."""
 
     def handler_of(fill: Callable[[Any, Any, Any], Awaitable[None]]) -> Callable:
         @functools.wraps(fill)
-        async def handle(self: "Services", request: Any, context: Any) -> Any:
-            begin, status = time.monotonic(), "INTERNAL"
-            response = response_class()
+        async def handle(self: "Services", received: bytes, context: Any) -> bytes:
+            begin, status, message = time.monotonic(), "INTERNAL", INTERNAL
+            sent = b""
             try:
                 async with self.inference.timeout():
-                    await fill(self, request, response)
+                    response = response_class()
+                    await fill(self, _parsed(received, request_class), response)
+                    sent = response.SerializeToString()
                 status = "OK"
+            except asyncio.CancelledError:
+                # The client has gone, or its own deadline has passed.
+                status = "CANCELLED"
+                raise
             except RequestError as error:
-                status = error.code
-                await context.abort(getattr(grpc.StatusCode, status), error.message)
+                status, message = error.code, error.message
+            except Exception:  # whatever there may be: it is not the client's fault
+                _LOGGER.exception("%s failed.", method)
             finally:
                 seconds = time.monotonic() - begin
                 self.inference.monitoring.request("grpc", method, status, seconds)
-            return response
+            if status != "OK":
+                await context.abort(getattr(grpc.StatusCode, status), message)
+            return sent
 
         return handle
 
     return handler_of
 
 
-class Services(
-    prediction_service_pb2_grpc.PredictionServiceServicer,
-    model_service_pb2_grpc.ModelServiceServicer,
-):
+def _parsed(received: bytes, request_class: Any) -> Any:
+    try:
+        return request_class.FromString(received)
+    except DecodeError as error:
+        raise invalid(
+            f"The request is no {request_class.DESCRIPTOR.name}: {error}."
+        ) from None
+
+
+class Services:
     """PredictionService without MultiInference, and ModelService without reloading."""
 
     def __init__(self, inference: Inference) -> None:
         self.inference = inference
 
-    @_handler("predict", predict_pb2.PredictResponse)
+    @_handler("predict", predict_pb2.PredictRequest, predict_pb2.PredictResponse)
     async def Predict(self, request: Any, response: Any) -> None:
         """Tensors in, tensors out."""
         found = await self._answer("predict", request, response, _tensors)
@@ -102,10 +158,21 @@ class Services(
             raise invalid(
                 f"Received the outputs {unknown}. Expected some of {sorted(found)}."
             )
+        size = sum(values.nbytes for values in found.values())
+        if size > _MOST_BYTES:
+            raise RequestError(
+                "RESOURCE_EXHAUSTED",
+                f"The answer has {size:,} bytes. Expected at most {_MOST_BYTES:,}: "
+                "send fewer texts at once.",
+            )
         for name in request.output_filter or found:
             response.outputs[name].CopyFrom(tf.make_tensor_proto(found[name]))
 
-    @_handler("classify", classification_pb2.ClassificationResponse)
+    @_handler(
+        "classify",
+        classification_pb2.ClassificationRequest,
+        classification_pb2.ClassificationResponse,
+    )
     async def Classify(self, request: Any, response: Any) -> None:
         """Examples in, classes with scores out."""
         found = await self._answer("classify", request, response, _examples)
@@ -114,14 +181,20 @@ class Services(
             for label, score in zip(labels, scores, strict=True):
                 classes.add(label=label.decode("utf-8", "replace"), score=score)
 
-    @_handler("regress", regression_pb2.RegressionResponse)
+    @_handler(
+        "regress", regression_pb2.RegressionRequest, regression_pb2.RegressionResponse
+    )
     async def Regress(self, request: Any, response: Any) -> None:
         """Examples in, values out."""
         found = await self._answer("regress", request, response, _examples)
         for value in found["outputs"]:
             response.result.regressions.add(value=value)
 
-    @_handler("metadata", get_model_metadata_pb2.GetModelMetadataResponse)
+    @_handler(
+        "metadata",
+        get_model_metadata_pb2.GetModelMetadataRequest,
+        get_model_metadata_pb2.GetModelMetadataResponse,
+    )
     async def GetModelMetadata(self, request: Any, response: Any) -> None:
         """The signatures of a model."""
         if set(request.metadata_field) != {"signature_def"}:
@@ -132,7 +205,11 @@ class Services(
         name, number = request.model_spec.name, _number(request.model_spec)
         response.CopyFrom(metadata_proto(self.inference.models, name, number))
 
-    @_handler("status", get_model_status_pb2.GetModelStatusResponse)
+    @_handler(
+        "status",
+        get_model_status_pb2.GetModelStatusRequest,
+        get_model_status_pb2.GetModelStatusResponse,
+    )
     async def GetModelStatus(self, request: Any, response: Any) -> None:
         """The states of the versions."""
         name, number = request.model_spec.name, _number(request.model_spec)
@@ -162,34 +239,45 @@ def _number(spec: model_pb2.ModelSpec) -> int | None:
 
 
 def _tensors(request: predict_pb2.PredictRequest) -> Arrays:
-    arrays = {}
-    for name, proto in request.inputs.items():
-        sizes = [dim.size for dim in proto.tensor_shape.dim]
-        count = int(np.prod([float(size) for size in sizes], initial=1.0))
-        # A single value may stand for any number: what is not sent is not made.
-        if any(size < 0 for size in sizes) or count > _sent(proto):
-            raise invalid(
-                f"Received {name} of shape {sizes} with fewer values. Expected as many "
-                "as the shape says."
-            )
-        try:
-            array = tf.make_ndarray(proto)
-        except (TypeError, ValueError) as error:
-            raise invalid(f"Received {name} that is no tensor: {error}.") from None
-        if array.dtype.kind == "S":
-            array = array.astype(object)
-        arrays[name] = array
-    return arrays
+    return {name: _array(name, proto) for name, proto in request.inputs.items()}
 
 
-def _sent(proto: tensor_pb2.TensorProto) -> int:
-    """The number of values, or of the bytes that hold them."""
-    counts = [
-        len(values)
-        for field, values in proto.ListFields()
-        if field.name.endswith("_val")
-    ]
-    return max([len(proto.tensor_content), *counts])
+def _array(name: str, proto: tensor_pb2.TensorProto) -> np.ndarray:
+    name = name[:100]
+    if proto.dtype not in _VALUES:
+        known = ", ".join(types_pb2.DataType.Name(number) for number in _VALUES)
+        raise invalid(
+            f"Received {name} of the type {_type_name(proto.dtype)}. Expected one of "
+            f"{known}."
+        )
+    sizes = [dim.size for dim in proto.tensor_shape.dim]
+    if len(sizes) > _MOST_DIMENSIONS or proto.tensor_shape.unknown_rank:
+        raise invalid(
+            f"Received {name} of {len(sizes)} dimensions or any number. Expected "
+            f"{_MOST_DIMENSIONS} at most."
+        )
+    num_sent = max(len(proto.tensor_content), len(getattr(proto, _VALUES[proto.dtype])))
+    # A single value may stand for any number: what is not sent is not made.
+    if min(sizes, default=0) < 0 or math.prod(sizes) > num_sent:
+        raise invalid(
+            f"Received {name} of shape {sizes} with fewer values. Expected as many as "
+            "the shape says."
+        )
+    try:
+        array = tf.make_ndarray(proto)
+    except (TypeError, ValueError) as error:
+        raise invalid(
+            f"Received {name} of shape {sizes} with other values: {error}. Expected as "
+            "many as the shape says."
+        ) from None
+    return array.astype(object) if array.dtype.kind == "S" else array
+
+
+def _type_name(number: int) -> str:
+    try:
+        return types_pb2.DataType.Name(number)
+    except ValueError:
+        return str(number)
 
 
 def _examples(request: Any) -> Arrays:

@@ -2,13 +2,13 @@
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.serving.server.errors import invalid
+from bert_tf.serving.server.errors import RequestError, invalid
 from bert_tf.serving.server.saved_model import Arrays, Signature, text_array
 
 # What is expected of a value, in words and in types of JSON; else it is a number.
@@ -17,6 +17,10 @@ _TYPES: dict[tf.DType, tuple[str, Any]] = {
     tf.int32: ("an integer", int),
     tf.int64: ("an integer", int),
 }
+
+
+# About 200 MB of JSON, whose writing takes seconds.
+_MOST_VALUES = 2**23
 
 
 def parse(body: bytes) -> dict[str, Any]:
@@ -195,17 +199,64 @@ def _example(features: Mapping[str, Any]) -> tf.train.Example:
     return example
 
 
-def predictions(answers: Arrays, by_rows: bool) -> dict[str, Any]:
+def predictions(answers: Arrays, by_rows: bool) -> Iterator[str]:
     """The answer to a `:predict` request: `predictions` of rows, or `outputs`.
 
     A single output is given without its name.
+
+    Returns:
+        JSON, in pieces of a row each.
+
+    Raises:
+        RequestError: it has no form in JSON.
     """
-    columns = {name: _plain(values) for name, values in answers.items()}
-    if not by_rows:
-        return {"outputs": _without_name(columns)}
-    count = len(next(iter(columns.values())))
-    rows = [{name: values[i] for name, values in columns.items()} for i in range(count)]
-    return {"predictions": [_without_name(row) for row in rows]}
+    size = sum(values.size for values in answers.values())
+    if size > _MOST_VALUES:
+        raise RequestError(
+            "RESOURCE_EXHAUSTED",
+            f"The answer has {size:,} values. Expected at most {_MOST_VALUES:,} in "
+            "JSON: send fewer texts at once, or use gRPC.",
+        )
+    rows = {name: _rows(values) for name, values in answers.items()}
+    yield '{"predictions":' if by_rows else '{"outputs":'
+    if by_rows:
+        named = (
+            _without_name(dict(zip(rows, row, strict=True)))
+            for row in zip(*rows.values(), strict=True)
+        )
+        yield from _list(named)
+    elif len(rows) == 1:
+        yield from _list(next(iter(rows.values())))
+    else:
+        for number, name in enumerate(rows):
+            yield f"{',' if number else '{'}{_json(name)}:"
+            yield from _list(rows[name])
+        yield "}"
+    yield "}"
+
+
+def _rows(values: np.ndarray) -> Iterator[Any]:
+    return (_plain(values[i : i + 1])[0] for i in range(len(values)))
+
+
+def _list(rows: Iterable[Any]) -> Iterator[str]:
+    yield "["
+    for number, row in enumerate(rows):
+        yield f"{',' if number else ''}{_json(row)}"
+    yield "]"
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(
+            value, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        )
+    except ValueError:
+        raise RequestError(
+            "INTERNAL",
+            "The answer has infinity or NaN, for which JSON has no words. Expected "
+            "finite numbers of the model; gRPC can carry these.",
+        ) from None
 
 
 def results(answers: Arrays) -> dict[str, Any]:

@@ -10,9 +10,10 @@ class Limits:
     Attributes:
         max_batch_size: rows of a request, and of requests that are answered together.
         max_queued_requests: requests that wait.
-        max_request_bytes: size of a request, as it is sent.
-        request_timeout_seconds: from the arrival of a request to its answer.
-        max_connections: of REST, at once.
+        max_request_bytes: size of a request, as it is sent and as it is unpacked.
+        request_timeout_seconds: from the arrival of a request to its answer; and for
+            each other wait for a client.
+        max_connections: of REST, and of gRPC, at once.
     """
 
     max_batch_size: int

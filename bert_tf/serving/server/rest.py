@@ -1,20 +1,34 @@
 """TF Serving's REST API, Prometheus' page, and the web page."""
 
+import asyncio
+import contextlib
+import logging
 import pathlib
 import re
 import time
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from google.protobuf import json_format
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, request_response
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bert_tf.serving.server import json_tensors
-from bert_tf.serving.server.errors import HTTP_STATUS, RequestError, invalid
+from bert_tf.serving.server.errors import (
+    HTTP_STATUS,
+    INTERNAL,
+    RequestError,
+    invalid,
+)
 from bert_tf.serving.server.inference import Inference
 from bert_tf.serving.server.protos import metadata_proto, status_proto
+from bert_tf.serving.server.request_body import ENCODINGS, UnknownEncoding, read_body
 from bert_tf.serving.server.saved_model import Arrays, Signature
 
 _PATH = re.compile(
@@ -22,15 +36,16 @@ _PATH = re.compile(
     r"(?:/(?P<describe>metadata)|:(?P<ask>[a-z]+))?"
 )
 _PAGE = pathlib.Path(__file__).parent / "page"
-# The others are refused in the words of the API.
-_ALL = ("GET", "POST", "PUT", "DELETE", "PATCH")
-_VERBS = {
-    "status": "GET",
-    "metadata": "GET",
-    "predict": "POST",
-    "classify": "POST",
-    "regress": "POST",
+_METHODS = {
+    "status": ("GET", "HEAD"),
+    "metadata": ("GET", "HEAD"),
+    "predict": ("POST",),
+    "classify": ("POST",),
+    "regress": ("POST",),
 }
+# Below it, an answer travels faster as it is.
+_COMPRESSED_BYTES = 2**14
+_LOGGER = logging.getLogger(__name__)
 
 
 def application(inference: Inference) -> Starlette:
@@ -39,14 +54,32 @@ def application(inference: Inference) -> Starlette:
         routes=[
             Route("/models", _models),
             Route("/monitoring/prometheus/metrics", _metrics),
-            Route("/v1/models/{rest:path}", _api, methods=_ALL),
+            # Not a Route: that refuses methods of HTTP which it does not know.
+            Mount("/v1/models", request_response(_api)),
             Route("/", _page),
             Mount("/", StaticFiles(directory=_PAGE)),
         ],
-        exception_handlers={404: _unknown},
+        middleware=[
+            Middleware(_OriginForm),
+            Middleware(GZipMiddleware, minimum_size=_COMPRESSED_BYTES, compresslevel=1),
+        ],
+        exception_handlers={404: _unknown, 405: _wrong_method},
     )
     found.state.inference = inference
     return found
+
+
+class _OriginForm:
+    """Takes the scheme and the host off a target, with which a proxy may be asked."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = re.match(r"https?://[^/]*(.*)", scope["path"], re.I | re.S)
+        if found:
+            scope = {**scope, "path": found[1] or "/"}
+        await self._app(scope, receive, send)
 
 
 async def _page(request: Request) -> Response:
@@ -77,15 +110,31 @@ async def _unknown(request: Request, error: Exception) -> Response:
     return _error(404, f"There is nothing at {request.url.path[:200]!r}.")
 
 
-def _error(status: int, message: str) -> Response:
-    return JSONResponse({"error": message}, status)
+async def _wrong_method(request: Request, error: HTTPException) -> Response:
+    return _refused_method(request, ("GET", "HEAD"))
+
+
+def _refused_method(request: Request, methods: Sequence[str]) -> Response:
+    allowed = ", ".join(methods)
+    return _error(
+        405,
+        f"Received {request.method[:20]} for {request.url.path[:200]!r}. Expected "
+        f"{allowed}.",
+        {"Allow": allowed},
+    )
+
+
+def _error(
+    status: int, message: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    return JSONResponse({"error": message}, status, headers)
 
 
 async def _api(request: Request) -> Response:
     inference: Inference = request.app.state.inference
     begin = time.monotonic()
     method = "status"
-    response: Response = _error(500, "Internal error.")
+    response = _error(500, INTERNAL)
     try:
         found = _PATH.fullmatch(request.url.path)
         if found is None:
@@ -95,23 +144,29 @@ async def _api(request: Request) -> Response:
                 "[/versions/NUMBER][:predict|:classify|:regress|/metadata].",
             )
         received = found["ask"] or found["describe"] or method
-        if _VERBS.get(received) != request.method:
+        if received not in _METHODS:
             raise invalid(
-                f"Received {request.method} for {received!r}. Expected one of {_VERBS}."
+                f"Received {received[:50]!r}. Expected predict, classify or regress."
             )
         method = received
         name, number = found["model"], _number(found["version"])
-        if found["ask"]:
+        if request.method not in _METHODS[method]:
+            response = _refused_method(request, _METHODS[method])
+        elif found["ask"]:
             response = await _answer(request, inference, name, number, method)
         else:
             response = _describe(inference, name, number, method)
     except RequestError as error:
-        response = _error(HTTP_STATUS[error.code], error.message)
+        # What else may come of a request that was not received in time is not read.
+        is_late = error.code == "DEADLINE_EXCEEDED"
+        headers = {"Connection": "close"} if is_late else None
+        response = _error(HTTP_STATUS[error.code], error.message, headers)
+    except UnknownEncoding as error:
+        response = _error(415, str(error), {"Accept-Encoding": ENCODINGS})
     except ClientDisconnect:
         response = Response(status_code=499)
-    except ValueError as error:
-        # JSON has no words for infinity and NaN.
-        response = _error(500, f"The answer cannot be written as JSON: {error}.")
+    except Exception:  # whatever a model may raise
+        _LOGGER.exception("%s failed.", method)
     finally:
         seconds = time.monotonic() - begin
         status = str(response.status_code)
@@ -142,7 +197,7 @@ async def _answer(
     request: Request, inference: Inference, name: str, number: int | None, method: str
 ) -> Response:
     async with inference.timeout():
-        body = await _body(request, inference.limits.max_request_bytes)
+        body = await read_body(request, inference.limits.max_request_bytes)
         content = json_tensors.parse(body)
 
         def read(signature: Signature) -> Arrays:
@@ -151,20 +206,39 @@ async def _answer(
             return {"inputs": json_tensors.examples_of(content)}
 
         signature_name = json_tensors.signature_name(content)
-        _, found = await inference.answer(name, number, method, signature_name, read)
-    if method == "predict":
-        return JSONResponse(json_tensors.predictions(found, "instances" in content))
-    return JSONResponse(json_tensors.results(found))
-
-
-async def _body(request: Request, max_bytes: int) -> bytes:
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > max_bytes:
-            raise RequestError(
-                "RESOURCE_EXHAUSTED",
-                f"The request is longer than {max_bytes:,} bytes. Expected a shorter "
-                "one: send several.",
+        async with _while_connected(request):
+            _, found = await inference.answer(
+                name, number, method, signature_name, read
             )
-    return bytes(body)
+            if method != "predict":
+                return JSONResponse(json_tensors.results(found))
+            written = bytearray()
+            for part in json_tensors.predictions(found, "instances" in content):
+                written += part.encode()
+                # Others have their turn: an answer may be long.
+                await asyncio.sleep(0)
+    return Response(bytes(written), media_type="application/json")
+
+
+@contextlib.asynccontextmanager
+async def _while_connected(request: Request) -> AsyncIterator[None]:
+    """Ends the `with` when the client goes; its request has been read.
+
+    Raises:
+        ClientDisconnect: it has gone.
+    """
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        connected.reschedule(asyncio.get_running_loop().time())
+
+    try:
+        async with asyncio.timeout(None) as connected:
+            watching = asyncio.create_task(watch())
+            try:
+                yield
+            finally:
+                watching.cancel()
+    except TimeoutError:
+        raise ClientDisconnect from None

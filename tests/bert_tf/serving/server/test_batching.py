@@ -136,7 +136,11 @@ async def test_too_many_and_too_late(gate):
     assert raised.value.code == "RESOURCE_EXHAUSTED"
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(late, 0.01)
+    assert batcher.num_queued == 1
     gone.cancel()
+    await asyncio.sleep(0)
+    # There is room at once, while the batch still runs.
+    assert batcher.num_queued == 0
     gate.set()
     assert await doubled(first) == [0]
     # Neither was run.
@@ -145,12 +149,37 @@ async def test_too_many_and_too_late(gate):
 
 
 @in_a_loop
-async def test_an_error_of_the_model_ends_no_thread():
+async def test_long_requests_leave_a_thread_to_short_ones(gate):
+    signature, batcher = Doubling(gate), Batcher(8, 0, 100, 2)
+    long = np.zeros(2000)
+    first, second, third = [await submit(batcher, signature, *long) for _ in range(3)]
+    assert batcher.num_queued == 2
+    short = await submit(batcher, signature, 1)
+    assert batcher.num_queued == 2
+    gate.set()
+    assert await doubled(short) == [2]
+    for task in (first, second, third):
+        assert len(await doubled(task)) == 2000
+    assert sorted(signature.batches) == [1, 2000, 2000, 2000]
+
+
+@in_a_loop
+async def test_an_error_of_the_model_ends_no_thread(gate, caplog):
     class Broken:
         def answer(self, inputs):
-            raise KeyError("broken")
+            gate.wait()
+            if (inputs["x"] < 0).any():
+                raise KeyError("broken")
+            return {"y": inputs["x"]}
 
-    batcher = Batcher(8, 0, 100, 1)
-    for _ in range(3):
-        with pytest.raises(KeyError):
-            await (await submit(batcher, Broken(), 1))
+    signature, batcher = Broken(), Batcher(8, 0, 100, 1)
+    await waiting_behind(batcher, signature)
+    tasks = [await submit(batcher, signature, n) for n in (1, -1, 2)]
+    gate.set()
+    # The others of the batch have their answers.
+    assert [await doubled(tasks[n]) for n in (0, 2)] == [[1], [2]]
+    with pytest.raises(RequestError, match="Internal error") as raised:
+        await tasks[1]
+    assert raised.value.code == "INTERNAL"
+    (record,) = caplog.records
+    assert "KeyError: 'broken'" in record.exc_text

@@ -179,6 +179,11 @@ def test_refusals(server):
         ({"batch_timeout_micros": -1}, "batch_timeout_micros=-1"),
         ({"model_base_path": ("a/x", "b/x")}, "each with another name"),
         ({"model_base_path": ("=",)}, "Expected FOLDER or NAME=FOLDER"),
+        ({"model_base_path": ("x=",)}, "Expected FOLDER or NAME=FOLDER"),
+        ({"model_base_path": ("my model",)}, "'my model'. Expected up to 100 of A-Z"),
+        ({"model_base_path": ("saved/a#1",)}, r"Give it one by NAME=saved/a#1\."),
+        ({"model_base_path": ("a:b=saved/a",)}, "name 'a:b'. Expected up to 100"),
+        ({"port": 8501}, "8501 as port and as rest_api_port. Expected two ports"),
     ],
 )
 def test_bad_options(arguments, message):
@@ -188,8 +193,14 @@ def test_bad_options(arguments, message):
 
 
 def test_names_of_models():
-    options = serve.ServeOptions(model_base_path=("saved/one/", "two=gs://x/y"))
-    assert options.base_paths() == {"one": "saved/one", "two": "gs://x/y"}
+    folders = ("saved/one/", "two=gs://x/y", "x/day=1/three", "four=x/day=1 #/four")
+    options = serve.ServeOptions(model_base_path=folders)
+    assert options.base_paths() == {
+        "one": "saved/one",
+        "two": "gs://x/y",
+        "three": "x/day=1/three",
+        "four": "x/day=1 #/four",
+    }
 
 
 def run_program(*flags):
