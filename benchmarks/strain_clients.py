@@ -19,6 +19,12 @@ MODEL = "strained"
 # A byte of a slow client, each time.
 _BYTE_SECONDS = 1.0
 _PAUSE_SECONDS = 0.02
+# Of a client that hangs up: it does not wait for the server, which must keep up.
+_ABSENT_SECONDS = 0.1
+# The system holds some megabytes for a client that reads nothing.
+_LONG_ANSWER = (
+    f"GET /v1/models/{MODEL}/metadata HTTP/1.1\r\nHost: strain\r\n\r\n".encode()
+)
 _WORDS = [
     "the",
     "cat",
@@ -146,8 +152,10 @@ async def ask_grpc(call: grpc.aio.UnaryUnaryCall) -> tuple[str, bool]:
     try:
         response = await call
     except grpc.aio.AioRpcError as error:
-        status = error.code().name
-        return status, status == "RESOURCE_EXHAUSTED" and bool(error.details())
+        status, words = error.code().name, str(error.details())
+        if status == "RESOURCE_EXHAUSTED" and words:
+            return status, True
+        return f"{status} ({words[:80]})", False
     return ("", True) if response.outputs else ("no outputs", False)
 
 
@@ -205,7 +213,11 @@ async def slow_writer(server: Server, *, has_head: bool) -> bool:
 
 
 async def deaf(server: Server) -> bool:
-    """Asks again and again and reads no answer; whether the server has ended it."""
+    """Asks again and again for long answers, and reads none.
+
+    Returns:
+        Whether the server has ended it.
+    """
     _, writer = await server.connect(limit=1)
     writer.transport.get_extra_info("socket").setsockopt(
         socket.SOL_SOCKET, socket.SO_RCVBUF, 4096
@@ -215,7 +227,7 @@ async def deaf(server: Server) -> bool:
         while time.monotonic() < end:
             try:
                 if writer.transport.get_write_buffer_size() < 2**16:
-                    writer.write(_request() * 16)
+                    writer.write(_LONG_ANSWER * 16)
                 await asyncio.wait_for(writer.drain(), 0.1)
             except TimeoutError:
                 pass
@@ -229,6 +241,7 @@ async def deaf(server: Server) -> bool:
 
 async def hang_up(server: Server) -> None:
     """Ends a request in the middle: in its head, its body, or before the answer."""
+    await asyncio.sleep(_ABSENT_SECONDS)
     request = _request()
     part = random.choice((0.1, 0.9, 1.0))
     with contextlib.suppress(OSError):
@@ -249,6 +262,7 @@ async def cancel(call: grpc.aio.UnaryUnaryCall) -> None:
     call.cancel()
     with contextlib.suppress(asyncio.CancelledError, grpc.aio.AioRpcError):
         await call
+    await asyncio.sleep(_ABSENT_SECONDS)
 
 
 @contextlib.contextmanager

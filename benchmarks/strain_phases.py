@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -93,22 +93,18 @@ async def slow(strain: Strain, count: int) -> str:
     server = strain.server
     begin = time.monotonic()
     waiting = {
-        "heads": (slow_writer(server, has_head=False) for _ in range(count)),
-        "bodies": (slow_writer(server, has_head=True) for _ in range(count)),
+        "slow heads": (slow_writer(server, has_head=False) for _ in range(count)),
+        "slow bodies": (slow_writer(server, has_head=True) for _ in range(count)),
         "deaf readers": (deaf(server) for _ in range(count)),
     }
-    found = await asyncio.gather(*map(_all, waiting.values()))
+    found = await asyncio.gather(*(asyncio.gather(*c) for c in waiting.values()))
     words = []
     for kind, ended in zip(waiting, found, strict=True):
-        words.append(f"{ended.count(True)} of {count} slow {kind} ended by the server")
+        words.append(f"{ended.count(True)} of {count} {kind}")
         if held := ended.count(False):
-            strain.faults.append(f"slow clients: {held} {kind} are held open")
-    return f"{'; '.join(words)}; {time.monotonic() - begin:.0f} s"
-
-
-async def _all(tasks: Iterator[Awaitable[bool]]) -> list[bool | BaseException]:
-    """Results; a client that could not even connect has not been held."""
-    return await asyncio.gather(*tasks, return_exceptions=True)
+            strain.faults.append(f"slow clients: {held} {kind} are held")
+    seconds = time.monotonic() - begin
+    return f"{', '.join(words)} ended by the server within {seconds:.0f} s"
 
 
 async def disconnects(strain: Strain) -> str:
