@@ -9,6 +9,7 @@ process of its own session, with the signals as they are at the start of Python.
 has run before it, so TensorFlow has no threads that a fork would lose.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -36,6 +37,8 @@ def main() -> None:
     """Serves until the input ends; returns in each child, which is the program."""
     for module in MODULES:
         importlib.import_module(module)
+    # Else each collection of a child would copy the memory of all that is imported.
+    gc.freeze()
     _answer("ready")
     for line in sys.stdin:
         module, flags, log, environment = json.loads(line)
