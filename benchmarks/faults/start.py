@@ -31,6 +31,7 @@ MODULES = (
     # What they import when they need it.
     *("scipy.stats", "seqeval.metrics", "sklearn.metrics", "gensim.models"),
 )
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main() -> None:
@@ -42,10 +43,14 @@ def main() -> None:
     _answer("ready")
     for line in sys.stdin:
         module, flags, log, environment = json.loads(line)
+        # A signal waits until the child is the program.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         process = os.fork()
         if process == 0:
             _become(module, flags, log, environment)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             return
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         _answer(process)
         _, status = os.waitpid(process, 0)
         _answer(status)
@@ -61,8 +66,9 @@ def _become(
     module: str, flags: list[str], log: str, environment: dict[str, str]
 ) -> None:
     os.setsid()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in _SIGNALS:
+        # For Ctrl-C, what `python -m` does while it imports our packages.
+        signal.signal(number, signal.SIG_DFL)
     os.environ.update(environment)
     for number, path in enumerate((os.devnull, f"{log}.stdout", f"{log}.stderr")):
         mode = os.O_WRONLY | os.O_CREAT | os.O_TRUNC if number else os.O_RDONLY
