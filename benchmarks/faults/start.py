@@ -9,6 +9,7 @@ process of its own session, with the signals as they are at the start of Python.
 has run before it, so TensorFlow has no threads that a fork would lose.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -30,19 +31,26 @@ MODULES = (
     # What they import when they need it.
     *("scipy.stats", "seqeval.metrics", "sklearn.metrics", "gensim.models"),
 )
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main() -> None:
     """Serves until the input ends; returns in each child, which is the program."""
     for module in MODULES:
         importlib.import_module(module)
+    # Else each collection of a child would copy the memory of all that is imported.
+    gc.freeze()
     _answer("ready")
     for line in sys.stdin:
         module, flags, log, environment = json.loads(line)
+        # A signal waits until the child is the program.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         process = os.fork()
         if process == 0:
             _become(module, flags, log, environment)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             return
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         _answer(process)
         _, status = os.waitpid(process, 0)
         _answer(status)
@@ -58,8 +66,9 @@ def _become(
     module: str, flags: list[str], log: str, environment: dict[str, str]
 ) -> None:
     os.setsid()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in _SIGNALS:
+        # For Ctrl-C, what `python -m` does while it imports our packages.
+        signal.signal(number, signal.SIG_DFL)
     os.environ.update(environment)
     for number, path in enumerate((os.devnull, f"{log}.stdout", f"{log}.stderr")):
         mode = os.O_WRONLY | os.O_CREAT | os.O_TRUNC if number else os.O_RDONLY

@@ -93,12 +93,12 @@ VERBS = (
         "bert_tf.pretrain",
         (
             *(_TEXT, "--output_dir={out}", "--config_file={inputs}/config.json"),
-            *("--vocab_size=90", "--num_processes=1", "--holdout_fraction=0.2"),
-            *("--sequence_length=32", "--batch_size=8", "--num_train_steps=80"),
-            *("--checkpoint_every=8", "--log_every=1", "--eval_every=40"),
-            *("--learning_rate=1e-3", "--num_eval_batches=2", "--jit_compile=off"),
+            *("--vocab_size=90", "--num_processes=1", "--holdout_fraction=0"),
+            *("--sentences=full_sentences", "--sequence_length=32", "--batch_size=8"),
+            *("--num_train_steps=40", "--checkpoint_every=4", "--log_every=1"),
+            *("--learning_rate=1e-3", "--jit_compile=off"),
         ),
-        checkpoint_every=8,
+        checkpoint_every=4,
     ),
     Verb(
         "finetune",
