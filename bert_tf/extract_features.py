@@ -27,7 +27,6 @@ from data_pipelines.datasets.examples import TextExample
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.tables import read_rows
 from data_pipelines.datasets.text_files import ending_of, read_lines
-from data_pipelines.files.locks import locked_file
 from data_pipelines.programs import cli
 
 _TABLES = ("csv", "tsv", "jsonl", "ndjson", "json")
@@ -117,13 +116,8 @@ def extract_features(options: ExtractOptions) -> Extraction:
             file exists already.
         FileNotFoundError: no model folder, or no such texts.
     """
-    vector_files.check_new(options.output_file, options.vectors == "tokens")
-    with locked_file(options.output_file):
-        return _extract(options)
-
-
-def _extract(options: ExtractOptions) -> Extraction:
     of_tokens = options.vectors == "tokens"
+    vector_files.check_new(options.output_file, of_tokens)
     loaded = model_dir.load(options.model_dir, POLICIES[options.dtype])
     vectorizer = make_vectorizer(
         loaded,

@@ -23,7 +23,6 @@ from bert_tf.word_vectors.keyed_vectors import to_word2vec_format
 from bert_tf.word_vectors.texts import Pieces, Words
 from data_pipelines.corpus.layout import Layout
 from data_pipelines.files.atomic import new_file
-from data_pipelines.files.locks import locked_file
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
@@ -151,7 +150,7 @@ def main(options: LearnVectorsOptions) -> None:
     path = options.vectors_file
     quality.check_files(options.pairs_files, options.questions_file)
     text = text_of(options)
-    with locked_file(path), new_file(path) as file:
+    with new_file(path) as file:
         vectors = learn_vectors(options, text)
         file.write(to_word2vec_format(vectors, path))
     named = "words" if isinstance(text, Words) else f"of {len(text.tokens):,} pieces"

@@ -20,7 +20,6 @@ import tensorflow as tf
 from data_pipelines.corpus import documents as corpus
 from data_pipelines.corpus.layout import Layout
 from data_pipelines.files.atomic import new_files
-from data_pipelines.files.locks import locked_file
 from data_pipelines.programs import cli, processes
 from data_pipelines.tokenizers.casing import CasingOptions, TokenizerKind, check_casing
 from data_pipelines.tokenizers.vocabulary import Vocabulary
@@ -116,7 +115,7 @@ def main(options: LearnVocabularyOptions) -> None:
     paths = [arguments.pop("vocab_file"), beside(options.vocab_file, TOKENIZATION)]
     if options.tokenizer == "byte_bpe":
         paths.append(beside(options.vocab_file, MERGES))
-    with locked_file(options.vocab_file), new_files(paths) as opened:
+    with new_files(paths) as opened:
         vocabulary = learn_vocabulary(**arguments)
         for path, content in vocabulary.to_files(options.vocab_file).items():
             opened[path].write(content)

@@ -14,7 +14,6 @@ from bert_tf.ngram.class_model import MixedModel
 from bert_tf.ngram.model import NgramModel
 from bert_tf.ngram.model_file import TrigramFile, to_bytes
 from data_pipelines.files.atomic import new_file
-from data_pipelines.files.locks import locked_file
 from data_pipelines.pretraining import record_folder
 from data_pipelines.pretraining.documents import stored_texts
 from data_pipelines.programs import cli, processes
@@ -68,7 +67,7 @@ def train(
 def main(options: TrainOptions) -> None:
     """Counts, writes the model, and says how large it is."""
     vocabulary = Vocabulary.from_file(options.vocab_file)
-    with locked_file(options.model_file), new_file(options.model_file) as file:
+    with new_file(options.model_file) as file:
         loaded = train(options.records_dir, vocabulary, options.num_classes)
         file.write(to_bytes(loaded))
     model = loaded.model

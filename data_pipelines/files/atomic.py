@@ -9,7 +9,6 @@ next step; remote storage does so by itself.
 """
 
 import contextlib
-import fcntl
 import glob
 import os
 import posixpath
@@ -18,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
+from data_pipelines.files.locks import locked
 from data_pipelines.files.paths import exists
 
 _UNFINISHED = ".unfinished"
@@ -27,7 +27,21 @@ _in_progress: set[str] = set()
 
 
 def require_new(path: str) -> None:
-    """Raises FileExistsError where there is a file or folder of this name."""
+    """Refuses a name that is taken.
+
+    Raises:
+        FileExistsError: there is a file or folder of this name.
+        BlockingIOError: another process is making one; it is local.
+    """
+    _require_absent(path)
+    for name in _leftovers(path.rstrip("/")):
+        # It may have been completed, or removed, in between.
+        with contextlib.suppress(FileNotFoundError), locked(name, path):
+            pass
+    _require_absent(path)
+
+
+def _require_absent(path: str) -> None:
     if exists(path):
         raise FileExistsError(
             f"{path} exists already. Nothing is overwritten: remove it, or choose "
@@ -77,6 +91,7 @@ def new_file(path: str) -> Iterator[tf.io.gfile.GFile]:
     Raises:
         FileExistsError: there is a file of this name, from the beginning or at the end;
             then what was written is kept under a name that the error tells.
+        BlockingIOError: another process is writing it.
         OSError: it cannot be written.
     """
     require_new(path)
@@ -134,7 +149,7 @@ def new_folder(
             end; then the one that was filled is kept under a name that the error tells.
         OSError: it cannot be written.
     """
-    require_new(path)
+    _require_absent(path)
     with _unfinished(path, None, tf.io.gfile.makedirs) as temporary:
         yield temporary
         sync(temporary)
@@ -192,7 +207,7 @@ def _unfinished(
                 # Before it is locked, another program may take it for a leftover.
                 while not os.path.exists(temporary):
                     make(temporary)
-                    lock.enter_context(_locked(temporary))
+                    lock.enter_context(locked(temporary, wait=True))
             except (OSError, tf.errors.OpError) as error:
                 reason = getattr(error, "strerror", None) or error
                 raise _cannot_write(path, reason) from None
@@ -215,28 +230,18 @@ def _inside(folder: str, path: str) -> str:
     return posixpath.join(folder, posixpath.basename(path))
 
 
-@contextlib.contextmanager
-def _locked(path: str, *, wait: bool = True) -> Iterator[None]:
-    """Holds the lock of a file or folder; without `wait`, OSError where it is taken."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except OSError:
-            # A file system without locks: what is left there is left alone.
-            if not wait:
-                raise
-        yield
-    finally:
-        os.close(descriptor)
+def _leftovers(path: str) -> list[str]:
+    return glob.glob(f"{glob.escape(path)}.????????{_UNFINISHED}")
 
 
 def _remove_leftovers(path: str) -> None:
     """Removes what processes that are no more have left of a path."""
-    for name in glob.glob(f"{glob.escape(path)}.????????{_UNFINISHED}"):
+    for name in _leftovers(path):
         # Its process lives, or another one removes it.
-        with contextlib.suppress(OSError, tf.errors.OpError), _locked(name, wait=False):
-            remove(name)
+        with contextlib.suppress(OSError, tf.errors.OpError), locked(name) as is_mine:
+            # Without locks nobody knows whose it is.
+            if is_mine:
+                remove(name)
 
 
 @contextlib.contextmanager

@@ -2,8 +2,7 @@
 
 They are `flock` of the operating system, which is gone with its process, however that
 ended. Processes that it starts do not inherit them. The lock of a folder is on the
-folder itself, and that of a file on an empty file beside it, `.NAME.lock`, which is
-removed in the end; one that a killed process has left locks nothing.
+folder itself; a file is locked while it is unfinished, see `atomic`.
 
 There is no lock on remote paths (`gs://`), nor where the file system has none: folders
 on NFS, some network and FUSE file systems. There it is for the user to start one
@@ -14,10 +13,10 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-# The locks that this process holds: descriptors, with the files made for them.
-_held: dict[int, str | None] = {}
+# Descriptors of the locks that this process holds.
+_held: set[int] = set()
 
 
 def _leave_to_parent() -> None:
@@ -28,6 +27,26 @@ def _leave_to_parent() -> None:
 
 # Programs that are executed get no descriptor; a fork without that has them all.
 os.register_at_fork(after_in_child=_leave_to_parent)
+
+
+@contextlib.contextmanager
+def locked(path: str, name: str | None = None, *, wait: bool = False) -> Iterator[bool]:
+    """Holds the lock of a local file or folder; yields False where none can be had.
+
+    Args:
+        path: of the file or folder, which is there.
+        name: of the output, for the error. Default: the path.
+        wait: until another process releases it.
+
+    Raises:
+        BlockingIOError: another process holds the lock, and `wait` is False.
+        OSError: it cannot be opened.
+    """
+    descriptor = _acquire(path, name or path, wait)
+    try:
+        yield descriptor is not None
+    finally:
+        _release(descriptor)
 
 
 @contextlib.contextmanager
@@ -43,51 +62,20 @@ def locked_folder(path: str) -> Iterator[None]:
     if "://" in path:
         yield
         return
-    missing = _missing_folders(path)
+    missing, owner = _missing_folders(path), os.getpid()
     if os.path.lexists(path) and not os.path.isdir(path):
         raise NotADirectoryError(
             f"{path} is a file. Expected a folder: choose another name."
         )
-    with _released(_lock(path, path, _open_folder), missing):
-        yield
-
-
-@contextlib.contextmanager
-def locked_file(path: str) -> Iterator[None]:
-    """Holds the lock of a file during the block, in which it is written.
-
-    Its folder is made if it is missing, and removed in the end if it is empty still.
-
-    Raises:
-        BlockingIOError: another process holds the lock.
-    """
-    if "://" in path:
-        yield
-        return
-    place = lock_file(path)
-    missing = _missing_folders(os.path.dirname(place))
+    descriptor = _acquire_folder(path)
     try:
-        descriptor = _lock(path, place, _open_file)
-    except BlockingIOError:
-        raise
-    except OSError:
-        # Nothing can be written there: the writer's own error says so.
-        descriptor = None
-    with _released(descriptor, missing, place):
         yield
-
-
-def lock_file(path: str) -> str:
-    """The file beside a file that is locked in its stead."""
-    folder, name = os.path.split(path)
-    return os.path.join(folder or ".", f".{name}.lock")
-
-
-def remove_lock_files() -> None:
-    """Removes the files that this process has made, for one that is ending at once."""
-    for path in filter(None, _held.values()):
-        with contextlib.suppress(OSError):
-            os.remove(path)
+    finally:
+        if os.getpid() == owner:
+            with contextlib.suppress(OSError):
+                for folder in missing:
+                    os.rmdir(folder)
+        _release(descriptor)
 
 
 def _missing_folders(path: str) -> list[str]:
@@ -99,61 +87,43 @@ def _missing_folders(path: str) -> list[str]:
     return missing
 
 
-@contextlib.contextmanager
-def _released(
-    descriptor: int | None, made: list[str], lock_file: str | None = None
-) -> Iterator[None]:
-    """Releases a lock after the block, and before removes what was made for nothing."""
-    owner = os.getpid()
-    if descriptor is not None:
-        _held[descriptor] = lock_file
-    try:
-        yield
-    finally:
-        if os.getpid() == owner:
-            if lock_file is not None:
-                with contextlib.suppress(OSError):
-                    os.remove(lock_file)
-            with contextlib.suppress(OSError):
-                for folder in made:
-                    os.rmdir(folder)
-        if descriptor in _held:
-            del _held[descriptor]
-            os.close(descriptor)
-
-
-def _lock(path: str, place: str, open_: Callable[[str], int]) -> int | None:
-    """A descriptor with the lock; None: the file system has none."""
+def _acquire_folder(path: str) -> int | None:
     while True:
-        descriptor = open_(place)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Its last holder may have removed it in between.
-            if os.path.samestat(os.fstat(descriptor), os.stat(place)):
-                return descriptor
-        except BlockingIOError:
-            holder = _holder(descriptor)
-            os.close(descriptor)
-            raise BlockingIOError(
-                f"{path} is being written by another process{holder}. Nothing is "
-                "overwritten: wait until it ends, or choose another name."
-            ) from None
-        except FileNotFoundError:
-            pass
-        except OSError:
-            os.close(descriptor)
-            return None
+        os.makedirs(path, exist_ok=True)
+        # Its last holder may have removed it in between.
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = _acquire(path, path, wait=False)
+            if descriptor is None:
+                return None
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                    return descriptor
+            _release(descriptor)
+
+
+def _acquire(path: str, name: str, wait: bool) -> int | None:
+    """A descriptor with the lock; None: the file system has none."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        holder = _holder(descriptor)
         os.close(descriptor)
+        raise BlockingIOError(
+            f"{name} is being written by another process{holder}. Nothing is "
+            "overwritten: wait until it ends, or choose another name."
+        ) from None
+    except OSError:
+        os.close(descriptor)
+        return None
+    _held.add(descriptor)
+    return descriptor
 
 
-def _open_folder(path: str) -> int:
-    os.makedirs(path, exist_ok=True)
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-
-
-def _open_file(path: str) -> int:
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+def _release(descriptor: int | None) -> None:
+    if descriptor in _held:
+        _held.remove(descriptor)
+        os.close(descriptor)
 
 
 def _holder(descriptor: int) -> str:

@@ -22,7 +22,8 @@ from bert_tf import (
 from bert_tf.ngram import train as ngram
 from bert_tf.training.run_log import read_metrics
 from data_pipelines import create_pretraining_data, learn_vocabulary
-from data_pipelines.files.locks import lock_file, locked_file, locked_folder
+from data_pipelines.files.atomic import new_file
+from data_pipelines.files.locks import locked_folder
 from tests.end_to_end.corpus import write_corpus
 from tests.end_to_end.pretraining_runs import (
     ROOT,
@@ -96,27 +97,14 @@ def test_a_folder_in_use(prepared, tmp_path, verb):
 @pytest.mark.parametrize("verb", FILES)
 def test_a_file_in_use(prepared, tmp_path, verb):
     out = tmp_path / "out.npy"
-    with locked_file(str(out)):
+    with pytest.raises(KeyError), new_file(str(out)):
+        before = list(tmp_path.iterdir())
         expected = rf"^{re.escape(str(out))} is being written by another process"
         with pytest.raises(BlockingIOError, match=expected):
             FILES[verb](prepared, out)
-        assert [path.name for path in tmp_path.iterdir()] == [".out.npy.lock"]
+        assert list(tmp_path.iterdir()) == before
+        raise KeyError
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("verb", ["learn_vocabulary", "ngram"])
-def test_what_stays_of_a_lock(prepared, tmp_path, verb):
-    """Nothing but the output, even where a killed process had left its file."""
-    out = tmp_path / "out.txt"
-    pathlib.Path(lock_file(str(out))).touch()
-    FILES[verb](prepared, out)
-    assert {path.name for path in tmp_path.iterdir()} <= {
-        "out.txt",
-        "tokenization.json",
-    }
-    with pytest.raises(FileExistsError):
-        FILES[verb](prepared, out)
-    assert not pathlib.Path(lock_file(str(out))).exists()
 
 
 def test_what_fails_leaves_no_folder(prepared, tmp_path):
@@ -171,7 +159,7 @@ def test_a_killed_program_whose_processes_live_on(prepared, tmp_path, verb):
             locked_folder,
             {"vocab_file": prepared.vocab_file, "output_dir": out},
         ),
-        "learn_vocabulary": (locked_file, {"vocab_file": out, "vocab_size": 30}),
+        "learn_vocabulary": (new_file, {"vocab_file": out, "vocab_size": 30}),
     }[verb]
     flags = {"input_files": text / "*.txt", "num_processes": 2, **options_of_verb}
     program = [

@@ -73,7 +73,7 @@ def content_of(path):
 MAKERS = pytest.mark.parametrize("make", [complete_new_file, new_file, new_folder])
 
 
-@MAKERS
+@pytest.mark.parametrize("make", [complete_new_file, new_folder])
 def test_of_two_that_make_one_name_both_keep_theirs(tmp_path, make):
     path = tmp_path / "name"
     with (
@@ -94,7 +94,22 @@ def test_of_two_that_make_one_name_both_keep_theirs(tmp_path, make):
     assert os.path.exists(kept)
 
 
-@MAKERS
+def test_a_new_file_that_another_writes_is_refused_at_once(tmp_path):
+    path = str(tmp_path / "name")
+    with new_file(path) as first:
+        with (
+            pytest.raises(
+                BlockingIOError, match=f"^{path} is being written by another"
+            ),
+            new_file(path),
+        ):
+            pass
+        first.write(b"first")
+    assert content_of(tmp_path / "name") == b"first"
+    assert names(tmp_path) == ["name"]
+
+
+@pytest.mark.parametrize("make", [complete_new_file, new_folder])
 def test_what_a_living_program_makes_is_left_alone(tmp_path, make):
     path = tmp_path / "name"
     with make(str(path)) as living, contextlib.suppress(RuntimeError):

@@ -11,47 +11,41 @@ import sys
 import pytest
 
 from data_pipelines.files import locks
-from data_pipelines.files.locks import locked_file, locked_folder
-
-LOCKS = [locked_folder, locked_file]
-of_both = pytest.mark.parametrize("locked", LOCKS, ids=lambda lock: lock.__name__)
+from data_pipelines.files.locks import locked_folder
 
 
-@of_both
-def test_the_second_ends_at_once_and_names_the_first(tmp_path, locked):
+def test_the_second_ends_at_once_and_names_the_first(tmp_path):
     path = str(tmp_path / "out")
-    with locked(path):
-        with pytest.raises(BlockingIOError) as raised, locked(path):
+    with locked_folder(path):
+        with pytest.raises(BlockingIOError) as raised, locked_folder(path):
             pass
         message = str(raised.value)
         assert message.startswith(f"{path} is being written by another process")
         if os.path.exists("/proc/locks"):
             assert f"(pid {os.getpid()} since 20" in message
         # What failed did not take the lock of the first away.
-        with pytest.raises(BlockingIOError), locked(path):
+        with pytest.raises(BlockingIOError), locked_folder(path):
             pass
-    with locked(path):
+    with locked_folder(path):
         pass
 
 
-@of_both
-def test_nothing_is_left(tmp_path, locked):
+def test_nothing_is_left(tmp_path):
     path = tmp_path / "new" / "newer" / "out"
-    with pytest.raises(KeyError), locked(str(path)):
+    with pytest.raises(KeyError), locked_folder(str(path)):
         assert path.parent.is_dir()
         raise KeyError
     assert not list(tmp_path.iterdir())
 
 
-@of_both
-def test_what_was_there_or_was_written_stays(tmp_path, locked):
+def test_what_was_there_or_was_written_stays(tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
-    with locked(str(empty if locked is locked_folder else empty / "out")):
+    with locked_folder(str(empty)):
         pass
     assert empty.is_dir() and not list(empty.iterdir())
     new = tmp_path / "new" / "newer"
-    with locked(str(new if locked is locked_folder else new / "out")):
+    with locked_folder(str(new)):
         (new / "out").touch()
     assert [path.name for path in new.iterdir()] == ["out"]
 
@@ -61,12 +55,10 @@ def test_a_locked_folder_is_empty(tmp_path):
         assert not list(tmp_path.iterdir())
 
 
-def test_files_of_a_folder_and_folders_in_it_have_their_own(tmp_path):
+def test_folders_in_a_folder_have_their_own(tmp_path):
     with (
         locked_folder(str(tmp_path)),
         locked_folder(str(tmp_path / "a")),
-        locked_file(str(tmp_path / "b.bin")),
-        locked_file(str(tmp_path / "c.bin")),
     ):
         pass
 
@@ -78,10 +70,6 @@ def test_a_path_with_another_spelling(tmp_path, monkeypatch):
         for path in (str(tmp_path / "out"), "out/", "./out", "link"):
             with pytest.raises(BlockingIOError), locked_folder(path):
                 pass
-    absolute = str(tmp_path / "x.bin")
-    with locked_file("x.bin"), pytest.raises(BlockingIOError), locked_file(absolute):
-        pass
-    assert not list(tmp_path.glob(".*"))
 
 
 def test_a_file_is_no_folder(tmp_path):
@@ -91,61 +79,40 @@ def test_a_file_is_no_folder(tmp_path):
         pass
 
 
-@of_both
-def test_remote_paths_have_none(locked):
-    with locked("gs://bucket/out"), locked("gs://bucket/out"):
+def test_remote_paths_have_none():
+    with locked_folder("gs://bucket/out"), locked_folder("gs://bucket/out"):
         pass
     assert not os.path.exists("gs:")
 
 
-@of_both
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF])
-def test_file_systems_that_have_none(tmp_path, monkeypatch, locked, code):
+def test_file_systems_that_have_none(tmp_path, monkeypatch, code):
     def flock(*_):
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(locks.fcntl, "flock", flock)
     path = str(tmp_path / "out")
-    with locked(path), locked(path):
+    with locked_folder(path), locked_folder(path):
         pass
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_in_which_nothing_can_be_written(tmp_path, monkeypatch):
-    def refuse(*_):
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    monkeypatch.setattr(locks.os, "open", refuse)
-    with locked_file(str(tmp_path / "x.bin")):
-        pass  # The writer's error says more.
-
-
-@of_both
-def test_a_lock_that_its_holder_removed_in_between(tmp_path, monkeypatch, locked):
+def test_a_lock_that_its_holder_removed_in_between(tmp_path, monkeypatch):
     """Who has opened what is then removed takes the new one."""
     path = tmp_path / "out"
-    place = str(path) if locked is locked_folder else locks.lock_file(str(path))
     flock, removed = locks.fcntl.flock, []
 
     def remove_first(descriptor, operation):
         if not removed:
             removed.append(True)
-            (os.rmdir if locked is locked_folder else os.remove)(place)
+            path.rmdir()
         return flock(descriptor, operation)
 
     monkeypatch.setattr(locks.fcntl, "flock", remove_first)
-    with locked(str(path)), pytest.raises(BlockingIOError), locked(str(path)):
+    expected = pytest.raises(BlockingIOError)
+    with locked_folder(str(path)), expected, locked_folder(str(path)):
         pass
     assert removed
-
-
-def test_a_process_that_ends_at_once_removes_its_own_alone(tmp_path):
-    own, other = tmp_path / "own.bin", tmp_path / "other.bin"
-    pathlib.Path(locks.lock_file(str(other))).touch()
-    with locked_folder(str(tmp_path / "folder")), locked_file(str(own)):
-        locks.remove_lock_files()
-        found = {path.name for path in tmp_path.iterdir()}
-        assert found == {"folder", ".other.bin.lock"}
 
 
 # --- Processes.
@@ -156,8 +123,8 @@ import multiprocessing, subprocess, sys, time
 from data_pipelines.files import locks
 
 if __name__ == "__main__":
-    lock, path, child = sys.argv[1:]
-    with getattr(locks, lock)(path):
+    path, child = sys.argv[1:]
+    with locks.locked_folder(path):
         if child == "program":
             other = subprocess.Popen([sys.executable, "-c", "input()"]).pid
         elif child != "none":
@@ -180,9 +147,9 @@ def holding(tmp_path):
     program.write_text(HOLD)
 
     @contextlib.contextmanager
-    def holding(lock, path, child):
+    def holding(path, child):
         process = subprocess.Popen(
-            [sys.executable, str(program), lock.__name__, path, child],
+            [sys.executable, str(program), path, child],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -202,21 +169,20 @@ def holding(tmp_path):
 
 
 @pytest.mark.slow
-@of_both
 @pytest.mark.parametrize("child", ["none", "program", "fork", "spawn", "forkserver"])
 def test_a_killed_process_leaves_no_lock_though_its_child_lives(
-    tmp_path, holding, locked, child
+    tmp_path, holding, child
 ):
     path = str(tmp_path / "out")
-    with holding(locked, path, child) as (process, other):
+    with holding(path, child) as (process, other):
         expected = rf"out is being written by another process \(pid {process.pid} "
-        with pytest.raises(BlockingIOError, match=expected), locked(path):
+        with pytest.raises(BlockingIOError, match=expected), locked_folder(path):
             pass
         process.kill()
         process.wait()
         if other:
             os.kill(other, 0)  # It lives.
-        with locked(path):
+        with locked_folder(path):
             pass
 
 
