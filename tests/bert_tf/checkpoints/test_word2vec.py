@@ -44,7 +44,7 @@ def test_vectors_that_are_not_finite(tmp_path, number):
         with pytest.raises(ValueError, match=message):
             read(str(path))
     vectors = models.KeyedVectors(1)
-    vectors.add_vectors(["dog"], np.array([[np.float32(number)]]))
+    vectors.add_vectors(["dog"], np.array([[np.nan]], np.float32))
     with pytest.raises(ValueError, match=r"new\.bin: 1 vectors of 1"):
         to_word2vec_format(vectors, str(tmp_path / "new.bin"))
 
