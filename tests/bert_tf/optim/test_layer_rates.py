@@ -71,7 +71,7 @@ def moved(variables, rates, steps, compiled=False):
     optimizer = AdamW(0.01, bias_correction=True, weight_decay=0.1, layer_rates=rates)
     optimizer.build(variables)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step():
         with compilation(compiled):
             optimizer.apply([tf.ones(v.shape) for v in variables])

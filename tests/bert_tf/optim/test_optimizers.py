@@ -130,7 +130,7 @@ def test_gradients_are_not_summed_over_the_replicas_again(make):
         optimizer = make(0.01)
         optimizer.build(variables)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(gradients):
         return strategy.run(
             lambda: optimizer.apply_scaled(gradients, tf.constant(0.5), 1.0)

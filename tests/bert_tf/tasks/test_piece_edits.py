@@ -69,7 +69,10 @@ def traced(casing):
     encoding = CorrectionEncoding(TOKENIZERS[casing], 64, 32)
     rows = tf.RaggedTensorSpec([None, None], tf.int32, ragged_rank=1)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string), rows, rows])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.string), rows, rows],
+        autograph=False,
+    )
     def edits_of(texts, tags, written):
         _, origin = encoding.encode({"text": texts})
         probabilities = tags.with_values(tf.fill(tf.shape(tags.values), 0.9))

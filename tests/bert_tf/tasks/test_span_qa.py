@@ -69,7 +69,7 @@ def span_answer(context, decoded, token_starts, token_ends):
     return answer
 
 
-decoded_in_graph = tf.function(decode_spans, reduce_retracing=True)
+decoded_in_graph = tf.function(decode_spans, reduce_retracing=True, autograph=False)
 
 
 def test_decoding_equals_a_search_over_all_spans():

@@ -8,7 +8,9 @@ from hypothesis import strategies
 from data_pipelines.corpus.sentences import split_sentences
 
 in_graph = tf.function(
-    split_sentences, input_signature=[tf.TensorSpec([None], tf.string)]
+    split_sentences,
+    input_signature=[tf.TensorSpec([None], tf.string)],
+    autograph=False,
 )
 
 

@@ -112,6 +112,7 @@ def test_truncation_takes_from_both_ends_evenly():
     group = pretraining_data.group(documents)
     cuts = []
 
+    @tf.autograph.experimental.do_not_convert
     def rows_of(seed, group):
         return sentence_rows(
             group, tf.stack([seed, 0]), VOCABULARY, RowOptions(93), short_row_rate=0.0

@@ -11,6 +11,7 @@ in_graph = tf.function(
     windows.windows,
     input_signature=[tf.TensorSpec([None], tf.int32)] * 2
     + [tf.TensorSpec([], "int32")],
+    autograph=False,
 )
 
 

@@ -99,7 +99,9 @@ def traced(vocabulary, lower_case, strip_accents=None):
     """Our `tokenize` as a graph, for batches of any size."""
     ours, _ = tokenizers(vocabulary, lower_case, strip_accents)
     return tf.function(
-        ours.tokenize, input_signature=[tf.TensorSpec([None], tf.string)]
+        ours.tokenize,
+        input_signature=[tf.TensorSpec([None], tf.string)],
+        autograph=False,
     )
 
 
