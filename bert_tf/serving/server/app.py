@@ -84,15 +84,16 @@ async def serve(
     gc.freeze()
     models = ServedModels(base_paths, _say, load)
     inference = Inference(models, batcher, limits, monitoring)
+    in_url = f"[{host}]" if ":" in host else host
     # A port that is taken is reported before models are loaded.
     with _bound(host, rest_port, "rest_api_port") as listening:
         with _bound(host, grpc_port, "port") as reserved:
-            grpc_port = reserved.getsockname()[1]
             await models.poll()
             with _reporting(host, rest_port, "rest_api_port"):
                 listening.listen(1024)
             # While nobody listens there, gRPC may bind the port once more.
-            rpc = grpc_server(inference, host, grpc_port)
+            rpc_address = f"{in_url}:{reserved.getsockname()[1]}"
+            rpc = grpc_server(inference, rpc_address)
         rest = _rest_server(rest_application(inference), limits)
         # These begin while gRPC does: signals are handled before it is said that the
         # server is there.
@@ -100,8 +101,8 @@ async def serve(
         stopping = asyncio.create_task(_stop(rest, until))
         await rpc.start()
         _say(
-            f"Listening: http://{host}:{listening.getsockname()[1]} (REST and the "
-            f"page), {host}:{grpc_port} (gRPC)."
+            f"Listening: http://{in_url}:{listening.getsockname()[1]} (REST and the "
+            f"page), {rpc_address} (gRPC)."
         )
         try:
             await rest.serve(sockets=[listening])

@@ -138,8 +138,8 @@ class Batcher:
         return batch
 
     def _remove(self, key: _Key, waiting: _Waiting) -> None:
-        queue = self._queues.get(key, ())
-        if waiting in queue:
+        queue = self._queues.get(key)
+        if queue and waiting in queue:
             queue.remove(waiting)
             self.num_queued -= 1
             if not queue:

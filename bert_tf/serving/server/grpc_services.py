@@ -51,12 +51,12 @@ _MOST_DIMENSIONS = 8
 _MOST_BYTES = 2**31 - 2**20
 
 
-def grpc_server(inference: Inference, host: str, port: int) -> grpc.aio.Server:
+def grpc_server(inference: Inference, address: str) -> grpc.aio.Server:
     """A server that listens, not yet started.
 
     Args:
         inference: answers.
-        host, port: where.
+        address: HOST:PORT.
 
     Raises:
         OSError: the address is taken.
@@ -89,7 +89,6 @@ def grpc_server(inference: Inference, host: str, port: int) -> grpc.aio.Server:
         }
         generic = grpc.method_handlers_generic_handler(service, handlers)
         server.add_generic_rpc_handlers((generic,))
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         server.add_insecure_port(address)
     except RuntimeError as error:

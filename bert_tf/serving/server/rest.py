@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from google.protobuf import json_format
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
@@ -110,7 +109,7 @@ async def _unknown(request: Request, error: Exception) -> Response:
     return _error(404, f"There is nothing at {request.url.path[:200]!r}.")
 
 
-async def _wrong_method(request: Request, error: HTTPException) -> Response:
+async def _wrong_method(request: Request, error: Exception) -> Response:
     return _refused_method(request, ("GET", "HEAD"))
 
 

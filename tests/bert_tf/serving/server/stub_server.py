@@ -110,7 +110,14 @@ LIMITS = {
 
 @contextlib.contextmanager
 def stub_server(
-    base, monkeypatch, names=("m",), load=None, rest_port=0, grpc_port=0, **limits
+    base,
+    monkeypatch,
+    names=("m",),
+    load=None,
+    host="127.0.0.1",
+    rest_port=0,
+    grpc_port=0,
+    **limits,
 ):
     """Serves stubs under the names, from folders that it makes below `base`.
 
@@ -135,7 +142,7 @@ def stub_server(
         await app.serve(
             paths,
             Limits(**{**LIMITS, **limits}),
-            host="127.0.0.1",
+            host=host,
             rest_port=rest_port,
             grpc_port=grpc_port,
             enable_batching=True,

@@ -243,6 +243,24 @@ def test_grpc_has_room_after_half_calls(served):
 
 
 @pytest.mark.slow
+def test_grpc_refuses_more_connections_and_lets_them_in_later(served):
+    server = served(max_connections=2, request_timeout_seconds=1)
+    port = int(server.address.rpartition(":")[2])
+    client = GrpcClient(server.address, "m")
+    with connected(server, PREFACE, port), connected(server, PREFACE, port):
+        time.sleep(0.1)
+        with pytest.raises(grpc.RpcError) as raised:
+            client.predict(texts=["a"])
+        assert raised.value.code() == grpc.StatusCode.UNAVAILABLE
+
+        def gets_in():
+            with contextlib.suppress(grpc.RpcError):
+                return client.predict(texts=["a"])
+
+        until(gets_in, "it gets in", 10)
+
+
+@pytest.mark.slow
 def test_a_client_of_grpc_loses_nothing_when_its_connection_is_renewed(served):
     server = served(request_timeout_seconds=0.3)
     client = GrpcClient(server.address, "m")

@@ -88,6 +88,14 @@ def test_a_port_is_free_again_after_the_server(tmp_path, monkeypatch, ports):
             assert GrpcClient(server.address, "m").predict(texts=["a"])
 
 
+def test_an_address_of_ipv6(tmp_path, monkeypatch):
+    with stub_server(tmp_path, monkeypatch, host="::1") as server:
+        assert server.url.startswith("http://[::1]:")
+        assert server.address.startswith("[::1]:")
+        assert RestClient(server.url, "m").predict(texts=["a"]) == [1]
+        assert GrpcClient(server.address, "m").predict(texts=["a"])
+
+
 def test_a_model_that_cannot_be_loaded(tmp_path, monkeypatch):
     def load(path):
         if "/0/" in path:

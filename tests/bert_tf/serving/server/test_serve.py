@@ -246,6 +246,12 @@ class Load:
             except Exception as error:  # each is counted
                 self.errors.append(error)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
     def stop(self):
         self._stopped.set()
         for future in self._futures:
@@ -260,9 +266,11 @@ def test_a_new_version_under_load_loses_no_request(exported, tmp_path):
     base = pathlib.Path(saved, "pretraining")
     shutil.copytree(exported("pretraining")[1], base / "1")
     other = write_pretrained(tmp_path / "other", seed=1)
-    with running(f"--model_base_path={base}") as server:
+    with (
+        running(f"--model_base_path={base}") as server,
+        Load(server, "pretraining") as load,
+    ):
         client = RestClient(server.url, "pretraining")
-        load = Load(server, "pretraining")
 
         def more_answers():
             before = load.answers
