@@ -33,7 +33,7 @@ from bert_tf.finetuning.results import (
     best_result,
     result_lines,
 )
-from bert_tf.finetuning.run import train_run
+from bert_tf.finetuning.run import CHECKPOINTS, train_run
 from bert_tf.finetuning.start import Data, Start, read_data, training_features
 from bert_tf.models.config import BertConfig
 from bert_tf.prediction.predictor import Predictor
@@ -47,7 +47,7 @@ from bert_tf.training.output_dir import (
     locked_for_all,
 )
 from bert_tf.training.run_log import METRICS, read_metrics
-from data_pipelines.files.atomic import write_file
+from data_pipelines.files.atomic import remove, write_file
 from data_pipelines.files.json_files import read_json, write_json
 from data_pipelines.programs import cli
 from data_pipelines.programs.extras import extra
@@ -176,10 +176,15 @@ def _result(
     folder = posixpath.join(options.output_dir, RUNS, settings.name)
     path = posixpath.join(folder, RESULT)
     if tf.io.gfile.exists(path):
-        return RunResult.from_json(read_json(path))
-    result = train_run(start, settings, options, folder, strategy, options.jit_compile)
+        result = RunResult.from_json(read_json(path))
+    else:
+        jit_compile = options.jit_compile
+        result = train_run(start, settings, options, folder, strategy, jit_compile)
+        if is_chief(strategy):
+            write_json(path, dataclasses.asdict(result))
     if is_chief(strategy):
-        write_json(path, dataclasses.asdict(result))
+        # Not before there is the result.
+        remove(posixpath.join(folder, CHECKPOINTS))
     return result
 
 

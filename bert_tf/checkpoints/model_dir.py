@@ -26,6 +26,7 @@ from bert_tf.tasks.kinds import KINDS
 from data_pipelines.files.atomic import complete_file, write_file
 from data_pipelines.files.fingerprints import present
 from data_pipelines.files.json_files import read_json, write_json
+from data_pipelines.files.paths import is_folder
 from data_pipelines.finetuning.encoding import Encoding
 from data_pipelines.tokenizers import vocabulary_files
 from data_pipelines.tokenizers.tokenizer import Tokenizer, make_tokenizer
@@ -198,7 +199,7 @@ def load_description(path: str) -> tuple[BertConfig, Vocabulary, Description]:
     Raises:
         FileNotFoundError, ValueError: as `load`.
     """
-    if not tf.io.gfile.isdir(path):
+    if not is_folder(path):
         raise FileNotFoundError(
             f"No model folder at {path!r}. Expected a folder that bert_tf.pretrain or "
             "bert_tf.finetune wrote."

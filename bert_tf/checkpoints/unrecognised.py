@@ -6,6 +6,7 @@ import re
 import tensorflow as tf
 
 from data_pipelines.files.json_files import read_json
+from data_pipelines.files.paths import is_folder
 
 # Endings of the files of models, and of what holds them, by what they are.
 _KINDS = {
@@ -56,7 +57,7 @@ def explanation(source: str, models: list[str]) -> str:
         models: names of the folders in it that hold models.
     """
     received = f"Received {source!r}, in which no model was recognised"
-    if tf.io.gfile.isdir(source):
+    if is_folder(source):
         return f"{received}: {_of_folder(source, models)}"
     if not tf.io.gfile.exists(source):
         hint = ""

@@ -1,16 +1,19 @@
 """The best weights of a run on the development set."""
 
+import contextlib
 import dataclasses
 import posixpath
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import tensorflow as tf
+
 from bert_tf.checkpoints import model_dir
-from bert_tf.checkpoints.tensors import Tensors
+from bert_tf.checkpoints.tensors import Tensors, open_safetensors
 from bert_tf.finetuning.results import RunResult, RunSettings
 from bert_tf.prediction.predictor import Predictor
 from bert_tf.tasks.kind import Task
-from bert_tf.training.run_log import RunLog, joined
+from bert_tf.training.run_log import METRICS, RunLog, joined, read_metrics
 from data_pipelines.files.json_files import read_json_if_any, write_json
 
 _BEST = "best.json"
@@ -36,12 +39,71 @@ class BestCheckpoint:
     def __post_init__(self) -> None:
         self._weights = posixpath.join(self.folder, model_dir.WEIGHTS)
         self._record = posixpath.join(self.folder, _BEST)
-        self._found = read_json_if_any(self._record)
         # Encoded and packed once: evaluated after each epoch.
         self._chunks = list(self.predictor.chunks(self.dev))
+        self._found = self._stored()
+
+    def _stored(self) -> dict[str, Any]:
+        """The record of the weights that an interrupted run has left, if any.
+
+        Raises:
+            ValueError: the weights are damaged.
+        """
+        if not tf.io.gfile.exists(self._weights):
+            if tf.io.gfile.exists(self._record):
+                self.log.say(
+                    f"The best weights so far, {self._weights}, are lost: the best of "
+                    "the steps to come are kept."
+                )
+            return {}
+        try:
+            open_safetensors(self._weights)
+        except ValueError as error:
+            raise ValueError(
+                f"{error}. It has the best weights so far: restore it, or remove "
+                f"{self.folder} to do this run again."
+            ) from None
+        with contextlib.suppress(ValueError):
+            record = read_json_if_any(self._record)
+            if {"step", "metrics", "collapsed"} <= record.keys():
+                return record
+        return self._evaluated_again()
+
+    def _evaluated_again(self) -> dict[str, Any]:
+        """The record of the stored weights: theirs is lost, or was not written yet."""
+        self.log.say(f"{self._record} is not whole: evaluating the weights beside it.")
+        variables = model_dir.weights_of(self.predictor.model)
+        before = {name: variable.numpy() for name, variable in variables.items()}
+        model_dir.assign_weights(self.predictor.model, self._weights)
+        metrics, collapsed = self._scores()
+        for name, variable in variables.items():
+            variable.assign(before[name])
+        name = self.task.metrics[0]
+        records = read_metrics(posixpath.join(self.folder, METRICS))
+        steps = [r["step"] for r in records if r.get(name) == metrics[name]]
+        return {
+            "step": min(steps, default=0),
+            "metrics": metrics,
+            "collapsed": collapsed,
+        }
 
     def evaluate(self, step: int) -> None:
         """Evaluates the model as it is after this step."""
+        metrics, collapsed = self._scores()
+        self.log.evaluation(step, metrics)
+        if collapsed:
+            self.log.say("All of dev was given one class: the run has collapsed.")
+        name = self.task.metrics[0]
+        if self._found and self._found["metrics"][name] >= metrics[name]:
+            return
+        self._found = {"step": step, "metrics": metrics, "collapsed": collapsed}
+        if self.is_chief:
+            weights = Tensors.of(model_dir.weights_of(self.predictor.model))
+            model_dir.write_weights(self._weights, weights)
+            write_json(self._record, self._found)
+
+    def _scores(self) -> tuple[dict[str, float], bool]:
+        """The metrics of the model on dev, and whether it gives all one class."""
         kind, task = self.predictor.kind, self.task
         answers = self._answers(None)
         threshold = kind.best_threshold(self.dev, answers)
@@ -50,18 +112,7 @@ class BestCheckpoint:
             answers = self._answers(threshold)
         task = dataclasses.replace(task, threshold=threshold)
         metrics = kind.score(self.dev, answers, task)
-        self.log.evaluation(step, metrics)
-        collapsed = kind.is_collapsed(self.dev, answers)
-        if collapsed:
-            self.log.say("All of dev was given one class: the run has collapsed.")
-        name = task.metrics[0]
-        if self._found and self._found["metrics"][name] >= metrics[name]:
-            return
-        self._found = {"step": step, "metrics": metrics, "collapsed": collapsed}
-        if self.is_chief:
-            weights = Tensors.of(model_dir.weights_of(self.predictor.model))
-            model_dir.write_weights(self._weights, weights)
-            write_json(self._record, self._found)
+        return metrics, kind.is_collapsed(self.dev, answers)
 
     def _answers(self, threshold: float | None) -> list[Any]:
         return [
@@ -71,12 +122,18 @@ class BestCheckpoint:
         ]
 
     def result(
-        self, settings: RunSettings, tests: Mapping[str, Sequence[Any]], seconds: float
+        self,
+        settings: RunSettings,
+        tests: Mapping[str, Sequence[Any]],
+        seconds: float,
+        last_step: int,
     ) -> RunResult:
         """The result of the run, after the last step was evaluated.
 
         The best weights answer `tests`, the examples of other splits.
         """
+        if not self._found:  # What there was is lost, and no step was left.
+            self.evaluate(last_step)
         if tests:
             model_dir.assign_weights(self.predictor.model, self._weights)
         found = self._found

@@ -55,8 +55,19 @@ class RunResult:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "RunResult":
-        """The result of which these are the fields, as in `result.json`."""
-        return cls(**{**values, "settings": RunSettings(**values["settings"])})
+        """The result of which these are the fields, as in `result.json`.
+
+        Raises:
+            ValueError: they are not.
+        """
+        try:
+            return cls(**{**values, "settings": RunSettings(**values["settings"])})
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                f"A {RESULT} lacks values ({error}). Expected the file as it was "
+                f"written, {', '.join(f.name for f in dataclasses.fields(cls))}: "
+                "restore it."
+            ) from None
 
 
 def read_results(output_dir: str) -> list[RunResult]:

@@ -41,7 +41,7 @@ def train_run(
     strategy: tf.distribute.Strategy,
     jit_compile: JitCompile = "auto",
 ) -> RunResult:
-    """Trains a model, and leaves its best weights in the folder.
+    """Trains a model, and leaves its best weights and its checkpoints in the folder.
 
     Args:
         start, options: shared by all runs.
@@ -113,9 +113,7 @@ def train_run(
         )
         # Until the chief has written the best weights.
         wait_for_all(strategy)
-        result = best.result(settings, start.data.tests, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        return best.result(settings, start.data.tests, seconds, num_steps)
     finally:
         log.close()
-    if chief:
-        tf.io.gfile.rmtree(checkpoints)
-    return result

@@ -148,11 +148,10 @@ class BertConfig:
     def from_file(cls, path: str) -> "BertConfig":
         """Reads a `bert_config.json`, local or remote."""
         # Imported here: on other backends layers do without TensorFlow.
-        import tensorflow as tf
-
         from data_pipelines.files.json_files import read_json
+        from data_pipelines.files.paths import exists
 
-        if not tf.io.gfile.exists(path):
+        if not exists(path):
             raise FileNotFoundError(
                 f"No model config at {path!r}. Expected a bert_config.json."
             )

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from bert_tf.ngram.class_model import ClassModel, MixedModel
 from bert_tf.ngram.model import NgramModel, Table
+from data_pipelines.files.paths import exists
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 _FORMAT = 1
@@ -56,7 +57,7 @@ def load(path: str) -> TrigramFile:
         FileNotFoundError: there is none.
         ValueError: it is another file, or damaged.
     """
-    if not tf.io.gfile.exists(path):
+    if not exists(path):
         raise FileNotFoundError(
             f"There is no n-gram model at {path!r}. Expected a file: make it with "
             "bert_tf.ngram.train."

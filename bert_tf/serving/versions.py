@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from data_pipelines.files.atomic import new_folder, remove
+from data_pipelines.files.paths import is_folder
 
 # Where this file is, TF Serving takes a folder for a model.
 _GRAPH = "saved_model.pb"
@@ -19,7 +20,7 @@ _GRAPH = "saved_model.pb"
 
 def versions(base: str) -> list[int]:
     """The numbers of the versions below a base path, the oldest first."""
-    if not tf.io.gfile.isdir(base):
+    if not is_folder(base):
         return []
     names = (name.rstrip("/") for name in tf.io.gfile.listdir(base))
     return sorted(int(name) for name in names if name.isdigit())

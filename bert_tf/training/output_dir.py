@@ -18,6 +18,7 @@ from bert_tf.training.distribution import WorkerLost, all_agree, is_chief
 from data_pipelines.files.fingerprints import changes, fingerprints, shown
 from data_pipelines.files.json_files import read_json, read_json_if_any, write_json
 from data_pipelines.files.locks import locked_folder
+from data_pipelines.files.paths import is_folder
 
 INPUTS = "inputs.json"
 
@@ -97,7 +98,7 @@ def claim(
     """
     values = json.loads(json.dumps(dataclasses.asdict(options)))
     path = posixpath.join(output_dir, model_dir.OPTIONS)
-    files = tf.io.gfile.listdir(output_dir) if tf.io.gfile.isdir(output_dir) else []
+    files = tf.io.gfile.listdir(output_dir) if is_folder(output_dir) else []
     # Options alone are those of a run that failed before it had made anything.
     if all(name.startswith((model_dir.OPTIONS, INPUTS)) for name in files):
         tf.io.gfile.makedirs(output_dir)

@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from bert_tf.training.distribution import all_agree, is_chief, of_chief, wait_for_all
 from data_pipelines.files.atomic import remove, sync, write_file
+from data_pipelines.files.paths import is_folder
 
 _KEPT = 2
 _NAME, _POSITIONS, _STATE = "step", "position", "checkpoint"
@@ -78,7 +79,7 @@ class RunCheckpoints:
 
         Raises:
             ValueError: all are damaged, or they are of another model.
-            tf.errors.OpError: they cannot be reached.
+            OSError, tf.errors.OpError: they cannot be reached.
         """
         step, num_damaged = self._newest_below(None), 0
         while step is not None:
@@ -144,11 +145,9 @@ class RunCheckpoints:
         write_file(path, "".join(f"{line}\n" for line in lines).encode())
 
     def _files(self) -> list[str]:
-        try:
-            names = tf.io.gfile.listdir(self.folder)
-        except tf.errors.NotFoundError:
+        if not is_folder(self.folder):
             return []
-        return [name.rstrip("/") for name in names]
+        return [name.rstrip("/") for name in tf.io.gfile.listdir(self.folder)]
 
     def _steps(self, pattern: re.Pattern[str]) -> set[int]:
         """Numbers of the files whose names fit one of this module's patterns."""

@@ -10,6 +10,9 @@ from typing import Any
 import tensorflow as tf
 import tqdm
 
+from data_pipelines.files.atomic import write_file
+from data_pipelines.files.paths import exists
+
 METRICS = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
 # Model FLOPs utilization in metrics.jsonl; the name is that of earlier versions, whose
@@ -95,13 +98,19 @@ class RunLog:
         """Forgets what an earlier, killed run had logged after its checkpoint."""
         if not self._is_chief:
             return
-        kept = [record for record in read_metrics(self._path) if record["step"] <= step]
-        with tf.io.gfile.GFile(self._path, "w") as file:
-            file.write("".join(json.dumps(record) + "\n" for record in kept))
+        found = read_metrics(self._path)
+        kept = [record for record in found if record["step"] <= step]
+        lines = "".join(json.dumps(record) + "\n" for record in kept)
+        write_file(self._path, lines.encode())
         self._bar.update(step - self._bar.n)
         self._bar.unpause()
         if step:
             self.say(f"Resuming from the checkpoint of step {step}.")
+        elif found:
+            self.say(
+                f"There is no checkpoint of the run that came to step "
+                f"{max(record['step'] for record in found)}: beginning anew."
+            )
 
     def progress(self, progress: Progress) -> None:
         """Logs the means of an interval."""
@@ -171,11 +180,19 @@ def joined(metrics: dict[str, float]) -> str:
 def read_metrics(path: str) -> list[Record]:
     """The records of a `metrics.jsonl`; none where there is no file.
 
-    Each has `split` ("train" or "heldout"), `step`, `time` and the metrics. A last
-    line that a kill has cut off is left out.
+    Each has `split` ("train" or "heldout"), `step`, `time` and the metrics. Lines that
+    are not whole, as a kill leaves the last one, are left out.
     """
-    if not tf.io.gfile.exists(path):
+    if not exists(path):
         return []
-    with tf.io.gfile.GFile(path) as file:
-        lines = file.read().split("\n")
-    return [json.loads(line) for line in lines[:-1]]
+    with tf.io.gfile.GFile(path, "rb") as file:
+        found = map(_record_of, file.read().splitlines())
+    return [record for record in found if record is not None]
+
+
+def _record_of(line: bytes) -> Record | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and "step" in record else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
+from data_pipelines.files.paths import exists
 from data_pipelines.programs.extras import extra
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
@@ -53,7 +54,7 @@ def load_vectors(path: str) -> "KeyedVectors":
     Raises:
         FileNotFoundError, ValueError, ImportError: as `read_token_vectors`.
     """
-    if not tf.io.gfile.exists(path):
+    if not exists(path):
         raise FileNotFoundError(
             f"No vectors at {path!r}. Expected a file in word2vec's format: make it "
             "with bert_tf.learn_vectors."

@@ -20,6 +20,7 @@ from data_pipelines.corpus.markers import divided, without_markers
 from data_pipelines.corpus.paragraphs import paragraphs_of
 from data_pipelines.corpus.plain_text import extracted_documents, plain_documents
 from data_pipelines.corpus.utf8 import decode, split_lines
+from data_pipelines.files.paths import exists, matches
 from data_pipelines.files.tfds_files import prepared_files
 
 _TFDS = "tfds:"
@@ -41,7 +42,7 @@ def expand_sources(patterns: Sequence[str]) -> list[str]:
             sources.add(pattern)
             continue
         # A name may itself contain brackets, so it is tried before the pattern.
-        names = [pattern] if tf.io.gfile.exists(pattern) else _glob(pattern)
+        names = [pattern] if exists(pattern) else matches(pattern)
         files = [name for name in names if not tf.io.gfile.isdir(name)]
         if not files:
             found = f"only the folders {names[:3]}" if names else "nothing"
@@ -141,7 +142,7 @@ def _lines_of_documents(
 ) -> Iterator[list[str]]:
     if source.startswith(_TFDS):
         return _tfds_documents(source, counts)
-    if not tf.io.gfile.exists(source) or tf.io.gfile.isdir(source):
+    if not exists(source) or tf.io.gfile.isdir(source):
         raise FileNotFoundError(
             f"No file {source!r}. Expected a file of text: check the name."
         )
@@ -153,13 +154,6 @@ def _lines_of_documents(
         case "wikiextractor":
             return extracted_documents(source, counts)
     return plain_documents(source, layout.separator, counts)
-
-
-def _glob(pattern: str) -> list[str]:
-    try:
-        return tf.io.gfile.glob(pattern)
-    except tf.errors.NotFoundError:
-        return []
 
 
 def _tfds_documents(source: str, counts: Counter) -> Iterator[list[str]]:

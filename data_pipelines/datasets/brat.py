@@ -16,6 +16,7 @@ from data_pipelines.datasets.tagged_spans import (
     tag_words,
 )
 from data_pipelines.datasets.text_files import existing, read_lines
+from data_pipelines.files.paths import is_folder
 
 # T1<TAB>Person 0 4<TAB>Kofi; several pairs of places, if parts are apart, with ";".
 _ENTITY = re.compile(
@@ -33,7 +34,7 @@ def annotations_of(path: str) -> str | None:
 
 def documents_in(path: str) -> tuple[str, ...]:
     """The files with the spans of the documents in a folder, or the path itself."""
-    if not tf.io.gfile.isdir(path):
+    if not is_folder(path):
         return (path,)
     names = sorted(n for n in tf.io.gfile.listdir(path) if n.endswith(".ann"))
     return tuple(os.path.join(path, name) for name in names) or (path,)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from data_pipelines.files.byte_lines import byte_chunks
+from data_pipelines.files.paths import exists
 from data_pipelines.files.signatures import Content, find_signature
 
 _ADVICE: dict[Content, str] = {
@@ -36,7 +37,7 @@ def require_text(path: str) -> None:
         FileNotFoundError: no such file.
         ValueError: it is a spreadsheet, a table of another format, or compressed.
     """
-    if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
+    if not exists(path) or tf.io.gfile.isdir(path):
         raise FileNotFoundError(f"No file {path!r}. Expected a file: check the name.")
     found = _BY_ENDING.get(path.lower().rpartition(".")[2])
     signature = find_signature(next(byte_chunks(path), b""))

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from data_pipelines.datasets.other_formats import require_text
 from data_pipelines.files.byte_lines import byte_chunks, byte_lines
+from data_pipelines.files.paths import exists
 
 
 def ending_of(path: str | None) -> str:
@@ -23,7 +24,7 @@ def ending_of(path: str | None) -> str:
 def existing(path: str) -> str | None:
     """The file, or the one with `.gz` behind its name; None if there is neither."""
     for name in (path, f"{path}.gz"):
-        if tf.io.gfile.exists(name) and not tf.io.gfile.isdir(name):
+        if exists(name) and not tf.io.gfile.isdir(name):
             return name
     return None
 

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
+from data_pipelines.files.paths import exists
+
 _UNFINISHED = ".unfinished"
 
 # What this process is making.
@@ -26,7 +28,7 @@ _in_progress: set[str] = set()
 
 def require_new(path: str) -> None:
     """Raises FileExistsError where there is a file or folder of this name."""
-    if tf.io.gfile.exists(path):
+    if exists(path):
         raise FileExistsError(
             f"{path} exists already. Nothing is overwritten: remove it, or choose "
             "another name."

@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from data_pipelines.files.atomic import write_file
+from data_pipelines.files.paths import exists
 
 
 def read_json(path: str, expected: type = dict) -> Any:
@@ -15,12 +16,12 @@ def read_json(path: str, expected: type = dict) -> Any:
         FileNotFoundError: there is no such file.
         ValueError: it is not JSON, or not of the expected type.
     """
-    if not tf.io.gfile.exists(path):
+    if not exists(path):
         raise FileNotFoundError(f"No file {path!r}. Expected it to be there.")
-    with tf.io.gfile.GFile(path) as file:
-        text = file.read()
+    with tf.io.gfile.GFile(path, "rb") as file:
+        content = file.read()
     try:
-        values = json.loads(text)
+        values = json.loads(content)
     except ValueError as error:
         raise ValueError(
             f"{path} is not JSON ({error}). The file is damaged: restore it."
@@ -34,7 +35,7 @@ def read_json(path: str, expected: type = dict) -> Any:
 
 def read_json_if_any(path: str) -> dict[str, Any]:
     """Reads an object; empty where there is no file."""
-    return read_json(path) if tf.io.gfile.exists(path) else {}
+    return read_json(path) if exists(path) else {}
 
 
 def write_json(path: str, values: Any) -> None:

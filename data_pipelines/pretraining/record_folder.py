@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from data_pipelines.files.json_files import read_json
+from data_pipelines.files.paths import exists
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 FORMAT = 1
@@ -27,7 +28,7 @@ def read_manifest(output_dir: str) -> dict[str, Any]:
         ValueError: it is damaged or of another version of this program.
     """
     path = posixpath.join(output_dir, MANIFEST)
-    if not tf.io.gfile.exists(path):
+    if not exists(path):
         raise FileNotFoundError(
             f"There is no {path!r}. Expected a folder that create_pretraining_data "
             "has finished: run it (again)."

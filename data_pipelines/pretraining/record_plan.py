@@ -127,6 +127,12 @@ def begin(output_dir: str, files: list[str], asked: dict[str, Any]) -> dict[str,
             f"{output_dir} holds records without {MANIFEST}. Nothing is overwritten: "
             "choose another folder, or remove them."
         )
+    if tf.io.gfile.glob(posixpath.join(work, "*.json")):
+        raise ValueError(
+            f"{work} holds a part of the records without plan.json, which says of what "
+            "options they are. Expected all of it: restore the file, or remove the "
+            "folder."
+        )
     inputs = [
         {"name": posixpath.basename(path), **fingerprint}
         for path, fingerprint in fingerprints(files).items()

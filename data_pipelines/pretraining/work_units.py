@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from data_pipelines.corpus.chunks import batches_of_text
 from data_pipelines.corpus.documents import read_documents
@@ -106,9 +107,9 @@ def write_unit(
     unit: WorkUnit, vocabulary: Vocabulary, options: RecordOptions
 ) -> dict[str, Counter[str]]:
     """Writes the files of a unit; returns counts of both splits and of the reading."""
-    counts_file = f"{unit.path}.json"
-    if tf.io.gfile.exists(counts_file):
-        return read_json(counts_file)
+    finished = _finished(unit)
+    if finished is not None:
+        return finished
     counts = {split: Counter[str]() for split in ("train", "heldout", "reading")}
     with (
         complete_file(f"{unit.path}.records") as records,
@@ -131,8 +132,26 @@ def write_unit(
             # Each stripe reads the whole source, which is counted once.
             if stripe == 0:
                 counts["reading"].update(reading)
-    write_json(counts_file, counts)
+    write_json(f"{unit.path}.json", counts)
     return counts
+
+
+def _finished(unit: WorkUnit) -> dict[str, Counter[str]] | None:
+    """The counts of a unit whose files are whole; None: it is to be written."""
+    if not tf.io.gfile.exists(f"{unit.path}.json"):
+        return None
+    try:
+        counts = read_json(f"{unit.path}.json")
+        with tf.io.gfile.GFile(f"{unit.path}.index", "rb") as file:
+            index = np.frombuffer(file.read(), INDEX)
+        num_bytes = tf.io.gfile.stat(f"{unit.path}.records").length
+        num_parts = sum(counts[split].get("parts", 0) for split in ("train", "heldout"))
+        if (num_parts, num_bytes) == (len(index), index["size"].sum()):
+            return {split: Counter(values) for split, values in counts.items()}
+    except (ValueError, KeyError, AttributeError, tf.errors.NotFoundError):
+        pass
+    logging.warning("%s is damaged: its records are written again.", unit.path)
+    return None
 
 
 def _records(

@@ -193,7 +193,8 @@ def _write_shard(
         "tokens": int(index["num_tokens"].sum(dtype=np.int64)),
         "bytes": int(index["size"].sum()),
     }
-    if tf.io.gfile.exists(path):  # Has its final name, so it is complete.
+    # It has its final name, so it was complete.
+    if tf.io.gfile.exists(path) and tf.io.gfile.stat(path).length == summary["bytes"]:
         return summary
     with contextlib.ExitStack() as files:
         records = {

@@ -17,6 +17,7 @@ from absl import logging
 from data_pipelines.files.byte_lines import BYTE_ORDER_MARK
 from data_pipelines.files.fingerprints import present
 from data_pipelines.files.json_files import read_json
+from data_pipelines.files.paths import exists
 from data_pipelines.tokenizers.casing import TokenizerKind
 
 MERGES, TOKENIZATION = "merges.txt", "tokenization.json"
@@ -195,7 +196,7 @@ def read_lines(path: str, name: str, expected: str) -> list[str]:
         FileNotFoundError: there is none.
         ValueError: it is not UTF-8 text.
     """
-    if not tf.io.gfile.exists(path):
+    if not exists(path):
         raise FileNotFoundError(
             f"No {name} at {path!r}. Expected a text file with {expected}."
         )

@@ -6,7 +6,6 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import tensorflow as tf
 import uvicorn
 
 from bert_tf.serving.server.batching import Batcher
@@ -17,6 +16,7 @@ from bert_tf.serving.server.monitoring import Monitoring
 from bert_tf.serving.server.rest import application as rest_application
 from bert_tf.serving.server.saved_model import LoadedSavedModel
 from bert_tf.serving.server.served_models import ServedModels
+from data_pipelines.files.paths import is_folder
 
 # Batches that run at once, and seconds between checks for new versions.
 _NUM_BATCH_THREADS = 2
@@ -50,7 +50,7 @@ async def serve(
         OSError: a port is taken.
     """
     for name, path in base_paths.items():
-        if not tf.io.gfile.isdir(path):
+        if not is_folder(path):
             raise FileNotFoundError(
                 f"There is no folder {path} for the model {name}. Expected one with a "
                 "folder for each version: run bert_tf.export."

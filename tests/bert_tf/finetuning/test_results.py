@@ -27,6 +27,15 @@ def test_json_round_trip():
     assert json.loads(json.dumps(dataclasses.asdict(one)))["settings"]["seed"] == 3
 
 
+@pytest.mark.parametrize("lost", ["settings", "metrics", "settings.seed"])
+def test_json_that_lacks_values(lost):
+    values = dataclasses.asdict(result(0.75))
+    name, _, inner = lost.partition(".")
+    del (values[name] if inner else values)[inner or name]
+    with pytest.raises(ValueError, match=r"result\.json lacks values .*: restore it"):
+        RunResult.from_json(values)
+
+
 def test_summaries():
     results = [
         result(0.5, seed=0, learning_rate=1e-5, test=0.25),

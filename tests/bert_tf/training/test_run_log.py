@@ -73,8 +73,36 @@ def test_a_resumed_run_forgets_what_came_after_its_checkpoint(log, tmp_path, cap
     assert "Resuming from the checkpoint of step 4" in capsys.readouterr().err
 
 
-def test_a_line_that_was_cut_off_is_left_out(tmp_path):
+@pytest.mark.parametrize(
+    "line", ['{"step": 2', "", "\0\0\0", "\ufffd", "2", "[]", '{"loss": 1.5}']
+)
+@pytest.mark.parametrize("end", ["", "\n", '\n{"step": 3}', '\r\n{"step": 3}\n'])
+def test_lines_that_are_not_whole_are_left_out(log, tmp_path, line, end):
     path = tmp_path / "metrics.jsonl"
-    path.write_text(json.dumps({"step": 1}) + '\n{"step": 2')
-    assert read_metrics(str(path)) == [{"step": 1}]
+    path.write_text(json.dumps({"step": 1}) + f"\n{line}{end}")
+    steps = [1, *([3] if "3" in end else [])]
+    assert [record["step"] for record in read_metrics(str(path))] == steps
+    log.resume(2)
+    assert path.read_text() == '{"step": 1}\n'
     assert read_metrics(str(tmp_path / "none")) == []
+
+
+def test_a_log_is_cut_whole_or_not_at_all(log, tmp_path, monkeypatch):
+    log.progress(progress(2))
+    before = (tmp_path / "metrics.jsonl").read_bytes()
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tf.io.gfile, "rename", fail)
+    with pytest.raises(OSError, match="No space"):
+        log.resume(0)
+    assert (tmp_path / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_run_whose_checkpoints_are_gone_begins_anew_and_says_so(log, capsys):
+    log.progress(progress(7))
+    log.resume(0)
+    assert "no checkpoint of the run that came to step 7" in capsys.readouterr().err
+    log.resume(0)
+    assert capsys.readouterr().err == ""

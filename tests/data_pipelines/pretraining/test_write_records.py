@@ -257,6 +257,58 @@ def test_an_interrupted_run_goes_on(interrupted, monkeypatch, where, step):
     assert_goes_on(*interrupted, step, monkeypatch)
 
 
+@pytest.fixture
+def stopped(interrupted, monkeypatch):
+    """A run that was stopped amid its shards: its arguments, its folder, its end."""
+    arguments, *_ = interrupted
+    do, done = module._write_shard, []
+
+    def stop_at_the_third(task, **values):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(do(task, **values))
+        return done[-1]
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(module, "_write_shard", stop_at_the_third)
+        write(**arguments)
+    return interrupted
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda path: path.write_bytes(b""), id="empty"),
+        pytest.param(lambda path: path.write_bytes(path.read_bytes()[:-30]), id="cut"),
+        pytest.param(lambda path: path.write_bytes(path.read_bytes()[:-28]), id="row"),
+        pytest.param(lambda path: path.write_bytes(b"{}"), id="nothing"),
+        pytest.param(lambda path: path.unlink(), id="lost"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["json", "index", "records", "tfrecord"])
+def test_a_damaged_file_of_an_unfinished_run_is_made_again(stopped, ending, damage):
+    arguments, out, expected = stopped
+    damage(sorted(out.rglob(f"*.{ending}"))[0])
+    write(**arguments)
+    assert contents(out) == expected
+
+
+@pytest.mark.parametrize("content", [b"", b'{"format": 5, ', b"\xff\xfe", None])
+def test_an_unfinished_run_without_its_plan_is_refused(stopped, content):
+    arguments, out, _ = stopped
+    plan = out / "unfinished" / "plan.json"
+    for shard in out.glob("*.tfrecord"):
+        shard.unlink()
+    if content is None:
+        plan.unlink()
+    else:
+        plan.write_bytes(content)
+    before = sorted(out.rglob("*"))
+    with pytest.raises(ValueError, match=r"plan\.json.* restore"):
+        write(**arguments)
+    assert sorted(out.rglob("*")) == before
+
+
 RUN_TO_KILL = """
 import json, sys
 from data_pipelines.pretraining import work_units, write_records

@@ -82,6 +82,91 @@ def test_no_process():
         pass
 
 
+_POOL = """
+import dataclasses, pathlib, sys, time
+from data_pipelines.files.atomic import new_file
+from data_pipelines.programs import cli, processes
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    folder: str = cli.option("", "A folder.")
+
+def work(folder):
+    with new_file(f"{folder}/unit") as file:
+        file.write(b"half")
+        (pathlib.Path(folder) / "begun").touch()
+        time.sleep(600)
+
+def main(options):
+    with (
+        new_file(f"{options.folder}/result") as file,
+        processes.pool(2, 2) as run,
+    ):
+        file.write(b"half")
+        (pathlib.Path(options.folder) / "started").touch()
+        list(run("work", work, [options.folder] * 2))
+
+if __name__ == "__main__":
+    cli.run(Options, main, "Works.")
+"""
+
+
+def children_of(process):
+    """Numbers of the processes that a process has started."""
+    task = pathlib.Path(f"/proc/{process}/task/{process}/children")
+    return [int(number) for number in task.read_text().split()]
+
+
+def is_alive(process):
+    status = pathlib.Path(f"/proc/{process}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 90
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["starting", "working"])
+@pytest.mark.parametrize(
+    ("number", "code", "line"),
+    [
+        (signal.SIGINT, 130, "error: Interrupted. Nothing was written."),
+        (signal.SIGTERM, 143, "error: Stopped by SIGTERM. Nothing was written."),
+    ],
+)
+def test_a_pool_ends_with_its_program(tmp_path, number, code, line, moment):
+    program = tmp_path / "program.py"
+    program.write_text(_POOL)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with subprocess.Popen(
+        [sys.executable, str(program), f"--folder={folder}"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as process:
+        # The tracker of resources is the third.
+        wait_until(lambda: len(children_of(process.pid)) == 3)
+        if moment == "working":
+            wait_until(lambda: (folder / "begun").exists())
+        workers = children_of(process.pid)
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # As a terminal does.
+        else:
+            process.send_signal(number)
+        assert process.wait(30) == code
+        wait_until(lambda: not any(map(is_alive, workers)))
+        errors = process.stderr.read()
+    assert errors.splitlines()[-1] == line
+    assert "Traceback" not in errors
+    assert not list(folder.glob("result*"))
+
+
 def kill_parent(file: str) -> None:
     pathlib.Path(file).write_text(str(os.getpid()))
     os.kill(os.getppid(), signal.SIGKILL)
@@ -105,14 +190,6 @@ def test_processes_end_with_a_program_that_is_killed(tmp_path):
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.returncode == -signal.SIGKILL
-    deadline = time.monotonic() + 60
-    for file in files:
-        # The second one may not have come to its task.
-        while file.exists() and _is_alive(int(file.read_text())):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-
-
-def _is_alive(process: int) -> bool:
-    status = pathlib.Path(f"/proc/{process}/status")
-    return status.exists() and "State:\tZ" not in status.read_text()
+    # One of them may not have come to its task.
+    workers = [int(file.read_text()) for file in files if file.exists()]
+    wait_until(lambda: not any(map(is_alive, workers)))

@@ -1,0 +1,55 @@
+"""Questions about paths, local or remote, whose answer may be that nobody knows."""
+
+import contextlib
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+
+def exists(path: str) -> bool:
+    """True if there is a file or folder.
+
+    Raises:
+        OSError: the storage cannot be reached.
+    """
+    with _reached(path):
+        return tf.io.gfile.exists(path)
+
+
+def is_folder(path: str) -> bool:
+    """True if there is a folder.
+
+    Raises:
+        OSError: the storage cannot be reached, which `tf.io.gfile.isdir` takes for no
+            folder.
+    """
+    if tf.io.gfile.isdir(path):
+        return True
+    if "://" in path:
+        exists(path)
+    return False
+
+
+def matches(pattern: str) -> list[str]:
+    """Paths that a pattern, such as `corpus/*.txt`, matches.
+
+    Raises:
+        OSError: the storage cannot be reached.
+    """
+    with _reached(pattern):
+        try:
+            return tf.io.gfile.glob(pattern)
+        except tf.errors.NotFoundError:
+            return []
+
+
+@contextlib.contextmanager
+def _reached(path: str) -> Iterator[None]:
+    try:
+        yield
+    except tf.errors.OpError as error:
+        reason = " ".join(error.message.split())
+        raise OSError(
+            f"Cannot reach {path}: {reason}. Expected storage that answers: check the "
+            "name, the network and the permissions."
+        ) from error
