@@ -87,8 +87,8 @@ def _finetune(
                 f"Received batch_size={run.batch_size} for {count} replicas. "
                 f"Expected a multiple of {count}: as many examples for each."
             )
-    claims = options.output_dir, options, FREE, options.inputs()
-    if is_finished_for_all(strategy, *claims):
+    claims = options.output_dir, options, FREE
+    if is_finished_for_all(strategy, *claims, options.inputs()):
         return read_json(posixpath.join(options.output_dir, model_dir.DEV_METRICS))
     config, vocabulary, origin = model_dir.load_description(options.model_dir)
     # Read before anything is written: most mistakes show here.
@@ -96,7 +96,8 @@ def _finetune(
     data = read_data(dataset, options.data_dir, limit, options.tests)
     config = _config(options, config, data.dataset.kind)
     description = _description(options, config, origin, data)
-    claim_for_all(strategy, *claims)
+    # TFDS has prepared the dataset by now.
+    claim_for_all(strategy, *claims, options.inputs())
 
     encoding = model_dir.make_encoding(description, vocabulary)
     weights = {}

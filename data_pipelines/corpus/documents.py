@@ -20,6 +20,7 @@ from data_pipelines.corpus.markers import divided, without_markers
 from data_pipelines.corpus.paragraphs import paragraphs_of
 from data_pipelines.corpus.plain_text import extracted_documents, plain_documents
 from data_pipelines.corpus.utf8 import decode, split_lines
+from data_pipelines.files.fingerprints import present
 from data_pipelines.files.paths import exists, matches
 from data_pipelines.files.tfds_files import prepared_files
 
@@ -70,7 +71,7 @@ def files_of(patterns: Sequence[str]) -> list[str]:
             for source in expand_sources([pattern]):
                 if source.startswith(_TFDS):
                     files += prepared_files(source.removeprefix(_TFDS))
-                else:
+                elif "://" in source or present(source):
                     files.append(source)
     return sorted(set(files))
 

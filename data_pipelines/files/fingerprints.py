@@ -10,6 +10,7 @@ blocks is not seen. The times of files have no part in it.
 
 import concurrent.futures
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -45,9 +46,14 @@ def fingerprints(paths: Iterable[str]) -> dict[str, Fingerprint]:
 
 
 def present(*paths: str | None) -> list[str]:
-    """Those of the paths at which there is a file."""
-    given = (path for path in paths if path and tf.io.gfile.exists(path))
-    return [path for path in given if not tf.io.gfile.isdir(path)]
+    """Those of the paths at which there is a file; a pipe can be read only once."""
+    return [path for path in paths if path and _is_file(path)]
+
+
+def _is_file(path: str) -> bool:
+    if "://" not in path:
+        return os.path.isfile(path)
+    return tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path)
 
 
 def changes(found: Mapping[str, Fingerprint], files: Mapping[str, str]) -> list[str]:

@@ -16,8 +16,8 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
-# Descriptors of locks that this process holds.
-_held: set[int] = set()
+# The locks that this process holds: descriptors, with the files made for them.
+_held: dict[int, str | None] = {}
 
 
 def _leave_to_parent() -> None:
@@ -83,6 +83,13 @@ def lock_file(path: str) -> str:
     return os.path.join(folder or ".", f".{name}.lock")
 
 
+def remove_lock_files() -> None:
+    """Removes the files that this process has made, for one that is ending at once."""
+    for path in filter(None, _held.values()):
+        with contextlib.suppress(OSError):
+            os.remove(path)
+
+
 def _missing_folders(path: str) -> list[str]:
     """The folder and those above it, as far as they do not exist."""
     missing, folder = [], os.path.abspath(path)
@@ -99,18 +106,19 @@ def _released(
     """Releases a lock after the block, and before removes what was made for nothing."""
     owner = os.getpid()
     if descriptor is not None:
-        _held.add(descriptor)
+        _held[descriptor] = lock_file
     try:
         yield
     finally:
         if os.getpid() == owner:
-            with contextlib.suppress(OSError):
-                if descriptor is not None and lock_file is not None:
+            if lock_file is not None:
+                with contextlib.suppress(OSError):
                     os.remove(lock_file)
+            with contextlib.suppress(OSError):
                 for folder in made:
                     os.rmdir(folder)
         if descriptor in _held:
-            _held.remove(descriptor)
+            del _held[descriptor]
             os.close(descriptor)
 
 

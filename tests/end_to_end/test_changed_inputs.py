@@ -14,6 +14,8 @@ from bert_tf import compare, finetune, pretrain
 from bert_tf.checkpoints import model_dir
 from bert_tf.finetune import FinetuneOptions
 from bert_tf.training import output_dir
+from data_pipelines.datasets import catalog
+from data_pipelines.files.fingerprints import present
 from tests.end_to_end.corpus import write_corpus
 from tests.end_to_end.pretraining_runs import (
     VOCAB_SIZE,
@@ -397,6 +399,32 @@ def test_random_weights_do_not_depend_on_weights(fine_tuning, tmp_path):
     weights.write_bytes(content)
     with pytest.raises(Stopped):
         fine_tuning("own", random_weights=True)
+
+
+def test_a_dataset_that_tfds_prepares_when_it_is_read(
+    fine_tuning, tmp_path, monkeypatch
+):
+    """Its files are not there before."""
+    prepared = tmp_path / "prepared.tfrecord"
+    read_data = finetune.read_data
+
+    def prepare(dataset, data_dir, *more):
+        prepared.touch()
+        return read_data(dataset, "data", *more)
+
+    monkeypatch.setattr(finetune, "read_data", prepare)
+    monkeypatch.setattr(catalog, "prepared_files", lambda _: present(str(prepared)))
+    with pytest.raises(Stopped):
+        fine_tuning("data", data_dir=None)
+    as_unfinished(tmp_path / "model")
+    prepared.write_text("changed")
+    assert_refused(
+        lambda: fine_tuning("data", data_dir=None),
+        tmp_path / "model",
+        "run on",
+        r"glue/sst2 \(train\)",
+        "prepared.tfrecord has changed",
+    )
 
 
 # --- Comparisons.

@@ -198,8 +198,11 @@ def is_stopped(child):
 
 
 @contextlib.contextmanager
-def stopped_children(process, log, count):
-    """Stops children of a program once there are so many; kills them in the end."""
+def stopped_children(process, log, count, begun=pathlib.Path("/")):
+    """Stops children of a program once there are so many; kills them in the end.
+
+    Others may come and go before there is the file `begun`.
+    """
     path = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
     deadline, children = time.monotonic() + 300, []
     while len(children) < count:
@@ -207,7 +210,9 @@ def stopped_children(process, log, count):
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.01)
         children = [int(pid) for pid in path.read_text().split()]
-        if len(children) >= count:
+        if not begun.exists():
+            children = []
+        elif len(children) >= count:
             # Those that have just ended were not it.
             children = [child for child in children if is_stopped(child)]
     try:
@@ -236,7 +241,8 @@ def test_a_killed_comparison_whose_program_lives_on(tmp_path):
         "--budget=1s",
     ]
     log = tmp_path / "log"
-    with running(program, log) as process, stopped_children(process, log, 1):
+    begun = out / "text" / "wordpiece" / "log.txt"
+    with running(program, log) as process, stopped_children(process, log, 1, begun):
         with pytest.raises(BlockingIOError), locked_folder(str(out)):
             pass
         process.kill()

@@ -59,7 +59,9 @@ def test_of_many_the_first_are_shown(count, text):
 
 
 def test_only_files_are_present(files, tmp_path):
-    given = (None, "", files["a"], str(tmp_path), str(tmp_path / "none"))
+    os.mkfifo(tmp_path / "pipe")
+    others = (str(tmp_path / name) for name in ("none", "pipe"))
+    given = (None, "", files["a"], str(tmp_path), *others)
     assert present(*given) == [files["a"]]
 
 

@@ -108,6 +108,7 @@ def test_file_systems_that_have_none(tmp_path, monkeypatch, locked, code):
     path = str(tmp_path / "out")
     with locked(path), locked(path):
         pass
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_in_which_nothing_can_be_written(tmp_path, monkeypatch):
@@ -136,6 +137,15 @@ def test_a_lock_that_its_holder_removed_in_between(tmp_path, monkeypatch, locked
     with locked(str(path)), pytest.raises(BlockingIOError), locked(str(path)):
         pass
     assert removed
+
+
+def test_a_process_that_ends_at_once_removes_its_own_alone(tmp_path):
+    own, other = tmp_path / "own.bin", tmp_path / "other.bin"
+    pathlib.Path(locks.lock_file(str(other))).touch()
+    with locked_folder(str(tmp_path / "folder")), locked_file(str(own)):
+        locks.remove_lock_files()
+        found = {path.name for path in tmp_path.iterdir()}
+        assert found == {"folder", ".other.bin.lock"}
 
 
 # --- Processes.
