@@ -26,7 +26,7 @@ from data_pipelines.corpus import documents
 from data_pipelines.corpus.chunks import batches_of_text
 from data_pipelines.corpus.sentences import split_sentences
 from data_pipelines.datasets.examples import TextExample
-from data_pipelines.files.atomic import require_new, write_file
+from data_pipelines.files.atomic import new_folder, require_new, write_file
 from data_pipelines.programs import cli
 
 PICTURE = "projection.png"
@@ -185,16 +185,19 @@ def neighbors(options: NeighborsOptions) -> None:
         for label, cosine in points.nearest(index, options.num_neighbors):
             print(f"    {cosine:.3f}  {label}")
     if folder is not None:
-        write_projection(folder, points)
+        with new_folder(folder) as unfinished:
+            write_projection(unfinished, points)
         print(f"Wrote {folder}/{PICTURE}, {VECTORS} and {LABELS}.")
 
 
 def write_projection(folder: str, points: Points) -> None:
-    """Draws the first two principal components, and writes the projector's files."""
+    """Draws the first two principal components, and writes the projector's files.
+
+    The folder is there already.
+    """
     # Imported here: it takes a while, and only this needs it.
     from matplotlib.figure import Figure
 
-    tf.io.gfile.makedirs(folder)
     rows = ("\t".join(f"{value:.6g}" for value in row) for row in points.vectors)
     labels = (" ".join(label.split()) for label in points.labels)
     for name, lines in ((VECTORS, rows), (LABELS, labels)):

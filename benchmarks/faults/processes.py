@@ -44,7 +44,7 @@ class Ended:
         code: its exit code, or -N for the signal N.
         operations: those of the disk, such as "rename out/vocab.txt"; "! " precedes
             those that failed.
-        orphans: whether some of its processes outlived it for some seconds.
+        orphans: whether some of its processes outlived it for a minute.
     """
 
     code: int
@@ -176,8 +176,11 @@ class Programs:
 
 
 def _outlived(session: int) -> bool:
-    """Whether processes of a session are alive some seconds later; ends them."""
-    deadline = time.monotonic() + 10
+    """Whether processes of a session are alive a minute later; ends them.
+
+    One that is importing TensorFlow does not look after its parent before it is done.
+    """
+    deadline = time.monotonic() + 60
     while members := _members(session):
         if time.monotonic() > deadline:
             for process in members:

@@ -23,6 +23,7 @@ MODULES = (
     "bert_tf.extract_features",
     "bert_tf.finetune",
     "bert_tf.learn_vectors",
+    "bert_tf.neighbors",
     "bert_tf.predict",
     "bert_tf.pretrain",
     "data_pipelines.corrupt_text",
@@ -30,6 +31,7 @@ MODULES = (
     "data_pipelines.learn_vocabulary",
     # What they import when they need it.
     *("scipy.stats", "seqeval.metrics", "sklearn.metrics", "gensim.models"),
+    "matplotlib.figure",
 )
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -158,6 +158,14 @@ VERBS = (
         ),
     ),
     Verb(
+        "neighbors",
+        "bert_tf.neighbors",
+        (
+            *("--word=cat", "--vectors_file={inputs}/learn_vectors/words.bin"),
+            "--output_dir={out}",
+        ),
+    ),
+    Verb(
         "corrupt_text",
         "data_pipelines.corrupt_text",
         (_TEXT, "--output_file={out}/pairs.tsv", "--language=english"),

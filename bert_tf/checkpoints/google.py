@@ -19,7 +19,7 @@ from bert_tf.checkpoints.model_dir import CONFIG, VOCABULARY, Checkpoint
 from bert_tf.checkpoints.tensors import Tensors
 from bert_tf.checkpoints.weight_table import TENSORFLOW, LayerNames, rows, to_theirs
 from bert_tf.models.config import BertConfig
-from data_pipelines.files.atomic import write_file
+from data_pipelines.files.atomic import remove, write_file
 from data_pipelines.files.json_files import read_json, write_json
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
@@ -151,6 +151,9 @@ def _write_variables(prefix: str, tensors: Tensors) -> None:
         destination_prefix=prefix,
         delete_old_dirs=False,
     )
+    for part in parts:
+        # The op says nothing where it cannot remove them.
+        remove(f"{part}.index")
 
 
 def read_config(path: str) -> BertConfig:

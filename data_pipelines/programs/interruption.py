@@ -43,6 +43,8 @@ def handled(kept: str) -> Iterator[None]:
             # Asked for by name, so that the light verbs need not import TensorFlow.
             if atomic := sys.modules.get("data_pipelines.files.atomic"):
                 atomic.remove_unfinished()
+            if locks := sys.modules.get("data_pipelines.files.locks"):
+                locks.remove_lock_files()
             sys.stdout.flush()
         os.write(2, f"error: Stopped by SIGTERM. {kept}\n".encode())
         os._exit(128 + number)

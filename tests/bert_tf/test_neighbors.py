@@ -128,6 +128,30 @@ def test_static_vectors(tmp_path, capsys):
         neighbors.neighbors(NeighborsOptions(word="x", vectors_file=path))
 
 
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_folder_whose_file_cannot_be_written_does_not_appear(
+    tmp_path, monkeypatch, number
+):
+    vectors = models.KeyedVectors(2)
+    vectors.add_vectors(["a", "b", "c"], np.array([[1, 0], [1, 0.1], [0, 1]], "f4"))
+    path = str(tmp_path / "words.txt")
+    vectors.save_word2vec_format(path)
+    write_file, written = neighbors.write_file, []
+
+    def fail(path, content):
+        written.append(path)
+        if len(written) == number:
+            raise OSError("No space left on device")
+        write_file(path, content)
+
+    monkeypatch.setattr(neighbors, "write_file", fail)
+    folder = tmp_path / "out"
+    options = NeighborsOptions(word="a", vectors_file=path, output_dir=str(folder))
+    with pytest.raises(OSError, match="No space left"):
+        neighbors.neighbors(options)
+    assert [path.name for path in tmp_path.iterdir()] == ["words.txt"]
+
+
 BOTH = {"vectors_file": "a", "model_dir": "b", "input_files": ("c",)}
 NONE = {"vectors_file": "a", "num_neighbors": 0}
 

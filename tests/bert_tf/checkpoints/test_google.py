@@ -1,6 +1,7 @@
 """Checkpoints of google-research/bert: a published one, and those of TF1's Saver."""
 
 import json
+import pathlib
 import re
 
 import numpy as np
@@ -104,6 +105,22 @@ def test_there_and_back(tmp_path, kind):
         model = our_model(checkpoint, tmp_path / "again")
         variables = variables_of(tmp_path / "google/bert_model.ckpt")
         assert_equals_the_reference(model, variables, config)
+
+
+def test_parts_that_the_op_could_not_remove(tmp_path, monkeypatch):
+    checkpoint = checkpoint_of(KINDS["pretraining"], tmp_path / "ours")
+    merge = tf.raw_ops.MergeV2Checkpoints
+
+    def merge_without_removing(checkpoint_prefixes, **arguments):
+        indices = [pathlib.Path(f"{prefix}.index") for prefix in checkpoint_prefixes]
+        contents = [index.read_bytes() for index in indices]
+        merge(checkpoint_prefixes=checkpoint_prefixes, **arguments)
+        for index, content in zip(indices, contents, strict=True):
+            index.write_bytes(content)
+
+    monkeypatch.setattr(tf.raw_ops, "MergeV2Checkpoints", merge_without_removing)
+    google.write(checkpoint, str(tmp_path / "google"))
+    assert_same(google.read(str(tmp_path / "google")), checkpoint)
 
 
 def test_a_tf1_program_writes_and_restores(tmp_path):

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from data_pipelines.files.atomic import new_folder
+from data_pipelines.files.locks import locked_file
 from data_pipelines.programs import interruption
 
 
@@ -66,8 +67,10 @@ def test_sigterm_leaves_nothing_half_written(tmp_path, monkeypatch, capfd):
     with (
         pytest.raises(Exited),
         interruption.handled("Nothing was written."),
+        locked_file(str(tmp_path / "other")),
         new_folder(str(tmp_path / "folder")) as folder,
     ):
+        assert len(list(tmp_path.iterdir())) == 2
         (tmp_path / folder / "file").write_bytes(b"half")
         os.kill(os.getpid(), signal.SIGTERM)
     assert capfd.readouterr().err == (
