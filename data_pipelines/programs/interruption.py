@@ -47,7 +47,7 @@ def handled(kept: str) -> Iterator[None]:
         os.write(2, f"error: Stopped by SIGTERM. {kept}\n".encode())
         os._exit(128 + number)
 
-    handlers = {signal.SIGINT: interrupt, signal.SIGTERM: terminate}
+    handlers: dict[int, Any] = {signal.SIGINT: interrupt, signal.SIGTERM: terminate}
     previous = heeded(handlers)
     for number in previous:
         signal.signal(number, handlers[number])
