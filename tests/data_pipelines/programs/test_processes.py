@@ -11,6 +11,14 @@ import pytest
 from data_pipelines.programs import processes
 
 
+@pytest.fixture(autouse=True)
+def interrupts_come():
+    """In a test run that was started with `&` they are ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def square(number: int) -> int:
     if number < 0:
         raise ValueError(f"Received {number}.")
