@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import re
 import threading
 import types
@@ -166,3 +167,5 @@ def stub_server(
             if not served.done():
                 loop.call_soon_threadsafe(stop.set)
             served.result(20)
+            # gRPC frees its objects here, and not in the middle of another test.
+            gc.collect()

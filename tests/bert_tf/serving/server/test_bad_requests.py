@@ -183,11 +183,11 @@ def test_examples_that_are_none(server, examples):
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "pretraining:predict", 400),
-        ("PUT", "pretraining:predict", 400),
-        ("DELETE", "pretraining", 400),
-        ("POST", "pretraining", 400),
-        ("POST", "pretraining/metadata", 400),
+        ("GET", "pretraining:predict", 405),
+        ("PUT", "pretraining:predict", 405),
+        ("DELETE", "pretraining", 405),
+        ("POST", "pretraining", 405),
+        ("POST", "pretraining/metadata", 405),
         ("POST", "pretraining:train", 400),
         ("POST", "pretraining:classify", 400),
         ("POST", "pretraining:regress", 400),
