@@ -8,6 +8,7 @@ import pathlib
 import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
@@ -188,7 +189,8 @@ def _describe(
     message_of = metadata_proto if method == "metadata" else status_proto
     message = message_of(inference.models, name, number)
     content = message.SerializeToString(deterministic=True)
-    text = _as_json(type(message), content)
+    message_class: Any = type(message)
+    text = _as_json(message_class, content)
     return Response(text, media_type="application/json")
 
 
