@@ -21,7 +21,7 @@ _BYTE_SECONDS = 1.0
 _PAUSE_SECONDS = 0.02
 # Of a client that hangs up: it does not wait for the server, which must keep up.
 _ABSENT_SECONDS = 0.1
-# The system holds some megabytes for a client that reads nothing.
+# The system holds megabytes of answers for a client that reads nothing.
 _LONG_ANSWER = (
     f"GET /v1/models/{MODEL}/metadata HTTP/1.1\r\nHost: strain\r\n\r\n".encode()
 )
@@ -55,11 +55,9 @@ class Server:
     grpc_port: int
     patience: float
 
-    async def connect(
-        self, limit: int = 2**16
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Opens a connection of REST; of `limit`, the reader holds twice at most."""
-        opening = asyncio.open_connection(self.host, self.rest_port, limit=limit)
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Opens a connection of REST."""
+        opening = asyncio.open_connection(self.host, self.rest_port)
         return await asyncio.wait_for(opening, self.patience)
 
     @contextlib.asynccontextmanager
@@ -213,29 +211,26 @@ async def slow_writer(server: Server, *, has_head: bool) -> bool:
 
 
 async def deaf(server: Server) -> bool:
-    """Asks again and again for long answers, and reads none.
+    """Asks for more long answers than the system holds, and reads none.
 
     Returns:
         Whether the server has ended it.
     """
-    _, writer = await server.connect(limit=1)
-    writer.transport.get_extra_info("socket").setsockopt(
-        socket.SOL_SOCKET, socket.SO_RCVBUF, 4096
-    )
+    # Set before it connects, a small buffer keeps that of the server small, too.
+    small = socket.socket()
+    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    small.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(small, (server.host, server.rest_port))
+    _, writer = await asyncio.open_connection(sock=small, limit=1)
     with _closing(writer):
         end = time.monotonic() + server.patience
+        writer.write(_LONG_ANSWER * 200)
         while time.monotonic() < end:
-            try:
-                if writer.transport.get_write_buffer_size() < 2**16:
-                    writer.write(_LONG_ANSWER * 16)
-                await asyncio.wait_for(writer.drain(), 0.1)
-            except TimeoutError:
-                pass
-            except ConnectionError:
-                return True
+            writer.write(_LONG_ANSWER * 16)
+            await asyncio.sleep(_BYTE_SECONDS)
             if writer.transport.is_closing():
                 return True
-            await asyncio.sleep(0.01)
     return False
 
 
@@ -251,9 +246,9 @@ async def hang_up(server: Server) -> None:
             writer.transport.get_extra_info("socket").setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
             )
-        with _closing(writer):
-            writer.write(request[: int(len(request) * part)])
-            await asyncio.sleep(random.random() * 0.02)
+        writer.write(request[: int(len(request) * part)])
+        await asyncio.sleep(random.random() * 0.02)
+        writer.close()
 
 
 async def cancel(call: grpc.aio.UnaryUnaryCall) -> None:
@@ -270,7 +265,7 @@ def _closing(writer: asyncio.StreamWriter) -> Iterator[None]:
     try:
         yield
     finally:
-        writer.transport.abort() if writer.is_closing() else writer.close()
+        writer.transport.abort()
 
 
 def _bytes(content: bytes) -> Iterator[bytes]:

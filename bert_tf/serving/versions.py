@@ -39,7 +39,8 @@ def version_folders(base: str) -> dict[int, str]:
     # An object store lists nothing, and says so without an error.
     if not tf.io.gfile.isdir(base):
         raise FileNotFoundError(f"There is no folder {base}.")
-    names = (name.rstrip("/") for name in tf.io.gfile.listdir(base))
+    # Of 01 and 1, it is 1.
+    names = sorted(name.rstrip("/") for name in tf.io.gfile.listdir(base))
     return {int(name): posixpath.join(base, name) for name in names if _is_number(name)}
 
 

@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import pathlib
 import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 from google.protobuf import json_format
+from google.protobuf.message import Message
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -183,13 +186,24 @@ def _describe(
     inference: Inference, name: str, number: int | None, method: str
 ) -> Response:
     message_of = metadata_proto if method == "metadata" else status_proto
-    # As TF Serving writes it: names as in the proto.
-    text = json_format.MessageToJson(
-        message_of(inference.models, name, number),
+    message = message_of(inference.models, name, number)
+    content = message.SerializeToString(deterministic=True)
+    message_class: Any = type(message)
+    text = _as_json(message_class, content)
+    return Response(text, media_type="application/json")
+
+
+@functools.lru_cache(maxsize=64)
+def _as_json(message_class: type[Message], content: bytes) -> str:
+    """A message as TF Serving writes it: names as in the proto.
+
+    Metadata are long, and take as long as many predictions: they are written once.
+    """
+    return json_format.MessageToJson(
+        message_class.FromString(content),
         preserving_proto_field_name=True,
         always_print_fields_with_no_presence=True,
     )
-    return Response(text, media_type="application/json")
 
 
 async def _answer(

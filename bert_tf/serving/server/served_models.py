@@ -150,7 +150,7 @@ class ServedModels:
         old, trouble = None, ""
         try:
             old = await self._update(name, folder)
-            if not folder.files and name not in self.available():
+            if old is None and not folder.files and name not in self.available():
                 trouble = (
                     f"no folder in {folder.base} has a number for a name. Expected "
                     f"{folder.base}/1, as bert_tf.export writes it."
