@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import math
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,7 +46,7 @@ class NonFiniteLoss(ValueError):
 
 
 class Preempted(cli.Stopped):
-    """Ctrl-C or SIGTERM came; a checkpoint is written.
+    """Ctrl-C, SIGTERM or SIGHUP came; a checkpoint is written.
 
     Args:
         number: of the signal.
@@ -56,7 +55,8 @@ class Preempted(cli.Stopped):
 
     def __init__(self, number: int, step: int) -> None:
         is_interrupt = number == signal.SIGINT
-        how = "Interrupted" if is_interrupt else "Stopped by SIGTERM"
+        name = signal.Signals(number).name
+        how = "Interrupted" if is_interrupt else f"Stopped by {name}"
         message = f"{how} after step {step}. The same command resumes from there."
         super().__init__(message, 128 + number)
 
@@ -94,7 +94,7 @@ def train(
         NonFiniteLoss: steps that are not finite are skipped; after many in a row the
             run goes back to the newest checkpoint, with other data and half the
             learning rate. This was of no use.
-        Preempted: after Ctrl-C or SIGTERM, when the checkpoint is written.
+        Preempted: after Ctrl-C, SIGTERM or SIGHUP, when the checkpoint is written.
     """
     checkpoints = RunCheckpoints(
         checkpoint_dir, trainer.trackables(), trainer.strategy, log.say
@@ -299,17 +299,19 @@ class _SkippedSteps:
 
 @contextlib.contextmanager
 def _signals_noted() -> Iterator[list[int]]:
-    """Yields a list that is empty until Ctrl-C or SIGTERM comes.
+    """Yields a list that is empty until Ctrl-C, SIGTERM or SIGHUP comes.
 
     A second Ctrl-C ends the program, or the cell of a notebook.
     """
     noted: list[int] = []
-    previous = interruption.heeded((signal.SIGINT, signal.SIGTERM))
+    previous = interruption.heeded((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 
     def note(number: int, _: Any) -> None:
         noted.append(number)
         if number == signal.SIGINT:
-            os.write(2, b"\nInterrupted: saving a checkpoint. Again: ends at once.\n")
+            interruption.say(
+                "\nInterrupted: saving a checkpoint. Again: ends at once.\n"
+            )
             before = previous[number]
             is_program = before is interruption.interrupt
             signal.signal(number, signal.SIG_DFL if is_program else before)

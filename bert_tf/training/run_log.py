@@ -1,5 +1,6 @@
 """The log of a run: progress bar, messages, metrics.jsonl, TensorBoard."""
 
+import contextlib
 import dataclasses
 import datetime
 import json
@@ -148,11 +149,13 @@ class RunLog:
         self.say(f"{self._heldout_name}, unigram baseline:  {joined(metrics)}")
 
     def say(self, message: str) -> None:
-        """Prints a line to stderr, above the bar."""
+        """Prints a line to stderr, above the bar, if anybody reads there still."""
         if not self._is_chief:
             return
         now = datetime.datetime.now().strftime("%H:%M:%S")
-        self._bar.write(f"{now}  {message}", file=sys.stderr)
+        # Whoever read it may have gone: the run goes on, and the files tell of it.
+        with contextlib.suppress(OSError):
+            self._bar.write(f"{now}  {message}", file=sys.stderr)
 
     def close(self) -> None:
         """Ends the bar and the files."""

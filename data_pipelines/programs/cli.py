@@ -5,6 +5,7 @@ import logging as standard_logging
 import math
 import os
 import re
+import signal
 import sys
 import traceback
 import types
@@ -158,8 +159,8 @@ def run(
 
     What a user can cause (`ValueError`, `OSError`, `ImportError`, TensorFlow's own
     errors on files and memory) ends in one line on stderr and exit code 1;
-    `--verbosity=1` shows the traceback as well. So do Ctrl-C, with 130, and SIGTERM,
-    with 143.
+    `--verbosity=1` shows the traceback as well. So do Ctrl-C, with 130, SIGTERM, with
+    143, and SIGHUP, with 129. Output that nobody reads ends it with 141.
 
     Args:
         options_class: a frozen dataclass whose fields are made by `option`.
@@ -193,7 +194,9 @@ def run(
             print(stopped)
             return stopped.exit_code
         except BrokenPipeError:
-            return 0
+            # As programs of Unix end when nobody reads their output any more.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 128 + signal.SIGPIPE
         except Exception as error:
             if interruption.has_come():
                 return _fail(f"Interrupted. {kept}", code=130)

@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM in a program: one line, and nothing half-written is left."""
+"""Ctrl-C, SIGTERM and SIGHUP in a program: one line, and nothing half-written is left.
+
+SIGHUP is what a program gets when its terminal, or its connection, is closed.
+"""
 
 import contextlib
 import os
@@ -24,10 +27,10 @@ def die_while_importing(package: str) -> None:
 
 @contextlib.contextmanager
 def handled(kept: str) -> Iterator[None]:
-    """Ends the program in the block after Ctrl-C and SIGTERM; ignored ones stay so.
+    """Ends the program in the block after a signal; ignored ones stay so.
 
-    Ctrl-C raises KeyboardInterrupt, and a second one kills the process. SIGTERM
-    removes what is half-written and exits with 143.
+    Ctrl-C raises KeyboardInterrupt, and a second one kills the process. SIGTERM and
+    SIGHUP remove what is half-written and exit with 128 + the number of the signal.
 
     Args:
         kept: a sentence for the user: what of the work is kept.
@@ -43,13 +46,15 @@ def handled(kept: str) -> Iterator[None]:
             # Asked for by name, so that the light verbs need not import TensorFlow.
             if atomic := sys.modules.get("data_pipelines.files.atomic"):
                 atomic.remove_unfinished()
-            if locks := sys.modules.get("data_pipelines.files.locks"):
-                locks.remove_lock_files()
             sys.stdout.flush()
-        os.write(2, f"error: Stopped by SIGTERM. {kept}\n".encode())
+        say(f"error: Stopped by {signal.Signals(number).name}. {kept}\n")
         os._exit(128 + number)
 
-    handlers: dict[int, Any] = {signal.SIGINT: interrupt, signal.SIGTERM: terminate}
+    handlers: dict[int, Any] = {
+        signal.SIGINT: interrupt,
+        signal.SIGTERM: terminate,
+        signal.SIGHUP: terminate,
+    }
     previous = heeded(handlers)
     for number in previous:
         signal.signal(number, handlers[number])
@@ -65,6 +70,12 @@ def heeded(numbers: Iterable[int]) -> dict[int, Any]:
     found = {number: signal.getsignal(number) for number in numbers}
     # None: what handles it is not Python's.
     return {n: h for n, h in found.items() if h not in (signal.SIG_IGN, None)}
+
+
+def say(line: str) -> None:
+    """Writes to stderr from a handler of signals; its terminal may be gone."""
+    with contextlib.suppress(OSError):
+        os.write(2, line.encode())
 
 
 def interrupt(number: int, _: Any) -> None:

@@ -105,6 +105,7 @@ def test_a_finished_run_does_nothing(tmp_path):
     ("number", "message", "exit_code"),
     [
         (signal.SIGTERM, "Stopped by SIGTERM after step 3", 143),
+        (signal.SIGHUP, "Stopped by SIGHUP after step 3", 129),
         (signal.SIGINT, "Interrupted after step 3", 130),
     ],
 )

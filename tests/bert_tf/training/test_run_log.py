@@ -1,6 +1,9 @@
+import contextlib
 import json
 import math
+import os
 import pathlib
+import sys
 
 import pytest
 import tensorflow as tf
@@ -34,6 +37,18 @@ def test_keeps_and_prints(log, tmp_path, capsys):
     assert "step 3/10  loss 2.000  MLM 25.0%  sentence 50.0%" in printed
     assert "tok/s 1,234  MFU 50%" in printed
     assert "held-out at step 3:  loss 1.5000" in printed
+
+
+def test_a_run_goes_on_when_nobody_reads_its_lines(log, tmp_path, monkeypatch):
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w", buffering=1) as broken, monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", broken)
+        log.progress(progress(3))
+        log.evaluation(3, {"loss": 1.5})
+        with contextlib.suppress(BrokenPipeError):
+            broken.close()
+    assert [r["step"] for r in read_metrics(str(tmp_path / "metrics.jsonl"))] == [3, 3]
 
 
 def test_tensorboard_has_the_same(log, tmp_path):

@@ -154,6 +154,11 @@ _PROGRAM = textwrap.dedent(
                 os.kill(os.getpid(), signal.SIGINT)
         if options.what == "terminated":
             os.kill(os.getpid(), signal.SIGTERM)
+        if options.what == "hung_up":
+            os.kill(os.getpid(), signal.SIGHUP)
+        if options.what == "lines":
+            while True:
+                print("A line.")
         if options.what == "stopped":
             raise cli.Stopped("Saved.", 9)
         if options.what == "seven":
@@ -164,11 +169,15 @@ _PROGRAM = textwrap.dedent(
 )
 
 
-def program(tmp_path, *arguments):
+def command(tmp_path, *arguments):
     path = tmp_path / "program.py"
     path.write_text(_PROGRAM)
+    return [sys.executable, str(path), *arguments]
+
+
+def program(tmp_path, *arguments):
     return subprocess.run(
-        [sys.executable, str(path), *arguments],
+        command(tmp_path, *arguments),
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -190,6 +199,7 @@ def program(tmp_path, *arguments):
         (["--what=lost"], 130, "error: Interrupted. Nothing was written.\n"),
         (["--what=twice"], -2, ""),
         (["--what=terminated"], 143, "error: Stopped by SIGTERM. Nothing was writ"),
+        (["--what=hung_up"], 129, "error: Stopped by SIGHUP. Nothing was written.\n"),
         (["--what=stopped"], 9, ""),
         (["stray"], 1, "error: Received the arguments ['stray'], expected only flags"),
         (["--waht=x"], 1, "error: Unknown command line flag 'waht'. Did you mean: "),
@@ -207,6 +217,20 @@ def test_exit_codes_and_one_line(tmp_path, arguments, code, message):
     if arguments != ["--what=tensorflow"]:
         is_error, is_warned = code not in (0, 7, 9, -2), "important" in run.stderr
         assert run.stderr.count("\n") == is_error + is_warned
+
+
+def test_lines_that_nobody_reads(tmp_path):
+    run = subprocess.Popen(
+        command(tmp_path, "--what=lines"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert run.stdout.readline() == b"A line.\n"
+    run.stdout.close()
+    assert run.wait(60) == 141
+    with run.stderr as errors:
+        assert errors.read().count(b"\n") <= 1  # The warning of the program.
 
 
 @dataclasses.dataclass(frozen=True)

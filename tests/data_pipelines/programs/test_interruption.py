@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from data_pipelines.files.atomic import new_folder
-from data_pipelines.files.locks import locked_file
+from data_pipelines.files.atomic import new_file, new_folder
 from data_pipelines.programs import interruption
 
 
@@ -75,7 +74,7 @@ def test_sigterm_leaves_nothing_half_written(tmp_path, monkeypatch, capfd):
     with (
         pytest.raises(Exited),
         interruption.handled("Nothing was written."),
-        locked_file(str(tmp_path / "other")),
+        new_file(str(tmp_path / "other")),
         new_folder(str(tmp_path / "folder")) as folder,
     ):
         assert len(list(tmp_path.iterdir())) == 2
