@@ -170,7 +170,8 @@ def test_a_pool_ends_with_its_program(tmp_path, number, code, line, moment):
         assert process.wait(30) == code
         wait_until(lambda: not any(map(is_alive, workers)))
         errors = process.stderr.read()
-    assert errors.splitlines()[-1] == line
+    # After SIGTERM Python's tracker of resources may say what it clears away.
+    assert line in errors.splitlines()
     assert "Traceback" not in errors
     assert not list(folder.glob("result*"))
 
