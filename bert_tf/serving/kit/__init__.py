@@ -55,12 +55,14 @@ def write_kit(saved_models_dir: str, name: str) -> list[str]:
             content = f"{head}{entry}{brace}{tail}"
             write_file(posixpath.join(saved_models_dir, MODELS), content.encode())
             written = [MODELS]
-    for file in FILES:
-        path = posixpath.join(saved_models_dir, file)
-        if not tf.io.gfile.exists(path):
-            content = importlib.resources.files(__package__).joinpath(file).read_text()
-            write_file(path, content.encode())
-            written.append(file)
+        for file in FILES:
+            path = posixpath.join(saved_models_dir, file)
+            if not tf.io.gfile.exists(path):
+                content = (
+                    importlib.resources.files(__package__).joinpath(file).read_text()
+                )
+                write_file(path, content.encode())
+                written.append(file)
     return written
 
 
