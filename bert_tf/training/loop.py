@@ -304,7 +304,7 @@ def _signals_noted() -> Iterator[list[int]]:
     A second Ctrl-C ends the program, or the cell of a notebook.
     """
     noted: list[int] = []
-    previous = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    previous = interruption.heeded((signal.SIGINT, signal.SIGTERM))
 
     def note(number: int, _: Any) -> None:
         noted.append(number)
@@ -315,9 +315,8 @@ def _signals_noted() -> Iterator[list[int]]:
             signal.signal(number, signal.SIG_DFL if is_program else before)
 
     try:
-        for number, before in previous.items():
-            if before is not signal.SIG_IGN:
-                signal.signal(number, note)
+        for number in previous:
+            signal.signal(number, note)
     except ValueError:
         # Not the main thread (a notebook, a test): nothing to listen to.
         yield noted

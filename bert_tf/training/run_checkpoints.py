@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from bert_tf.training.distribution import all_agree, is_chief, of_chief, wait_for_all
 from data_pipelines.files.atomic import remove, sync, write_file
-from data_pipelines.files.paths import is_folder
+from data_pipelines.files.paths import exists, is_folder
 
 _KEPT = 2
 _NAME, _POSITIONS, _STATE = "step", "position", "checkpoint"
@@ -178,6 +178,7 @@ class RunCheckpoints:
         except _UNREACHABLE:
             raise
         except _DAMAGED as error:
+            exists(self.folder)  # Raises if it cannot be reached any more.
             return str(error).partition("\n")[0]
         except AssertionError:
             raise ValueError(

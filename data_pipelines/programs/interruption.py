@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 
@@ -49,16 +49,22 @@ def handled(kept: str) -> Iterator[None]:
         os.write(2, f"error: Stopped by SIGTERM. {kept}\n".encode())
         os._exit(128 + number)
 
-    handlers = {signal.SIGINT: interrupt, signal.SIGTERM: terminate}
-    previous = {number: signal.getsignal(number) for number in handlers}
-    for number, handler in handlers.items():
-        if previous[number] is not signal.SIG_IGN:
-            signal.signal(number, handler)
+    handlers: dict[int, Any] = {signal.SIGINT: interrupt, signal.SIGTERM: terminate}
+    previous = heeded(handlers)
+    for number in previous:
+        signal.signal(number, handlers[number])
     try:
         yield
     finally:
         for number, before in previous.items():
             signal.signal(number, before)
+
+
+def heeded(numbers: Iterable[int]) -> dict[int, Any]:
+    """The handlers of signals that are not ignored, as they are under nohup."""
+    found = {number: signal.getsignal(number) for number in numbers}
+    # None: what handles it is not Python's.
+    return {n: h for n, h in found.items() if h not in (signal.SIG_IGN, None)}
 
 
 def interrupt(number: int, _: Any) -> None:

@@ -13,6 +13,14 @@ from tests.bert_tf.small_models import random_batch
 from tests.bert_tf.training.trainers import assert_same, small_trainer, weights
 
 
+@pytest.fixture(autouse=True)
+def interrupts_come():
+    """In a test run that was started with `&` they are ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def phase(end_step, count=4, seed=0, batch_size=4):
     batches = [random_batch(batch_size, seed=seed + i) for i in range(count)]
     stacked = {k: tf.stack([batch[k] for batch in batches]) for k in batches[0]}

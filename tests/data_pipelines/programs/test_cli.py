@@ -1,5 +1,6 @@
 import dataclasses
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -10,6 +11,14 @@ import tensorflow as tf
 from absl import flags
 
 from data_pipelines.programs import cli
+
+
+@pytest.fixture(autouse=True)
+def interrupts_come():
+    """In a test run that was started with `&` they are ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,6 +11,14 @@ from data_pipelines.files.locks import locked_file
 from data_pipelines.programs import interruption
 
 
+@pytest.fixture(autouse=True)
+def interrupts_come():
+    """In a test run that was started with `&` they are ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def on_interrupt():
     """Sets the handler of Ctrl-C, which is restored."""

@@ -11,6 +11,14 @@ import pytest
 from data_pipelines.programs import processes
 
 
+@pytest.fixture(autouse=True)
+def interrupts_come():
+    """In a test run that was started with `&` they are ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def square(number: int) -> int:
     if number < 0:
         raise ValueError(f"Received {number}.")
@@ -162,7 +170,8 @@ def test_a_pool_ends_with_its_program(tmp_path, number, code, line, moment):
         assert process.wait(30) == code
         wait_until(lambda: not any(map(is_alive, workers)))
         errors = process.stderr.read()
-    assert errors.splitlines()[-1] == line
+    # After SIGTERM Python's tracker of resources may say what it clears away.
+    assert line in errors.splitlines()
     assert "Traceback" not in errors
     assert not list(folder.glob("result*"))
 
