@@ -207,7 +207,8 @@ def _unfinished(
                 # Before it is locked, another program may take it for a leftover.
                 while not os.path.exists(temporary):
                     make(temporary)
-                    lock.enter_context(locked(temporary, wait=True))
+                    with contextlib.suppress(FileNotFoundError):
+                        lock.enter_context(locked(temporary, wait=True))
             except (OSError, tf.errors.OpError) as error:
                 reason = getattr(error, "strerror", None) or error
                 raise _cannot_write(path, reason) from None
@@ -249,7 +250,12 @@ def _kept_if_taken(path: str, temporary: str) -> Iterator[None]:
     """Gives what was made a name that nobody removes, where `path` is taken."""
     try:
         yield
-    except (FileExistsError, tf.errors.AlreadyExistsError):
+    except (
+        FileExistsError,
+        tf.errors.AlreadyExistsError,
+        # What renaming says where the other one has appeared since it looked.
+        tf.errors.FailedPreconditionError,
+    ):
         kept = temporary.removesuffix(_UNFINISHED)
         tf.io.gfile.rename(temporary, kept)
         raise FileExistsError(

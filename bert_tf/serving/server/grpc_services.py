@@ -76,7 +76,8 @@ def grpc_server(inference: Inference, address: str) -> grpc.aio.Server:
             # connect again by themselves, and lose no request by it.
             ("grpc.server_handshake_timeout_ms", milliseconds),
             ("grpc.max_connection_age_ms", milliseconds),
-            ("grpc.max_connection_age_grace_ms", milliseconds),
+            # Requests that are being answered end by their own time limit before that.
+            ("grpc.max_connection_age_grace_ms", 2 * milliseconds),
         ],
     )
     services = Services(inference)
