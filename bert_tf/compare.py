@@ -48,7 +48,7 @@ from data_pipelines.datasets.sources import Dataset
 from data_pipelines.files.atomic import remove, write_file
 from data_pipelines.files.json_files import read_json, write_json
 from data_pipelines.files.locks import locked_folder
-from data_pipelines.programs import cli
+from data_pipelines.programs import cli, interruption
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 RESULTS = "results.json"
@@ -342,12 +342,14 @@ def _write(
 
 def _stop(number: int, _: Any) -> None:
     """Ends the program that runs at the moment, and then this one."""
-    raise cli.Stopped(f"Stopped by SIGTERM. {cli.RESUMED}", 128 + number)
+    how = interruption.how_it_ended(number)
+    raise cli.Stopped(f"{how}. {cli.RESUMED}", 128 + number)
 
 
 def main(options: CompareOptions) -> int:
     """Compares, and prints the table; 1 if something failed."""
-    signal.signal(signal.SIGTERM, _stop)
+    for number in interruption.heeded(interruption.SIGNALS):
+        signal.signal(number, _stop)
     outcomes = compare(options)
     print(text_table(list(outcomes.values())), end="")
     print(f"Look at {options.output_dir}/{REPORT}.")

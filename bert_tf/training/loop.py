@@ -54,9 +54,7 @@ class Preempted(cli.Stopped):
     """
 
     def __init__(self, number: int, step: int) -> None:
-        is_interrupt = number == signal.SIGINT
-        name = signal.Signals(number).name
-        how = "Interrupted" if is_interrupt else f"Stopped by {name}"
+        how = interruption.how_it_ended(number)
         message = f"{how} after step {step}. The same command resumes from there."
         super().__init__(message, 128 + number)
 
@@ -304,7 +302,7 @@ def _signals_noted() -> Iterator[list[int]]:
     A second Ctrl-C ends the program, or the cell of a notebook.
     """
     noted: list[int] = []
-    previous = interruption.heeded((signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    previous = interruption.heeded(interruption.SIGNALS)
 
     def note(number: int, _: Any) -> None:
         noted.append(number)
@@ -312,9 +310,7 @@ def _signals_noted() -> Iterator[list[int]]:
             interruption.say(
                 "\nInterrupted: saving a checkpoint. Again: ends at once.\n"
             )
-            before = previous[number]
-            is_program = before is interruption.interrupt
-            signal.signal(number, signal.SIG_DFL if is_program else before)
+            signal.signal(number, previous[number])
 
     try:
         for number in previous:

@@ -188,8 +188,6 @@ def run(
         try:
             options = options_from_flags(options_class, flags.FLAGS)
             return verb(options) or 0
-        except KeyboardInterrupt:
-            return _fail(f"Interrupted. {kept}", code=130)
         except Stopped as stopped:
             print(stopped)
             return stopped.exit_code
@@ -198,8 +196,6 @@ def run(
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 128 + signal.SIGPIPE
         except Exception as error:
-            if interruption.has_come():
-                return _fail(f"Interrupted. {kept}", code=130)
             if not _is_users(error):
                 raise
             if logging.get_verbosity() >= logging.DEBUG:

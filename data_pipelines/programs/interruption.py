@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def die_while_importing(package: str) -> None:
     """Lets Ctrl-C end `python -m PACKAGE.verb` without a traceback while it imports.
@@ -29,17 +31,18 @@ def die_while_importing(package: str) -> None:
 def handled(kept: str) -> Iterator[None]:
     """Ends the program in the block after a signal; ignored ones stay so.
 
-    Ctrl-C raises KeyboardInterrupt, and a second one kills the process. SIGTERM and
-    SIGHUP remove what is half-written and exit with 128 + the number of the signal.
+    What is half-written is removed, and the exit code is 128 + the number of the
+    signal.
 
     Args:
         kept: a sentence for the user: what of the work is kept.
     """
 
-    def terminate(number: int, _: Any) -> None:
-        # No exception: it would be lost if it came while a library collects garbage.
+    def end(number: int, _: Any) -> None:
+        # No exception: it would be lost, or shown with a traceback, if it came while
+        # a library calls Python or collects garbage.
         with contextlib.suppress(Exception):
-            import multiprocessing  # Not before Ctrl-C is handled.
+            import multiprocessing  # Not before signals are handled.
 
             for process in multiprocessing.active_children():
                 process.kill()
@@ -47,17 +50,12 @@ def handled(kept: str) -> Iterator[None]:
             if atomic := sys.modules.get("data_pipelines.files.atomic"):
                 atomic.remove_unfinished()
             sys.stdout.flush()
-        say(f"error: Stopped by {signal.Signals(number).name}. {kept}\n")
+        say(f"error: {how_it_ended(number)}. {kept}\n")
         os._exit(128 + number)
 
-    handlers: dict[int, Any] = {
-        signal.SIGINT: interrupt,
-        signal.SIGTERM: terminate,
-        signal.SIGHUP: terminate,
-    }
-    previous = heeded(handlers)
+    previous = heeded(SIGNALS)
     for number in previous:
-        signal.signal(number, handlers[number])
+        signal.signal(number, end)
     try:
         yield
     finally:
@@ -78,12 +76,9 @@ def say(line: str) -> None:
         os.write(2, line.encode())
 
 
-def interrupt(number: int, _: Any) -> None:
-    """Raises KeyboardInterrupt; from here on Ctrl-C kills the process."""
-    signal.signal(number, signal.SIG_DFL)
-    raise KeyboardInterrupt
-
-
-def has_come() -> bool:
-    """True in a block of `handled` after Ctrl-C, whatever has become of its error."""
-    return signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+def how_it_ended(number: int) -> str:
+    """The beginning of a sentence about a program that a signal has ended."""
+    is_interrupt = number == signal.SIGINT
+    return (
+        "Interrupted" if is_interrupt else f"Stopped by {signal.Signals(number).name}"
+    )

@@ -51,23 +51,24 @@ def test_only_our_programs_die_quietly(monkeypatch, on_interrupt, argv, command,
         assert signal.getsignal(signal.SIGINT) is expected
 
 
-def test_the_first_interrupt_raises_and_the_second_kills():
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with interruption.handled("Nothing."):
-        assert not interruption.has_come()
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-        assert interruption.has_come()
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+@pytest.mark.parametrize(
+    ("number", "code", "message"),
+    [
+        (signal.SIGINT, 130, "error: Interrupted. Nothing was written.\n"),
+        (signal.SIGTERM, 143, "error: Stopped by SIGTERM. Nothing was written.\n"),
+        (signal.SIGHUP, 129, "error: Stopped by SIGHUP. Nothing was written.\n"),
+    ],
+)
+def test_signals_leave_nothing_half_written(
+    tmp_path, monkeypatch, capfd, number, code, message
+):
+    before = signal.getsignal(number)
 
-
-def test_sigterm_leaves_nothing_half_written(tmp_path, monkeypatch, capfd):
     class Exited(BaseException):
         """Instead of the end of the process, after which nothing is cleared up."""
 
-    def leave(code):
-        assert (code, list(tmp_path.iterdir())) == (143, [])
+    def leave(received):
+        assert (received, list(tmp_path.iterdir())) == (code, [])
         raise Exited
 
     monkeypatch.setattr(os, "_exit", leave)
@@ -79,17 +80,16 @@ def test_sigterm_leaves_nothing_half_written(tmp_path, monkeypatch, capfd):
     ):
         assert len(list(tmp_path.iterdir())) == 2
         (tmp_path / folder / "file").write_bytes(b"half")
-        os.kill(os.getpid(), signal.SIGTERM)
-    assert capfd.readouterr().err == (
-        "error: Stopped by SIGTERM. Nothing was written.\n"
-    )
+        os.kill(os.getpid(), number)
+    assert capfd.readouterr().err == message
+    assert signal.getsignal(number) == before
 
 
 def test_an_ignored_signal_stays_ignored(on_interrupt):
     on_interrupt(signal.SIG_IGN)
     with interruption.handled("Nothing."):
         os.kill(os.getpid(), signal.SIGINT)
-        assert not interruption.has_come()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 @pytest.mark.slow
