@@ -113,9 +113,9 @@ def predict(
         for index in range(len(batch)):
             answer = {name: values[index] for name, values in answers.items()}
             place = f"of text {next(number)} (from 0)"
-            for name, values in answer.items():
+            for name, values in answers.items():
                 if np.issubdtype(values.dtype, np.floating):
-                    require_finite(values, f"The answer {name} {place}", _ADVICE)
+                    require_finite(answer[name], f"The answer {name} {place}", _ADVICE)
             yield _plain(answer)
 
 

@@ -41,7 +41,7 @@ def run_program(module: str, options: dict, stdin: str = "") -> str:
     """What a program with these flags writes to its standard output."""
     with pytest.MonkeyPatch.context() as patched:
         programs: list = []
-        patched.setattr(cli, "run", lambda *program: programs.append(program))
+        patched.setattr(cli, "run", lambda *program, **_: programs.append(program))
         with warnings.catch_warnings():
             # It was imported before by other tests, which does no harm here.
             warnings.simplefilter("ignore", RuntimeWarning)

@@ -85,9 +85,9 @@ def _check(answers: Arrays) -> None:
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise RequestError(
                 "INTERNAL",
-                f"The model answered with {name} that is NaN or infinite. Expected "
-                "finite numbers: its weights are damaged, or too large for their "
-                "precision; export a sound model.",
+                f"The model's output {name!r} has NaN or infinity. Expected finite "
+                "numbers: its weights are damaged, or too large for their precision; "
+                "export a sound model.",
             )
 
 

@@ -247,16 +247,8 @@ def _list(rows: Iterable[Any]) -> Iterator[str]:
 
 
 def _json(value: Any) -> str:
-    try:
-        return json.dumps(
-            value, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-        )
-    except ValueError:
-        raise RequestError(
-            "INTERNAL",
-            "The answer has infinity or NaN, for which JSON has no words. Expected "
-            "finite numbers of the model; gRPC can carry these.",
-        ) from None
+    # `Inference` has refused what is not finite.
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def results(answers: Arrays) -> dict[str, Any]:

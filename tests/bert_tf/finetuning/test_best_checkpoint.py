@@ -19,7 +19,9 @@ class Run:
 
     def __init__(self, folder):
         self.said = []
-        self.model = keras.Sequential([keras.layers.Dense(1, use_bias=False)])
+        self.model = keras.Sequential(
+            [keras.layers.Dense(1, use_bias=False, name="dense")]
+        )
         self.model.build((None, 1))
         self.set(-1.0)
         kind = types.SimpleNamespace(

@@ -145,7 +145,8 @@ def test_tensors_that_are_none(stub, name, caplog):
         assert code == "INVALID_ARGUMENT", details
         assert details.startswith("Received ") and "Expected" in details, details
         assert len(details) < 500 and "Traceback" not in details
-    assert not caplog.records
+    # gRPC itself may tell of the calls of earlier tests, whose clients had gone.
+    assert not [record for record in caplog.records if "grpc._" not in record.name]
 
 
 def test_numbers_as_they_may_be_sent(stub):

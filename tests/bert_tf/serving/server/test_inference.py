@@ -55,4 +55,4 @@ def test_a_request_without_a_finite_answer_is_refused_alone(inference):
     assert first[1]["y"].tolist() == [1.0, 0.5] and third[1]["y"].tolist() == [0.25]
     assert isinstance(refused, RequestError)
     assert (refused.code, HTTP_STATUS[refused.code]) == ("INTERNAL", 500)
-    assert "answered with y that is NaN or infinite" in refused.message
+    assert "output 'y' has NaN or infinity" in refused.message
