@@ -8,6 +8,7 @@ http://127.0.0.1:8501. New versions in the folders are picked up.
 
 import asyncio
 import dataclasses
+import gc
 import posixpath
 
 from bert_tf.serving.model_names import require_model_name
@@ -112,6 +113,9 @@ def main(options: ServeOptions) -> None:
     # Imported here: TensorFlow takes seconds.
     with extra("serve"):
         from bert_tf.serving.server import app
+    # TensorFlow's half a million objects stay: to look for garbage without them takes a
+    # third of the time, in which nothing is answered.
+    gc.freeze()
     asyncio.run(
         app.serve(
             options.base_paths(),

@@ -1,10 +1,6 @@
 import io
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -193,21 +189,3 @@ def test_standard_input(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stdin", _Input(b""))
     with pytest.raises(ValueError, match="Standard input is empty"):
         texts_of(options(folder, tmp_path, "x.npy"))
-
-
-@pytest.mark.slow
-def test_a_killed_program_leaves_nothing(folder, tmp_path):
-    arguments = (f"--model_dir={folder}", f"--output_file={tmp_path}/x.npy")
-    command = [sys.executable, "-m", "bert_tf.extract_features", *arguments]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as run:
-        run.stdin.write(b"the cat\n" * 2000)
-        run.stdin.flush()
-        deadline = time.monotonic() + 60
-        while not os.listdir(tmp_path) and run.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        assert run.poll() is None, "It ended by itself; what it printed says why."
-        run.send_signal(signal.SIGTERM)
-        # Standard input is still open: nothing but the signal ends it.
-        assert run.wait(30) == 128 + signal.SIGTERM
-    assert not os.listdir(tmp_path)

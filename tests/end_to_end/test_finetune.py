@@ -283,7 +283,7 @@ def test_corrections_start_from_the_heads_there_are(pretrained, tmp_path):
             tmp_path / name,
             baselines=False,
             num_epochs=0.1,
-            learning_rate=0.0,
+            learning_rate=1e-30,
             seed=len(name),
         )
         finetune.finetune(chosen)

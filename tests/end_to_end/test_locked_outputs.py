@@ -258,13 +258,13 @@ def test_extraction_stopped_by_sigterm_leaves_nothing(tmp_path):
     with process:
         try:
             deadline = time.monotonic() + 300
-            while not pathlib.Path(f"{out}.unfinished").exists():
+            while not list(folder.glob("x.npy.*.unfinished")):
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < deadline, log.read_text()
                 time.sleep(0.01)
             done = finish(program, 1, stdin=subprocess.DEVNULL)
             assert f"{out} is being written by another process" in done.stderr
-            assert pathlib.Path(f"{out}.unfinished").exists()
+            assert list(folder.glob("x.npy.*.unfinished"))
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 143
         finally:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -79,9 +78,6 @@ async def serve(
         _NUM_BATCH_THREADS,
         monitoring.batch,
     )
-    # TensorFlow's half a million objects stay: to look for garbage without them takes a
-    # third of the time, in which nothing is answered.
-    gc.freeze()
     models = ServedModels(base_paths, _say, load)
     inference = Inference(models, batcher, limits, monitoring)
     in_url = f"[{host}]" if ":" in host else host
