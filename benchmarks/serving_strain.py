@@ -179,7 +179,7 @@ def _held(process: psutil.Process) -> str:
 
 
 def _is_idle(strain: Strain) -> bool:
-    """Whether the server has no connections."""
+    """True if the server has no connections."""
     ports = (strain.server.rest_port, strain.server.grpc_port)
     ended = (psutil.CONN_LISTEN, psutil.CONN_NONE)
     connections = strain.process.net_connections("tcp")

@@ -43,7 +43,7 @@ _WORDS = [
 
 @dataclasses.dataclass
 class Server:
-    """Where a server listens, and how long a client waits for it.
+    """The addresses of a server, and the patience of its clients.
 
     Attributes:
         host, rest_port, grpc_port: of the server.
@@ -62,7 +62,7 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def calls(self) -> AsyncIterator[Callable[[], grpc.aio.UnaryUnaryCall]]:
-        """What makes a call of gRPC, on a connection of its own."""
+        """A function that makes a call of gRPC, on a connection of its own."""
         address = f"{self.host}:{self.grpc_port}"
         options = [("grpc.use_local_subchannel_pool", 1)]
         async with grpc.aio.insecure_channel(address, options) as channel:
@@ -72,7 +72,7 @@ class Server:
 
 @dataclasses.dataclass
 class Tally:
-    """What clients were told.
+    """The answers that clients received.
 
     Attributes:
         seconds: of each answer.

@@ -1,4 +1,4 @@
-"""What a server bears in `benchmarks.serving_strain`, each with what it has to say."""
+"""The phases of `benchmarks.serving_strain`, each with a line about its course."""
 
 import asyncio
 import collections

@@ -176,7 +176,7 @@ class Programs:
 
 
 def _outlived(session: int) -> bool:
-    """Whether processes of a session are alive a minute later; ends them.
+    """True if processes of a session are alive a minute later; ends them.
 
     One that is importing TensorFlow does not look after its parent before it is done.
     """

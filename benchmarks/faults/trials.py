@@ -28,7 +28,7 @@ class Reference:
 
 @dataclasses.dataclass
 class Trial:
-    """What happened.
+    """The course of a trial.
 
     Attributes:
         verb, fault: which program, and what was done to it.
@@ -244,7 +244,7 @@ def _refused(ended: Ended) -> str | None:
 
 
 def _untold(ended: Ended) -> str | None:
-    """What is wrong with the message of a program that failed."""
+    """The fault of the message of a program that failed, if any."""
     lines = _errors(ended.stderr)
     if ended.code < 0:
         return f"ended by the signal {-ended.code}: {ended.stderr[-600:]}"

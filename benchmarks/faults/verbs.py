@@ -51,7 +51,7 @@ class Verb:
         )
 
     def feeds(self, other: "Verb") -> bool:
-        """Whether the other program reads the output of this one."""
+        """True if the other program reads the output of this one."""
         parts = re.split("[=/]", " ".join(other.flags).replace(" ", "="))
         return self.name in parts
 
@@ -229,7 +229,7 @@ def read_tree(folder: pathlib.Path) -> Tree:
 
 
 def stays(name: str) -> bool:
-    """Whether a file is as at the end from the moment on when it has its name."""
+    """True if a file has its final content as soon as it has its name."""
     return bool(_KEPT_FOR_GOOD.fullmatch(name) or not _CHANGING.fullmatch(name))
 
 

@@ -236,7 +236,7 @@ def _leftovers(path: str) -> list[str]:
 
 
 def _remove_leftovers(path: str) -> None:
-    """Removes what processes that are no more have left of a path."""
+    """Removes what processes that have ended left of a path."""
     for name in _leftovers(path):
         # Its process lives, or another one removes it.
         with contextlib.suppress(OSError, tf.errors.OpError), locked(name) as is_mine:
@@ -259,8 +259,8 @@ def _kept_if_taken(path: str, temporary: str) -> Iterator[None]:
         kept = temporary.removesuffix(_UNFINISHED)
         tf.io.gfile.rename(temporary, kept)
         raise FileExistsError(
-            f"{path} exists already: another program has made it meanwhile. Nothing is "
-            f"overwritten: what was made here is {kept}."
+            f"{path} exists already: another program made it in the meantime. Nothing "
+            f"is overwritten: what was made here is {kept}."
         ) from None
 
 

@@ -42,7 +42,7 @@ def _define_float(name: str, default: Any, help: str, **keywords: Any) -> Any:
 
 
 # What interrupted programs have kept, see `run`.
-RESUMED = "The same command goes on from what is done."
+RESUMED = "The same command resumes from what is done."
 PRINTED = "The lines that were printed are whole; no file was written."
 
 _DEFINE: dict[Any, Callable] = {

@@ -69,7 +69,7 @@ class ServedVersion:
         return self.attempt.error
 
     def is_due(self, files: Files, is_settled: bool) -> bool:
-        """Whether it is to be loaded, or loaded again.
+        """True if it is to be loaded, or loaded again.
 
         Args:
             files: that it has now.

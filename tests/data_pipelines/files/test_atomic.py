@@ -77,7 +77,7 @@ MAKERS = pytest.mark.parametrize("make", [complete_new_file, new_file, new_folde
 def test_of_two_that_make_one_name_both_keep_theirs(tmp_path, make):
     path = tmp_path / "name"
     with (
-        pytest.raises(FileExistsError, match="made it meanwhile") as raised,
+        pytest.raises(FileExistsError, match="made it in the meantime") as raised,
         make(str(path)) as second,
     ):
         with make(str(path)) as first:
