@@ -36,7 +36,7 @@ from tests.end_to_end.pretraining_runs import (
 from tests.end_to_end.tasks import write_model
 
 FOLDERS = {
-    "pretrain": lambda prepared, out: pretrain.main(options(prepared, out)),
+    "pretrain": lambda prepared, out: pretrain.pretrain(options(prepared, out)),
     "finetune": lambda prepared, out: finetune.main(
         finetune.FinetuneOptions(
             model_dir="pretrained", output_dir=str(out), dataset="glue/sst2"

@@ -105,6 +105,6 @@ def test_program(hugs, tmp_path, capsys):
     assert lines[:2] == ["#version: 0.2 add_prefix_space", "h u"]
     assert Vocabulary.from_file(options.vocab_file) == learn_byte_bpe([hugs], 265)
     (tmp_path / "made" / "vocab.txt").unlink()
-    with pytest.raises(FileExistsError, match=r"merges\.txt"):
+    with pytest.raises(FileExistsError, match=r"made/\w+\.\w+ exists already"):
         main(options)
     assert not (tmp_path / "made" / "vocab.txt").exists()
