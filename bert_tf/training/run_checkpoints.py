@@ -122,11 +122,11 @@ class RunCheckpoints:
         for replica, iterator in iterators.items():
             path = self._position(step, phase, replica)
             tf.train.Checkpoint(iterator=iterator).write(path)
-            sync(posixpath.dirname(path))
         wait_for_all(self.strategy)
         self._whole = [*(s for s in self._whole if s < step), step][-_KEPT:]
         if is_chief(self.strategy):
             self._checkpoint.write(self._prefix(step))
+            # With the positions: while other workers write theirs, files come and go.
             sync(self.folder)
             self._name_for_tensorflow()
             self._remove_superseded()
