@@ -18,7 +18,7 @@ from bert_tf.training.distribution import WorkerLost, all_agree, is_chief
 from data_pipelines.files.fingerprints import changes, fingerprints, shown
 from data_pipelines.files.json_files import read_json, read_json_if_any, write_json
 from data_pipelines.files.locks import locked_folder
-from data_pipelines.files.paths import is_folder
+from data_pipelines.files.paths import exists, is_folder
 
 INPUTS = "inputs.json"
 
@@ -133,7 +133,7 @@ def claim(
 
 
 def _holds_model(output_dir: str) -> bool:
-    return tf.io.gfile.exists(posixpath.join(output_dir, model_dir.WEIGHTS))
+    return exists(posixpath.join(output_dir, model_dir.WEIGHTS))
 
 
 def _check_inputs(

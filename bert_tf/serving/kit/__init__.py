@@ -4,7 +4,6 @@ The manifest of pre-training on several machines is no such file: it stays here.
 """
 
 import contextlib
-import fcntl
 import importlib.resources
 import os
 import posixpath
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from data_pipelines.files.atomic import write_file
+from data_pipelines.files.locks import locked
 
 MODELS = "models.config"
 FILES = (
@@ -92,16 +92,10 @@ def _is_listed(name: str, models: str) -> bool:
 
 @contextlib.contextmanager
 def _locked(folder: str) -> Iterator[None]:
-    """Holds the lock of a local folder, which ends with the process."""
+    """Holds the lock of a folder, made if it is missing; remote ones have none."""
     if "://" in folder:
         yield
         return
     os.makedirs(folder, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        # Some network file systems have no locks.
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with locked(folder, wait=True):
         yield
-    finally:
-        os.close(descriptor)
