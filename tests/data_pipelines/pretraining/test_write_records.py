@@ -239,21 +239,26 @@ def assert_goes_on(arguments, out, expected, step, monkeypatch):
     assert untouched == kept  # Not made again.
 
 
-@pytest.mark.parametrize(("where", "step"), STEPS)
-def test_an_interrupted_run_goes_on(interrupted, monkeypatch, where, step):
-    arguments, *_ = interrupted
-    place = {"work_units": work_units, "write_records": module}[where]
+def stop_at_the_third(place, step, arguments, monkeypatch):
+    """Writes records, and is interrupted where a step would be done a third time."""
     do, done = getattr(place, step), []
 
-    def stop_at_the_third(task, **values):
+    def do_two(task, **values):
         if len(done) == 2:
             raise KeyboardInterrupt
         done.append(do(task, **values))
         return done[-1]
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(place, step, stop_at_the_third)
+        patch.setattr(place, step, do_two)
         write(**arguments)
+
+
+@pytest.mark.parametrize(("where", "step"), STEPS)
+def test_an_interrupted_run_goes_on(interrupted, monkeypatch, where, step):
+    arguments, *_ = interrupted
+    place = {"work_units": work_units, "write_records": module}[where]
+    stop_at_the_third(place, step, arguments, monkeypatch)
     assert_goes_on(*interrupted, step, monkeypatch)
 
 
@@ -261,17 +266,7 @@ def test_an_interrupted_run_goes_on(interrupted, monkeypatch, where, step):
 def stopped(interrupted, monkeypatch):
     """A run that was stopped amid its shards: its arguments, its folder, its end."""
     arguments, *_ = interrupted
-    do, done = module._write_shard, []
-
-    def stop_at_the_third(task, **values):
-        if len(done) == 2:
-            raise KeyboardInterrupt
-        done.append(do(task, **values))
-        return done[-1]
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(module, "_write_shard", stop_at_the_third)
-        write(**arguments)
+    stop_at_the_third(module, "_write_shard", arguments, monkeypatch)
     return interrupted
 
 
