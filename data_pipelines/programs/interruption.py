@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -61,6 +62,28 @@ def handled(kept: str) -> Iterator[None]:
     finally:
         for number, before in previous.items():
             signal.signal(number, before)
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Handles signals after the block: one that comes while it runs waits for its end.
+
+    For the main thread, which alone handles signals; in others nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[int] = []
+    previous = heeded(SIGNALS)
+    for number in previous:
+        signal.signal(number, lambda number, _: waiting.append(number))
+    try:
+        yield
+    finally:
+        for number, before in previous.items():
+            signal.signal(number, before)
+        for number in waiting:
+            signal.raise_signal(number)
 
 
 def heeded(numbers: Iterable[int]) -> dict[int, Any]:

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 import tensorflow as tf
 import tqdm
 
-from data_pipelines.programs import cli
+from data_pipelines.programs import cli, interruption
 from data_pipelines.programs.extras import extra
 
 T = TypeVar("T")
@@ -89,11 +89,13 @@ def _without_interrupts(map_: Callable) -> Callable:
     def start(verb: Callable[[Any], T], tasks: Sequence) -> Iterable[T]:
         # Started before, for at its own start it would unblock the signal.
         resource_tracker.ensure_running()
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            return map_(verb, tasks)  # Starts the processes, which inherit the mask.
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        # A process that is half started is in no list of those that have to end.
+        with interruption.held_back():
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                return map_(verb, tasks)  # Its processes inherit the mask.
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     return start
 

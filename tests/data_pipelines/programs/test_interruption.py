@@ -1,3 +1,4 @@
+import concurrent.futures
 import os
 import pathlib
 import signal
@@ -110,3 +111,34 @@ def test_an_interrupt_while_all_is_imported(verb, library):
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(30) in (130, -signal.SIGINT)
         assert "Traceback" not in process.stderr.read()
+
+
+@pytest.mark.parametrize("number", interruption.SIGNALS)
+def test_signals_wait_for_the_end_of_a_block(number):
+    came = []
+    before = signal.signal(number, lambda number, _: came.append(number))
+    try:
+        with interruption.held_back():
+            signal.raise_signal(number)
+            signal.raise_signal(number)
+            assert came == []
+        assert came == [number, number]
+        with pytest.raises(ValueError), interruption.held_back():
+            signal.raise_signal(number)
+            raise ValueError
+        assert len(came) == 3
+        signal.raise_signal(number)
+        assert len(came) == 4
+    finally:
+        signal.signal(number, before)
+
+
+def test_other_threads_hold_nothing_back():
+    with concurrent.futures.ThreadPoolExecutor() as threads, interruption.held_back():
+        handler = signal.getsignal(signal.SIGTERM)
+
+        def inside():
+            with interruption.held_back():
+                return signal.getsignal(signal.SIGTERM)
+
+        assert threads.submit(inside).result() is handler
