@@ -106,11 +106,11 @@ def _finetune(
         reused = reused_heads(KINDS[description.kind], origin, predicts_tokens)
         weights = model_dir.load_encoder_weights(options.model_dir, reused)
     features = training_features(description, encoding, data.train)
-    class_weights = None
     if options.class_weights == "balanced":
-        num_classes = len(description.labels or ())
-        class_weights = balanced_weights(features["label"].numpy(), num_classes)
-    start = Start(config, description, encoding, weights, features, class_weights, data)
+        classes = features["label"].numpy()
+        class_weights = balanced_weights(classes, len(description.labels or ()))
+        features["weight"] = tf.constant(class_weights[classes])
+    start = Start(config, description, encoding, weights, features, data)
     with strategy.scope():
         results = [_result(options, start, run, strategy) for run in runs]
     best = best_result(results, description.metrics[0])

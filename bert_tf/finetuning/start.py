@@ -32,7 +32,6 @@ class Start:
     Attributes:
         weights: of the encoder, and of reused heads, by name; none for random ones.
         features: sequences to train on.
-        class_weights: one for each class; None: all 1.
     """
 
     config: BertConfig
@@ -40,7 +39,6 @@ class Start:
     encoding: Encoding
     weights: dict[str, np.ndarray]
     features: Features
-    class_weights: list[float] | None
     data: Data
 
 

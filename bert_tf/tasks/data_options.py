@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
-from bert_tf.tasks.kind import Lengths
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets import catalog, own_files
 from data_pipelines.datasets.examples import labels_in
@@ -107,18 +106,14 @@ class DataOptions(catalog.ColumnOptions):
                 f"Received document_context for {dataset.name}, a dataset of the kind "
                 f"{kind.name}. Expected it for token_tagging alone: leave it out."
             )
-        max_length = self.max_length
-        if max_length is None:
-            max_length = min(kind.default_max_length, max_positions)
-        if not 8 <= max_length <= max_positions:
-            raise ValueError(
-                f"Received max_length={max_length}. Expected 8 to {max_positions}, the "
-                "positions of the model."
-            )
-        windows = self.long_texts == "windows"
-        lengths = Lengths(max_length, self.stride, self.max_question_length, windows)
-        arguments = kind.encoding_arguments(lengths, dataset)
-        return {"max_length": max_length, **arguments}
+        lengths = kind.lengths(
+            max_positions,
+            self.max_length,
+            self.stride,
+            self.max_question_length,
+            self.long_texts == "windows",
+        )
+        return kind.arguments_of_encoding(lengths, dataset)
 
 
 def check_pairs(dataset: Dataset, pairs: bool | None) -> None:
