@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
+from bert_tf.tasks.kind import Lengths
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets import catalog, own_files
 from data_pipelines.datasets.examples import labels_in
@@ -91,10 +92,8 @@ class DataOptions(catalog.ColumnOptions):
         given = {name: getattr(self, name) for name in names}
         return {name: own_files.files_of(p) for name, p in given.items() if p}
 
-    def encoding_arguments(
-        self, dataset: Dataset, max_positions: int
-    ) -> dict[str, Any]:
-        """The arguments of the kind's encoding, besides the tokenizer.
+    def lengths(self, dataset: Dataset, max_positions: int) -> Lengths:
+        """The lengths to which texts are cut.
 
         Raises:
             ValueError: sequences would be longer than the model, or an option is for
@@ -106,14 +105,13 @@ class DataOptions(catalog.ColumnOptions):
                 f"Received document_context for {dataset.name}, a dataset of the kind "
                 f"{kind.name}. Expected it for token_tagging alone: leave it out."
             )
-        lengths = kind.lengths(
+        return kind.lengths(
             max_positions,
             self.max_length,
             self.stride,
             self.max_question_length,
             self.long_texts == "windows",
         )
-        return kind.arguments_of_encoding(lengths, dataset)
 
 
 def check_pairs(dataset: Dataset, pairs: bool | None) -> None:

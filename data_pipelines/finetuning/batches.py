@@ -97,6 +97,30 @@ def training_batches(
     return batching.with_options(batches.prefetch(tf.data.AUTOTUNE))
 
 
+def batches_in_order(
+    features: Features,
+    vocabulary: Vocabulary,
+    *,
+    batch_size: int,
+    row_length: int,
+    group_size: int = 1,
+) -> tf.data.Dataset:
+    """Batches of all examples once, in their order; the last one may be smaller.
+
+    For the arguments and the batches see `training_batches`.
+    """
+    total, size = num_groups(features, group_size), batch_size * group_size
+
+    @tf.autograph.experimental.do_not_convert
+    def batch_of(first: tf.Tensor) -> dict[str, tf.Tensor]:
+        some = {name: values[first : first + size] for name, values in features.items()}
+        return pack_batch(some, vocabulary, row_length=row_length, pad_to_bucket=True)
+
+    firsts = tf.data.Dataset.range(0, total * group_size, size)
+    batches = firsts.map(batch_of, num_parallel_calls=tf.data.AUTOTUNE)
+    return batching.with_options(batches.prefetch(tf.data.AUTOTUNE))
+
+
 @dataclasses.dataclass(frozen=True)
 class Chunk:
     """Some examples, ready for a model: their packed sequences, in their order.

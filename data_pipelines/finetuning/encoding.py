@@ -93,14 +93,30 @@ def traced_once(
     return run
 
 
-def encode_all(encoding: Encoding, examples: Iterable[Any]) -> Features:
+def encode_all(
+    encoding: Encoding,
+    examples: Iterable[Any],
+    weights: Sequence[float] | None = None,
+) -> Features:
     """The sequences of all examples, in memory, as `encoding.encode` makes them.
+
+    Args:
+        encoding: of the kind of the examples.
+        examples: with their labels.
+        weights: one for each example; the feature `weight`, float32 (sequences,), then
+            has that of each sequence's example.
 
     Raises:
         ValueError: there are no examples.
     """
-    encode = encoder_of(encoding)
-    chunks = [encode(chunk)[0] for chunk in chunks_of(examples)]
+    encode, chunks, first = encoder_of(encoding), [], 0
+    for chunk in chunks_of(examples):
+        features, origin = encode(chunk)
+        if weights is not None:
+            own = tf.constant(weights[first : first + len(chunk)], tf.float32)
+            features["weight"] = tf.gather(own, origin["example"])
+        chunks.append(features)
+        first += len(chunk)
     if not chunks:
         raise ValueError(
             "Received no examples to train on. Expected some: look at the lines above "
