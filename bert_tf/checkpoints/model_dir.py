@@ -184,6 +184,21 @@ def load(path: str, dtype: Any = None) -> LoadedModel:
     return LoadedModel(model, vocabulary, description)
 
 
+def from_checkpoint(checkpoint: Checkpoint, dtype: Any = None) -> LoadedModel:
+    """Makes the model of a checkpoint.
+
+    Args:
+        checkpoint: of any format, whose weights are read here.
+        dtype: a Keras dtype policy to compute in; the weights stay float32.
+
+    Raises:
+        ValueError: a weight is missing, left over, of another shape or not finite.
+    """
+    model = make_model(checkpoint.config, checkpoint.description, dtype)
+    _assign(model, checkpoint.weights, "the checkpoint")
+    return LoadedModel(model, checkpoint.vocabulary, checkpoint.description)
+
+
 def read(path: str) -> Checkpoint:
     """Reads a model folder without making the model.
 
@@ -253,11 +268,14 @@ def write_weights(path: str, weights: Tensors) -> None:
 
 def assign_weights(model: keras.Model, path: str) -> None:
     """Gives a model the weights of a safetensors file: all of them, or it raises."""
-    stored = open_safetensors(path).finite(path)
+    _assign(model, open_safetensors(path).finite(path), path)
+
+
+def _assign(model: keras.Model, weights: Tensors, path: str) -> None:
     variables = weights_of(model)
-    _check_weights(stored.shapes, Tensors.of(variables).shapes, path)
+    _check_weights(weights.shapes, Tensors.of(variables).shapes, path)
     for name, variable in variables.items():
-        variable.assign(stored.read(name))
+        variable.assign(weights.read(name))
 
 
 def _check_weights(

@@ -154,6 +154,8 @@ class Kind:
         Args:
             max_length: None: the default of the kind, or the positions of the model if
                 these are fewer.
+            stride: None: the default of the kind.
+            max_question_length, in_windows: see `Lengths`.
 
         Raises:
             ValueError: sequences would be longer than the model, or too short.

@@ -118,6 +118,11 @@ def from_files(
     )
 
 
+def metrics_of(kind: TaskKind) -> tuple[str, ...]:
+    """The metrics of own examples, the first of which chooses the best checkpoint."""
+    return _KINDS[kind][0]
+
+
 def files_of(path: str) -> list[str]:
     """All files that are read of a path: in brat's format texts and spans."""
     found: list[str | None] = []

@@ -85,8 +85,12 @@ def traced_once(
         # Single texts and pairs have other columns, and so graphs of their own.
         key = str(signature)
         if key not in traced:
+            # A function of its own: of bound methods TensorFlow counts the traces of all
+            # objects together, and warns of them.
             traced[key] = tf.function(
-                function, input_signature=signature, autograph=False
+                lambda *values: function(*values),
+                input_signature=signature,
+                autograph=False,
             )
         return traced[key](*arguments)
 
