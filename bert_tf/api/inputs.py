@@ -188,7 +188,8 @@ def _of_dataset(dataset: tf.data.Dataset, rank: int) -> Inputs:
         dataset = dataset.unbatch()
     columns: list[list[Any]] = [[], [], []]
     for element in dataset:
-        for column, part in zip(columns, element if has_targets else (element,)):  # noqa: B905
+        parts = element if has_targets else (element,)
+        for column, part in zip(columns, parts, strict=False):
             column.append(_element(part))
     x, y, weights = columns
     return Inputs(

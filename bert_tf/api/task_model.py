@@ -1,9 +1,7 @@
 """The part that the classes of all tasks share: strings in, answers out."""
 
 import dataclasses
-import posixpath
 import random
-import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, Literal, TypeVar
@@ -11,7 +9,9 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 import keras
 import tensorflow as tf
 
+from bert_tf.api import loaded
 from bert_tf.api.inputs import Inputs, read_inputs
+from bert_tf.api.loaded import Dtype, policy_of
 from bert_tf.api.predictions import Predictions
 from bert_tf.checkpoints import formats, model_dir
 from bert_tf.checkpoints.model_dir import LoadedModel
@@ -23,7 +23,6 @@ from bert_tf.prediction.predictor import Predictor
 from bert_tf.serving.stored_weights import Precision
 from bert_tf.tasks.kind import Columns, Kind
 from bert_tf.tasks.kinds import KINDS
-from bert_tf.training.hardware import POLICIES
 from bert_tf.training.keras_fit import FitModel
 from bert_tf.training.seeds import data_seed
 from data_pipelines.datasets.examples import labels_in, missing_text
@@ -32,7 +31,6 @@ from data_pipelines.datasets.sources import Dataset, TaskKind
 from data_pipelines.finetuning import batches
 from data_pipelines.rows.features import Features
 
-Dtype = Literal["float32", "bfloat16", "float16"]
 PredictionT = TypeVar("PredictionT")
 
 _LEARNING_RATE = 5e-5
@@ -78,11 +76,7 @@ class TaskModel(Generic[PredictionT]):
         dtype: Dtype = "float32",
         seed: int = 0,
     ) -> None:
-        if dtype not in POLICIES:
-            raise ValueError(
-                f"Received dtype={dtype!r}. Expected one of {list(POLICIES)}."
-            )
-        self._source, self._dtype, self._seed = source, dtype, seed
+        self._source, self._policy, self._seed = source, policy_of(dtype), seed
         self._max_length, self._stride, self._dropout = max_length, stride, dropout
         self._compiled: dict[str, Any] = {}
         self._fit_model: FitModel | None = None
@@ -90,10 +84,11 @@ class TaskModel(Generic[PredictionT]):
         self._predictor: Predictor | None = None
         self._labels = None if labels is None else tuple(map(str, labels))
         _, self._origin = formats.read(source)
-        known = self._origin.description
-        if known.kind == self.kind_name and self._labels in (None, known.labels):
-            loaded = model_dir.from_checkpoint(self._origin, POLICIES[dtype])
-            self._use(loaded if max_length is None else self._relengthened(loaded))
+        description = self._origin.description
+        is_own = description.kind == self.kind_name
+        if is_own and self._labels in (None, description.labels):
+            known = model_dir.from_checkpoint(self._origin, self._policy)
+            self._use(known if max_length is None else self._relengthened(known))
         elif self._labels is not None:
             self._make([])
 
@@ -186,9 +181,9 @@ class TaskModel(Generic[PredictionT]):
             epochs: passes through the inputs.
             verbose, callbacks: see Keras.
             validation_split: share of the inputs, the last ones, to validate on.
-            validation_data: (x, y), (x, y, sample_weight) or a dataset. After each epoch
-                the loss and the metrics of the task are in the logs, as `val_loss`,
-                `val_accuracy`, `val_f1`, ...
+            validation_data: (x, y), (x, y, sample_weight) or a dataset. After each
+                epoch the loss and the metrics of the task are in the logs, as
+                `val_loss`, `val_accuracy`, `val_f1`, ...
             class_weight: factors of the losses of classes, by name or number;
                 "balanced": all classes have the same total.
             sample_weight: a factor of the loss of each input.
@@ -210,12 +205,12 @@ class TaskModel(Generic[PredictionT]):
         features = self._features(examples, inputs.weights)
         if class_weight is not None:
             self._weigh_classes(features, class_weight)
-        loaded, group_size = self._known, self._known.encoding.group_size
+        model, group_size = self._known, self._known.encoding.group_size
         count = batches.num_groups(features, group_size)
         steps = -(-count // batch_size)
         arguments = {
             "batch_size": batch_size,
-            "row_length": batches.row_length_of(features, loaded.encoding.max_length),
+            "row_length": batches.row_length_of(features, model.encoding.max_length),
             "group_size": group_size,
         }
         train = batches.training_batches(
@@ -230,7 +225,7 @@ class TaskModel(Generic[PredictionT]):
             callbacks.insert(0, _DevMetrics(self, dev))
             features = self._features(dev, validation and validation.weights)
             kwargs["validation_data"] = batches.batches_in_order(
-                features, loaded.vocabulary, **arguments
+                features, model.vocabulary, **arguments
             )
         return fit_model.fit(
             train,
@@ -258,8 +253,8 @@ class TaskModel(Generic[PredictionT]):
         asked = [example for example in examples if missing_text(example) is None]
         if len(asked) < len(examples):
             warnings.warn(
-                f"{len(examples) - len(asked):,} of {len(examples):,} inputs are blank: "
-                "their prediction is None.",
+                f"{len(examples) - len(asked):,} of {len(examples):,} inputs are "
+                "blank: their prediction is None.",
                 stacklevel=2,
             )
         answers = self._predictor_of(batch_size).answers(asked, task.threshold)
@@ -292,11 +287,7 @@ class TaskModel(Generic[PredictionT]):
         Raises:
             ValueError: the name is that of a Keras file, or a weight is not finite.
         """
-        _check_folder(folder)
-        loaded = self._known
-        model_dir.save(
-            folder, loaded.model, loaded.vocabulary, loaded.description, self._options()
-        )
+        loaded.save(self._known, folder, self._options())
 
     def export(
         self, folder: str, version: int | None = None, precision: Precision = "float32"
@@ -312,12 +303,8 @@ class TaskModel(Generic[PredictionT]):
         Returns:
             The path of the version, which `tf.saved_model.load` and TF Serving read.
         """
-        from bert_tf.export import export
-
-        base, name = posixpath.split(folder.rstrip("/"))
-        with tempfile.TemporaryDirectory() as temporary:
-            self.save(temporary)
-            return export(temporary, name, version, base or ".", precision=precision)
+        options = self._options()
+        return loaded.export(self._known, folder, version, precision, options)
 
     def __repr__(self) -> str:
         known = "not fitted" if self._loaded is None else f"labels={self.labels}"
@@ -336,8 +323,8 @@ class TaskModel(Generic[PredictionT]):
     def _targets(self, batch: Any) -> tuple[Any, Any]:
         """What losses of Keras compare the outputs with, and the weights."""
         raise ValueError(
-            f"Received a loss or metrics of Keras for a {type(self).__name__}. Expected "
-            "none: its outputs are not those of one loss."
+            f"Received a loss or metrics of Keras for a {type(self).__name__}. "
+            "Expected none: its outputs are not those of one loss."
         )
 
     def _dataset(self, examples: Sequence[Any]) -> Dataset:
@@ -382,8 +369,8 @@ class TaskModel(Generic[PredictionT]):
         found = [example for example in examples if missing_text(example) is None]
         if len(found) < len(examples):
             warnings.warn(
-                f"{len(examples) - len(found):,} of {len(examples):,} inputs are blank: "
-                "they are left out.",
+                f"{len(examples) - len(found):,} of {len(examples):,} inputs are "
+                "blank: they are left out.",
                 stacklevel=3,
             )
         return found
@@ -402,7 +389,7 @@ class TaskModel(Generic[PredictionT]):
         # Of the initial weights alone: nobody else's random numbers change.
         random.seed(self._seed)
         try:
-            model = model_dir.make_model(config, description, POLICIES[self._dtype])
+            model = model_dir.make_model(config, description, self._policy)
         finally:
             random.setstate(state)
         prefixes = (
@@ -413,19 +400,19 @@ class TaskModel(Generic[PredictionT]):
         assign_encoder(model, {name: origin.weights.read(name) for name in names})
         self._use(LoadedModel(model, origin.vocabulary, description))
 
-    def _use(self, loaded: LoadedModel) -> None:
-        self._loaded, self._predictor = loaded, None
+    def _use(self, model: LoadedModel) -> None:
+        self._loaded, self._predictor = model, None
 
     def _describe_again(self, **changes: Any) -> None:
         description = dataclasses.replace(self._known.description, **changes)
         self._use(dataclasses.replace(self._known, description=description))
 
-    def _relengthened(self, loaded: LoadedModel) -> LoadedModel:
-        most = loaded.model.encoder.config.max_sequence_length
+    def _relengthened(self, model: LoadedModel) -> LoadedModel:
+        most = model.model.encoder.config.max_sequence_length
         lengths = self.kind.lengths(most, self._max_length)
-        encoding = {**loaded.description.encoding, "max_length": lengths.max_length}
-        description = dataclasses.replace(loaded.description, encoding=encoding)
-        return dataclasses.replace(loaded, description=description)
+        encoding = {**model.description.encoding, "max_length": lengths.max_length}
+        description = dataclasses.replace(model.description, encoding=encoding)
+        return dataclasses.replace(model, description=description)
 
     def _predictor_of(self, batch_size: int) -> Predictor:
         if self._predictor is None or self._predictor.batch_size != batch_size:
@@ -435,9 +422,9 @@ class TaskModel(Generic[PredictionT]):
     def _features(
         self, examples: Sequence[Any], weights: Sequence[float] | None
     ) -> Features:
-        loaded = self._known
+        model = self._known
         by_id = weights and {str(place): w for place, w in enumerate(weights)}
-        return training_features(loaded.description, loaded.encoding, examples, by_id)
+        return training_features(model.description, model.encoding, examples, by_id)
 
     def _weigh_classes(self, features: Features, class_weight: Any) -> None:
         raise ValueError(
@@ -477,13 +464,13 @@ class TaskModel(Generic[PredictionT]):
 
 
 class _DevMetrics(keras.callbacks.Callback):
-    """Adds the metrics of the task to the logs of each epoch, and keeps the threshold."""
+    """Adds the metrics of the task to each epoch's logs, and keeps the threshold."""
 
     def __init__(self, task_model: TaskModel, dev: Sequence[Any]) -> None:
         super().__init__()
         self._task_model = task_model
-        loaded = task_model._known
-        self._scores = DevScores(Predictor.of(loaded, 64), loaded.description.task, dev)
+        model = task_model._known
+        self._scores = DevScores(Predictor.of(model, 64), model.description.task, dev)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         metrics, _ = self._scores()
@@ -502,12 +489,4 @@ def _check_loss(loss: Any) -> None:
             f"Received loss={loss!r}, which takes outputs for probabilities. Expected "
             "one for logits, such as "
             "keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
-        )
-
-
-def _check_folder(folder: str) -> None:
-    if str(folder).endswith((".keras", ".h5", ".hdf5")):
-        raise ValueError(
-            f"Received {str(folder)!r}. Expected the name of a folder: it holds the "
-            "vocabulary and the labels beside the weights; bert_tf.load reads it."
         )

@@ -85,8 +85,8 @@ def traced_once(
         # Single texts and pairs have other columns, and so graphs of their own.
         key = str(signature)
         if key not in traced:
-            # A function of its own: of bound methods TensorFlow counts the traces of all
-            # objects together, and warns of them.
+            # A function of its own: TensorFlow counts the traces of a method for all
+            # objects together, and would warn that they are many.
             traced[key] = tf.function(
                 lambda *values: function(*values),
                 input_signature=signature,
