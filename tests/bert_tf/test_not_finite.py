@@ -194,7 +194,7 @@ def test_one_text_overflows(tmp_path, eager):
 def test_weights_too_large_for_bfloat16(tmp_path):
     loaded = model_dir.load(write_pretrained(tmp_path / "model"))
     loaded.model.encoder.embeddings.norm.weights[0].assign(np.full(16, 3.4e38))
-    message = "In bfloat16 the weight .*norm/scale has 16 of 16 values .* --precision=float32"
+    message = "In bfloat16 .*norm/scale has 16 of 16 values .* --precision=float32"
     with pytest.raises(ValueError, match=message):
         StoredWeights(loaded.model, "bfloat16")
     StoredWeights(loaded.model, "float32")
