@@ -225,7 +225,11 @@ def test_files_of_sources(tmp_path):
     ("source", "error", "message"),
     [
         ("documents:dev", ValueError, r"no split 'dev'.*'test', 'train'"),
-        ("textless", ValueError, r"features.*label.*one string feature 'text'.*\.jsonl"),
+        (
+            "textless",
+            ValueError,
+            r"features.*label.*one string feature 'text'.*\.jsonl",
+        ),
         ("numbers", ValueError, r"features.*text.*one string feature 'text'"),
         ("no_such_name", FileNotFoundError, r"no dataset 'no_such_name'.*check the"),
         ("", FileNotFoundError, r"no dataset ''.*Expected tfds:NAME"),

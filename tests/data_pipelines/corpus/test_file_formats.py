@@ -132,7 +132,11 @@ def archive(kind):
         ("a.doc", b"\xd0\xcf\x11\xe0\xa1", "of old Microsoft Office"),
         ("a.db", b"SQLite format 3\0", "is an SQLite database"),
         ("a.jsonl.zst", b"\x28\xb5\x2f\xfd\x04", r"by Zstandard.*decompress it"),
-        ("a.txt", gzip.compress(b"One.", mtime=0), r"by gzip.*rename it to end in \.gz"),
+        (
+            "a.txt",
+            gzip.compress(b"One.", mtime=0),
+            r"by gzip.*rename it to end in \.gz",
+        ),
         ("a.txt", bz2.compress(b"One."), r"by bzip2.*rename it to end in .*\.bz2"),
         ("a.txt", lzma.compress(b"One."), r"by xz.*rename it to end in .*\.xz"),
         ("a.warc.gz", b"WARC/1.0\r\nWARC-Type: x", "is a web archive"),
@@ -146,7 +150,11 @@ def archive(kind):
         ("a.txt", '[{"text": "One."},\n{"text": "Two."}]', r"not JSON.*jq -c '\.\[\]'"),
         ("a.json", '[\n  {\n    "text": "One."', r"not JSON.*jq -c '\.\[\]'"),
         ("a.txt", '{\n  "text": "One."\n}', r"line 1: not JSON.*jq -c \. FILE"),
-        ("a.txt", '{"content": "One."}\n', r"no string 'text' in the fields \['content'\]"),
+        (
+            "a.txt",
+            '{"content": "One."}\n',
+            r"no string 'text' in the fields \['content'\]",
+        ),
         # Of pandas without lines=True.
         ("a.json", '{"text":{"0":"One."}}', "'text' is not a string but dict"),
     ],
