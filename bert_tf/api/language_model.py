@@ -5,7 +5,6 @@ import functools
 import json
 import math
 import pathlib
-import random
 import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
@@ -14,9 +13,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.api import loaded
+from bert_tf.api import folders
+from bert_tf.api.folders import Dtype, policy_of
 from bert_tf.api.inputs import read_inputs, text_at
-from bert_tf.api.loaded import Dtype, policy_of
 from bert_tf.api.predictions import Guess
 from bert_tf.checkpoints import formats, model_dir
 from bert_tf.checkpoints.description import PRETRAINING, Description, SentenceVector
@@ -32,6 +31,7 @@ from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.serving.pretrained import TextModel, similarity_of
 from bert_tf.serving.stored_weights import Precision
 from bert_tf.training.keras_fit import FitModel
+from bert_tf.training.seeds import initial_weights
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.finetuning.encoding import chunks_of
 from data_pipelines.learn_vocabulary import learn_vocabulary
@@ -338,13 +338,13 @@ class LanguageModel:
         Raises:
             ValueError: the name is that of a Keras file, or a weight is not finite.
         """
-        loaded.save(self._known, folder, self._record())
+        folders.save(self._known, folder, self._record())
 
     def export(
         self, folder: str, version: int | None = None, precision: Precision = "float32"
     ) -> str:
         """Writes a SavedModel that takes strings; see `TextClassifier.export`."""
-        return loaded.export(self._known, folder, version, precision, self._record())
+        return folders.export(self._known, folder, version, precision, self._record())
 
     def __repr__(self) -> str:
         if self._loaded is None:
@@ -423,13 +423,8 @@ class LanguageModel:
         description = Description(
             PRETRAINING, recipe.sentence_task, objective=recipe.objective
         )
-        state = random.getstate()
-        # Of the initial weights alone: nobody else's random numbers change.
-        random.seed(self._seed)
-        try:
+        with initial_weights(self._seed):
             model = model_dir.make_model(config, description, self._policy)
-        finally:
-            random.setstate(state)
         self._loaded = LoadedModel(model, vocabulary, description)
 
     def _heldout(
@@ -439,13 +434,16 @@ class LanguageModel:
         records = _records(file, known.vocabulary, folder / "heldout", self._seed)
         documents = documents_from_records(records.files("train"))
         rows = options.rows(self._sequence_length)
-        return evaluation_batches(
+        batches = evaluation_batches(
             documents,
             known.vocabulary,
             rows,
             batch_size=options.recipe.batch_size,
             seed=self._seed,
         ).cache()
+        # Keras warns of a dataset whose length it does not know.
+        count = sum(1 for _ in batches)
+        return batches.apply(tf.data.experimental.assert_cardinality(count))
 
     def _ready(
         self, options: PretrainOptions, batches: tf.data.Dataset, num_steps: int

@@ -3,8 +3,8 @@
 from typing import Any
 
 from bert_tf.api import tasks
+from bert_tf.api.folders import Dtype
 from bert_tf.api.language_model import LanguageModel
-from bert_tf.api.loaded import Dtype
 from bert_tf.api.task_model import TaskModel
 from bert_tf.checkpoints import formats
 from bert_tf.checkpoints.description import PRETRAINING

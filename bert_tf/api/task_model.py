@@ -1,7 +1,6 @@
 """The part that the classes of all tasks share: strings in, answers out."""
 
 import dataclasses
-import random
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, Literal, TypeVar
@@ -9,9 +8,9 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 import keras
 import tensorflow as tf
 
-from bert_tf.api import loaded
+from bert_tf.api import folders
+from bert_tf.api.folders import Dtype, policy_of
 from bert_tf.api.inputs import Inputs, read_inputs
-from bert_tf.api.loaded import Dtype, policy_of
 from bert_tf.api.predictions import Predictions
 from bert_tf.checkpoints import formats, model_dir
 from bert_tf.checkpoints.model_dir import LoadedModel
@@ -24,7 +23,7 @@ from bert_tf.serving.stored_weights import Precision
 from bert_tf.tasks.kind import Columns, Kind
 from bert_tf.tasks.kinds import KINDS
 from bert_tf.training.keras_fit import FitModel
-from bert_tf.training.seeds import data_seed
+from bert_tf.training.seeds import data_seed, initial_weights
 from data_pipelines.datasets.examples import labels_in, missing_text
 from data_pipelines.datasets.own_files import metrics_of
 from data_pipelines.datasets.sources import Dataset, TaskKind
@@ -215,7 +214,7 @@ class TaskModel(Generic[PredictionT]):
         }
         train = batches.training_batches(
             features,
-            loaded.vocabulary,
+            model.vocabulary,
             seed=data_seed(self._seed, attempt=0),
             **arguments,
         )
@@ -287,7 +286,7 @@ class TaskModel(Generic[PredictionT]):
         Raises:
             ValueError: the name is that of a Keras file, or a weight is not finite.
         """
-        loaded.save(self._known, folder, self._options())
+        folders.save(self._known, folder, self._options())
 
     def export(
         self, folder: str, version: int | None = None, precision: Precision = "float32"
@@ -304,7 +303,7 @@ class TaskModel(Generic[PredictionT]):
             The path of the version, which `tf.saved_model.load` and TF Serving read.
         """
         options = self._options()
-        return loaded.export(self._known, folder, version, precision, options)
+        return folders.export(self._known, folder, version, precision, options)
 
     def __repr__(self) -> str:
         known = "not fitted" if self._loaded is None else f"labels={self.labels}"
@@ -385,13 +384,8 @@ class TaskModel(Generic[PredictionT]):
             config.max_sequence_length, self._max_length, self._stride
         )
         description = describe(dataset, origin.description, lengths, examples)
-        state = random.getstate()
-        # Of the initial weights alone: nobody else's random numbers change.
-        random.seed(self._seed)
-        try:
+        with initial_weights(self._seed):
             model = model_dir.make_model(config, description, self._policy)
-        finally:
-            random.setstate(state)
         prefixes = (
             model_dir.ENCODER,
             *reused_heads(self.kind, origin.description, predicts_tokens=False),
@@ -440,11 +434,7 @@ class TaskModel(Generic[PredictionT]):
         if self._fit_model is not None and optimizer is not None:
             return self._fit_model
         objective = self.kind.objective(self.keras_model)
-        names = [
-            name
-            for name in objective.weights(next(iter(train)))
-            if name not in objective.losses or len(objective.losses) > 1
-        ]
+        names = list(objective.weights(next(iter(train))))
         needs_targets = compiled.get("loss") or compiled.get("metrics")
         self._fit_model = FitModel(
             self.keras_model,
