@@ -14,10 +14,10 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.api import folders
-from bert_tf.api.folders import Dtype, policy_of
+from bert_tf.api.folders import Dtype, Path, policy_of
 from bert_tf.api.inputs import read_inputs, text_at
 from bert_tf.api.predictions import Guess
-from bert_tf.checkpoints import formats, model_dir
+from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.description import PRETRAINING, Description, SentenceVector
 from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.models import families
@@ -80,7 +80,7 @@ class LanguageModel:
 
     def __init__(
         self,
-        source: str | None = None,
+        source: Path | None = None,
         *,
         preset: Preset = "mini",
         family: families.Name = "bert",
@@ -90,19 +90,20 @@ class LanguageModel:
         seed: int = 0,
     ) -> None:
         self._policy, self._seed = policy_of(dtype), seed
-        self._source, self._preset, self._family = source, preset, family
+        self._source = None if source is None else str(source)
+        self._preset, self._family = preset, family
         self._vocab_size, self._sequence_length = vocab_size, sequence_length
         self._compiled: dict[str, Any] = {}
         self._loaded: LoadedModel | None = None
         self._text_model = functools.cache(self._new_text_model)
         if source is not None:
-            _, checkpoint = formats.read(source)
+            checkpoint = folders.read(source)
             if checkpoint.description.kind != PRETRAINING:
                 raise ValueError(
                     f"{source} is a model of the kind {checkpoint.description.kind}. "
                     "Expected a pre-trained one: bert_tf.load reads both."
                 )
-            self._loaded = model_dir.from_checkpoint(checkpoint, self._policy)
+            self._loaded = folders.make(checkpoint, self._policy)
 
     @property
     def keras_model(self) -> Any:
@@ -332,7 +333,7 @@ class LanguageModel:
         rows = [similarity_of(row[None], second, name).numpy() for row in first]
         return np.stack(rows) if rows else np.zeros((0, len(second)), np.float32)
 
-    def save(self, folder: str) -> None:
+    def save(self, folder: Path) -> None:
         """Writes a model folder, which `bert_tf.load` and all programs read.
 
         Raises:
@@ -341,7 +342,7 @@ class LanguageModel:
         folders.save(self._known, folder, self._record())
 
     def export(
-        self, folder: str, version: int | None = None, precision: Precision = "float32"
+        self, folder: Path, version: int | None = None, precision: Precision = "float32"
     ) -> str:
         """Writes a SavedModel that takes strings; see `TextClassifier.export`."""
         return folders.export(self._known, folder, version, precision, self._record())

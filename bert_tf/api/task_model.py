@@ -9,10 +9,10 @@ import keras
 import tensorflow as tf
 
 from bert_tf.api import folders
-from bert_tf.api.folders import Dtype, policy_of
+from bert_tf.api.folders import Dtype, Path, policy_of
 from bert_tf.api.inputs import Inputs, read_inputs
 from bert_tf.api.predictions import Predictions
-from bert_tf.checkpoints import formats, model_dir
+from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.finetuning.dev_scores import DevScores
 from bert_tf.finetuning.heads import assign_encoder, reused_heads
@@ -66,7 +66,7 @@ class TaskModel(Generic[PredictionT]):
 
     def __init__(
         self,
-        source: str,
+        source: Path,
         labels: Sequence[Any] | None = None,
         *,
         max_length: int | None = None,
@@ -75,18 +75,18 @@ class TaskModel(Generic[PredictionT]):
         dtype: Dtype = "float32",
         seed: int = 0,
     ) -> None:
-        self._source, self._policy, self._seed = source, policy_of(dtype), seed
+        self._source, self._policy, self._seed = str(source), policy_of(dtype), seed
         self._max_length, self._stride, self._dropout = max_length, stride, dropout
         self._compiled: dict[str, Any] = {}
         self._fit_model: FitModel | None = None
         self._loaded: LoadedModel | None = None
         self._predictor: Predictor | None = None
         self._labels = None if labels is None else tuple(map(str, labels))
-        _, self._origin = formats.read(source)
+        self._origin = folders.read(source)
         description = self._origin.description
         is_own = description.kind == self.kind_name
         if is_own and self._labels in (None, description.labels):
-            known = model_dir.from_checkpoint(self._origin, self._policy)
+            known = folders.make(self._origin, self._policy)
             self._use(known if max_length is None else self._relengthened(known))
         elif self._labels is not None:
             self._make([])
@@ -280,7 +280,7 @@ class TaskModel(Generic[PredictionT]):
         answers = self._predictor_of(batch_size).answers(examples, task.threshold)
         return self.kind.score(examples, [answer for _, answer in answers], task)
 
-    def save(self, folder: str) -> None:
+    def save(self, folder: Path) -> None:
         """Writes a model folder, which `bert_tf.load` and all programs read.
 
         Raises:
@@ -289,7 +289,7 @@ class TaskModel(Generic[PredictionT]):
         folders.save(self._known, folder, self._options())
 
     def export(
-        self, folder: str, version: int | None = None, precision: Precision = "float32"
+        self, folder: Path, version: int | None = None, precision: Precision = "float32"
     ) -> str:
         """Writes a SavedModel that takes strings, as `python -m bert_tf.export` does.
 
