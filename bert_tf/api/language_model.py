@@ -41,9 +41,11 @@ from data_pipelines.pretraining.work_units import RecordOptions
 from data_pipelines.pretraining.write_records import write_records
 from data_pipelines.tokenizers.tokenizer import Tokenizer
 from data_pipelines.tokenizers.vocabulary import Vocabulary
+from data_pipelines.vocabulary_learning.too_few_pieces import TooFewPiecesError
 
 Preset = Literal["tiny", "mini", "small", "medium", "base", "large"]
 
+_VOCAB_SIZE = 8192
 # Share of the steps in which the learning rate rises.
 _WARMUP_SHARE = 0.1
 
@@ -52,10 +54,11 @@ class LanguageModel:
     """A pre-trained model, or one that `fit` pre-trains.
 
     Args:
-        source: a folder of any format that `bert_tf.convert` reads. None: `fit` learns a
-            vocabulary and trains a new model.
+        source: a folder of any format that `bert_tf.convert` reads. None: `fit` learns
+            a vocabulary and trains a new model.
         preset, family: size and architecture of a new model; see `bert_tf.pretrain`.
-        vocab_size: the number of pieces of a new vocabulary.
+        vocab_size: the number of pieces of a new vocabulary. None: 8,192, or as many
+            as the texts yield.
         sequence_length: tokens of the rows that `fit` trains on.
         dtype: of the computation; the weights stay float32.
         seed: of the weights, the order, the masks and the dropout.
@@ -67,7 +70,7 @@ class LanguageModel:
     Example:
 
     >>> texts = ["The cat sat on the mat. It slept.", "The dog lay on the rug. It ran."]
-    >>> model = bert_tf.LanguageModel(preset="tiny", vocab_size=60, sequence_length=32)
+    >>> model = bert_tf.LanguageModel(preset="tiny", sequence_length=32)
     >>> history = model.fit(texts * 8, batch_size=4, epochs=2, verbose=0)
     >>> len(model.fill_mask(["The [MASK] sat on the mat."])[0][0])
     5
@@ -81,7 +84,7 @@ class LanguageModel:
         *,
         preset: Preset = "mini",
         family: families.Name = "bert",
-        vocab_size: int = 8192,
+        vocab_size: int | None = None,
         sequence_length: int = 128,
         dtype: Dtype = "float32",
         seed: int = 0,
@@ -386,7 +389,7 @@ class LanguageModel:
             output_dir="",
             input_files=(file,),
             holdout_fraction=0.0,
-            vocab_size=self._vocab_size,
+            vocab_size=self._vocab_size or _VOCAB_SIZE,
             family=self._family,
             preset=self._preset,
             objective=objective,
@@ -399,12 +402,18 @@ class LanguageModel:
     def _vocabulary(self, options: PretrainOptions, file: str) -> Vocabulary:
         if self._loaded is not None:
             return self._loaded.vocabulary
-        return learn_vocabulary(
+        learn = functools.partial(
+            learn_vocabulary,
             input_files=[file],
-            vocab_size=self._vocab_size,
             tokenizer=options.recipe.tokenizer,
             num_processes=1,
         )
+        try:
+            return learn(vocab_size=options.vocab_size)
+        except TooFewPiecesError as error:
+            if self._vocab_size is not None:
+                raise
+            return learn(vocab_size=error.num_pieces)
 
     def _make(self, options: PretrainOptions, vocabulary: Vocabulary) -> None:
         if self._loaded is not None:

@@ -1,4 +1,4 @@
-"""The part that the task classes and the language model share: a model and its folder."""
+"""Dtypes and folders, the same for the task classes and the language model."""
 
 import posixpath
 import tempfile

@@ -23,7 +23,7 @@ _CLASSES: dict[str, type[TaskModel]] = {
 
 
 def load(source: str, dtype: Dtype = "float32") -> Any:
-    """Opens a model: a folder of this project, or of any format `bert_tf.convert` reads.
+    """Opens a model folder, or a model in any format that `bert_tf.convert` reads.
 
     Args:
         source: the folder (or file) of the model.

@@ -52,7 +52,7 @@ def check_stride(stride: int, max_length: int, room: int, unit: str) -> None:
     if not 1 <= stride <= room:
         raise ValueError(
             f"Received stride={stride} with max_length={max_length}. Expected a "
-            f"stride between 1 and {room}, the number of tokens for a {unit}: change one "
+            f"stride between 1 and {room}, the tokens for a {unit}: change one "
             "of them."
         )
 
