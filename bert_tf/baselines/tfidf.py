@@ -92,7 +92,7 @@ def regress(
 def choose(
     dataset: Dataset, train: Sequence[ChoiceExample], dev: Sequence[ChoiceExample]
 ) -> list[ChoiceAnswer]:
-    """Predicts whether a choice is right for its text by logistic regression.
+    """Predicts choices by logistic regression on pairs of a text and a choice.
 
     The choice with the greatest logit wins; probabilities are the softmax of logits.
     """
@@ -159,7 +159,7 @@ class _Features:
 
 
 def _word_vectorizer(texts: Sequence[str]) -> TfidfVectorizer:
-    """TF-IDF of words, or of characters where texts are written without spaces."""
+    """Makes a TF-IDF of words, or of characters if texts are written without spaces."""
     unspaced = sum(len(_UNSPACED.findall(text)) for text in texts)
     if unspaced > sum(map(len, texts)) / 3:
         return TfidfVectorizer(analyzer="char", ngram_range=(1, 3), **_VECTORIZER)

@@ -231,8 +231,8 @@ def _ids(
     """Labels and predictions as checked class ids, and the number of classes."""
     labels, predictions = _aligned(labels, predictions)
     for name, values in (("labels", labels), ("predictions", predictions)):
-        whole = np.issubdtype(values.dtype, np.number) and np.all(values % 1 == 0)
-        if not whole or values.min() < 0:
+        is_whole = np.issubdtype(values.dtype, np.number) and np.all(values % 1 == 0)
+        if not is_whole or values.min() < 0:
             raise ValueError(
                 f"Received {name} such as {np.unique(values)[:5].tolist()}. Expected "
                 "class ids 0, 1, …: take the argmax of logits, and remove examples "

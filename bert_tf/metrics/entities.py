@@ -96,8 +96,8 @@ def _check_tags(sentences: Tags) -> None:
     wrong = {tag for tags in sentences for tag in tags if not _TAG.fullmatch(tag)}
     if wrong:
         raise ValueError(
-            f"Received the tags {sorted(wrong)[:5]}. Expected IOB2 tags: O, B-TYPE or "
-            "I-TYPE: use token_accuracy for tags that do not mark entities."
+            f"Received the tags {sorted(wrong)[:5]}. Expected the IOB2 tags O, B-TYPE "
+            "or I-TYPE: use token_accuracy for tags that do not mark entities."
         )
 
 

@@ -2,8 +2,8 @@
 
     P(w | u v) = m P_pieces(w | u v) + (1 - m) P(w | c(w)) P_classes(c(w) | c(u) c(v))
 
-Trigrams that are rare as pieces are frequent as classes (Brown et al. 1992, Class-Based
-n-gram Models of Natural Language, sections 3 and 5).
+A trigram that is rare in pieces may be frequent in classes (Brown et al. 1992,
+Class-Based n-gram Models of Natural Language, sections 3 and 5).
 """
 
 import dataclasses

@@ -119,7 +119,7 @@ class _NotFiniteError(Exception):
 
 
 def _are_finite(outputs: Any) -> tf.Tensor:
-    """Whether all floats in the outputs of a model are finite, bool (); in graph."""
+    """Checks that all floats in a model's outputs are finite, bool (); in graph."""
     found = [
         tf.reduce_all(tf.math.is_finite(values))
         for values in tf.nest.flatten(outputs)

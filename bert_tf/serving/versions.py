@@ -212,7 +212,7 @@ def _claim(base: str, version: int) -> Iterator[None]:
 
 
 def _claims(base: str, version: int) -> set[str]:
-    """The middle parts of the names NUMBER.*.claim of a number."""
+    """The owners of the claims NUMBER.OWNER.claim of a number."""
     names = (name.rstrip("/").split(".") for name in tf.io.gfile.listdir(base))
     return {name[1] for name in names if name[::2] == [str(version), _CLAIM]}
 

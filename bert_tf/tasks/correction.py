@@ -86,7 +86,7 @@ class BertCorrector(EncoderWithHead):
         super().__init__(config, len(TAGS), **kwargs)
 
     def build(self, input_shape: Any = None) -> None:
-        """Makes all weights."""
+        """Creates all weights."""
         config = self.encoder.config
         self.mlm_head = masked_lm_head(
             config, self.mlm_activation, self.mlm_epsilon, self.dtype_policy

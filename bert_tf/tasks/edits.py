@@ -116,5 +116,5 @@ def by_text(
 
 
 def differs_from_before(values: tf.Tensor) -> tf.Tensor:
-    """Whether each value differs from the one before, bool (places,); first: True."""
+    """Marks values that differ from the one before, and the first, bool (places,)."""
     return tf.concat([[True], values[1:] != values[:-1]], 0)[: tf.size(values)]

@@ -101,7 +101,7 @@ def from_windows(
 
 
 def truncated(origin: Features) -> tf.Tensor:
-    """Whether a sequence of each text was truncated, bool (texts,)."""
+    """Marks the texts of which a sequence was truncated, bool (texts,)."""
     flags = tf.cast(origin["truncated"], tf.int32)
     return tf.math.segment_max(flags, origin["example"]) > 0
 

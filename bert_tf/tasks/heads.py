@@ -68,7 +68,7 @@ class EncoderWithHead(ConfiguredModel):
         self.build({"token_ids": (None, None)})
 
     def build(self, input_shape: Any = None) -> None:
-        """Makes all weights."""
+        """Creates all weights."""
         config = self.encoder.config
         num_states = config.num_hidden_layers + 1
         width = config.hidden_size

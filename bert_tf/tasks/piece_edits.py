@@ -114,7 +114,7 @@ def edits_of_pieces(
 
 
 def _any_of_run(values: tf.Tensor, begins: tf.Tensor) -> tf.Tensor:
-    """Whether any value in the run of each place is true, bool (places,)."""
+    """Marks the places in whose run any value is true, bool (places,)."""
     run = tf.cumsum(tf.cast(begins, tf.int32)) - 1
     found = tf.math.unsorted_segment_max(tf.cast(values, tf.int32), run, tf.size(run))
     return tf.gather(found, run) > 0

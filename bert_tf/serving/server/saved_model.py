@@ -51,7 +51,7 @@ class Signature:
         """Checks names, types and shapes, and counts the rows.
 
         Raises:
-            RequestError: the inputs are not those of this signature.
+            RequestError: the inputs do not match this signature.
         """
         expected = sorted(self.definition.inputs)
         if sorted(inputs) != expected:
@@ -84,7 +84,7 @@ class Signature:
         """Runs the graph.
 
         Raises:
-            RequestError: it does not take these values.
+            RequestError: the graph does not accept these values.
         """
         tensors = {
             name: tf.constant(array, self.spec(name)[0])

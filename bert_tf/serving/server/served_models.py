@@ -205,7 +205,7 @@ class ServedModels:
         try:
             async with self._loading:
                 new.model = await asyncio.to_thread(self._load, path)
-        except Exception as error:  # a broken version must not end the server
+        except Exception as error:  # a corrupt version must not stop the server
             message = " ".join(str(error).split())[:300]
             if known is None or message != known.error:
                 self._report(f"{name}: version {number} cannot be loaded: {message}")
