@@ -1,10 +1,10 @@
-"""A model folder to a SavedModel that takes plain strings, and what serves it.
+"""Exports a model folder as a SavedModel that takes plain strings.
 
     python -m bert_tf.export --model_dir=models/demo --name=demo
     python -m bert_tf.export --model_dir=models/sst2 --name=sst2 --precision=int8
 
-It loads with tensorflow and tensorflow-text alone, and in TF Serving, whose files are
-written beside the models.
+The SavedModel needs only tensorflow and tensorflow-text. It also loads in TF Serving,
+whose configuration files are written beside the models.
 """
 
 import dataclasses
@@ -37,7 +37,7 @@ from data_pipelines.programs import cli
 
 Pooling = Literal["mean", "cls", "pooled"]
 
-# Signatures of TF Serving's Classify and Regress APIs, and what these call them.
+# The signatures of TF Serving's Classify and Regress APIs, and their method names.
 _METHODS = {
     "classify": tf.compat.v1.saved_model.signature_constants.CLASSIFY_METHOD_NAME,
     "regress": tf.compat.v1.saved_model.signature_constants.REGRESS_METHOD_NAME,
@@ -53,18 +53,21 @@ class ExportOptions:
     )
     name: str = cli.option(cli.REQUIRED, "Name under which the model is served.")
     version: int | None = cli.option(
-        None, "A number. Default: one more than the newest version there is."
+        None, "Version number. Default: one more than the newest version."
     )
-    saved_models_dir: str = cli.option("saved_models", "Where NAME/VERSION is made.")
+    saved_models_dir: str = cli.option(
+        "saved_models", "Folder in which NAME/VERSION is created."
+    )
     keep: int | None = cli.option(
-        None, "Number of newest versions that stay. Default: all of them."
+        None, "Number of newest versions to keep. Default: all of them."
     )
     precision: Precision = cli.option(
-        "float32", "Of the weights: half as large in bfloat16, a quarter in int8."
+        "float32",
+        "Precision of the weights: bfloat16 takes half the space, int8 a quarter.",
     )
-    top_k: int = cli.option(5, "Number of guesses of fill_mask for a mask.")
+    top_k: int = cli.option(5, "Number of predictions of fill_mask for a mask.")
     pooling: Pooling | None = cli.option(
-        None, "The sentence vector of embed. Default: as it was trained, or the mean."
+        None, "Pooling of the sentence vector of embed. Default: as trained, or mean."
     )
 
 
@@ -78,40 +81,42 @@ def export(
     top_k: int = 5,
     pooling: Pooling | None = None,
 ) -> str:
-    """Writes `saved_models_dir/name/version`, whole or not at all.
+    """Writes `saved_models_dir/name/version`, completely or not at all.
 
     Args:
-        model_folder: a folder of `model_dir.save`.
-        name: of the served model.
-        version: a positive number that is not there yet; None: the next one, when
-            the model is written.
-        saved_models_dir: one folder a model below it, each a base path of TF Serving.
-        keep: the number of versions that stay, this one included; None: all. Those
-            that others write meanwhile stay, too.
-        precision: of the weights.
-        top_k: of `TextModel`.
-        pooling: of its sentence vector, whose length is then 1; None: as trained.
+        model_folder: a folder written by `model_dir.save`.
+        name: the name under which the model is served.
+        version: a positive number that is not in use; None: the next free one when the
+            model has been written.
+        saved_models_dir: a folder with one folder for each model, which is the base
+            path for TF Serving.
+        keep: the number of versions to keep, including this one; None: all. Versions
+            that others write in the meantime are kept, too.
+        precision: the precision of the weights.
+        top_k: see `TextModel`.
+        pooling: pooling of the sentence vector, which is then scaled to length 1;
+            None: as trained.
 
     Returns:
         The path of the version.
 
     Raises:
-        ValueError: the version exists, or the name or a number is not usable.
-        FileExistsError: another program has written the version meanwhile.
+        ValueError: the version exists, or the name or a number is invalid.
+        FileExistsError: another program has written the version in the meantime.
         FileNotFoundError: there is no model folder.
     """
     require_model_name(name)
     if name in (MODELS, *FILES):
         raise ValueError(
-            f"Received the model name {name!r}, that of a file beside the models. "
-            "Expected another."
+            f"Received the model name {name!r}, which is the name of a file beside "
+            "the models. Expected another name."
         )
     cli.require_positive(version=version, keep=keep)
     base = posixpath.join(saved_models_dir, name)
     existing = versions(base)
     if version is not None:
         require_free(base, version)
-    # A list that cannot be read is reported before there is a new version.
+    # An invalid list is reported before a new version is written.
     read_models(saved_models_dir)
     loaded = model_dir.load(model_folder, dtype=COMPUTE_POLICIES[precision])
     served = _served(loaded, precision, top_k, pooling)
@@ -145,8 +150,8 @@ def _served(
     if description.kind != model_dir.PRETRAINING:
         if pooling is not None:
             raise ValueError(
-                f"Received pooling={pooling} for a model of the kind "
-                f"{description.kind}. Expected it for a pre-trained one alone."
+                f"Received pooling={pooling} for a model of kind {description.kind}. "
+                "Expected it only for a pre-trained model."
             )
         return FineTunedModel(loaded, precision)
     vector = description.sentence_vector
@@ -170,14 +175,14 @@ def _name_methods(folder: str, functions: Mapping[str, object]) -> None:
 
 
 def main(options: ExportOptions) -> None:
-    """Exports, and prints the path and the signatures."""
+    """Exports the model, and prints the path and the signatures."""
     values = dataclasses.asdict(options)
     path = export(values.pop("model_dir"), **values)
     others = ("_default", "_init_op", *filter(None, SUFFIXES.values()))
     names = sorted(n for n in signature_definitions(path) if not n.endswith(others))
     print(
         f"Wrote {path} with the signatures {', '.join(names)}.\n"
-        f"Beside it, for TF Serving: docker compose up, in {options.saved_models_dir}."
+        f"To start TF Serving, run docker compose up in {options.saved_models_dir}."
     )
 
 

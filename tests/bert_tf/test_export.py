@@ -360,10 +360,10 @@ def test_kit(tmp_path):
     assert lists.read_text().startswith("# mine\nmodel_config_list")
     text_format.Parse(lists.read_text(), model_server_config_pb2.ModelServerConfig())
     lists.write_text("broken {")
-    with pytest.raises(ValueError, match="is no list of models"):
+    with pytest.raises(ValueError, match="is not a list of models"):
         kit.write_kit(str(saved), "four")
     folder = write_model(tmp_path / "model", "regression")
-    with pytest.raises(ValueError, match="is no list of models"):
+    with pytest.raises(ValueError, match="is not a list of models"):
         export.export(folder, "four", saved_models_dir=str(saved))
     assert not (saved / "four").exists()
 
@@ -435,7 +435,7 @@ def test_bad_names(tmp_path, name):
     [
         ({"version": 0}, "version=0. Expected numbers above 0"),
         ({"keep": 0}, "keep=0. Expected numbers above 0"),
-        ({"pooling": "cls"}, "pooling=cls for a model of the kind regression"),
+        ({"pooling": "cls"}, "pooling=cls for a model of kind regression"),
     ],
 )
 def test_bad_arguments(tmp_path, arguments, message):
