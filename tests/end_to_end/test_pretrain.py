@@ -215,9 +215,7 @@ def test_another_vocabulary(prepared, tmp_path):
     tokens = Vocabulary.from_file(prepared.vocab_file).tokens
     other = tmp_path / "vocab.txt"
     other.write_bytes(Vocabulary((*tokens[:-1], "other")).to_bytes())
-    with pytest.raises(
-        ValueError, match=r"vocabulary of .* that of the records"
-    ):
+    with pytest.raises(ValueError, match=r"vocabulary of .* that of the records"):
         pretrain.pretrain(options(prepared, tmp_path / "model", vocab_file=str(other)))
     larger = tmp_path / "larger.txt"
     larger.write_bytes(Vocabulary((*tokens, "more")).to_bytes())
@@ -393,7 +391,7 @@ def damaged_records(prepared, folder, how):
         ("changed", r"train-00001-of-00002\.tfrecord is damaged: \d+ of \d+ records"),
         pytest.param(
             "cut off",
-            r"train-00001-of-00002\.tfrecord has \d+ bytes, expected \d+",
+            r"train-00001-of-00002\.tfrecord has \d+ bytes\. Expected \d+",
             marks=pytest.mark.slow,
         ),
     ],
