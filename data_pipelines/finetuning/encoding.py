@@ -52,8 +52,8 @@ def check_stride(stride: int, max_length: int, room: int, unit: str) -> None:
     if not 1 <= stride <= room:
         raise ValueError(
             f"Received stride={stride} with max_length={max_length}. Expected a "
-            f"stride between 1 and {room}, the tokens for a {unit}: change one "
-            "of them."
+            f"stride between 1 and {room}, the tokens available for a {unit}: change "
+            "one of them."
         )
 
 

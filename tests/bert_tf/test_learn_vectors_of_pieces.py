@@ -105,7 +105,7 @@ def test_file(prepared, tmp_path, capsys, name):
         (
             {"vocab_file": "a.txt"},
             ValueError,
-            "another vocabulary: theirs has 100 pieces",
+            "Expected that of the records, of 100 pieces",
         ),
     ],
 )

@@ -185,7 +185,7 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(prepared, tmp_path, name):
     [
         ({"family": "electra", "sentences": "next_sentence"}, "goes with masked_lm"),
         ({"objective": "both_directions", "sentences": "full_sentences"}, "--family"),
-        ({"mask_rate": 0.8, "random_rate": 0.3}, "Expected rates between 0 and 1"),
+        ({"mask_rate": 0.8, "random_rate": 0.3}, "Expected rates from 0 to 1"),
     ],
 )
 def test_what_does_not_fit(prepared, tmp_path, changes, message):
