@@ -1,6 +1,7 @@
 """A frozen dataclass of options becomes absl flags: an option is written once."""
 
 import dataclasses
+import functools
 import logging as standard_logging
 import math
 import os
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 from absl import app, flags, logging
 
 from data_pipelines.programs import interruption
+from data_pipelines.programs.help import HelpFlag, help_text, program_name
 
 OptionsT = TypeVar("OptionsT")
 
@@ -169,10 +171,8 @@ def run(
         kept: a sentence for whoever has interrupted it: what of the work is kept.
     """
     define_flags(options_class, flags.FLAGS)
-    for field in dataclasses.fields(options_class):  # type: ignore[arg-type]
-        # --help shows the flags of the program alone: these are its own.
-        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[field.name])
-    sys.modules["__main__"].__doc__ = description
+    sys.modules["__main__"].__doc__ = description  # For --helpfull.
+    shown_help = help_text(program_name(), description, options_class)
 
     def main(arguments: list[str]) -> int:
         if len(arguments) > 1:
@@ -202,16 +202,19 @@ def run(
                 traceback.print_exc()
             return _fail(_one_line(error))
 
-    app.run(main, flags_parser=_parse)
+    app.run(main, flags_parser=functools.partial(_parse, shown_help))
 
 
-def _parse(arguments: list[str]) -> list[str]:
+def _parse(shown_help: str, arguments: list[str]) -> list[str]:
     """Parses the flags; ends the program after a wrong flag, or with 0 after help."""
+    # Here, where absl has defined its own.
+    flags.DEFINE_flag(HelpFlag("help", "?", shown_help))
+    flags.DEFINE_flag(HelpFlag("helpshort", "h", shown_help))
     try:
         return flags.FLAGS(arguments)
     except flags.Error as error:
         sys.exit(_fail(f"{_one_line(error)} --help describes the flags."))
-    except SystemExit:  # With 1, where absl has printed the help.
+    except SystemExit:  # With 1, where absl has printed all flags.
         sys.exit(0)
 
 
