@@ -8,10 +8,11 @@ from keras import ops
 
 from bert_tf.layers import elementwise
 from bert_tf.layers.dense import dense
-from bert_tf.layers.dropout import draw_seed
+from bert_tf.layers.dropout import SavedSeed, draw_seed
 
 
-class SelfAttention(keras.layers.Layer):
+@keras.saving.register_keras_serializable("bert_tf")
+class SelfAttention(SavedSeed, keras.layers.Layer):
     """Every token looks at the tokens that its mask allows.
 
     Args:
@@ -44,6 +45,7 @@ class SelfAttention(keras.layers.Layer):
         self.hidden_dim = hidden_dim
         self.num_heads = num_heads
         self.dropout = dropout
+        self.initializer_range = initializer_range
         self.rotary = rotary
         self.seed_generator = keras.random.SeedGenerator()
         # One product makes queries, keys and values: a wide product is nearer to
@@ -79,6 +81,17 @@ class SelfAttention(keras.layers.Layer):
         """
         query, key, _ = self._query_key_value(x, positions)
         return self._probabilities(query, key, attention_mask, training=False)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, as plain values."""
+        return {
+            **super().get_config(),
+            "hidden_dim": self.hidden_dim,
+            "num_heads": self.num_heads,
+            "dropout": self.dropout,
+            "initializer_range": self.initializer_range,
+            "rotary": self.rotary,
+        }
 
     def _query_key_value(self, x: Any, positions: Any) -> tuple[Any, Any, Any]:
         """Each (batch, heads, sequence, head_dim)."""

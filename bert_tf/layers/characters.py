@@ -17,6 +17,7 @@ _CHARACTER_DIM = 16
 _FILTERS = {1: 32, 2: 32, 3: 64, 4: 128, 5: 256}
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class CharacterEmbeddings(keras.layers.Layer):
     """Filters over the bytes of a piece, their largest values, a highway layer.
 
@@ -110,6 +111,15 @@ class CharacterEmbeddings(keras.layers.Layer):
         gate = self.gate(x)
         x = self.projection(gate * self.transform(x) + (1 - gate) * x)
         return ops.reshape(x, (*shape[:2], self.hidden_dim))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, as plain values."""
+        return {
+            **super().get_config(),
+            "vocab_size": self.vocab_size,
+            "hidden_dim": self.hidden_dim,
+            "num_bytes": self.num_bytes,
+        }
 
 
 def characters_of(pieces: Sequence[str], num_bytes: int) -> np.ndarray:

@@ -66,7 +66,29 @@ def draw_seed(generator: keras.random.SeedGenerator, rate: float) -> Any:
     return ops.cast(ops.mod(ops.cast(seed, "int64"), 2**31 - 1), "int32")
 
 
-class Dropout(keras.layers.Layer):
+class SavedSeed:
+    """Saves the state of a layer's `seed_generator` with its weights in `.keras` files.
+
+    Keras leaves it out, so that a restored training would draw other masks.
+    """
+
+    seed_generator: keras.random.SeedGenerator
+
+    def save_own_variables(self, store: Any) -> None:
+        """Writes the weights, and the state of the seeds as `seed`."""
+        super().save_own_variables(store)  # type: ignore[misc]
+        store["seed"] = ops.convert_to_numpy(self.seed_generator.state)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Reads what `save_own_variables` wrote; files of weights may lack the seed."""
+        values = {name: store[name] for name in store.keys()}  # noqa: SIM118
+        if "seed" in values:
+            self.seed_generator.state.assign(values.pop("seed"))
+        super().load_own_variables(values)  # type: ignore[misc]
+
+
+@keras.saving.register_keras_serializable("bert_tf")
+class Dropout(SavedSeed, keras.layers.Layer):
     """Dropout, optionally followed by the addition of a residual.
 
     Args:
@@ -94,3 +116,10 @@ class Dropout(keras.layers.Layer):
         if residual is None:
             return elementwise.drop(x, seed, rate=rate)
         return elementwise.drop_add(x, residual, seed, rate=rate)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, as plain values."""
+        return {
+            **super().get_config(),
+            "rate": self.rate,
+        }

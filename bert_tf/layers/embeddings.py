@@ -11,6 +11,7 @@ from bert_tf.layers.ids import require_known_ids
 from bert_tf.layers.norm import LayerNorm
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class Embeddings(keras.layers.Layer):
     """The input of the first block: the sum of three embeddings.
 
@@ -161,6 +162,22 @@ class Embeddings(keras.layers.Layer):
         x = self.norm(x) if self.norm else x
         x = self.dropout(x, training=training)
         return self.projection(x) if self.projection else x
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, as plain values."""
+        return {
+            **super().get_config(),
+            "vocab_size": self.vocab_size,
+            "embedding_dim": self.embedding_dim,
+            "hidden_dim": self.hidden_dim,
+            "num_positions": self.num_positions,
+            "num_segments": self.num_segments,
+            "position_embeddings": self.position_embeddings,
+            "position_offset": self.position_offset,
+            "dropout": self.dropout.rate,
+            "epsilon": self.norm and self.norm.epsilon,
+            "initializer_range": self.initializer.stddev,
+        }
 
 
 def _sinusoids(positions: Any, width: int) -> Any:

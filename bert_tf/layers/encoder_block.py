@@ -10,6 +10,7 @@ from bert_tf.layers.feed_forward import FeedForward
 from bert_tf.layers.norm import LayerNorm
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class EncoderBlock(keras.layers.Layer):
     """A block of BERT (post-LN), or of its pre-LN variant.
 
@@ -75,6 +76,26 @@ class EncoderBlock(keras.layers.Layer):
         return self.feed_forward_norm(
             self.feed_forward(x), residual=x, training=training
         )
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, as plain values."""
+        return {
+            **super().get_config(),
+            "attention": self.attention.get_config(),
+            "feed_forward": self.feed_forward.get_config(),
+            "dropout": self.residual_dropout.rate,
+            "epsilon": self.attention_norm.epsilon,
+            "norm_first": self.norm_first,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "EncoderBlock":
+        """Makes the block that `get_config` describes."""
+        parts = {
+            "attention": SelfAttention.from_config(config["attention"]),
+            "feed_forward": FeedForward.from_config(config["feed_forward"]),
+        }
+        return cls(**{**config, **parts})
 
     def attention_probabilities(
         self, x: Any, attention_mask: Any, positions: Any = None

@@ -8,6 +8,7 @@ from bert_tf.layers import elementwise
 from bert_tf.layers.dense import dense
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class FeedForward(keras.layers.Layer):
     """Dense, activation, dense.
 
@@ -34,8 +35,10 @@ class FeedForward(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.hidden_dim = hidden_dim
         self.intermediate_dim = intermediate_dim
         self.activation = activation
+        self.initializer_range = initializer_range
         width = intermediate_dim * (2 if activation == "geglu" else 1)
         policy = self.dtype_policy
         self.expansion = dense(width, initializer_range, "expansion", policy)
@@ -51,3 +54,13 @@ class FeedForward(keras.layers.Layer):
         return self.contraction(
             elementwise.activation(self.expansion(x), name=self.activation)
         )
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, as plain values."""
+        return {
+            **super().get_config(),
+            "hidden_dim": self.hidden_dim,
+            "intermediate_dim": self.intermediate_dim,
+            "activation": self.activation,
+            "initializer_range": self.initializer_range,
+        }

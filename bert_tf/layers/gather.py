@@ -35,7 +35,8 @@ def sequence_layout(inputs: dict[str, Any], width: int | None = None) -> tuple:
     """Finds the tokens of each sequence in all rows laid end to end.
 
     Args:
-        inputs: packed rows, see `data_pipelines.finetuning.batches.pack_batch`.
+        inputs: rows of one sequence each, or packed rows, see
+            `first_tokens_and_lengths`.
         width: tokens to take of each sequence; None: a whole row.
 
     Returns:
@@ -44,6 +45,25 @@ def sequence_layout(inputs: dict[str, Any], width: int | None = None) -> tuple:
     """
     rows, length = ops.shape(inputs["token_ids"])
     places = ops.arange(length if width is None else width, dtype="int32")[None, :]
-    tokens = inputs["first_tokens"][:, None] + places
-    mask = places < inputs["lengths"][:, None]
-    return ops.minimum(tokens, rows * length - 1), mask
+    first_tokens, lengths = first_tokens_and_lengths(inputs)
+    tokens = first_tokens[:, None] + places
+    return ops.minimum(tokens, rows * length - 1), places < lengths[:, None]
+
+
+def first_tokens_and_lengths(inputs: dict[str, Any]) -> tuple[Any, Any]:
+    """Finds where each sequence begins, in all rows laid end to end, and its length.
+
+    Args:
+        inputs: packed rows with `first_tokens` and `lengths`, see
+            `data_pipelines.finetuning.batches.pack_batch`; without them each row is
+            one sequence, padded at its end, whose `padding_mask` is True for its
+            tokens.
+
+    Returns:
+        int32 (sequences,) each; None for the lengths of packed rows without them.
+    """
+    if "first_tokens" in inputs:
+        return inputs["first_tokens"], inputs.get("lengths")
+    rows, length = ops.shape(inputs["token_ids"])
+    lengths = ops.sum(ops.cast(inputs["padding_mask"], "int32"), axis=1)
+    return ops.arange(rows, dtype="int32") * length, lengths

@@ -5,10 +5,11 @@ from typing import Any
 import keras
 
 from bert_tf.layers import elementwise
-from bert_tf.layers.dropout import draw_seed
+from bert_tf.layers.dropout import SavedSeed, draw_seed
 
 
-class LayerNorm(keras.layers.Layer):
+@keras.saving.register_keras_serializable("bert_tf")
+class LayerNorm(SavedSeed, keras.layers.Layer):
     """Normalizes the last axis, optionally after adding a dropped-out residual.
 
     Args:
@@ -58,3 +59,11 @@ class LayerNorm(keras.layers.Layer):
             rate=rate,
             epsilon=self.epsilon,
         )
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, as plain values."""
+        return {
+            **super().get_config(),
+            "epsilon": self.epsilon,
+            "dropout": self.dropout,
+        }

@@ -18,6 +18,7 @@ Features = Literal[
 FEATURES = get_args(Features)
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class ScalarMix(keras.layers.Layer):
     """Chooses, adds up or concatenates hidden states.
 
@@ -80,6 +81,13 @@ class ScalarMix(keras.layers.Layer):
             return hidden_dim * len(self._chosen([None] * num_states))
         return hidden_dim
 
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, as plain values."""
+        return {
+            **super().get_config(),
+            "features": self.features,
+        }
+
     def _chosen(self, states: list[Any]) -> list[Any]:
         return {
             "embeddings": states[:1],
@@ -92,6 +100,7 @@ class ScalarMix(keras.layers.Layer):
         }[self.features]
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class BiLSTM(keras.layers.Layer):
     """Two layers of LSTMs in both directions, as on top of the paper's features.
 
@@ -132,3 +141,10 @@ class BiLSTM(keras.layers.Layer):
         for layer in self.directions:
             x = layer(x, mask=mask)
         return x
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, as plain values."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+        }

@@ -14,6 +14,7 @@ from bert_tf.models.elmo import ElmoEncoder
 from bert_tf.models.masked_lm import weighted_sums
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class BidirectionalLanguageModel(ConfiguredModel):
     """A forward and a backward language model with one softmax (Peters et al. 2018).
 
@@ -45,6 +46,9 @@ class BidirectionalLanguageModel(ConfiguredModel):
         """Makes all weights."""
         self.mlm_head.build((None, None, self.encoder.config.hidden_size // 2))
         self.built = True
+
+    def _head_inputs(self) -> dict[str, str]:
+        return {"mlm_positions": "int32"}
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """See the class."""

@@ -9,9 +9,10 @@ from bert_tf.layers.characters import CharacterEmbeddings
 from bert_tf.layers.dropout import Dropout
 from bert_tf.layers.gather import gather_tokens, sequence_layout
 from bert_tf.models.config import BertConfig
-from bert_tf.models.configured import ConfiguredModel
+from bert_tf.models.configured import ConfiguredModel, require_inputs
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class ElmoEncoder(ConfiguredModel):
     """Vectors for each token (Peters et al. 2018, section 3).
 
@@ -29,13 +30,15 @@ class ElmoEncoder(ConfiguredModel):
     Call arguments:
         inputs: those of `BertEncoder`; neither segments nor positions are read.
         training: whether dropout is on.
+        return_hidden_states: whether the output has `hidden_states`.
 
     Output:
-        dict of `sequence_output` (batch, sequence, hidden), `pooled_output` (batch or
-        sequences, hidden): tanh of a dense layer over the mean of the tokens, as no
-        token has read all (None where the config has no pooler), and `hidden_states`,
-        a list of the characters' vectors, twice side by side, and each layer's output,
-        of which the last is the `sequence_output`.
+        dict of `sequence_output` (batch, sequence, hidden); where the config has a
+        pooler, `pooled_output` (batch or sequences, hidden), tanh of a dense layer over
+        the mean of the tokens, as no single token has read all of them; and, on
+        request, `hidden_states`, a list of the vectors of the characters, twice side by
+        side, and of the output of each layer, of which the last is the
+        `sequence_output`.
 
     Raises:
         ValueError: the hidden size is odd.
@@ -71,8 +74,14 @@ class ElmoEncoder(ConfiguredModel):
             self.pooler.build((None, self.config.hidden_size))
         self.built = True
 
-    def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+    def call(
+        self,
+        inputs: dict[str, Any],
+        training: bool = False,
+        return_hidden_states: bool = False,
+    ) -> dict[str, Any]:
         """See the class."""
+        require_inputs(inputs)
         embedded = self.embeddings(inputs["token_ids"])
         is_packed = "first_tokens" in inputs
         mask = ops.cast(inputs["padding_mask"], "bool")
@@ -93,17 +102,18 @@ class ElmoEncoder(ConfiguredModel):
                 (forward + read[0], backward + read[1]) if index else read
             )
             states.append(ops.concatenate([forward, backward], axis=-1))
-        pooled = self.pooler(_mean(states[-1], mask)) if self.pooler else None
+        outputs = {}
+        if self.pooler:
+            outputs["pooled_output"] = self.pooler(_mean(states[-1], mask))
         if is_packed:
             places = inputs["sequence_ids"] * width + inputs["positions"]
             places = ops.maximum(places, 0)
             states = [gather_tokens(state, places) for state in states]
         states = [ops.cast(state, self.compute_dtype) for state in states]
-        return {
-            "sequence_output": states[-1],
-            "pooled_output": pooled,
-            "hidden_states": states,
-        }
+        outputs["sequence_output"] = states[-1]
+        if return_hidden_states:
+            outputs["hidden_states"] = states
+        return outputs
 
 
 def _mean(vectors: Any, mask: Any) -> Any:

@@ -16,6 +16,7 @@ from bert_tf.models.configured import ConfiguredModel
 from bert_tf.models.encoder import BertEncoder
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class BertPretrainer(ConfiguredModel):
     """Encoder with the heads of the paper's section 3.1.
 
@@ -93,6 +94,9 @@ class BertPretrainer(ConfiguredModel):
             logits["sentence"] = ops.cast(sentence, "float32")
         return logits
 
+    def _head_inputs(self) -> dict[str, str]:
+        return {"mlm_positions": "int32"} if self.mlm_head else {}
+
     def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor, as plain values."""
         return {
@@ -122,6 +126,7 @@ def masked_lm_head(
     )
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class MaskedLMHead(keras.layers.Layer):
     """Dense, activation, norm, and the product with a table of the vocabulary.
 
@@ -156,6 +161,7 @@ class MaskedLMHead(keras.layers.Layer):
         self.vocab_size = vocab_size
         self.embedding_dim = embedding_dim
         self.activation = activation
+        self.initializer_range = initializer_range
         self.transform = dense(
             embedding_dim, initializer_range, "transform", self.dtype_policy
         )
@@ -185,6 +191,18 @@ class MaskedLMHead(keras.layers.Layer):
         x = self.norm(x)
         table = token_table if self.tied else self.output_table
         return vocabulary_logits(x, table, self.output_bias)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, as plain values."""
+        return {
+            **super().get_config(),
+            "vocab_size": self.vocab_size,
+            "embedding_dim": self.embedding_dim,
+            "activation": self.activation,
+            "epsilon": self.norm.epsilon,
+            "initializer_range": self.initializer_range,
+            "tied": self.tied,
+        }
 
 
 class PretrainingObjective:

@@ -8,7 +8,7 @@ from keras import ops
 
 from bert_tf.layers import elementwise
 from bert_tf.layers.dense import dense
-from bert_tf.layers.dropout import draw_seed
+from bert_tf.layers.dropout import SavedSeed, draw_seed
 from bert_tf.layers.gather import gather_rows
 from bert_tf.layers.ids import require_known_ids
 from bert_tf.models.config import BertConfig
@@ -22,7 +22,8 @@ _DISCRIMINATOR_WEIGHT = 50.0
 _GENERATOR_SHARE, _HEAD_WIDTH = 4, 64
 
 
-class ReplacedTokenDetector(ConfiguredModel):
+@keras.saving.register_keras_serializable("bert_tf")
+class ReplacedTokenDetector(SavedSeed, ConfiguredModel):
     """A small masked language model, and an encoder that finds the tokens it wrote.
 
     The encoder is the model that is fine-tuned. The generator has a quarter of its
@@ -75,6 +76,9 @@ class ReplacedTokenDetector(ConfiguredModel):
         self.transform.build((None, None, hidden_dim))
         self.detector.build((None, None, hidden_dim))
         self.built = True
+
+    def _head_inputs(self) -> dict[str, str]:
+        return {"mlm_positions": "int32", "mlm_ids": "int32", "mlm_weights": "float32"}
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """See the class."""

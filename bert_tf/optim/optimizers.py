@@ -163,6 +163,7 @@ class MomentOptimizer(keras.optimizers.Optimizer):
         return super().from_config(config, custom_objects)
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class AdamW(MomentOptimizer):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2017).
 
@@ -184,6 +185,7 @@ class AdamW(MomentOptimizer):
         return {**super().get_config(), "bias_correction": self.bias_correction}
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class Lamb(MomentOptimizer):
     """LAMB (You et al. 2019, algorithm 2), for large batches.
 

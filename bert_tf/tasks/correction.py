@@ -7,6 +7,7 @@ piece is written, the head of pre-training says, as in Soft-Masked BERT (Zhang e
 
 from typing import Any
 
+import keras
 import tensorflow as tf
 from keras import ops
 
@@ -39,6 +40,7 @@ EDIT_WEIGHT = 3.0
 _NEVER = -1e9
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class BertCorrector(EncoderWithHead):
     """Logits of tags for each piece, and of the vocabulary where one is written.
 
@@ -99,6 +101,9 @@ class BertCorrector(EncoderWithHead):
             autocast=False,
         )
         super().build(input_shape)
+
+    def _head_inputs(self) -> dict[str, str]:
+        return {"is_asked": "int32"}
 
     def answer(
         self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool

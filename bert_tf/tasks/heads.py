@@ -95,7 +95,7 @@ class EncoderWithHead(ConfiguredModel):
         if self.mix is None:
             return self.encoder(inputs, training=training)
         # Features are those of evaluation: the encoder does not learn.
-        encoded = self.encoder(inputs, training=False)
+        encoded = self.encoder(inputs, training=False, return_hidden_states=True)
         states = [ops.stop_gradient(state) for state in encoded["hidden_states"]]
         return {**encoded, "sequence_output": self.mix(states)}
 
