@@ -2,7 +2,7 @@
 
     python -m benchmarks.all_reduce --preset=base --links=450,50,12.5
 
-See docs/many_machines.md for the formulas and what follows from them.
+See docs/distributed.md for the formulas and what follows from them.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-r"""Any BERT in, any BERT out: a model in one format becomes the same model in another.
+r"""Converts a model from one format to another.
 
     python -m bert_tf.convert --source=bert-base-uncased/ --output_dir=models/base
     python -m bert_tf.convert --source=models/mine --output_dir=mine_for_hugging_face \
@@ -7,9 +7,9 @@ r"""Any BERT in, any BERT out: a model in one format becomes the same model in a
     python -m bert_tf.convert --source=words.bin --output_dir=models/words
 
 The format of the source is recognised. A file of vectors of words, or of pieces,
-becomes an encoder that is nothing but their table. A name, such as
-bert_base_en_uncased, is that of a KerasHub preset and is downloaded: the encoder, as of
-`hf://` names, without heads.
+becomes an encoder that consists of an embedding table alone. A name, such as
+bert_base_en_uncased, is that of a KerasHub preset, which is downloaded; from it, and
+from `hf://` names, the encoder is read without heads.
 """
 
 import dataclasses
@@ -37,25 +37,25 @@ class ConvertOptions(CasingOptions):
         "A model: a folder, a checkpoint's prefix, a preset's name, or a file of word "
         "vectors.",
     )
-    output_dir: str = cli.option(cli.REQUIRED, "The folder to make.")
+    output_dir: str = cli.option(cli.REQUIRED, "The folder to create.")
     output_format: str = cli.option(
         "bert_tf", f"The format to write: {', '.join(formats.WRITTEN)}."
     )
     num_choices: int | None = cli.option(
         None,
-        "Multiple choice: the number of choices of a question, which is not in Hugging "
-        "Face's files. Default: 2 for theirs.",
+        "Multiple choice: the number of choices of a question, which Hugging Face's "
+        "files do not store. Default: 2 for their models.",
     )
-    encoder_only: bool = cli.option(False, "Leaves the heads out.")
+    encoder_only: bool = cli.option(False, "Convert the encoder without its heads.")
 
 
 def convert(options: ConvertOptions) -> None:
-    """Writes the model in the other format, whole or not at all, and describes it.
+    """Writes the model in the other format, completely or not at all, and prints it.
 
     Raises:
         FileNotFoundError: there is no model.
         FileExistsError: the output exists.
-        ValueError: one of the formats cannot hold the model.
+        ValueError: one of the formats cannot store the model.
     """
     require_new(options.output_dir)
     source_format, checkpoint = formats.read(options.source)
@@ -68,7 +68,7 @@ def convert(options: ConvertOptions) -> None:
     if options.encoder_only:
         checkpoint = encoder_only(checkpoint)
     model_dir.check_sizes(checkpoint.config, checkpoint.vocabulary)
-    # Nothing that may fail comes after the folder has its name.
+    # This may fail, so it comes before the folder appears.
     summary = _summary(checkpoint)
     with new_folder(options.output_dir) as folder:
         formats.write(checkpoint, folder, options.output_format)
@@ -77,14 +77,18 @@ def convert(options: ConvertOptions) -> None:
 
 
 def _with_casing(vocabulary: Vocabulary, options: ConvertOptions) -> Vocabulary:
-    """The vocabulary with the casing of the options, unless its own file has one."""
+    """The vocabulary with the casing of the options.
+
+    Raises:
+        ValueError: the source's own file has a different casing.
+    """
     changed = vocabulary.with_casing(options.lower_case, options.strip_accents)
     path = posixpath.join(options.source, TOKENIZATION)
     if changed != vocabulary and tf.io.gfile.exists(path):
         raise ValueError(
             f"Received lower_case={options.lower_case} and strip_accents="
             f"{options.strip_accents}. Expected lower_case={vocabulary.lower_case} and "
-            f"strip_accents={vocabulary.strip_accents}, as {path} says: leave the "
+            f"strip_accents={vocabulary.strip_accents} as in {path}: leave these "
             "options out."
         )
     return changed
@@ -95,8 +99,8 @@ def _with_choices(description: Description, num_choices: int | None) -> Descript
         return description
     if "num_choices" not in description.head or num_choices < 2:
         raise ValueError(
-            f"Received num_choices={num_choices} for a model of the kind "
-            f"{description.kind}. Expected 2 or more, for one of multiple choice."
+            f"Received num_choices={num_choices} for a model of kind "
+            f"{description.kind}. Expected 2 or more, for a multiple-choice model."
         )
     return dataclasses.replace(
         description,

@@ -34,7 +34,14 @@ from bert_tf.finetuning.results import (
     result_lines,
 )
 from bert_tf.finetuning.run import CHECKPOINTS, train_run
-from bert_tf.finetuning.start import Data, Start, read_data, training_features
+from bert_tf.finetuning.start import (
+    Data,
+    Start,
+    describe,
+    encoder_config,
+    read_data,
+    training_features,
+)
 from bert_tf.models.config import BertConfig
 from bert_tf.prediction.predictor import Predictor
 from bert_tf.report.evaluation import Evaluation
@@ -106,11 +113,11 @@ def _finetune(
         reused = reused_heads(KINDS[description.kind], origin, predicts_tokens)
         weights = model_dir.load_encoder_weights(options.model_dir, reused)
     features = training_features(description, encoding, data.train)
-    class_weights = None
     if options.class_weights == "balanced":
-        num_classes = len(description.labels or ())
-        class_weights = balanced_weights(features["label"].numpy(), num_classes)
-    start = Start(config, description, encoding, weights, features, class_weights, data)
+        classes = features["label"].numpy()
+        class_weights = balanced_weights(classes, len(description.labels or ()))
+        features["weight"] = tf.constant(class_weights[classes])
+    start = Start(config, description, encoding, weights, features, data)
     with strategy.scope():
         results = [_result(options, start, run, strategy) for run in runs]
     best = best_result(results, description.metrics[0])
@@ -133,37 +140,24 @@ def _config(options: FinetuneOptions, config: BertConfig, kind: str) -> BertConf
             f"Received class_weights={options.class_weights!r} for the kind {kind}. "
             "Expected classification: leave it out."
         )
-    is_pooled = KINDS[kind].is_pooled and config.num_hidden_layers > 0
-    lacks_pooler = options.features == "none" and is_pooled and not config.pooler
-    if lacks_pooler:
+    is_frozen = options.features != "none"
+    found = encoder_config(config, KINDS[kind], options.dropout, is_frozen)
+    if found.pooler and not config.pooler:
         print(f"{options.model_dir} has no pooler: a new one starts from chance.")
-    return dataclasses.replace(
-        config,
-        hidden_dropout_prob=options.dropout,
-        attention_probs_dropout_prob=options.dropout,
-        pooler=config.pooler or lacks_pooler,
-    )
+    return found
 
 
 def _description(
     options: FinetuneOptions, config: BertConfig, origin: Description, data: Data
 ) -> Description:
-    dataset = data.dataset
-    return Description(
-        kind=dataset.kind,
-        dataset=dataset.name,
-        metrics=dataset.metrics,
-        head={
-            "features": None if options.features == "none" else options.features,
-            "lstm_units": options.lstm_units,
-            **KINDS[dataset.kind].head_arguments(dataset, origin.head),
-        },
-        encoding={
-            **options.encoding_arguments(dataset, config.max_sequence_length),
-            **KINDS[dataset.kind].learned_arguments(data.train),
-        },
+    return describe(
+        data.dataset,
+        origin,
+        options.lengths(data.dataset, config.max_sequence_length),
+        data.train,
         document_context=options.document_context,
-        pairs=any(getattr(e, "second", None) is not None for e in data.train),
+        features=None if options.features == "none" else options.features,
+        lstm_units=options.lstm_units,
     )
 
 

@@ -1,9 +1,3 @@
-import os
+from data_pipelines.programs.start import start_if_program
 
-from data_pipelines.programs.interruption import die_while_importing
-
-# TensorFlow's C++ start-up notes (which CPU instructions, no GPU found) would
-# drown what our programs print. Setting the variable yourself brings them back.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-die_while_importing(__name__)
+start_if_program(__name__)

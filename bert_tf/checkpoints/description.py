@@ -1,4 +1,4 @@
-"""The description of a model beside its config: the contents of `model.json`."""
+"""The description of a model, besides its config: the contents of `model.json`."""
 
 import dataclasses
 from typing import Any, Literal
@@ -6,24 +6,24 @@ from typing import Any, Literal
 from bert_tf.tasks.kind import Task
 
 PRETRAINING = "pretraining"
-# The negative distance of Euclid's, or of Manhattan's blocks.
+# "euclidean" and "manhattan" are negative distances.
 Similarity = Literal["cosine", "dot", "euclidean", "manhattan"]
 
 
 @dataclasses.dataclass(frozen=True)
 class SentenceVector:
-    """The vector of a text, of models that were trained to give one.
+    """The settings of a model that was trained to give one vector for a text.
 
-    It is made of the last layer (Reimers and Gurevych 2019, section 3).
+    The vector is pooled from the last layer (Reimers and Gurevych 2019, section 3).
 
     Attributes:
         pooling: "mean": over all tokens, [CLS] and [SEP] included. "cls": at [CLS].
-            "pooled": the pooler's, which is of the last layer too.
-        normalize: whether its length is made 1.
-        max_length: tokens of a text, [CLS] and [SEP] included; the rest is cut off.
-        prompts: what may stand before a text, by name, such as "query: ".
-        default_prompt: the name of the one that is put before a text unless another is
-            asked for.
+            "pooled": the output of the pooler.
+        normalize: whether the vector is scaled to length 1.
+        max_length: the number of tokens, [CLS] and [SEP] included, at which a text is
+            truncated.
+        prompts: prefixes of a text, by name, such as "query: ".
+        default_prompt: the name of the prompt that is used unless another is given.
         similarity: how two vectors are compared.
     """
 
@@ -35,7 +35,7 @@ class SentenceVector:
     similarity: Similarity = "cosine"
 
     def prompt(self, name: str | None = None) -> str:
-        """The prompt that is put before a text; None: by default.
+        """The prompt of a name; None: the default prompt, "" if there is none.
 
         Raises:
             ValueError: there is no prompt of this name.
@@ -53,18 +53,18 @@ class SentenceVector:
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """The contents of `model.json`, beside the config.
+    """The contents of `model.json`.
 
     Attributes:
         kind: "pretraining", or one of `KINDS`.
-        objective: what it was pre-trained on, one of `OBJECTIVES`.
-        sentence_task: what the sentence head was trained on; None without one.
-        dataset: what it was fine-tuned on.
+        objective: the pre-training objective, one of `OBJECTIVES`.
+        sentence_task: the task of the sentence head; None without one.
+        dataset: the name of the dataset it was fine-tuned on.
         metrics: names of that dataset's metrics, the most important first.
         head: arguments of the kind's model, besides the config.
         encoding: arguments of the kind's encoding, besides the tokenizer.
-        document_context: whether sentences are tagged together with those around them.
-        sentence_vector: of encoders that were trained to give one vector for a text.
+        document_context: whether sentences are tagged together with their neighbours.
+        sentence_vector: for an encoder that was trained to give one vector for a text.
         threshold, pairs: see `Task`.
     """
 
@@ -82,20 +82,20 @@ class Description:
 
     @property
     def has_mlm_head(self) -> bool:
-        """True if it predicts masked tokens."""
+        """True if it has a language-model head."""
         return self.kind == PRETRAINING and self.head.get("mlm_head", True)
 
     @property
     def labels(self) -> tuple[str, ...] | None:
         """Names of classes or tags, in the order of their ids."""
         labels = self.encoding.get("labels")
-        # Earlier versions kept the numbers that Hugging Face's files may have.
+        # Hugging Face's files may have numbers, and earlier versions kept them.
         return None if labels is None else tuple(map(str, labels))
 
     @property
     def task(self) -> Task:
         """The task of a fine-tuned model."""
-        # A converted model does not say what it was fine-tuned on.
+        # A converted model does not name the dataset it was fine-tuned on.
         pairs = self.pairs or (None if self.dataset is None else False)
         return Task(self.labels, self.metrics, self.threshold, pairs)
 
@@ -103,14 +103,14 @@ class Description:
 def description_from(
     values: dict[str, Any], path: str
 ) -> tuple[Description, dict[str, Any]]:
-    """A description from the values of its fields, as JSON has them, and a casing.
+    """Makes a description from the fields in a JSON file, and a casing.
 
     Returns:
-        The description, and `lower_case` and `strip_accents` where they are among the
-        values: earlier model folders had no tokenization.json.
+        The description, and `lower_case` and `strip_accents` if the values contain
+        them: earlier model folders had no tokenization.json.
 
     Raises:
-        ValueError: they do not describe a model; `path` is named.
+        ValueError: the values do not describe a model; `path` is named.
     """
     try:
         values = dict(values)

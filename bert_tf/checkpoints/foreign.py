@@ -1,4 +1,4 @@
-"""Common parts of the readers and writers of other formats."""
+"""Parts that the readers and writers of other formats share."""
 
 import dataclasses
 import sys
@@ -16,7 +16,7 @@ from data_pipelines.datasets.sources import Dataset
 from data_pipelines.datasets.squad import SquadJson
 from data_pipelines.tokenizers.vocabulary import CONTINUATION, Vocabulary
 
-# Of Google's bert_config.json.
+# Fields of Google's bert_config.json.
 GOOGLE_FIELDS = (
     "vocab_size",
     "hidden_size",
@@ -57,20 +57,21 @@ def from_tensors(
     sentence_task: str = "next_sentence",
     **changes: Any,
 ) -> Checkpoint:
-    """The model of a foreign checkpoint: all of its tensors, or it raises.
+    """Converts all tensors of a foreign checkpoint to a model, or raises.
 
-    A pooler, and the heads of a pre-trained model, exist where they have weights.
+    The model has a pooler, and the heads of pre-training, if these have weights.
 
     Args:
-        config, vocabulary, kind: of the model.
+        config, vocabulary, kind: the properties of the model.
         table, tensors, origin: see `to_ours`.
-        labels: names of the outputs; None: there is one, or those of the kind.
-        max_length: the most tokens of a text, if that is less than the model allows.
-        sentence_task: of a sentence head, if there is one.
+        labels: names of the outputs; None if there is one output, or the kind fixes
+            their names.
+        max_length: the maximum number of tokens of a text, if the model allows more.
+        sentence_task: the task of a sentence head, if there is one.
         changes: other fields of the description.
 
     Raises:
-        ValueError: as `to_ours`.
+        ValueError: as for `to_ours`.
     """
     theirs = {row.ours: row.theirs for row in table}
 
@@ -95,10 +96,10 @@ def from_tensors(
 
 
 def _fine_tuned(name: str, longest: int, labels: tuple[str, ...] | None) -> Description:
-    """The description of a model whose format has no more than its kind and labels."""
+    """The description of a model whose format stores only its kind and labels."""
     kind = KINDS[name]
-    # Its examples are not read. No format has the number of choices of a question: the
-    # user gives it.
+    # The examples of this dataset are never read. No format stores the number of
+    # choices of a question: the user gives it.
     dataset = Dataset(
         name="",
         kind=kind.name,
@@ -118,7 +119,7 @@ def _fine_tuned(name: str, longest: int, labels: tuple[str, ...] | None) -> Desc
 
 
 def differing(values: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that are not the expected ones; those left out are."""
+    """The values that are not the expected ones; omitted values are as expected."""
     return {
         name: values[name]
         for name, same in expected.items()
@@ -129,9 +130,9 @@ def differing(values: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[st
 def unusual(checkpoint: Checkpoint) -> dict[str, Any]:
     """The properties of a model, besides its sizes, that the original BERT lacks.
 
-    Formats of the original alone have no place for them. Activations, which each format
-    names in its own way, are not among them; nor is the pooler, which exists if it has
-    weights.
+    Formats for the original BERT cannot store them. Activations are not included,
+    since each format has its own names for them; nor is the pooler, which exists if it
+    has weights.
     """
     original = BertConfig(vocab_size=checkpoint.config.vocab_size).to_dict()
     for name in (*GOOGLE_FIELDS, "pooler"):
@@ -165,20 +166,20 @@ def unusual_head(description: Description) -> dict[str, Any]:
 
 
 def restored(tokens: Iterable[str]) -> Vocabulary:
-    """The vocabulary of a reader that strips white space at the end of a line.
+    """The vocabulary, from tokens whose trailing white space a reader has stripped.
 
-    It loses the line separators that Google's Chinese vocabulary has as pieces. They
-    are never the pieces of a text, before or after.
+    Such a reader loses the line separators that Google's Chinese vocabulary has as
+    pieces. No text contains these pieces in any case.
 
     Raises:
-        ValueError: as `Vocabulary` raises it.
+        ValueError: as for `Vocabulary`.
     """
     cut = ("", CONTINUATION)
     return Vocabulary(tuple(t + _LINE_SEPARATOR if t in cut else t for t in tokens))
 
 
 def is_lower_cased(vocabulary: Vocabulary) -> bool:
-    """True if no word has a capital letter, which could match only if texts are cased.
+    """True if no word has a capital letter, which only cased texts could match.
 
     Names in brackets of any kind, such as `[CLS]` or `<S>`, are not words.
     """

@@ -1,10 +1,11 @@
-"""All formats: how a model in one of them is recognised, read and written.
+"""The table of formats: functions that recognise, read and write their models.
 
-A new format takes one file, a row in `FORMATS`, and tests. The file has `is_there`,
-which recognises a source, `read`, from a source to a `Checkpoint`, and perhaps `write`,
-from a checkpoint to a new folder; its weights are a table of names, see `weight_table`.
-`foreign` has what is common to them. Both functions are total or raise: nothing of a
-model is left out in silence. `record` keeps beside it what the format has no place for.
+A new format needs one file, a row in `FORMATS`, and tests. The file has `is_there`,
+which recognises a source, `read`, from a source to a `Checkpoint`, and optionally
+`write`, from a checkpoint to a new folder; its weights are a table of names, see
+`weight_table`. `foreign` has the code that formats share. Both functions convert the
+whole model or raise: nothing is dropped silently. `record` stores the facts that the
+format cannot store in a file of its own.
 """
 
 import gc
@@ -31,10 +32,10 @@ class Format(NamedTuple):
     """Functions for the models of a format.
 
     Attributes:
-        is_there: whether a source (a folder or file, the prefix of a checkpoint, or the
-            name of a preset) is a model of this format.
-        read: from a source to a checkpoint.
-        write: from a checkpoint to a new folder; None: the format is only read.
+        is_there: returns whether a source (a folder or file, the prefix of a
+            checkpoint, or the name of a preset) is a model of this format.
+        read: reads a source as a checkpoint.
+        write: writes a checkpoint into a new folder; None if the format is only read.
     """
 
     is_there: Callable[[str], bool]
@@ -42,7 +43,7 @@ class Format(NamedTuple):
     write: Callable[[Checkpoint, str], None] | None = None
 
 
-# In the order in which a source is tried.
+# In the order in which formats are tried.
 FORMATS = {
     "keras_hub": Format(keras_hub.is_there, keras_hub.read, keras_hub.write),
     "bert_tf": Format(model_dir.is_there, model_dir.read, model_dir.write),
@@ -57,25 +58,25 @@ WRITTEN = tuple(sorted(name for name, row in FORMATS.items() if row.write))
 
 
 def read(source: str) -> tuple[str, Checkpoint]:
-    """The format of a model, and the model.
+    """Reads a model; returns the name of its format, and the model.
 
     Args:
         source: a folder, a checkpoint's prefix, a file of vectors, or a preset's name.
 
     Raises:
-        FileNotFoundError: nothing of any format is there.
-        ValueError: the model is broken, or of a kind that ours cannot compute.
+        FileNotFoundError: the source is not a model of any format.
+        ValueError: the model is corrupt, or of a kind that is not supported.
     """
     source_format = recognise(source)
     try:
         checkpoint = FORMATS[source_format].read(source)
     except (AttributeError, IndexError, KeyError, TypeError) as error:
-        # Of JSON that is well formed, but has a list for an object, or text for a
-        # number: there is no end of these.
+        # Well-formed JSON may still have a list for an object, or text for a number;
+        # not every such value is checked.
         raise ValueError(
-            f"A file of the model in {source} has another value than expected "
-            f"({type(error).__name__}: {error}). Expected the files as they were "
-            f"written ({source_format}): restore them."
+            f"A file of the model in {source} has an unexpected value "
+            f"({type(error).__name__}: {error}). Expected unchanged files of the "
+            f"format {source_format}: restore them."
         ) from error
     folder = source if tf.io.gfile.isdir(source) else posixpath.dirname(source)
     return source_format, record.completed(folder, checkpoint)
@@ -94,9 +95,9 @@ def write(checkpoint: Checkpoint, folder: str, output_format: str) -> None:
             f"{', '.join(WRITTEN)}."
         )
     found.write(checkpoint, folder)
-    # Keras' models are cycles: one that was made to be written would stay in memory.
+    # A Keras model has reference cycles: one made by the writer would stay in memory.
     gc.collect()
-    # What was written is read at once: the format holds it, or the record does.
+    # The folder is read at once: the record stores what the format does not.
     record.write(folder, checkpoint, found.read(folder))
 
 
@@ -104,7 +105,7 @@ def recognise(source: str) -> str:
     """The format of a folder or file, of a checkpoint's prefix, or a preset's name.
 
     Raises:
-        FileNotFoundError: nothing of any format is there.
+        FileNotFoundError: the source is not a model of any format.
         ValueError: its config is not JSON.
     """
     found = _recognised(source)
@@ -122,7 +123,7 @@ def recognise(source: str) -> str:
 def _is_model(source: str) -> bool:
     try:
         return _recognised(source) is not None
-    except ValueError:  # One that is broken.
+    except ValueError:  # A corrupt model is a model.
         return True
 
 

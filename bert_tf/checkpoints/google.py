@@ -1,7 +1,7 @@
 """Checkpoints of google-research/bert: TF1 variables, bert_config.json, vocab.txt.
 
-The names are those of its modeling.py, run_pretraining.py, run_classifier.py and
-run_squad.py. The folder is laid out like the published ones.
+The names come from its modeling.py, run_pretraining.py, run_classifier.py and
+run_squad.py. The folder has the layout of the published ones.
 """
 
 import collections
@@ -24,7 +24,7 @@ from data_pipelines.files.json_files import read_json, write_json
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 WEIGHTS = "bert_model.ckpt"
-# The variable with the owners of all others, in checkpoints of TF2's objects.
+# The variable of a TF2 object checkpoint with the owners of all other variables.
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 _OURS, _THEIRS = "encoder/block_{layer}", "bert/encoder/layer_{layer}"
@@ -49,7 +49,7 @@ _MLM_HEAD = {
     "mlm_head/output_bias": "cls/predictions/output_bias",
 }
 
-# The output of a head: kernels lie as (out, in), under names without a slash.
+# The output of a head: kernels have the shape (out, in), and names have no slash.
 _OUTPUT = LayerNames("output_weights", "output_bias", transposed=True)
 # By kind of model.
 _TABLES = {
@@ -61,7 +61,7 @@ _TABLES = {
         ("span_qa", {}, {"head": "cls/squad/"}),
     )
 }
-# Variables of optimizers that belong to no weight, and slots beside the weight.
+# Variables of optimizers, and slots named beside their weight.
 _TRAINING_STATE = re.compile(
     r"(.*/)?(global_step|beta\d?_power(_\d+)?|(current_)?loss_scale|good_steps"
     r"|(current_)?learning_rate|.*_slot_(m|v|vr|vc))|(training|optimizer)/.*",
@@ -69,25 +69,25 @@ _TRAINING_STATE = re.compile(
 )
 # The files of a checkpoint, after its prefix.
 _FILE = re.compile(r"\.(index|meta|data-\d+-of-\d+)$")
-# Numbers in a data file of a checkpoint that is written, besides its last tensor.
+# A data file that is written ends with the tensor that exceeds this number of values.
 _PART_SIZE = 2**25
-# Fields of published files that Google's own code does not read.
+# Fields of published configs that Google's own code does not read.
 _UNREAD = re.compile(r"directionality|pooler_.*")
 
 
 def is_there(source: str) -> bool:
-    """True if a source is, or holds, a checkpoint of TF1 variables."""
+    """True if a source is, or contains, a checkpoint of TF1 variables."""
     return bool(_prefixes(source)) and not is_object_checkpoint(source)
 
 
 def read(path: str) -> Checkpoint:
     """Reads a folder, or a checkpoint in it by its prefix.
 
-    The casing, which the format does not hold, is that of the vocabulary.
+    The format does not store the casing; it is inferred from the vocabulary.
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: the weights are not those of the config; each is named.
+        ValueError: the weights do not match the config; each problem is named.
     """
     folder, prefix = find_prefix(path)
     vocabulary = Vocabulary.from_file(posixpath.join(folder, VOCABULARY))
@@ -110,7 +110,7 @@ def read(path: str) -> Checkpoint:
 
 
 def _is_state(name: str, variables: Tensors) -> bool:
-    """True for variables of an optimizer, whose slots have names below the weight's."""
+    """True for variables of an optimizer; slots are named below their weight."""
     parts = name.split("/")
     owners = ("/".join(parts[:count]) for count in range(1, len(parts)))
     is_slot = any(owner in variables.shapes for owner in owners)
@@ -121,7 +121,7 @@ def write(checkpoint: Checkpoint, path: str) -> None:
     """Writes a folder like those that Google published.
 
     Raises:
-        ValueError: Google's code cannot compute this model; what differs is named.
+        ValueError: Google's code cannot compute this model; the differences are named.
     """
     config = _config_to_google(checkpoint)
     table = _TABLES[checkpoint.description.kind]
@@ -133,7 +133,7 @@ def write(checkpoint: Checkpoint, path: str) -> None:
 
 
 def _write_variables(prefix: str, tensors: Tensors) -> None:
-    """Writes a TF1 checkpoint of several data files, one at a time in memory."""
+    """Writes a TF1 checkpoint; only one data file at a time is in memory."""
     parts = collections.defaultdict(list)
     size = 0
     for name in sorted(tensors.shapes):
@@ -152,12 +152,12 @@ def _write_variables(prefix: str, tensors: Tensors) -> None:
         delete_old_dirs=False,
     )
     for part in parts:
-        # The op says nothing where it cannot remove them.
+        # The op reports no error if it cannot remove them.
         remove(f"{part}.index")
 
 
 def read_config(path: str) -> BertConfig:
-    """Google's bert_config.json as ours: its "gelu" is the tanh form."""
+    """Reads Google's bert_config.json as our config: its "gelu" is the tanh form."""
     values = {k: v for k, v in read_json(path).items() if not _UNREAD.fullmatch(k)}
     if values.get("hidden_act", "gelu") == "gelu":
         values["hidden_act"] = "gelu_tanh"
@@ -176,8 +176,8 @@ def _config_to_google(checkpoint: Checkpoint) -> dict[str, Any]:
     if others:
         raise ValueError(
             f"Received a model with {others}, which google-research/bert cannot "
-            f"compute. Expected the original's variants, and one of {list(_TABLES)}: "
-            "choose another format, or leave heads out with --encoder_only."
+            f"compute. Expected the original BERT, and a kind among {list(_TABLES)}: "
+            "choose another format, or leave out the head with --encoder_only."
         )
     values = config.to_dict()
     fields = {name: values[name] for name in foreign.GOOGLE_FIELDS}
@@ -185,20 +185,20 @@ def _config_to_google(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def open_variables(prefix: str) -> Tensors:
-    """All variables of a checkpoint of TensorFlow's.
+    """All variables of a TensorFlow checkpoint.
 
     Raises:
-        ValueError: its index, or later a data file, is broken.
+        ValueError: its index is corrupt, or, when a variable is read, a data file.
     """
 
     def whole(read: Any, *arguments: Any) -> Any:
         try:
             return read(*arguments)
-        # The error depends on where a file ends.
+        # The error depends on where a file is cut off.
         except (tf.errors.OpError, RuntimeError, IndexError) as error:
             raise ValueError(
-                f"The checkpoint {prefix} is broken: {error}. Expected its index and "
-                "data files whole: copy them again."
+                f"The checkpoint {prefix} is corrupt: {error}. Expected its complete "
+                "index and data files: copy them again."
             ) from None
 
     reader = whole(tf.train.load_checkpoint, prefix)
@@ -210,7 +210,7 @@ def open_variables(prefix: str) -> Tensors:
 
 
 def is_object_checkpoint(source: str) -> bool:
-    """True for a checkpoint of TF2, which names the objects that own its variables."""
+    """True for a TF2 checkpoint, which names the objects that own its variables."""
     return any(OBJECT_GRAPH in open_variables(p).shapes for p in _prefixes(source))
 
 
@@ -225,8 +225,8 @@ def find_prefix(path: str) -> tuple[str, str]:
     prefixes = _prefixes(path)
     if not prefixes:
         raise FileNotFoundError(
-            f"{path} holds no checkpoint. Expected {WEIGHTS}.index and its data files, "
-            f"with {CONFIG} and {VOCABULARY} beside them."
+            f"{path} contains no checkpoint. Expected {WEIGHTS}.index and its data "
+            f"files, with {CONFIG} and {VOCABULARY} beside them."
         )
     if len(prefixes) > 1:
         latest = _latest(path)
@@ -234,12 +234,12 @@ def find_prefix(path: str) -> tuple[str, str]:
         if not named:
             names = [posixpath.basename(prefix) for prefix in prefixes]
             raise FileNotFoundError(
-                f"{path} holds the checkpoints {', '.join(names)}, and no file "
-                "`checkpoint` that names one of them. Expected one, as in "
-                f"--source={prefixes[-1]}."
+                f"{path} contains the checkpoints {', '.join(names)}, and no file "
+                "`checkpoint` that names one of them. Expected one checkpoint, for "
+                f"example --source={prefixes[-1]}."
             )
         logging.warning(
-            "%s holds %d checkpoints: read is %s, which its file `checkpoint` names.",
+            "%s contains %d checkpoints; using %s, which its file `checkpoint` names.",
             *(path, len(prefixes), latest),
         )
         prefixes = named
@@ -247,17 +247,17 @@ def find_prefix(path: str) -> tuple[str, str]:
 
 
 def _latest(folder: str) -> str | None:
-    """The name of the checkpoint that the file `checkpoint` names, if it is whole."""
+    """The checkpoint that the file `checkpoint` names; None if it cannot be read."""
     try:
         state = tf.train.get_checkpoint_state(folder)
     except ValueError:
         return None
-    # The folder in which it was written may have been another one.
+    # The checkpoint may have been written in another folder.
     return state and posixpath.basename(state.model_checkpoint_path)
 
 
 def _prefixes(source: str) -> list[str]:
-    """The checkpoint with this prefix, or file, or all in a folder."""
+    """The checkpoint with this prefix or file, or all checkpoints in a folder."""
     source = _FILE.sub("", source)
     if tf.io.gfile.exists(f"{source}.index"):
         return [source]

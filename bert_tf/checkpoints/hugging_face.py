@@ -1,6 +1,7 @@
-"""Folders of Hugging Face's transformers, read without it; sentence-transformers' too.
+"""Folders of transformers and sentence-transformers, read without either package.
 
-BERT, RoBERTa and ALBERT encoders with all heads; WordPiece or byte-level BPE.
+Supported are BERT, RoBERTa and ALBERT encoders with all heads, and tokenizers of
+WordPiece or byte-level BPE.
 """
 
 import os
@@ -27,9 +28,9 @@ from data_pipelines.files.json_files import read_json, write_json
 
 _CONFIG = "config.json"
 _OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
-# Numbers from 0 on, which some versions write too.
+# Constant ranges from 0, which some versions of transformers write too.
 _BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
-# What DataParallel and torch.compile put before all names.
+# Prefixes that DataParallel and torch.compile add to all names.
 _WRAPPERS = ("module.", "_orig_mod.")
 _FAMILY_NAMES = {"bert": "Bert", "roberta": "Roberta", "albert": "Albert"}
 _HEADS = {
@@ -50,12 +51,12 @@ def is_there(source: str) -> bool:
 
 
 def read(folder: str) -> Checkpoint:
-    """Reads a folder that `save_pretrained` wrote.
+    """Reads a folder written by `save_pretrained`.
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: the model computes something that ours cannot, or its weights are
-            not those of its config; each is named.
+        ValueError: the model computes something that ours cannot, or its weights do
+            not match its config; each problem is named.
     """
     texts = sentence_transformers.read(folder)
     folder = texts.folder
@@ -94,9 +95,9 @@ def read(folder: str) -> Checkpoint:
 
 
 def _weights(folder: str, family: str, theirs: dict[str, str]) -> tuple[Tensors, bool]:
-    """The tensors of a model, each once, and whether its output is the token table.
+    """The tensors of a model, each once, and whether its output table is tied.
 
-    `theirs` has the name of a tensor for each name of ours.
+    `theirs` maps our names of weights to theirs.
     """
     tensors = open_tensors(folder)
     wrappers = [w for w in _WRAPPERS if all(n.startswith(w) for n in tensors.shapes)]
@@ -110,14 +111,14 @@ def _weights(folder: str, family: str, theirs: dict[str, str]) -> tuple[Tensors,
     tied = True
     output_table = theirs.get(_OUTPUT_TABLE)
     if output_table in stored:
-        # Often the encoder's own again.
+        # The file often repeats the encoder's token table here.
         names = (output_table, theirs[_TOKEN_TABLE])
         output, tokens = (tensors.read(stored[name]) for name in names)
         tied = np.array_equal(output, tokens)
         if tied:
             del stored[output_table]
     if output_table is not None and _bias_of(output_table) in stored:
-        # Where the bias is written twice, this is the one that is used.
+        # If the bias is stored twice, transformers uses this one.
         stored[theirs[_OUTPUT_BIAS]] = stored.pop(_bias_of(output_table))
     return tensors.renamed(stored), tied
 
@@ -126,7 +127,7 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
     """Writes a folder that `from_pretrained` and `pipeline` open.
 
     Raises:
-        ValueError: no model of theirs computes this one; what differs is named.
+        ValueError: no Hugging Face model computes this one; the differences are named.
         ImportError: a package that the tokenizer needs is not installed.
     """
     config, description = checkpoint.config, checkpoint.description
@@ -136,7 +137,8 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
     if others:
         raise ValueError(
             f"Received a model with {others}, for which no Hugging Face model has a "
-            "head. Expected the original's heads: leave it out with --encoder_only."
+            "head. Expected a head of the original BERT: use --encoder_only to convert "
+            "the encoder alone."
         )
     values = hugging_face_config.to_theirs(config, checkpoint.vocabulary.pad_id)
     family = values["model_type"]
@@ -166,10 +168,11 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
 
 
 def _max_length(checkpoint: Checkpoint) -> int:
-    """The length at which transformers is to cut texts off.
+    """The length at which transformers truncates texts.
 
-    Where a long text is read in windows here, that is the most of the model: theirs
-    would lose the rest. The pipeline for questions has windows of its own.
+    For a model that reads long texts in windows here, this is the longest length that
+    it allows, since transformers would drop the rest. The question-answering pipeline
+    makes windows itself.
     """
     longest, description = checkpoint.config.max_sequence_length, checkpoint.description
     if description.sentence_vector is not None:
@@ -184,7 +187,7 @@ def _bias_of(table: str) -> str:
 
 
 def _full_name(name: str, family: str) -> str:
-    """The name with the prefix that models with a head have, and of today."""
+    """The current name of a weight, with the prefix used in models with a head."""
     for old, new in _OLD_NAMES.items():
         name = name.replace(old, new)
     if name.startswith(("embeddings.", "encoder.", "pooler.")):
@@ -205,7 +208,7 @@ def _architecture(family: str, description: Description) -> str:
 
 
 def _labels(description: Description) -> dict[str, Any]:
-    """The fields of a config.json with the meaning of the outputs."""
+    """The fields of a config.json that name the outputs."""
     problem, labels = {}, description.labels
     if description.kind == "regression":
         problem, labels = {"problem_type": "regression"}, ("score",)
@@ -219,9 +222,9 @@ def _labels(description: Description) -> dict[str, Any]:
 
 
 def _head(values: dict[str, Any], family: str) -> str:
-    """The kind of the model that was saved, by the class that it names.
+    """The kind of a saved model, from the class that its config names.
 
-    Regression and classification have the same class.
+    Regression and classification share a class; both are "classification" here.
     """
     architecture = values.get("architectures") or ""
     if isinstance(architecture, list):
@@ -232,5 +235,5 @@ def _head(values: dict[str, Any], family: str) -> str:
 
 
 def _num_outputs(tensors: Tensors, theirs: dict[str, str]) -> int:
-    """The width of the head; 0 where it has no weights."""
+    """The number of outputs of the head; 0 if it has no weights."""
     return tensors.shapes.get(theirs["head/kernel"], (0,))[0]

@@ -1,4 +1,4 @@
-"""Tokens that were added to the vocabulary of a Hugging Face folder, both ways."""
+"""Reads and writes tokens added to the vocabulary of a Hugging Face folder."""
 
 import dataclasses
 import posixpath
@@ -9,7 +9,7 @@ from data_pipelines.files.json_files import read_json_if_any
 from data_pipelines.tokenizers.added_tokens import AddedToken
 
 SPECIAL_TOKENS_MAP = "special_tokens_map.json"
-# Names of tokens that are special besides those of BERT: formerly, and today.
+# The former and the current key of special tokens besides those of BERT.
 _MORE_SPECIAL = ("additional_special_tokens", "extra_special_tokens")
 _FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 
@@ -21,17 +21,17 @@ def read(
     ids: Mapping[str, int],
     usual: Collection[str],
 ) -> tuple[dict[str, int], tuple[AddedToken, ...]]:
-    """The ids of all tokens, and those that were added, as transformers finds them.
+    """Reads the ids of all tokens, and the added tokens, as transformers does.
 
     Args:
-        folder: where they are.
-        settings, tokenizer: of its tokenizer_config.json and tokenizer.json; empty
-            without one.
-        ids: of the pieces.
-        usual: the special tokens of BERT, which stay text where a text has them.
+        folder: the Hugging Face folder.
+        settings, tokenizer: the contents of its tokenizer_config.json and
+            tokenizer.json; empty if there is no such file.
+        ids: the ids of the pieces.
+        usual: the special tokens of BERT, which are plain text if a text has them.
 
     Raises:
-        ValueError: a token has two ids, or cannot be looked for in texts.
+        ValueError: a token has two ids, or cannot be searched for in texts.
     """
     all_ids, found = dict(ids), dict[str, AddedToken]()
 
@@ -42,7 +42,7 @@ def read(
         if all_ids.setdefault(content, token_id) != token_id:
             raise ValueError(
                 f"The token {content!r} in {folder} has the ids {all_ids[content]} and "
-                f"{token_id}. Expected one: restore the files of the tokenizer."
+                f"{token_id}. Expected one id: restore the files of the tokenizer."
             )
         if content in usual or content in found:
             return
@@ -67,8 +67,8 @@ def read(
                     add(token, None, normalized=False, special=True)
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(
-            f"The added tokens in {folder} are not those of a tokenizer ({error!r}). "
-            "Expected the files that transformers wrote: restore them."
+            f"The added tokens in {folder} are malformed ({error!r}). Expected the "
+            "files that transformers wrote: restore them."
         ) from None
     return all_ids, tuple(found.values())
 
@@ -76,7 +76,7 @@ def read(
 def marked(
     added: tuple[AddedToken, ...], pieces: Collection[str]
 ) -> tuple[AddedToken, ...]:
-    """The same tokens, with those that are among the pieces of words known for it."""
+    """The same tokens, with `is_piece` set for those among the pieces of words."""
     return tuple(
         dataclasses.replace(token, is_piece=token.content in pieces) for token in added
     )

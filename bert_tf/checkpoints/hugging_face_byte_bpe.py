@@ -1,4 +1,4 @@
-"""Byte-level BPE in Hugging Face folders, both ways: the tokenizer of RoBERTa."""
+"""Reads and writes byte-level BPE in Hugging Face folders: the tokenizer of RoBERTa."""
 
 import dataclasses
 import posixpath
@@ -15,7 +15,7 @@ from data_pipelines.tokenizers.vocabulary import CLS, MASK, PAD, SEP, UNK, Vocab
 from data_pipelines.tokenizers.vocabulary_files import MERGES, beside, read_merges
 
 _VOCABULARY = "vocab.json"
-# Theirs, and what they are called in RoBERTa.
+# By our special token: its key in their settings, and RoBERTa's name for it.
 _SPECIAL = {
     CLS: ("cls_token", "<s>"),
     PAD: ("pad_token", "<pad>"),
@@ -23,7 +23,7 @@ _SPECIAL = {
     UNK: ("unk_token", "<unk>"),
     MASK: ("mask_token", "<mask>"),
 }
-# Settings that change the pieces; none of them is computed here.
+# Settings that change the pieces and are not supported.
 _SETTINGS = (
     "dropout",
     "continuing_subword_prefix",
@@ -34,7 +34,7 @@ _SETTINGS = (
 
 
 def is_there(folder: str, tokenizer: Mapping[str, Any]) -> bool:
-    """True if the tokenizer of a folder, with this tokenizer.json, is BPE."""
+    """True if the tokenizer of a folder, which has this tokenizer.json, is BPE."""
     if tokenizer:
         return tokenizer.get("model", {}).get("type") == "BPE"
     return tf.io.gfile.exists(posixpath.join(folder, _VOCABULARY))
@@ -43,12 +43,12 @@ def is_there(folder: str, tokenizer: Mapping[str, Any]) -> bool:
 def read(
     folder: str, settings: Mapping[str, Any], tokenizer: Mapping[str, Any]
 ) -> Vocabulary:
-    """The pieces, with the project's names for the special tokens, and the merges.
+    """Reads the pieces, with our names for the special tokens, and the merges.
 
     Args:
-        folder: where they are.
-        settings, tokenizer: of its tokenizer_config.json and tokenizer.json; empty
-            without one.
+        folder: the Hugging Face folder.
+        settings, tokenizer: the contents of its tokenizer_config.json and
+            tokenizer.json; empty if there is no such file.
 
     Raises:
         FileNotFoundError: there are no merges.
@@ -58,7 +58,7 @@ def read(
         _check(folder, tokenizer)
         model = tokenizer["model"]
         ids, lines = dict(model["vocab"]), model["merges"]
-        # Pairs today, lines in former versions.
+        # Current versions write pairs, former versions lines.
         pairs = (m if isinstance(m, list) else m.split(" ") for m in lines)
         merges = tuple((left, right) for left, right in pairs)
     else:
@@ -101,10 +101,10 @@ def in_order(ids: dict[str, int], folder: str) -> tuple[str, ...]:
 def write(
     folder: str, vocabulary: Vocabulary, max_length: int, has_segments: bool
 ) -> None:
-    """Writes the files of a tokenizer, see `hugging_face_tokenizer.write`.
+    """Writes the files of a tokenizer; see `hugging_face_tokenizer.write`.
 
     Raises:
-        ImportError: tokenizers, which writes them, is not installed.
+        ImportError: the package tokenizers is not installed.
     """
     names = {ours: theirs for ours, (_, theirs) in _SPECIAL.items()}
     if any(name in vocabulary for name in names.values()):
@@ -125,7 +125,7 @@ def write(
 
 
 def _their_tokenizer(vocabulary: Vocabulary, names: Mapping[str, str]) -> Any:
-    """Our tokenizer in the library; `names` has theirs of the special tokens."""
+    """Makes our tokenizer in their library; `names` has their special tokens."""
     with extra("byte_bpe"):
         import tokenizers
     ids = {names.get(token, token): i for i, token in enumerate(vocabulary.tokens)}
@@ -141,7 +141,7 @@ def _their_tokenizer(vocabulary: Vocabulary, names: Mapping[str, str]) -> Any:
         )
     )
     theirs.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=prefix)
-    # As `packing.join` has it.
+    # The same sequence as in `packing.join`.
     template = tokenizers.processors.TemplateProcessing(
         single=f"{cls} $A {sep}",
         pair=f"{cls} $A {between} $B:1 {sep}:1",
@@ -167,7 +167,7 @@ def _their_tokenizer(vocabulary: Vocabulary, names: Mapping[str, str]) -> Any:
 
 
 def _check(folder: str, tokenizer: Mapping[str, Any]) -> None:
-    """Raises ValueError where a setting would give other pieces."""
+    """Raises ValueError if a setting would give different pieces."""
     model, pre_tokenizer = tokenizer["model"], tokenizer.get("pre_tokenizer") or {}
     others = {name: model[name] for name in _SETTINGS if model.get(name)}
     if pre_tokenizer.get("type") != "ByteLevel" or not pre_tokenizer.get(
@@ -179,5 +179,5 @@ def _check(folder: str, tokenizer: Mapping[str, Any]) -> None:
     if others:
         raise ValueError(
             f"The tokenizer in {folder} is BPE with {others}. Expected GPT-2's "
-            "byte-level BPE, the only one that this project cuts texts with."
+            "byte-level BPE, the only BPE that is supported."
         )

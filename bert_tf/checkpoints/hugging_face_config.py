@@ -1,11 +1,11 @@
-"""Hugging Face's config.json and our config, both ways."""
+"""Converts Hugging Face's config.json to our config and back."""
 
 from typing import Any
 
 from bert_tf.checkpoints.foreign import GOOGLE_FIELDS, differing
 from bert_tf.models.config import BertConfig
 
-# Theirs to ours, the usual name of one of ours first; no other can be computed.
+# Our name of each supported activation, by theirs; the first one is written.
 _ACTIVATIONS = {
     "gelu": "gelu",
     "gelu_new": "gelu_tanh",
@@ -13,7 +13,7 @@ _ACTIVATIONS = {
     "relu": "relu",
 }
 
-# What a file leaves out has the default of the family's class.
+# Values of fields that a file omits: the defaults of the family's class.
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "bert": {"vocab_size": 30522, "hidden_act": "gelu", "type_vocab_size": 2},
     "roberta": {"vocab_size": 50265, "hidden_act": "gelu", "type_vocab_size": 2},
@@ -34,7 +34,7 @@ _SAME = (
     "layer_norm_eps",
     "tie_word_embeddings",
 )
-# Fields that change what is computed, with the only values that are the same here.
+# Fields that change the computation, with the only values that are supported.
 _FIXED = {
     "position_embedding_type": "absolute",
     "is_decoder": False,
@@ -65,11 +65,11 @@ def family(values: dict[str, Any]) -> str:
 
 
 def to_ours(values: dict[str, Any], tied: bool) -> BertConfig:
-    """The config of what their file describes.
+    """Converts the contents of a config.json to our config.
 
     Args:
-        values: of the config.json.
-        tied: whether the output of the masked-LM head is the token table.
+        values: the contents of the config.json.
+        tied: whether the output table of the masked-LM head is the token table.
 
     Raises:
         ValueError: the model computes something that ours does not.
@@ -88,7 +88,7 @@ def to_ours(values: dict[str, Any], tied: bool) -> BertConfig:
     if name == "albert":
         fields |= {"share_layers": True, "embedding_size": values["embedding_size"]}
     if name == "roberta":
-        # Their positions are counted from the one after that of padding.
+        # Their positions begin after the id of the padding token.
         fields["position_offset"] = values.get("pad_token_id", 1) + 1
     activation = _ACTIVATIONS[values["hidden_act"]]
     fields |= {"hidden_act": activation, "tie_word_embeddings": tied}
@@ -96,10 +96,10 @@ def to_ours(values: dict[str, Any], tied: bool) -> BertConfig:
 
 
 def to_theirs(config: BertConfig, pad_id: int) -> dict[str, Any]:
-    """The fields of a config.json; `pad_id` is that of the padding token.
+    """The fields of a config.json; `pad_id` is the id of the padding token.
 
     Raises:
-        ValueError: none of their models computes this one; what differs is named.
+        ValueError: no Hugging Face model computes this one; the differences are named.
     """
     values = config.to_dict()
     others = differing(values, _OUR_FIXED)
@@ -115,7 +115,7 @@ def to_theirs(config: BertConfig, pad_id: int) -> dict[str, Any]:
             others["embedding_size"] = config.embedding_size
     if config.position_offset:
         name = "roberta"
-        # Where RoBERTa's positions begin follows from its padding token.
+        # RoBERTa's first position follows from the id of its padding token.
         if config.share_layers or config.position_offset != pad_id + 1:
             others["position_offset"] = config.position_offset
     if others:

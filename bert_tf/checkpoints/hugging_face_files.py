@@ -10,7 +10,7 @@ from data_pipelines.files.json_files import read_json
 SAFETENSORS = "model.safetensors"
 _PYTORCH = "pytorch_model.bin"
 _POINTER = b"version https://git-lfs"
-# Of files with weights that are not read here.
+# Filename endings of weights, to name those that are not read.
 _OTHERS = (".h5", ".msgpack", ".onnx", ".gguf", ".ot", ".safetensors", ".bin", ".pt")
 
 
@@ -19,29 +19,29 @@ def open_tensors(folder: str) -> Tensors:
 
     Raises:
         FileNotFoundError: there are no weights.
-        ModuleNotFoundError: they are PyTorch's, and it is not installed.
-        ValueError: a file of PyTorch's holds more than tensors.
+        ModuleNotFoundError: the file is PyTorch's, and PyTorch is not installed.
+        ValueError: a PyTorch file contains more than tensors.
     """
     files = _files(folder, SAFETENSORS) or _files(folder, _PYTORCH)
     if not files:
         names = sorted(os.listdir(folder))
         others = [name for name in names if name.endswith(_OTHERS)]
-        found = f"weights in {', '.join(others)} alone" if others else "no weights"
+        found = f"weights only in {', '.join(others)}" if others else "no weights"
         raise FileNotFoundError(
-            f"{folder} holds {found}. Expected {SAFETENSORS} or {_PYTORCH}, or the "
+            f"{folder} contains {found}. Expected {SAFETENSORS} or {_PYTORCH}, or the "
             "shards of one of them and their index."
         )
     missing = [os.path.basename(file) for file in files if not os.path.exists(file)]
     if missing:
         raise FileNotFoundError(
-            f"{folder} lacks {', '.join(missing)}, of {len(files)} files of weights in "
-            "its index. Expected all: copy them again."
+            f"{folder} lacks {', '.join(missing)} of the {len(files)} files of weights "
+            "in its index. Expected all of them: copy the folder again."
         )
     pointers = [os.path.basename(file) for file in files if _is_pointer(file)]
     if pointers:
         raise ValueError(
-            f"{folder} holds pointers of Git LFS in place of {', '.join(pointers)}. "
-            "Expected the weights themselves: run git lfs pull there."
+            f"{folder} contains Git LFS pointers in place of {', '.join(pointers)}. "
+            "Expected the weights themselves: run `git lfs pull` in this folder."
         )
     opened = [(_pytorch if f.endswith(".bin") else open_safetensors)(f) for f in files]
     owners = {name: tensors for tensors in opened for name in tensors.shapes}
@@ -57,7 +57,7 @@ def _is_pointer(path: str) -> bool:
 
 
 def _files(folder: str, name: str) -> list[str]:
-    """A file of this name, or its shards; empty where there are none."""
+    """The file of this name, or its shards; empty if there is neither."""
     if os.path.exists(os.path.join(folder, name)):
         return [os.path.join(folder, name)]
     index = os.path.join(folder, f"{name}.index.json")
@@ -66,8 +66,8 @@ def _files(folder: str, name: str) -> list[str]:
     weight_map = read_json(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise ValueError(
-            f"{index} has no weight_map. Expected the file of each tensor: copy it "
-            "again."
+            f"{index} has no weight_map. Expected one that names the file of each "
+            "tensor: copy the index again."
         )
     shards = sorted(set(weight_map.values()))
     return [os.path.join(folder, shard) for shard in shards]
@@ -78,7 +78,7 @@ def _pytorch(path: str) -> Tensors:
         import torch
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
-            f"{path} is PyTorch's own format. Expected torch to be installed (pip "
+            f"{path} is in PyTorch's own format. Expected torch to be installed (pip "
             f"install torch), or the same model as {SAFETENSORS}."
         ) from None
     try:
@@ -88,8 +88,9 @@ def _pytorch(path: str) -> Tensors:
         )
     except pickle.UnpicklingError:
         raise ValueError(
-            f"{path} holds more than tensors, or is broken, and is not read: a file of "
-            f"this kind may run any program. Expected tensors alone, or {SAFETENSORS}."
+            f"{path} contains more than tensors, or is corrupt. It is not read, since "
+            "such a file can run any program. Expected only tensors, or a file "
+            f"{SAFETENSORS}."
         ) from None
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     return Tensors(shapes, lambda name: tensors[name].float().numpy())

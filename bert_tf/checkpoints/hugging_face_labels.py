@@ -1,24 +1,24 @@
-"""The meaning of the outputs of a head, in a Hugging Face config.json."""
+"""The kind of a classifier and the names of its outputs in a Hugging Face config."""
 
 from typing import Any
 
 
 def classifier_kind(values: dict[str, Any], num_outputs: int, folder: str) -> str:
-    """The kind of a model for sequences: "classification" or "regression".
+    """The kind of a sequence classifier: "classification" or "regression".
 
     Raises:
-        ValueError: a text may have any number of its labels, or several scores.
+        ValueError: it is multi-label, or a regression with several scores.
     """
     problem = values.get("problem_type")
     if problem == "multi_label_classification":
         raise ValueError(
-            f"{folder} holds a classifier that gives a text any number of labels. "
-            "Expected one label, or a score, for each."
+            f"{folder} contains a multi-label classifier. Expected one label, or one "
+            "score, for each text."
         )
     if problem == "regression" and num_outputs > 1:
         raise ValueError(
-            f"{folder} holds a regression with {num_outputs} scores for a text. "
-            "Expected one."
+            f"{folder} contains a regression model with {num_outputs} scores for each "
+            "text. Expected one score."
         )
     return "regression" if num_outputs == 1 else "classification"
 
@@ -26,14 +26,14 @@ def classifier_kind(values: dict[str, Any], num_outputs: int, folder: str) -> st
 def label_names(
     values: dict[str, Any], num_outputs: int, folder: str
 ) -> tuple[str, ...]:
-    """The names of the outputs, in order; numbers become text, as do truth values.
+    """The names of the outputs, in order; numbers and booleans become text.
 
-    A config without names has those that transformers gives: LABEL_0, LABEL_1.
+    Without names in the config, they are those of transformers: LABEL_0, LABEL_1.
 
     Raises:
-        ValueError: they are not one for each output.
+        ValueError: there is not exactly one name for each output.
     """
-    if not num_outputs:  # There are no weights, which is another error.
+    if not num_outputs:  # The missing weights are reported elsewhere.
         return ()
     names = values.get("id2label")
     if not names and values.get("label2id"):
@@ -46,14 +46,14 @@ def label_names(
         by_id = {int(key): _text(name) for key, name in names.items()}
     except (TypeError, ValueError, AttributeError):
         raise ValueError(
-            f"config.json in {folder} has id2label={names}. Expected an object with a "
-            "number and a name for each output."
+            f"config.json in {folder} has id2label={names}. Expected an object that "
+            "maps the number of each output to its name."
         ) from None
     found = [by_id.get(number) for number in range(num_outputs)]
     is_whole = len(by_id) == len(names) == num_outputs and None not in found
     if not is_whole or len(set(found)) < num_outputs:
         raise ValueError(
-            f"config.json in {folder} has id2label={names}. Expected a name of its own "
+            f"config.json in {folder} has id2label={names}. Expected a distinct name "
             f"for each of the {num_outputs} outputs of the weights, numbered from 0 "
             f"to {num_outputs - 1}."
         )
@@ -65,14 +65,14 @@ def _inverse(label2id: Any, folder: str) -> dict[Any, str]:
     names = {number: name for name, number in label2id.items()} if is_object else {}
     if not is_object or len(names) < len(label2id):
         raise ValueError(
-            f"config.json in {folder} has label2id={label2id}. Expected an object with "
-            "a number of its own for each name."
+            f"config.json in {folder} has label2id={label2id}. Expected an object that "
+            "maps each name to a distinct number."
         )
     return names
 
 
 def _text(name: Any) -> str | None:
-    """A name as text; None if it is none."""
+    """A name as text; None if it is empty."""
     if isinstance(name, (dict, list)):
-        raise TypeError(f"{name!r} is no name.")
+        raise TypeError(f"{name!r} is not a name.")
     return None if name is None or name == "" else str(name)

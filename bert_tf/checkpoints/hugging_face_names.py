@@ -1,4 +1,4 @@
-"""Names of weights in Hugging Face's models, family by family."""
+"""Names of weights in Hugging Face's models, by family."""
 
 from bert_tf.checkpoints.weight_table import PYTORCH, Row, rows
 
@@ -14,7 +14,7 @@ def _embeddings(family: str) -> dict[str, str]:
 
 
 def _encoder(family: str) -> dict[str, str]:
-    """BERT's and RoBERTa's; they differ in the prefix."""
+    """The encoder of BERT and RoBERTa; the names differ only in the prefix."""
     ours, theirs = "encoder/block_{layer}", f"{family}.encoder.layer.{{layer}}"
     return {
         **_embeddings(family),
@@ -73,8 +73,8 @@ _PRETRAINING = {
         "sentence_head": "sop_classifier.classifier",
     },
 }
-# RoBERTa's head for classes is a dense layer with tanh on the first token, which is
-# what a pooler is, and the output.
+# RoBERTa's classification head is a dense layer with tanh on the first token, which is
+# a pooler, followed by the output layer.
 _ROBERTA_CLASSIFIER = {
     "encoder/pooler": "classifier.dense",
     "head": "classifier.out_proj",

@@ -1,4 +1,4 @@
-"""The vocabulary and the casing of a Hugging Face folder, both ways."""
+"""Reads and writes the vocabulary and the casing of a Hugging Face folder."""
 
 import dataclasses
 import posixpath
@@ -25,22 +25,23 @@ from data_pipelines.tokenizers.vocabulary import (
 
 _VOCABULARY, _TOKENIZER = "vocab.txt", "tokenizer.json"
 _CONFIG = "tokenizer_config.json"
-# Of transformers' own WordPiece, whatever tokenizer.json says to its class.
+# The limit of transformers' own WordPiece class, which ignores tokenizer.json.
 _THEIR_MAX_WORD_CHARACTERS = 100
-# Classes that cut texts as the vocabulary says, where there is no tokenizer.json; not
-# BertJapaneseTokenizer, for one, which asks MeCab for words. And their fast ones.
+# Classes, with their fast variants, whose tokenization the vocabulary determines even
+# without a tokenizer.json; BertJapaneseTokenizer, for example, needs MeCab.
 _CLASSES = (
     *("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MPNetTokenizer"),
     *("RobertaTokenizer", "GPT2Tokenizer", "PreTrainedTokenizer", "TokenizersBackend"),
 )
-# Those whose tokenizer.json says all: other settings are for classes of their own.
+# Classes that tokenizer.json defines completely: they ignore the other settings.
 _GENERIC = ("PreTrainedTokenizerFast", "TokenizersBackend")
-# A piece between [CLS] and [SEP]; and numbers that say that there is no limit.
+# The shortest sequence, a piece between [CLS] and [SEP]; and the limit from which on a
+# `model_max_length` means that there is none.
 _SHORTEST, _NO_LIMIT = 3, 2**31
 
 
 def max_length(folder: str) -> int | None:
-    """The most tokens of a text, special ones included, if the folder says it."""
+    """The maximum number of tokens of a text, special ones included; None if unset."""
     found = read_json_if_any(posixpath.join(folder, _CONFIG)).get("model_max_length")
     if isinstance(found, (int, float)) and _SHORTEST <= found < _NO_LIMIT:
         return int(found)
@@ -48,12 +49,12 @@ def max_length(folder: str) -> int | None:
 
 
 def read(folder: str) -> Vocabulary:
-    """The pieces, added tokens, and the casing of the texts.
+    """Reads the pieces, the added tokens, and the casing of the texts.
 
     Raises:
         FileNotFoundError: there is no vocabulary.
-        ValueError: it is neither WordPiece nor byte-level BPE, or the tokenizer has a
-            setting that changes the pieces and is not known here.
+        ValueError: it is neither WordPiece nor byte-level BPE, or the tokenizer has an
+            unsupported setting that changes the pieces.
     """
     settings = read_json_if_any(posixpath.join(folder, _CONFIG))
     tokenizer = read_json_if_any(posixpath.join(folder, _TOKENIZER))
@@ -63,15 +64,15 @@ def read(folder: str) -> Vocabulary:
     vocab_file = posixpath.join(folder, _VOCABULARY)
     has_file = tf.io.gfile.exists(vocab_file)
     model = _wordpiece(tokenizer, folder) if tokenizer else {}
-    # Of lines, the file may have lost some that are white space to Python.
+    # The file may lack pieces that Python reads as line separators.
     listed = Vocabulary.from_file(vocab_file) if has_file else None
     pieces = listed
     if model:
         pieces = restored(byte_bpe.in_order(model["vocab"], folder))
     if pieces is None:
         raise FileNotFoundError(
-            f"{folder} holds neither {_VOCABULARY} nor {_TOKENIZER}. Expected the "
-            "WordPiece vocabulary of the model in one of them, or vocab.json and "
+            f"{folder} contains neither {_VOCABULARY} nor {_TOKENIZER}. Expected the "
+            "WordPiece vocabulary of the model in one of them, or the vocab.json and "
             "merges.txt of byte-level BPE."
         )
     ids, added = added_tokens.read(
@@ -84,8 +85,8 @@ def read(folder: str) -> Vocabulary:
     tokens = byte_bpe.in_order(ids, folder)
     if listed is not None and listed.tokens not in (pieces.tokens, tokens):
         raise ValueError(
-            f"{_VOCABULARY} and {_TOKENIZER} in {folder} do not hold the same pieces. "
-            "Expected the vocabulary of the model in both: remove the one that is not."
+            f"{_VOCABULARY} and {_TOKENIZER} in {folder} have different pieces. "
+            "Expected the vocabulary of the model in both: remove the wrong file."
         )
     lower_case, stripped = _casing(folder, settings, tokenizer)
     if lower_case is None:
@@ -105,16 +106,17 @@ def write(
     """Writes the files of a tokenizer.
 
     Args:
-        folder, vocabulary: where they are written, and what.
-        max_length: the most tokens of a text.
-        has_segments: whether it takes segment ids.
+        folder: the folder to write to.
+        vocabulary: the pieces, the added tokens and the casing.
+        max_length: the maximum number of tokens of a text.
+        has_segments: whether the model takes segment ids.
     """
     if vocabulary.merges is not None:
         byte_bpe.write(folder, vocabulary, max_length, has_segments)
         return
     names = {"unk": UNK, "sep": SEP, "pad": PAD, "cls": CLS, "mask": MASK}
     special = {f"{name}_token": token for name, token in names.items()}
-    # Their class for BERT has a limit of its own.
+    # Their class for BERT has a fixed limit.
     is_theirs = vocabulary.max_word_characters == _THEIR_MAX_WORD_CHARACTERS
     segments = ["token_type_ids"] if has_segments else []
     settings = {
@@ -144,7 +146,7 @@ def _their_strip_accents(vocabulary: Vocabulary) -> bool | None:
 
 
 def _their_tokenizer(vocabulary: Vocabulary, ids: dict[str, int]) -> dict[str, Any]:
-    """The content of a tokenizer.json; `ids` has those of the pieces."""
+    """The content of a tokenizer.json; `ids` has the ids of the pieces."""
     added = [AddedToken(t, normalized=False, special=True) for t in SPECIAL_TOKENS]
     added += vocabulary.added_tokens
     entries = [added_tokens.to_theirs(t, vocabulary.id_of(t.content)) for t in added]
@@ -194,12 +196,16 @@ def _their_tokenizer(vocabulary: Vocabulary, ids: dict[str, int]) -> dict[str, A
 
 
 def _wordpiece(tokenizer: dict[str, Any], folder: str) -> dict[str, Any]:
-    """The model of a tokenizer.json; ValueError where it is not BERT's WordPiece."""
+    """The model of a tokenizer.json.
+
+    Raises:
+        ValueError: it is not BERT's WordPiece.
+    """
     model = tokenizer.get("model", {})
     if model.get("type") != "WordPiece":
         raise ValueError(
-            f"The tokenizer in {folder} is of the type {model.get('type')!r}. Expected "
-            "WordPiece or byte-level BPE, which this project cuts texts with."
+            f"The tokenizer in {folder} is of type {model.get('type')!r}. Expected "
+            "WordPiece or byte-level BPE."
         )
     expected = {
         "unk_token": UNK,
@@ -219,8 +225,8 @@ def _wordpiece(tokenizer: dict[str, Any], folder: str) -> dict[str, Any]:
     if others:
         raise ValueError(
             f"The tokenizer in {folder} is WordPiece with {others}. Expected "
-            f"{ {name: expected[name] for name in others} }, as BERT's: other texts "
-            "would become other pieces."
+            f"{ {name: expected[name] for name in others} }, as in BERT: texts would "
+            "be tokenized differently."
         )
     return model
 
@@ -228,26 +234,26 @@ def _wordpiece(tokenizer: dict[str, Any], folder: str) -> dict[str, Any]:
 def _check_class(
     folder: str, settings: dict[str, Any], tokenizer: dict[str, Any]
 ) -> None:
-    """Raises ValueError where words are found in a way that no file here says."""
+    """Raises ValueError if no file says how the tokenizer finds words."""
     name = settings.get("tokenizer_class")
     is_known = name is None or name.removesuffix("Fast") in _CLASSES
     if not tokenizer and not is_known:
         raise ValueError(
             f"The tokenizer in {folder} is of the class {name}, without {_TOKENIZER}. "
-            f"Expected one of {list(_CLASSES)}, or that file: other texts would become "
-            "other pieces."
+            f"Expected one of {list(_CLASSES)}, or that file: texts would be tokenized "
+            "differently."
         )
     if not settings.get("do_basic_tokenize", True):
         raise ValueError(
             f"The tokenizer in {folder} has do_basic_tokenize=false. Expected one that "
-            "cuts texts into words itself: other texts would become other pieces."
+            "splits texts into words itself: texts would be tokenized differently."
         )
 
 
 def _casing(
     folder: str, settings: dict[str, Any], tokenizer: dict[str, Any]
 ) -> tuple[bool | None, bool | None]:
-    """True where texts lose capitals, and accents; None where no file says it."""
+    """Whether texts are lower-cased, and lose accents; None if no file says so."""
     normalizer = tokenizer.get("normalizer") or {}
     if tokenizer and settings.get("tokenizer_class") in _GENERIC:
         settings = {}
@@ -256,7 +262,7 @@ def _casing(
     ):
         raise ValueError(
             f"The tokenizer in {folder} has tokenize_chinese_chars=false. Expected "
-            "Chinese characters to stand alone: other texts would become other pieces."
+            "Chinese characters to be words: texts would be tokenized differently."
         )
     lower_case = settings.get("do_lower_case", normalizer.get("lowercase"))
     return lower_case, settings.get("strip_accents", normalizer.get("strip_accents"))

@@ -1,7 +1,7 @@
-"""Preset folders of KerasHub (keras-nlp), and the presets it finds by name.
+"""KerasHub (keras-nlp) presets: folders, and presets that it downloads by name.
 
-BertBackbone, BertMaskedLM and BertTextClassifier, read and written by KerasHub itself.
-Of a preset that it finds by name, the backbone.
+KerasHub itself reads and writes BertBackbone, BertMaskedLM and BertTextClassifier; a
+preset that is downloaded by name is read as a BertBackbone.
 """
 
 import dataclasses
@@ -49,7 +49,7 @@ _TABLES = {
     PRETRAINING: _BACKBONE + rows(TENSORFLOW, _MLM_HEAD),
     "classification": _BACKBONE + rows(TENSORFLOW, {"head": "logits"}),
 }
-# Our names of the sizes, and those of their backbone's arguments.
+# Our names of the sizes, and the corresponding arguments of their backbone.
 _FIELDS = {
     "vocab_size": "vocabulary_size",
     "hidden_size": "hidden_dim",
@@ -60,7 +60,7 @@ _FIELDS = {
     "max_position_embeddings": "max_sequence_length",
     "type_vocab_size": "num_segments",
 }
-# Fixed in the code of their BertMaskedLM, whatever the backbone has.
+# Fixed in the code of their BertMaskedLM, whatever the backbone uses.
 _MLM_HEAD_ARGUMENTS = {"mlm_activation": "gelu", "mlm_epsilon": 1e-5}
 _DOWNLOADS = ("hf://", "kaggle://")
 _BACKBONE_CLASS = "BertBackbone"
@@ -85,7 +85,7 @@ def read(preset: str) -> Checkpoint:
     """Reads a preset: a folder, a name that KerasHub knows, or `hf://...`.
 
     Raises:
-        ValueError: it is not a BERT, or one of a class that is not known here.
+        ValueError: it is not a BERT model, or its class is not supported.
     """
     import keras_hub
 
@@ -102,7 +102,7 @@ def read(preset: str) -> Checkpoint:
     vocabulary = vocabulary.with_casing(
         bool(tokenizer.lowercase), _strip_accents(tokenizer, vocabulary)
     )
-    # The op that it cuts with takes longer words, in bytes, for unknown ones.
+    # Its tokenizer op makes longer words, in bytes, unknown.
     vocabulary = dataclasses.replace(vocabulary, max_word_characters=100)
     values = getattr(model, "backbone", model).get_config()
     config = BertConfig(
@@ -126,7 +126,8 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
     """Writes a folder for `from_preset`.
 
     Raises:
-        ValueError: their BERT cannot compute this model; what differs is named.
+        ValueError: KerasHub's BERT cannot compute this model; the differences are
+            named.
     """
     from keras_hub import models
 
@@ -169,9 +170,9 @@ def _weights(model: keras.Model) -> list[Any]:
 def _strip_accents(tokenizer: Any, vocabulary: Vocabulary) -> bool:
     """True if accents are removed.
 
-    Their tokenizer leaves accents unless it is given `strip_accents`, in the presets of
-    Google's uncased models too, whose vocabularies have no accents: there, Google's
-    rule stands.
+    Their tokenizer keeps accents unless `strip_accents` is set, even in the presets of
+    Google's uncased models. The vocabularies of these have no accents, so Google's
+    rule is applied to them: accents are removed if texts are lower-cased.
     """
     if tokenizer.strip_accents or foreign.has_accents(vocabulary):
         return bool(tokenizer.strip_accents)
@@ -198,6 +199,7 @@ def _check(checkpoint: Checkpoint) -> None:
     if others:
         raise ValueError(
             f"Received a model with {others}, which KerasHub's BERT cannot compute or "
-            "has no place for. Expected the original's encoder, alone (--encoder_only),"
-            " or with a head for classes, or with KerasHub's own for masked tokens."
+            "store. Expected the encoder of the original BERT, either alone "
+            "(--encoder_only), with a classification head, or with KerasHub's own "
+            "masked-LM head."
         )

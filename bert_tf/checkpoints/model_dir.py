@@ -1,9 +1,9 @@
 """The model folder: everything needed to use a model, stored explicitly.
 
 bert_config.json    sizes and variants, Google's names
-vocab.txt           the pieces, and of byte-level BPE merges.txt beside it
-tokenization.json   the kind of tokenizer, the casing, and tokens that were added
-model.json          the kind of model, what its heads are
+vocab.txt           the pieces; for byte-level BPE, merges.txt beside it
+tokenization.json   the kind of tokenizer, the casing, and added tokens
+model.json          the kind of model and its heads
 options.json        the options it was trained with
 model.safetensors   the weights, named by their path in the model
 """
@@ -36,7 +36,7 @@ CONFIG = "bert_config.json"
 VOCABULARY = "vocab.txt"
 DESCRIPTION = "model.json"
 OPTIONS = "options.json"
-# Of a fine-tuned model, beside it.
+# Only in the folder of a fine-tuned model.
 DEV_METRICS = "dev_metrics.json"
 WEIGHTS = "model.safetensors"
 
@@ -50,7 +50,7 @@ class Checkpoint:
     """A model as a value: the contents of a model folder.
 
     Attributes:
-        config: of the encoder.
+        config: the configuration of the encoder.
         vocabulary: the pieces, and the casing of the texts.
         description: the kind of model and its head.
         weights: float32, by their names in a model folder.
@@ -66,7 +66,7 @@ class Checkpoint:
 
 @dataclasses.dataclass(frozen=True)
 class LoadedModel:
-    """A model and what its inputs are made with."""
+    """A model with the vocabulary and the description that its inputs need."""
 
     model: Any
     vocabulary: Vocabulary
@@ -79,12 +79,12 @@ class LoadedModel:
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """Cuts its texts into pieces."""
+        """The tokenizer of its texts."""
         return make_tokenizer(self.vocabulary)
 
 
 def make_model(config: BertConfig, description: Description, dtype: Any = None) -> Any:
-    """The model that is described, with random weights."""
+    """Makes the described model, with random weights."""
     if description.kind == PRETRAINING:
         return make_pretrainer(
             description.objective,
@@ -99,7 +99,7 @@ def make_model(config: BertConfig, description: Description, dtype: Any = None) 
 
 
 def make_encoding(description: Description, vocabulary: Vocabulary) -> Encoding:
-    """Makes sequences of the examples of a fine-tuned model."""
+    """The encoding of a fine-tuned model: it turns examples into sequences."""
     arguments = dict(description.encoding)
     if "labels" in arguments:
         arguments["labels"] = description.labels
@@ -107,11 +107,11 @@ def make_encoding(description: Description, vocabulary: Vocabulary) -> Encoding:
 
 
 def check_sizes(config: BertConfig, vocabulary: Vocabulary) -> None:
-    """Raises ValueError where the vocabulary has more pieces than the embedding."""
+    """Raises ValueError if the vocabulary has more pieces than the embedding."""
     if len(vocabulary) > config.vocab_size:
         raise ValueError(
             f"The vocabulary has {len(vocabulary)} pieces, but the config says "
-            f"vocab_size={config.vocab_size}. Expected at most as many: raise "
+            f"vocab_size={config.vocab_size}. Expected at most that many: raise "
             "vocab_size in the config, or use the vocabulary of this model."
         )
 
@@ -136,7 +136,7 @@ def save(
 def write(checkpoint: Checkpoint, path: str) -> None:
     """Writes a model folder; each file appears complete or not at all.
 
-    The folder is made if it is missing. Files of an earlier save are replaced, the
+    The folder is created if it is missing. Files of an earlier save are replaced, the
     weights last.
     """
     check_sizes(checkpoint.config, checkpoint.vocabulary)
@@ -153,7 +153,7 @@ def write(checkpoint: Checkpoint, path: str) -> None:
 
 
 def files_of(path: str, with_weights: bool = True) -> list[str]:
-    """The files that a model is read from; none unless all are there."""
+    """The files that a model is read from; empty unless all of them exist."""
     names = (CONFIG, DESCRIPTION, *((WEIGHTS,) if with_weights else ()))
     files = present(*(posixpath.join(path, name) for name in names))
     vocabulary = vocabulary_files.files_of(posixpath.join(path, VOCABULARY))
@@ -162,7 +162,7 @@ def files_of(path: str, with_weights: bool = True) -> list[str]:
 
 
 def is_there(path: str) -> bool:
-    """True if there is a model folder at a path."""
+    """True if a path is a model folder."""
     return tf.io.gfile.exists(posixpath.join(path, DESCRIPTION))
 
 
@@ -174,9 +174,9 @@ def load(path: str, dtype: Any = None) -> LoadedModel:
         dtype: a Keras dtype policy to compute in; the weights stay float32.
 
     Raises:
-        FileNotFoundError: the folder, or a file of it, is missing.
-        ValueError: a file is broken, or the weights are not those of the config;
-            every missing, extra and mis-shaped one is named. Or one is not finite.
+        FileNotFoundError: the folder, or a file in it, is missing.
+        ValueError: a file is corrupt, a weight is not finite, or the weights do not
+            match the config; every missing, extra and mis-shaped one is named.
     """
     config, vocabulary, description = load_description(path)
     model = make_model(config, description, dtype)
@@ -184,13 +184,28 @@ def load(path: str, dtype: Any = None) -> LoadedModel:
     return LoadedModel(model, vocabulary, description)
 
 
+def from_checkpoint(checkpoint: Checkpoint, dtype: Any = None) -> LoadedModel:
+    """Makes the model of a checkpoint.
+
+    Args:
+        checkpoint: of any format, whose weights are read here.
+        dtype: a Keras dtype policy to compute in; the weights stay float32.
+
+    Raises:
+        ValueError: a weight is missing, left over, of another shape or not finite.
+    """
+    model = make_model(checkpoint.config, checkpoint.description, dtype)
+    _assign(model, checkpoint.weights, "the checkpoint")
+    return LoadedModel(model, checkpoint.vocabulary, checkpoint.description)
+
+
 def read(path: str) -> Checkpoint:
     """Reads a model folder without making the model.
 
-    A weight that is not finite raises when it is read.
+    A weight that is not finite raises only when it is read.
 
     Raises:
-        FileNotFoundError, ValueError: as `load`.
+        FileNotFoundError, ValueError: as for `load`.
     """
     config, vocabulary, description = load_description(path)
     file = posixpath.join(path, WEIGHTS)
@@ -200,28 +215,28 @@ def read(path: str) -> Checkpoint:
 
 
 def load_description(path: str) -> tuple[BertConfig, Vocabulary, Description]:
-    """All of a model folder but its weights.
+    """Reads a model folder except its weights.
 
     Raises:
-        FileNotFoundError, ValueError: as `load`.
+        FileNotFoundError, ValueError: as for `load`.
     """
     if not is_folder(path):
         raise FileNotFoundError(
-            f"No model folder at {path!r}. Expected a folder that bert_tf.pretrain or "
-            "bert_tf.finetune wrote."
+            f"No model folder at {path!r}. Expected a folder written by "
+            "bert_tf.pretrain or bert_tf.finetune."
         )
     for name in (CONFIG, VOCABULARY, DESCRIPTION, WEIGHTS):
         if not tf.io.gfile.exists(posixpath.join(path, name)):
             raise FileNotFoundError(
                 f"The model folder {path!r} lacks {name}. Expected all of {CONFIG}, "
-                f"{VOCABULARY}, {DESCRIPTION}, {WEIGHTS}: an unfinished training is "
-                "finished by running the same command again."
+                f"{VOCABULARY}, {DESCRIPTION}, {WEIGHTS}: if training was interrupted, "
+                "run the same command again to finish it."
             )
     config = BertConfig.from_file(posixpath.join(path, CONFIG))
     file = posixpath.join(path, DESCRIPTION)
     values = read_json(file)
     if values.pop("format", None) != _FORMAT:
-        raise ValueError(f"{file} does not describe a model of the format {_FORMAT}.")
+        raise ValueError(f"{file} does not describe a model of format {_FORMAT}.")
     description, casing = description_from(values, file)
     vocabulary = Vocabulary.from_file(posixpath.join(path, VOCABULARY), **casing)
     check_sizes(config, vocabulary)
@@ -233,10 +248,10 @@ def load_encoder_weights(
 ) -> dict[str, np.ndarray]:
     """The weights of the encoder in a model folder, by their names in any model.
 
-    Those whose names begin with one of `others` are among them.
+    Weights whose names begin with one of `others` are included.
 
     Raises:
-        ValueError: one is not finite.
+        ValueError: a weight is not finite.
     """
     file = posixpath.join(path, WEIGHTS)
     stored = open_safetensors(file).finite(file)
@@ -252,12 +267,15 @@ def write_weights(path: str, weights: Tensors) -> None:
 
 
 def assign_weights(model: keras.Model, path: str) -> None:
-    """Gives a model the weights of a safetensors file: all of them, or it raises."""
-    stored = open_safetensors(path).finite(path)
+    """Assigns all weights of a model from a safetensors file, or raises."""
+    _assign(model, open_safetensors(path).finite(path), path)
+
+
+def _assign(model: keras.Model, weights: Tensors, path: str) -> None:
     variables = weights_of(model)
-    _check_weights(stored.shapes, Tensors.of(variables).shapes, path)
+    _check_weights(weights.shapes, Tensors.of(variables).shapes, path)
     for name, variable in variables.items():
-        variable.assign(stored.read(name))
+        variable.assign(weights.read(name))
 
 
 def _check_weights(
@@ -268,17 +286,16 @@ def _check_weights(
     problems = tensors.differences(found, expected)
     if problems:
         raise ValueError(
-            f"The weights in {path} are not those of the config beside them: "
-            f"{'; '.join(problems)}. Expected the folder as it was written: restore "
-            "its files."
+            f"The weights in {path} do not match the config beside them: "
+            f"{'; '.join(problems)}. Expected the folder unchanged: restore its files."
         )
 
 
 def weights_of(model: keras.Model) -> dict[str, Any]:
-    """Variables by their path inside the model, without its own (counted) name.
+    """The weights of a model, by their path without the model's own (numbered) name.
 
-    Those of a frozen encoder are among them; the states of dropout generators, which
-    are whole numbers, are not.
+    Those of a frozen encoder are included; the integer states of dropout generators
+    are not.
     """
     prefix = f"{model.name}/"
     return {
@@ -289,10 +306,10 @@ def weights_of(model: keras.Model) -> dict[str, Any]:
 
 
 def finite_weights(model: keras.Model, path: str) -> Tensors:
-    """The weights of a model, to be written to a path.
+    """The weights of a model that will be written to a path.
 
     Raises:
-        ValueError: one is NaN or infinite.
+        ValueError: a weight is NaN or infinite.
     """
     weights = Tensors.of(weights_of(model)).finite(f"the model for {path}")
     for name in weights.shapes:
@@ -303,7 +320,7 @@ def finite_weights(model: keras.Model, path: str) -> Tensors:
 def weight_shapes(
     config: BertConfig, description: Description
 ) -> dict[str, tuple[int, ...]]:
-    """The shape of each weight of a model; none of them is made."""
+    """The shape of each weight of a model, without allocating any."""
     with keras.StatelessScope(initialize_variables=False):
         model = make_model(config, description)
     return {name: tuple(weight.shape) for name, weight in weights_of(model).items()}

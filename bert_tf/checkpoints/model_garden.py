@@ -1,7 +1,7 @@
 """BERT of TensorFlow's Model Garden: TF2 checkpoints, and SavedModels as on TF Hub.
 
-Weights are found by the names of the variables, which both kinds of files keep beside
-the path of the object that owns them. Read only.
+Weights are found by the names of the variables, which both kinds of files store beside
+the path of the object that owns them. The format is read, not written.
 """
 
 import posixpath
@@ -45,7 +45,7 @@ _TABLE = rows(
     },
 )
 
-# The variable that has a size, and its axis.
+# The variable and the axis that each size is read from.
 _SIZES = {
     "vocab_size": ("word_embeddings/embeddings", 0),
     "hidden_size": ("word_embeddings/embeddings", 1),
@@ -54,13 +54,13 @@ _SIZES = {
     "num_attention_heads": ("transformer/layer_0/self_attention/query/kernel", 1),
     "intermediate_size": ("transformer/layer_0/intermediate/kernel", 1),
 }
-# Parts of the object graph that training needs and the model has not.
+# Parts of the object graph that belong to training, not to the model.
 _TRAINING_STATE = ("optimizer", "save_counter", "global_step", ".OPTIMIZER_SLOT")
 _LOWER_CASE = "do_lower_case"
 
 
 def is_there(source: str) -> bool:
-    """True if a source is such a SavedModel or checkpoint."""
+    """True if a source is a SavedModel or a TF2 checkpoint."""
     is_saved_model = tf.io.gfile.exists(posixpath.join(source, _SAVED_MODEL))
     return is_saved_model or google.is_object_checkpoint(source)
 
@@ -73,7 +73,7 @@ def read(path: str) -> Checkpoint:
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: there are weights that are not BERT's, or some are missing.
+        ValueError: weights of BERT are missing, or there are others.
     """
     if tf.io.gfile.exists(posixpath.join(path, _SAVED_MODEL)):
         folder, prefix = path, posixpath.join(path, _VARIABLES)
@@ -100,7 +100,7 @@ def read(path: str) -> Checkpoint:
 
 
 def _variables(graph: bytes) -> dict[str, str]:
-    """The key of each variable of the model in the checkpoint, by its own name."""
+    """The checkpoint key of each variable of the model, by the variable's name."""
     nodes = trackable_object_graph_pb2.TrackableObjectGraph.FromString(graph).nodes
     children = {
         child.node_id: child.local_name for node in nodes for child in node.children
@@ -113,17 +113,17 @@ def _variables(graph: bytes) -> dict[str, str]:
                 continue
             if children.get(number) == _LOWER_CASE:
                 name = _LOWER_CASE
-            # The names of heads begin with that of the model that was trained.
+            # Names of heads begin with the name of the trained model.
             keys[name.removeprefix("bert/").removesuffix(":0")] = key
     return keys
 
 
 def _config(found: Mapping[str, tuple[int, ...]], origin: str) -> BertConfig:
-    """The sizes, from the shapes of the variables; Model Garden's gelu is tanh's."""
+    """The config, from the shapes of the variables; Model Garden's GELU is tanh's."""
     missing = sorted({name for name, _ in _SIZES.values()} - set(found))
     if missing:
         raise ValueError(
-            f"The variables in {origin} are not those of Model Garden's BERT: missing "
+            f"The variables in {origin} are not those of Model Garden's BERT: it lacks "
             f"{missing}."
         )
     layers = {n.split("/")[1] for n in found if n.startswith("transformer/layer_")}

@@ -1,8 +1,8 @@
-"""A file beside a converted model, with what its format has no place for.
+"""A file beside a converted model, for the facts that its format cannot store.
 
-Google's checkpoints hold no names of classes, no lengths and no thresholds, and no
-format holds all of them. The file holds the description of the model, and the one that
-is read without the file: if that is another one, the model has changed since.
+Google's checkpoints have no class names, lengths or thresholds, and no format has all
+of them. The file contains the description of the model, and the description that a
+reader finds without the file: if the latter differs, the model has changed since.
 """
 
 import dataclasses
@@ -24,11 +24,12 @@ _LIMIT = "max_word_characters"
 
 
 def write(folder: str, checkpoint: Checkpoint, as_read: Checkpoint) -> None:
-    """Writes the file, if anything is lost without it.
+    """Writes the file, if anything would be lost without it.
 
     Args:
-        folder: of the model in the other format.
-        checkpoint, as_read: the model, and what the reader of the format finds there.
+        folder: the folder of the model in the other format.
+        checkpoint: the model that was written.
+        as_read: the model that the reader of the format finds in the folder.
     """
     model, found = _values(checkpoint), _values(as_read)
     if model != found:
@@ -52,7 +53,7 @@ def completed(folder: str, as_read: Checkpoint) -> Checkpoint:
             path,
         )
         return as_read
-    # The limit of all models, before files had one.
+    # Before files had a limit, this was the limit of all models.
     return _described(record.get(_MODEL), as_read, path, MAX_WORD_CHARACTERS)
 
 
@@ -69,10 +70,10 @@ def _described(values: Any, like: Checkpoint, path: str, limit: int) -> Checkpoi
     """A model with the values of a file; `limit` is for files without one.
 
     Raises:
-        ValueError: they do not describe a model.
+        ValueError: the values do not describe a model.
     """
     if not isinstance(values, dict):
-        raise ValueError(f"{path} holds no description of a model: {values!r}.")
+        raise ValueError(f"{path} contains no description of a model: {values!r}.")
     values = {_LIMIT: limit, **values}
     limit = values.pop(_LIMIT)
     description, casing = description_from(values, path)

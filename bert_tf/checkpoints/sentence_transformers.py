@@ -1,8 +1,8 @@
 """The files of a sentence-transformers folder beside its Hugging Face model.
 
-Read are bi-encoders of versions 2 to 6, and CrossEncoders; written bi-encoders. What
-version 5 calls `sentence_transformers.models.Pooling` is in version 6
-`sentence_transformers.sentence_transformer.modules.pooling.Pooling`.
+Bi-encoders and CrossEncoders of versions 2 to 6 are read; bi-encoders are written.
+The class `sentence_transformers.models.Pooling` of version 5 is called
+`sentence_transformers.sentence_transformer.modules.pooling.Pooling` in version 6.
 """
 
 import dataclasses
@@ -23,20 +23,20 @@ _NAMES: dict[Literal["mean", "cls"], str] = {
     "cls": "pooling_mode_cls_token",
 }
 _MODULE = "sentence_transformers.models"
-# What a model may be asked for, where that is said.
+# The supported values of `transformer_task`, which older versions do not write.
 _TASKS = (None, "feature-extraction", "sequence-classification")
 
 
 @dataclasses.dataclass(frozen=True)
 class Texts:
-    """The settings of a folder for the texts of its Hugging Face model.
+    """Settings that turn the outputs of a Hugging Face model into vectors or scores.
 
     Attributes:
-        folder: that of the Hugging Face model.
-        lower_case: whether texts are lower-cased before the tokenizer sees them.
-        vector: what is made of its output for a text, if it is a bi-encoder.
+        folder: the folder of the Hugging Face model.
+        lower_case: whether texts are lower-cased before they reach the tokenizer.
+        vector: the settings of a bi-encoder; None for other models.
         is_cross_encoder: whether it scores pairs of texts.
-        activation: the name of the class that its scores go through, where it is said.
+        activation: the class name of the activation of a CrossEncoder, if given.
     """
 
     folder: str
@@ -47,10 +47,10 @@ class Texts:
 
 
 def read(folder: str) -> Texts:
-    """Reads how texts become vectors or scores; a folder of transformers says nothing.
+    """Reads the settings of a folder; a folder of transformers has none.
 
     Raises:
-        ValueError: a step is not known here; it is named.
+        ValueError: a setting is not supported; it is named.
     """
     if not os.path.exists(os.path.join(folder, MODULES)):
         activation = _activation(read_json_if_any(os.path.join(folder, "config.json")))
@@ -65,7 +65,7 @@ def read(folder: str) -> Texts:
     if kinds != known and (is_cross_encoder or kinds != [*known, "Normalize"]):
         raise ValueError(
             f"The model in {folder} consists of {kinds}. Expected Transformer, Pooling "
-            "and perhaps Normalize, or of a CrossEncoder Transformer alone."
+            "and optionally Normalize, or for a CrossEncoder, Transformer alone."
         )
     model_folder = os.path.join(folder, modules[0]["path"]).rstrip("/")
     settings: dict[str, Any] = {}
@@ -82,8 +82,8 @@ def read(folder: str) -> Texts:
     if is_cross_encoder:
         if default is not None:
             raise ValueError(
-                f"The CrossEncoder in {folder} puts {prompts[default]!r} before its "
-                "texts. Expected one without a prompt: its scores would be others."
+                f"The CrossEncoder in {folder} prepends {prompts[default]!r} to its "
+                "texts. Expected one without a prompt: its scores would differ."
             )
         activation = config.get("activation_fn") or _activation(values)
         return Texts(model_folder, lower_case, None, True, activation)
@@ -101,8 +101,8 @@ def read(folder: str) -> Texts:
     pooling = read_json(os.path.join(folder, modules[1]["path"], "config.json"))
     if prompts and not pooling.get("include_prompt", True):
         raise ValueError(
-            f"The model in {folder} leaves its prompts {list(prompts.values())} out of "
-            "the mean (include_prompt=false). Expected them to be part of the text."
+            f"The model in {folder} excludes its prompts {list(prompts.values())} from "
+            "pooling (include_prompt=false). Expected a model that includes them."
         )
     vector = SentenceVector(
         pooling=_pooling(pooling, folder),
@@ -116,7 +116,7 @@ def read(folder: str) -> Texts:
 
 
 def _kind(name: str) -> str:
-    """The class of a module; code that is not the library's keeps its whole name."""
+    """The class of a module; the full name if it is not one of the library's own."""
     if not name.startswith("sentence_transformers."):
         return name
     return name.rpartition(".")[2]
@@ -135,22 +135,22 @@ def _pooling(values: dict[str, Any], folder: str) -> Literal["mean", "cls"]:
     if not found:
         raise ValueError(
             f"The model in {folder} pools by {sorted(modes)}. Expected one of "
-            f"{list(_NAMES)}, formerly {list(_NAMES.values())}."
+            f"{list(_NAMES)}, or in old files one of {list(_NAMES.values())}."
         )
     return found[0]
 
 
 def _prompts(config: dict[str, Any], folder: str) -> tuple[dict[str, str], str | None]:
-    """The prompts by their names, and the name of the one that every text is given.
+    """The prompts by name, and the name of the default prompt.
 
-    Empty where no prompt has a text.
+    If all prompts are empty strings, there are none.
     """
     prompts, default = config.get("prompts") or {}, config.get("default_prompt_name")
     is_object = isinstance(prompts, dict)
     if not is_object or not all(isinstance(p, str) for p in prompts.values()):
         raise ValueError(
-            f"The model in {folder} has prompts={prompts}. Expected an object with a "
-            "text for each name."
+            f"The model in {folder} has prompts={prompts}. Expected an object that "
+            "maps each name to a text."
         )
     if default is not None and default not in prompts:
         raise ValueError(
@@ -163,7 +163,7 @@ def _prompts(config: dict[str, Any], folder: str) -> tuple[dict[str, str], str |
 
 
 def _activation(values: dict[str, Any]) -> str | None:
-    """The activation of a CrossEncoder of versions 2 to 5, by its config.json."""
+    """The activation of a CrossEncoder of versions 2 to 5, from its config.json."""
     today = (values.get("sentence_transformers") or {}).get("activation_fn")
     return today or values.get("sbert_ce_default_activation_function")
 
@@ -171,19 +171,19 @@ def _activation(values: dict[str, Any]) -> str | None:
 def cross_encoder_head(texts: Texts, num_outputs: int) -> dict[str, Any]:
     """The fields of the description of a CrossEncoder, besides its labels.
 
-    A score goes through its activation. Of several outputs, classes are made, whose
-    order no activation but one of its own for each changes.
+    A single score passes through the activation. Several outputs are the logits of
+    classes, whose order the supported activations do not change.
 
     Raises:
-        ValueError: the activation is not known here.
+        ValueError: the activation is not supported.
     """
     name = (texts.activation or "").rpartition(".")[2]
     name = name or ("Sigmoid" if num_outputs == 1 else "Identity")
     known = ("Sigmoid", "Identity") if num_outputs == 1 else ("Identity", "Softmax")
     if name not in known:
         raise ValueError(
-            f"The CrossEncoder in {texts.folder} puts its {num_outputs} outputs "
-            f"through {texts.activation}. Expected one of {list(known)}."
+            f"The CrossEncoder in {texts.folder} applies {texts.activation} to its "
+            f"{num_outputs} outputs. Expected one of {list(known)}."
         )
     if num_outputs > 1:
         return {"pairs": True}
@@ -192,7 +192,7 @@ def cross_encoder_head(texts: Texts, num_outputs: int) -> dict[str, Any]:
 
 
 def write(folder: str, vector: SentenceVector, width: int) -> None:
-    """Writes these files for vectors of a width."""
+    """Writes the files of a bi-encoder whose vectors have `width` dimensions."""
     modules = {"Transformer": "", "Pooling": _POOLING}
     if vector.normalize:
         modules["Normalize"] = "2_Normalize"

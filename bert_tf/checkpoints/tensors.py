@@ -1,6 +1,7 @@
-"""Many arrays, of which each is made when it is asked for, and files of them.
+"""Named arrays that are read lazily, and files of them.
 
-Weights of a large model fill gigabytes. Here they pass from file to file one by one.
+The weights of a large model fill gigabytes; they are copied from file to file one by
+one.
 """
 
 import dataclasses
@@ -11,7 +12,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import ml_dtypes  # noqa: F401  (with it NumPy knows bfloat16)
+import ml_dtypes  # noqa: F401  (adds bfloat16 to NumPy)
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -19,7 +20,7 @@ import tensorflow as tf
 
 from data_pipelines.files.finite import require_finite
 
-# About weights that are not finite.
+# The end of the error for weights that are not finite.
 _ADVICE = (
     "restore the file if it is damaged, or take a checkpoint from before the training "
     "diverged"
@@ -28,11 +29,11 @@ _ADVICE = (
 
 @dataclasses.dataclass(frozen=True)
 class Tensors:
-    """Named arrays.
+    """Named arrays, read lazily.
 
     Attributes:
-        shapes: of each, by name.
-        read: makes one.
+        shapes: the shape of each array, by name.
+        read: returns the array of a name.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
@@ -40,24 +41,24 @@ class Tensors:
 
     @classmethod
     def of(cls, arrays: Mapping[str, Any]) -> "Tensors":
-        """Makes them of existing arrays or variables."""
+        """Wraps existing arrays or variables."""
         shapes = {name: tuple(array.shape) for name, array in arrays.items()}
         return cls(shapes, lambda name: np.asarray(arrays[name]))
 
     def renamed(self, names: Mapping[str, str]) -> "Tensors":
-        """Some of them under other names: `names` has the old one of each new one."""
+        """A selection under new names; `names` maps each new name to the old one."""
         shapes = {name: self.shapes[old] for name, old in names.items()}
         return Tensors(shapes, lambda name: self.read(names[name]))
 
     def finite(self, origin: str) -> "Tensors":
-        """The same in float32; one that is not finite in it raises when it is read.
+        """The same arrays in float32; reading one that is not finite raises ValueError.
 
         Args:
             origin: the file or folder, for messages.
         """
 
         def read(name: str) -> np.ndarray:
-            # Of float64, what is too large becomes infinite.
+            # Values of float64 that are too large become infinite.
             with np.errstate(over="ignore"):
                 values = np.asarray(self.read(name)).astype("float32", copy=False)
             require_finite(values, f"The tensor {name} in {origin}", _ADVICE)
@@ -69,7 +70,7 @@ class Tensors:
 def differences(
     found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]
 ) -> list[str]:
-    """Problems with names and shapes: missing, left over, or another shape."""
+    """Problems with names and shapes: missing, extra, or mis-shaped tensors."""
     problems = [f"missing {name}" for name in sorted(set(expected) - set(found))]
     problems += [f"extra {name}" for name in sorted(set(found) - set(expected))]
     problems += [
@@ -81,10 +82,10 @@ def differences(
 
 
 def open_safetensors(path: str) -> Tensors:
-    """The tensors of a safetensors file; a local one is not read before it is needed.
+    """The tensors of a safetensors file; those of a local file are read lazily.
 
     Raises:
-        ValueError: it is not such a file.
+        ValueError: it is not a safetensors file.
     """
     try:
         if os.path.exists(path):
@@ -101,7 +102,7 @@ def open_safetensors(path: str) -> Tensors:
 
 
 def _read(path: str, name: str) -> np.ndarray:
-    # Opened each time: what was read of an open file stays mapped.
+    # The file is opened each time: pages read from an open file stay mapped.
     with safetensors.safe_open(path, framework="numpy") as file:
         return file.get_tensor(name)
 
@@ -109,12 +110,13 @@ def _read(path: str, name: str) -> np.ndarray:
 def write_safetensors(path: str, tensors: Tensors, metadata: dict[str, str]) -> None:
     """Writes float32 tensors one by one, in the order of their names.
 
-    The format is a length, a header in JSON and the values; the package itself wants
+    The format is a length, a header in JSON and the values; the package itself needs
     all of them in memory.
 
     Args:
-        path: local or remote.
-        tensors, metadata: what is written, and plain strings beside it.
+        path: a local or remote file.
+        tensors: the arrays to write.
+        metadata: strings that are written into the header.
     """
     header: dict[str, Any] = {"__metadata__": metadata}
     begin = 0

@@ -1,4 +1,4 @@
-"""Explains a source in which no model was recognised, and what would make it one."""
+"""Explains why a source was not recognised as a model, and what is expected."""
 
 import posixpath
 import re
@@ -8,27 +8,28 @@ import tensorflow as tf
 from data_pipelines.files.json_files import read_json
 from data_pipelines.files.paths import is_folder
 
-# Endings of the files of models, and of what holds them, by what they are.
+# Filename endings of models and of archives, by a description of the file.
+_JSON = "a JSON file"
 _KINDS = {
-    "weights of PyTorch": (".bin", ".pt", ".pth", ".ckpt"),
-    "weights in safetensors": (".safetensors", ".safetensors.index.json"),
-    "weights of Keras": (".h5", ".keras", ".hdf5"),
-    "weights of Flax": (".msgpack",),
-    "a model of ONNX": (".onnx",),
-    "a quantised model of llama.cpp": (".gguf", ".ggml"),
-    "a model of TensorFlow Lite": (".tflite",),
-    "a graph of TensorFlow": (".pb",),
-    "a part of a checkpoint of TensorFlow": (".meta", ".index"),
-    "an archive, which is to be unpacked": (".zip", ".tar", ".tgz", ".tar.gz", ".7z"),
-    "a file of JSON": (".json",),
+    "PyTorch weights": (".bin", ".pt", ".pth", ".ckpt"),
+    "safetensors weights": (".safetensors", ".safetensors.index.json"),
+    "Keras weights": (".h5", ".keras", ".hdf5"),
+    "Flax weights": (".msgpack",),
+    "an ONNX model": (".onnx",),
+    "a quantised llama.cpp model": (".gguf", ".ggml"),
+    "a TensorFlow Lite model": (".tflite",),
+    "a TensorFlow graph": (".pb",),
+    "a part of a TensorFlow checkpoint": (".meta", ".index"),
+    "an archive, which must be unpacked": (".zip", ".tar", ".tgz", ".tar.gz", ".7z"),
+    _JSON: (".json",),
 }
-# First bytes of PyTorch's files, today and formerly, and of others that are no text.
+# First bytes of PyTorch's files, new and old, and of other binary files.
 _MAGIC = (b"PK\x03\x04", b"\x80\x02", b"\x80\x04", b"GGUF", b"\x89HDF", b"\x1f\x8b\x08")
-# Endings that a file of word vectors has, too.
+# Endings that files of word vectors have, too.
 _AMBIGUOUS = (".bin", ".gz")
 _EXPECTED = (
     "Expected a folder of bert_tf, google-research/bert, Model Garden, Hugging Face or "
-    "KerasHub, the name of a preset of KerasHub, or a file of word vectors"
+    "KerasHub, the name of a KerasHub preset, or a file of word vectors"
 )
 _HUGGING_FACE = (
     "config.json, the vocabulary (vocab.txt or tokenizer.json) and model.safetensors"
@@ -38,7 +39,7 @@ _SHOWN = 6
 
 
 def kind_of_file(path: str) -> str | None:
-    """The kind of a file of a model; None: it is one of word vectors, or another."""
+    """A description of a model file; None if it has word vectors, or is unknown."""
     name = path.lower()
     for kind, endings in _KINDS.items():
         if name.endswith(endings):
@@ -50,11 +51,11 @@ def kind_of_file(path: str) -> str | None:
 
 
 def explanation(source: str, models: list[str]) -> str:
-    """One line: what was found, and what is expected.
+    """One line that says what was found and what is expected.
 
     Args:
-        source: what was received.
-        models: names of the folders in it that hold models.
+        source: the path or name that was received.
+        models: names of the folders in it that contain models.
     """
     received = f"Received {source!r}, in which no model was recognised"
     if is_folder(source):
@@ -63,16 +64,16 @@ def explanation(source: str, models: list[str]) -> str:
         hint = ""
         if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", source):
             hint = (
-                ". Of a name on the Hugging Face Hub, download the folder (hf download "
-                f"{source} --local-dir=FOLDER), or give hf://{source} for the encoder "
-                "without its heads"
+                ". For a name on the Hugging Face Hub, download the folder (hf "
+                f"download {source} --local-dir=FOLDER), or pass hf://{source} for "
+                "the encoder without its heads"
             )
         return f"{received}: there is no such file or folder. {_EXPECTED}{hint}."
     kind = kind_of_file(source) or "a file"
     folder = posixpath.dirname(source) or "."
     return (
-        f"{received}: it is {kind} alone. Expected the folder of the whole model, with "
-        f"{_HUGGING_FACE}; {folder} holds {_names(_listed(folder))}."
+        f"{received}: it is only {kind}. Expected the folder of the whole model, with "
+        f"{_HUGGING_FACE}; {folder} contains {_names(_listed(folder))}."
     )
 
 
@@ -85,31 +86,31 @@ def _of_folder(folder: str, models: list[str]) -> str:
             "base_model_name_or_path"
         )
         return (
-            f"it is an adapter of {base!r} (PEFT), which is no model without it. "
+            f"it is a PEFT adapter, which needs its base model {base!r}. "
             "Expected the whole model: save what model.merge_and_unload() returns, "
             "with its tokenizer."
         )
     if models:
         return (
-            f"there are models one level deeper. Expected one of {_names(models)}, as "
-            f"in --source={posixpath.join(folder, models[0])}."
+            f"there are models one level deeper. Expected one of {_names(models)}, for "
+            f"example --source={posixpath.join(folder, models[0])}."
         )
     kinds = {kind_of_file(posixpath.join(folder, name)) for name in names}
-    kinds -= {None, "a file of JSON"}
+    kinds -= {None, _JSON}
     if not kinds:
-        return f"it holds {_names(names)}. {_EXPECTED}."
+        return f"it contains {_names(names)}. {_EXPECTED}."
     lacking = [] if "config.json" in names else ["config.json"]
     if not {"vocab.txt", "tokenizer.json", "vocab.json"} & {*names}:
         lacking.append("the vocabulary (vocab.txt or tokenizer.json)")
     hint = ""
     if "bert_config.json" in names:
         hint = (
-            ", which in old folders of PyTorch is bert_config.json: copy it under this "
-            'name, with "model_type": "bert" in it'
+            ". Old PyTorch folders call the config bert_config.json: copy it to "
+            'config.json and add "model_type": "bert"'
         )
     return (
-        f"it holds {_names(names)} ({', '.join(sorted(filter(None, kinds)))}), but not "
-        f"{' and '.join(lacking)}. Expected all of a Hugging Face model: "
+        f"it contains {_names(names)} ({', '.join(sorted(filter(None, kinds)))}), but "
+        f"not {' and '.join(lacking)}. Expected a complete Hugging Face model: "
         f"{_HUGGING_FACE}{hint}."
     )
 

@@ -1,8 +1,8 @@
-"""Weights under other names: a table of rows, read in either direction.
+"""Tables that map our weights to the tensors of other formats, in both directions.
 
-A row says which tensors of a foreign checkpoint are one weight of ours, and how they
-lie in memory. The same rows make our weights from theirs and theirs from ours; a
-checkpoint is read whole or not at all.
+A row says which tensors of a foreign checkpoint make up one weight of ours, and how
+they are laid out. The same rows convert their tensors to our weights and back; a
+checkpoint is read completely or not at all.
 """
 
 import dataclasses
@@ -17,15 +17,15 @@ from bert_tf.models.config import BertConfig
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One weight here, and the tensors that it is made of there.
+    """One weight of ours, and the tensors of the other format that make it up.
 
     Attributes:
         ours: its name in a model folder; `{layer}` stands for the number of a block.
-        theirs: the name there. `{a,b}` stands for several tensors that lie side by
-            side in ours, along its last axis.
+        theirs: the name in the other format. `{a,b}` stands for several tensors that
+            are concatenated along the last axis of ours.
         transposed: whether their axes are in the opposite order.
-        axes: letters of the axes of each of theirs, where these are not the axes of
-            ours: H hidden, N heads, D width of a head.
+        axes: letters of the axes of each of their tensors, if these are not the axes
+            of ours: H hidden, N heads, D width of a head.
     """
 
     ours: str
@@ -36,12 +36,12 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class LayerNames:
-    """The names of the weights of a layer in a format, after the name of the layer.
+    """The suffixes of the weights of a layer in a format.
 
     Attributes:
-        kernel, bias: of a dense layer.
-        scale, offset: of a layer normalization.
-        transposed: whether kernels lie as (out, in).
+        kernel, bias: the weights of a dense layer.
+        scale, offset: the weights of a layer normalization.
+        transposed: whether kernels have the shape (out, in).
         has_head_axis: whether the weights of attention have an axis for the heads.
     """
 
@@ -61,13 +61,13 @@ _HEAD_AXES = {"query_key_value": ("HND", "ND"), "attention/output": ("NDH", "H")
 
 
 def rows(names: LayerNames, layers: Mapping[str, str]) -> tuple[Row, ...]:
-    """The rows of layers and single weights in a format with these names.
+    """The rows of layers and single weights in a format.
 
     Args:
-        names: of the weights of a layer.
-        layers: from our name of a layer to theirs. Our names of single weights end in
-            "_table" or "_bias", those of layer normalizations in "norm"; the rest are
-            dense layers.
+        names: the suffixes of the weights of a layer.
+        layers: their name of each layer, by our name. Our names of single weights end
+            in "_table" or "_bias", those of layer normalizations in "norm"; the rest
+            are dense layers.
     """
     found: list[Row] = []
     for ours, theirs in layers.items():
@@ -95,30 +95,29 @@ def to_ours(
     tensors: Tensors,
     origin: str,
 ) -> Tensors:
-    """The weights of our model from a foreign checkpoint: all of them, or it raises.
+    """Converts all tensors of a foreign checkpoint to weights of our model, or raises.
 
     Args:
-        table: all that the format has names for.
-        shapes: of our weights, by name.
-        config: of the encoder.
-        tensors: of the checkpoint, without what is not a weight.
+        table: a row for each weight that the format has a name for.
+        shapes: the shape of each of our weights, by name.
+        config: the configuration of the encoder.
+        tensors: the weights in the checkpoint.
         origin: the checkpoint, for messages.
 
     Returns:
-        float32, by our names. A tensor that is not finite raises when it is read.
+        float32, by our names. Reading a tensor that is not finite raises ValueError.
 
     Raises:
-        ValueError: the format has no name for a weight; or tensors are missing, left
-            over, or of another shape. Each is named.
+        ValueError: the format has no name for a weight; or tensors are missing, extra
+            or mis-shaped. Each is named.
     """
     weights = _resolved(table, shapes, config)
     expected = {name: w.their_shape for w in weights.values() for name in w.theirs}
     problems = differences(tensors.shapes, expected)
     if problems:
         raise ValueError(
-            f"The weights in {origin} are not those of its config: "
-            f"{'; '.join(problems)}. Expected each tensor once: use the config that "
-            "belongs to these weights."
+            f"The weights in {origin} do not match its config: {'; '.join(problems)}. "
+            "Expected each tensor once: use the config that belongs to these weights."
         )
 
     tensors = tensors.finite(origin)
@@ -130,14 +129,14 @@ def to_ours(
         if weight.transposed:
             parts = [part.T for part in parts]
         whole = np.concatenate([part.reshape(part_shape) for part in parts], axis=-1)
-        # NumPy keeps the order of transposed parts.
+        # NumPy keeps the memory order of transposed parts.
         return np.ascontiguousarray(whole)
 
     return Tensors({name: shapes[name] for name in weights}, read)
 
 
 def to_theirs(table: Sequence[Row], config: BertConfig, tensors: Tensors) -> Tensors:
-    """The tensors of a foreign checkpoint, by their names, from our weights.
+    """Converts our weights to the tensors of a foreign checkpoint, by their names.
 
     Raises:
         ValueError: the format has no name for a weight.
@@ -164,7 +163,7 @@ def to_theirs(table: Sequence[Row], config: BertConfig, tensors: Tensors) -> Ten
 
 @dataclasses.dataclass(frozen=True)
 class _Weight:
-    """A row for one weight of one model: plain names, and the shape of each tensor."""
+    """A row resolved for one weight of a model: plain names and tensor shapes."""
 
     theirs: tuple[str, ...]
     their_shape: tuple[int, ...]
@@ -179,11 +178,11 @@ def _resolved(
         for row in table
         for layer in range(max(1, config.num_hidden_layers))
     }
-    homeless = sorted(set(shapes) - set(named))
-    if homeless:
+    unnamed = sorted(set(shapes) - set(named))
+    if unnamed:
         raise ValueError(
-            f"This format has no names for the weights {homeless}. Expected a "
-            "model without them: choose another format."
+            f"This format has no names for the weights {unnamed}. Expected a model "
+            "without them: choose another format."
         )
     sizes = {
         "H": config.hidden_size,
@@ -203,7 +202,7 @@ def _resolved(
 
 
 def _expanded(pattern: str) -> tuple[str, ...]:
-    """`a/{b,c}` as `a/b` and `a/c`."""
+    """Expands `a/{b,c}` to `a/b` and `a/c`."""
     found = re.fullmatch(r"(.*)\{([^{}]+)\}(.*)", pattern)
     if found is None:
         return (pattern,)

@@ -1,7 +1,7 @@
-"""Vectors of words, or of pieces, as an encoder without blocks.
+"""Reads vectors of words, or of pieces, as an encoder without blocks.
 
-What stands in a text is then the same wherever it stands: what a head makes of it shows
-what context is worth.
+Its output for a word does not depend on the context: the comparison of a head on this
+encoder with one on BERT shows how much context is worth.
 """
 
 import numpy as np
@@ -19,20 +19,20 @@ TOKEN_TABLE = "encoder/embeddings/token_table"
 
 
 def is_there(source: str) -> bool:
-    """True if a source is a file, but none of another kind of model."""
+    """True if a source is a file, but not a file of another kind of model."""
     is_file = tf.io.gfile.exists(source) and not tf.io.gfile.isdir(source)
     return is_file and kind_of_file(source) is None
 
 
 def read(path: str) -> Checkpoint:
-    """Reads a file in word2vec's format, see `bert_tf.word_vectors.keyed_vectors`.
+    """Reads a file in word2vec's format; see `bert_tf.word_vectors.keyed_vectors`.
 
-    The vocabulary is the special tokens, whose vectors are 0 if the file has none, and
-    the words. Other words are `[UNK]`.
+    The vocabulary is the special tokens, whose vectors are 0 if they are not in the
+    file, and the words. Other words are `[UNK]`.
 
     Raises:
-        FileNotFoundError, ValueError, ModuleNotFoundError: as `load_vectors`;
-            or a word is there twice.
+        FileNotFoundError, ValueError, ModuleNotFoundError: as for `load_vectors`;
+            or a word occurs twice.
     """
     vectors = load_vectors(path)
     words = [word for word in vectors.index_to_key if word not in SPECIAL_TOKENS]

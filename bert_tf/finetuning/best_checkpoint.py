@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.tensors import open_safetensors
+from bert_tf.finetuning.dev_scores import DevScores
 from bert_tf.finetuning.results import RunResult, RunSettings
 from bert_tf.prediction.predictor import Predictor
 from bert_tf.tasks.kind import Task
@@ -39,8 +40,7 @@ class BestCheckpoint:
     def __post_init__(self) -> None:
         self._weights = posixpath.join(self.folder, model_dir.WEIGHTS)
         self._record = posixpath.join(self.folder, _BEST)
-        # Encoded and packed once: evaluated after each epoch.
-        self._chunks = list(self.predictor.chunks(self.dev))
+        self._scores = DevScores(self.predictor, self.task, self.dev)
         self._found = self._stored()
 
     def _stored(self) -> dict[str, Any]:
@@ -101,25 +101,6 @@ class BestCheckpoint:
             weights = model_dir.finite_weights(self.predictor.model, self._weights)
             model_dir.write_weights(self._weights, weights)
             write_json(self._record, self._found)
-
-    def _scores(self) -> tuple[dict[str, float], bool]:
-        """The metrics of the model on dev, and whether it gives all one class."""
-        kind, task = self.predictor.kind, self.task
-        answers = self._answers(None)
-        threshold = kind.best_threshold(self.dev, answers)
-        if kind.refine is not None:
-            # The texts that are corrected again depend on it.
-            answers = self._answers(threshold)
-        task = dataclasses.replace(task, threshold=threshold)
-        metrics = kind.score(self.dev, answers, task)
-        return metrics, kind.is_collapsed(self.dev, answers)
-
-    def _answers(self, threshold: float | None) -> list[Any]:
-        return [
-            answer
-            for chunk in self._chunks
-            for _, answer in self.predictor.answer(chunk, threshold)
-        ]
 
     def result(
         self,

@@ -61,12 +61,16 @@ def assign_encoder(
         variable.assign(weights[name])
 
 
-def balanced_weights(labels: np.ndarray, num_classes: int) -> list[float]:
+def balanced_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
     """Weights of the classes that give each the same total.
 
     Args:
         labels: int (examples,), of the training data.
         num_classes: including those without an example.
+
+    Returns:
+        float32 (classes,).
     """
     counts = np.bincount(labels, minlength=num_classes)
-    return (counts.sum() / (num_classes * np.maximum(counts, 1))).tolist()
+    weights = counts.sum() / (num_classes * np.maximum(counts, 1))
+    return weights.astype(np.float32)

@@ -10,11 +10,10 @@ import tensorflow as tf
 from bert_tf.checkpoints import model_dir
 from bert_tf.finetuning.best_checkpoint import BestCheckpoint
 from bert_tf.finetuning.heads import assign_encoder
+from bert_tf.finetuning.optimizer import finetuning_optimizer
 from bert_tf.finetuning.options import TrainingOptions
 from bert_tf.finetuning.results import RunResult, RunSettings
 from bert_tf.finetuning.start import Start
-from bert_tf.optim.optimizers import make_optimizer
-from bert_tf.optim.schedule import WarmupLinearDecay
 from bert_tf.prediction.predictor import Predictor
 from bert_tf.tasks.auxiliary_lm import AuxiliaryObjective, WithLanguageModel
 from bert_tf.tasks.kinds import KINDS
@@ -27,8 +26,6 @@ from data_pipelines.finetuning import batches as finetuning
 
 CHECKPOINTS = "checkpoints"
 
-# Share of the steps of the warm-up.
-_WARMUP_SHARE = 0.1
 # Lines of metrics.jsonl of a run.
 _LOGGED_STEPS = 50
 
@@ -57,21 +54,17 @@ def train_run(
     model = model_dir.make_model(start.config, description, options.policy)
     assign_encoder(model, start.weights, options.reinit_layers)
     total = finetuning.num_groups(start.features, encoding.group_size)
-    num_steps = max(1, math.ceil(total * settings.num_epochs / settings.batch_size))
-    steps_per_epoch = max(1, math.ceil(num_steps / settings.num_epochs))
-    objective = KINDS[description.kind].objective(model, start.class_weights)
+    steps_per_epoch = math.ceil(total / settings.batch_size)
+    num_steps = math.ceil(steps_per_epoch * settings.num_epochs)
+    objective = KINDS[description.kind].objective(model)
     trained = model
     if options.lm_weight:
         trained = WithLanguageModel(model, start.weights, name="with_language_model")
         objective = AuxiliaryObjective(objective, options.lm_weight)
-    num_warmup_steps = int(_WARMUP_SHARE * num_steps)
-    schedule = WarmupLinearDecay(settings.learning_rate, num_steps, num_warmup_steps)
     layer_rates = options.layer_rates(len(model.encoder.blocks), num_steps)
     trainer = Trainer(
         trained,
-        # Without bias correction fine-tuning on small data fails now and then (Mosbach
-        # et al. 2020): not google-research/bert's AdamW.
-        make_optimizer("adamw", schedule, layer_rates=layer_rates),
+        finetuning_optimizer(settings.learning_rate, num_steps, layer_rates),
         objective,
         seed=settings.seed,
         jit_compile=jit_compile,

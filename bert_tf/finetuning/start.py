@@ -9,6 +9,7 @@ import numpy as np
 from bert_tf.checkpoints.description import Description
 from bert_tf.models.config import BertConfig
 from bert_tf.tasks.data_options import read
+from bert_tf.tasks.kind import Kind, Lengths
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets.sources import Dataset
 from data_pipelines.finetuning.encoding import Encoding, encode_all
@@ -32,7 +33,6 @@ class Start:
     Attributes:
         weights: of the encoder, and of reused heads, by name; none for random ones.
         features: sequences to train on.
-        class_weights: one for each class; None: all 1.
     """
 
     config: BertConfig
@@ -40,7 +40,6 @@ class Start:
     encoding: Encoding
     weights: dict[str, np.ndarray]
     features: Features
-    class_weights: list[float] | None
     data: Data
 
 
@@ -66,13 +65,81 @@ def read_data(
     return Data(dataset, train[:max_train_examples], dev, tests)
 
 
+def encoder_config(
+    config: BertConfig, kind: Kind, dropout: float, is_frozen: bool = False
+) -> BertConfig:
+    """The config of the encoder below a new head: with a pooler, if the head reads it.
+
+    Args:
+        config: of the model that is fine-tuned.
+        kind: of the head.
+        dropout: rate in the encoder and before the head.
+        is_frozen: whether the head reads features of a frozen encoder.
+    """
+    needs_pooler = kind.is_pooled and config.num_hidden_layers > 0 and not is_frozen
+    return dataclasses.replace(
+        config,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+        pooler=config.pooler or needs_pooler,
+    )
+
+
+def describe(
+    dataset: Dataset,
+    origin: Description,
+    lengths: Lengths,
+    train: Sequence[Any],
+    *,
+    document_context: bool = False,
+    **head: Any,
+) -> Description:
+    """The description of a model that is fine-tuned on a dataset.
+
+    Args:
+        dataset: with its labels.
+        origin: of the model that it starts from.
+        lengths: to which texts are cut.
+        train: the training examples.
+        document_context: see `Description`.
+        head: more arguments of the kind's model.
+    """
+    kind = KINDS[dataset.kind]
+    return Description(
+        kind=dataset.kind,
+        dataset=dataset.name,
+        metrics=dataset.metrics,
+        head={**head, **kind.head_arguments(dataset, origin.head)},
+        encoding={
+            **kind.arguments_of_encoding(lengths, dataset),
+            **kind.learned_arguments(train),
+        },
+        document_context=document_context,
+        pairs=any(getattr(e, "second", None) is not None for e in train),
+    )
+
+
 def training_features(
-    description: Description, encoding: Encoding, train: Sequence[Any]
+    description: Description,
+    encoding: Encoding,
+    train: Sequence[Any],
+    weights: Mapping[str, float] | None = None,
 ) -> Features:
-    """The sequences to train on, in memory."""
+    """The sequences to train on, in memory.
+
+    Args:
+        description: of the model.
+        encoding: its encoding.
+        train: the training examples.
+        weights: of the examples, by their ids; None: all weigh the same.
+    """
     kind = KINDS[description.kind]
     examples: Any = kind.training_examples(encoding, train)
     if description.document_context and kind.join_documents is not None:
         # The sentences of a document share the windows.
         examples = kind.join_documents(examples)
-    return encode_all(encoding, examples)
+    if weights is None:
+        return encode_all(encoding, examples)
+    # A kind may have made several examples of one, with its id.
+    examples = list(examples)
+    return encode_all(encoding, examples, [weights[e.id] for e in examples])

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import tensorflow as tf
+from keras import ops
 
 Batch = Mapping[str, tf.Tensor]
 
@@ -23,6 +24,19 @@ class Objective(Protocol):
     def sums(self, outputs: Any, batch: Batch) -> dict[str, tf.Tensor]:
         """Weighted sums over a batch, float32 scalars: losses and metrics."""
         ...
+
+
+def sequence_weights(batch: Any, sequences: Any, group_size: int = 1) -> Any:
+    """Returns the weights of the examples of a batch, float32 (examples,).
+
+    Args:
+        batch: its `weight`, float32 (sequences,), may be missing: then all weigh 1.
+        sequences: a feature of the batch, (sequences, ...), which gives their number.
+        group_size: the number of sequences of an example, which share a weight.
+    """
+    if "weight" in batch:
+        return batch["weight"][::group_size]
+    return ops.ones((ops.shape(sequences)[0] // group_size,), "float32")
 
 
 def means_of(results: Iterable[Mapping[str, tuple[Any, Any]]]) -> dict[str, float]:

@@ -36,6 +36,7 @@ class Predictor:
         self.model = model
         self.encoding = encoding
         self.document_context = document_context
+        self.batch_size = batch_size
 
         def decode(batch: dict[str, tf.Tensor]) -> tuple[Tensors, tf.Tensor]:
             outputs = model(batch, training=False)

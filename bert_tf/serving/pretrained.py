@@ -236,7 +236,7 @@ class TextModel(tf.Module):
         count = tf.size(first)
         of_first, of_second = found["sentence"][:count], found["sentence"][count:]
         return {
-            "similarity": _similarity(
+            "similarity": similarity_of(
                 of_first, of_second, self.sentence_vector.similarity
             ),
             "truncated": found["truncated"][:count] | found["truncated"][count:],
@@ -396,8 +396,8 @@ class TextModel(tf.Module):
         return tf.where(inputs["padding_mask"], names, "")
 
 
-def _similarity(first: tf.Tensor, second: tf.Tensor, name: Similarity) -> tf.Tensor:
-    """float32 (batch,), of vectors (batch, width)."""
+def similarity_of(first: tf.Tensor, second: tf.Tensor, name: Similarity) -> tf.Tensor:
+    """Similarities float32 (batch,) of vectors (batch, width), see `SentenceVector`."""
     if name == "cosine":
         first, second = (tf.math.l2_normalize(x, axis=-1) for x in (first, second))
     if name in ("cosine", "dot"):

@@ -11,6 +11,7 @@ from keras import ops
 
 from bert_tf.layers import elementwise
 from bert_tf.metrics.classification import prediction_scores
+from bert_tf.models.objective import sequence_weights
 from bert_tf.tasks.endpoints import Answers, Endpoint, Served, strings, truncated
 from bert_tf.tasks.heads import EncoderWithHead, sequence_vectors
 from bert_tf.tasks.kind import Columns, Kind, Lengths, Task, Tensors, split_line
@@ -70,52 +71,48 @@ class BertClassifier(EncoderWithHead):
 
 
 class ClassificationObjective:
-    """Mean cross-entropy, each example weighted by its class.
+    """Mean cross-entropy of the examples by their weights, see `sequence_weights`.
 
     Args:
-        class_weights: None: all 1.
-        group_size: sequences of an example, such as one for each choice.
+        group_size: the number of sequences of an example, such as one for each choice.
     """
 
     losses = ("loss_per_example",)
 
-    def __init__(
-        self, class_weights: Sequence[float] | None = None, group_size: int = 1
-    ) -> None:
-        self.class_weights = class_weights
+    def __init__(self, group_size: int = 1) -> None:
         self.group_size = group_size
 
     def weights(self, batch: Any) -> dict[str, Any]:
         """Total weight of the examples, and their number; float32 scalars."""
         labels = batch["label"][:: self.group_size]
         count = ops.sum(ops.ones_like(labels, dtype="float32"))
-        return {"loss_per_example": ops.sum(self._weights(labels)), "accuracy": count}
+        return {"loss_per_example": ops.sum(self._weights(batch)), "accuracy": count}
 
     def sums(self, logits: Any, batch: Any) -> dict[str, Any]:
-        """Losses and right answers, summed; float32 scalars."""
+        """Losses and correct answers, summed; float32 scalars."""
         labels = batch["label"][:: self.group_size]
         losses, right = elementwise.cross_entropy(logits, labels)
-        total = ops.sum(losses * self._weights(labels))
+        total = ops.sum(losses * self._weights(batch))
         return {"loss_per_example": total, "accuracy": ops.sum(right)}
 
-    def _weights(self, labels: Any) -> Any:
-        if self.class_weights is None:
-            return ops.ones_like(labels, dtype="float32")
-        return ops.take(ops.convert_to_tensor(self.class_weights, "float32"), labels)
+    def _weights(self, batch: Any) -> Any:
+        return sequence_weights(batch, batch["label"], self.group_size)
 
 
 class RegressionObjective:
-    """Mean squared error."""
+    """Mean squared error of the examples by their weights."""
 
     losses = ("squared_error",)
 
     def weights(self, batch: Any) -> dict[str, Any]:
-        """Number of examples, float32 scalar."""
-        return {"squared_error": ops.sum(ops.ones_like(batch["label"]))}
+        """Total weight of the examples, float32 scalar."""
+        return {"squared_error": ops.sum(sequence_weights(batch, batch["label"]))}
 
     def sums(self, scores: Any, batch: Any) -> dict[str, Any]:
         """Squared errors, summed; float32 scalar."""
-        return {"squared_error": ops.sum(ops.square(scores[:, 0] - batch["label"]))}
+        errors = ops.square(scores[:, 0] - batch["label"])
+        weights = sequence_weights(batch, batch["label"])
+        return {"squared_error": ops.sum(errors * weights)}
 
 
 def decode_classes(logits: Any, batch: Any) -> dict[str, Any]:
@@ -248,7 +245,7 @@ CLASSIFICATION = Kind(
     encoding_arguments=_encoding_arguments,
     model=BertClassifier,
     head_arguments=lambda dataset, start: {"num_outputs": len(dataset.labels or ())},
-    objective=lambda model, weights: ClassificationObjective(weights),
+    objective=lambda model: ClassificationObjective(),
     decode=decode_classes,
     answers=class_tensors,
     read=read_classes,
@@ -276,7 +273,7 @@ REGRESSION = Kind(
     encoding_arguments=_encoding_arguments,
     model=BertClassifier,
     head_arguments=lambda dataset, start: {"num_outputs": 1},
-    objective=lambda model, weights: RegressionObjective(),
+    objective=lambda model: RegressionObjective(),
     decode=decode_scores,
     answers=score_tensors,
     read=lambda answers, _: [ScoreAnswer(x) for x in answers["score"].numpy().tolist()],

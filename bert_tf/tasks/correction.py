@@ -15,6 +15,7 @@ from bert_tf.layers import elementwise
 from bert_tf.layers.gather import gather_tokens, sequence_layout
 from bert_tf.models.config import BertConfig
 from bert_tf.models.masked_lm import masked_lm_head
+from bert_tf.models.objective import sequence_weights
 from bert_tf.tasks import correction_answers
 from bert_tf.tasks.edits import edit_tensors
 from bert_tf.tasks.endpoints import Answers, Endpoint, Rows, Served, padded, strings
@@ -135,7 +136,8 @@ class BertCorrector(EncoderWithHead):
 class CorrectionObjective:
     """Mean cross-entropy of the tags, plus that of the pieces that are to be written.
 
-    A tag that changes something has the weight `EDIT_WEIGHT`, others 1.
+    A tag that changes something has the weight `EDIT_WEIGHT`, others 1, and each tag
+    and piece the weight of its text.
     """
 
     losses = ("loss_per_tag", "loss_per_piece")
@@ -147,10 +149,14 @@ class CorrectionObjective:
             _sum(batch["written"] >= 0),
             ops.cast(MEAN_WRITTEN * ops.shape(tags)[0], "float32"),
         )
+        # Of the pieces that are learned, whichever they are.
+        texts, is_written = _text_weights(batch), batch["written"] >= 0
+        mean = _sum(ops.cast(is_written, "float32") * texts) + 1e-5
+        mean /= _sum(is_written) + 1e-5
         # A batch may be without an edit.
         return {
-            "loss_per_tag": _sum(_tag_weights(tags)) + 1e-5,
-            "loss_per_piece": pieces + 1e-5,
+            "loss_per_tag": _sum(_tag_weights(tags) * texts) + 1e-5,
+            "loss_per_piece": pieces * mean + 1e-5,
             "edits_found": _sum(tags > 0) + 1e-5,
             "accuracy": pieces + 1e-5,
         }
@@ -162,12 +168,14 @@ class CorrectionObjective:
         written = ops.reshape(batch["written"], (-1,))
         pieces = ops.take(written, outputs["written_places"])
         is_written = ops.cast(pieces >= 0, "float32")
+        texts = ops.broadcast_to(_text_weights(batch), ops.shape(tags))
+        weights = ops.take(ops.reshape(texts, (-1,)), outputs["written_places"])
         piece_losses, piece_right = elementwise.cross_entropy(
             outputs["pieces"], ops.maximum(pieces, 0)
         )
         return {
-            "loss_per_tag": _sum(losses * _tag_weights(tags)),
-            "loss_per_piece": _sum(piece_losses * is_written),
+            "loss_per_tag": _sum(losses * _tag_weights(tags) * texts),
+            "loss_per_piece": _sum(piece_losses * is_written * weights),
             "edits_found": _sum(right * ops.cast(tags > 0, "float32")),
             "accuracy": _sum(piece_right * is_written),
         }
@@ -208,6 +216,10 @@ def _allowed(logits: Any) -> Any:
     return logits + ops.where(place == 0, ops.convert_to_tensor(bars, "float32"), 0.0)
 
 
+def _text_weights(batch: Any) -> Any:
+    return sequence_weights(batch, batch["tags"])[:, None]
+
+
 def _tag_weights(tags: Any) -> Any:
     return ops.where(tags >= 0, ops.where(tags > 0, EDIT_WEIGHT, 1.0), 0.0)
 
@@ -240,7 +252,7 @@ CORRECTION = Kind(
     head_arguments=lambda dataset, start: {
         name: start.get(name) for name in ("mlm_activation", "mlm_epsilon")
     },
-    objective=lambda model, weights: CorrectionObjective(),
+    objective=lambda model: CorrectionObjective(),
     decode=decode_edits,
     answers=lambda decoded, origin, encoding: edits_of_pieces(
         decoded, origin, encoding.tokenizer

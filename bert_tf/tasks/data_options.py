@@ -92,10 +92,8 @@ class DataOptions(catalog.ColumnOptions):
         given = {name: getattr(self, name) for name in names}
         return {name: own_files.files_of(p) for name, p in given.items() if p}
 
-    def encoding_arguments(
-        self, dataset: Dataset, max_positions: int
-    ) -> dict[str, Any]:
-        """The arguments of the kind's encoding, besides the tokenizer.
+    def lengths(self, dataset: Dataset, max_positions: int) -> Lengths:
+        """The lengths to which texts are cut.
 
         Raises:
             ValueError: sequences would be longer than the model, or an option is for
@@ -107,18 +105,13 @@ class DataOptions(catalog.ColumnOptions):
                 f"Received document_context for {dataset.name}, a dataset of the kind "
                 f"{kind.name}. Expected it for token_tagging alone: leave it out."
             )
-        max_length = self.max_length
-        if max_length is None:
-            max_length = min(kind.default_max_length, max_positions)
-        if not 8 <= max_length <= max_positions:
-            raise ValueError(
-                f"Received max_length={max_length}. Expected 8 to {max_positions}, the "
-                "positions of the model."
-            )
-        windows = self.long_texts == "windows"
-        lengths = Lengths(max_length, self.stride, self.max_question_length, windows)
-        arguments = kind.encoding_arguments(lengths, dataset)
-        return {"max_length": max_length, **arguments}
+        return kind.lengths(
+            max_positions,
+            self.max_length,
+            self.stride,
+            self.max_question_length,
+            self.long_texts == "windows",
+        )
 
 
 def check_pairs(dataset: Dataset, pairs: bool | None) -> None:

@@ -63,7 +63,7 @@ class Kind:
         learned_arguments: other arguments, which the training examples tell.
         head_arguments: its arguments, besides the config, from the dataset and the head
             of the model that is fine-tuned.
-        objective: from the model and the weights of the classes (or None).
+        objective: from the model.
         decode: from outputs and a batch to a dict of tensors; in graph.
         answers: from decoded outputs, their origin and the encoding to the answers of
             all examples; in graph.
@@ -110,7 +110,7 @@ class Kind:
     encoding_arguments: Callable[[Lengths, Dataset], dict[str, Any]]
     model: type[EncoderWithHead]
     head_arguments: Callable[[Dataset, dict[str, Any]], dict[str, Any]]
-    objective: Callable[[Any, Sequence[float] | None], Objective]
+    objective: Callable[[Any], Objective]
     decode: Callable[[Any, Any], dict[str, Any]]
     answers: Callable[[Any, Any, Any], Any]
     read: Callable[[Any, Sequence[Any]], list[Any]]
@@ -140,6 +140,41 @@ class Kind:
     writes_pieces: bool = False
     has_labels: bool = False
     extra_files: Callable[..., dict[str, Any]] = lambda *_: {}
+
+    def lengths(
+        self,
+        max_positions: int,
+        max_length: int | None = None,
+        stride: int | None = None,
+        max_question_length: int = 64,
+        in_windows: bool = False,
+    ) -> Lengths:
+        """The lengths to which texts are cut for a model with so many positions.
+
+        Args:
+            max_length: None: the default of the kind, or the positions of the model if
+                these are fewer.
+            stride: None: the default of the kind.
+            max_question_length, in_windows: see `Lengths`.
+
+        Raises:
+            ValueError: sequences would be longer than the model, or too short.
+        """
+        if max_length is None:
+            max_length = min(self.default_max_length, max_positions)
+        if not 8 <= max_length <= max_positions:
+            raise ValueError(
+                f"Received max_length={max_length}. Expected 8 to {max_positions}, the "
+                "positions of the model."
+            )
+        return Lengths(max_length, stride, max_question_length, in_windows)
+
+    def arguments_of_encoding(
+        self, lengths: Lengths, dataset: Dataset
+    ) -> dict[str, Any]:
+        """The arguments of the encoding, besides the tokenizer."""
+        arguments = self.encoding_arguments(lengths, dataset)
+        return {"max_length": lengths.max_length, **arguments}
 
     def score(
         self, examples: Sequence[Any], answers: Sequence[Any], task: Task

@@ -114,7 +114,7 @@ MULTIPLE_CHOICE = Kind(
     encoding_arguments=lambda lengths, dataset: {"group_size": dataset.num_choices},
     model=BertMultipleChoice,
     head_arguments=lambda dataset, start: {"num_choices": dataset.num_choices},
-    objective=lambda model, _: ClassificationObjective(group_size=model.num_choices),
+    objective=lambda model: ClassificationObjective(model.num_choices),
     decode=decode_classes,
     answers=choice_tensors,
     read=read_choices,

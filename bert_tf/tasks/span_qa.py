@@ -12,6 +12,7 @@ from bert_tf.layers import elementwise
 from bert_tf.layers.gather import gather_tokens, sequence_layout
 from bert_tf.metrics import squad
 from bert_tf.models.config import BertConfig
+from bert_tf.models.objective import sequence_weights
 from bert_tf.tasks.endpoints import (
     Answers,
     Endpoint,
@@ -73,21 +74,23 @@ class BertSpanQA(EncoderWithHead):
 
 
 class SpanQAObjective:
-    """Mean of the cross-entropies of start and end."""
+    """Mean of the cross-entropies of start and end, by the weights of the windows."""
 
     losses = ("loss_per_window",)
 
     def weights(self, batch: Any) -> dict[str, Any]:
-        """Number of windows, float32 scalars."""
+        """Total weight of the windows, and their number; float32 scalars."""
         count = ops.sum(ops.ones_like(batch["start"], dtype="float32"))
-        return {"loss_per_window": count, "exact": count}
+        total = ops.sum(sequence_weights(batch, batch["start"]))
+        return {"loss_per_window": total, "exact": count}
 
     def sums(self, logits: dict[str, Any], batch: Any) -> dict[str, Any]:
         """Losses, and windows with both ends right, summed; float32 scalars."""
         starts, start_right = elementwise.cross_entropy(logits["start"], batch["start"])
         ends, end_right = elementwise.cross_entropy(logits["end"], batch["end"])
+        weights = sequence_weights(batch, batch["start"])
         return {
-            "loss_per_window": ops.sum(starts + ends) / 2,
+            "loss_per_window": ops.sum((starts + ends) * weights) / 2,
             "exact": ops.sum(start_right * end_right),
         }
 
@@ -237,7 +240,7 @@ SPAN_QA = Kind(
     encoding_arguments=_encoding_arguments,
     model=BertSpanQA,
     head_arguments=lambda dataset, start: {},
-    objective=lambda model, weights: SpanQAObjective(),
+    objective=lambda model: SpanQAObjective(),
     decode=decode_spans,
     answers=span_answers,
     read=read_span_answers,

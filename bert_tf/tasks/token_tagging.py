@@ -11,6 +11,7 @@ from keras import ops
 from bert_tf.layers import elementwise
 from bert_tf.layers.gather import first_tokens_and_lengths, gather_tokens
 from bert_tf.metrics import entities
+from bert_tf.models.objective import sequence_weights
 from bert_tf.tasks.endpoints import (
     MISSING,
     Answers,
@@ -71,14 +72,15 @@ class BertTagger(EncoderWithHead):
 
 
 class TokenTaggingObjective:
-    """Mean cross-entropy over the words."""
+    """Mean cross-entropy over the words, each with the weight of its sentence."""
 
     losses = ("loss_per_word",)
 
     def weights(self, batch: Any) -> dict[str, Any]:
-        """Number of words, float32 scalars."""
-        words = ops.sum(ops.cast(batch["tags"] >= 0, "float32")) + 1e-5
-        return {"loss_per_word": words, "accuracy": words}
+        """Total weight of the words, and their number; float32 scalars."""
+        is_word = ops.cast(batch["tags"] >= 0, "float32")
+        total = ops.sum(is_word * self._weights(batch)) + 1e-5
+        return {"loss_per_word": total, "accuracy": ops.sum(is_word) + 1e-5}
 
     def sums(self, logits: Any, batch: Any) -> dict[str, Any]:
         """Losses and right tags, summed; float32 scalars."""
@@ -86,9 +88,12 @@ class TokenTaggingObjective:
         is_word = ops.cast(tags >= 0, "float32")
         losses, right = elementwise.cross_entropy(logits, tags)
         return {
-            "loss_per_word": ops.sum(losses * is_word),
+            "loss_per_word": ops.sum(losses * is_word * self._weights(batch)),
             "accuracy": ops.sum(right * is_word),
         }
+
+    def _weights(self, batch: Any) -> Any:
+        return sequence_weights(batch, batch["tags"])[:, None]
 
 
 def decode_tags(logits: Any, batch: Any) -> dict[str, Any]:
@@ -274,7 +279,7 @@ TOKEN_TAGGING = Kind(
     encoding_arguments=_encoding_arguments,
     model=BertTagger,
     head_arguments=lambda dataset, start: {"num_outputs": len(dataset.labels or ())},
-    objective=lambda model, weights: TokenTaggingObjective(),
+    objective=lambda model: TokenTaggingObjective(),
     decode=decode_tags,
     answers=tag_tensors,
     read=read_tags,

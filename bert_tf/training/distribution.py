@@ -208,7 +208,7 @@ def _cluster() -> tf.distribute.cluster_resolver.ClusterResolver:
         return resolvers.SlurmClusterResolver()
     raise ValueError(
         "Received strategy='multi_worker' without TF_CONFIG and outside of Slurm's "
-        "srun. Expected one of them to name the machines: see the README."
+        "srun. Expected one of them to name the machines: see docs/distributed.md."
     )
 
 

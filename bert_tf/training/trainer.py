@@ -69,7 +69,13 @@ class Trainer:
         self._compiles_update = jit_compile == "on" or self._compiles_parts
         with self.strategy.scope():
             optimizer.build(model.trainable_variables)
-            self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+            self.step = tf.Variable(
+                0,
+                dtype=tf.int64,
+                trainable=False,
+                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+                name="step",
+            )
             # float16 alone has a range so short that gradients vanish in it.
             self.scales_loss = model.dtype_policy.compute_dtype == "float16"
             self.loss_scale = tf.Variable(
@@ -134,12 +140,17 @@ class Trainer:
     def _train_step_in_graph(
         self, batch: Batch, stopping: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        per_replica = self.strategy.run(self._replica_step, args=(batch, stopping))
+        per_replica = self.strategy.run(self.replica_step, args=(batch, stopping))
         results = self.strategy.experimental_local_results(per_replica)[0]
-        self.step.assign_add(1)
         return results
 
-    def _replica_step(self, batch: Batch, stopping: tf.Tensor) -> dict[str, tf.Tensor]:
+    def replica_step(
+        self, batch: Batch, stopping: tf.Tensor | float = 0.0
+    ) -> dict[str, tf.Tensor]:
+        """The part of one replica in a step; in graph, in the replica's context.
+
+        For arguments and results see `train_step`.
+        """
         context = tf.distribute.get_replica_context()
         weights = _sum_over_replicas(context, self.objective.weights(batch))
         rate = tf.pow(0.5, tf.cast(self.rollbacks, tf.float32))
@@ -160,6 +171,7 @@ class Trainer:
             learning_rate = self.optimizer.apply_scaled(gradients, scale, rate)
         if self.scales_loss:
             self._move_loss_scale(finite)
+        self.step.assign_add(1)
         return {
             **means,
             "gradient_norm": norm,

@@ -1,11 +1,11 @@
-"""The alignment of two sequences by the fewest edits."""
+"""Alignment of two sequences with the fewest edits."""
 
 import itertools
 from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-# Places in the source and in the target, None where the other has an item more.
+# Indices in the source and in the target; None for an item inserted or deleted.
 Step = tuple[int | None, int | None]
 
 
@@ -13,11 +13,12 @@ def align(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[Step]:
     """Pairs items so that as few as possible are replaced, deleted or inserted.
 
     `"abc", "axcd"` gives `[(0, 0), (1, 1), (2, 2), (None, 3)]`: `b` is replaced and
-    `d` inserted. A deleted item has the partner None. Of the ways with the fewest edits
-    (Levenshtein 1966) it is always the same: equal beginnings and ends stay, and of
-    several items that became one (or that one became) the first is the replaced one.
+    `d` is inserted. A deleted item is paired with None. Of the alignments with the
+    fewest edits (Levenshtein 1966), the choice is deterministic: common prefixes and
+    suffixes stay paired, and where several items became one, or one became several,
+    the first is the replaced one.
 
-    All items of both are in the steps, in order.
+    The steps contain all items of both sequences, in order.
     """
     first = _num_equal(source, target)
     last = _num_equal(source[first:][::-1], target[first:][::-1])
@@ -30,7 +31,7 @@ def align(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[Step]:
 
 
 def _num_equal(source: Sequence, target: Sequence) -> int:
-    """The number of equal items at the beginning."""
+    """Returns the length of the common prefix."""
     pairs = zip(source, target, strict=False)
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
@@ -38,7 +39,7 @@ def _num_equal(source: Sequence, target: Sequence) -> int:
 def _aligned(
     source: Sequence[Hashable], target: Sequence[Hashable], first: int
 ) -> list[Step]:
-    """Steps of a source and a target that begin at the place `first`."""
+    """Aligns a source and a target that both begin at index `first`."""
     costs = _costs(source, target)
     steps: list[Step] = []
     i, j = len(source), len(target)
@@ -57,7 +58,7 @@ def _aligned(
 
 
 def _costs(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[list[int]]:
-    """The fewest edits from each beginning of the source to each of the target."""
+    """Returns the fewest edits from each source prefix to each target prefix."""
     numbers = {item: number for number, item in enumerate(target)}
     wanted = np.array([numbers[item] for item in target], np.int64)
     places = np.arange(len(target) + 1)
@@ -67,7 +68,7 @@ def _costs(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[list[
         best = row + 1
         replaced = row[:-1] + (wanted != numbers.get(item, -1))
         best[1:] = np.minimum(best[1:], replaced)
-        # Each insertion costs one: the least of all places before, and the way here.
+        # An insertion costs 1: take the minimum of all earlier columns plus distance.
         row = np.minimum.accumulate(best - places) + places
         rows.append(row.tolist())
     return rows

@@ -1,4 +1,4 @@
-"""Corrupts correct Chinese sentences by the mistakes in real pairs."""
+"""Corrupts correct Chinese sentences with the mistakes seen in real pairs."""
 
 import random
 import re
@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 from data_pipelines.corpus.alignment import align
 
-# Mistakes for each character beyond the first one: a few in long sentences.
+# Probability of a further mistake per character: long sentences get a few.
 _RATE = 0.04
-# Share of characters that real pairs lack, in a sentence of the same script.
+# Maximum share of characters unseen in the pairs, in a sentence of the same script.
 _MAX_UNKNOWN = 0.05
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003134f]")
@@ -18,16 +18,16 @@ _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003134f]")
 def corrupt_chinese(
     sentence: str, draw: random.Random, confusions: "Confusions", others: str
 ) -> str:
-    """Makes characters of a sentence wrong, at least one; a few are lost or doubled.
+    """Corrupts at least one character of a sentence; a few are dropped or doubled.
 
-    Characters without a known confusion are replaced by those of the text `others`. A
-    sentence without Chinese characters stays as it is.
+    Characters without a known confusion are replaced by random ones of `others`. A
+    sentence without Chinese characters is returned unchanged.
     """
     characters = list(sentence)
     places = [i for i, c in enumerate(characters) if _HAN.match(c)]
     if not places:
         return sentence
-    # Characters that people get wrong come first, most often.
+    # Weighted sampling: characters that people often get wrong tend to come first.
     weights = [draw.random() ** (1 / confusions.weight(characters[i])) for i in places]
     order = sorted(zip(weights, places, strict=True), reverse=True)
     wanted = 1 + sum(draw.random() < _RATE for _ in places[1:])
@@ -44,10 +44,10 @@ def corrupt_chinese(
 
 
 class Confusions:
-    """Counts of the characters that people write instead of others.
+    """Counts of wrong characters, by the correct character that they replace.
 
     Args:
-        pairs: texts and their corrections, which are aligned.
+        pairs: texts and their corrections; the class aligns them.
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
@@ -61,22 +61,22 @@ class Confusions:
         self._most = max((c.total() for c in self._wrong.values()), default=1)
 
     def knows(self, text: str) -> bool:
-        """True if nearly all characters are in the pairs, or there are no pairs."""
+        """Returns True if the pairs contain nearly all characters, or are empty."""
         if not self._characters:
             return True
         unknown = sum(character not in self._characters for character in text)
         return unknown <= _MAX_UNKNOWN * len(text)
 
     def weight(self, character: str) -> float:
-        """The weight, 0.1 to 1, with which a character is drawn to be made wrong.
+        """Returns the weight, 0.1 to 1, of a character when drawing one to corrupt.
 
-        The root of its count evens out how often it is in the text at all.
+        The square root of its count compensates for the frequency of the character.
         """
         count = sum(self._wrong.get(character, {}).values())
         return 0.1 + 0.9 * (count / self._most) ** 0.5
 
     def wrong(self, character: str, draw: random.Random) -> str | None:
-        """Draws a character that is written instead; None if none is known."""
+        """Draws a wrong character for a correct one; None if none is known."""
         known = self._wrong.get(character)
         if known is None:
             return None

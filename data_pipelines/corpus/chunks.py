@@ -1,4 +1,4 @@
-"""Cuts documents into chunks, so that a corpus of any size needs little memory."""
+"""Splits documents into chunks, so that memory does not grow with the corpus."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -10,17 +10,17 @@ _BATCH_CHARACTERS = 1 << 19
 def batches_of_text(
     documents: Iterable[str],
 ) -> Iterator[list[tuple[bytes, int, bool]]]:
-    """Cuts documents into chunks, and collects these in batches.
+    """Splits documents into chunks, and groups the chunks into batches.
 
     `["One. Two.", "Three."]` becomes the one batch `[(b"One. Two.", 871…, True),
     (b"Three.", -512…, True)]`.
 
     Yields:
         Lists of about half a million characters. Each entry has the text (UTF-8), the
-        id of its document, and whether the document begins with it. A document longer
-        than a quarter of a million characters has several entries, in order, cut at
-        the last empty line, else line, else space. The id is a hash of the text:
-        the same on every machine, and for two copies of one document.
+        id of its document, and whether it is the first chunk of the document. A
+        document of more than a quarter of a million characters has several entries, in
+        order, split at the last empty line, else line end, else space. The id is a hash
+        of the document: the same on every machine, and for two copies of a document.
     """
     batch: list[tuple[bytes, int, bool]] = []
     size = 0

@@ -1,6 +1,6 @@
-"""Reads sources of text, of any size, as documents, one at a time.
+"""Reads text sources of any size as documents, one at a time.
 
-A document is a string in one normal form: a paragraph or heading a line, single
+A document is a string in normal form: one paragraph or heading per line, single
 spaces, no empty lines.
 """
 
@@ -28,10 +28,10 @@ _TFDS = "tfds:"
 
 
 def expand_sources(patterns: Sequence[str]) -> list[str]:
-    """Sorts names of files, those that patterns match, and `tfds:` names; each is once.
+    """Expands patterns to file names; returns them and `tfds:` names, sorted, unique.
 
     `["books/*.txt", "tfds:lm1b"]` becomes `["books/a.txt", "books/b.txt",
-    "tfds:lm1b"]`. Folders that match are left out.
+    "tfds:lm1b"]`. Matching folders are left out.
 
     Raises:
         FileNotFoundError: a pattern matches no file.
@@ -48,22 +48,22 @@ def expand_sources(patterns: Sequence[str]) -> list[str]:
         if not files:
             found = f"only the folders {names[:3]}" if names else "nothing"
             raise FileNotFoundError(
-                f"{pattern!r} matches {found}. Expected files of text: check the "
-                "name, and write 'folder/*' for all files of a folder."
+                f"{pattern!r} matches {found}. Expected text files: check the "
+                "name, or write 'folder/*' for all files of a folder."
             )
         sources.update(files)
     if not sources:
         raise ValueError(
-            "Received no sources. Expected names of files, patterns such as "
-            "'corpus/*.txt', or names such as 'tfds:lm1b'."
+            "Received no sources. Expected file names, patterns such as "
+            "'corpus/*.txt', or dataset names such as 'tfds:lm1b'."
         )
     return sorted(sources)
 
 
 def files_of(patterns: Sequence[str]) -> list[str]:
-    """The files of sources, as of `expand_sources`; those of TFDS as it stores them.
+    """Returns the files of sources, including the files in which TFDS stores datasets.
 
-    What a pattern does not find is left out.
+    Patterns that match nothing are ignored.
     """
     files: list[str] = []
     for pattern in patterns:
@@ -79,44 +79,44 @@ def files_of(patterns: Sequence[str]) -> list[str]:
 def read_documents(
     source: str, layout: Layout | None = None, counts: Counter | None = None
 ) -> Iterator[str]:
-    r"""Reads the documents of one source, one paragraph a line.
+    r"""Reads the documents of one source, one paragraph per line.
 
     A file with the lines `["IT WAS", "", "The sky was grey, and the rain came", "down
-    on us. We left."]` (and more of this width) gives the one document `"IT WAS\nThe
+    on us. We left."]` (and more of this width) gives one document, `"IT WAS\nThe
     sky was grey, and the rain came down on us. We left."`.
 
-    A file may be compressed (`.gz`, `.bz2`, `.xz`). Its content and its name tell the
-    format, see `file_formats.format_of`:
+    A file may be compressed (`.gz`, `.bz2`, `.xz`). Its format is detected from its
+    content and name, see `file_formats.format_of`:
 
-    - JSON lines: a document a line, the field `text` of an object.
-    - A dump of a Wikipedia, see `wikipedia`.
-    - `<doc id=...>`, what WikiExtractor makes of one: a document each.
-    - Any other: plain text. A line ` = Title = ` after an empty line (WikiText) always
-      opens a document, and empty lines after it open none.
+    - JSON lines: one document per line, the field `text` of an object.
+    - A Wikipedia dump, see `wikipedia`.
+    - The output of WikiExtractor: each `<doc id=...>` is a document.
+    - Everything else is plain text. A line ` = Title = ` after an empty line (WikiText)
+      always starts a document, and empty lines after it do not.
 
-    `tfds:NAME[/CONFIG][:SPLIT]` is the feature `text` of a dataset that TFDS has
-    prepared, in `TFDS_DATA_DIR` or where TFDS looks by itself. Split: `train`.
+    `tfds:NAME[/CONFIG][:SPLIT]` reads the feature `text` of a dataset that TFDS has
+    prepared, in `TFDS_DATA_DIR` or the default folder of TFDS. Default split: `train`.
 
-    The marks of Wiki-40B (`_START_ARTICLE_`, ...) and `<|endoftext|>` end lines and
+    The markers of Wiki-40B (`_START_ARTICLE_`, ...) and `<|endoftext|>` end lines and
     documents in every format.
 
     Args:
-        source: one of `expand_sources`.
-        layout: what separates documents, and what a line is. Default: `Layout()`.
-        counts: counts what was read: `sources`, `empty_sources` (without any text),
-            `documents`, `empty_documents` (skipped), `missing_texts` (objects of JSON
-            without one, skipped), `invalid_bytes` (not UTF-8, skipped), and
-            `divided_documents`, those of plain text with more than 33 million
-            characters. Their parts are yielded as documents.
+        source: one of the results of `expand_sources`.
+        layout: document separator and meaning of lines. Default: `Layout()`.
+        counts: updated with the numbers of `sources`, `empty_sources` (without text),
+            `documents`, `empty_documents` (skipped), `missing_texts` (JSON objects
+            without text, skipped), `invalid_bytes` (not UTF-8, skipped), and
+            `divided_documents`: plain-text documents of more than 33 million
+            characters, whose parts are yielded as documents.
 
     Yields:
         Documents that are not empty.
 
     Raises:
-        FileNotFoundError: no such file, or a dataset that is not prepared.
-        ValueError: the layout is unknown, the file is not text or of a format that is
-            not read, its compression or JSON is broken, or the text is not where it is
-            expected.
+        FileNotFoundError: there is no such file, or the dataset is not prepared.
+        ValueError: the layout is unknown, the file is not text or has an unsupported
+            format, its compression or JSON is broken, or the text is not in the
+            expected field.
     """
     layout = Layout() if layout is None else layout
     layout.check_layout()
@@ -145,7 +145,7 @@ def _lines_of_documents(
         return _tfds_documents(source, counts)
     if not exists(source) or tf.io.gfile.isdir(source):
         raise FileNotFoundError(
-            f"No file {source!r}. Expected a file of text: check the name."
+            f"No file {source!r}. Expected a text file: check the name."
         )
     match format_of(source):
         case "json_lines":
@@ -172,8 +172,8 @@ def _tfds_documents(source: str, counts: Counter) -> Iterator[list[str]]:
         ) from None
     if not is_prepared:
         raise FileNotFoundError(
-            f"{source!r} is not in {builder.data_dir}. Prepare it first: "
-            f"tfds build {name}, or set TFDS_DATA_DIR to where it is."
+            f"{source!r} is not in {builder.data_dir}. Expected a prepared dataset: "
+            f"run tfds build {name}, or set TFDS_DATA_DIR to its folder."
         )
     if split.split("[")[0] not in builder.info.splits:
         raise ValueError(
@@ -186,7 +186,7 @@ def _tfds_documents(source: str, counts: Counter) -> Iterator[list[str]]:
     if text != tf.TensorSpec([], tf.string):
         raise ValueError(
             f"{source!r} has the features {_one_line(builder.info.features)}. Expected "
-            "one string called 'text': write its documents to a .jsonl file instead."
+            "one string feature 'text': write its documents to a .jsonl file instead."
         )
     for example in dataset:
         text = without_markers(decode(example["text"].numpy(), counts))

@@ -1,15 +1,15 @@
-"""Corrupts correct English sentences by the mistakes that people make."""
+"""Corrupts correct English sentences with the mistakes that people make."""
 
 import itertools
 import random
 import re
 from collections.abc import Callable
 
-# Mistakes for each word beyond the first one: a few in long sentences.
+# Probability of a further mistake per word: long sentences get a few.
 _RATE = 0.08
 
 _PARTS = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)*|\s+|.", re.DOTALL)
-# Words that are confused with one another.
+# Groups of words that are confused with one another.
 _CONFUSED = """
     a an the; in on at into; to for of from with by; about of on; is are was were;
     has have had; do does did; this these; that those which; he him; they them;
@@ -23,7 +23,7 @@ _OTHERS = {
     word: [o for group in _CONFUSIONS if word in group for o in group if o != word]
     for word in itertools.chain(*_CONFUSIONS)
 }
-# Small words that are lost, doubled, or put where none belongs.
+# Small words that are dropped, doubled, or inserted where none belongs.
 _SMALL = {
     *("a", "an", "the", "in", "on", "at", "to", "for", "of", "from", "with", "by"),
     *("and", "or", "but", "as", "that", "not", "it", "he", "she", "they", "we", "you"),
@@ -32,7 +32,7 @@ _SMALL = {
 }
 _ENDING = re.compile("(?<=...)(?:s|ed|ing|ly)$")
 _VOWELS = "aeiou"
-# Each letter and, behind it, those around it on a keyboard.
+# Each letter, followed by its neighbours on a keyboard.
 _KEYBOARD = """
     qwa wqeas ewrsd retdf tryfg ytugh uyihj iuojk oipkl pol
     aqwsz sweadzx dersfxc frtdgcv gtyfhvb hyugjbn juihknm kiojlm lopk
@@ -44,17 +44,17 @@ _NEIGHBORS = {letters[0]: letters[1:] for letters in _KEYBOARD.split()}
 def corrupt_english(sentence: str, draw: random.Random) -> str:
     """Makes mistakes in about a twelfth of the words of a sentence, at least in one.
 
-    Typing errors: a key beside the right one, letters swapped, lost or doubled. Small
-    words lost, doubled, or confused, such as articles, prepositions, `their` and
-    `there`. Verbs and nouns with another ending, swapped words, and lost commas.
+    Typing errors: a neighbouring key, letters swapped, dropped or doubled. Small words
+    dropped, doubled or confused, such as articles, prepositions, `their` and `there`.
+    Wrong endings of verbs and nouns, swapped words, and missing commas.
 
-    A sentence without a word or comma stays as it is.
+    A sentence without a word or comma is returned unchanged.
     """
     parts = _PARTS.findall(sentence)
     places = [i for i, part in enumerate(parts) if part[0].isalpha() or part == ","]
     draw.shuffle(places)
     wanted = 1 + sum(draw.random() < _RATE for _ in places[1:])
-    # Words that follow one another are rarely all wrong.
+    # Adjacent words are rarely all wrong.
     changed: set[int] = set()
     for place in places:
         if len(changed) == wanted:
@@ -69,7 +69,10 @@ def corrupt_english(sentence: str, draw: random.Random) -> str:
 
 
 def _mistake(parts: list[str], place: int, draw: random.Random) -> str | None:
-    """The wrong word; None if this mistake cannot be made. A swap changes two words."""
+    """Returns a wrong word; None if the drawn mistake is impossible here.
+
+    A swap also changes the next word in `parts`.
+    """
     word = parts[place].lower()
     if word == ",":
         return "" if draw.random() < 0.3 else None
@@ -108,7 +111,7 @@ def _swapped(parts: list[str], place: int, draw: random.Random) -> str | None:
     if following >= len(parts) or parts[place + 1] != " ":
         return None
     word, other = parts[place], parts[following]
-    # A capital tells where a sentence begins, or a name.
+    # A capital marks the beginning of a sentence, or a name.
     if not (word.islower() and other.isalpha() and other.islower()):
         return None
     parts[following] = word
@@ -116,7 +119,7 @@ def _swapped(parts: list[str], place: int, draw: random.Random) -> str | None:
 
 
 def _ending(parts: list[str], place: int, draw: random.Random) -> str | None:
-    """Another ending: `walks` for `walk`, `walk` for `walked`, ..."""
+    """Changes the ending: `walks` for `walk`, `walk` for `walked`, ..."""
     word = parts[place]
     if len(word) < 4 or not word.isalpha() or word.isupper():
         return None
@@ -125,7 +128,7 @@ def _ending(parts: list[str], place: int, draw: random.Random) -> str | None:
         stem = word
     without_e = stem.removesuffix("e")
     new = [stem, f"{stem}s", f"{without_e}ed", f"{without_e}ing"]
-    # An `e` before the ending was lost: lik(e)ing.
+    # An `e` before the ending was dropped: lik(e)ing.
     if stem != word and stem[-1] not in _VOWELS:
         new.append(f"{stem}e")
     return draw.choice([other for other in new if other != word])
@@ -150,12 +153,12 @@ def _typed(parts: list[str], place: int, draw: random.Random) -> str | None:
     if kind < 0.9:
         return before + 2 * letter + after
     if letter in _VOWELS:
-        # As it sounds: seperate, definately.
+        # Phonetic misspellings: seperate, definately.
         return before + draw.choice(_VOWELS.replace(letter, "")) + after
     return before + draw.choice(_NEIGHBORS.get(letter, letter)) + letter + after
 
 
-# Kinds of mistakes, and how often each is made.
+# Kinds of mistakes and their weights.
 _Mistakes = dict[Callable[[list[str], int, random.Random], str | None], int]
 _SMALL_MISTAKES: _Mistakes = {_lost: 25, _confused: 50, _doubled: 8, _typed: 17}
 _MISTAKES: _Mistakes = {_typed: 55, _ending: 25, _swapped: 6, _with_small_word: 14}

@@ -1,4 +1,4 @@
-"""Recognises the format of a file of text by its content, and by its name."""
+"""Recognises the format of a text file by its content and name."""
 
 import json
 import re
@@ -21,13 +21,13 @@ _ADVICE: dict[Content, str] = {
     "to_json(orient='records', lines=True)",
     "document": f"{_TO_TEXT} (pdftotext, pandoc)",
     "archive": "extract its text",
-    "compressed": "decompress it, or let its name end in .gz, .bz2 or .xz, if it is",
+    "compressed": "decompress it, or rename it to end in .gz, .bz2 or .xz accordingly",
 }
 _MARKUP = re.compile(r"<(\?xml|!doctype html|html)\b", re.IGNORECASE)
 _JSON_BEGINNING = re.compile(r'\[?\s*\{\s*"[^"]*"\s*:')
 _DUMP = re.compile(r"(?:<\?xml[^>]*>)?\s*<mediawiki\b")
 
-# Two letters that one letter of UTF-8 becomes when it is read as Windows-1252.
+# Pairs of characters that result from decoding one UTF-8 letter as Windows-1252.
 _MOJIBAKE = re.compile(
     "Ã[\x80-\xbfƒ„…†‡ˆ‰Š‹Œ‘’“”•–—˜™š›œžŸ]|â€[\x9d™œ“”˜¦]|Â[\xa0-\xbf]"
 )
@@ -39,10 +39,10 @@ _MIN_TABLE_SHARE = 0.9
 
 
 def format_of(source: str) -> Format:
-    """The format of the text in a file.
+    """Returns the text format of a file.
 
     Raises:
-        ValueError: the file is of a format that is not read.
+        ValueError: the file has an unsupported format.
     """
     name = source.lower()
     for ending in COMPRESSED:
@@ -66,8 +66,8 @@ def format_of(source: str) -> Format:
     if name.endswith(_TABLES):
         raise _refused(
             source,
-            "is a table by its name",
-            "write its texts as JSON lines, or one a line to a .txt",
+            "is a table according to its name",
+            "write its texts as JSON lines, or one per line to a .txt file",
         )
     _warn_of_table(source, lines[:-1])
     _warn_of_mojibake(source, text)
@@ -76,20 +76,20 @@ def format_of(source: str) -> Format:
 
 def _refused(source: str, found: str, advice: str) -> ValueError:
     return ValueError(
-        f"{source} {found}. Expected plain text, JSON lines, or a dump of a Wikipedia: "
+        f"{source} {found}. Expected plain text, JSON lines, or a Wikipedia dump: "
         f"{advice}."
     )
 
 
 def _is_json(lines: list[str]) -> bool:
-    """True if a file with these lines at its beginning is JSON, as lines or not."""
+    """Returns True if a file that begins with these lines is JSON or JSON lines."""
     if not _JSON_BEGINNING.match(" ".join(lines[:2])):
         return False
     try:
         json.loads(lines[0])
     except ValueError:
         return True
-    # An object with prose after it is an example in a text.
+    # An object followed by prose is an example in a text.
     return lines[1:2] == [] or lines[1].startswith("{")
 
 
@@ -100,8 +100,8 @@ def _warn_of_table(source: str, lines: list[str]) -> None:
     usual = max(set(tabs), key=tabs.count)
     if usual and tabs.count(usual) >= _MIN_TABLE_SHARE * len(tabs):
         logging.warning(
-            "%s: its lines have %d columns, with tabs between them, and all are read "
-            "as text. Leave the others out (cut -f1).",
+            "%s: the lines have %d tab-separated columns, all of which are read as "
+            "text. Remove the columns that are not text (such as with cut -f1).",
             *(source, usual + 1),
         )
 
@@ -110,7 +110,8 @@ def _warn_of_mojibake(source: str, text: str) -> None:
     found = _MOJIBAKE.findall(text)
     if len(found) >= max(_MIN_MOJIBAKE, _MIN_MOJIBAKE_SHARE * len(text)):
         logging.warning(
-            "%s: has %d signs such as %r at its beginning, as if UTF-8 had been read "
-            "as Windows-1252 and written again. Convert it back (ftfy).",
+            "%s: the beginning contains %d sequences such as %r, as if UTF-8 had been "
+            "decoded as Windows-1252 and saved again. Repair the file (such as with "
+            "ftfy).",
             *(source, len(found), found[0]),
         )

@@ -1,4 +1,4 @@
-"""Documents of JSON lines: the field `text` of an object a line."""
+"""Reads documents from JSON lines: the field `text` of one object per line."""
 
 import json
 from collections import Counter
@@ -11,20 +11,19 @@ from data_pipelines.corpus.markers import divided, without_markers
 from data_pipelines.corpus.plain_text import without_escapes
 from data_pipelines.corpus.utf8 import decode, lines_of_text, split_lines
 
-_EXPECTED = 'Expected an object a line, such as {"text": "…"}'
-# A file whose first objects all lack a text is one of another kind.
+_EXPECTED = 'Expected one object per line, such as {"text": "…"}'
+# If this many objects at the beginning lack a text, the file is of another kind.
 _MAX_MISSING_AT_FIRST = 1000
 
 
 def json_documents(source: str, counts: Counter) -> Iterator[list[str]]:
-    """Yields the lines of one document after another, also of empty ones.
+    """Yields the lines of each document, including empty documents.
 
-    Objects whose text is null or missing are left out, and counted as
-    `missing_texts`.
+    Objects whose text is null or missing are skipped, and counted as `missing_texts`.
 
     Raises:
-        ValueError: a line is no JSON object, its text is no string, or all objects (or
-            the first thousand) lack one.
+        ValueError: a line is not a JSON object, a text is not a string, or all objects
+            (or the first thousand) lack one.
     """
     num_missing = 0
     has_text = False
@@ -40,30 +39,30 @@ def json_documents(source: str, counts: Counter) -> Iterator[list[str]]:
             has_text = True
             if "curid=" in str(entry.get("url")):
                 text = without_escapes(text)
-            # JSON can spell halves of surrogate pairs, which are no characters.
+            # JSON can contain lone surrogates, which are not characters.
             text = decode(text.encode("utf-8", "surrogatepass"), counts)
             yield from divided(split_lines(without_markers(text)))
-        elif text is None or text != text:  # A number that is none: NaN.
+        elif text is None or text != text:  # NaN.
             lacking = lacking if num_missing else (number, entry)
             num_missing += 1
             if num_missing >= _MAX_MISSING_AT_FIRST and not has_text:
                 break
         else:
             raise ValueError(
-                f"{where}: no string 'text' but {type(text).__name__}: "
+                f"{where}: 'text' is not a string but {type(text).__name__}: "
                 f"{json.dumps(text, ensure_ascii=False)[:100]}. {_EXPECTED}."
             )
     if num_missing and not has_text:
         number, entry = lacking
         raise ValueError(
-            f"{source}, line {number}: no string 'text' but "
+            f"{source}, line {number}: no string 'text' in the fields "
             f"{str(sorted(entry))[:200]}, as in all objects{_up_to(num_missing)}. "
             f"{_EXPECTED}{_renamed(entry)}."
         )
     if num_missing:
         counts["missing_texts"] += num_missing
         logging.warning(
-            "%s: left out %d objects whose 'text' is null or missing, the first in "
+            "%s: skipped %d objects whose 'text' is null or missing, the first in "
             "line %d.",
             *(source, num_missing, lacking[0]),
         )
@@ -75,15 +74,15 @@ def _object(content: str, where: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         command = "jq -c '.[]'" if content.startswith("[") else "jq -c ."
         raise ValueError(
-            f"{where}: not JSON ({error}). {_EXPECTED} ({command} FILE writes them so)."
+            f"{where}: not JSON ({error}). {_EXPECTED}: convert it with {command} FILE."
         ) from None
     if isinstance(entry, list):
         raise ValueError(
-            f"{where}: no string 'text' but an array. {_EXPECTED} (jq -c '.[]' FILE "
-            "writes them so)."
+            f"{where}: received an array. {_EXPECTED}: convert it with jq -c '.[]' "
+            "FILE."
         )
     if not isinstance(entry, dict):
-        raise ValueError(f"{where}: no string 'text' but {content[:50]}. {_EXPECTED}.")
+        raise ValueError(f"{where}: received {content[:50]}. {_EXPECTED}.")
     return entry
 
 
@@ -92,7 +91,7 @@ def _up_to(number: int) -> str:
 
 
 def _renamed(entry: dict[str, Any]) -> str:
-    """Advice to rename the field of an object that has the longest string."""
+    """Returns advice to rename the field with the longest string."""
     lengths = {name: len(v) for name, v in entry.items() if isinstance(v, str)}
     if not lengths:
         return ""

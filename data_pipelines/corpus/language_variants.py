@@ -1,7 +1,7 @@
-"""Chooses one variant where the markup of a Wikipedia has the text in several.
+"""Chooses one language variant where wiki markup gives several.
 
 Wikipedias in Chinese, Serbian, Kazakh and others convert their text between scripts.
-What must not be converted by rule is marked: `-{zh-hans:计算机;zh-hant:電腦}-`.
+Exceptions to automatic conversion are marked: `-{zh-hans:计算机;zh-hant:電腦}-`.
 
 Reference: https://www.mediawiki.org/wiki/Writing_systems/Syntax
 """
@@ -9,7 +9,7 @@ Reference: https://www.mediawiki.org/wiki/Writing_systems/Syntax
 import re
 
 _CODE = "(?:ban|crh|gan|iu|kk|ku|mni|sh|shi|sr|tg|tly|tt|uz|wuu|zgh|zh)(?:-[a-z]+)*"
-# What is skipped as a whole, and the brackets of templates, which may stand within.
+# Elements that are skipped whole, and the brackets of templates and variants.
 _TOKEN = re.compile(
     r"<!--.*?-->|<(nowiki|math|chem|ce|code|pre|syntaxhighlight|source)\b[^<>/]*>"
     # `-{{` is a hyphen before a template.
@@ -17,23 +17,22 @@ _TOKEN = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _FLAGS = re.compile(rf"\s*(?:(?:[-+ADHNRST]|{_CODE})\s*(?:;\s*|(?=\|)))*\|")
-# Rules that are kept for the rest of the page and, but for these flags, not shown.
+# Flags of rules that apply to the rest of the page, and are not shown in place.
 _HIDDEN = {"H", "N", "D", "-"}
 _RULE = re.compile(rf"\s*(?:.*?=>)?\s*{_CODE}\s*:(.*)", re.DOTALL)
 _BETWEEN_RULES = re.compile(rf";\s*(?=(?:[^;]*?=>\s*)?{_CODE}\s*:|$)")
 
 
 def first_variants(markup: str) -> str:
-    """Markup in which the first variant stands for all of them.
+    """Replaces variants in markup by the first one.
 
     `-{zh-hans:计算机;zh-hant:電腦}-` becomes `计算机`, `-{R|text}-` and `-{text}-`
-    become `text`, and rules that are not shown, `-{H|zh-cn:宏;zh-tw:巨集}-`, vanish.
-    Nothing changes within `<nowiki>`, code and formulas, nor where a bracket has no
-    partner.
+    become `text`, and hidden rules such as `-{H|zh-cn:宏;zh-tw:巨集}-` are removed.
+    `<nowiki>`, code, formulas and unbalanced brackets are left unchanged.
     """
     if "-{" not in markup:
         return markup
-    # The brackets that are open, each with the text since then.
+    # Stack of open brackets, each with the text since then.
     opened: list[tuple[str, list[str]]] = [("", [])]
     place = 0
     for token in _TOKEN.finditer(markup):
@@ -55,7 +54,7 @@ def first_variants(markup: str) -> str:
 
 
 def _chosen(content: str) -> str:
-    """The text that is shown for what stands between `-{` and `}-`."""
+    """Returns the text shown for the content between `-{` and `}-`."""
     found = _FLAGS.match(content)
     flags = set(re.split(r"[\s;|]+", found[0])) if found else set()
     rest = content[found.end() :] if found else content

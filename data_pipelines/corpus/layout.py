@@ -1,4 +1,4 @@
-"""The layout of files of text: where documents and sentences end, as options."""
+"""Options for the layout of text files: where documents and sentences end."""
 
 import dataclasses
 from typing import Any, Literal, get_args
@@ -14,28 +14,29 @@ Lines = Literal["auto", "wrapped", "sentences"]
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """Options of every program that reads documents, which hands on itself.
+    """Layout options of every program that reads documents.
 
     Attributes:
-        separator: of the documents of plain text. `"file"`: the file is one document.
-            `"blank_line"`: empty lines separate documents, as in the input of
-            google-research/bert.
-        lines: what a line is, in every format. `"wrapped"`: a part of a paragraph,
-            which ends at an empty or an indented line, and where a document has no
-            empty lines at a short one. `"sentences"`: one
-            sentence, which is not divided further. `"auto"`: a part of a paragraph
-            where the file gives evidence of it, see `paragraphs.wrap_width`, else a
-            paragraph.
+        separator: separator of documents in plain text. `"file"`: the file is one
+            document. `"blank_line"`: empty lines separate documents, as in the input
+            of google-research/bert.
+        lines: meaning of a line, in every format. `"wrapped"`: part of a paragraph,
+            which ends at an empty or indented line, or, in a document without empty
+            lines, at a short line. `"sentences"`: one sentence, which is not split
+            further. `"auto"`: wrapped if the text looks wrapped, see
+            `paragraphs.wrap_width`, else a paragraph.
     """
 
     separator: Separator = cli.option(
-        "file", "file: a file is one document. blank_line: empty lines separate them."
+        "file",
+        "Document separator of plain text. file: each file is one document. "
+        "blank_line: empty lines separate documents.",
     )
     lines: Lines = cli.option(
         "auto",
-        "What a line of text is. wrapped: a part of a paragraph, to be joined. "
-        "sentences: one sentence, never joined nor divided. auto: wrapped where the "
-        "text shows it, else a paragraph.",
+        "Meaning of a line of text. wrapped: part of a paragraph; lines are joined. "
+        "sentences: one sentence, never joined or split. auto: wrapped if the text "
+        "looks wrapped, else one paragraph.",
     )
 
     def check_layout(self) -> None:
@@ -49,9 +50,10 @@ class Layout:
                 )
 
     def sentences_of(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """Divides texts, string `(texts,)`, into sentences `(texts, (sentences))`.
+        """Splits texts, string `(texts,)`, into sentences `(texts, (sentences))`.
 
-        The texts are documents of `read_documents` with this layout, or parts of them.
+        The texts are documents from `read_documents` with this layout, or chunks of
+        them.
         """
         if self.lines != "sentences":
             return split_sentences(texts)

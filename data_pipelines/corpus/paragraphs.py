@@ -1,4 +1,4 @@
-"""Joins hard-wrapped lines of plain text to paragraphs; other lines stay."""
+"""Joins hard-wrapped lines of plain text into paragraphs; keeps other lines."""
 
 import itertools
 import re
@@ -16,8 +16,8 @@ _UNSPACED = re.compile(
 _HYPHENATED = re.compile(r".*[^\W\d_]-")
 _INDENTED = re.compile(r"  |\t|\u3000")
 
-# What counts as hard-wrapped lines. All of a hundred novels, 55 of them wrapped, are on
-# the right side, as are sentences, titles and verses, one a line.
+# Criteria for hard-wrapped lines. They classify a hundred novels correctly, 55 of them
+# wrapped, as well as sentences, titles and verses, one per line.
 _MIN_WRAPPED_LINES = 6
 _MAX_WIDTH = 130
 _MIN_WIDTH = 40
@@ -27,14 +27,14 @@ _MAX_ENDING_SHARE = 0.5
 _MAX_CAPITAL_SHARE = 0.7
 _MIN_INNER_STOPS = 0.05
 _PARAGRAPH_END = tuple(".!?:;\"'”’»)]*-—。！？：；」』）…")
-# The end of a sentence at the end of a line, and within.
+# The end of a sentence at the end of a line, and within a line.
 _ENDING = re.compile(r"[.!?…:;。！？：；｡।॥؟۔።։။།][\"'”’»)\]_*」』）]*$")
 _INNER_STOP = re.compile(
     r"[.!?…][\"'”’»)\]_*]*\s|[。！？｡।॥؟۔።։။།][\"'”’」』]*(?=[^\"'”’」』])"
 )
 
-# The beginning of a file that is looked at, in characters. A document with as many
-# lines as this is judged by itself.
+# Number of characters to examine at the beginning of a file, and number of lines from
+# which a document is judged by itself.
 _SAMPLE_CHARACTERS = 1 << 17
 _MIN_LINES_OF_ITS_OWN = 40
 _MAX_SAMPLE_LINES = 20_000
@@ -43,16 +43,16 @@ _MAX_SAMPLE_LINES = 20_000
 def paragraphs_of(
     documents: Iterable[list[str]], lines: Lines = "auto"
 ) -> Iterator[list[str]]:
-    r"""The paragraphs of documents, without line ends and empty ones.
+    r"""Yields the paragraphs of each document, without empty ones.
 
     `["IT WAS", "", "The sky was grey, and the rain came", "down on us. We left."]`
     (and more of this width) becomes `["IT WAS", "The sky was grey, and the rain came
-    down on us. We left."]`. Where lines are not wrapped, each is a paragraph.
+    down on us. We left."]`. If lines are not wrapped, each is a paragraph.
 
     Args:
         documents: the lines of each document of a file.
-        lines: see `Layout`. Few lines can be of one width by chance: a document of
-            less than 40 is joined or not as the beginning of the file.
+        lines: see `Layout`. A few lines can have the same width by chance: documents of
+            fewer than 40 lines are treated like the beginning of the file.
     """
     documents = iter(documents)
     first: list[list[str]] = []
@@ -72,7 +72,7 @@ def paragraphs_of(
         if lines == "auto":
             width = wrap_width(texts) if is_long else width_of_file
         elif lines == "wrapped":
-            # Without empty lines only the short ones can end a paragraph.
+            # Without empty lines, only short lines can end a paragraph.
             width = _usual_width(texts) if is_long and "" not in texts else 0
         yield _joined(document, texts, width)
 
@@ -83,11 +83,11 @@ def _tidy(line: str) -> str:
 
 
 def _joined(lines: list[str], texts: list[str], width: int | None) -> list[str]:
-    """The paragraphs of a document that is wrapped at a width."""
+    """Returns the paragraphs of a document wrapped at a width; None: not wrapped."""
     if width is None:
         return [text for text in texts if text]
     indented = [bool(_INDENTED.match(line)) for line in lines]
-    # Where most lines are indented it means nothing.
+    # If many lines are indented, indentation does not mark paragraphs.
     if sum(indented) > len(lines) / 3:
         indented = [False] * len(lines)
     joined: list[list[str]] = []
@@ -104,15 +104,15 @@ def _joined(lines: list[str], texts: list[str], width: int | None) -> list[str]:
 
 
 def wrap_width(texts: list[str]) -> int | None:
-    """The width at which lines are wrapped; None if they are not.
+    """Returns the width at which lines are wrapped; None if they are not.
 
-    In wrapped text few lines have room for the first word of the next one, sentences
-    end within lines rather than with them, and most lines begin in the middle of a
-    sentence, without a capital. Sentences, titles, verses and entries of a list, one
-    a line, lack one of the three.
+    In wrapped text, few lines have room for the first word of the next line, sentences
+    end within lines rather than at line ends, and most lines begin in the middle of a
+    sentence, without a capital. Sentences, titles, verses and list entries, one per
+    line, lack one of these three properties.
 
     Args:
-        texts: lines without white space around them; an empty one ends a paragraph.
+        texts: stripped lines; an empty one ends a paragraph.
     """
     texts = texts[:_MAX_SAMPLE_LINES]
     widths = sorted(len(text) for text in texts if text)
@@ -121,7 +121,7 @@ def wrap_width(texts: list[str]) -> int | None:
     width = _usual_width(texts)
     is_unspaced = sum(map(len, map(_UNSPACED.findall, texts))) * 2 > sum(widths)
     smallest = _MIN_UNSPACED_WIDTH if is_unspaced else _MIN_WIDTH
-    # Some lines may be longer: a table, or where pages were put together.
+    # Some lines may be longer: tables, or where pages were joined.
     longer = widths[int(len(widths) * 0.98)]
     if not smallest <= width <= _MAX_WIDTH or longer > 1.5 * width:
         return None
@@ -141,7 +141,7 @@ def wrap_width(texts: list[str]) -> int | None:
 
 
 def _usual_width(texts: list[str]) -> int:
-    """The width that few lines exceed."""
+    """Returns the 95th percentile of the line widths."""
     widths = sorted(len(text) for text in texts if text)
     return widths[int(len(widths) * 0.95)]
 
@@ -153,7 +153,7 @@ def _width_with_next_word(text: str, following: str) -> int:
 
 
 def _ends_paragraph(text: str, following: str, width: int) -> bool:
-    # Some wrapped books have no empty lines: a paragraph ends where a line is short.
+    # Some wrapped books have no empty lines: a short line ends a paragraph.
     return _width_with_next_word(text, following) < 0.8 * width and (
         text.endswith(_PARAGRAPH_END) or not following[0].islower()
     )
@@ -162,7 +162,7 @@ def _ends_paragraph(text: str, following: str, width: int) -> bool:
 def _space(text: str, following: str) -> str:
     if _UNSPACED.match(text[-1]) and _UNSPACED.match(following):
         return ""
-    # `self-` and `importance` belong together; a dash between words has spaces.
+    # `self-` and `importance` are joined; a dash between words has spaces around it.
     if _HYPHENATED.fullmatch(text) and following[0].isalpha():
         return ""
     return " "

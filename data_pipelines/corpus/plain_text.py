@@ -1,4 +1,4 @@
-"""Documents of plain text: a file is one, or several that something separates."""
+"""Reads documents from plain text: whole files, or parts between separators."""
 
 import re
 from collections import Counter
@@ -10,16 +10,16 @@ from data_pipelines.corpus.layout import Separator
 from data_pipelines.corpus.markers import NEW_ARTICLE, NEW_DOCUMENT, without_markers
 from data_pipelines.corpus.utf8 import decode, lines_of_text, split_lines
 
-# A larger document is yielded in parts. Only damaged or wrongly separated files have
-# such ones: the longest novel has a tenth of it.
+# Larger documents are yielded in parts. They occur only in damaged or wrongly separated
+# files: the longest novel has a tenth of this size.
 _MAX_DOCUMENT_CHARACTERS = 1 << 25
 
-# ` = Title = ` opens an article of WikiText.
+# ` = Title = ` starts an article in WikiText.
 _TITLE = re.compile(r"= (?![= ])(.*[^= ]) =")
 # WikiExtractor puts each article between two such lines.
 DOCUMENT_TAG = re.compile(r'<doc id="[^"]*" .*>')
 _END_TAG = "</doc>"
-# What it writes instead of characters, in this order; and tags that it leaves.
+# Escapes that WikiExtractor writes, to be replaced in this order; and tags it leaves.
 _ESCAPES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&amp;": "&"}
 _LEFT_TAG = re.compile(r"</?(?:templatestyles|br|noinclude|onlyinclude)\b[^<>]*>")
 
@@ -27,7 +27,7 @@ _LEFT_TAG = re.compile(r"</?(?:templatestyles|br|noinclude|onlyinclude)\b[^<>]*>
 def plain_documents(
     source: str, separator: Separator, counts: Counter
 ) -> Iterator[list[str]]:
-    """Yields the lines of one document after another, empty ones within them too."""
+    """Yields the lines of each document, including empty lines within it."""
     lines: list[str] = []
     size = 0
     is_divided = in_article = False
@@ -39,7 +39,7 @@ def plain_documents(
         in_article |= is_title or stripped == NEW_ARTICLE
         is_border = separator == "blank_line" and not stripped and not in_article
         ends = is_mark or is_title or is_border
-        # Only where more of the document follows is it divided.
+        # A document is divided only if more of it follows.
         is_long = (
             not ends
             and bool(stripped)
@@ -50,7 +50,7 @@ def plain_documents(
             counts["divided_documents"] += 1
             logging.warning(
                 "%s: a document of more than %d characters is divided; "
-                "separator='blank_line' may suit this file better.",
+                "separator='blank_line' may fit this file better.",
                 source,
                 _MAX_DOCUMENT_CHARACTERS,
             )
@@ -61,7 +61,7 @@ def plain_documents(
             is_divided = is_long
         if is_mark:
             stripped = ""
-        # Empty lines tell paragraphs apart; before the first and in a row, nothing.
+        # Empty lines separate paragraphs; leading and repeated ones are dropped.
         if stripped or (lines and not after_blank):
             lines.append(line)
             size += len(line)
@@ -71,7 +71,7 @@ def plain_documents(
 
 
 def extracted_documents(source: str, counts: Counter) -> Iterator[list[str]]:
-    """Yields the lines of the articles of WikiExtractor, titles at their beginning."""
+    """Yields the lines of each article from WikiExtractor, beginning with its title."""
     lines: list[str] = []
     for line in _lines(source, counts):
         stripped = line.strip()
@@ -86,7 +86,7 @@ def extracted_documents(source: str, counts: Counter) -> Iterator[list[str]]:
 
 
 def without_escapes(text: str) -> str:
-    """A text of WikiExtractor without the escapes and tags that it leaves there."""
+    """Removes the escapes and tags that WikiExtractor leaves in its output."""
     for escape, character in _ESCAPES.items():
         text = text.replace(escape, character)
     return _LEFT_TAG.sub("", text) if "<" in text else text

@@ -1,12 +1,12 @@
-"""Extracts the text of the articles from a dump of a Wikipedia.
+"""Extracts the text of the articles from a Wikipedia dump.
 
     python -m data_pipelines.create_pretraining_data \\
         --input_files=enwiki-latest-pages-articles.xml.bz2 ...
 
-What is kept is running text, as for BERT (paper, section 3.1): no tables, lists,
-headings, templates, references or pictures, no redirects, disambiguations or pages
-other than articles. Templates within a sentence, such as {{lang|fr|mot}} or
-{{convert|5|km|mi}}, leave their text.
+Only running text is kept, as for BERT (paper, section 3.1): no tables, lists,
+headings, templates, references or pictures, and no redirects, disambiguation pages or
+pages other than articles. Templates within a sentence, such as {{lang|fr|mot}} or
+{{convert|5|km|mi}}, are replaced by their text.
 """
 
 import re
@@ -18,8 +18,8 @@ from data_pipelines.corpus.language_variants import first_variants
 from data_pipelines.files.byte_lines import open_decompressed
 from data_pipelines.programs.extras import extra
 
-# Names of pages that are not shown as links, of every Wikipedia, beside those that the
-# dump tells; and the names for categories and files that it does not tell.
+# Namespaces whose links are not shown, in any Wikipedia, in addition to those declared
+# in the dump: names for categories and files that it does not declare.
 _NAMESPACES = (
     *("file", "image", "media", "category", "template", "help", "portal"),
     *("kategorie", "catégorie", "categoría", "categoria", "categorie", "kategoria"),
@@ -43,7 +43,7 @@ _NAMESPACES = (
 _FILE = re.compile(
     r"[^:]+:.*\.(?:jpe?g|png|svg|gif|tiff?|webp|pdf|djvu|og[gva]|webm|mp[34]|wav|mid)"
 )
-# What such tags enclose is no running text.
+# Tags whose content is not running text.
 _LEFT_OUT = frozenset(
     [
         *("ref", "references", "table", "gallery", "math", "chem", "ce", "code", "pre"),
@@ -52,7 +52,7 @@ _LEFT_OUT = frozenset(
         *("graph", "indicator", "inputbox", "categorytree", "style"),
     ]
 )
-# Templates that stand for text within a sentence, and which of their arguments it is.
+# Templates for text within a sentence, and which of their arguments is the text.
 _TEXT_TEMPLATES = {
     **dict.fromkeys(("nowrap", "nobr", "small", "big", "abbr", "ill", "illm"), 1),
     **dict.fromkeys(("le", "interlanguage link", "仮リンク", "quote", "cquote"), 1),
@@ -60,7 +60,7 @@ _TEXT_TEMPLATES = {
     **dict.fromkeys(("lang", "transl", "transliteration"), 2),
     "tsl": 3,
 }
-# The same for names that begin so: {{lang-de|...}}, {{link-en|...}}.
+# The same for names with these prefixes: {{lang-de|...}}, {{link-en|...}}.
 _TEXT_TEMPLATE = re.compile("(?:lang|link)-[a-z-]+")
 _QUANTITIES = ("convert", "cvt")
 _NUMBER_OR_RANGE = re.compile(r"[-+−]?[\d.,/]+|to|and|or|by|x|-|–|to\(-\)|&")
@@ -70,7 +70,7 @@ _SIGN_TEMPLATES = {
     **dict.fromkeys(("nbsp", "space"), " "),
     **{"'": "'", "'s": "'s", "!": "|", "=": "="},
 }
-# Pages that only list others of their name.
+# Templates of disambiguation pages.
 _DISAMBIGUATIONS = (
     *("disambiguation", "disambig", "dab", "hndis", "geodis", "begriffsklärung"),
     *("homonymie", "desambiguación", "desambiguação", "disambigua", "неоднозначность"),
@@ -84,10 +84,10 @@ _DISAMBIGUATIONS = (
     ),
     *("동음이의", "توضيح"),
 )
-# [[de:Titel]]: the same article elsewhere.
+# [[de:Titel]]: the same article in another language.
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z-]+)?:")
-# __NOTOC__, in the language of the Wikipedia too: in capitals, or of a script without.
-# In any case of letters only if English; what C and Perl write so is kept.
+# __NOTOC__, also in the language of the Wikipedia: in capitals, or in a script without
+# case. English ones in any case; identifiers of C and Perl of this form are kept.
 _SWITCH = re.compile(r"__([^\s\[\]{}<>|]+?)__")
 _ENGLISH_SWITCHES = frozenset(
     [
@@ -103,10 +103,10 @@ _IDENTIFIERS = frozenset(
         *("NAMESPACE", "COUNTER", "VA_ARGS", "VA_OPT", "STDC", "GNUC", "DATA", "END"),
     ]
 )
-# Where a line of a list begins; the markup is none.
+# Marks the beginning of a list entry; does not occur in markup.
 _LIST_MARK = "\x00"
-# What is left of broken markup, of which the partner is missing: lines of a table; a
-# template up to the end of its line, brackets, tags, quotes.
+# Remains of unbalanced markup: lines of a table; a template up to the end of its line,
+# brackets, tags, quotes.
 _TABLE_LINE = re.compile(r"^ *(?:\{?\||\|\}|!.*(?:!!|\|)).*$", re.MULTILINE)
 _BROKEN = re.compile(
     r"\{\{.*$|\}\}|\[\[|\]\]|'{2,}"
@@ -114,20 +114,20 @@ _BROKEN = re.compile(
     r"|includeonly|templatestyles|gallery|blockquote|poem|sup|sub|i|b|u|s)\b[^<>]*>",
     re.MULTILINE | re.IGNORECASE,
 )
-# What is left where a template stood: "( , )", and space before punctuation.
+# Remains of removed templates: "( , )", and space before punctuation.
 _EMPTY_BRACKETS = re.compile(r"[(（][\s,;:，；：、]*[)）]")
 _SPACE_BEFORE = re.compile(r" +(?=[,.;:!?)])")
 
 
 def articles(source: str) -> Iterator[list[str]]:
-    """The lines of text of one article after another, also of empty ones.
+    """Yields the lines of text of each article, including empty articles.
 
     Args:
-        source: a dump, local or remote; it may be compressed.
+        source: a local or remote dump, which may be compressed.
 
     Raises:
         ImportError: mwparserfromhell is not installed.
-        ValueError: the file is not such a dump, or is cut off.
+        ValueError: the file is not a Wikipedia dump, or is truncated.
     """
     namespaces = set(_NAMESPACES)
     try:
@@ -135,14 +135,14 @@ def articles(source: str) -> Iterator[list[str]]:
             if element.tag == "namespace" and element.text:
                 namespaces.add(element.text.lower())
             if element.tag == "page" and _is_article(element, namespaces):
-                # With the history of the page, the last is the present one.
+                # In dumps with page history, the last revision is the current one.
                 versions = element.findall("revision")
                 markup = (versions and versions[-1].findtext("text")) or ""
                 yield _text_of(markup, namespaces).split("\n")
     except (xml.etree.ElementTree.ParseError, EOFError, OSError) as error:
         raise ValueError(
-            f"{source} is broken: {error}. Expected a whole dump of a Wikipedia, "
-            "pages-articles.xml.bz2: copy it again."
+            f"{source} is damaged: {error}. Expected a complete Wikipedia dump, "
+            "pages-articles.xml.bz2: download it again."
         ) from None
 
 
@@ -150,7 +150,7 @@ def _is_article(page: xml.etree.ElementTree.Element, namespaces: set[str]) -> bo
     if page.find("redirect") is not None:
         return False
     number = page.findtext("ns")
-    if number is None:  # In old dumps the title alone tells.
+    if number is None:  # Old dumps give the namespace only in the title.
         prefix, colon, _ = (page.findtext("title") or "").partition(":")
         return not (colon and prefix.strip().lower() in namespaces)
     model = page.findtext("revision/model") or "wikitext"
@@ -158,7 +158,7 @@ def _is_article(page: xml.etree.ElementTree.Element, namespaces: set[str]) -> bo
 
 
 def _elements(source: str) -> Iterator[xml.etree.ElementTree.Element]:
-    """Elements of the dump at their ends, their names without the version's prefix."""
+    """Yields the elements of the dump as they end, without XML namespaces in tags."""
     with open_decompressed(source) as stream:
         root = None
         for event, element in xml.etree.ElementTree.iterparse(stream, ("start", "end")):
@@ -167,20 +167,20 @@ def _elements(source: str) -> Iterator[xml.etree.ElementTree.Element]:
                 root = element
                 if root.tag != "mediawiki":
                     raise ValueError(
-                        f"{source} begins with <{root.tag}>. Expected a dump of a "
-                        "Wikipedia, which begins with <mediawiki>."
+                        f"{source} begins with <{root.tag}>. Expected a Wikipedia "
+                        "dump, which begins with <mediawiki>."
                     )
             if event == "end":
                 yield element
                 if element.tag == "page":
-                    # The root would keep a stub of each.
+                    # Otherwise the root would keep every page in memory.
                     root.clear()
 
 
 def _text_of(markup: str, namespaces: set[str]) -> str:
-    """The text in the markup of a page, a paragraph a line.
+    """Returns the text of a page's markup, one paragraph per line.
 
-    Where the text is in several variants, it is the first, see `first_variants`.
+    Of several language variants, the first is taken, see `first_variants`.
     """
     with extra("wikipedia"):
         from mwparserfromhell import nodes, parse
@@ -244,7 +244,7 @@ def _text_of(markup: str, namespaces: set[str]) -> str:
 
 
 def _is_hidden(link: Any, namespaces: set[str]) -> bool:
-    """True of a link to a file, a category or another language, which is not shown."""
+    """Returns True for links that are not shown: files, categories, languages."""
     title = str(link.title).strip().lower()
     name, colon, _ = title.partition(":")
     is_elsewhere = not link.text and _LANGUAGE.match(title)
@@ -261,7 +261,7 @@ def _without_switch(switch: re.Match[str]) -> str:
 
 
 def _quantity(arguments: list[str]) -> str:
-    """`["5", "to", "10", "km", "mi"]` becomes "5 to 10 km"."""
+    """Formats a quantity: `["5", "to", "10", "km", "mi"]` becomes "5 to 10 km"."""
     for place, argument in enumerate(arguments):
         if not _NUMBER_OR_RANGE.fullmatch(argument):
             return " ".join(arguments[: place + 1]).replace(" - ", "–")

@@ -1,4 +1,4 @@
-"""Tagged sentences from brat's standoff files: a text, and `.ann` with its spans."""
+"""Reads tagged sentences from brat's standoff files: a text, and `.ann` with spans."""
 
 import os
 import re
@@ -18,14 +18,14 @@ from data_pipelines.datasets.tagged_spans import (
 from data_pipelines.datasets.text_files import existing, read_lines
 from data_pipelines.files.paths import is_folder
 
-# T1<TAB>Person 0 4<TAB>Kofi; several pairs of places, if parts are apart, with ";".
+# T1<TAB>Person 0 4<TAB>Kofi; discontinuous spans have several offset pairs, with ";".
 _ENTITY = re.compile(
     r"T\d+\t(?P<type>\S+) (?P<places>\d+ \d+(;\d+ \d+)*)\t(?P<text>.*)"
 )
 
 
 def annotations_of(path: str) -> str | None:
-    """The file with the spans of a text or of itself; None: it is none of brat's."""
+    """Returns the `.ann` file of a text or `.ann` path; None if it is not from brat."""
     root, ending = os.path.splitext(path)
     if ending == ".ann":
         return path
@@ -33,7 +33,7 @@ def annotations_of(path: str) -> str | None:
 
 
 def documents_in(path: str) -> tuple[str, ...]:
-    """The files with the spans of the documents in a folder, or the path itself."""
+    """Returns the `.ann` files of a folder, or the path itself."""
     if not is_folder(path):
         return (path,)
     names = sorted(n for n in tf.io.gfile.listdir(path) if n.endswith(".ann"))
@@ -41,11 +41,11 @@ def documents_in(path: str) -> tuple[str, ...]:
 
 
 def sentences(annotations: str, log: ReadLog) -> Iterator[Sentence]:
-    """The lines of the text of one document, each with its tags.
+    """Yields the lines of one document's text, each with its tags.
 
     Raises:
-        FileNotFoundError: there is no text beside the file.
-        ValueError: a line is none of an entity's, or a span is not in the text.
+        FileNotFoundError: there is no text beside the `.ann` file.
+        ValueError: an entity line is malformed, or a span is not in the text.
     """
     path = f"{annotations.removesuffix('.ann')}.txt"
     lines = list(read_lines(path))
@@ -53,7 +53,7 @@ def sentences(annotations: str, log: ReadLog) -> Iterator[Sentence]:
         list(_spans(annotations, log)) if tf.io.gfile.stat(annotations).length else []
     )
     text, wrong = "", None
-    # A carriage return is a character, if the text has them.
+    # If the text has carriage returns, they count as characters.
     for end in ("\n", "\r\n"):
         text = end.join(lines)
         spans, wrong = in_characters(text, spans, is_utf16=False)
@@ -61,8 +61,8 @@ def sentences(annotations: str, log: ReadLog) -> Iterator[Sentence]:
             break
     if wrong is not None:
         raise ValueError(
-            f"{annotations}: {wrong} in {path}. Expected the text that was annotated: "
-            "do not change it, or export both again."
+            f"{annotations}: {wrong} in {path}. Expected the annotated text, "
+            "unchanged: export both files again."
         )
     start = 0
     is_first = True
@@ -75,7 +75,7 @@ def sentences(annotations: str, log: ReadLog) -> Iterator[Sentence]:
             if s.start < start + len(line) and s.end > start
         ]
         if any(s.start < start < s.end for s in spans):
-            log.warn("span cut at the end of a line", f"line {number}")
+            log.warn("span split at the end of a line", f"line {number}")
         if words:
             found, tags, _ = tag_words(line, words, inside, log, f"line {number}")
             yield Sentence(
@@ -93,11 +93,12 @@ def _spans(path: str, log: ReadLog) -> Iterator[Span]:
         if match is None:
             raise ValueError(
                 f"{path}, line {number}: received {line[:100]!r}. Expected 'T1', a "
-                "tab, the type, where it starts and ends, a tab and the text."
+                "tab, the type, the start and end offsets, a tab and the text: "
+                "correct the line."
             )
         parts = match["places"].split(";")
         if len(parts) > 1:
-            log.warn("span in several parts read without its gaps", f"line {number}")
+            log.warn("discontinuous span read as several spans", f"line {number}")
         for part in parts:
             start, end = map(int, part.split())
             text = match["text"] if len(parts) == 1 else None

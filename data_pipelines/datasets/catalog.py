@@ -1,4 +1,4 @@
-"""All datasets by name; `from_files` makes one of a user's own files."""
+"""All datasets by name; `from_files` creates one from a user's own files."""
 
 import contextlib
 import difflib
@@ -81,12 +81,12 @@ def _jfleg(name: str) -> Files:
     return Files((f"{name}.src", *(f"{name}.ref{number}" for number in range(4))))
 
 
-# The tasks of the paper (tables 1 to 4 and 7), others of their kinds, and Chinese ones.
+# Tasks of the paper (tables 1 to 4 and 7), others of the same kinds, and Chinese ones.
 _ALL = (
     *glue.TASKS,
     _whole_squad("v1.1"),
     _whole_squad("v2.0"),
-    # Half of the development set of 2.0: 12 articles to train on, 4 to check with.
+    # Half of the development set of 2.0: 12 articles for training, 4 for development.
     _squad(
         "v2.0_half",
         {
@@ -138,7 +138,7 @@ _ALL = (
             "test": split_of("test.csv"),
         },
     ),
-    # Its paper folds the one file five times; this is one such division.
+    # The paper uses five-fold cross-validation on the single file; this is one fold.
     _choices(
         "codah",
         multiple_choice.CODAH,
@@ -169,8 +169,8 @@ _ALL = (
         reader=TextTable(first=("text_a",), id=("qid",)),
         folders=("chinese/chnsenticorp", "chnsenticorp", ""),
     ),
-    # The training data of the three bake-offs, and the test of the last (Tseng et al.
-    # 2015). A tenth of the former is the development set.
+    # Training data of the three bake-offs, and the test set of the last (Tseng et al.
+    # 2015). A tenth of the training data is the development set.
     Dataset(
         name="sighan15",
         kind="correction",
@@ -185,7 +185,7 @@ _ALL = (
         reader=SighanFiles(),
         folders=("chinese", "sighan", ""),
     ),
-    # Four corrections of each sentence (Napoles et al. 2017), and none to train on.
+    # Four corrections per sentence (Napoles et al. 2017), and no training set.
     Dataset(
         name="jfleg",
         kind="correction",
@@ -197,7 +197,7 @@ _ALL = (
         reader=ParallelLines(),
         folders=("jfleg", ""),
     ),
-    # Titles; the numbers in the file are the places of the names.
+    # Titles; the labels in the file are indices of the class names.
     Dataset(
         name="thucnews",
         kind="classification",
@@ -215,10 +215,10 @@ DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in _ALL}
 
 
 def find(name: str) -> Dataset:
-    """The dataset of a name.
+    """Returns the dataset with a name.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such dataset.
     """
     if name not in DATASETS:
         near = difflib.get_close_matches(name.lower(), DATASETS, n=3, cutoff=0.4)
@@ -231,7 +231,7 @@ def find(name: str) -> Dataset:
 
 
 def files_of(dataset: Dataset, split: str, data_dir: str | None) -> list[str]:
-    """The files that `read` reads, as far as they are there; see it."""
+    """Returns the existing files that `read` reads for the same arguments."""
     tfds = dataset.split(split).tfds
     if data_dir is None and tfds is not None:
         return prepared_files(tfds)
@@ -243,19 +243,19 @@ def files_of(dataset: Dataset, split: str, data_dir: str | None) -> list[str]:
 def read(
     dataset: Dataset, split: str, data_dir: str | None, log: ReadLog
 ) -> Iterator[Example]:
-    """The examples of one split, read lazily.
+    """Reads the examples of one split lazily.
 
     Args:
         dataset: from `find` or `from_files`.
         split: one of `dataset.splits`.
-        data_dir: the folder that holds `glue/`, `squad/` and so on, or the folder of
+        data_dir: the folder that contains `glue/`, `squad/` and so on, or the folder of
             the dataset itself. None: TFDS, or a user's own files.
-        log: counts what is read, used and skipped; complete after the last example.
+        log: counts the examples read, used and skipped; complete after the last one.
 
     Raises:
         FileNotFoundError: the split is not in the folder.
-        OSError: TFDS cannot give it.
-        ValueError: there is no such split, or the files are not as expected.
+        OSError: TFDS cannot provide the split.
+        ValueError: there is no such split, or the files are malformed.
     """
     rows = read_with_columns(dataset, split, data_dir, log)
     return (example for _, example in rows)
@@ -264,9 +264,9 @@ def read(
 def read_with_columns(
     dataset: Dataset, split: str, data_dir: str | None, log: ReadLog
 ) -> Iterator[tuple[dict[str, Any], Example]]:
-    """As `read`, each example with the columns of its row, unchanged.
+    """Reads examples like `read`, each with the unchanged columns of its row.
 
-    Examples that are not from local CSV, TSV or JSON have no columns.
+    Only examples from local CSV, TSV or JSON files have columns.
     """
     reader = dataset.reader
     reading = Reading(role_of(split), dataset.labels, log)

@@ -1,9 +1,9 @@
-"""Recognises the columns of a file with a word a line by what stands in them.
+"""Detects the columns of a file with one word per line from their contents.
 
 Formats: CoNLL-2003 and its relatives (word first, tag last); CoNLL-X and CoNLL-U (ten
 columns, the number of the word first); CoNLL-U Plus (columns named in the first line);
 CoNLL-2012 (OntoNotes); GermEval 2014 (number, word, outer and inner tag); files with a
-header. Which it is, is told by the columns, and not by the name of the file.
+header. The columns decide the format, not the name of the file.
 """
 
 import dataclasses
@@ -14,16 +14,16 @@ from collections.abc import Sequence
 from data_pipelines.datasets.tagging_schemes import find_scheme
 from data_pipelines.datasets.text_files import ending_of
 
-# A place from 0, or from the end with -1, or the name of a column.
+# An index from 0, or from the end with -1, or the name of a column.
 Column = int | str
 Line = tuple[int, str]
 
 CONLLU_COLUMNS = (
     *("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC"),
 )
-# In these, CoNLL-U writes "_" for a tag that is not known, in others for none.
+# In these columns of CoNLL-U, "_" is an unknown tag; in others, it means no value.
 _UNKNOWN_IN = ("UPOS", "XPOS")
-# Of CoNLL-2012: number of the word, word and entity.
+# Columns of CoNLL-2012: number of the word, word and entity.
 _NUMBER_2012, _WORD_2012, _ENTITY_2012 = 2, 3, 10
 WORD_NAMES = {"word", "words", "token", "tokens", "form"}
 _TAG_NAMES = {
@@ -36,7 +36,7 @@ _KNOWN_COMMENT = re.compile(
     r"|###MEDLINE:|#\s+https?://"
 )
 _DOCUMENT = re.compile(r"-DOCSTART-|###MEDLINE:|#begin document\b|#\s*newdoc\b")
-# A word that consists of several tokens, or that is not in the text.
+# The number of a multiword token or an empty node of CoNLL-U.
 _RANGE = re.compile(r"\d+-\d+|\d+\.\d+")
 
 
@@ -45,14 +45,14 @@ class Layout:
     """The columns of one file.
 
     Attributes:
-        word, tag, number: places of the word, of its tag (None: there are words alone)
-            and of its number in the sentence (None: words are not numbered).
-        count: number of columns; None: each sentence has its own.
-        names: of the columns, as far as they are known.
+        word, tag, number: indices of the columns of the word, of its tag (None: the
+            file has no tags) and of its number (None: words are not numbered).
+        count: number of columns; None if it differs between sentences.
+        names: names of the columns, if known.
         has_header: whether the first line names the columns.
-        unknown: the tag of a word whose tag is not known.
-        tags: those of the lines that the layout was found with.
-        notes: lines to the user on what is not plain.
+        unknown: the tag of words whose tag is unknown.
+        tags: the tags in the lines from which the layout was detected.
+        notes: messages to the user about ambiguous columns.
     """
 
     word: int = 0
@@ -66,7 +66,7 @@ class Layout:
     notes: tuple[str, ...] = ()
 
     def is_comment(self, line: str) -> bool:
-        """True if a line between two sentences, which begins with "#", has no word."""
+        """Returns True if a "#" line between sentences is a comment, not a word."""
         if self.number is not None or _KNOWN_COMMENT.match(line):
             return True
         if not _COMMENT.match(line):
@@ -74,25 +74,25 @@ class Layout:
         fields = split(line)
         if self.count is not None and len(fields) != self.count:
             return True
-        # A real "#" has a tag of other words, or itself for its tag.
+        # The word "#" has a tag that other words have, or the tag "#".
         tag = None if self.tag is None else fields[self.tag]
         return tag is not None and tag not in self.tags and "#" not in tag
 
 
 def opens_document(line: str) -> bool:
-    """True if the line tells that a document begins."""
+    """Returns True if the line marks the beginning of a document."""
     return _DOCUMENT.match(line) is not None
 
 
 def is_range(number: str) -> bool:
-    """True if the number is of no word: `2-3` or `2.1`."""
+    """Returns True for numbers that are not of a word: `2-3` or `2.1`."""
     return _RANGE.fullmatch(number) is not None
 
 
 def split(line: str) -> list[str]:
-    """The columns of a line, between tabs, or, where there are none, spaces."""
-    # Other white space, such as no-break spaces, is a word in some data; tabs at the
-    # end do not make a line one of tabs.
+    """Splits a line into columns at tabs, or at spaces if there are no tabs."""
+    # Other white space, such as a no-break space, is a word in some data; tabs at the
+    # end of a line do not count.
     body = line.rstrip(" \t")
     if "\t" in (body if " " in body else line):
         return [field.strip(" ") for field in line.split("\t")]
@@ -106,16 +106,16 @@ def find_layout(
     tag_column: Column | None,
     may_lack_tags: bool,
 ) -> Layout:
-    """The layout of a file.
+    """Detects the layout of a file.
 
     Args:
-        path: for messages; `.conllu` has CoNLL-U's columns.
-        lines: its first lines with their numbers.
-        word_column, tag_column: as the user has them; None: found.
-        may_lack_tags: whether the words may be alone.
+        path: for messages; `.conllu` implies the columns of CoNLL-U.
+        lines: the first lines with their numbers.
+        word_column, tag_column: given by the user; None to detect them.
+        may_lack_tags: whether the tags may be missing.
 
     Raises:
-        ValueError: there is no such column, or the format is another.
+        ValueError: there is no such column, or the format is not recognised.
     """
     rows = _rows(lines)
     names = _global_columns(lines)
@@ -125,7 +125,7 @@ def find_layout(
         rows = [sentence for sentence in rows if sentence]
     if not rows:
         raise ValueError(
-            f"{path} has no words. Expected a word and its tag on each line, and an "
+            f"{path} has no words. Expected one word and its tag per line, and an "
             "empty line between sentences."
         )
     first_line, first = rows[0][0]
@@ -140,20 +140,20 @@ def find_layout(
     if tag_column is not None:
         tag = _place(tag_column, "tag_column", found.names, count, where)
         notes = notes[:1]
-    # Formats with a column for each predicate have as many as the sentence has.
+    # In formats with one column per predicate, the number of columns varies.
     varies = found.number is not None and not found.names and _varies(rows)
     if varies and (found.tag if tag_column is None else tag_column) == -1:
         raise ValueError(
-            f"{where}: received {count} columns, and of other sentences other numbers. "
-            "Expected the place of the tags, from 0: give --tag_column."
+            f"{where}: received {count} columns, and other numbers of columns in other "
+            "sentences. Expected the tag column: give --tag_column, counted from 0."
         )
     tag = count + tag if tag < 0 else tag
     at = tag if 0 <= tag < count and tag != word else None
     if not 0 <= word < count or (at is None and (is_conllu or not may_lack_tags)):
         raise ValueError(
-            f"{where}: received {count} columns, {str(first)[:200]}, the words in "
+            f"{where}: received {count} columns, {str(first)[:200]}, with the words in "
             f"column {word}. Expected a word and a tag in column {tag}, counted from "
-            "0: correct the line, or word_column and tag_column."
+            "0: correct the line, or set word_column and tag_column."
         )
     names = found.names
     is_unknown = "MISC" in names and at is not None and names[at] in _UNKNOWN_IN
@@ -177,7 +177,7 @@ _Rows = list[list[tuple[int, list[str]]]]
 
 @dataclasses.dataclass(frozen=True)
 class _Format:
-    """The columns in which a format has the word, the tag and the word's number."""
+    """Columns of the word, the tag and the word's number in a format."""
 
     count: int
     names: tuple[str, ...] = ()
@@ -208,20 +208,20 @@ def _format(
     if number is None or count == 1:
         return _Format(count)
     notes = (
-        "the first column numbers the words, which are read from the second "
-        "(--word_column=0: these numbers are words)",
+        "the first column numbers the words, which are read from the second column "
+        "(--word_column=0 if the numbers are words)",
     )
     if count == 4 and _are_entities(rows, 2, 3):
         outer = (
-            "of two columns of entities the first is read, the outer ones "
-            "(--tag_column=3: the inner ones)"
+            "of two columns of entities, the first is read, with the outer entities "
+            "(--tag_column=3 for the inner ones)"
         )
         return _Format(count, (), 1, 2, number, (*notes, outer))
     return _Format(count, (), 1, -1, number, notes)
 
 
 def _rows(lines: Sequence[Line]) -> _Rows:
-    """The columns of lines, by sentence, without those that begin with "#"."""
+    """Splits lines into columns, by sentence; leaves out lines that begin with "#"."""
     rows: _Rows = [[]]
     for number, line in lines:
         if not line.strip() or opens_document(line):
@@ -247,14 +247,14 @@ def _is_header(
 ) -> bool:
     fields = rows[0][0][1]
     lower = {field.lower() for field in fields}
-    asked = {column for column in (word_column, tag_column) if isinstance(column, str)}
-    if asked and {name.lower() for name in asked} <= lower:
+    given = {column for column in (word_column, tag_column) if isinstance(column, str)}
+    if given and {name.lower() for name in given} <= lower:
         return True
     return bool(lower & WORD_NAMES) and bool(lower & _TAG_NAMES)
 
 
 def _counts(rows: _Rows, column: int) -> bool:
-    """True if a column counts the words of each sentence, or of all."""
+    """Returns True if a column numbers the words, per sentence or continuously."""
     before, is_longer = None, False
     for sentence in rows:
         for place, (_, fields) in enumerate(sentence):
@@ -274,7 +274,7 @@ def _counts(rows: _Rows, column: int) -> bool:
 
 
 def _has_heads(rows: _Rows) -> bool:
-    """True if lines have CoNLL-U's columns: ten, the seventh a number or "_"."""
+    """Returns True for the columns of CoNLL-U: ten, the seventh a number or "_"."""
     some = list(itertools.islice(itertools.chain.from_iterable(rows), 1_000))
     return all(
         len(fields) == len(CONLLU_COLUMNS) and re.fullmatch(r"\d+|_", fields[6])
@@ -316,9 +316,9 @@ def _place(
         return column if column >= 0 else count + column
     place = _named(column, names)
     if place is None:
-        known = f"a name of {list(names)}, or its number" if names else "a number"
+        known = f"one of {list(names)}, or a number" if names else "a number"
         raise ValueError(
-            f"{where}: received {option}={column}. Expected {known}, from 0, or from "
-            "the end with -1: the file names no such column in its first line."
+            f"{where}: received {option}={column}. Expected {known}, counted from 0, "
+            "or from the end with -1: the first line names no such column."
         )
     return place

@@ -1,4 +1,4 @@
-"""Tagged sentences from files with a word a line, such as CoNLL-2003 and CoNLL-U."""
+"""Reads tagged sentences from files with one word per line: CoNLL-2003, CoNLL-U."""
 
 import dataclasses
 import itertools
@@ -17,10 +17,10 @@ from data_pipelines.datasets.sources import Reading, split_of
 from data_pipelines.datasets.tagged_reader import Sentence, TaggedReader
 from data_pipelines.datasets.text_files import read_lines
 
-# Enough to know the columns of a file.
+# Number of lines from which the columns of a file are detected.
 _FIRST_LINES = 20_000
 
-# In the order in which TFDS numbers them.
+# In the order of their ids in TFDS.
 NER_TAGS = (
     *("O", "B-PER", "I-PER", "B-ORG", "I-ORG"),
     *("B-LOC", "I-LOC", "B-MISC", "I-MISC"),
@@ -44,22 +44,22 @@ CONLL2003_SPLITS = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ConllFile(TaggedReader):
-    """Sentences between empty lines, columns between tabs or spaces.
+    """Reader of sentences between empty lines, with columns between tabs or spaces.
 
-    What the columns are is found by `column_layout`, as far as it is not given. Lines
-    that number no single word, `1-2` and `1.1` in CoNLL-U, are left out. A document
-    begins at `-DOCSTART-`, `# newdoc`, `###MEDLINE:…` and `#begin document`.
+    Columns that are not given are detected by `column_layout`. Multiword tokens and
+    empty nodes of CoNLL-U, `1-2` and `1.1`, are left out. A document begins at
+    `-DOCSTART-`, `# newdoc`, `###MEDLINE:…` and `#begin document`.
 
     Attributes:
-        word_column, tag_column: place from 0, or from the end, -1 being the last, or
-            name of a column; None: found.
+        word_column, tag_column: index from 0, or from the end with -1, or name of a
+            column; None to detect it.
     """
 
     word_column: Column | None = None
     tag_column: Column | None = None
 
     def sentences(self, path: str, reading: Reading) -> Iterator[Sentence]:
-        """The sentences of one file, read lazily.
+        """Reads the sentences of one file lazily.
 
         Raises:
             ValueError: a line has too few or too many columns, or an empty one.
@@ -113,8 +113,8 @@ def _sentences(
         tag = "" if layout.tag is None else columns[layout.tag]
         if not word or (layout.tag is not None and not tag.strip()):
             raise ValueError(
-                f"{where}: received {line!r}, with an empty word or tag. Expected "
-                "both: correct the line."
+                f"{where}: received {line!r}, with an empty word or tag. Expected a "
+                "word and a tag: correct the line."
             )
         sentence.place = sentence.place or f"line {number}"
         sentence.lines.append(number)
@@ -126,14 +126,14 @@ def _sentences(
 
 
 def _columns(line: str, count: int | None, where: str) -> list[str]:
-    """The columns of a line, without empty ones at its end."""
+    """Splits a line into columns, and drops surplus empty ones at its end."""
     columns = split(line)
     while count and len(columns) > count and not columns[-1].strip():
         columns.pop()
     if count and len(columns) != count:
         raise ValueError(
             f"{where}: received {len(columns)} columns, {str(columns)[:200]}. Expected "
-            f"{count}, as the lines before it or CoNLL-U has: correct the line, and "
+            f"{count}, as in the lines before it or in CoNLL-U: correct the line, and "
             "put an empty line between sentences."
         )
     return columns
@@ -143,20 +143,20 @@ def _number(text: str, where: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise ValueError(
             f"{where}: received {text!r} for the number of a word. Expected a number, "
-            "as other lines have it: correct the line."
+            "as in other lines: correct the line."
         )
     return int(text)
 
 
 def _checked(sentence: Sentence, layout: Layout) -> Sentence:
-    """The sentence, without tags if one is not known."""
+    """Removes all tags of a sentence if one of them is unknown."""
     if layout.tag is None or layout.unknown in (sentence.tags or ()):
         sentence.tags = None
     return sentence
 
 
 def _name(comment: str) -> str | None:
-    """The name of a sentence in `# sent_id = x` (CoNLL-U) or `# id x` (MultiCoNER)."""
+    """Returns the sentence id in `# sent_id = x` (CoNLL-U) or `# id x` (MultiCoNER)."""
     key, _, value = comment[1:].partition("=")
     if key.strip() == "sent_id":
         return value.strip()

@@ -1,4 +1,4 @@
-"""Texts and their corrections: tables, SIGHAN's files, and files line by line."""
+"""Reads texts and their corrections from tables, SIGHAN files and parallel files."""
 
 import dataclasses
 import re
@@ -17,14 +17,14 @@ _MISSING = "no corrected text"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CorrectionTable(TableReader):
-    """Rows with a text and its correction; where both are equal, nothing is wrong."""
+    """Reader of rows with a text and its correction, which may be equal."""
 
     label: tuple[str, ...] = ("corrected",)
 
     def example(
         self, name: str, row: Row, reading: Reading
     ) -> CorrectionExample | None:
-        """The example of a row, which is counted in `reading.log`; None: skipped."""
+        """Returns the example of a row, or None; counts it in `reading.log`."""
         text, corrected = row.value(*self.first), self.label_text(row, reading)
         known = (corrected,) if corrected.strip() else ()
         if not reading.takes(text, bool(known), row.place, _MISSING):
@@ -33,30 +33,31 @@ class CorrectionTable(TableReader):
 
 
 class _LineFiles:
-    """Files whose lines with the same number belong together; TFDS has none."""
+    """Base class for line-aligned files, which are not in TFDS."""
 
     def read_tfds(self, data: TfdsSplit, reading: Reading) -> Iterator[Any]:
         """Raises an OSError."""
-        raise OSError(f"TFDS does not have {data.source}. Expected a data_dir.")
+        raise OSError(
+            f"TFDS does not have {data.source}. Expected files: set data_dir."
+        )
 
 
 class SighanFiles(_LineFiles):
-    """The bake-offs' two files: texts, and where which characters are wrong.
+    """Reader of the two files of the bake-offs: texts, and their wrong characters.
 
     Lines are `(pid=A2-0023-1)`, a tab and the text, and `A2-0023-1, 10, 友`: pairs of
-    a place, counted from 1, and the right character, or a 0 where nothing is wrong.
+    a position, counted from 1, and the right character, or 0 if the text is correct.
 
-    Nearly all texts to train on have an error, but only half of those of a test. So
-    that a model and its threshold see clean ones, too, each corrected text is followed
-    by its correction as a clean example, but not in a test.
+    Nearly all training texts have an error, but only half of the test texts. To show
+    correct texts to the model and its threshold, too, each text with an error is
+    followed by its correction as another example, except in the test set.
     """
 
     def read_files(self, files: Files, reading: Reading) -> Iterator[CorrectionExample]:
-        """The examples, in the order of the texts.
+        """Reads the examples, in the order of the texts.
 
         Raises:
-            ValueError: a line is not as expected, or the files are not of the same
-                texts.
+            ValueError: a line is malformed, or the files have different texts.
         """
         texts, truth = files.paths
         for number, (line, answer) in enumerate(_lines_together(files.paths), start=1):
@@ -65,8 +66,8 @@ class SighanFiles(_LineFiles):
             if found is None or _plain(name) != _plain(found["name"]):
                 raise ValueError(
                     f"{texts} and {truth}, line {number}: received {line[:60]!r} and "
-                    f"{answer[:60]!r}. Expected '(NAME)', a tab and a text in the one, "
-                    "and the same name in the other."
+                    f"{answer[:60]!r}. Expected '(NAME)', a tab and a text in the "
+                    "first file, and the same name in the second."
                 )
             name, text = _plain(name), found["text"]
             if not files.has(text):
@@ -81,10 +82,10 @@ class SighanFiles(_LineFiles):
 
 
 class ParallelLines(_LineFiles):
-    """A file of texts, one a line, and files with a correction of each in its line."""
+    """Reader of a file with one text per line, and files with its corrections."""
 
     def read_files(self, files: Files, reading: Reading) -> Iterator[CorrectionExample]:
-        """The examples of all lines; white space around texts is left out.
+        """Reads one example per line; white space around texts is removed.
 
         Raises:
             ValueError: one of the files has fewer lines.
@@ -106,12 +107,12 @@ def _lines_together(paths: Sequence[str]) -> Iterator[tuple[str, ...]]:
             raise
         raise ValueError(
             f"The files {list(paths)} have different numbers of lines. Expected one "
-            "line for each text in all of them: copy them again."
+            "line per text in each file: copy them again."
         ) from None
 
 
 def _plain(name: str) -> str:
-    """`(pid=A2-0023-1)` is called `A2-0023-1` in the other file."""
+    """Returns `A2-0023-1`, as in the second file, for `(pid=A2-0023-1)`."""
     return re.sub(r"^\(?((pid|NID)=)?|\)$", "", name)
 
 
@@ -120,8 +121,8 @@ def _with_characters(text: str, pairs: list[str], where: str) -> str:
         return text
     if len(pairs) % 2 or not pairs:
         raise ValueError(
-            f"{where}: received {pairs}. Expected pairs of a place and a character, or "
-            "a 0."
+            f"{where}: received {pairs}. Expected pairs of a position and a character, "
+            "or 0: correct the line."
         )
     characters = list(text)
     for place, character in zip(pairs[::2], pairs[1::2], strict=True):
@@ -129,8 +130,8 @@ def _with_characters(text: str, pairs: list[str], where: str) -> str:
         if not is_place or len(character) != 1:
             raise ValueError(
                 f"{where}: received {place!r} and {character!r} for a text of "
-                f"{len(text)} characters. Expected a place in it, counted from 1, and "
-                "one character."
+                f"{len(text)} characters. Expected a position in the text, counted "
+                "from 1, and one character: correct the line."
             )
         characters[int(place) - 1] = character
     return "".join(characters)

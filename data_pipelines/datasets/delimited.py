@@ -1,9 +1,9 @@
-"""Delimited text, CSV and TSV: its records, its delimiter and its quotes.
+"""Reads delimited text, CSV and TSV: detects delimiter and quotes, splits records.
 
-A field may stand in quotes, and holds delimiters, line ends and doubled quotes then
-(RFC 4180). Tools differ in the rest: Excel puts semicolons between the fields where
-commas are decimal, R and Spark write a backslash before a quote, and in many files of
-tabs quotes are characters as others are. What a file itself shows decides.
+A quoted field may contain delimiters, line ends and doubled quotes (RFC 4180). Tools
+differ in the rest: Excel separates fields by semicolons in locales with decimal commas,
+R and Spark escape quotes with a backslash, and in many tab-separated files quotes are
+ordinary characters. The contents of the file decide.
 """
 
 import collections
@@ -19,9 +19,9 @@ from data_pipelines.files.byte_lines import byte_chunks
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _QUOTED = ('"', "\n", "\r", *DELIMITERS)
-# Of one record, in characters: a quote that is not closed would take the whole file.
+# Maximum length of a record in characters: an unclosed quote would take the whole file.
 _MAX_RECORD = 1 << 24
-# In lines, where it is not known yet whether quotes surround fields.
+# Maximum number of lines of a record while detecting whether quotes surround fields.
 _MAX_LINES_IN_QUOTES = 1_000
 
 
@@ -31,7 +31,7 @@ class Record:
 
     Attributes:
         line: number of its first line, from 1.
-        quoted: which of the values stood in quotes; empty: none.
+        quoted: whether each value was quoted; empty if none was.
         lines: number of its lines.
     """
 
@@ -42,30 +42,32 @@ class Record:
 
     @property
     def is_blank(self) -> bool:
-        """True if there is nothing in it, not even quotes."""
+        """True if the record contains nothing, not even quotes."""
         return not any(self.values) and not any(self.quoted)
 
 
 class _NotCsv(ValueError):
-    """A quote is closed before the end of its field."""
+    """Error: a closing quote is not at the end of its field."""
 
 
 def read_physical_lines(path: str) -> Iterator[str]:
-    r"""The lines of a file without `\n`; a `\r` before it is kept.
+    r"""Reads the lines of a file without `\n`; a `\r` before it is kept.
 
     Raises:
-        ValueError: it is empty, or not UTF-8 text.
+        ValueError: the file is empty, or not UTF-8 text.
     """
     line = None
     for line in physical_lines(byte_chunks(path), path):
         yield line
     if line is None:
-        raise ValueError(f"{path} is empty. Expected text: check the name, or copy it.")
+        raise ValueError(
+            f"{path} is empty. Expected text: check the name, or copy the file again."
+        )
 
 
 @functools.cache
 def _patterns(delimiter: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Patterns of a field in quotes; in the second, a backslash escapes a quote."""
+    """Returns patterns of quoted fields; in the second, backslashes escape quotes."""
     end = rf'" *(?={re.escape(delimiter)}|\Z)'
     return (
         re.compile(rf' *"((?:[^"]++|"")*+){end}'),
@@ -80,7 +82,7 @@ _ESCAPED = re.compile(r'\\"|""')
 def _parse(
     text: str, delimiter: str, backslashes: bool = False
 ) -> tuple[list[str], tuple[bool, ...]] | None:
-    """The fields of a record, and which are quoted; None: a quote is not closed.
+    """Returns the fields of a record, and which are quoted; None if a quote is open.
 
     Raises:
         _NotCsv: text follows a closing quote.
@@ -112,17 +114,16 @@ def _parse(
 
 
 class RecordReader:
-    """Reads the records of delimited text, from lines as `read_physical_lines` has.
+    """Reads the records of delimited text from the lines of `read_physical_lines`.
 
-    Where quotes would not close as they should, but do if a backslash before a quote
-    makes it a character of the text, it does.
+    Backslashes escape quotes if quotes would not close correctly otherwise.
 
     Args:
-        source: names the file in messages.
-        first_line: number of the first of the lines.
+        source: name of the file, for messages.
+        first_line: number of the first line.
 
     Attributes:
-        backslashes: whether there were such backslashes.
+        backslashes: whether backslashes escaped quotes.
     """
 
     def __init__(
@@ -154,16 +155,16 @@ class RecordReader:
             parsed = self._with_backslashes(lines)
             if parsed is not None:
                 return Record(first, *parsed)
-        problem = "is not closed"
+        problem = "is never closed"
         while size <= _MAX_RECORD:
             try:
                 parsed = _parse("\n".join(lines), self._delimiter)
             except _NotCsv:
-                problem = "is closed, and text follows"
+                problem = "text follows the closing quote"
                 break
             if parsed is not None:
                 return Record(first, *parsed, lines=len(lines))
-            # Only a line with a quote can close the field.
+            # The field can end only in a line with a quote.
             quote = False
             while not quote and (more := self._next()) is not None:
                 lines.append(more)
@@ -174,10 +175,10 @@ class RecordReader:
         parsed = self._with_backslashes(lines)
         if parsed is None:
             raise ValueError(
-                f"{self._source}, line {first}: no CSV: a quote opens a field and "
-                f"{problem}. Expected quotes around a field to be closed, and doubled "
-                '("") inside of it: correct the row, or write tabs between the fields '
-                "and name the file .tsv."
+                f"{self._source}, line {first}: not CSV: a quote opens a field and "
+                f"{problem}. Expected closed quotes around a field, and doubled quotes "
+                '("") inside it: correct the row, or separate the fields by tabs and '
+                "rename the file to .tsv."
             )
         self.backslashes = True
         return Record(first, *parsed, lines=len(lines))
@@ -185,7 +186,7 @@ class RecordReader:
     def _with_backslashes(
         self, lines: list[str]
     ) -> tuple[list[str], tuple[bool, ...]] | None:
-        """As few of the lines as make a record; the others are read again."""
+        """Parses a record from as few of the lines as possible; requeues the others."""
         for count in range(1, len(lines) + 1):
             text = "\n".join(lines[:count])
             if '\\"' not in text or count > _MAX_LINES_IN_QUOTES:
@@ -202,11 +203,11 @@ class RecordReader:
 
 
 def record_text(values: Sequence[str], delimiter: str, is_header: bool = False) -> str:
-    r"""A row as `RecordReader` reads it, and `find_quotes` knows it: without line end.
+    r"""Formats a row so that `RecordReader` and `find_quotes` read it; no line end.
 
-    Quotes surround fields that hold a quote, the delimiter or a line end. In a row with
-    a line end all fields have quotes, so that its lines do not look like rows; so have
-    all names of a header if one needs them, or there is but one.
+    Fields that contain a quote, the delimiter or a line end are quoted. In a row with a
+    line end, all fields are quoted, so that its lines do not look like rows; in a
+    header, all names are quoted if one must be, or if there is only one.
     """
     if is_header:
         first = values[0][:1] if values else ""
@@ -228,17 +229,17 @@ def record_text(values: Sequence[str], delimiter: str, is_header: bool = False) 
 
 
 def find_delimiter(sample: Sequence[str], num_columns: int | None) -> str | None:
-    """The delimiter by which most rows are as wide as the header; None: there is none.
+    """Finds the delimiter that gives most rows the width of the header, or None.
 
     Args:
         sample: the first lines.
-        num_columns: None: those of the header, the first of the lines.
+        num_columns: number of columns; None for that of the header, the first line.
     """
     shares = {}
     for delimiter in DELIMITERS:
         records = RecordReader(sample, delimiter, "")
         widths: list[int] = []
-        # The last of the lines may not be the end of a record.
+        # The sample may end within a record.
         with contextlib.suppress(ValueError):
             widths.extend(len(r.values) for r in records if not r.is_blank)
         width = num_columns or (widths[0] if widths else 1)
@@ -250,12 +251,12 @@ def find_delimiter(sample: Sequence[str], num_columns: int | None) -> str | None
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Quotes:
-    """The verdict on whether quotes of a file with tabs surround its fields.
+    """Decision whether the quotes of a tab-separated file surround its fields.
 
     Attributes:
-        surround: False: they are characters of the texts.
-        line: where this shows, or where it could be otherwise; 0: nowhere.
-        is_clear: whether all of the file shows the same.
+        surround: False if quotes are characters of the texts.
+        line: number of the line that shows it, or that casts doubt; 0 if none.
+        is_clear: whether the whole file supports the decision.
     """
 
     surround: bool
@@ -264,24 +265,24 @@ class Quotes:
 
 
 def has_quotes(path: str) -> bool:
-    """True if there is a quote in a file."""
+    """Returns True if a file contains a quote."""
     return any(b'"' in chunk for chunk in byte_chunks(path))
 
 
 def find_quotes(lines: Iterable[str], delimiter: str, has_header: bool) -> Quotes:
-    r"""Finds out whether the quotes in lines of fields surround fields.
+    r"""Decides whether the quotes in lines surround fields.
 
-    They do if every field with a quote stands in quotes and has none but doubled ones
-    inside, as Excel and libraries for CSV write them, and if there is a reason for
-    them: all names in the header are quoted; some field has a doubled quote, a tab or a
-    line end inside; just the fields with a comma are quoted (Excel); or all fields of a
-    column are. One `"a` or `so-called "b"`, as sentences of running text have them, and
-    they are characters. So they are where a field in quotes would take up lines that
-    look like rows, if it is not all fields of its row that are quoted.
+    They do if every field with a quote is quoted and contains only doubled quotes, as
+    Excel and CSV libraries write them, and if there is a reason for the quotes: all
+    names in the header are quoted; some field contains a doubled quote, a tab or a line
+    end; exactly the fields with a comma are quoted (Excel); or all fields of a column
+    are. A single `"a` or `so-called "b"`, as in running text, makes quotes ordinary
+    characters. So does a quoted field whose lines look like rows, unless all fields of
+    its row are quoted.
     """
     numbered = enumerate(lines, start=1)
     width, plain_row, plain_comma = 0, False, False
-    # Lines of fields that need their quotes, and of those that are quoted without need.
+    # Line numbers of fields that need their quotes, have commas, or need no quotes.
     needed, commas, needless = 0, 0, 0
     always: set[int] | None = None
     for number, group in _groups(numbered):
@@ -324,7 +325,7 @@ def find_quotes(lines: Iterable[str], delimiter: str, has_header: bool) -> Quote
 
 
 def _groups(numbered: Iterator[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
-    """Lines with an even number of quotes, the first with its number."""
+    """Groups lines until the number of quotes is even; yields the first line number."""
     for number, line in numbered:
         group, is_open = [line], line.count('"') % 2
         while is_open and len(group) < _MAX_LINES_IN_QUOTES:
@@ -339,7 +340,7 @@ def _groups(numbered: Iterator[tuple[int, str]]) -> Iterator[tuple[int, list[str
 def _strict_fields(
     group: list[str], delimiter: str, width: int
 ) -> tuple[list[str], tuple[bool, ...]] | None:
-    """The fields of a record; None: its quotes do not surround fields."""
+    """Parses the fields of a record; None if its quotes do not surround fields."""
     text = "\n".join(group)
     if '"' not in text:
         values = text.removesuffix("\r").split(delimiter)
@@ -361,7 +362,7 @@ def _look_like_rows(group: list[str], delimiter: str, width: int) -> bool:
 
 
 def _looks_quoted(line: str, delimiter: str) -> bool:
-    """True if a field of a line is quoted, with a doubled quote inside."""
+    """Returns True if a field of a line is quoted, with a doubled quote inside."""
     if '""' not in line:
         return False
     fields = _strict_fields([line], delimiter, 0)

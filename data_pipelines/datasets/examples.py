@@ -1,9 +1,8 @@
-"""Examples in plain Python: one dataclass a kind.
+"""Examples in plain Python: one dataclass per kind.
 
-The `id` of an example is the index or name that the data gives it, else its number from
-0. A label is None if it is unknown. The first text, the question, the context and the
-words of an example are not blank, but of one that is read for a prediction: see
-`missing_text`.
+The `id` of an example is the index or name in the data, else its number from 0. A label
+is None if it is unknown. The first text, the question, the context and the words of an
+example are not blank, except in examples read for prediction: see `missing_text`.
 """
 
 import dataclasses
@@ -15,7 +14,7 @@ class TextExample:
     """A text, or a pair of texts, with a class or a score.
 
     Attributes:
-        second: None where texts are single.
+        second: None for single texts.
         label: the name of a class (classification), or a score (regression).
     """
 
@@ -27,16 +26,16 @@ class TextExample:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TaggedSentence:
-    """Words, at least one, with a tag each.
+    """One or more words with one tag each.
 
     Attributes:
-        tags: those of entities are in the scheme IOB2: every entity begins with `B-`.
-        document: equal for the sentences of one document, and only for these. A
-            sentence of data without documents is a document of its own.
-        running: whether the words were found in running text, not given.
+        tags: entity tags are in IOB2: every entity begins with `B-`.
+        document: number of the document of the sentence. In data without documents,
+            each sentence is a document.
+        running: whether the words were split from running text.
 
     Raises:
-        ValueError: there are more or fewer tags than words.
+        ValueError: the numbers of words and tags differ.
     """
 
     id: str
@@ -49,7 +48,7 @@ class TaggedSentence:
         if self.tags is not None and len(self.tags) != len(self.words):
             raise ValueError(
                 f"Sentence {self.id}: received {len(self.words)} words and "
-                f"{len(self.tags)} tags. Expected a tag for each word."
+                f"{len(self.tags)} tags. Expected one tag per word: correct the tags."
             )
 
 
@@ -58,8 +57,8 @@ class Answer:
     """A span of the context.
 
     Attributes:
-        text: not blank.
-        start: its first character in the context; -1: the text does not occur in it.
+        text: text of the span, not blank.
+        start: index of its first character in the context; -1 if not in the context.
     """
 
     text: str
@@ -68,13 +67,13 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Question:
-    """A question on a text.
+    """A question about a text.
 
     Attributes:
-        title: of the article that the context is from; "" if unknown.
-        answers: of people, perhaps the same several times; those that occur in the
-            context come first. Empty if there is none, or it is unknown.
-        is_impossible: known to have no answer in the context.
+        title: title of the article of the context; "" if unknown.
+        answers: reference answers, perhaps repeated; those that occur in the context
+            come first. Empty if there is no answer, or it is unknown.
+        is_impossible: whether the question is known to have no answer in the context.
     """
 
     id: str
@@ -87,11 +86,11 @@ class Question:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ChoiceExample:
-    """A text and what may follow it: `[CLS] first [SEP] choice [SEP]` for each choice.
+    """A text and possible continuations: `[CLS] first [SEP] choice [SEP]` for each.
 
     Attributes:
-        choices: at least two.
-        label: the position of the right choice, from 0.
+        choices: at least two continuations.
+        label: index of the right choice, from 0.
     """
 
     id: str
@@ -102,11 +101,11 @@ class ChoiceExample:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CorrectionExample:
-    """A text, and how people corrected it.
+    """A text and its reference corrections.
 
     Attributes:
-        corrected: its corrections by one or several people, equal to the text where
-            nothing is wrong. Empty if unknown.
+        corrected: corrections by one or more annotators, equal to the text if it is
+            correct. Empty if unknown.
     """
 
     id: str
@@ -118,7 +117,7 @@ Example = TextExample | TaggedSentence | Question | ChoiceExample | CorrectionEx
 
 
 def missing_text(example: Example) -> str | None:
-    """The reason why no model can answer an example; None: it can."""
+    """Returns the reason why a model cannot answer an example; None if it can."""
     match example:
         case TextExample() | ChoiceExample():
             texts = {"empty text": example.first}
@@ -135,9 +134,9 @@ def missing_text(example: Example) -> str | None:
 
 
 def labels_in(examples: Iterable[Example]) -> tuple[str, ...]:
-    """The names of classes or tags in examples, in the order of their ids.
+    """Returns the classes or tags in examples, in the order of their ids.
 
-    Names are in alphabetical order, numbers in theirs; `O`, no entity, comes first.
+    Names are sorted alphabetically, numbers numerically; `O`, no entity, comes first.
 
     Raises:
         ValueError: there are fewer than two.
@@ -151,7 +150,7 @@ def labels_in(examples: Iterable[Example]) -> tuple[str, ...]:
     if len(found) < 2:
         raise ValueError(
             f"Received examples with the labels {sorted(found)}. Expected at least two "
-            "different ones: check which column is the label's."
+            "different labels: check the label column."
         )
     if all(label.isascii() and label.isdigit() for label in found):
         return tuple(sorted(found, key=lambda label: (int(label), label)))

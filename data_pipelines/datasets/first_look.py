@@ -1,4 +1,4 @@
-"""A first look at tagged sentences: are words words, and tags tags?"""
+"""Plausibility checks of tagged sentences: do words and tags look like such?"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -7,9 +7,9 @@ from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.tagged_reader import Sentence
 from data_pipelines.datasets.tagging_schemes import find_scheme
 
-# Numbers of words from which on something can be said. Real tags of parts of speech,
-# and of all their features, are fewer than the words that have them: in the first 50
-# words of UD English EWT, 20 (14) tags to 34 words; in all 204,577, 49 (230) to 19,674.
+# Minimum numbers of words for the checks. Real part-of-speech tags (with all features)
+# are fewer than the different words that have them: in UD English EWT, 20 (14) tags for
+# 34 words in the first 50 words, and 49 (230) for 19,674 in all 204,577.
 _FEW, _SOME, _MANY = 8, 50, 200
 _NUMBER = re.compile(r"\d+([.,:/-]\d+)*")
 
@@ -24,15 +24,15 @@ def look_at(
     trusts_tags: bool,
     are_entities: bool,
 ) -> None:
-    """Warns of sentences, or refuses them, if they look like something else.
+    """Warns about implausible words and tags, or raises an error.
 
     Args:
-        path: for messages.
-        sentences: of the file.
-        log: takes the warnings.
+        path: path of the file, for messages.
+        sentences: first sentences of the file.
+        log: receives the warnings.
         is_start: whether the file has more sentences than these.
-        trusts_words, trusts_tags: the user says what they are, so that any are taken.
-        are_entities: whether tags are read as those of entities.
+        trusts_words, trusts_tags: accept any words or tags: the user specified them.
+        are_entities: whether tags are read as entity tags.
 
     Raises:
         ValueError: words look like numbers or tags, or tags like words.
@@ -46,8 +46,8 @@ def look_at(
         numbers = sum(_NUMBER.fullmatch(word) is not None for word in words)
         if len(words) >= 4 and numbers > 0.9 * len(words):
             raise ValueError(
-                f"{path}: {numbers} of {len(words)} words are numbers, such as those "
-                f"of {two or words[:2]}. Expected words: name their column with "
+                f"{path}: {numbers} of {len(words)} words are numbers, such as "
+                f"{two or words[:2]}. Expected words: name their column with "
                 "--word_column."
             )
         scheme, odd = find_scheme(set(words))
@@ -59,25 +59,25 @@ def look_at(
             )
     if not trusts_tags and _look_like_words(len(tags), len(different), len(pairs)):
         raise ValueError(
-            f"{path}: {len(pairs):,} words, of which {len(different):,} are different, "
-            f"have {len(tags):,} different tags ({two}). Expected few tags: name their "
-            "column with --tag_column, or say what they are with --tags=labels."
+            f"{path}: {len(pairs):,} words, {len(different):,} of them different, have "
+            f"{len(tags):,} different tags ({two}). Expected few tags: name their "
+            "column with --tag_column, or accept them with --tags=labels."
         )
     if not trusts_tags and tags and all(re.fullmatch('".+"', tag) for tag in tags):
         raise ValueError(
-            f"{path}: all tags stand in quotes ({two}). Expected none: write the file "
-            "without quotes."
+            f"{path}: all tags are in quotes ({two}). Expected tags without quotes: "
+            "remove the quotes from the file."
         )
     if not trusts_tags and tags and all(" " in tag for tag in tags):
         raise ValueError(
-            f"{path}: all tags have spaces ({two}). Expected none: put tabs, or "
-            "spaces, between all columns."
+            f"{path}: all tags contain spaces ({two}). Expected tags without spaces: "
+            "separate all columns by tabs, or all by spaces."
         )
     others = tags - {"O"}
     if not trusts_tags and not are_entities and others and "O" in tags:
         log.note(
             f"{path}: tags such as {min(others)!r} have no B- or I-, and are scored "
-            "one by one (--tags=entities: neighbours with one tag are an entity; "
+            "one by one (--tags=entities: adjacent equal tags are one entity; "
             "--tags=labels: they are not)"
         )
     if not trusts_tags and len(tags) > 1 and all(tag.isdecimal() for tag in tags):
@@ -91,8 +91,8 @@ def look_at(
         )
     if len(sentences) >= _FEW and len(words) == len(sentences):
         log.note(
-            f"{path}: every sentence has one word ({two}); empty lines should stand "
-            "between sentences alone"
+            f"{path}: every sentence has one word ({two}); there should be empty lines "
+            "only between sentences"
         )
 
 

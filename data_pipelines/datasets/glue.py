@@ -1,7 +1,7 @@
-"""The tasks of GLUE: the names of their files, columns and classes, and TFDS's.
+"""The tasks of GLUE: names of their files, columns and classes, locally and in TFDS.
 
-Two layouts are around: that of the benchmark's download, `train.tsv`, `dev.tsv` and
-`test.tsv` everywhere, and those of the single corpora.
+The data is distributed in two layouts: the download of the benchmark, always
+`train.tsv`, `dev.tsv` and `test.tsv`, and the files of the original corpora.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 from data_pipelines.datasets.sources import Dataset, Files, Split, split_of
 from data_pipelines.datasets.text_tables import TextTable
 
-# In the order in which TFDS numbers them, by the names in files for the leaderboard.
+# In the order of their ids in TFDS, with their names in leaderboard files.
 BINARY = ("0", "1")
 ENTAILMENT = ("entailment", "not_entailment")
 INFERENCE = ("entailment", "neutral", "contradiction")
@@ -22,13 +22,13 @@ _COLA_COLUMNS = ("source", "label", "mark", "sentence")
 _STSB_COLUMNS = ("sentence1", "sentence2", "score")
 
 _MRPC_NOTE = (
-    "read from msr_paraphrase_{}.txt: the corpus itself has no development data, GLUE "
-    "takes 408 pairs of its training data"
+    "read from msr_paraphrase_{}.txt: the corpus has no development set; GLUE takes "
+    "408 pairs of its training set"
 )
 
 
 def _table(**columns: Any) -> TextTable:
-    # Rows of the download may be broken, above all in QQP; TFDS leaves them out, too.
+    # Some rows of the download are broken, most of them in QQP; TFDS skips them, too.
     return TextTable(id=("index", "id", "idx"), skips_ragged=True, **columns)
 
 
@@ -89,8 +89,8 @@ _STSB_SPLITS = _splits(
         for split in ("train", "dev", "test")
     ),
 )
-# Splits dev and test match the training data, dev_mismatched and test_mismatched do
-# not.
+# The genres of dev and test match the training data; those of dev_mismatched and
+# test_mismatched do not.
 _MNLI_SPLITS = {
     name: split_of(f"{file}.tsv", tfds=f"glue/mnli:{tfds}")
     for name, file, tfds in (
@@ -124,8 +124,8 @@ def _task(
     )
 
 
-# The first metrics are those of the paper's table 1, but for MRPC and QQP: by F1, a
-# model that calls all pairs paraphrases would often be the best checkpoint.
+# The first metrics are those of the paper's table 1, except for MRPC and QQP: F1 would
+# often select a checkpoint that calls all pairs paraphrases.
 _F1 = ("accuracy", "f1")
 TASKS = (
     _task("glue/cola", "CoLA", _SINGLE, BINARY, ("matthews", "accuracy"), _COLA_SPLITS),
@@ -137,7 +137,7 @@ TASKS = (
     _task("glue/qnli", "QNLI", _QNLI, ENTAILMENT),
     _task("glue/rte", "RTE", _PAIR, ENTAILMENT),
     _task("glue/wnli", "WNLI", _PAIR, BINARY),
-    # A test alone, of models that were trained on MNLI.
+    # Only a test set, for models trained on MNLI.
     Dataset(
         name="glue/ax",
         kind="classification",

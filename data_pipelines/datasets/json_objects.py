@@ -1,4 +1,4 @@
-"""Objects from JSON lines, or from a file that is one array of objects."""
+"""Reads objects from JSON lines, or from a file with one array of objects."""
 
 import itertools
 import json
@@ -10,19 +10,19 @@ from data_pipelines.files.json_files import finite_number, no_number
 
 
 def read_objects(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects of a file, in order, each with its place, such as "line 17".
+    """Reads the objects of a file, in order, each with its location, such as "line 17".
 
-    JSON lines are read lazily. Other files are read as a whole, and their objects are
-    placed by number, such as "object 17": an array of objects, one object with the
-    array in "data", or objects one after another, each over several lines. Halves of
-    surrogate pairs, which JSON can spell and which are no characters, become `?`. NaN,
-    with which Python's programs write that a value is missing, is null.
+    JSON lines are read lazily. Other files are read whole, and the location is the
+    number, such as "object 17": an array of objects, one object with the array in
+    "data", or consecutive objects of several lines each. Lone surrogates, which are not
+    characters, become `?`. NaN, which Python programs write for missing values, is
+    null.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: it is not UTF-8 text or not JSON, a value is not an object, an
-            object has a key twice, a number is infinite or too large, or the columns of
-            a table are its objects.
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not UTF-8 text or not JSON, a value is not an object, an
+            object has a duplicate key, a number is infinite or too large, or the
+            file is a table written by columns.
     """
     numbered = enumerate(read_lines(path), start=1)
     lines = ((number, line) for number, line in numbered if line.strip())
@@ -36,7 +36,7 @@ def read_objects(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _is_open(line: str) -> bool:
-    """True if a line is the beginning of JSON that goes on in the next."""
+    """Returns True if a line is the beginning of JSON that continues on the next."""
     try:
         json.loads(line)
     except json.JSONDecodeError as error:
@@ -64,7 +64,7 @@ def _whole(
         while text[end : end + 1].isspace():
             end += 1
     if len(values) == 1:
-        # One line of JSON lines is a row, whatever it holds.
+        # A single line of a JSON lines file is a row, whatever it contains.
         is_row = len(lines) == 1 and ending_of(path) in ("jsonl", "ndjson")
         if isinstance(values[0], dict) and (is_row or not _is_table(path, values[0])):
             yield f"line {first}", values[0]
@@ -78,10 +78,10 @@ def _whole(
 
 
 def _is_table(path: str, value: dict[str, Any]) -> bool:
-    """True if an object holds an array of rows in "data"; False: it is a row.
+    """Returns True if an object has an array of rows in "data"; False if it is a row.
 
     Raises:
-        ValueError: it is a table in another order.
+        ValueError: the object is a table written by columns.
     """
     rows = value.get("data")
     is_split = isinstance(rows, list) and "columns" in value
@@ -90,18 +90,22 @@ def _is_table(path: str, value: dict[str, Any]) -> bool:
     if is_split or is_nested:
         raise ValueError(
             f"{path}: received one object of {list(value)[:5]}, as pandas writes a "
-            "table by columns. Expected an object a row: write it with "
+            "table by columns. Expected one object per row: write the file with "
             'to_json(orient="records", lines=True).'
         )
     return isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
 
 
 def loaded(text: str, where: str) -> Any:
-    """The value of JSON text; halves of surrogate pairs become `?`, and NaN null.
+    """Parses JSON text; lone surrogates become `?`, and NaN becomes null.
+
+    Args:
+        text: JSON text.
+        where: location of the text, for messages.
 
     Raises:
-        ValueError: it is not JSON, an object has a key twice, or a number is infinite
-            or too large; `where` names it.
+        ValueError: the text is not JSON, an object has a duplicate key, or a number is
+            infinite or too large.
     """
     try:
         value = _DECODER.decode(text)
@@ -112,7 +116,7 @@ def loaded(text: str, where: str) -> Any:
 
 def _not_json(where: str, error: Exception) -> ValueError:
     return ValueError(
-        f"{where}: not JSON ({error}). Expected an object a line, such as "
+        f"{where}: not JSON ({error}). Expected one object per line, such as "
         '{"text": "…", "label": "…"}.'
     )
 
@@ -136,7 +140,7 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _constant(name: str) -> Any:
-    """Takes NaN for a missing value."""
+    """Returns None for NaN, which means a missing value."""
     return None if name == "NaN" else no_number(name)
 
 
@@ -148,7 +152,7 @@ _DECODER = json.JSONDecoder(
 
 
 def _valid(value: Any) -> Any:
-    """The value with every text in valid Unicode."""
+    """Replaces invalid Unicode in all strings of a value."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The labels of tables as tools write them, and what is odd in them."""
+"""Reads labels of tables as common tools write them, and checks their plausibility."""
 
 import ast
 import json
@@ -13,16 +13,16 @@ from data_pipelines.datasets.tables import Row
 _WHOLE = re.compile(r"(-?\d+)\.0+")
 _MISSING = ("nan", "none", "null", "n/a")
 _SEPARATORS = re.compile(r"\s*[,;|#]\s*")
-# Of labels that are classes, at least: fewer are not enough to tell.
+# Minimum numbers of labels for the checks of classes.
 _FEW, _MANY = 10, 100
 
 
 def label_text(row: Row, columns: Sequence[str]) -> str | None:
-    """The label of a row; "" if it is empty, None if there is no column of labels.
+    """Returns the label of a row; "" if it is empty, None if there is no label column.
 
-    A list of one label is that label (doccano), also as the text of a cell. Without
-    such a column, it is the choice in Label Studio's `annotations`, or in Prodigy's
-    `accept`.
+    A list of one label counts as that label (doccano), also if written as text. Without
+    a label column, the choice in Label Studio's `annotations` or Prodigy's `accept` is
+    the label.
 
     Raises:
         ValueError: there are several labels, or a label is a list or an object.
@@ -38,13 +38,13 @@ def label_text(row: Row, columns: Sequence[str]) -> str | None:
 
 
 def is_rejected(row: Row, columns: Sequence[str]) -> bool:
-    """True if a row was rejected or ignored in Prodigy, so that its label is not."""
+    """Returns True if a row was rejected or ignored in Prodigy: its label is wrong."""
     answer = row.values.get("answer")
     return answer in ("reject", "ignore") and "answer" not in columns
 
 
 def whole_number(text: str) -> str:
-    """A label without the `.0` of a whole number; pandas adds it to some columns."""
+    """Removes the `.0` that pandas adds to whole numbers in some columns."""
     found = _WHOLE.fullmatch(text)
     return text if found is None else found[1]
 
@@ -58,7 +58,7 @@ def _single(value: Any, row: Row) -> str:
         if len(value) > 1:
             raise ValueError(
                 f"{row.where}: received several labels, {str(value)[:100]}. Expected "
-                "one: several labels of one example are not supported yet."
+                "one label: multi-label classification is not supported."
             )
         value = value[0] if value else None
     if isinstance(value, list | dict):
@@ -74,7 +74,7 @@ def _single(value: Any, row: Row) -> str:
 
 
 def _list_in(text: str) -> Any:
-    """The list that a text is in JSON or Python, as `["pos"]`; or the text."""
+    """Parses a list in JSON or Python, such as `["pos"]`; else returns the text."""
     for parse in (json.loads, ast.literal_eval):
         try:
             value = parse(text)
@@ -85,7 +85,7 @@ def _list_in(text: str) -> Any:
 
 
 def _choices(row: Row, columns: Sequence[str]) -> list[Any]:
-    """The choices made in Label Studio: one if all annotators agree, else several."""
+    """Returns the choices in Label Studio: one if annotators agree, else several."""
     chosen: dict[str, list[Any]] = {}
     for annotation in row.values["annotations"]:
         if not isinstance(annotation, dict) or annotation.get("was_cancelled"):
@@ -98,8 +98,8 @@ def _choices(row: Row, columns: Sequence[str]) -> list[Any]:
     named = [name for name in columns if name in chosen]
     if not named and len(chosen) > 1:
         raise ValueError(
-            f"{row.where}: received choices for {list(chosen)}. Expected one of them "
-            "as the column of the label: name it."
+            f"{row.where}: received choices for {list(chosen)}. Expected one of them: "
+            "name it with label_column."
         )
     return chosen[named[0]] if named else next(iter(chosen.values()), [])
 
@@ -111,25 +111,25 @@ def _chosen(value: dict[str, Any]) -> list[Any]:
 
 
 class ClassesSeen:
-    """The classes of a training set, to say what is odd in them when all are read."""
+    """Collects the classes of a training set, and checks them at the end."""
 
     def __init__(self) -> None:
         self._places: dict[str, str] = {}
         self._count = 0
 
     def add(self, label: str | float | None, place: str) -> None:
-        """Takes the label of an example; a score is none of a class."""
+        """Adds the label of an example; scores are ignored."""
         if not isinstance(label, str):
             return
         self._count += 1
         self._places.setdefault(label, place)
 
     def check(self, source: str, log: ReadLog) -> None:
-        """Notes classes that differ in case, are near to texts, or stand for none.
+        """Notes classes that differ only in case, look missing, or are too many.
 
         Raises:
-            ValueError: every example has a class of its own, or some cells hold several
-                of the classes.
+            ValueError: every example has a different class, or some cells contain
+                several of the classes.
         """
         places = self._places
         for label, place in places.items():
@@ -137,7 +137,7 @@ class ClassesSeen:
             if len(parts) > 1 and all(part in places for part in parts):
                 raise ValueError(
                     f"{source}, {place}: received several labels, {label!r}. Expected "
-                    "one: several labels of one example are not supported yet."
+                    "one label: multi-label classification is not supported."
                 )
         by_folded: dict[str, str] = {}
         for label in places:
@@ -145,19 +145,19 @@ class ClassesSeen:
             if other != label:
                 log.note(
                     f"the classes {other!r} ({places[other]}) and {label!r} "
-                    f"({places[label]}) differ in case alone"
+                    f"({places[label]}) differ only in case"
                 )
             if label.casefold() in _MISSING:
-                log.note(f"{label!r} ({places[label]}) is a class as others are")
+                log.note(f"{label!r} ({places[label]}) is read as a class")
         some = " and ".join(f"{x!r} ({p})" for x, p in list(places.items())[:2])
         if self._count >= _MANY and len(places) == self._count:
             raise ValueError(
                 f"{source}: received {len(places)} classes in as many examples, such "
-                f"as {some}. Expected classes of several examples each: name another "
-                "column of labels, or take the kind regression."
+                f"as {some}. Expected several examples per class: name another "
+                "label column, or use the kind regression."
             )
         if self._count >= _FEW and len(places) * 2 > self._count:
             log.note(
                 f"{len(places)} classes in {self._count} examples, such as {some}: is "
-                "this the column of the labels?"
+                "this the label column?"
             )

@@ -1,4 +1,4 @@
-"""Texts with several endings or answers, one of them right, from rows of tables."""
+"""Reads multiple-choice examples from rows of tables."""
 
 import dataclasses
 
@@ -10,18 +10,18 @@ from data_pipelines.datasets.tables import Row
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ChoiceTable(TableReader):
-    """Rows with a text, choices, and the number of the right choice from 0.
+    """Reader of rows with a text, choices, and the index of the right choice from 0.
 
     Attributes:
-        choices: the columns of what may follow the text, at least two.
-        stem: a column whose text is put before each choice; None: there is none.
+        choices: the columns of the choices, at least two.
+        stem: a column whose text is put before each choice; None for no such text.
     """
 
     choices: tuple[str, ...]
     stem: str | None = None
 
     def example(self, name: str, row: Row, reading: Reading) -> ChoiceExample | None:
-        """The example of a row, which is counted in `reading.log`; None: skipped."""
+        """Returns the example of a row, or None; counts it in `reading.log`."""
         first = row.value(*self.first)
         choices = [row.value(column) for column in self.choices]
         stem = f"{row.value(self.stem)} " if self.stem is not None else ""
@@ -37,8 +37,8 @@ class ChoiceTable(TableReader):
 _ENDINGS = tuple(f"ending{number}" for number in range(4))
 _ANSWERS = tuple(f"answer{number}" for number in range(4))
 
-# The paper's section 4.4: the given sentence, and the beginning of the next with each
-# of its endings.
+# Section 4.4 of the paper: the first sentence, and the beginning of the second with
+# each of its endings.
 SWAG = ChoiceTable(first=("sent1",), stem="sent2", choices=_ENDINGS, id=("fold-ind",))
 COSMOS_QA = ChoiceTable(
     first=("context",), stem="question", choices=_ANSWERS, id=("id",)

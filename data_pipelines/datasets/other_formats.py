@@ -1,4 +1,4 @@
-"""Files that are no text, told by their names and by how they begin."""
+"""Rejects files that are not text, by their names and first bytes."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _ADVICE: dict[Content, str] = {
     "compressed": "decompress it, or compress it with gzip (.gz)",
 }
 _MARKUP = "HTML or XML", "save the table in it as CSV"
-_TABLE = "a table of another format", _ADVICE["table"]
+_TABLE = "a table in another format", _ADVICE["table"]
 _PACKED = "compressed", _ADVICE["compressed"]
 _BY_ENDING = {
     **dict.fromkeys(
@@ -31,11 +31,11 @@ _BY_ENDING = {
 
 
 def require_text(path: str) -> None:
-    """Refuses a file that is known to be no text, by its name or by how it begins.
+    """Rejects a file that its name or first bytes show not to be text.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: it is a spreadsheet, a table of another format, or compressed.
+        FileNotFoundError: there is no such file.
+        ValueError: the file is a spreadsheet, a table in another format, or compressed.
     """
     if not exists(path) or tf.io.gfile.isdir(path):
         raise FileNotFoundError(f"No file {path!r}. Expected a file: check the name.")
@@ -48,16 +48,17 @@ def require_text(path: str) -> None:
 
 
 def require_no_markup(path: str, lines: Sequence[str]) -> None:
-    """Refuses JSON and HTML where delimited text is expected.
+    """Rejects JSON and HTML where delimited text is expected.
 
     Args:
-        lines: the first ones.
+        path: path of the file, for messages.
+        lines: the first lines of the file.
     """
     text = next((line.strip() for line in lines if line.strip()), "")
     if text.casefold().startswith(("<!doctype", "<html", "<table", "<?xml")):
         raise _refusal(path, *_MARKUP)
     if text in ("{", "[", "[{") or (text.startswith(("{", "[{")) and _is_json(text)):
-        raise _refusal(path, "JSON", "let its name end in .jsonl")
+        raise _refusal(path, "JSON", "rename it to end in .jsonl")
 
 
 def _refusal(path: str, received: str, advice: str) -> ValueError:
@@ -68,7 +69,7 @@ def _refusal(path: str, received: str, advice: str) -> ValueError:
 
 
 def _is_json(text: str) -> bool:
-    """True if an object stands at the beginning, in an array perhaps."""
+    """Returns True if a text begins with an object, perhaps in an array."""
     try:
         value, _ = json.JSONDecoder().raw_decode(text.removeprefix("["))
     except ValueError:

@@ -1,4 +1,4 @@
-"""A user's own files as a dataset."""
+"""Datasets from a user's own files."""
 
 import dataclasses
 import re
@@ -29,41 +29,49 @@ from data_pipelines.programs import cli
 
 @dataclasses.dataclass(frozen=True)
 class ColumnOptions:
-    """Options that name the columns of own files."""
+    """Options that name the columns of a user's own files."""
 
-    first_column: str = cli.option("text", "Own tables: the text, or the first text.")
+    first_column: str = cli.option(
+        "text", "Your own tables: column of the text, or of the first text."
+    )
     second_column: str | None = cli.option(
-        None, "Own tables: the second text, or a text that is put before each choice."
+        None, "Your own tables: column of the second text, or of text before a choice."
     )
     label_column: str = cli.option(
-        "label", "Own tables: the class, the score, or the right choice from 0."
+        "label",
+        "Your own tables: column of the class, the score, or the right choice from 0.",
     )
     id_column: str | None = cli.option(
-        None, "Own tables: names of the examples. Default: their numbers from 0."
+        None, "Your own tables: column of example ids. Default: numbers from 0."
     )
     corrected_column: str = cli.option(
-        "corrected", "Own tables: the corrected text; equal to the text: a clean one."
+        "corrected",
+        "Your own tables: column of the corrected text, which may equal the text.",
     )
-    choice_columns: tuple[str, ...] = cli.option((), "Own tables: the choices.")
+    choice_columns: tuple[str, ...] = cli.option(
+        (), "Your own tables: columns of the choices."
+    )
     column_names: tuple[str, ...] = cli.option(
-        (), "Own tables without a header: the names of their columns."
+        (), "Your own tables without a header: names of the columns."
     )
     word_column: str | None = cli.option(
         None,
-        "Own files of tags: the words, by number from 0, or by name. Default: found.",
+        "Your own tagged files: column of the words, by number from 0, or by name. "
+        "Default: detected.",
     )
     tag_column: str | None = cli.option(
         None,
-        "Own files of tags: the tags, by number from 0, or from the end with -1, or by "
-        "name. Default: the last; UPOS in CoNLL-U; ner_tags and others in JSON.",
+        "Your own tagged files: column of the tags, by number from 0, or from the end "
+        "with -1, or by name. Default: the last; UPOS in CoNLL-U; ner_tags and others "
+        "in JSON.",
     )
     tag_names: tuple[str, ...] = cli.option(
-        (), "Own JSON with numbers for tags: their names in order, O,B-PER,..."
+        (), "Your own files with numbers as tags: the tag names in order, O,B-PER,..."
     )
     tags: Literal["entities", "labels"] | None = cli.option(
         None,
-        "Own files of tags: those of entities (BIO, BIOES, ...), which are scored as "
-        "entities, or others, left as they are. Default: found.",
+        "Your own tagged files: entities (BIO, BIOES, ...), scored as entities, or "
+        "labels, used unchanged. Default: detected.",
     )
 
 
@@ -73,23 +81,23 @@ def from_files(
     columns: ColumnOptions = ColumnOptions(),
     labels: Sequence[str] | None = None,
 ) -> Dataset:
-    """Files of any kind as a dataset, named "files".
+    """Creates a dataset named "files" from files of any kind.
 
-    Tables (classification, regression, multiple choice, correction) are as
-    `tables.read_rows` takes them, tagged sentences as `TaggedFiles` does, questions are
-    in SQuAD's JSON. Tags of entities (BIO, BIOES, …) are recognised, become IOB2 and
-    are evaluated as entities.
+    For the formats of tables (classification, regression, multiple choice, correction)
+    see `tables.read_rows`, for tagged sentences see `TaggedFiles`; questions are in
+    SQuAD's JSON. Entity tags (BIO, BIOES, …) are detected, converted to IOB2 and
+    evaluated as entities.
 
     Args:
         kind: the task.
-        files: paths by split, at least one. Labels of a test are optional. A folder has
-            brat's files.
-        columns: of tables and tagged sentences.
+        files: paths by split, at least one. Labels of a test set are optional. A folder
+            contains brat's files.
+        columns: columns of tables and tagged sentences.
         labels: names of classes or tags in the order of their ids. None: those of the
             training data.
 
     Raises:
-        FileNotFoundError: the tags have to be looked at, and the file is not there.
+        FileNotFoundError: a file whose tags must be inspected does not exist.
         ValueError: the kind is unknown, or files or choices are missing.
     """
     if kind not in _KINDS:
@@ -97,7 +105,8 @@ def from_files(
     given = {split: path for split, path in files.items() if path is not None}
     if not given:
         raise ValueError(
-            "Received no files. Expected a train_file, dev_file or test_file."
+            "Received no files. Expected at least one: set train_file, dev_file or "
+            "test_file."
         )
     metrics, make_reader = _KINDS[kind]
     reader = make_reader(columns, given, labels)
@@ -118,8 +127,13 @@ def from_files(
     )
 
 
+def metrics_of(kind: TaskKind) -> tuple[str, ...]:
+    """The metrics of own examples, the first of which chooses the best checkpoint."""
+    return _KINDS[kind][0]
+
+
 def files_of(path: str) -> list[str]:
-    """All files that are read of a path: in brat's format texts and spans."""
+    """Returns all files that are read for a path: for brat, texts and spans."""
     found: list[str | None] = []
     for name in brat.documents_in(path):
         spans = brat.annotations_of(name)
@@ -149,8 +163,8 @@ def _choices(columns: ColumnOptions, *_: Any) -> TableReader:
     choices, stem = columns.choice_columns, columns.second_column
     if len(choices) < 2:
         raise ValueError(
-            f"Received choice_columns={list(choices)}. Expected at least two names of "
-            "columns, those of the choices."
+            f"Received choice_columns={list(choices)}. Expected the columns of at "
+            "least two choices: name them with choice_columns."
         )
     return _table(
         ChoiceTable, columns, columns.label_column, choices=choices, stem=stem
@@ -166,7 +180,7 @@ def _tags(
         text_column=columns.first_column,
         column_names=columns.column_names,
         tag_names=columns.tag_names,
-        is_told=columns.tags is not None,
+        trusts_tags=columns.tags is not None,
     )
     tags = columns.tags
     if labels is not None and tags is None:
@@ -190,7 +204,8 @@ def _names(column: str | None) -> tuple[str, ...]:
     return () if column is None else (column,)
 
 
-# Metrics of a kind, and its reader, made from columns, files by split and labels.
+# Metrics of each kind, and a function from columns, files by split and labels to a
+# reader.
 _KINDS: dict[TaskKind, tuple[tuple[str, ...], Callable[..., Reader]]] = {
     "classification": (("accuracy", "f1"), lambda columns, *_: _texts(columns)),
     "regression": (

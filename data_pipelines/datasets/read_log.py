@@ -1,4 +1,4 @@
-"""Counts of the examples read: nothing is left out without being counted."""
+"""Counts of the examples read, used and skipped."""
 
 import collections
 
@@ -9,14 +9,14 @@ class ReadLog:
     """Counts the examples of one split; `used + skipped == read` at any time.
 
     Args:
-        name: of the split, as it is printed.
+        name: name of the split in the output.
 
     Attributes:
-        used: number of examples handed on.
-        skips: number of examples left out, by reason.
-        warnings: number of examples handed on though something is odd, by reason; one
-            example may have several.
-        notes: lines on the split as a whole.
+        used: number of examples used.
+        skips: number of examples skipped, by reason.
+        warnings: number of examples used despite a problem, by reason; an example may
+            have several.
+        notes: messages about the whole split.
     """
 
     def __init__(self, name: str) -> None:
@@ -28,30 +28,30 @@ class ReadLog:
         self._named: dict[tuple[str, str], list[str]] = {}
 
     def use(self) -> None:
-        """Counts an example that is handed on."""
+        """Counts an example that is used."""
         self.used += 1
 
     def skip(self, reason: str, where: str) -> None:
-        """Counts an example that is left out.
+        """Counts an example that is skipped.
 
         Args:
-            reason: in words, the same for all examples of a sort.
-            where: its id or line; the first few are printed.
+            reason: reason in words, the same for all such examples.
+            where: id or line of the example; the first few are printed.
         """
         self._count("skipped", self.skips, reason, where)
 
     def warn(self, reason: str, where: str) -> None:
-        """Counts something odd, with arguments as `skip` takes them."""
+        """Counts a warning; for the arguments see `skip`."""
         self._count("warning", self.warnings, reason, where)
 
     def note(self, text: str) -> None:
-        """Adds a line, unless it is there."""
+        """Adds a message, once."""
         if text not in self.notes:
             self.notes.append(text)
 
     @property
     def skipped(self) -> int:
-        """The number of examples left out."""
+        """The number of examples skipped."""
         return self.skips.total()
 
     @property
@@ -60,13 +60,13 @@ class ReadLog:
         return self.used + self.skipped
 
     def lines(self) -> list[str]:
-        """The lines that are printed to the user.
+        """Returns the lines to print for the user.
 
         For example:
 
             train: 87,599 read, 87,597 used, 2 skipped
             train: 2 skipped: empty text (line 17, line 90)
-            train: 1 warning: answer not where it is said to be (q17)
+            train: 1 warning: answer not found in the context (q17)
         """
         lines = [f"{self.read:,} read, {self.used:,} used, {self.skipped:,} skipped"]
         for word, counts in (("skipped", self.skips), ("warning", self.warnings)):

@@ -1,4 +1,4 @@
-"""Datasets, and where the examples of their splits are: local files or TFDS."""
+"""Datasets and the sources of their splits: local files or TFDS."""
 
 import dataclasses
 import itertools
@@ -19,20 +19,20 @@ TaskKind = Literal[
     "multiple_choice",
     "correction",
 ]
-# Training and development need labels; of a test they are read if they are there. For
-# a prediction they are not looked at, and no example is left out.
+# Training and development need labels; a test set may have them. For prediction, labels
+# are ignored, and no example is skipped.
 Role = Literal["train", "dev", "test", "predict"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A part of a file: texts whose hash, modulo `of`, is one of `takes`."""
+    """A part of a file: the texts whose hash modulo `of` is in `takes`."""
 
     takes: tuple[int, ...]
     of: int
 
     def has(self, text: str) -> bool:
-        """True if an example with this text belongs to the part."""
+        """Returns True if an example with this text belongs to the part."""
         return zlib.crc32(text.encode("utf-8")) % self.of in self.takes
 
 
@@ -41,11 +41,11 @@ class Files:
     """Files of one split, in one of the layouts in which the data is distributed.
 
     Attributes:
-        paths: read one after another. In a `Split` they are in the folder of the
-            dataset, and each may also have `.gz` appended to its name.
-        names: of the columns, for tables without a header.
-        part: the examples to take; None: all.
-        note: shown to the user when these files are read.
+        paths: paths, read one after another. In a `Split`, they are relative to the
+            folder of the dataset, and `.gz` may be appended to each.
+        names: names of the columns, for tables without a header.
+        part: the examples to use; None for all.
+        note: message to the user when these files are read.
     """
 
     paths: tuple[str, ...]
@@ -54,7 +54,7 @@ class Files:
     note: str | None = None
 
     def has(self, text: str) -> bool:
-        """True if an example with this text is to be taken."""
+        """Returns True if an example with this text is used."""
         return self.part is None or self.part.has(text)
 
 
@@ -63,8 +63,8 @@ class Split:
     """A split of a dataset.
 
     Attributes:
-        layouts: the first whose files all exist is read.
-        tfds: dataset and split of TFDS, such as `glue/cola:validation`, if it has it.
+        layouts: alternatives; the first whose files all exist is read.
+        tfds: dataset and split in TFDS, such as `glue/cola:validation`, if any.
     """
 
     layouts: tuple[Files, ...]
@@ -72,17 +72,17 @@ class Split:
 
 
 def split_of(*layouts: str | Files, tfds: str | None = None) -> Split:
-    """A split from its layouts; a layout of one file is written as its path."""
+    """Creates a split from its layouts; a layout of one file can be given as a path."""
     files = (Files((x,)) if isinstance(x, str) else x for x in layouts)
     return Split(tuple(files), tfds)
 
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """The split that a reader reads.
+    """Context of a reader: the role of the split, its labels and its log.
 
     Attributes:
-        labels: known names of classes or tags, in the order of their ids.
+        labels: known classes or tags, in the order of their ids.
     """
 
     role: Role
@@ -91,18 +91,18 @@ class Reading:
 
     @property
     def needs_labels(self) -> bool:
-        """True if examples without a label are of no use."""
+        """True if examples without a label are skipped."""
         return self.role in ("train", "dev")
 
     @property
     def reads_labels(self) -> bool:
-        """True if the labels that are there are read."""
+        """True if existing labels are read."""
         return self.role != "predict"
 
     def takes(
         self, text: str, has_label: bool, place: str, missing: str = "no label"
     ) -> bool:
-        """Counts an example, or why it is skipped; returns True if it is used."""
+        """Counts an example as used or skipped; returns True if it is used."""
         if not text.strip() and self.role != "predict":
             self.log.skip("empty text", place)
         elif not has_label and self.needs_labels:
@@ -117,10 +117,10 @@ class Reader(Protocol):
     """Reads the examples of one dataset from its files and from TFDS."""
 
     def read_files(self, files: Files, reading: Reading) -> Iterator[Example]:
-        """The examples of files that exist, one file after another."""
+        """Reads the examples of existing files, one file after another."""
 
     def read_tfds(self, data: "TfdsSplit", reading: Reading) -> Iterator[Example]:
-        """The examples of a split of TFDS."""
+        """Reads the examples of a TFDS split."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -128,15 +128,15 @@ class Dataset:
     """Examples of one kind.
 
     Attributes:
-        name: as the user writes it.
-        metrics: the first chooses the best checkpoint.
-        splits: by name: `train`, `dev`, `test`, or these and an ending, as
+        name: name of the dataset on the command line.
+        metrics: names of the metrics; the first selects the best checkpoint.
+        splits: splits by name: `train`, `dev`, `test`, or these with a suffix, such as
             `dev_mismatched`.
-        labels: names of classes or tags in the order of their ids; None: those of the
-            training data (`examples.labels_in`), or the kind has none.
-        folders: where its files may be in the folder of all data; "" is this folder
-            itself. None: the paths of the splits are the user's own.
-        num_choices: of the kind multiple_choice.
+        labels: classes or tags in the order of their ids; None: those of the training
+            data (`examples.labels_in`), or the kind has none.
+        folders: possible folders of its files within the data folder; "" is the data
+            folder itself. None: the splits have the user's own paths.
+        num_choices: number of choices of the kind multiple_choice.
     """
 
     name: str
@@ -149,39 +149,39 @@ class Dataset:
     num_choices: int | None = None
 
     def split(self, name: str) -> Split:
-        """A split by name.
+        """Returns a split by name.
 
         Raises:
-            ValueError: the dataset does not have it.
+            ValueError: the dataset has no such split.
         """
         if name not in self.splits:
             raise ValueError(
-                f"Received the split {name!r} of {self.name}. Expected one of "
-                f"{list(self.splits)}, those that it has."
+                f"Received the split {name!r} of {self.name}. Expected one of its "
+                f"splits: {list(self.splits)}."
             )
         return self.splits[name]
 
 
 def role_of(split: str) -> Role:
-    """The role of a split, by its name."""
+    """Returns the role of a split, from its name."""
     role = split.partition("_")[0]
     if role in get_args(Role):
         return cast(Role, role)
     raise ValueError(
         f"Received the split {split!r}. Expected 'train', 'dev' or 'test', or one of "
-        "these and an ending, such as 'dev_mismatched'."
+        "these with a suffix, such as 'dev_mismatched'."
     )
 
 
 def find_files(dataset: Dataset, split: str, data_dir: str | None) -> Files:
-    """The files of a split that exist, with their whole paths.
+    """Returns the existing files of a split, with their full paths.
 
     Args:
-        dataset, split: which files.
-        data_dir: the folder of all data or of the dataset; None for a user's own files.
+        dataset, split: dataset, and name of the split.
+        data_dir: folder of all data or of the dataset; None for a user's own files.
 
     Raises:
-        FileNotFoundError: there are none.
+        FileNotFoundError: the files do not exist.
         ValueError: there is no such split, or no folder is given.
     """
     chosen = dataset.split(split)
@@ -191,7 +191,7 @@ def find_files(dataset: Dataset, split: str, data_dir: str | None) -> Files:
     elif data_dir is None:
         raise ValueError(
             f"TFDS does not have the split {split!r} of {dataset.name}. Expected a "
-            f"data_dir, in which {dataset.folders[0]!r} holds {wanted}."
+            f"data_dir in which {dataset.folders[0]!r} contains {wanted}."
         )
     else:
         roots = [os.path.join(data_dir, folder) for folder in dataset.folders]
@@ -201,11 +201,11 @@ def find_files(dataset: Dataset, split: str, data_dir: str | None) -> Files:
         if len(paths) == len(files.paths):
             return dataclasses.replace(files, paths=paths)
     if dataset.folders is None:
-        raise FileNotFoundError(f"No file {wanted}. Expected one: check the name.")
+        raise FileNotFoundError(f"No file {wanted}. Expected a file: check the name.")
     raise FileNotFoundError(
         f"The split {split!r} of {dataset.name} is not in {data_dir!r}. Expected "
-        f"{wanted} in {_options(roots)}: copy the files there, or take another split"
-        f"{', or give no data_dir to take it from TFDS' if chosen.tfds else ''}."
+        f"{wanted} in {_options(roots)}: copy the files there, or use another split"
+        f"{', or omit data_dir to load it from TFDS' if chosen.tfds else ''}."
     )
 
 
@@ -219,8 +219,8 @@ class TfdsSplit:
 
     Attributes:
         source: dataset and split, such as `glue/cola:validation`.
-        features: the description of the examples by TFDS.
-        examples: dicts of NumPy values, texts as bytes.
+        features: feature description from TFDS.
+        examples: dicts of NumPy values, with texts as bytes.
     """
 
     source: str
@@ -229,10 +229,10 @@ class TfdsSplit:
 
 
 def load_tfds(source: str) -> TfdsSplit:
-    """A split of TFDS, downloaded and prepared if it is not, in `TFDS_DATA_DIR`.
+    """Loads a TFDS split from `TFDS_DATA_DIR`; downloads and prepares it if needed.
 
     Raises:
-        OSError: TFDS cannot give it.
+        OSError: TFDS cannot provide the split.
     """
     # Imported here: it takes seconds.
     import tensorflow_datasets as tfds
@@ -246,8 +246,8 @@ def load_tfds(source: str) -> TfdsSplit:
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise OSError(
-            f"TFDS cannot give {source!r} ({reason}). Expected a prepared copy or a "
-            "connection to download it: set TFDS_DATA_DIR to where it is, or give "
-            "data_dir, the folder of the original files."
+            f"TFDS cannot load {source!r} ({reason}). Expected a prepared copy or a "
+            "network connection: set TFDS_DATA_DIR to the folder of the copy, or "
+            "data_dir to the folder of the original files."
         ) from error
     return TfdsSplit(source, info.features, iter(tfds.as_numpy(data)))

@@ -1,4 +1,4 @@
-"""Questions from SQuAD 1.1 and 2.0, and from files in their format."""
+"""Reads questions of SQuAD 1.1 and 2.0, and from files in their format."""
 
 import collections
 import dataclasses
@@ -12,48 +12,49 @@ from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.sources import Files, Reading, TfdsSplit
 from data_pipelines.datasets.squad_json import read_questions
 
-_NOT_WHERE_SAID = "answer not where it is said to be, the nearest was taken"
+_WRONG_START = "answer not at its given start; the nearest occurrence was used"
 _NOT_IN_CONTEXT = "answer not found in the context"
-_WRITTEN_OTHERWISE = (
-    "answer written otherwise than in the context (case, spaces, accents or HTML "
-    "entities), the context's characters were taken"
+_SPELLED_DIFFERENTLY = (
+    "answer spelled differently in the context (case, spaces, accents or HTML "
+    "entities); the spelling of the context was used"
 )
-_WITHOUT_START = "answer without a start, its first occurrence was taken"
-_TAKEN_AS_IMPOSSIBLE = "empty answers without is_impossible, taken as unanswerable"
-_NO_ID = "no id, named by its number"
-_EQUAL_ID = "the id of an earlier question, a number was appended"
+_WITHOUT_START = "answer without a start; its first occurrence was used"
+_ASSUMED_IMPOSSIBLE = "empty answers without is_impossible; read as unanswerable"
+_NO_ID = "no id; the number of the question was used"
+_DUPLICATE_ID = "duplicate id; a number was appended"
 
 
 @dataclasses.dataclass(frozen=True)
 class SquadJson:
-    """Questions from SQuAD's JSON, from flat JSON as Hugging Face writes it, and TFDS.
+    """Reader of questions from SQuAD's JSON, flat JSON of Hugging Face, and TFDS.
 
-    A question without an id is named by its number, from 0; equal ids are told apart.
+    A question without an id gets its number, from 0; duplicate ids are made unique.
 
-    Where an answer is not at its given start, its nearest occurrence is taken, and, if
-    it does not occur, one that differs only in case, white space, Unicode normalization
-    or HTML entities. A question whose answers do not occur in the context is skipped in
-    training, but can be evaluated on.
+    If an answer is not at its given start, its nearest occurrence is used; if there is
+    none, an occurrence that differs only in case, white space, Unicode normalization or
+    HTML entities. A question whose answers do not occur in the context is skipped in
+    training, but used in evaluation.
     """
 
     def read_files(self, files: Files, reading: Reading) -> Iterator[Question]:
-        """The questions of the files; `files.part` divides them by article.
+        """Reads the questions of files; `files.part` selects them by article.
 
         Raises:
             ValueError: a file is not in SQuAD's format.
         """
         names = _Names(reading.log)
         for path in files.paths:
-            questions, is_told = read_questions(path)
+            questions, has_is_impossible = read_questions(path)
             for question in questions:
                 if files.has(question.title):
                     question = names.named(question)
-                    if question.is_impossible and not is_told and reading.reads_labels:
-                        reading.log.warn(_TAKEN_AS_IMPOSSIBLE, question.id)
+                    is_assumed = question.is_impossible and not has_is_impossible
+                    if is_assumed and reading.reads_labels:
+                        reading.log.warn(_ASSUMED_IMPOSSIBLE, question.id)
                     yield from _checked(question, reading)
 
     def read_tfds(self, data: TfdsSplit, reading: Reading) -> Iterator[Question]:
-        """The questions of a split of TFDS."""
+        """Reads the questions of a TFDS split."""
         for example in data.examples:
             answers = example["answers"]
             pairs = zip(answers["text"], answers["answer_start"], strict=True)
@@ -69,7 +70,7 @@ class SquadJson:
 
 
 class _Names:
-    """Gives each question an id that no other has."""
+    """Gives each question a unique id."""
 
     def __init__(self, log: ReadLog) -> None:
         self._log = log
@@ -87,12 +88,12 @@ class _Names:
         if not question.id:
             self._log.warn(_NO_ID, name)
         if name != given:
-            self._log.warn(_EQUAL_ID, name)
+            self._log.warn(_DUPLICATE_ID, name)
         return dataclasses.replace(question, id=name)
 
 
 def _checked(question: Question, reading: Reading) -> Iterable[Question]:
-    """The question with its answers located; nothing if it is skipped."""
+    """Locates the answers of a question; returns no question if it is skipped."""
     log, name, context = reading.log, question.id, question.context
     if not reading.reads_labels:
         log.use()
@@ -113,23 +114,23 @@ def _checked(question: Question, reading: Reading) -> Iterable[Question]:
             log.skip(reason, name)
             return ()
     pairs = zip(given, located, strict=True)
-    for oddity in dict.fromkeys(_oddity(*pair, context) for pair in pairs):
-        if oddity is not None:
-            log.warn(oddity, name)
+    for problem in dict.fromkeys(_problem(*pair, context) for pair in pairs):
+        if problem is not None:
+            log.warn(problem, name)
     log.use()
-    # Sorting is stable: only those that were not found go behind the others.
+    # A stable sort: only answers that were not found move to the end.
     located.sort(key=lambda answer: answer.start < 0)
     return (dataclasses.replace(question, answers=tuple(located)),)
 
 
-def _oddity(given: Answer, located: Answer, context: str) -> str | None:
+def _problem(given: Answer, located: Answer, context: str) -> str | None:
     if located.start < 0:
         return _NOT_IN_CONTEXT
     if located.text != given.text.strip():
-        return _WRITTEN_OTHERWISE
+        return _SPELLED_DIFFERENTLY
     if given.start < 0:
         return _WITHOUT_START
-    return None if _is_at(given, context) else _NOT_WHERE_SAID
+    return None if _is_at(given, context) else _WRONG_START
 
 
 def _is_at(answer: Answer, context: str) -> bool:
@@ -137,7 +138,7 @@ def _is_at(answer: Answer, context: str) -> bool:
 
 
 def _locate(answer: Answer, context: str) -> Answer:
-    # A space at an end of the answer belongs to none of its tokens.
+    # Spaces at the ends of an answer belong to no token.
     text = answer.text.strip()
     if _is_at(answer, context):
         return Answer(text, answer.start + answer.text.index(text))
@@ -148,11 +149,11 @@ def _locate(answer: Answer, context: str) -> Answer:
 
 
 def _locate_loosely(text: str, near: int, context: str) -> Answer:
-    """As `_locate`, of an answer that is written otherwise than in the context."""
+    """Locates an answer that is spelled differently in the context."""
     plain, places = _plain(context)
     spellings = (text, html.unescape(text), html.escape(text, quote=False))
     for wanted in dict.fromkeys(_plain(spelling)[0] for spelling in spellings):
-        # A letter whose accent follows is not the letter alone.
+        # A letter followed by a combining accent is another letter.
         pattern = f"(?={re.escape(wanted)}(?P<after>.?))"
         found = [
             (places[match.start()], places[match.start() + len(wanted) - 1] + 1)
@@ -166,7 +167,7 @@ def _locate_loosely(text: str, near: int, context: str) -> Answer:
 
 
 def _plain(text: str) -> tuple[str, list[int]]:
-    """The text decomposed, without case and double spaces, and its places before."""
+    """Normalizes a text (NFKD, case, spaces); also returns the original indices."""
     kept: list[str] = []
     places: list[int] = []
     for place, character in enumerate(text):

@@ -1,4 +1,4 @@
-"""Questions as they are in files: SQuAD's JSON, and flat objects."""
+"""Reads questions from SQuAD's JSON and from flat JSON objects."""
 
 import dataclasses
 import json
@@ -12,32 +12,32 @@ from data_pipelines.datasets.text_files import ending_of
 _FORMAT = (
     'Expected SQuAD\'s format: {"data": [{"title": …, "paragraphs": [{"context": …, '
     '"qas": [{"id": …, "question": …, "answers": [{"text": …, "answer_start": …}]}]}]}'
-    ']}; or an object a line with "context", "question" and "answers".'
+    ']}; or one object per line with "context", "question" and "answers".'
 )
 
 
 def read_questions(path: str) -> tuple[list[Question], bool]:
-    """The questions of a file, and whether it says which of them are impossible.
+    """Reads the questions of a file; also returns whether it has `is_impossible`.
 
-    Beside SQuAD's nested objects, flat ones are read, as Hugging Face writes them: one
-    a line, in an array, or in "data". Ids and texts may be numbers. An id or a title
-    that is missing or null is "", answers that are missing or null are none, and an
-    answer without a start has the start -1.
+    Besides SQuAD's nested objects, flat ones are read, as Hugging Face writes them: one
+    per line, in an array, or in "data". Ids and texts may be numbers. A missing or null
+    id or title is "", missing or null answers are an empty list, and an answer without
+    a start has the start -1.
 
-    Where no question of the file has `is_impossible` and some have answers, an empty
-    list of answers means that there is none in the context, as in Hugging Face's copy
-    of SQuAD 2.0; else it means that the answer is not known.
+    If no question of the file has `is_impossible` and some have answers, an empty list
+    of answers means that the context has no answer, as in Hugging Face's copy of
+    SQuAD 2.0; otherwise it means that the answer is unknown.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: it is not in one of these formats.
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not in one of these formats.
     """
     entries, questions = [], []
     for entry, title, context, place in _entries(path):
         entries.append(entry)
         questions.append(_question(entry, title, context, place))
-    is_told = any(entry.get("is_impossible") is not None for entry in entries)
-    if not is_told and any(question.answers for question in questions):
+    has_is_impossible = any(e.get("is_impossible") is not None for e in entries)
+    if not has_is_impossible and any(question.answers for question in questions):
         questions = [
             dataclasses.replace(
                 question,
@@ -45,13 +45,13 @@ def read_questions(path: str) -> tuple[list[Question], bool]:
             )
             for entry, question in zip(entries, questions, strict=True)
         ]
-    return questions, is_told
+    return questions, has_is_impossible
 
 
 def _entries(path: str) -> Iterator[tuple[dict[str, Any], str, Any, str]]:
-    """The object of each question, the title and context above it, and its place."""
+    """Yields the object of each question, its title, context and location."""
     if ending_of(path) in ("csv", "tsv"):
-        raise ValueError(f"{path} is a table by its name. {_FORMAT}")
+        raise ValueError(f"{path} is a table according to its name. {_FORMAT}")
     for number, article in read_objects(path):
         at = f"{path}, {number}"
         title = _text(article, "title", at, "")
@@ -107,7 +107,7 @@ def _is_impossible(entry: dict[str, Any], at: str) -> bool:
 def _text(
     entry: dict[str, Any], name: str, where: str, default: str | None = None
 ) -> str:
-    """The text of a field; a number is the text that JSON writes for it."""
+    """Returns the text of a field; numbers are formatted as in JSON."""
     value = entry.get(name)
     if isinstance(value, str):
         return value
@@ -138,7 +138,7 @@ def _object(value: Any, where: str) -> dict[str, Any]:
 def _missing(entry: dict[str, Any], name: str, kind: str, where: str) -> ValueError:
     received = f"the fields {sorted(entry)} without the {kind} {name!r}"
     if entry.get(name) is not None:
-        received = f"{name!r}: {str(entry[name])[:100]!r}, which is no {kind}"
+        received = f"{name!r}: {str(entry[name])[:100]!r}, which is not a {kind}"
     return _unexpected(where, received)
 
 

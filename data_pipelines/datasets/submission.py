@@ -1,4 +1,4 @@
-"""Predictions in the files of GLUE's leaderboard."""
+"""Writes predictions as files for the GLUE leaderboard."""
 
 import math
 import os
@@ -10,7 +10,7 @@ import tensorflow as tf
 from data_pipelines.datasets.catalog import DATASETS
 from data_pipelines.files.atomic import write_file
 
-# File of dataset and split.
+# File names by dataset and split.
 SUBMISSIONS = {
     ("glue/cola", "test"): "CoLA.tsv",
     ("glue/sst2", "test"): "SST-2.tsv",
@@ -34,33 +34,33 @@ def write_submission(
     ids: Sequence[str],
     predictions: Sequence[str] | Sequence[float],
 ) -> str:
-    """Writes the file of one task, whole or not at all.
+    """Writes the file of one task atomically.
 
     Args:
-        folder: local or remote; made if it is not there.
-        dataset, split: such as `glue/mnli` and `test_mismatched`.
-        ids: of the examples; the column `index`.
-        predictions: a label of each, or a score (STS-B), which is written with three
-            decimals, between 0 and 5.
+        folder: local or remote folder; created if it is missing.
+        dataset, split: names such as `glue/mnli` and `test_mismatched`.
+        ids: ids of the examples, for the column `index`.
+        predictions: a label per example, or a score (STS-B), which is clipped to 0 to 5
+            and written with three decimals.
 
     Returns:
         The path of the file.
 
     Raises:
-        ValueError: the leaderboard has no such task, there is not one prediction for
-            each different id, or a prediction is not a label, or not a number.
+        ValueError: the leaderboard has no such task, ids and predictions do not
+            correspond one to one, or a prediction is not a label or number.
     """
     if (dataset, split) not in SUBMISSIONS:
         raise ValueError(
-            f"Received dataset={dataset!r} and split={split!r}. Expected one of "
-            f"{[' '.join(key) for key in SUBMISSIONS]}, which the leaderboard of GLUE "
-            "takes."
+            f"Received dataset={dataset!r} and split={split!r}. Expected one of the "
+            "tasks of the GLUE leaderboard: "
+            f"{[' '.join(key) for key in SUBMISSIONS]}."
         )
     if len(ids) != len(predictions) or len(set(ids)) != len(ids) or not ids:
         raise ValueError(
             f"Received {len(ids)} ids, {len(set(ids))} of them different, and "
-            f"{len(predictions)} predictions. Expected one prediction for each id of "
-            f"the split {split!r} of {dataset}."
+            f"{len(predictions)} predictions. Expected one prediction per id of the "
+            f"split {split!r} of {dataset}."
         )
     labels = DATASETS[dataset].labels
     if labels is None:

@@ -1,4 +1,4 @@
-"""Examples from the rows of tables, and of TFDS: the part that all kinds share."""
+"""Reads examples from rows of tables and TFDS: the part that all kinds share."""
 
 import dataclasses
 import itertools
@@ -12,19 +12,22 @@ from data_pipelines.datasets.sources import Files, Part, Reading, TfdsSplit
 from data_pipelines.datasets.tables import Row, read_rows, similar
 
 _REJECTED = "rejected or ignored in Prodigy"
-_WHOLE = "a label as 1.0, a whole number, was read as 1"
+_WHOLE = "label such as 1.0, a whole number, read as 1"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TableReader:
-    """A row is an example. Of several names of a column, the first that a file has.
+    """Reader of one example per row.
+
+    A column may have several names; the first that a file has is used.
 
     Attributes:
         first: names of the column of the text, or of the first text.
-        id: where there is none, rows are numbered from 0.
-        skips_ragged: rows with too few or too many fields are skipped; else they are
-            an error.
-        is_published: files are those of the catalogue, whose formats are known.
+        label: names of the column of the label.
+        id: names of the column of the id; without one, rows are numbered from 0.
+        skips_ragged: whether rows with too few or too many fields are skipped; else
+            they are an error.
+        is_published: whether files are from the catalogue, with known formats.
     """
 
     first: tuple[str, ...] = ("text",)
@@ -34,17 +37,17 @@ class TableReader:
     is_published: bool = True
 
     def example(self, name: str, row: Row, reading: Reading) -> Example | None:
-        """The example of a row, which is counted in `reading.log`; None: skipped."""
+        """Returns the example of a row, or None; counts it in `reading.log`."""
         raise NotImplementedError
 
     def read_rows(
         self, files: Files, reading: Reading
     ) -> Iterator[tuple[dict[str, Any], Any]]:
-        """The columns of each row, unchanged, and its example.
+        """Yields the unchanged columns of each row, and its example.
 
         Raises:
-            ValueError: a column is missing (of a test, not that of the label), or a
-                label is not as expected.
+            ValueError: a column is missing (labels of a test set are optional), or a
+                label is invalid.
         """
         rows = (
             read_rows(
@@ -59,16 +62,16 @@ class TableReader:
         return self._examples(itertools.chain.from_iterable(rows), files.part, reading)
 
     def read_files(self, files: Files, reading: Reading) -> Iterator[Any]:
-        """The examples of all rows, as `read_rows` reads them."""
+        """Reads the examples of all rows, see `read_rows`."""
         return (example for _, example in self.read_rows(files, reading))
 
     def read_tfds(self, data: TfdsSplit, reading: Reading) -> Iterator[Any]:
-        """The examples of a split of TFDS, whose labels are numbers, -1 for none."""
+        """Reads the examples of a TFDS split, whose labels are numbers, -1 for none."""
         rows = self._tfds_rows(data, reading.labels)
         return (example for _, example in self._examples(rows, None, reading))
 
     def label_text(self, row: Row, reading: Reading) -> str:
-        """The label as it is written; "" where a test has none, or in a prediction."""
+        """Returns the label as written; "" for none in a test, and for prediction."""
         if not reading.reads_labels:
             return ""
         if not reading.needs_labels:
@@ -76,7 +79,7 @@ class TableReader:
         return row.value(*self.label)
 
     def label_cell(self, row: Row, reading: Reading) -> str:
-        """As `label_text`, of a class or a number: as `labels.label_text` finds it."""
+        """Returns the label of a class or score, or "", see `labels.label_text`."""
         if not reading.reads_labels or labels.is_rejected(row, self.label):
             return ""
         text = labels.label_text(row, self.label)
@@ -85,14 +88,14 @@ class TableReader:
         return text
 
     def class_name(self, text: str, row: Row, reading: Reading) -> str:
-        """The name of the class that a cell has; a whole number is without a point."""
+        """Returns the class name in a cell; whole numbers lose their `.0`."""
         known = reading.labels or ()
         if self.is_published or text in known:
             return text
         whole = labels.whole_number(text)
         if whole != text:
             reading.log.warn(_WHOLE, row.place)
-        # Of a model that took numbers as they were written.
+        # The labels of the model may be from files where `.0` was kept.
         return f"{text}.0" if f"{text}.0" in known else whole
 
     def _examples(
@@ -118,7 +121,7 @@ class TableReader:
         name = row.get(*self.id) or ""
         if self.id and not name and not self.is_published:
             where = f"{row.place}, column {self.id[0]!r}"
-            reading.log.warn("no id, the number of the row was taken", where)
+            reading.log.warn("no id; the number of the row was used", where)
         return name
 
     def _tfds_rows(self, data: TfdsSplit, names: Sequence[str] | None) -> Iterator[Row]:
@@ -138,10 +141,10 @@ class TableReader:
 
 
 def number_below(limit: int, text: str, row: Row) -> int:
-    """A label that is written as a number from 0.
+    """Parses a label that is a number from 0 to `limit` - 1.
 
     Raises:
-        ValueError: it is not one, or too large.
+        ValueError: the text is not such a number.
     """
     if not (text.isascii() and text.isdigit()) or int(text) >= limit:
         raise ValueError(
@@ -152,9 +155,9 @@ def number_below(limit: int, text: str, row: Row) -> int:
 
 
 def unknown_label(label: str, where: str, known: Sequence[str]) -> ValueError:
-    """An error for a label that is none of the known ones."""
+    """Returns an error for an unknown label."""
     return ValueError(
         f"{where}: received the label {label!r}. Expected one of "
-        f"{str(list(known))[:300]}{similar([label], known)}: correct it, or leave the "
-        "example out."
+        f"{str(list(known))[:300]}{similar([label], known)}: correct the label, or "
+        "remove the example."
     )

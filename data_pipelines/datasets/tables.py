@@ -1,4 +1,4 @@
-"""Rows of CSV, TSV and JSON lines, each with its place in the file."""
+"""Reads rows of CSV, TSV and JSON lines, each with its location in the file."""
 
 import dataclasses
 import difflib
@@ -17,7 +17,7 @@ from data_pipelines.datasets.text_files import ending_of
 
 _JSON = ("jsonl", "ndjson", "json")
 _FORMATS = ("csv", "tsv", "txt", *_JSON)
-# Enough to tell the delimiter of a file by.
+# Number of lines from which the delimiter is detected.
 _SAMPLE_LINES = 100
 _SAID = re.compile(r"sep=([,;\t|])", re.IGNORECASE)
 
@@ -27,9 +27,10 @@ class Row:
     """One row of a table.
 
     Attributes:
-        values: by column, unchanged: texts, or of JSON any value.
-        place: in the file, such as "line 17".
-        columns: names that rows before it have: where it lacks one, it is null.
+        values: unchanged values by column: texts, or any JSON values.
+        source: path of the file, or name of the TFDS split.
+        place: location in the file, such as "line 17".
+        columns: columns of earlier rows; those missing here are null.
     """
 
     values: dict[str, Any]
@@ -38,14 +39,14 @@ class Row:
     columns: Collection[str] = ()
 
     def has(self, column: str) -> bool:
-        """True if the row, or one before it, has the column, be it empty."""
+        """Returns True if this row or an earlier one has the column, even if empty."""
         known = (self.values, self._data, self.columns)
         return any(column in names for names in known)
 
     def find(self, column: str) -> Any:
-        """The value in a column; None if it is null, or there is none.
+        """Returns the value in a column; None if it is null or missing.
 
-        Label Studio has the columns of the user in an object, the column "data".
+        Label Studio puts the user's columns into an object in the column "data".
         """
         return self.values.get(column, self._data.get(column))
 
@@ -55,12 +56,12 @@ class Row:
         return data if isinstance(data, dict) else {}
 
     def get(self, *columns: str) -> str | None:
-        """The text in the first of these columns that the row has.
+        """Returns the text in the first of these columns that the row has, or None.
 
-        A number is the text that JSON writes for it, null is "".
+        Numbers are formatted as in JSON, null is "".
 
         Raises:
-            ValueError: it is a list or an object.
+            ValueError: the value is a list or an object.
         """
         column = next((c for c in columns if self.has(c)), None)
         if column is None:
@@ -74,10 +75,10 @@ class Row:
         return cell_text(value)
 
     def value(self, *columns: str) -> str:
-        """As `get`, but one of the columns has to be there.
+        """Returns the text like `get`, but requires one of the columns.
 
         Raises:
-            ValueError: there is none.
+            ValueError: the row has none of the columns.
         """
         value = self.get(*columns)
         if value is None:
@@ -85,26 +86,26 @@ class Row:
             raise ValueError(
                 f"{self.where}: no column {' or '.join(map(repr, columns))} but "
                 f"{str(known)[:300]}{similar(columns, known)}. "
-                "Expected it to be there: name the columns that are meant, or, if the "
-                "first line of the file is no header, all of its columns."
+                "Expected this column: name the right one, or, if the first line of "
+                "the file is not a header, name all columns with column_names."
             )
         return value
 
     @property
     def where(self) -> str:
-        """File and place, for messages."""
+        """File and location, for messages."""
         return f"{self.source}, {self.place}"
 
 
 def cell_text(value: Any) -> str:
-    """The text of a value in a CSV or TSV: null is "", others are as in JSON."""
+    """Formats a value for a CSV or TSV cell: null is "", others are as in JSON."""
     if isinstance(value, str):
         return value
     return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def similar(names: Iterable[str], known: Iterable[str]) -> str:
-    """Those known that look like one of the names, as a remark; "" if none does."""
+    """Returns a hint with known names similar to the given ones; "" if none are."""
     by_folded = {name.strip().casefold(): name for name in known}
     folded = (name.strip().casefold() for name in names)
     near = (difflib.get_close_matches(n, by_folded, n=2, cutoff=0.75) for n in folded)
@@ -120,40 +121,40 @@ def read_rows(
     skips_ragged: bool = False,
     is_published: bool = False,
 ) -> Iterator[Row]:
-    r"""The rows of one file, read lazily.
+    r"""Reads the rows of one file lazily.
 
     A file `a.tsv` with the lines `["id\ttext", "7\tSo-called \"it"]` gives the row
     `Row({"id": "7", "text": 'So-called "it'}, "a.tsv", "line 2")`.
 
-    The name tells the format; each may be compressed (`.gz`):
+    The file name determines the format; files may be compressed (`.gz`):
 
-    - `.csv`: commas, and quotes around fields that hold commas, quotes or line ends;
-      semicolons, tabs or vertical bars where the file has these for the commas.
-    - `.tsv`, `.txt`: tabs. Quotes surround fields where `delimited.find_quotes` says
-      so, as in files of Excel; else they are characters as others are, as in the files
-      of GLUE.
-    - `.jsonl`, `.ndjson`, `.json`: an object a line, or an array of objects.
+    - `.csv`: commas, and quotes around fields that contain commas, quotes or line ends;
+      semicolons, tabs or vertical bars if the file uses them instead of commas.
+    - `.tsv`, `.txt`: tabs. Quotes surround fields if `delimited.find_quotes` says so,
+      as in files from Excel; else they are ordinary characters, as in the files of
+      GLUE.
+    - `.jsonl`, `.ndjson`, `.json`: one object per line, or an array of objects.
 
     Args:
-        path: local or remote.
-        names: of the columns, if the first line of a CSV or TSV is no header.
-        log: notes how the file is read, and what is odd in it.
-        skips_ragged: rows with too few or too many fields are skipped, and counted in
-            the log; else they are an error.
-        is_published: the file is one of the catalogue: its delimiter is the one of its
-            name, and quotes between tabs are characters.
+        path: local or remote file.
+        names: names of the columns, if the first line of a CSV or TSV is not a header.
+        log: receives notes and warnings on the format.
+        skips_ragged: whether rows with too few or too many fields are skipped and
+            counted in the log; else they are an error.
+        is_published: whether the file is from the catalogue: the name determines its
+            delimiter, and quotes between tabs are ordinary characters.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: its name tells no format or its content another one, it is no UTF-8
-            text, has no rows, or a row is not as expected.
+        FileNotFoundError: there is no such file.
+        ValueError: the format is unknown or does not match the name, the file is not
+            UTF-8 text or has no rows, or a row is malformed.
     """
     ending = ending_of(path)
     if ending not in _FORMATS:
         require_text(path)
         raise ValueError(
             f"Received the table {path!r}. Expected a name that ends in one of "
-            f"{list(_FORMATS)}, or in these and .gz: rename it as what it is."
+            f"{list(_FORMATS)}, optionally with .gz: rename it according to its format."
         )
     require_text(path)
     log = log or ReadLog(path)
@@ -165,7 +166,7 @@ def read_rows(
     first = next(rows, None)
     if first is None:
         raise ValueError(
-            f"{path} has no rows. Expected some, after the header if it has one."
+            f"{path} has no rows. Expected at least one row after the header, if any."
         )
     yield first
     yield from rows
@@ -183,13 +184,13 @@ def _json_rows(path: str) -> Iterator[Row]:
 
 
 def column_names(path: str, names: Sequence[str] | None = None) -> list[str]:
-    """The columns of a table, of all its rows, in order.
+    """Returns the columns of all rows of a table, in order.
 
-    All of the file is read: a row that is not as expected is an error now, and not when
-    the rows before it have been worked on.
+    The whole file is read, so that malformed rows raise an error before any row is
+    processed.
 
     Raises:
-        As `read_rows` does.
+        FileNotFoundError, ValueError: see `read_rows`.
     """
     columns: dict[str, None] = {}
     for row in read_rows(path, names):
@@ -198,7 +199,7 @@ def column_names(path: str, names: Sequence[str] | None = None) -> list[str]:
 
 
 class _DelimitedTable:
-    """The rows of a CSV or TSV file; arguments are those of `read_rows`."""
+    """Reader of a CSV or TSV file; see `read_rows` for the arguments."""
 
     def __init__(
         self,
@@ -232,7 +233,7 @@ class _DelimitedTable:
                 values = values[: len(names)]
             if len(values) == len(names):
                 if self._holds_rows(record):
-                    self._log.warn("a field in quotes holds lines like rows", place)
+                    self._log.warn("quoted field with lines that look like rows", place)
                 yield Row(dict(zip(names, values, strict=True)), self._path, place)
             elif len(values) == 1 and not values[0].strip():
                 continue
@@ -241,15 +242,15 @@ class _DelimitedTable:
             else:
                 raise ValueError(
                     f"{self._path}, {place}: received {len(values)} fields, expected "
-                    f"{len(names)}: {str(list(names))[:300]}. Correct the row: a "
-                    "separator or line end may stand inside of a text; or the header, "
-                    "if it lacks the name of a column."
+                    f"{len(names)}: {str(list(names))[:300]}. Correct the row, where a "
+                    "text may contain a separator or line end, or the header, if it "
+                    "lacks the name of a column."
                 )
 
     def _columns(self, header: Record) -> list[str]:
         quoted = header.quoted or (False,) * len(header.values)
         pairs = list(zip(header.values, quoted, strict=True))
-        # Tables of Excel have delimiters behind the last column that was ever used.
+        # Excel writes delimiters after the last column that was ever used.
         while len(pairs) > 1 and not pairs[-1][1] and not pairs[-1][0].strip():
             pairs.pop()
         names = [name if is_in else name.strip() for name, is_in in pairs]
@@ -259,14 +260,14 @@ class _DelimitedTable:
         if twice:
             raise ValueError(
                 f"{self._path}: the header has the columns {twice} more than once. "
-                "Expected a name of its own for each column: rename them."
+                "Expected unique column names: rename the columns."
             )
         return names
 
     def _without_header(
         self, records: Iterator[Record], names: Sequence[str]
     ) -> Iterator[Record]:
-        """The records; a first one that is the given names is a header after all."""
+        """Yields the records without the first one if it equals the given names."""
         first = next(records, None)
         if first is None:
             return
@@ -277,7 +278,7 @@ class _DelimitedTable:
         yield from records
 
     def _holds_rows(self, record: Record) -> bool:
-        """True if the lines in a field may be rows that a stray quote took in."""
+        """Returns True if a field contains lines that a stray quote may have joined."""
         width = len(record.values)
         if record.lines == 1 or width == 1 or all(record.quoted):
             return False
@@ -297,7 +298,7 @@ class _DelimitedTable:
         lines, first_line = itertools.chain(sample, all_lines), 1
         if not self._is_published:
             require_no_markup(self._path, sample)
-            # Excel's way to say how the fields are separated.
+            # Excel declares the separator this way.
             said = _SAID.fullmatch(sample[0].strip())
             if said is not None:
                 self._delimiter = said[1]
@@ -311,7 +312,7 @@ class _DelimitedTable:
             )
             yield from reader
             if reader.backslashes:
-                self._log.note("a backslash before a quote was left out")
+                self._log.note("backslashes before quotes were removed")
             return
         for number, line in enumerate(lines, start=first_line):
             yield Record(number, line.removesuffix("\r").split(self._delimiter))
@@ -327,12 +328,12 @@ class _DelimitedTable:
             self._log.note(said)
         elif self._delimiter not in sample[0]:
             raise ValueError(
-                f"{self._path}: {said}. Expected tabs in a file of this name: let its "
-                "name end in .csv."
+                f"{self._path}: {said}. Expected tabs in a file with this name: rename "
+                "it to end in .csv."
             )
 
     def _quotes_surround(self, first_line: int) -> bool:
-        """True if quotes surround fields; notes it if it could be otherwise."""
+        """Returns True if quotes surround fields; logs the decision."""
         if self._is_published or not delimited.has_quotes(self._path):
             return False
         lines = delimited.read_physical_lines(self._path)
@@ -341,12 +342,12 @@ class _DelimitedTable:
         line = quotes.line + first_line - 1
         if quotes.surround:
             self._log.note(
-                f"the quotes around fields (line {line}) were taken off, as in "
-                "Excel's files"
+                f"quotes around fields (line {line}) were removed, as in files from "
+                "Excel"
             )
         elif not quotes.is_clear:
             self._log.note(
                 f"quotes were read as characters of the texts (line {line}); if they "
-                "surround fields, let the name of the file end in .csv"
+                "surround fields, rename the file to end in .csv"
             )
         return quotes.surround

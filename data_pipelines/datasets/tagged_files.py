@@ -1,4 +1,4 @@
-"""A user's own files of tagged sentences, in any format, and a first look at them."""
+"""Reads a user's own files of tagged sentences, in any format, and checks them."""
 
 import dataclasses
 import itertools
@@ -17,23 +17,24 @@ from data_pipelines.datasets.tagged_spans import places_of_words
 from data_pipelines.datasets.tagging_schemes import Scheme, find_scheme
 from data_pipelines.datasets.text_files import ending_of, read_lines
 
-# Enough to meet an entity, little enough to read twice.
+# Number of sentences that are checked: enough to contain entities, and read twice.
 _FIRST_SENTENCES = 10_000
 _FIRST_LINES = 1_000
-# Running texts that are split into words at once.
+# Number of running texts that are split into words at a time.
 _CHUNK = 256
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TaggedFiles(TaggedReader):
-    """Files of words in columns, JSON (`tagged_json`) or brat's, by name and contents.
+    """Reader of words in columns, JSON (`tagged_json`) or brat, by name and contents.
 
     Attributes:
-        word_column, tag_column: places or names of columns, keys of JSON; None: found.
-        text_column: of running text, in JSON and, where no tags are needed, in tables.
-        column_names: of tables without a header.
-        tag_names: of tags that are numbers.
-        is_told: whether the user says what the tags are, so that any are taken.
+        word_column, tag_column: indices or names of columns, or JSON keys; None to
+            detect them.
+        text_column: column of running text in JSON, or in tables if no tags are needed.
+        column_names: names of the columns of tables without a header.
+        tag_names: names of tags that are numbers.
+        trusts_tags: whether any tags are accepted, because the user specified them.
     """
 
     word_column: Column | None = None
@@ -41,18 +42,17 @@ class TaggedFiles(TaggedReader):
     text_column: str = "text"
     column_names: tuple[str, ...] = ()
     tag_names: tuple[str, ...] = ()
-    is_told: bool = False
+    trusts_tags: bool = False
 
     def sentences(self, path: str, reading: Reading) -> Iterator[Sentence]:
-        """The sentences of one file, after a first look at it.
+        """Checks the first sentences of a file, and reads all of them lazily.
 
         Raises:
-            ValueError: it is not as expected, or words and tags look as if they were
-                something else.
+            ValueError: the file is malformed, or words or tags are implausible.
         """
         found = self._of_format(path, reading)
         first = list(itertools.islice(found, _FIRST_SENTENCES))
-        # The spans of brat's files say what they are.
+        # The types of brat's spans are explicit.
         if brat.annotations_of(path) is not None:
             return itertools.chain(first, found)
         look_at(
@@ -61,7 +61,7 @@ class TaggedFiles(TaggedReader):
             reading.log,
             is_start=len(first) == _FIRST_SENTENCES,
             trusts_words=self.word_column is not None,
-            trusts_tags=self.is_told,
+            trusts_tags=self.trusts_tags,
             are_entities=self.scheme is not None,
         )
         has_tags = any(sentence.tags for sentence in first)
@@ -70,13 +70,14 @@ class TaggedFiles(TaggedReader):
         return itertools.chain(first, found)
 
     def found_scheme(self, path: str, tags: str | None) -> Scheme | None:
-        """The scheme of the tags of a file; None: they are not those of entities.
+        """Returns the scheme of the entity tags of a file; None for other tags.
 
         Args:
-            tags: "entities", "labels" or None, which looks at them.
+            path: path of the file.
+            tags: "entities", "labels", or None to detect them.
 
         Raises:
-            ValueError: it is not clear what they are.
+            ValueError: the tags are ambiguous.
         """
         if tags == "labels":
             return None
@@ -98,9 +99,9 @@ class TaggedFiles(TaggedReader):
         usual = next(t for s in first for t in s.tags or () if t not in fits)
         raise ValueError(
             f"{path}, {place}: received the tag {tag!r} of {word!r}, but other tags "
-            f"are those of entities, such as {usual!r}. Expected one or the other: "
-            f"correct it ({scheme.outside!r} is outside of entities), or say what all "
-            "are with --tags=entities or --tags=labels."
+            f"are entity tags, such as {usual!r}. Expected all or none of them: "
+            f"correct the tag ({scheme.outside!r} is outside of entities), or set "
+            "--tags=entities or --tags=labels."
         )
 
     def _of_format(self, path: str, reading: Reading) -> Iterator[Sentence]:
@@ -125,7 +126,7 @@ class TaggedFiles(TaggedReader):
     def _with_names(
         self, path: str, sentences: Iterator[Sentence]
     ) -> Iterator[Sentence]:
-        """The sentences, with names for tags that are numbers, if there are names."""
+        """Replaces tags that are numbers by their names, if names are given."""
         for sentence in sentences:
             if self.tag_names and sentence.tags is not None:
                 try:
@@ -134,12 +135,12 @@ class TaggedFiles(TaggedReader):
                     raise ValueError(
                         f"{path}, {sentence.place}: received the tags {sentence.tags} "
                         f"and {len(self.tag_names)} tag_names. Expected numbers below "
-                        f"{len(self.tag_names)}: correct them, or leave out tag_names."
+                        f"{len(self.tag_names)}: correct the tags, or omit tag_names."
                     ) from None
             yield sentence
 
     def _is_table(self, path: str) -> bool:
-        """True if the file is a table with a column of running text."""
+        """Returns True if the file is a table with a column of running text."""
         return ending_of(path) in ("csv", "tsv") and self.text_column in (
             self.column_names or _header(path)
         )
@@ -173,14 +174,15 @@ def _refuse_commas(path: str) -> None:
     if "\t" not in first and (is_csv or is_named) and re.search("[,;]", first):
         raise ValueError(
             f"{path} has commas between columns: {first[:100]!r}. Expected tabs or "
-            "spaces, a word on each line and an empty line between sentences: write it "
-            'so, or as JSON lines such as {"tokens": ["Kofi"], "tags": ["B-PER"]}; or '
-            "name the column of running texts that are tagged with --first_column."
+            "spaces, one word per line and an empty line between sentences: convert "
+            "the file, or write JSON lines such as "
+            '{"tokens": ["Kofi"], "tags": ["B-PER"]}; to tag running text, name its '
+            "column with --first_column."
         )
 
 
 def has_columns(path: str) -> bool:
-    """True if a file has words in columns, or is brat's, and no text on each line."""
+    """Returns True if a file has words in columns, or is from brat; else plain text."""
     if path.lower().endswith(".ann"):
         return True
     lines = [line.rstrip() for line in itertools.islice(read_lines(path), _FIRST_LINES)]

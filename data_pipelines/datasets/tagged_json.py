@@ -1,7 +1,7 @@
-"""Tagged sentences from JSON, as the usual tools write it: an object is a sentence.
+"""Reads tagged sentences from JSON of common tools, one object per sentence.
 
-Formats: lists of tokens and tags (Hugging Face's datasets), tags by name or by number;
-texts with spans of doccano, Prodigy and Label Studio (JSON and JSON-MIN).
+Formats: lists of tokens and tags (Hugging Face datasets), with tags as names or
+numbers; texts with spans from doccano, Prodigy and Label Studio (JSON and JSON-MIN).
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from data_pipelines.datasets.tagged_spans import (
 )
 
 ENDINGS = ("jsonl", "json", "ndjson")
-# Texts that are split into words at once.
+# Number of texts that are split into words at a time.
 _CHUNK = 256
 _WORDS = ("tokens", "words")
 _TEXTS = ("text", "data", "sentence")
@@ -35,13 +35,13 @@ _TYPES = ("label", "labels", "type", "tag", "entity", "entity_group", "hypertext
 
 @dataclasses.dataclass(frozen=True)
 class Keys:
-    """The keys of objects that are read.
+    """Keys of the objects to read.
 
     Attributes:
-        words: of words, or of a running text; None: one of the usual ones.
-        tags: of tags or spans; None: one of the usual ones.
-        text: of a running text.
-        tag_names: of tags that are numbers.
+        words: key of words, or of running text; None for one of the usual keys.
+        tags: key of tags or spans; None for one of the usual keys.
+        text: key of running text.
+        tag_names: names of tags that are numbers.
     """
 
     words: str | None = None
@@ -53,7 +53,7 @@ class Keys:
 def _words_or_text(
     values: Mapping[str, Any], where: str, keys: Keys
 ) -> list[str] | str:
-    """The words of an object, given as such, or its running text."""
+    """Returns the list of words of an object, or its running text."""
     own = () if keys.text in _TEXTS else (keys.text,)
     usual = (*own, *_WORDS, *_TEXTS)
     for key in usual if keys.words is None else (keys.words,):
@@ -61,7 +61,7 @@ def _words_or_text(
         if value is None and key in values:
             return ""
         if isinstance(value, dict):
-            # Label Studio has the text, under any name, in an object of its own.
+            # Label Studio puts the text, under any name, into a nested object.
             texts = [text for text in value.values() if isinstance(text, str)]
             value = value.get("text", texts[0] if len(texts) == 1 else None)
         if isinstance(value, str):
@@ -71,16 +71,16 @@ def _words_or_text(
         if isinstance(value, list) and all(isinstance(word, str) for word in value):
             return value
     raise ValueError(
-        f"{where}: no words and no text, but {_summary(values)}. Expected a list of "
-        "'tokens', or a 'text': name it with --word_column."
+        f"{where}: no words or text in {_summary(values)}. Expected a list of "
+        "'tokens', or a 'text': name its key with --word_column."
     )
 
 
 def sentences(path: str, reading: Reading, keys: Keys) -> Iterator[Sentence]:
-    """The sentences of a file, read lazily.
+    """Reads the sentences of a file lazily.
 
     Raises:
-        ValueError: it is not JSON, or an object has another form.
+        ValueError: the file is not JSON, or an object has another format.
     """
     objects = read_objects(path)
     single = UNSPACED if reading.reads_labels else ()
@@ -100,7 +100,7 @@ def sentences(path: str, reading: Reading, keys: Keys) -> Iterator[Sentence]:
 
 
 class _Object:
-    """An object of a file, which becomes a sentence."""
+    """Converts an object of a file to a sentence."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class _Object:
         self.tag_column, self.tag_names = keys.tags, keys.tag_names
 
     def of_text(self, text: str, words: Sequence[Place]) -> Sentence:
-        """The sentence of a running text, whose words are given."""
+        """Returns the sentence of a running text, with the given places of words."""
         if not self.reading.reads_labels:
             sentence = self._sentence([text[a:b] for a, b in words], None, "no tags")
             sentence.running = True
@@ -127,7 +127,7 @@ class _Object:
         return self._tagged(text, words, spans, missing, is_utf16)
 
     def of_words(self, words: list[str]) -> Sentence:
-        """The sentence of given words."""
+        """Returns the sentence of a list of words."""
         tokens: Any = self.values.get("tokens")
         has_places = isinstance(tokens, list) and tokens and isinstance(tokens[0], dict)
         if has_places and self.reading.reads_labels:
@@ -142,24 +142,24 @@ class _Object:
         return self._sentence(list(words), tags, missing)
 
     def _unread(self, error: ValueError) -> str:
-        """Why a test has no tags; where tags are needed, the error is raised."""
+        """Returns a reason for missing tags in a test; else raises the error."""
         if self.reading.needs_labels:
             raise error
-        reason = "tags that are not as expected"
+        reason = "invalid tags"
         if not self.log.warnings[reason]:
-            self.log.note(f"such as: {error}")
+            self.log.note(f"first invalid tags: {error}")
         return reason
 
     def _places(self, tokens: Sequence[dict[str, Any]], text: Any) -> list[Place]:
-        """The places of Prodigy's tokens in their text."""
+        """Returns the places of Prodigy's tokens in their text."""
         places = []
         for token in tokens:
             start, end = _number(token.get("start")), _number(token.get("end"))
             is_there = isinstance(text, str) and start is not None and end is not None
             if not is_there or text[start:end] != token["text"]:
                 raise ValueError(
-                    f"{self.where}: the token {token} is not where it is said to be in "
-                    "the text. Expected text[start:end]: correct or remove the tokens."
+                    f"{self.where}: the token {token} is not at its offsets in the "
+                    "text. Expected text[start:end]: correct or remove the tokens."
                 )
             places.append((start or 0, end or 0))
         return places
@@ -183,8 +183,8 @@ class _Object:
     def _sentence(
         self, words: list[str], tags: list[str] | None, missing: str
     ) -> Sentence:
-        # Of a test, what is wrong with tags is told; where they are needed, the
-        # sentence is left out and counted.
+        # In a test set, wrong tags give a warning; if tags are needed, the sentence is
+        # skipped and counted.
         if tags is None and self.reading.role == "test" and missing != "no tags":
             self.log.warn(missing, self.place)
         name = self.values.get("id")
@@ -204,39 +204,39 @@ class _Object:
         lists = [key for key in keys if isinstance(self.values.get(key), list)]
         if not lists:
             raise ValueError(
-                f"{self.where}: no tags, but {_summary(self.values)}. Expected a list "
-                f"{self.tag_column or 'ner_tags'!r} with a tag for each word: name it "
-                "with --tag_column."
+                f"{self.where}: no tags in {_summary(self.values)}. Expected a list "
+                f"{self.tag_column or 'ner_tags'!r} with one tag per word: name its "
+                "key with --tag_column."
             )
         key = lists[0]
         tags = self.values[key]
         if len(lists) > 1:
             self.log.note(
-                f"tags are read from {key!r}, of {lists} (--tag_column names another)"
+                f"tags are read from {key!r}, one of {lists} (--tag_column to change)"
             )
         if len(tags) != count:
             raise ValueError(
                 f"{self.where}: received {count} words and {len(tags)} of {key!r}. "
-                "Expected one for each word: correct it, or name another --tag_column."
+                "Expected one tag per word: correct them, or set another --tag_column."
             )
         if all(isinstance(tag, str) for tag in tags):
             return list(tags)
         if not all(isinstance(tag, int) and not isinstance(tag, bool) for tag in tags):
             raise ValueError(
-                f"{self.where}: received {str(tags)[:100]} for {key!r}. Expected names "
-                "of tags, or numbers: correct it, or name another --tag_column."
+                f"{self.where}: received {str(tags)[:100]} for {key!r}. Expected tag "
+                "names or numbers: correct them, or set another --tag_column."
             )
         wrong = [tag for tag in tags if not 0 <= tag < len(self.tag_names)]
         if wrong:
             raise ValueError(
                 f"{self.where}: received the number {wrong[0]} in {key!r} and "
-                f"{len(self.tag_names)} tag_names. Expected --tag_names=O,B-PER,..., "
-                "the names of all tags in the order of their numbers from 0."
+                f"{len(self.tag_names)} tag_names. Expected a name for each number: "
+                "set --tag_names=O,B-PER,... in the order of the numbers from 0."
             )
         return [self.tag_names[tag] for tag in tags]
 
     def _spans(self) -> tuple[list[Span] | None, str, bool]:
-        """Spans (None: unknown), why there are none, and if they may be in UTF-16."""
+        """Returns spans or None, why they are unknown, and if they may be in UTF-16."""
         answer = self.values.get("answer")
         if answer in ("reject", "ignore"):
             return None, f"answer is {answer!r}", False
@@ -249,7 +249,7 @@ class _Object:
             given = [k for k in keys if self.values.get(k) is not None]
             if given:
                 raise self._not_spans(self.values[given[0]])
-            # Prodigy and Label Studio leave out what would be empty.
+            # Prodigy and Label Studio omit empty lists.
             is_done = answer == "accept" or "annotation_id" in self.values
             return ([] if is_done else None), "no tags", False
         is_utf16 = "annotation_id" in self.values or "annotator" in self.values
@@ -268,7 +268,7 @@ class _Object:
         if not done:
             return None, "no annotation" if not found else "cancelled annotation", True
         if len(done) > 1:
-            self.log.warn("several annotations, of which the first is read", self.place)
+            self.log.warn("several annotations; the first is read", self.place)
         done.sort(key=lambda annotation: not annotation.get("ground_truth"))
         results = [
             result["value"]
@@ -290,10 +290,10 @@ class _Object:
             raise self._not_spans(value)
         if isinstance(kind, list):
             if not kind:
-                self.log.warn("span without a label left out", self.place)
+                self.log.warn("span without a label skipped", self.place)
                 return None
             if len(kind) > 1:
-                self.log.warn("span of several labels, the first is read", self.place)
+                self.log.warn("span with several labels; the first is read", self.place)
             kind = kind[0]
         first, last = _number(start), _number(end)
         is_named = isinstance(kind, str) and kind.strip()
@@ -303,9 +303,9 @@ class _Object:
 
     def _not_spans(self, value: Any) -> ValueError:
         return ValueError(
-            f"{self.where}: received {str(value)[:150]} for a span. Expected "
-            "[start, end, type], or an object with start, end and label by name: "
-            "correct it, or name another --tag_column."
+            f"{self.where}: received {str(value)[:150]} as a span. Expected "
+            "[start, end, type], or an object with start, end and label: correct it, "
+            "or set another --tag_column."
         )
 
 

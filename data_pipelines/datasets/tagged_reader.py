@@ -1,4 +1,4 @@
-"""Tagged sentences from files and from TFDS: the part that all formats share."""
+"""Reads tagged sentences from files and TFDS: the part that all formats share."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -12,16 +12,18 @@ from data_pipelines.datasets.tagging_schemes import Scheme
 
 @dataclasses.dataclass
 class Sentence:
-    """A sentence as a file has it.
+    """A sentence as read from a file.
 
     Attributes:
-        place: in the file, such as "line 17".
-        lines: of the words, where each has its own.
-        words: none where a text is empty.
-        tags: None: it has none; `missing` says why.
-        opens_document: whether it is the first of a document.
-        columns: of its row, unchanged, where files have rows.
-        running: whether the words were found in running text, not given.
+        place: location in the file, such as "line 17".
+        lines: line numbers of the words, if each has its own line.
+        words: the words; empty for an empty text.
+        tags: one tag per word; None if there are none, see `missing`.
+        opens_document: whether the sentence is the first of a document.
+        name: id of the sentence, if any.
+        missing: reason why there are no tags.
+        columns: the unchanged columns of its row, if the file has rows.
+        running: whether the words were split from running text.
     """
 
     place: str = ""
@@ -35,38 +37,38 @@ class Sentence:
     running: bool = False
 
     def place_of(self, word: int) -> str:
-        """The place of a word, by its number in the sentence."""
+        """Returns the location of a word, by its index in the sentence."""
         return f"line {self.lines[word]}" if self.lines else self.place
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TaggedReader:
-    """Sentences with a tag for each word.
+    """Reader of sentences with one tag per word.
 
     Attributes:
-        scheme: of the tags of entities, which become IOB2; None: tags are of something
-            else, and are not changed.
-        tfds_feature: name of the tags in TFDS.
+        scheme: scheme of entity tags, which are converted to IOB2; None for other tags,
+            which are not changed.
+        tfds_feature: name of the feature with the tags in TFDS.
     """
 
     scheme: Scheme | None = Scheme()
     tfds_feature: str = ""
 
     def sentences(self, path: str, reading: Reading) -> Iterator[Sentence]:
-        """The sentences of one file, read lazily.
+        """Reads the sentences of one file lazily.
 
         Raises:
-            ValueError: it is not as expected.
+            ValueError: the file is malformed.
         """
         raise NotImplementedError
 
     def read_rows(
         self, files: Files, reading: Reading
     ) -> Iterator[tuple[dict[str, Any], TaggedSentence]]:
-        """The columns of each row, unchanged, if files have rows, and its sentence.
+        """Yields the unchanged columns of each row, if any, and its sentence.
 
         Raises:
-            ValueError: a file is not as expected, or a tag is none of the known ones.
+            ValueError: a file is malformed, or a tag is unknown.
         """
         documents = number = 0
         for path in files.paths:
@@ -90,17 +92,17 @@ class TaggedReader:
                 )
 
     def read_files(self, files: Files, reading: Reading) -> Iterator[TaggedSentence]:
-        """The sentences of all files, as `read_rows` reads them."""
+        """Reads the sentences of all files, see `read_rows`."""
         return (sentence for _, sentence in self.read_rows(files, reading))
 
     def read_tfds(self, data: TfdsSplit, reading: Reading) -> Iterator[TaggedSentence]:
-        """The sentences of a split of TFDS, which does not tell documents apart."""
+        """Reads the sentences of a TFDS split, which has no document boundaries."""
         names = data.features[self.tfds_feature].feature.names
         for number, example in enumerate(data.examples):
             place = f"example {number}"
             words = [word.decode("utf-8") for word in example["tokens"]]
             tags = [names[index] for index in example[self.tfds_feature]]
-            # "_" stands for no tag, at words of several tokens that follow it.
+            # "_" means no tag; multiword tokens, whose words follow, have it.
             if len(words) == len(tags):
                 kept = [i for i, tag in enumerate(tags) if tag != "_"]
                 words, tags = [words[i] for i in kept], [tags[i] for i in kept]

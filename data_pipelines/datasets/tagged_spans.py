@@ -1,4 +1,4 @@
-"""Texts with marked spans, as tools for annotation write them, to words with tags."""
+"""Converts texts with annotated spans to words with tags."""
 
 import dataclasses
 import itertools
@@ -10,9 +10,9 @@ import tensorflow as tf
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.tokenizers.words import split_words
 
-# Written without spaces: where spans are marked, each character is a word.
+# Scripts without spaces: in texts with spans, each character is a word.
 UNSPACED = ("Han", "Hiragana", "Katakana")
-# Where a word, or a span, begins and ends in its text.
+# Start and end of a word or span in its text.
 Place = tuple[int, int]
 
 
@@ -21,8 +21,9 @@ class Span:
     """An entity in a text.
 
     Attributes:
-        start, end: characters (code points), the end exclusive.
-        text: what the file says to be there; None: it does not say.
+        start, end: offsets in characters (code points), the end exclusive.
+        type: type of the entity.
+        text: text of the span according to the file; None if it does not give it.
     """
 
     start: int
@@ -34,7 +35,7 @@ class Span:
 def places_of_words(
     texts: Sequence[str], single: Sequence[str] = ()
 ) -> list[list[Place]]:
-    """The words of running texts, as a tagger splits them; characters.
+    """Splits running texts into words like a tagger; returns offsets in characters.
 
     For `single` see `split_words`.
     """
@@ -44,7 +45,7 @@ def places_of_words(
     rows = zip(texts, starts.to_list(), ends.to_list(), strict=True)
     for text, firsts, lasts in rows:
         data = np.frombuffer(text.encode(), np.uint8)
-        # Of each byte, the number of characters before it.
+        # Number of characters before each byte.
         before = np.concatenate([[0], np.cumsum((data & 0xC0) != 0x80)])
         places = zip(before[firsts].tolist(), before[lasts].tolist(), strict=True)
         found.append(list(places))
@@ -54,21 +55,23 @@ def places_of_words(
 def in_characters(
     text: str, spans: Sequence[Span], is_utf16: bool
 ) -> tuple[list[Span], str | None]:
-    """The spans with offsets in characters, and what is wrong with them, if anything.
+    """Converts offsets of spans to characters; also returns what is wrong, or None.
 
-    Label Studio counts UTF-16 code units, in which an emoji is two. Where spans tell
-    their text, it decides what is counted.
+    Label Studio counts UTF-16 code units, two for an emoji. The texts of the spans, if
+    given, decide the unit.
 
     Args:
-        is_utf16: whether the file is by a tool that may count so.
+        text: the text.
+        spans: spans with offsets in characters or UTF-16 code units.
+        is_utf16: whether the file is from a tool that may count code units.
     """
     as_given = list(spans)
     if all(_agrees(text, span) for span in as_given):
-        # Without their texts it is not certain where spans after an emoji are.
+        # Without the texts of the spans, offsets after an emoji are ambiguous.
         is_certain = text.isascii() or max(text) <= "\uffff"
         if not is_utf16 or is_certain or all(span.text is not None for span in spans):
             return as_given, None
-        return as_given, "offsets after an emoji, without the texts of the spans"
+        return as_given, "ambiguous offsets after an emoji: the spans have no texts"
     units = text.encode("utf-16-le")
 
     def characters(offset: int) -> int:
@@ -80,19 +83,20 @@ def in_characters(
     ]
     if all(_agrees(text, span) for span in counted):
         return counted, None
-    return as_given, "a span whose text is not where it is said to be"
+    return as_given, "a span whose text is not at its offsets"
 
 
 def tag_words(
     text: str, words: Sequence[Place], spans: Sequence[Span], log: ReadLog, place: str
 ) -> tuple[list[str], list[str] | None, str]:
-    """The words and tags of a text in IOB2.
+    """Returns the words of a text and their tags in IOB2.
 
-    A word in which a span begins or ends is cut there. Of spans that overlap, the first
-    or longest is kept.
+    Words are split where a span begins or ends. Of overlapping spans, the first or
+    longest is kept.
 
     Returns:
-        The words, the tags (None: a span is not in the text), and what is missing.
+        The words, the tags (None if a span is outside of the text), and the reason for
+        missing tags.
     """
     kept: list[Span] = []
     for span in sorted(set(spans), key=lambda s: (s.start, -s.end, s.type)):
@@ -102,13 +106,13 @@ def tag_words(
         start = span.end - len(inside.lstrip())
         end = span.start + len(inside.rstrip())
         if start >= end:
-            log.warn("empty span left out", place)
+            log.warn("empty span skipped", place)
             continue
         if end - start < len(inside):
-            log.warn("white space at the ends of a span left out of it", place)
+            log.warn("white space at the ends of a span removed", place)
         if kept and start < kept[-1].end:
             if (start, end, span.type) != dataclasses.astuple(kept[-1])[:3]:
-                log.warn("span that overlaps another left out", place)
+                log.warn("overlapping span skipped", place)
             continue
         kept.append(Span(start, end, span.type))
     if "\n" in text.strip():
@@ -118,7 +122,7 @@ def tag_words(
     for start, end in words:
         inner = sorted(cut for cut in cuts if start < cut < end)
         if inner:
-            log.warn("word cut where a span begins or ends", place)
+            log.warn("word split where a span begins or ends", place)
         edges = [start, *inner, end]
         found += itertools.pairwise(edges)
     tags = ["O"] * len(found)
@@ -141,5 +145,5 @@ def _agrees(text: str, span: Span) -> bool:
 
 
 def _plain(text: str) -> str:
-    """The text without differences in white space, which tools change."""
+    """Normalizes white space, which tools change."""
     return " ".join(text.replace("\\n", "\n").replace("\\r", "\r").split())

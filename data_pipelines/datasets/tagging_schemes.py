@@ -1,4 +1,4 @@
-"""Tags of entities, from any of the usual schemes and spellings to IOB2."""
+"""Converts entity tags from the usual schemes and spellings to IOB2."""
 
 import dataclasses
 import re
@@ -7,11 +7,11 @@ from typing import Literal
 
 Spelling = Literal["B-PER", "b-PER", "B_PER", "PER-B", "PER_B", "B", "(PER*)", "PER"]
 
-# The type of entities whose tags do not name one.
+# Type of entities whose tags have no type.
 UNTYPED = "ENTITY"
 # Letters of IOB, BIOES, BILOU (L and U for E and S) and BMES (M for I).
 _PREFIXES = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S"}
-# In the order in which they are tried; the last is never found, but may be told.
+# In the order in which they are tried; the last is never detected, only set.
 _SPELLINGS: dict[Spelling, re.Pattern[str]] = {
     "B-PER": re.compile(r"(?P<letter>[BIMELSU])-(?P<type>.+)"),
     "b-PER": re.compile(r"(?P<letter>[bimelsu])-(?P<type>.+)"),
@@ -23,16 +23,16 @@ _SPELLINGS: dict[Spelling, re.Pattern[str]] = {
     "(PER*)": re.compile(r"(?:\([^()*\s]+)*\*?\)*(?<!^)"),
     "PER": re.compile(r"(?P<letter>)(?P<type>.+)"),
 }
-# What other files write for O.
+# Other spellings of O.
 _OUTSIDE = ("O", "o", "0", "-", "_")
 
 
 @dataclasses.dataclass(frozen=True)
 class Scheme:
-    """The spelling of the tags of entities.
+    """Spelling of entity tags.
 
     Attributes:
-        spelling: the tag that begins an entity of the type `PER`, or of none.
+        spelling: the tag that begins an entity of type `PER`, or without a type.
         outside: the tag of words outside of entities.
     """
 
@@ -41,30 +41,30 @@ class Scheme:
 
     @property
     def note(self) -> str:
-        """The line on tags that are spelled otherwise than in IOB2."""
+        """Message to the user if tags are not spelled as in IOB2, else ""."""
         if self == Scheme():
             return ""
         kind = UNTYPED if self.spelling == "B" else "PER"
         return (
-            f"tags that are spelled as {self.spelling!r}, and {self.outside!r} outside "
-            f"of entities, become 'B-{kind}', 'I-{kind}' and 'O' (--tags=labels leaves "
-            "them as they are)"
+            f"tags spelled like {self.spelling!r}, and {self.outside!r} outside of "
+            f"entities, become 'B-{kind}', 'I-{kind}' and 'O' (--tags=labels keeps "
+            "them unchanged)"
         )
 
     def to_iob2(self, tags: Sequence[str]) -> tuple[str, ...]:
-        """The tags of one sentence in IOB2, in which entities begin with `B-`.
+        """Converts the tags of one sentence to IOB2, where entities begin with `B-`.
 
         IOB1 `["I-PER", "I-PER", "B-PER", "O"]` becomes
         `["B-PER", "I-PER", "B-PER", "O"]`, and so does BIOES
         `["B-PER", "E-PER", "S-PER", "O"]`.
 
-        No letter means different things in IOB1, IOB2, BIOES, BILOU and BMES, so that
-        one rule, that of conlleval, reads them all, and makes sense of invalid tags,
-        too: an entity begins with B or S, after O, E or S, and where the type changes.
-        Of nested brackets, the outer ones are read.
+        Each letter has the same meaning in IOB1, IOB2, BIOES, BILOU and BMES, so one
+        rule, that of conlleval, reads them all, including invalid sequences: an entity
+        begins with B or S, after O, E or S, and where the type changes. Of nested
+        brackets, the outer ones are read.
 
         Raises:
-            ValueError: a tag is none of an entity in this spelling.
+            ValueError: a tag is not an entity tag in this spelling.
         """
         in_brackets = self.spelling == "(PER*)"
         parts = self._brackets(tags) if in_brackets else map(self._part, tags)
@@ -78,20 +78,20 @@ class Scheme:
         return tuple(converted)
 
     def has(self, tag: str) -> bool:
-        """True if the tag is one of an entity, or that outside of entities."""
+        """Returns True if the tag is an entity tag, or the tag outside of entities."""
         is_inside = bool(tag) and _SPELLINGS[self.spelling].fullmatch(tag) is not None
         return is_inside or tag == self.outside
 
     def unknown_tag(self, tag: str, where: str = "") -> ValueError:
-        """An error for a tag that `has` is not true of, at a place in a file."""
+        """Returns an error for a tag that does not fit the scheme."""
         return ValueError(
             f"{where}{': r' if where else 'R'}eceived the tag {tag!r}. Expected "
-            f"{self.outside!r}, or a tag spelled as {self.spelling!r} is: correct it, "
-            "or give --tags=labels if tags are not those of entities."
+            f"{self.outside!r}, or a tag spelled like {self.spelling!r}: correct it, "
+            "or set --tags=labels if the tags are not entity tags."
         )
 
     def _part(self, tag: str) -> tuple[str, str]:
-        """Its letter, of B, I, E, S and O, and its type."""
+        """Returns the letter of a tag, one of B, I, E, S and O, and its type."""
         if tag == self.outside:
             return "O", ""
         match = _SPELLINGS[self.spelling].fullmatch(tag)
@@ -113,19 +113,18 @@ class Scheme:
             if closed > len(open_types):
                 raise ValueError(
                     f"Received the tag {tag!r}, which closes a bracket that is not "
-                    "open. Expected '(PER*' before it in the sentence: correct it."
+                    "open. Expected '(PER*' earlier in the sentence: correct the tags."
                 )
             del open_types[len(open_types) - closed :]
         return parts
 
 
 def find_scheme(tags: Collection[str]) -> tuple[Scheme | None, set[str]]:
-    """The scheme of the tags of a file, and those that do not fit it.
+    """Detects the scheme of entity tags; also returns the tags that do not fit it.
 
-    Tags are of entities if all are, as in `["O", "I-PER"]`, `["O", "B"]` or
-    `["_", "PER_B"]`, but not in `["NOUN", "PUNCT"]` or `["O"]`; then the scheme is
-    None. Where it is not clear, as in `["O", "B-PER", "-"]`, there are tags that do not
-    fit.
+    Entity tags are those in `["O", "I-PER"]`, `["O", "B"]` or `["_", "PER_B"]`, but not
+    in `["NOUN", "PUNCT"]` or `["O"]`, for which the scheme is None. In ambiguous cases,
+    such as `["O", "B-PER", "-"]`, some tags do not fit.
     """
     tags = set(tags)
     outside = next((tag for tag in _OUTSIDE if tag in tags), None)
@@ -151,8 +150,8 @@ def _is_possible(
     if spelling == "(PER*)":
         return inside == tags and any("(" in tag for tag in tags)
     if spelling == "B":
-        # Tags of one letter are of other things, too.
+        # Other tags may have one letter, too.
         odd = tags - inside - {outside}
         return bool(inside & {"B", "I"}) and len(tags) > 1 and len(odd) <= 2
-    # Some tags of parts of speech end so.
+    # Some part-of-speech tags have such endings.
     return outside is not None and len(tags - inside - {outside}) <= len(inside)

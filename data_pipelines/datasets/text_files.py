@@ -1,4 +1,4 @@
-"""UTF-8 text of local or remote files, compressed or not, line by line."""
+"""Reads UTF-8 text from local or remote files, compressed or not, line by line."""
 
 import itertools
 import posixpath
@@ -13,16 +13,16 @@ from data_pipelines.files.paths import exists
 
 
 def ending_of(path: str | None) -> str:
-    """The ending of a name, before `.gz`, in lower case: "csv" of `a.CSV.gz`.
+    """Returns the lower-case ending of a name before `.gz`: "csv" for `a.CSV.gz`.
 
-    Of a name without a dot, and of None, it is "".
+    It is "" for a name without a dot, and for None.
     """
     name = (path or "").lower().removesuffix(".gz")
     return posixpath.splitext(name)[1].removeprefix(".")
 
 
 def existing(path: str) -> str | None:
-    """The file, or the one with `.gz` behind its name; None if there is neither."""
+    """Returns the path, or the path with `.gz` appended; None if neither exists."""
     for name in (path, f"{path}.gz"):
         if exists(name) and not tf.io.gfile.isdir(name):
             return name
@@ -30,14 +30,14 @@ def existing(path: str) -> str | None:
 
 
 def read_lines(path: str | None) -> Iterator[str]:
-    """The lines of a file, or of standard input, as `decoded_lines` gives them.
+    """Reads the lines of a file or of standard input, see `decoded_lines`.
 
     Args:
-        path: compressed if it ends in `.gz`; None: standard input.
+        path: path of the file, compressed if it ends in `.gz`; None: standard input.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: it is empty, not UTF-8 text, or its compression is broken.
+        FileNotFoundError: there is no such file.
+        ValueError: the file is empty, not UTF-8 text, or its compression is broken.
     """
     if path is None:
         lines = standard_input_lines()
@@ -48,39 +48,39 @@ def read_lines(path: str | None) -> Iterator[str]:
     if first is None:
         raise ValueError(
             f"{path or 'Standard input'} is empty. Expected text: check the name, or "
-            "copy it."
+            "copy the file again."
         )
     yield first
     yield from lines
 
 
 def standard_input_lines() -> Iterator[str]:
-    """The lines of standard input as they arrive; there may be none."""
+    """Reads the lines of standard input as they arrive; there may be none."""
     return decoded_lines(sys.stdin.buffer, "Standard input")
 
 
 def decoded_lines(chunks: Iterable[bytes], source: str) -> Iterator[str]:
-    r"""The lines in chunks of bytes, without their ends and a byte order mark.
+    r"""Decodes chunks of bytes to lines, without line ends and a byte order mark.
 
-    Lines end with `\n` or `\r\n`, or with `\r` where the first chunk has no `\n`.
+    Lines end with `\n` or `\r\n`, or with `\r` if the first chunk has no `\n`.
 
     Args:
-        chunks: of UTF-8 text, in order.
-        source: the name of the text in messages.
+        chunks: chunks of UTF-8 text, in order.
+        source: name of the text, for messages.
 
     Raises:
-        ValueError: it is not UTF-8 text.
+        ValueError: the chunks are not UTF-8 text.
     """
     for line in physical_lines(chunks, source):
         yield line.removesuffix("\r")
 
 
 def physical_lines(chunks: Iterable[bytes], source: str) -> Iterator[str]:
-    r"""The same lines, but a `\r` before `\n` is kept."""
+    r"""Decodes lines like `decoded_lines`, but keeps a `\r` before `\n`."""
     chunks = iter(chunks)
     first = next(chunks, b"")
     chunks = itertools.chain([first], chunks)
-    # A line that is a whole chunk may lack its end.
+    # A chunk that ends in `\r` may be a line whose `\n` is in the next chunk.
     if b"\r" in first.rstrip(b"\r") and b"\n" not in first:
         chunks = (chunk.replace(b"\r", b"\n") for chunk in chunks)
     for number, line in enumerate(byte_lines(chunks), start=1):
@@ -90,7 +90,7 @@ def physical_lines(chunks: Iterable[bytes], source: str) -> Iterator[str]:
 def _decode(data: bytes, where: str) -> str:
     if b"\0" in data:
         raise ValueError(
-            f"{where}: a byte is zero, so this is no UTF-8 text. Expected text: "
+            f"{where}: a byte is zero, so this is not UTF-8 text. Expected UTF-8 text: "
             "decompress it, or convert it from UTF-16 (iconv -f UTF-16 -t UTF-8)."
         )
     try:
@@ -99,6 +99,5 @@ def _decode(data: bytes, where: str) -> str:
         received = data[error.start : error.end]
         raise ValueError(
             f"{where}: byte {error.start + 1}, {received!r}, is not UTF-8. Expected "
-            "UTF-8 text: convert the file (iconv -f LATIN1 -t UTF-8, or whatever it is "
-            "written in)."
+            "UTF-8 text: convert the file (iconv -f ENCODING -t UTF-8, such as LATIN1)."
         ) from None

@@ -1,4 +1,4 @@
-"""Texts, and pairs of texts, with a class or a score, from rows of tables."""
+"""Reads texts and text pairs with a class or a score from rows of tables."""
 
 import dataclasses
 import math
@@ -22,12 +22,12 @@ _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TextTable(TableReader):
-    """Rows with a text, or a pair of texts, and a label.
+    """Reader of rows with a text, or a pair of texts, and a label.
 
     Attributes:
-        second: names of the column of the second text; none: texts are single.
-        is_score: labels are numbers, else names of classes.
-        label_is_id: files have the number of the class for its name.
+        second: names of the column of the second text; empty for single texts.
+        is_score: whether labels are numbers, else class names.
+        label_is_id: whether files contain class ids instead of class names.
     """
 
     second: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class TextTable(TableReader):
     label_is_id: bool = False
 
     def example(self, name: str, row: Row, reading: Reading) -> TextExample | None:
-        """The example of a row, which is counted in `reading.log`; None: skipped."""
+        """Returns the example of a row, or None; counts it in `reading.log`."""
         first = row.value(*self.first)
         second = row.value(*self.second) if self.second else None
         label = self._label(row, reading)
@@ -64,18 +64,18 @@ class TextTable(TableReader):
 
 
 def _score(text: str, row: Row) -> float:
-    # A comma is decimal where it cannot separate thousands.
+    # A comma that cannot separate thousands is a decimal comma.
     if _DECIMAL_COMMA.fullmatch(text) and not _THOUSANDS.fullmatch(text):
         text = text.replace(",", ".")
     try:
         score = float(text)
     except ValueError:
         score = math.nan
-    # Not NaN either, nor what is infinite in float32, as all scores are in training.
+    # Rejects NaN, and numbers that are infinite in float32, the type used in training.
     if not abs(score) <= _LARGEST:
         raise ValueError(
             f"{row.where}: received the label {text!r}. Expected a number with a "
-            "decimal point, as the kind is regression: correct the row, or take the "
-            "kind classification."
+            "decimal point for the kind regression: correct the row, or use the kind "
+            "classification."
         )
     return score

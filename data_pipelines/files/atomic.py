@@ -1,11 +1,11 @@
-"""Files and folders that appear complete or not at all, and outlive a power failure.
+"""Files and folders that appear complete or not at all, and survive a power failure.
 
-While NAME is being made it is `NAME.XXXXXXXX.unfinished` beside it, a new name each
-time, so that two programs that make the same NAME never share one. A local one is
-locked (flock) as long as its process lives: what killed processes have left of NAME is
-removed when NAME is made again, and what a living one makes is left alone. Local files
-are written to the disk (fsync) before they get their names, and the names before the
-next step; remote storage does so by itself.
+While NAME is being written, it is `NAME.XXXXXXXX.unfinished` in the same folder, with
+a new random part each time, so that two programs writing NAME never share a temporary
+name. Local temporaries are locked (flock) while their process lives: those of killed
+processes are removed when NAME is written again, those of live ones are left alone.
+Local files are flushed to disk (fsync) before they are renamed, and their folder
+afterwards; remote storage does both by itself.
 """
 
 import contextlib
@@ -22,16 +22,16 @@ from data_pipelines.files.paths import exists
 
 _UNFINISHED = ".unfinished"
 
-# What this process is making.
+# Temporary paths that this process is writing.
 _in_progress: set[str] = set()
 
 
 def require_new(path: str) -> None:
-    """Refuses a name that is taken.
+    """Raises an error if a path exists or is being written.
 
     Raises:
         FileExistsError: there is a file or folder of this name.
-        BlockingIOError: another process is making one; it is local.
+        BlockingIOError: another process is writing one (local paths only).
     """
     _require_absent(path)
     for name in _leftovers(path.rstrip("/")):
@@ -50,7 +50,7 @@ def _require_absent(path: str) -> None:
 
 
 def write_file(path: str, content: bytes) -> None:
-    """Writes a file; an existing one is replaced, whole or not at all."""
+    """Writes a file, or replaces an existing one atomically."""
     with complete_file(path) as temporary, tf.io.gfile.GFile(temporary, "wb") as file:
         file.write(content)
 
@@ -59,19 +59,19 @@ def write_file(path: str, content: bytes) -> None:
 def complete_file(
     path: str, folder: str | None = None, *, overwrite: bool = True
 ) -> Iterator[str]:
-    """Yields the path of an empty file, which becomes `path` when the block ends well.
+    """Yields the path of an empty file, renamed to `path` if the block succeeds.
 
-    The block writes into this file; another one in its place would not be locked.
+    The block must write into this file: one put in its place would not be locked.
 
     Args:
-        path: of the file when it is complete.
-        folder: where the temporary file is. Default: beside `path`.
-        overwrite: if False, a file of that name is kept, and what the block has made
-            gets a name of its own, which the error tells.
+        path: path of the complete file.
+        folder: folder of the temporary file. Default: that of `path`.
+        overwrite: if False, an existing file is kept, and the new content is kept
+            under another name, which the error gives.
 
     Raises:
-        FileExistsError: there is a file of that name, and it must not be overwritten.
-        OSError: it cannot be written.
+        FileExistsError: the file exists, and `overwrite` is False.
+        OSError: the file cannot be written.
     """
     with _unfinished(path, folder, _make_file) as temporary:
         yield temporary
@@ -85,24 +85,25 @@ def complete_file(
 def new_file(path: str) -> Iterator[tf.io.gfile.GFile]:
     """Yields an open binary file, which appears under its name when the block ends.
 
-    The folder is made if it is missing. What forbids the file raises before the block,
-    which may compute for hours.
+    The folder is created if it is missing. Errors that can be foreseen are raised
+    before the block, which may run for hours.
 
     Raises:
-        FileExistsError: there is a file of this name, from the beginning or at the end;
-            then what was written is kept under a name that the error tells.
+        FileExistsError: the file exists at the beginning, or at the end; then the
+            content is kept under another name, which the error gives.
         BlockingIOError: another process is writing it.
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     require_new(path)
-    with contextlib.suppress(tf.errors.OpError):  # Told when the file is opened.
+    # A failure is reported when the file is opened.
+    with contextlib.suppress(tf.errors.OpError):
         tf.io.gfile.makedirs(posixpath.dirname(path) or ".")
     with (
         complete_file(path, overwrite=False) as temporary,
         tf.io.gfile.GFile(temporary, "wb") as file,
     ):
         try:
-            file.write(b"")  # Opens it.
+            file.write(b"")  # Opens the file.
         except tf.errors.OpError as error:
             raise _cannot_write(path, error.message) from None
         yield file
@@ -110,12 +111,12 @@ def new_file(path: str) -> Iterator[tf.io.gfile.GFile]:
 
 @contextlib.contextmanager
 def new_files(paths: Sequence[str]) -> Iterator[dict[str, tf.io.gfile.GFile]]:
-    """Yields open files as `new_file` does, of which the first appears last.
+    """Yields open files as `new_file` does; the first one appears last.
 
-    Where it is, all are; where it cannot appear, the others go again.
+    If the first file exists, all do; if it cannot be written, the others are removed.
 
     Raises:
-        FileExistsError, OSError: as `new_file`.
+        FileExistsError, OSError: see `new_file`.
     """
     with contextlib.ExitStack() as undo:
         with contextlib.ExitStack() as files:
@@ -137,17 +138,17 @@ def _removed_by(undo: contextlib.ExitStack, path: str) -> Iterator[None]:
 def new_folder(
     path: str, publish: Callable[[str, str], None] = tf.io.gfile.rename
 ) -> Iterator[str]:
-    """Yields the path of an empty folder, which becomes `path` when the block ends.
+    """Yields the path of an empty folder, renamed to `path` when the block ends.
 
     Args:
-        path: must not exist.
-        publish: moves or copies the one to the other; raises FileExistsError or
-            AlreadyExistsError where that cannot be without overwriting.
+        path: path of the complete folder; must not exist.
+        publish: moves or copies the temporary folder to `path`; raises FileExistsError
+            or AlreadyExistsError instead of overwriting.
 
     Raises:
-        FileExistsError: there is a folder of this name, from the beginning or at the
-            end; then the one that was filled is kept under a name that the error tells.
-        OSError: it cannot be written.
+        FileExistsError: the folder exists at the beginning, or at the end; then the
+            new folder is kept under another name, which the error gives.
+        OSError: the folder cannot be written.
     """
     _require_absent(path)
     with _unfinished(path, None, tf.io.gfile.makedirs) as temporary:
@@ -155,14 +156,14 @@ def new_folder(
         sync(temporary)
         with _kept_if_taken(path, temporary):
             publish(temporary, path)
-        remove(temporary)  # Of a copy.
+        remove(temporary)  # Still there if `publish` copies.
         _sync_entry(path)
 
 
 def remove(path: str) -> None:
-    """Removes a file, or a folder with all that it holds, if there is one."""
+    """Removes a file, or a folder with its contents, if it exists."""
     if tf.io.gfile.isdir(path):
-        # TensorFlow's ram:// lists files that are not there.
+        # TensorFlow's ram:// lists files that do not exist.
         with contextlib.suppress(tf.errors.NotFoundError):
             tf.io.gfile.rmtree(path)
     elif tf.io.gfile.exists(path):
@@ -170,14 +171,14 @@ def remove(path: str) -> None:
 
 
 def remove_unfinished() -> None:
-    """Removes what this process has not completed, for one that is ending at once."""
+    """Removes this process's unfinished outputs, just before it exits."""
     for path in list(_in_progress):
         with contextlib.suppress(OSError, tf.errors.OpError):
             remove(path)
 
 
 def sync(path: str) -> None:
-    """Returns when a file, or a folder with all that it holds, is on the local disk.
+    """Flushes a local file, or a folder with its contents, to disk.
 
     Raises:
         OSError: the disk is full or fails.
@@ -196,7 +197,7 @@ def sync(path: str) -> None:
 def _unfinished(
     path: str, folder: str | None, make: Callable[[str], None]
 ) -> Iterator[str]:
-    """Yields a new name, at which `make` has made something; it goes if that fails."""
+    """Yields a temporary path created by `make`, and removes it if the block fails."""
     path = path.rstrip("/")
     beside = path if folder is None else _inside(folder, path)
     with contextlib.ExitStack() as lock:
@@ -204,7 +205,7 @@ def _unfinished(
         if not _is_remote(beside):
             try:
                 _remove_leftovers(beside)
-                # Before it is locked, another program may take it for a leftover.
+                # Until it is locked, another program may remove it as a leftover.
                 while not os.path.exists(temporary):
                     make(temporary)
                     with contextlib.suppress(FileNotFoundError):
@@ -236,31 +237,31 @@ def _leftovers(path: str) -> list[str]:
 
 
 def _remove_leftovers(path: str) -> None:
-    """Removes what processes that have ended left of a path."""
+    """Removes unfinished outputs that ended processes left beside a path."""
     for name in _leftovers(path):
-        # Its process lives, or another one removes it.
+        # An error means that its process is alive, or that another one removes it.
         with contextlib.suppress(OSError, tf.errors.OpError), locked(name) as is_mine:
-            # Without locks nobody knows whose it is.
+            # Without locks, the owner may still be alive.
             if is_mine:
                 remove(name)
 
 
 @contextlib.contextmanager
 def _kept_if_taken(path: str, temporary: str) -> Iterator[None]:
-    """Gives what was made a name that nobody removes, where `path` is taken."""
+    """Keeps the new output under a permanent name if `path` is taken."""
     try:
         yield
     except (
         FileExistsError,
         tf.errors.AlreadyExistsError,
-        # What renaming says where the other one has appeared since it looked.
+        # Raised by a rename when the target appeared after the check.
         tf.errors.FailedPreconditionError,
     ):
         kept = temporary.removesuffix(_UNFINISHED)
         tf.io.gfile.rename(temporary, kept)
         raise FileExistsError(
-            f"{path} exists already: another program made it in the meantime. Nothing "
-            f"is overwritten: what was made here is {kept}."
+            f"{path} exists already: another program wrote it in the meantime. Nothing "
+            f"is overwritten: the new output is kept as {kept}."
         ) from None
 
 
@@ -272,9 +273,9 @@ def _cannot_write(path: str, reason: object) -> OSError:
 
 
 def _sync_entry(path: str) -> None:
-    """Returns when the name of a file or folder is on the local disk."""
+    """Flushes the directory entry of a local file or folder to disk."""
     if not _is_remote(path):
-        # Some file systems cannot for folders; the content is there.
+        # Some file systems cannot sync folders; the content is on disk already.
         with contextlib.suppress(OSError):
             _fsync(os.path.dirname(path.rstrip("/")) or ".")
 

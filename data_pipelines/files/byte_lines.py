@@ -18,7 +18,7 @@ COMPRESSED = tuple(f".{ending}" for ending in _NAMES)
 
 @contextlib.contextmanager
 def open_decompressed(path: str) -> Iterator[Any]:
-    """Opens a file to read, decompressed if its name ends in one of `COMPRESSED`."""
+    """Opens a file for reading, decompressed if its name ends in a `COMPRESSED`."""
     name = path.lower()
     with tf.io.gfile.GFile(path, "rb") as file:
         if name.endswith(".gz"):
@@ -56,11 +56,11 @@ def byte_chunks(path: str) -> Iterator[bytes]:
 
 
 def byte_lines(chunks: Iterable[bytes], longest: int | None = None) -> Iterator[bytes]:
-    r"""The lines of a file, without `\n` at their ends and without a byte order mark.
+    r"""Yields the lines of a file, without their `\n` and without a byte order mark.
 
     Args:
-        chunks: of the file, in order.
-        longest: longer lines are cut, after a space if there is one; in bytes.
+        chunks: chunks of the file, in order.
+        longest: maximum length in bytes; longer lines are cut, after a space if any.
     """
     parts: list[bytes] = []
     size = 0
@@ -84,7 +84,7 @@ def byte_lines(chunks: Iterable[bytes], longest: int | None = None) -> Iterator[
 
 
 def _cut(line: bytes) -> int:
-    """The place to cut a line: after its last space, else between two characters."""
+    """Returns where to cut a line: after its last space, else between characters."""
     after_space = line.rfind(b" ", max(len(line) - CHUNK_BYTES, 0)) + 1
     if after_space:
         return after_space

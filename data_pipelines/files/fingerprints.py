@@ -1,11 +1,11 @@
-"""Fingerprints of files, by which a later run knows the contents that it began with.
+"""Fingerprints of files, by which a resumed run recognises its input.
 
 A fingerprint is `{"bytes": 210, "read": 210, "digest": "9f86d081884c7d65"}`: the size,
-how many of these bytes were read, and the beginning of their SHA-256. Files of 1 GiB in
-all are read whole. Of more, the larger ones are read in part, in blocks of 256 KiB that
-are spread evenly from the beginning to the end, so that all together is 1 GiB; but at
-least 64 KiB of each file. A change that keeps the size of a file and lies between the
-blocks is not seen. The times of files have no part in it.
+the number of bytes read, and the beginning of their SHA-256. Up to 1 GiB in total is
+read whole. Beyond that, the larger files are sampled in evenly spaced blocks of
+256 KiB, so that about 1 GiB is read in total, but at least 64 KiB of each file. A
+change between the blocks that keeps the size of the file is not detected. Modification
+times are ignored.
 """
 
 import concurrent.futures
@@ -19,14 +19,14 @@ import tensorflow as tf
 Fingerprint = dict[str, Any]
 
 _BLOCK = 1 << 18
-# Bytes that are read: of all files together, and at least of each.
+# Bytes to read: maximum for all files together, and minimum for each.
 _MOST, _LEAST = 1 << 30, 1 << 16
-# Remote files are waited for.
+# Remote files have latency, so several are read at a time.
 _NUM_THREADS = 8
 
 
 def fingerprints(paths: Iterable[str]) -> dict[str, Fingerprint]:
-    """Fingerprints of files, local or remote, by their paths.
+    """Returns fingerprints of local or remote files by path.
 
     Raises:
         OSError, tf.errors.OpError: a file cannot be read.
@@ -46,7 +46,7 @@ def fingerprints(paths: Iterable[str]) -> dict[str, Fingerprint]:
 
 
 def present(*paths: str | None) -> list[str]:
-    """Those of the paths at which there is a file; a pipe can be read only once."""
+    """Returns the paths that are files; pipes are left out: they are read only once."""
     return [path for path in paths if path and _is_file(path)]
 
 
@@ -57,14 +57,14 @@ def _is_file(path: str) -> bool:
 
 
 def changes(found: Mapping[str, Fingerprint], files: Mapping[str, str]) -> list[str]:
-    """Says of each file that is not as it was how it differs.
+    """Describes the files that differ from their fingerprints.
 
     Args:
-        found: the fingerprints then, by names.
-        files: the paths now, by names.
+        found: the earlier fingerprints, by name.
+        files: the current paths, by name.
 
     Returns:
-        Such as `["a.txt has changed", "b.txt is new", "c.txt is gone"]`.
+        For example `["a.txt has changed", "b.txt is new", "c.txt is gone"]`.
     """
     names = [name for name in found if name in files]
     with concurrent.futures.ThreadPoolExecutor(_NUM_THREADS) as threads:
@@ -78,13 +78,13 @@ def changes(found: Mapping[str, Fingerprint], files: Mapping[str, str]) -> list[
 
 
 def shown(differences: list[str]) -> str:
-    """Differences as a part of a sentence, of many the first."""
+    """Formats differences for a message; after three, only their number."""
     first, more = differences[:3], len(differences) - 3
     return ", ".join([*first, f"and {more} more"] if more > 0 else first)
 
 
 def is_same(path: str, found: Fingerprint) -> bool:
-    """True if a file has the fingerprint."""
+    """Returns True if a file has the fingerprint."""
     size, read = _size(path), found["read"]
     return size == found["bytes"] and _digest(path, size, read) == found["digest"]
 

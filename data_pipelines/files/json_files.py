@@ -1,7 +1,7 @@
-"""JSON, whose numbers are finite: text, and files, local or remote.
+"""Reads and writes standard JSON, as text and as local or remote files.
 
-Python's own reader and writer know `NaN` and `Infinity`, which are no JSON: others
-refuse the file.
+Python's own reader and writer accept `NaN` and `Infinity`, which are not JSON: other
+programs reject such files.
 """
 
 import json
@@ -15,14 +15,14 @@ from data_pipelines.files.paths import exists
 
 
 def to_json(values: Any, **layout: Any) -> str:
-    """Writes a value as JSON.
+    """Returns a value as JSON text.
 
     Args:
-        values: plain values.
+        values: plain Python values.
         layout: arguments of `json.dumps`, such as `indent` and `ensure_ascii`.
 
     Raises:
-        ValueError: a number is NaN or infinite; its place is named.
+        ValueError: a number is NaN or infinite; the message gives its location.
     """
     try:
         return json.dumps(values, allow_nan=False, **layout)
@@ -33,12 +33,12 @@ def to_json(values: Any, **layout: Any) -> str:
         place, number = found
         raise ValueError(
             f"Received {number} as {place or 'the value'}. Expected finite numbers: "
-            "JSON has no others."
+            "JSON cannot represent NaN or infinity."
         ) from None
 
 
 def _not_finite(values: Any, place: str = "") -> tuple[str, float] | None:
-    """The place of the first number that is not finite, such as `scores[2]`, and it."""
+    """Returns the location, such as `scores[2]`, and value of the first such number."""
     if isinstance(values, float):
         return None if math.isfinite(values) else (place, values)
     inner: Any = ()
@@ -52,7 +52,7 @@ def _not_finite(values: Any, place: str = "") -> tuple[str, float] | None:
 
 
 def no_number(name: str) -> Any:
-    """Refuses NaN and Infinity, as the `parse_constant` of Python's reader of JSON.
+    """Rejects NaN and Infinity: `parse_constant` for `json.loads`.
 
     Raises:
         ValueError: always.
@@ -61,10 +61,10 @@ def no_number(name: str) -> Any:
 
 
 def finite_number(text: str) -> float:
-    """The number of a text; the `parse_float` of Python's reader of JSON.
+    """Parses a number: `parse_float` for `json.loads`.
 
     Raises:
-        ValueError: it is too large for a float, as 1e400 is.
+        ValueError: the number is too large for a float, such as 1e400.
     """
     number = float(text)
     if math.isinf(number):
@@ -73,23 +73,23 @@ def finite_number(text: str) -> float:
 
 
 def from_json(text: str | bytes) -> Any:
-    """Reads a JSON value.
+    """Parses a JSON value.
 
     Raises:
-        ValueError: it is not JSON, or a number is NaN, infinite or too large.
+        ValueError: the text is not JSON, or a number is NaN, infinite or too large.
     """
     return json.loads(text, parse_constant=no_number, parse_float=finite_number)
 
 
 def read_json(path: str, expected: type = dict) -> Any:
-    """Reads a file that holds one JSON value.
+    """Reads a file that contains one JSON value.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not JSON, or not of the expected type.
+        ValueError: the content is not JSON, or not of the expected type.
     """
     if not exists(path):
-        raise FileNotFoundError(f"No file {path!r}. Expected it to be there.")
+        raise FileNotFoundError(f"No file {path!r}. Expected a JSON file: check it.")
     with tf.io.gfile.GFile(path, "rb") as file:
         content = file.read()
     try:
@@ -100,18 +100,19 @@ def read_json(path: str, expected: type = dict) -> Any:
         ) from None
     if not isinstance(values, expected):
         raise ValueError(
-            f"{path} holds a {type(values).__name__}. Expected a {expected.__name__}."
+            f"{path} contains a {type(values).__name__}. "
+            f"Expected a {expected.__name__}."
         )
     return values
 
 
 def read_json_if_any(path: str) -> dict[str, Any]:
-    """Reads an object; empty where there is no file."""
+    """Reads a JSON object, or returns an empty one if there is no file."""
     return read_json(path) if exists(path) else {}
 
 
 def write_json(path: str, values: Any) -> None:
-    """Writes a file with one JSON value; it appears complete or not at all.
+    """Writes a file with one JSON value, atomically.
 
     Raises:
         ValueError: a number is NaN or infinite; nothing is written.

@@ -1,12 +1,12 @@
-"""Locks on outputs that are written over time: a second process ends at once.
+"""Locks on outputs that take long to write: a second process fails immediately.
 
-They are `flock` of the operating system, which is gone with its process, however that
-ended. Processes that it starts do not inherit them. The lock of a folder is on the
-folder itself; a file is locked while it is unfinished, see `atomic`.
+They are `flock` locks of the operating system, which end with their process, however
+it ends. Child processes do not inherit them. The lock of a folder is on the folder
+itself; a file is locked while it is unfinished, see `atomic`.
 
-There is no lock on remote paths (`gs://`), nor where the file system has none: folders
-on NFS, some network and FUSE file systems. There it is for the user to start one
-program alone.
+There is no lock on remote paths (`gs://`), nor on file systems without locks: folders
+on NFS, some network and FUSE file systems. There the user must take care to run only
+one program.
 """
 
 import contextlib
@@ -25,22 +25,22 @@ def _leave_to_parent() -> None:
     _held.clear()
 
 
-# Programs that are executed get no descriptor; a fork without that has them all.
+# An executed program inherits no descriptors; a fork alone inherits them all.
 os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 @contextlib.contextmanager
 def locked(path: str, name: str | None = None, *, wait: bool = False) -> Iterator[bool]:
-    """Holds the lock of a local file or folder; yields False where none can be had.
+    """Holds the lock of a local file or folder; yields False if locks do not work.
 
     Args:
-        path: of the file or folder, which is there.
-        name: of the output, for the error. Default: the path.
-        wait: until another process releases it.
+        path: existing file or folder.
+        name: name of the output, for the error. Default: the path.
+        wait: whether to wait until another process releases the lock.
 
     Raises:
         BlockingIOError: another process holds the lock, and `wait` is False.
-        OSError: it cannot be opened.
+        OSError: the path cannot be opened.
     """
     descriptor = _acquire(path, name or path, wait)
     try:
@@ -53,11 +53,11 @@ def locked(path: str, name: str | None = None, *, wait: bool = False) -> Iterato
 def locked_folder(path: str) -> Iterator[None]:
     """Holds the lock of a folder during the block.
 
-    The folder is made if it is missing, and removed in the end if it is empty still.
+    The folder is created if it is missing, and removed at the end if still empty.
 
     Raises:
         BlockingIOError: another process holds the lock.
-        OSError: the folder cannot be made.
+        OSError: the folder cannot be created.
     """
     if "://" in path:
         yield
@@ -79,7 +79,7 @@ def locked_folder(path: str) -> Iterator[None]:
 
 
 def _missing_folders(path: str) -> list[str]:
-    """The folder and those above it, as far as they do not exist."""
+    """Returns the folder and its parents that do not exist, innermost first."""
     missing, folder = [], os.path.abspath(path)
     while not os.path.lexists(folder):
         missing.append(folder)
@@ -90,7 +90,7 @@ def _missing_folders(path: str) -> list[str]:
 def _acquire_folder(path: str) -> int | None:
     while True:
         os.makedirs(path, exist_ok=True)
-        # Its last holder may have removed it in between.
+        # Its last holder may have removed the folder in between.
         with contextlib.suppress(FileNotFoundError):
             descriptor = _acquire(path, path, wait=False)
             if descriptor is None:
@@ -102,7 +102,7 @@ def _acquire_folder(path: str) -> int | None:
 
 
 def _acquire(path: str, name: str, wait: bool) -> int | None:
-    """A descriptor with the lock; None: the file system has none."""
+    """Returns a descriptor with the lock; None if the file system has no locks."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -127,7 +127,7 @@ def _release(descriptor: int | None) -> None:
 
 
 def _holder(descriptor: int) -> str:
-    """Number and beginning of the process with the lock, where Linux tells them."""
+    """Returns the id and start time of the process with the lock (Linux only)."""
     status = os.fstat(descriptor)
     major, minor = os.major(status.st_dev), os.minor(status.st_dev)
     place = f"{major:02x}:{minor:02x}:{status.st_ino}"

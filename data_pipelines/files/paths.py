@@ -1,4 +1,4 @@
-"""Questions about paths, local or remote, whose answer may be that nobody knows."""
+"""Checks of local and remote paths that raise if the storage cannot be reached."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ import tensorflow as tf
 
 
 def exists(path: str) -> bool:
-    """True if there is a file or folder.
+    """Returns True if there is a file or folder.
 
     Raises:
         OSError: the storage cannot be reached.
@@ -17,11 +17,10 @@ def exists(path: str) -> bool:
 
 
 def is_folder(path: str) -> bool:
-    """True if there is a folder.
+    """Returns True if there is a folder.
 
     Raises:
-        OSError: the storage cannot be reached, which `tf.io.gfile.isdir` takes for no
-            folder.
+        OSError: the storage cannot be reached; `tf.io.gfile.isdir` would return False.
     """
     if tf.io.gfile.isdir(path):
         return True
@@ -31,7 +30,7 @@ def is_folder(path: str) -> bool:
 
 
 def matches(pattern: str) -> list[str]:
-    """Paths that a pattern, such as `corpus/*.txt`, matches.
+    """Returns the paths that match a pattern such as `corpus/*.txt`.
 
     Raises:
         OSError: the storage cannot be reached.
@@ -50,6 +49,6 @@ def _reached(path: str) -> Iterator[None]:
     except tf.errors.OpError as error:
         reason = " ".join(error.message.split())
         raise OSError(
-            f"Cannot reach {path}: {reason}. Expected storage that answers: check the "
+            f"Cannot reach {path}: {reason}. Expected reachable storage: check the "
             "name, the network and the permissions."
         ) from error

@@ -1,13 +1,13 @@
-"""Formats of files that are not text, recognised by how they begin."""
+"""Recognises formats of non-text files by their first bytes."""
 
 from typing import Literal, NamedTuple
 
-# What is done to make text of it depends on what it holds.
+# The kind of content determines the advice on how to convert the file to text.
 Content = Literal["table", "document", "archive", "compressed"]
 
 
 class Signature(NamedTuple):
-    """The beginning of the files of a format, its name in a sentence, and content."""
+    """First bytes of a format's files, its name in a sentence, and its content."""
 
     beginning: bytes
     name: str
@@ -41,12 +41,12 @@ _SIGNATURES = tuple(
 )
 _TAR = Signature(b"ustar", "a tar archive", "archive")
 _TAR_PLACE = 257
-# Words of prose may begin so, too.
+# Prose may begin with these letters, too.
 _LETTERS = (b"PAR1", b"FEA1", b"ORC", b"BZh", b"PK\x03\x04")
 
 
 def find_signature(head: bytes) -> Signature | None:
-    """The format of a file that begins with these bytes; None: perhaps text."""
+    """Returns the format of a file with these first bytes; None if it may be text."""
     if head[_TAR_PLACE:].startswith(_TAR.beginning):
         return _TAR
     found = next((s for s in _SIGNATURES if head.startswith(s.beginning)), None)

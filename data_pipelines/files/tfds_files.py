@@ -1,4 +1,4 @@
-"""The files of datasets that TFDS has prepared."""
+"""Files of datasets that TFDS has prepared."""
 
 import os
 
@@ -6,7 +6,7 @@ from data_pipelines.files.fingerprints import present
 
 
 def prepared_files(source: str) -> list[str]:
-    """The files of a split, none where it is not prepared.
+    """Returns the files of a split; an empty list if it is not prepared.
 
     Args:
         source: `NAME[/CONFIG][:SPLIT]`, such as `glue/cola:validation`. Split: `train`.

@@ -1,7 +1,7 @@
-"""Sequences to packed batches, the same for all kinds.
+"""Packs sequences into batches, in the same way for all kinds.
 
-Training keeps its sequences in memory, as ids: QQP, the largest set of the paper, needs
-50 MB. Evaluation and prediction stream.
+Training keeps its sequences in memory as ids: QQP, the largest dataset of the paper,
+needs 50 MB. Evaluation and prediction stream.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from data_pipelines.rows.features import MODEL_INPUTS, Features
 from data_pipelines.rows.packing import filled_rows
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
-# Of the cipher that makes the order: enough for the smallest numbers of examples.
+# Rounds of the cipher that shuffles: enough even for very few examples.
 _SHUFFLE_ROUNDS = 8
 # Rows are as long as the longest sequence, rounded up to a multiple of this.
 _ROW_MULTIPLE = 8
@@ -25,12 +25,12 @@ PACKED_INPUTS = (*MODEL_INPUTS, "positions", "sequence_ids", "first_tokens")
 
 
 def num_groups(features: Features, group_size: int = 1) -> int:
-    """The number of examples (of one or several sequences) to draw from."""
+    """Returns the number of examples, each of one or several sequences."""
     return int(features["token_ids"].nrows()) // group_size
 
 
 def row_length_of(features: Features, max_length: int) -> int:
-    """Tokens of the rows that hold these sequences with the least attention to pay."""
+    """Returns the length of rows for these sequences that minimizes attention cost."""
     longest = int(tf.reduce_max(features["token_ids"].row_lengths()))
     rounded = -(-max(longest, 1) // _ROW_MULTIPLE) * _ROW_MULTIPLE
     return min(rounded, max_length)
@@ -47,24 +47,23 @@ def training_batches(
     shard_index: int = 0,
     num_shards: int = 1,
 ) -> tf.data.Dataset:
-    """Batches of examples, packed into as few rows as hold them.
+    """Creates batches of shuffled examples, packed into as few rows as possible.
 
-    Every epoch has each example once, in an order of its own. Which examples a batch
-    has follows from its number, the seed and the number of examples alone.
+    Every epoch contains each example once, in a new order. The examples of a batch
+    depend only on its number, the seed and the number of examples.
 
     Args:
         features: from `encode_all`.
-        vocabulary: that of the tokenizer.
-        batch_size: examples of a batch, of all workers together.
-        row_length: tokens of a row.
-        seed: of the order.
-        group_size: sequences of an example.
+        vocabulary: vocabulary of the tokenizer.
+        batch_size: examples per batch, over all workers.
+        row_length: tokens per row.
+        seed: seed of the order.
+        group_size: sequences per example.
         shard_index, num_shards: worker `shard_index` of `num_shards` gets every
             `num_shards`-th example of each batch.
 
     Returns:
-        An endless dataset of dicts as `pack_batch` makes them, whose iterator can be
-        saved.
+        An infinite dataset of the dicts of `pack_batch`, whose iterator can be saved.
     """
     total = num_groups(features, group_size)
 
@@ -73,8 +72,8 @@ def training_batches(
         first = number * batch_size
         wanted = tf.range(first + shard_index, first + batch_size, num_shards)
         epoch, place = wanted // total, wanted % total
-        # An order of its own for each epoch, without a list of all examples. The op
-        # itself: its wrapper cannot take a key for each index.
+        # A new order for each epoch, without a list of all examples. The raw op is
+        # used because its wrapper does not accept one key per index.
         keys = tf.stack([tf.fill(tf.shape(epoch), tf.constant(seed, tf.int64)), epoch])
         drawn = tf.raw_ops.RandomIndexShuffle(
             index=place,
@@ -97,11 +96,35 @@ def training_batches(
     return batching.with_options(batches.prefetch(tf.data.AUTOTUNE))
 
 
+def batches_in_order(
+    features: Features,
+    vocabulary: Vocabulary,
+    *,
+    batch_size: int,
+    row_length: int,
+    group_size: int = 1,
+) -> tf.data.Dataset:
+    """Batches of all examples once, in their order; the last one may be smaller.
+
+    For the arguments and the batches see `training_batches`.
+    """
+    total, size = num_groups(features, group_size), batch_size * group_size
+
+    @tf.autograph.experimental.do_not_convert
+    def batch_of(first: tf.Tensor) -> dict[str, tf.Tensor]:
+        some = {name: values[first : first + size] for name, values in features.items()}
+        return pack_batch(some, vocabulary, row_length=row_length, pad_to_bucket=True)
+
+    firsts = tf.data.Dataset.range(0, total * group_size, size)
+    batches = firsts.map(batch_of, num_parallel_calls=tf.data.AUTOTUNE)
+    return batching.with_options(batches.prefetch(tf.data.AUTOTUNE))
+
+
 @dataclasses.dataclass(frozen=True)
 class Chunk:
-    """Some examples, ready for a model: their packed sequences, in their order.
+    """Some examples and their packed sequences, in order.
 
-    `origin` says where each sequence comes from, see `Encoding.encode`.
+    `origin` maps sequences to examples, see `Encoding.encode`.
     """
 
     examples: list[Any]
@@ -114,9 +137,9 @@ def evaluation_chunks(
     examples: Iterable[Any],
     batches_of: Callable[[dict[str, Any]], tuple[list[dict[str, tf.Tensor]], Features]],
 ) -> Iterator[Chunk]:
-    """Every example once, in order, as they are read: there may be endlessly many.
+    """Streams every example once, in order; the input may be infinite.
 
-    `batches_of` of `batch_maker` is given the texts alone, no labels.
+    `batches_of`, from `batch_maker`, receives the texts without the labels.
     """
     for some in chunks_of(examples):
         columns = encoding.columns(some)
@@ -127,7 +150,7 @@ def evaluation_chunks(
 def batch_maker(
     encoding: Encoding, batch_size: int
 ) -> Callable[[dict[str, Any]], tuple[list[dict[str, tf.Tensor]], Features]]:
-    """A function from columns to packed batches and their origin, traced once.
+    """Returns a function from columns to packed batches and origin, traced once.
 
     A batch has `batch_size` examples; the last one may be smaller.
     """
@@ -145,7 +168,7 @@ def batch_maker(
     ) -> tuple[list[dict[str, tf.Tensor]], Features]:
         features, origin = encode(columns)
         row_length = tf.constant(row_length_of(features, encoding.max_length))
-        # One batch, an empty one, if there is no text.
+        # Without texts there is one empty batch.
         firsts = range(0, max(1, int(features["token_ids"].nrows())), size)
         return [pack(features, tf.constant(f), row_length) for f in firsts], origin
 
@@ -159,18 +182,18 @@ def pack_batch(
     row_length: int | tf.Tensor,
     pad_to_bucket: bool = False,
 ) -> dict[str, tf.Tensor]:
-    """Sequences as the models take them, in graph.
+    """Packs sequences into model inputs, in the TensorFlow graph.
 
     Args:
-        features: of `encoding.encode`.
-        vocabulary: that of the tokenizer.
-        row_length: tokens of a row, an int or an int32 scalar.
-        pad_to_bucket: see `row_packing.pack_rows`; ragged features are then as wide as
-            a row.
+        features: from `encoding.encode`.
+        vocabulary: vocabulary of the tokenizer.
+        row_length: tokens per row, an int or an int32 scalar.
+        pad_to_bucket: see `row_packing.pack_rows`; ragged features are then padded to
+            the length of a row.
 
     Returns:
         The rows of `row_packing.pack_rows`; `lengths` int32 `(sequences,)`; all other
-        features as they are, ragged ones filled up with -1.
+        features unchanged, ragged ones padded with -1.
     """
     token_ids = features["token_ids"]
     batch = row_packing.pack_rows(
@@ -193,9 +216,9 @@ def pack_batch(
 def as_fit_inputs(
     batch: dict[str, tf.Tensor], label: str = "label"
 ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-    """A batch as `Model.fit` takes it: inputs and labels.
+    """Converts a batch to inputs and labels for `Model.fit`.
 
-    `Model.compile` with `jit_compile=False`: the number of rows varies, and XLA would
-    compile the whole step again for each.
+    Use `jit_compile=False` in `Model.compile`: XLA would recompile the whole step for
+    every new number of rows.
     """
     return {n: batch[n] for n in (*PACKED_INPUTS, "lengths")}, batch[label]

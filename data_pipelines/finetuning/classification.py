@@ -1,4 +1,4 @@
-"""Texts and pairs of texts to sequences with a class or a score."""
+"""Encodes texts and text pairs as sequences with a class or a score."""
 
 import dataclasses
 import math
@@ -16,10 +16,10 @@ from data_pipelines.tokenizers.tokenizer import Tokenizer
 
 
 def text_columns(examples: Sequence[TextExample]) -> dict[str, tf.Tensor]:
-    """`first` string (texts,) and, if the texts are pairs, `second`.
+    """Returns `first`, string (texts,), and for pairs `second`.
 
     Raises:
-        ValueError: some are pairs, and some are not.
+        ValueError: some examples are pairs, and some are not.
     """
     columns = {"first": tf.constant([e.first for e in examples], tf.string)}
     singles = [example for example in examples if example.second is None]
@@ -27,8 +27,8 @@ def text_columns(examples: Sequence[TextExample]) -> dict[str, tf.Tensor]:
         if singles:
             raise ValueError(
                 f"Received pairs of texts, but a single text in example "
-                f"{singles[0].id}: {singles[0].first[:60]!r}. Expected one or the "
-                "other: in lines, a tab separates the texts of a pair."
+                f"{singles[0].id}: {singles[0].first[:60]!r}. Expected only pairs or "
+                "only single texts: in a line, separate the texts of a pair by a tab."
             )
         seconds = [example.second for example in examples]
         columns["second"] = tf.constant(seconds, tf.string)
@@ -37,14 +37,15 @@ def text_columns(examples: Sequence[TextExample]) -> dict[str, tf.Tensor]:
 
 @dataclasses.dataclass(frozen=True)
 class ClassificationEncoding:
-    """`[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, labels as ids or scores.
+    """Encoding `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, labels as ids or scores.
 
     Attributes:
-        labels: names in the order of their ids; None: the label is a score.
-        stride: None: a text that is too long is cut off at the end. A number: it
-            becomes several sequences, which begin that number of tokens apart in the
-            last segment; of a pair, the first is cut to half of the room, or to what
-            the stride leaves.
+        tokenizer: tokenizer of the model.
+        max_length: maximum number of tokens of a sequence.
+        labels: class names in the order of their ids; None if labels are scores.
+        stride: None to truncate long texts. A number to split them into windows of the
+            last segment that begin `stride` tokens apart; the first text of a pair is
+            truncated to half of the available tokens, or to what the stride leaves.
 
     Raises:
         ValueError: the windows would leave gaps between them.
@@ -62,10 +63,10 @@ class ClassificationEncoding:
             check_stride(self.stride, self.max_length, room, "pair")
 
     def columns(self, examples: Sequence[TextExample]) -> dict[str, tf.Tensor]:
-        """Examples as vectors; a label that is not there is -1 or NaN.
+        """Converts examples to tensors; missing labels are -1 or NaN.
 
         Raises:
-            ValueError: a label is none of the names.
+            ValueError: a label is unknown.
         """
         columns = text_columns(examples)
         if self.labels is None:
@@ -77,24 +78,24 @@ class ClassificationEncoding:
                 if example.label is not None and example.label not in ids:
                     raise ValueError(
                         f"Received the label {example.label!r} (example {example.id}). "
-                        f"Expected one of {list(self.labels)}, the labels of the model."
+                        f"Expected one of the model's labels: {list(self.labels)}."
                     )
             numbers = [-1 if e.label is None else ids[e.label] for e in examples]
             columns["label"] = tf.constant(numbers, tf.int32)
         return columns
 
     def encode(self, columns: dict[str, tf.Tensor]) -> tuple[Features, Features]:
-        """Texts to sequences, in graph.
+        """Encodes texts as sequences, in the TensorFlow graph.
 
         Args:
-            columns: `first` string `(texts,)` and, for pairs, `second`; `label` is
-                handed on if it is there.
+            columns: `first` string `(texts,)` and, for pairs, `second`; optionally
+                `label`, which is passed through.
 
         Returns:
-            Two dicts. What the model and its objective take: `token_ids` int32
+            Two dicts. Inputs of the model and its objective: `token_ids` int32
             `(sequences, (tokens))`, `second_starts` int32 `(sequences,)`, `label`
-            `(sequences,)`. And where it comes from: `example` int32
-            `(sequences,)`, the place of the text; `truncated` bool `(sequences,)`.
+            `(sequences,)`. Origin: `example` int32 `(sequences,)`, the index of the
+            text; `truncated` bool `(sequences,)`.
         """
         first = self.tokenizer.tokenize(columns["first"])
         second = None
@@ -133,7 +134,7 @@ class ClassificationEncoding:
             )
             return slices(first, text, start, length), None, text
         room = pair_room(self.max_length, self.tokenizer.vocabulary)
-        # No token may lie between two windows.
+        # The windows must not leave gaps.
         first = first[:, : min(room // 2, room - stride)]
         room -= tf.cast(first.row_lengths(), tf.int32)
         lengths = tf.cast(second.row_lengths(), tf.int32)

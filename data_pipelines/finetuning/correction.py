@@ -1,4 +1,4 @@
-"""Texts to sequences with a tag for each piece: what is to be changed, and to what."""
+"""Encodes texts as sequences with an edit tag for each piece."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,30 +13,30 @@ from data_pipelines.rows.packing import join
 from data_pipelines.rows.windows import most_context, slices, windows
 from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 
-# What is done with a piece. INSERT keeps it, and puts another one after it.
+# Edits of a piece. INSERT keeps it, and inserts another one after it.
 TAGS = ("keep", "replace", "delete", "insert")
 KEEP, REPLACE, DELETE, INSERT = range(len(TAGS))
-# Of a piece without a tag, or nothing that is written.
+# Value for pieces without a tag, or without a piece to write.
 NONE = -1
 
 
 @dataclasses.dataclass(frozen=True)
 class CorrectionEncoding:
-    """`[CLS] pieces of the text [SEP]`, each piece with a tag.
+    """Encoding `[CLS] pieces of the text [SEP]`, with a tag for each piece.
 
-    The tags are those of the fewest edits of pieces from the text to its correction,
-    as in GECToR (Omelianchuk et al. 2020). What is inserted before the first piece
-    belongs to `[CLS]`. A piece has one tag, so of several pieces that are inserted at
-    one place the first is tagged, and none beside a replaced one: the others are for a
-    next pass over what came of the first. What would be written as `[UNK]` has no
-    tag, and is not learned from.
+    The tags are the fewest edits of pieces from the text to its correction, as in
+    GECToR (Omelianchuk et al. 2020). Insertions before the first piece belong to
+    `[CLS]`. A piece has one tag, so only the first of several pieces inserted at one
+    place is tagged, and none next to a replaced piece: the others are left for the next
+    iteration, on the edited text. Edits that would write `[UNK]` have no tag, and are
+    not learned.
 
-    A text that is longer than the model becomes several windows; each piece is asked
-    for in the one where it has most context.
+    A text that is longer than the model is split into windows; each piece is decided in
+    the window with the most context around it.
 
     Raises:
-        ValueError: the windows would leave gaps between them, or the pieces are not
-            those of WordPiece, which say what is joined.
+        ValueError: the windows would leave gaps between them, or the vocabulary is not
+            WordPiece, whose pieces show which of them are joined.
     """
 
     tokenizer: WordPieceTokenizer
@@ -48,16 +48,16 @@ class CorrectionEncoding:
         kind = self.tokenizer.vocabulary.kind
         if kind != "wordpiece":
             raise ValueError(
-                f"Received a vocabulary of the kind {kind}. Expected WordPiece for "
-                "corrections, which are written by pieces with ##: start from a model "
-                "that has it."
+                f"Received a vocabulary of the kind {kind}. Expected WordPiece, as "
+                "corrections are written in pieces with ##: start from a model with a "
+                "WordPiece vocabulary."
             )
         check_stride(self.stride, self.max_length, self.max_length - 2, "text")
 
     def columns(self, examples: Sequence[CorrectionExample]) -> dict[str, tf.Tensor]:
-        """Texts, and the tags of `[CLS]` and each piece; -1 where nothing is known.
+        """Returns texts, and tags of `[CLS]` and each piece; -1 where unknown.
 
-        Of several corrections of a text, the first is learned.
+        Of several corrections of a text, the first is used.
         """
         texts = [example.text for example in examples]
         corrected = [e.corrected[0] for e in examples if e.corrected]
@@ -80,21 +80,21 @@ class CorrectionEncoding:
         return self.tokenizer.tokenize(tf.constant(texts, tf.string)).to_list()
 
     def encode(self, columns: dict[str, tf.Tensor]) -> tuple[Features, Features]:
-        """Texts to sequences, in graph.
+        """Encodes texts as sequences, in the TensorFlow graph.
 
         Args:
-            columns: `text` string `(texts,)`; `tags` and `written` int32 `(texts,
-                (1 + pieces))` are handed on if they are there.
+            columns: `text` string `(texts,)`; optionally `tags` and `written` int32
+                `(texts, (1 + pieces))`, which are passed through.
 
         Returns:
-            Two dicts. What the model and its objective take: `token_ids` int32
+            Two dicts. Inputs of the model and its objective: `token_ids` int32
             `(sequences, (tokens))`; `second_starts` int32 `(sequences,)`; `is_asked`
-            int32 `(sequences, (tokens))`, 1 for tokens that are decided here, else 0;
-            `tags` and `written` of the same shape, the id of the piece that replaces
-            or follows, -1 for none. And where it comes from: `example` int32
+            int32 `(sequences, (tokens))`, 1 for tokens that are decided in this window,
+            else 0; `tags` and `written` of the same shape, where `written` is the id of
+            the replacing or inserted piece, -1 for none. Origin: `example` int32
             `(sequences,)`; `places` int32 `(sequences, (asked))`, 0 for `[CLS]`, from 1
-            on for pieces of the text; `texts` as they were; `pieces` int32 `(texts,
-            (pieces))`, and where they are, see `Spans`.
+            for pieces of the text; `texts`, unchanged; `pieces` int32 `(texts,
+            (pieces))`, and their positions, see `Spans`.
         """
         texts = columns["text"]
         pieces, spans = self.tokenizer.tokenize_with_spans(texts)
@@ -119,7 +119,7 @@ class CorrectionEncoding:
         }
         for name in ("tags", "written"):
             if name in columns:
-                # A row begins with `[CLS]`, a later window after a piece.
+                # The first window begins with `[CLS]`, later ones after a piece.
                 known = slices(columns[name], text, start, length + 1)
                 known = tf.concat([known, tf.fill(tf.shape(opens), NONE)], axis=1)
                 known = tf.where(asked.values, known.values, NONE)
@@ -136,15 +136,15 @@ class CorrectionEncoding:
 def tags_of(
     source: Sequence[int], target: Sequence[int], unknown: int
 ) -> tuple[list[int], list[int]]:
-    """The tags of the first iteration from the source's pieces to the target's.
+    """Returns the tags of the first iteration from source pieces to target pieces.
 
-    With the pieces `a b c` and `x a d d c`, `[CLS]` is tagged INSERT with `x`, `b` is
+    For the pieces `a b c` and `x a d d c`, `[CLS]` is tagged INSERT with `x`, `b` is
     tagged REPLACE with `d`, and the second `d` is left for the next iteration.
-    `unknown` is the id of `[UNK]`, which nobody can write.
+    `unknown` is the id of `[UNK]`, which cannot be written.
 
     Returns:
-        The tag and the id to be written, -1 for none, of `[CLS]` and of each piece of
-        the source; both -1 where `[UNK]` would be written.
+        The tag and the id to write, -1 for none, of `[CLS]` and of each piece of the
+        source; both are -1 where `[UNK]` would be written.
     """
     tags, written = [KEEP] * (len(source) + 1), [NONE] * (len(source) + 1)
     place = 0

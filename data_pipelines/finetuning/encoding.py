@@ -1,8 +1,8 @@
-"""Examples to sequences: the protocol of all kinds, and its application.
+"""Encodes examples as sequences: the protocol of all kinds, and functions to apply it.
 
     examples -> columns -> encode -> sequences
 
-One file a kind beside this one implements the protocol.
+One file per kind in this folder implements the protocol.
 """
 
 import itertools
@@ -14,50 +14,51 @@ import tensorflow as tf
 from data_pipelines.rows.features import Features
 from data_pipelines.tokenizers.tokenizer import Tokenizer
 
-# Enough for the ops' fixed cost to vanish, little enough to hold.
+# Large enough to amortize the fixed cost of the ops, small enough for memory.
 _CHUNK_EXAMPLES = 512
 
 
 class Encoding(Protocol):
-    """Makes sequences of the examples of one kind.
+    """Encodes the examples of one kind as sequences.
 
-    A kind that cuts long texts into windows has a `stride`, too: the number of tokens
-    from the start of one window to that of the next.
+    A kind that splits long texts into windows also has a `stride`: the number of tokens
+    from the start of one window to the start of the next.
     """
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """Cuts the texts."""
+        """Tokenizer of the texts."""
 
     @property
     def max_length(self) -> int:
-        """Tokens of the longest sequence."""
+        """Maximum number of tokens of a sequence."""
 
     @property
     def group_size(self) -> int:
         """The number of consecutive sequences that belong together in a batch."""
 
     def columns(self, examples: Sequence[Any]) -> dict[str, Any]:
-        """Examples as tensors."""
+        """Converts examples to tensors."""
 
     def encode(self, columns: dict[str, Any]) -> tuple[Features, Features]:
-        """Columns to what the model takes, and where it comes from; in graph."""
+        """Encodes columns in the graph; returns model inputs and their origin."""
 
 
 def check_stride(stride: int, max_length: int, room: int, unit: str) -> None:
-    """Raises ValueError where windows of `room` tokens would leave gaps between them.
+    """Raises ValueError if windows of `room` tokens would leave gaps between them.
 
-    The message names what is in a window, the `unit`.
+    `unit` names the content of a window in the message.
     """
     if not 1 <= stride <= room:
         raise ValueError(
             f"Received stride={stride} with max_length={max_length}. Expected a "
-            f"stride between 1 and {room}, the tokens of a {unit}."
+            f"stride between 1 and {room}, the tokens for a {unit}: change one "
+            "of them."
         )
 
 
 def encoder_of(encoding: Encoding) -> Callable[[Sequence[Any]], Any]:
-    """A function from examples to `encoding.encode` of their columns, traced once."""
+    """Returns a function that encodes examples with `encoding`, traced once."""
     encode = traced_once(encoding.encode)
     return lambda examples: encode(encoding.columns(examples))
 
@@ -65,11 +66,11 @@ def encoder_of(encoding: Encoding) -> Callable[[Sequence[Any]], Any]:
 def traced_once(
     function: Callable[..., Any], any_width: bool = False
 ) -> Callable[..., Any]:
-    """The function as a graph that takes any number of rows.
+    """Converts a function to a graph that accepts any number of rows.
 
     Args:
-        function: of tensors, or of dicts of tensors.
-        any_width: whether the sizes of all other axes may change, too.
+        function: function of tensors, or of dicts of tensors.
+        any_width: whether the sizes of all other axes may vary, too.
     """
     traced: dict[str, Callable[..., Any]] = {}
 
@@ -82,29 +83,49 @@ def traced_once(
 
     def run(*arguments: Any) -> Any:
         signature = tf.nest.map_structure(spec, arguments)
-        # Single texts and pairs have other columns, and so graphs of their own.
+        # Single texts and pairs have different columns, so each has its own graph.
         key = str(signature)
         if key not in traced:
+            # A function of its own: TensorFlow counts the traces of a method for all
+            # objects together, and would warn that they are many.
             traced[key] = tf.function(
-                function, input_signature=signature, autograph=False
+                lambda *values: function(*values),
+                input_signature=signature,
+                autograph=False,
             )
         return traced[key](*arguments)
 
     return run
 
 
-def encode_all(encoding: Encoding, examples: Iterable[Any]) -> Features:
-    """The sequences of all examples, in memory, as `encoding.encode` makes them.
+def encode_all(
+    encoding: Encoding,
+    examples: Iterable[Any],
+    weights: Sequence[float] | None = None,
+) -> Features:
+    """Encodes all examples into memory.
+
+    Args:
+        encoding: of the kind of the examples.
+        examples: with their labels.
+        weights: one for each example; the feature `weight`, float32 (sequences,), then
+            has that of each sequence's example.
 
     Raises:
         ValueError: there are no examples.
     """
-    encode = encoder_of(encoding)
-    chunks = [encode(chunk)[0] for chunk in chunks_of(examples)]
+    encode, chunks, first = encoder_of(encoding), [], 0
+    for chunk in chunks_of(examples):
+        features, origin = encode(chunk)
+        if weights is not None:
+            own = tf.constant(weights[first : first + len(chunk)], tf.float32)
+            features["weight"] = tf.gather(own, origin["example"])
+        chunks.append(features)
+        first += len(chunk)
     if not chunks:
         raise ValueError(
-            "Received no examples to train on. Expected some: look at the lines above "
-            "for what was skipped."
+            "Received no training examples. Expected at least one: the lines above say "
+            "what was skipped."
         )
     return {name: tf.concat([c[name] for c in chunks], axis=0) for name in chunks[0]}
 
@@ -112,7 +133,7 @@ def encode_all(encoding: Encoding, examples: Iterable[Any]) -> Features:
 def chunks_of(
     examples: Iterable[Any], size: int = _CHUNK_EXAMPLES
 ) -> Iterator[list[Any]]:
-    """Lists of `size` examples; the last may be shorter."""
+    """Yields lists of `size` examples; the last may be shorter."""
     iterator = iter(examples)
     while chunk := list(itertools.islice(iterator, size)):
         yield chunk

@@ -1,4 +1,4 @@
-"""A text and its possible continuations to one sequence for each of them."""
+"""Encodes a text and its choices as one sequence per choice."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,11 +13,12 @@ from data_pipelines.tokenizers.tokenizer import Tokenizer
 
 @dataclasses.dataclass(frozen=True)
 class MultipleChoiceEncoding:
-    """`[CLS] text [SEP] choice [SEP]` for each choice (paper, section 4.4).
+    """Encoding `[CLS] text [SEP] choice [SEP]` per choice (paper, section 4.4).
 
     Attributes:
-        max_length: tokens of the longest sequence; longer ones are cut off.
-        group_size: the number of choices, the same for all examples.
+        tokenizer: tokenizer of the model.
+        max_length: maximum number of tokens of a sequence; longer ones are truncated.
+        group_size: number of choices, the same for all examples.
     """
 
     tokenizer: Tokenizer
@@ -25,7 +26,7 @@ class MultipleChoiceEncoding:
     group_size: int
 
     def columns(self, examples: Sequence[ChoiceExample]) -> dict[str, tf.Tensor]:
-        """Examples as tensors; a label that is not there is -1.
+        """Converts examples to tensors; missing labels are -1.
 
         Raises:
             ValueError: an example has another number of choices.
@@ -34,7 +35,8 @@ class MultipleChoiceEncoding:
             if len(example.choices) != self.group_size:
                 raise ValueError(
                     f"Received {len(example.choices)} choices (example {example.id}). "
-                    f"Expected {self.group_size}, as all other examples have."
+                    f"Expected {self.group_size}, as in all other examples: correct "
+                    "the example."
                 )
         labels = [-1 if e.label is None else e.label for e in examples]
         choices = tf.constant(
@@ -47,18 +49,17 @@ class MultipleChoiceEncoding:
         }
 
     def encode(self, columns: dict[str, tf.Tensor]) -> tuple[Features, Features]:
-        """Texts to sequences, in graph.
+        """Encodes texts as sequences, in the TensorFlow graph.
 
         Args:
             columns: `first` string `(texts,)`, `choices` string `(texts, choices)`;
-                `label` int32 `(texts,)` is handed on if it is there.
+                optionally `label` int32 `(texts,)`, which is passed through.
 
         Returns:
-            Two dicts. What the model and its objective take: `token_ids` int32
+            Two dicts. Inputs of the model and its objective: `token_ids` int32
             `(texts * choices, (tokens))`, the choices of a text one after another;
-            `second_starts` and `label` int32 `(texts * choices,)`. And where it
-            comes from: `example` int32 and `truncated` bool `(texts * choices,)`;
-            `choices` as they were.
+            `second_starts` and `label` int32 `(texts * choices,)`. Origin: `example`
+            int32 and `truncated` bool `(texts * choices,)`; `choices`, unchanged.
         """
         first = self.tokenizer.tokenize(columns["first"])
         example = tf.repeat(tf.range(tf.size(columns["first"])), self.group_size)

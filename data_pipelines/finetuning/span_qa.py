@@ -1,4 +1,4 @@
-"""Questions and contexts of any length to windows with the answer's tokens."""
+"""Encodes questions and contexts of any length as windows with the answer's tokens."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -15,10 +15,13 @@ from data_pipelines.tokenizers.tokenizer import Tokenizer
 
 @dataclasses.dataclass(frozen=True)
 class SpanQAEncoding:
-    """`[CLS] question [SEP] window of the context [SEP]` (paper, section 4.2).
+    """Encoding `[CLS] question [SEP] window of the context [SEP]` (section 4.2).
 
     Attributes:
-        max_question_length: longer questions are cut off.
+        tokenizer: tokenizer of the model.
+        max_length: maximum number of tokens of a sequence.
+        stride: tokens from the start of one window to the start of the next.
+        max_question_length: maximum number of tokens; longer questions are truncated.
 
     Raises:
         ValueError: the windows would leave gaps between them.
@@ -33,11 +36,11 @@ class SpanQAEncoding:
     def __post_init__(self) -> None:
         room = pair_room(self.max_length, self.tokenizer.vocabulary)
         room -= self.max_question_length
-        unit = f"context beside a question of {self.max_question_length}"
+        unit = f"context with a question of {self.max_question_length} tokens"
         check_stride(self.stride, self.max_length, room, unit)
 
     def columns(self, examples: Sequence[Question]) -> dict[str, tf.Tensor]:
-        """Questions as vectors; the bytes of the first answer, -1 without one."""
+        """Converts questions to tensors, with byte offsets of first answers, or -1."""
         spans = [_bytes_of_answer(example) for example in examples]
         return {
             "question": tf.constant([e.question for e in examples], tf.string),
@@ -47,23 +50,23 @@ class SpanQAEncoding:
         }
 
     def encode(self, columns: dict[str, tf.Tensor]) -> tuple[Features, Features]:
-        """Texts to sequences, in graph.
+        """Encodes texts as sequences, in the TensorFlow graph.
 
         Args:
-            columns: `question` and `context` string `(questions,)`; with
-                `answer_start` and `answer_end`, int32 bytes of the context, labels
-                are made.
+            columns: `question` and `context` string `(questions,)`; optionally
+                `answer_start` and `answer_end`, int32 byte offsets in the context, from
+                which labels are computed.
 
         Returns:
-            Two dicts. What the model and its objective take: `token_ids` int32
+            Two dicts. Inputs of the model and its objective: `token_ids` int32
             `(sequences, (tokens))`; `second_starts` int32 `(sequences,)`; `start`
-            and `end` int32 `(sequences,)`, the answer's first and last token, or 0,
-            the `[CLS]`, in a window without it; `may_start` int32 `(sequences,
-            (tokens))`: 1 for tokens of the context that see most in this window,
-            else 0. And where it comes from: `example` int32 `(sequences,)`;
-            `token_starts`, `token_ends` int32 `(sequences, (context tokens))`,
-            bytes of the context; `contexts` as they were; `truncated` bool
-            `(sequences,)`, whether the end of the question was cut off.
+            and `end` int32 `(sequences,)`, the first and last token of the answer, or
+            0, the `[CLS]`, in a window without it; `may_start` int32 `(sequences,
+            (tokens))`: 1 for tokens of the context with the most context in this
+            window, else 0. Origin: `example` int32 `(sequences,)`; `token_starts`,
+            `token_ends` int32 `(sequences, (context tokens))`, byte offsets in the
+            context; `contexts`, unchanged; `truncated` bool `(sequences,)`, whether the
+            question was truncated.
         """
         question = self.tokenizer.tokenize(columns["question"])
         truncated = question.row_lengths() > self.max_question_length
@@ -87,7 +90,7 @@ class SpanQAEncoding:
             "may_start": tf.concat([before, tf.cast(most, tf.int32), after], axis=1),
         }
         if "answer_start" in columns:
-            # Tokens that end before the answer, and that begin before its end.
+            # Count tokens that end before the answer, and that begin before its end.
             first = _count(ends, tf.less_equal, columns["answer_start"])
             last = _count(starts, tf.less, columns["answer_end"]) - 1
             first, last = tf.gather(first, text), tf.gather(last, text)
@@ -108,15 +111,15 @@ class SpanQAEncoding:
 def _count(
     places: tf.RaggedTensor, compare: Callable[..., tf.Tensor], bound: tf.Tensor
 ) -> tf.Tensor:
-    # Of each row. The values are compared as a vector: to broadcast a ragged tensor
-    # takes hundreds of ops.
+    # Compares the values as one vector: broadcasting a ragged tensor takes hundreds of
+    # ops.
     bounds = tf.gather(bound, places.value_rowids())
     is_so = tf.cast(compare(places.values, bounds), tf.int32)
     return tf.reduce_sum(places.with_values(is_so), axis=1)
 
 
 def _bytes_of_answer(example: Question) -> tuple[int, int]:
-    # Answers that do not stand in the context, with a start of -1, are the last.
+    # Answers that are not in the context, with a start of -1, come last.
     answer = example.answers[0] if example.answers else None
     if answer is None or answer.start < 0:
         return -1, -1

@@ -1,4 +1,4 @@
-"""Sentences of words to sequences with a tag for the first piece of each word."""
+"""Encodes sentences as sequences with a tag for the first piece of each word."""
 
 import dataclasses
 import itertools
@@ -16,16 +16,19 @@ from data_pipelines.tokenizers.tokenizer import Tokenizer
 
 @dataclasses.dataclass(frozen=True)
 class TokenTaggingEncoding:
-    """`[CLS] pieces of the words [SEP]`, each word at its first piece (section 5.3).
+    """Encoding `[CLS] pieces of the words [SEP]`, tagged at first pieces (section 5.3).
 
-    A sentence that is longer than the model becomes several windows; each word is
-    tagged in the one where it has most context, so that none is lost or tagged twice.
+    A sentence that is longer than the model is split into windows; each word is tagged
+    in the window with the most context around it, so that none is lost or tagged twice.
 
     Attributes:
+        tokenizer: tokenizer of the model.
+        max_length: maximum number of tokens of a sequence.
         labels: the tags in the order of their ids.
-        single: the classes of characters that were words by themselves where the model
-            was trained, as in Chinese data that is tagged by characters; see
-            `single_characters`. Running text is divided so.
+        stride: tokens from the start of one window to the start of the next.
+        single: classes of characters that are words by themselves in the training
+            data, such as Chinese data tagged by character; running text is split in the
+            same way, see `single_characters`.
 
     Raises:
         ValueError: the windows would leave gaps between them.
@@ -42,10 +45,10 @@ class TokenTaggingEncoding:
         check_stride(self.stride, self.max_length, self.max_length - 2, "sentence")
 
     def columns(self, examples: Sequence[TaggedSentence]) -> dict[str, tf.Tensor]:
-        """Sentences as ragged tensors; tags that are not there are -1.
+        """Converts sentences to ragged tensors; missing tags are -1.
 
         Raises:
-            ValueError: a tag is none of the labels.
+            ValueError: a tag is unknown.
         """
         ids = {label: index for index, label in enumerate(self.labels)}
         tags = []
@@ -54,7 +57,7 @@ class TokenTaggingEncoding:
             if unknown:
                 raise ValueError(
                     f"Received the tags {sorted(unknown)} (sentence {example.id}). "
-                    f"Expected some of {list(self.labels)}, the tags of the model."
+                    f"Expected the model's tags: {list(self.labels)}."
                 )
             known = [ids[tag] for tag in example.tags or ()]
             tags += known or [-1] * len(example.words)
@@ -65,26 +68,26 @@ class TokenTaggingEncoding:
         return {"words": rows, "tags": rows.with_values(tf.constant(tags, tf.int32))}
 
     def encode(self, columns: dict[str, tf.RaggedTensor]) -> tuple[Features, Features]:
-        """Words to sequences, in graph.
+        """Encodes words as sequences, in the TensorFlow graph.
 
         Args:
-            columns: `words` string `(sentences, (words))`; `tags` int32 of the same
-                shape is handed on if it is there.
+            columns: `words` string `(sentences, (words))`; optionally `tags` int32 of
+                the same shape, which are passed through.
 
         Returns:
-            Two dicts. What the model and its objective take: `token_ids` int32
+            Two dicts. Inputs of the model and its objective: `token_ids` int32
             `(sequences, (tokens))`; `second_starts` int32 `(sequences,)`;
-            `word_positions` and `tags` int32 `(sequences, (words))`, where in the
-            sequence its words begin. And where it comes from: `example` int32
-            `(sequences,)`; `words` int32 `(sequences, (words))`, their places in
-            the sentence.
+            `word_positions`, the positions of first pieces in the sequence, and `tags`,
+            both int32 `(sequences, (words))`. Origin: `example` int32 `(sequences,)`;
+            `words` int32 `(sequences, (words))`, the indices of the words in the
+            sentence.
         """
         words = columns["words"]
         by_word = words.with_values(self._pieces(words.values))
         pieces = by_word.merge_dims(1, 2)  # (sentences, (pieces))
         counts = tf.cast(pieces.row_lengths(), tf.int32)
 
-        # Of each piece: its word in the sentence, and whether it opens the word.
+        # For each piece: the index of its word, and whether it begins the word.
         word = tf.ragged.range(words.row_lengths()).values
         places = tf.ragged.range(by_word.values.row_lengths())
         word_of_piece = tf.gather(tf.cast(word, tf.int32), places.value_rowids())
@@ -119,7 +122,7 @@ class TokenTaggingEncoding:
         return features, {"example": text, "words": word_of}
 
     def _pieces(self, words: tf.Tensor) -> tf.RaggedTensor:
-        # A word of control characters alone has no pieces: it is unknown, not lost.
+        # A word of only control characters has no pieces: it becomes the unknown token.
         pieces = self.tokenizer.tokenize_words(words)
         missing = tf.cast(tf.equal(pieces.row_lengths(), 0), tf.int64)
         unknown = tf.RaggedTensor.from_row_lengths(
@@ -132,17 +135,17 @@ class TokenTaggingEncoding:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Document(TaggedSentence):
-    """The sentences of a document as one, so that each sees as much of it as fits.
+    """The sentences of a document as one sentence, for the maximum context.
 
-    This is the paper's maximal document context (section 5.3), with windows that the
-    sentences share. Tags are kept where all sentences have them.
+    This is the paper's maximal document context (section 5.3), with windows shared by
+    the sentences. Tags are kept only if all sentences have them.
     """
 
     sentences: tuple[TaggedSentence, ...]
 
 
 def documents(sentences: Iterable[TaggedSentence]) -> Iterator[Document]:
-    """The documents of sentences, as they are read."""
+    """Groups sentences into documents, lazily."""
     for number, group in itertools.groupby(sentences, key=lambda s: s.document):
         whole = tuple(group)
         words = tuple(word for sentence in whole for word in sentence.words)

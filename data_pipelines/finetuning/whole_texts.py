@@ -1,4 +1,4 @@
-"""Texts and pairs of texts to sequences of which every token is asked for, once."""
+"""Encodes texts and text pairs as sequences for one vector per token."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -15,14 +15,16 @@ from data_pipelines.tokenizers.tokenizer import Tokenizer
 
 @dataclasses.dataclass(frozen=True)
 class WholeTextEncoding:
-    """`[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, with the places of the pieces.
+    """Encoding `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, with offsets of the pieces.
 
     Attributes:
-        in_windows: what is done with a text that is too long. False: its end is cut
-            off. True: it becomes several sequences that overlap by half, and each
-            token is asked for in the one where it has most context. Of a pair, the
-            second text is windowed; the first precedes each window, cut
-            off where it would leave the second less than half of the room.
+        tokenizer: tokenizer of the model.
+        max_length: maximum number of tokens of a sequence.
+        in_windows: how long texts are treated. False: they are truncated. True: they
+            are split into windows that overlap by half, and each token is taken from
+            the window with the most context around it. The windows of a pair are of
+            the second text; the first precedes each window, truncated so that the
+            second keeps at least half of the available tokens.
     """
 
     tokenizer: Tokenizer
@@ -31,24 +33,24 @@ class WholeTextEncoding:
     group_size: int = dataclasses.field(default=1, init=False)
 
     def columns(self, examples: Sequence[TextExample]) -> dict[str, tf.Tensor]:
-        """Examples, all single or all pairs, as vectors; labels are not looked at."""
+        """Converts examples, all single or all pairs, to tensors; ignores labels."""
         return text_columns(examples)
 
     def encode(self, columns: dict[str, tf.Tensor]) -> tuple[Features, Features]:
-        """Texts to sequences, in graph.
+        """Encodes texts as sequences, in the TensorFlow graph.
 
         Args:
             columns: `first` string `(texts,)` and, for pairs, `second`.
 
         Returns:
-            Two dicts. What the model takes: `token_ids` int32 `(sequences,
-            (tokens))`; `second_starts` int32 `(sequences,)`; `is_asked` int32
-            `(sequences, (tokens))`: 1 for tokens whose vectors are wanted, which are
-            in order those of the text, else 0. And where it comes from: `example`
-            int32 `(sequences,)`, the place of the text; of each text, special tokens
-            included, `token_ids`, `starts`, `ends` int32 `(texts, (tokens))`, the
-            last two bytes of the text, or -1 for special tokens; `truncated` bool
-            `(texts,)`; `empty`, whether there is no piece, bool `(texts,)`.
+            Two dicts. Inputs of the model: `token_ids` int32 `(sequences, (tokens))`;
+            `second_starts` int32 `(sequences,)`; `is_asked` int32 `(sequences,
+            (tokens))`: 1 for tokens whose vectors are used, in the order of the text,
+            else 0. Origin: `example` int32 `(sequences,)`, the index of the text; for
+            each text, including special tokens, `token_ids`, and `starts` and `ends` as
+            byte offsets in the text, -1 for special tokens, all int32 `(texts,
+            (tokens))`; `truncated` bool `(texts,)`; `empty` bool `(texts,)`, whether
+            the text has no pieces.
         """
         vocabulary = self.tokenizer.vocabulary
         texts = [columns[name] for name in ("first", "second") if name in columns]
@@ -58,9 +60,9 @@ class WholeTextEncoding:
         )
         token_ids, starts, ends = whole
 
-        # The last segment is windowed; what is before it, and the last [SEP], is not.
+        # Only the last segment is windowed, not the tokens around it.
         body = tf.cast(token_ids.row_lengths(), tf.int32) - front - 1
-        # Of a pair, the first text may take half of the room.
+        # The first text of a pair may take half of the available tokens.
         least = pair_room(self.max_length, vocabulary) // 2
         stride = max(1, (least if is_pair else self.max_length - 2) // 2)
         text, start, length = windows(body, self.max_length - front - 1, stride)
@@ -99,10 +101,10 @@ class WholeTextEncoding:
     def _whole(
         self, segments: list[tuple[tf.RaggedTensor, ...]]
     ) -> tuple[list[tf.RaggedTensor], tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Ids, starts and ends with special tokens, cut as far as they have to be.
+        """Returns ids, starts and ends with special tokens, truncated if necessary.
 
-        And how many of them are before the last segment, whether tokens were cut off,
-        and whether there were none.
+        Also returns the number of tokens before the last segment, whether tokens were
+        truncated, and whether there were none.
         """
         lengths = [tf.cast(ids.row_lengths(), tf.int32) for ids, _, _ in segments]
         kept = self._kept(lengths)
@@ -128,7 +130,7 @@ class WholeTextEncoding:
         return whole, front, tf.add_n(kept) < num_tokens, tf.equal(num_tokens, 0)
 
     def _kept(self, lengths: list[tf.Tensor]) -> list[tf.Tensor]:
-        """The numbers of tokens of each segment that are kept."""
+        """Returns the number of tokens to keep of each segment."""
         if len(lengths) == 1:
             room = self.max_length - 2
             return lengths if self.in_windows else [tf.minimum(lengths[0], room)]

@@ -11,21 +11,9 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from data_pipelines.programs import stderr_filter
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def die_while_importing(package: str) -> None:
-    """Lets Ctrl-C end `python -m PACKAGE.verb` without a traceback while it imports.
-
-    For the `__init__` of the package, which runs first. Nothing changes for those who
-    import the package.
-    """
-    # What it holds while Python looks for the module of -m.
-    is_program = sys.argv[:1] == ["-m"] and any(
-        name.removeprefix("-m").startswith(f"{package}.") for name in sys.orig_argv
-    )
-    if is_program and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
@@ -96,7 +84,7 @@ def heeded(numbers: Iterable[int]) -> dict[int, Any]:
 def say(line: str) -> None:
     """Writes to stderr from a handler of signals; its terminal may be gone."""
     with contextlib.suppress(OSError):
-        os.write(2, line.encode())
+        os.write(stderr_filter.descriptor, line.encode())
 
 
 def how_it_ended(number: int) -> str:

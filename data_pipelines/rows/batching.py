@@ -1,10 +1,10 @@
-"""Makes batches of one size from rows, and sets the options of all datasets."""
+"""Batches rows with a fixed batch size, and sets the options of all datasets."""
 
 import tensorflow as tf
 
 
 def evaluation_batches(rows: tf.data.Dataset, *, batch_size: int) -> tf.data.Dataset:
-    """Every row once, in its order; the last batch is filled up with rows of zeros.
+    """Batches every row once, in order; pads the last batch with rows of zeros.
 
     The rows `{"x": 1} {"x": 2} {"x": 3}` with a batch size of 2 become
 
@@ -12,9 +12,9 @@ def evaluation_batches(rows: tf.data.Dataset, *, batch_size: int) -> tf.data.Dat
         {"x": [3, 0], "row_weight": [1, 0]}
 
     Args:
-        rows: a finite dataset of dicts of dense tensors. A `row_weight` that is there
-            is kept; without one the rows weigh 1.
-        batch_size: rows of a batch.
+        rows: finite dataset of dicts of dense tensors. An existing `row_weight` is
+            kept; otherwise it is 1.
+        batch_size: rows per batch.
 
     Returns:
         Batches of the static shape `(batch_size, ...)`, with `row_weight` float32
@@ -39,10 +39,10 @@ def evaluation_batches(rows: tf.data.Dataset, *, batch_size: int) -> tf.data.Dat
 
 
 def with_options(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Fixes the order of the elements, and stops the thread that tunes tf.data."""
+    """Fixes the order of the elements, and disables autotuning of tf.data."""
     options = tf.data.Options()
     options.deterministic = True
-    # Parallelism is then that of the cores. The thread that would tune it wakes up at
-    # growing intervals, and an iterator's end waits for it: up to a minute.
+    # Parallelism then equals the number of cores. The autotuning thread wakes up at
+    # growing intervals, and deleting an iterator waits for it, up to a minute.
     options.autotune.enabled = False
     return dataset.with_options(options)

@@ -1,8 +1,8 @@
-"""The check of ids against the table that they are looked up in.
+"""Check of ids before they are looked up in a table.
 
-Without it, what becomes of an id that is not there depends on the device: on CPUs a
-lookup raises, but takes -1 for the last row; on GPUs it gives zeros; a product with
-one-hot rows gives zeros on all.
+Without it, the result of an invalid id depends on the device: on CPUs a lookup raises
+an error, but reads the last row for -1; on GPUs it gives zeros; a product with one-hot
+rows gives zeros everywhere.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -18,20 +18,20 @@ def _message(name: str, low: Any, high: Any, count: int) -> str:
 
 
 def require_ids(name: str, ids: np.ndarray, count: int) -> None:
-    """Raises ValueError where an id is below 0, or not below the count."""
+    """Raises ValueError if an id is negative, or not less than the count."""
     if ids.size and not (ids.min() >= 0 and ids.max() < count):
         raise ValueError(_message(name, ids.min(), ids.max(), count))
 
 
 def id_check(name: str, ids: "tf.Tensor", count: int) -> "tf.Operation":
-    """The same in a graph, an op that others have to depend on.
+    """Returns the same check as an op, for use as a control dependency.
 
-    XLA leaves it out, so its place is before what is compiled.
+    XLA removes it, so it must be placed before compiled code.
 
     Raises:
-        tf.errors.InvalidArgumentError: when it runs, as `require_ids` does.
+        tf.errors.InvalidArgumentError: at run time, if an id is out of range.
     """
-    # Imported here: layers use this module on other backends, too.
+    # Imported here because layers also use this module with other Keras backends.
     import tensorflow as tf
 
     low, high = tf.reduce_min(ids), tf.reduce_max(ids)

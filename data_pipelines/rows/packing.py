@@ -1,6 +1,6 @@
 """Packs segments into rows: `[CLS] A [SEP] B [SEP]`, segment ids, padding mask.
 
-With byte-level BPE there are two separators between A and B, as RoBERTa has it.
+With byte-level BPE there are two separators between A and B, as in RoBERTa.
 """
 
 import tensorflow as tf
@@ -16,9 +16,9 @@ def pack(
     sequence_length: int,
     vocabulary: Vocabulary,
 ) -> dict[str, tf.Tensor]:
-    """Packs segments that are short enough already, see `truncate_pair`.
+    """Packs segments that fit into the rows, see `truncate_pair`.
 
-    With `A = [[11, 12]]`, `B = [[13]]` and a sequence length of 7:
+    For `A = [[11, 12]]`, `B = [[13]]` and a sequence length of 7:
 
         token_ids     CLS   11   12  SEP   13  SEP  PAD
         segment_ids     0    0    0    0    1    1    0
@@ -41,7 +41,7 @@ def pack(
     fits = tf.debugging.assert_less_equal(
         length,
         sequence_length,
-        message="Segments are longer than the row; truncate them first.",
+        message="Segments are longer than the row: truncate them first.",
     )
     with tf.control_dependencies([fits]):
         position = tf.range(sequence_length)[tf.newaxis, :]  # (1, sequence)
@@ -57,11 +57,12 @@ def pack(
 def truncated_lengths(
     first_length: tf.Tensor, second_length: tf.Tensor, max_tokens: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The lengths after tokens were taken from the longer segment, one at a time.
+    """Returns the lengths after removing tokens from the longer segment, one at a time.
 
-    Lengths 9 and 3 with at most 10 tokens become 7 and 3; 9 and 9 become 5 and 5. The
-    second gives where both are as long, as in the original (`truncate_seq_pair`,
-    create_pretraining_data.py:418; `_truncate_seq_pair`, run_classifier.py:557).
+    Lengths 9 and 3 with at most 10 tokens become 7 and 3; 9 and 9 become 5 and 5. If
+    both are equally long, the second loses a token, as in the original
+    (`truncate_seq_pair`, create_pretraining_data.py:418; `_truncate_seq_pair`,
+    run_classifier.py:557).
     """
     half = max_tokens // 2
     return (
@@ -75,15 +76,15 @@ def truncated_lengths(
 def truncate_pair(
     first: tf.RaggedTensor, second: tf.RaggedTensor, max_tokens: int
 ) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
-    """Cuts the ends of pairs off that have more than `max_tokens` together.
+    """Truncates the ends of pairs with more than `max_tokens` tokens in total.
 
-    `[[1, 2, 3, 4]], [[5]]` with at most 3 tokens become `[[1, 2]], [[5]]`. For rows
-    of fine-tuning and serving: nothing in it is random. For one segment, slice:
+    `[[1, 2, 3, 4]], [[5]]` with at most 3 tokens become `[[1, 2]], [[5]]`. Used for
+    fine-tuning and serving: it is not random. To truncate a single segment, slice it:
     `first[:, :max_tokens]`.
 
     Args:
-        first, second: `(rows, (tokens))`.
-        max_tokens: of both segments, without special tokens.
+        first, second: int32 `(rows, (tokens))`.
+        max_tokens: maximum for both segments together, without special tokens.
     """
     first_length, second_length = truncated_lengths(
         first.row_lengths(), second.row_lengths(), max_tokens
@@ -97,18 +98,18 @@ def truncate_pair(
 def join(
     first: tf.RaggedTensor, second: tf.RaggedTensor | None, vocabulary: Vocabulary
 ) -> tuple[tf.RaggedTensor, tf.Tensor]:
-    """Segments with their special tokens, not yet laid into rows.
+    """Joins segments with their special tokens, without padding.
 
-    `A = [[11, 12]]`, `B = [[13]]` give `[[CLS, 11, 12, SEP, 13, SEP]]` and, as the
-    place where the second segment begins, `[4]`.
+    `A = [[11, 12]]`, `B = [[13]]` give `[[CLS, 11, 12, SEP, 13, SEP]]` and `[4]`, the
+    position where the second segment begins.
 
     Args:
         first: int32 `(sequences, (tokens))`.
         second: the same, or None for `[CLS] A [SEP]`.
 
     Returns:
-        int32 `(sequences, (tokens))`, and int32 `(sequences,)`: the length where
-        there is no second segment.
+        Token ids int32 `(sequences, (tokens))`, and the start of the second segment
+        int32 `(sequences,)`, or the length if there is no second segment.
     """
     ones = tf.ones([first.nrows(), 1], tf.int32)
     separator = ones * vocabulary.sep_id
@@ -122,22 +123,22 @@ def join(
 
 
 def pair_room(max_length: int, vocabulary: Vocabulary) -> int:
-    """The number of tokens of two segments in a sequence of `max_length`."""
+    """Returns the number of tokens for two segments in a sequence of `max_length`."""
     return max_length - 2 - vocabulary.num_separators
 
 
 def filled_rows(
     values: tf.RaggedTensor, width: tf.Tensor | int, missing: int | float | str
 ) -> tf.Tensor:
-    """Cuts or fills up rows, so that all are `width` wide.
+    """Truncates or pads rows to the same width.
 
     Args:
-        values: `(rows, (places))`.
-        width: int scalar, known or not when the graph is made.
-        missing: the value that rows are filled up with.
+        values: ragged `(rows, (values))`.
+        width: int or int scalar tensor.
+        missing: padding value.
 
     Returns:
-        `(rows, width)`.
+        Dense `(rows, width)`.
     """
     if isinstance(width, int):
         return values.to_tensor(missing, shape=[None, width])

@@ -1,7 +1,7 @@
-"""Packs several short sequences into one row, so that little is computed for padding.
+"""Packs several short sequences into one row, to save computation on padding.
 
-Each sequence keeps positions of its own and is seen by its own tokens alone, so its
-vectors are those that it would have in a row of its own.
+Each sequence has its own positions, and its tokens attend only to each other, so its
+vectors are the same as in a row of its own.
 """
 
 import tensorflow as tf
@@ -17,7 +17,7 @@ def pack_rows(
     vocabulary: Vocabulary,
     pad_to_bucket: bool = False,
 ) -> dict[str, tf.Tensor]:
-    """Lays whole sequences side by side into as few rows as first-fit finds.
+    """Packs whole sequences into as few rows as first-fit finds.
 
     The sequences `[[CLS, 11, SEP, 12, SEP], [CLS, 13, SEP], [CLS, 14, 15, SEP]]` in
     rows of 8:
@@ -30,18 +30,18 @@ def pack_rows(
         first_tokens    0  5   8
 
     Args:
-        token_ids: int32 `(sequences, (tokens))`, special tokens included, none
-            longer than a row.
-        second_starts: int32 `(sequences,)`, where the second segment begins; the
+        token_ids: int32 `(sequences, (tokens))`, including special tokens, none longer
+            than a row.
+        second_starts: int32 `(sequences,)`, the start of the second segment, or the
             length of the sequence if it has none.
-        row_length: tokens of a row.
-        pad_to_bucket: whether empty rows are added, less than a fifth of all, so that a
-            compiler sees few numbers of rows: 1 to 8, 10, 12, 14, 16, 20, ...
+        row_length: tokens per row.
+        pad_to_bucket: whether to add empty rows, less than a fifth of all, so that a
+            compiler sees few different numbers of rows: 1 to 8, 10, 12, 14, 16, 20, ...
 
     Returns:
         `token_ids`, `segment_ids`, `positions`, `sequence_ids` int32 and
         `padding_mask` bool `(rows, row_length)`; `first_tokens` int32
-        `(sequences,)`, where in all rows laid end to end each sequence begins.
+        `(sequences,)`, the start of each sequence in all rows laid end to end.
 
     Raises:
         tf.errors.InvalidArgumentError: a sequence is longer than a row.
@@ -78,27 +78,28 @@ def pack_rows(
 def first_fit(
     lengths: tf.Tensor, row_length: int | tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The row and the place in it of each sequence, the longest first.
+    """Assigns sequences to rows by first-fit, the longest first.
 
-    Lengths `[5, 3, 4]` in rows of 8 give the rows `[0, 0, 1]`, the places
+    Lengths `[5, 3, 4]` in rows of 8 give the rows `[0, 0, 1]`, the positions
     `[0, 5, 0]`, and 2 rows.
 
     Args:
         lengths: int32 `(sequences,)`.
-        row_length: tokens of a row.
+        row_length: tokens per row.
 
     Returns:
-        int32 `(sequences,)`, int32 `(sequences,)`, int32 scalar.
+        The row of each sequence and its position in the row, both int32 `(sequences,)`,
+        and the number of rows, an int32 scalar.
 
     Raises:
-        tf.errors.InvalidArgumentError: a length is more than `row_length`.
+        tf.errors.InvalidArgumentError: a length exceeds `row_length`.
     """
     count = tf.size(lengths)
     order = tf.argsort(lengths, direction="DESCENDING", stable=True)
     fits = tf.debugging.assert_less_equal(
         lengths,
         row_length,
-        message="A sequence is longer than a row; cut it or take longer rows.",
+        message="A sequence is longer than a row: truncate it or use longer rows.",
     )
     with tf.control_dependencies([fits]):
         ordered = tf.gather(lengths, order)
@@ -109,7 +110,7 @@ def first_fit(
         index: tf.Tensor, used: tf.Tensor, rows: tf.TensorArray, places: tf.TensorArray
     ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray, tf.TensorArray]:
         room = used + ordered[index] <= row_length
-        row = tf.argmax(room, output_type=tf.int32)  # The first of them.
+        row = tf.argmax(room, output_type=tf.int32)  # The first row with room.
         return (
             index + 1,
             used + ordered[index] * tf.one_hot(row, count, dtype=tf.int32),

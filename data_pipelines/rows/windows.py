@@ -1,8 +1,8 @@
-"""Divides long texts into overlapping windows, and finds the best for each token.
+"""Splits long texts into overlapping windows, and finds the best one for each token.
 
 The windows of a text start `stride` tokens apart, as in google-research/bert's
-run_squad.py; the last one ends with the text. Everything is in graph, for all texts
-of a batch at once.
+run_squad.py; the last one ends with the text. Everything runs in the TensorFlow graph,
+for all texts of a batch at once.
 """
 
 import tensorflow as tf
@@ -11,9 +11,9 @@ import tensorflow as tf
 def windows(
     lengths: tf.Tensor, room: tf.Tensor | int, stride: int
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Computes where the windows of each text begin, and how long they are.
+    """Computes the start and length of the windows of each text.
 
-    Lengths `[4, 9]` in rooms of `[6, 5]` tokens, with a stride of 3:
+    Lengths `[4, 9]` with a room of `[6, 5]` tokens and a stride of 3:
 
         text     0  1  1  1
         start    0  0  3  6
@@ -23,12 +23,12 @@ def windows(
 
     Args:
         lengths: int32 `(texts,)`, tokens of each text.
-        room: int32 `(texts,)`, or one for all: the most tokens of a window, at least
-            `stride`.
+        room: int32 `(texts,)`, or one for all: maximum number of tokens of a window, at
+            least `stride`.
         stride: tokens from one start to the next.
 
     Returns:
-        Three int32 `(windows,)`: the text, the first token, the number of tokens.
+        Three int32 `(windows,)`: index of the text, first token, number of tokens.
     """
     room = tf.broadcast_to(room, tf.shape(lengths))
     beyond = tf.maximum(lengths - room, 0)
@@ -43,7 +43,7 @@ def windows(
 def slices(
     texts: tf.RaggedTensor, text: tf.Tensor, start: tf.Tensor, length: tf.Tensor
 ) -> tf.RaggedTensor:
-    """The tokens of each window.
+    """Returns the tokens of each window.
 
     `[[7, 8, 9]]` with the windows `text [0, 0], start [0, 1], length [2, 2]` becomes
     `[[7, 8], [8, 9]]`.
@@ -57,7 +57,7 @@ def slices(
 
 
 def ranges(values: tf.Tensor, start: tf.Tensor, length: tf.Tensor) -> tf.RaggedTensor:
-    """Ranges of one long vector as rows, `(rows, (places))`.
+    """Returns ranges of one long vector as rows, `(rows, (values))`.
 
     `[7, 8, 9]` with `start [0, 1], length [2, 2]` becomes `[[7, 8], [8, 9]]`.
     """
@@ -68,18 +68,18 @@ def ranges(values: tf.Tensor, start: tf.Tensor, length: tf.Tensor) -> tf.RaggedT
 def most_context(
     text: tf.Tensor, start: tf.Tensor, length: tf.Tensor, room: int, stride: int
 ) -> tf.RaggedTensor:
-    """True where no other window has more on both sides of a token.
+    """Marks each token in the window with the most context on both sides.
 
-    Each token of a text is True in exactly one of its windows. The measure is the
-    original's (run_squad.py, `_check_is_max_context`): the shorter side, and a
-    hundredth of the window's length; the first of equal windows has the token. The
+    Each token of a text is True in exactly one of its windows. The score is that of the
+    original (run_squad.py, `_check_is_max_context`): the length of the shorter side
+    plus a hundredth of the window's length; of equal windows, the first is chosen. The
     windows `start [0, 3], length [5, 4]` of one text give
 
         [[T, T, T, T, F], [F, T, T, T]]
 
     Args:
         text, start, length: int32 `(windows,)`, from `windows`.
-        room: the most tokens of any window.
+        room: maximum number of tokens of any window.
         stride: tokens from one start to the next.
 
     Returns:
@@ -106,6 +106,6 @@ def most_context(
 
 
 def _context(token: tf.Tensor, start: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
-    # In hundredths: whole numbers, so that equal windows are equal.
+    # In hundredths, because integers compare exactly.
     end = start + length - 1
     return 100 * tf.minimum(token - start, end - token) + length

@@ -13,6 +13,7 @@ from data_pipelines.programs import processes
 from data_pipelines.programs.extras import extra
 from data_pipelines.tokenizers.byte_symbols import BYTE_SYMBOLS
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
+from data_pipelines.vocabulary_learning.too_few_pieces import TooFewPiecesError
 
 _SMALLEST = len(SPECIAL_TOKENS) + len(BYTE_SYMBOLS)
 
@@ -52,10 +53,7 @@ def learn_byte_bpe(
     learned.train_from_iterator(_lines(sources, layout), trainer)
     ids = learned.get_vocab(with_added_tokens=True)
     if len(ids) < vocab_size:
-        raise ValueError(
-            f"Received vocab_size={vocab_size}, but this text yields only {len(ids)} "
-            "pieces, when every word is one: choose a smaller vocabulary or more text."
-        )
+        raise TooFewPiecesError(vocab_size, len(ids))
     merges = json.loads(learned.to_str())["model"]["merges"]
     pieces = tuple(sorted(ids, key=ids.__getitem__))
     return Vocabulary(pieces, tuple(map(tuple, merges)), add_prefix_space=True)

@@ -20,6 +20,7 @@ from data_pipelines.tokenizers.vocabulary import (
     SPECIAL_TOKENS,
     Vocabulary,
 )
+from data_pipelines.vocabulary_learning.too_few_pieces import TooFewPiecesError
 
 # Nothing is learned from longer strings of letters, and the op that looks pieces up
 # takes 256 bytes at most.
@@ -79,12 +80,9 @@ def learn_wordpiece(word_counts: Mapping[str, int], vocab_size: int) -> Vocabula
         merged.append(piece)
     else:
         num_characters = len(pieces)
-    if num_characters + len(merged) < num_pieces:
-        raise ValueError(
-            f"Received vocab_size={vocab_size}, but this text yields only "
-            f"{len(SPECIAL_TOKENS) + num_characters + len(merged)} pieces, when every "
-            "word is one: choose a smaller vocabulary or more text."
-        )
+    found = num_characters + len(merged)
+    if found < num_pieces:
+        raise TooFewPiecesError(vocab_size, len(SPECIAL_TOKENS) + found)
     num_characters = num_pieces - len(merged)
     _report_rare(set(pieces[num_characters:]), word_counts)
     return Vocabulary((*SPECIAL_TOKENS, *sorted(pieces[:num_characters]), *merged))

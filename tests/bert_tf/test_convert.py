@@ -84,7 +84,7 @@ def test_the_number_of_choices(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"num_choices": 4}, ValueError, "of the kind pretraining. Expected 2 or more"),
+        ({"num_choices": 4}, ValueError, "of kind pretraining. Expected 2 or more"),
         (
             {"output_format": "model_garden"},
             ValueError,
@@ -228,7 +228,7 @@ def test_heads_that_others_compute_otherwise(
     [
         ("config.json", r"config\.json is not JSON"),
         ("bert_config.json", r"bert_config\.json is not JSON"),
-        ("bert_model.ckpt.index", r"checkpoint .*bert_model\.ckpt is broken"),
+        ("bert_model.ckpt.index", r"checkpoint .*bert_model\.ckpt is corrupt"),
     ],
 )
 def test_an_empty_file(tmp_path, name, message):
@@ -248,7 +248,7 @@ def test_a_data_file_that_was_cut_off(tmp_path):
     google.write(checkpoint, str(tmp_path / "google"))
     file = tmp_path / "google" / "bert_model.ckpt.data-00000-of-00001"
     file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(ValueError, match=r"bert_model\.ckpt is broken"):
+    with pytest.raises(ValueError, match=r"bert_model\.ckpt is corrupt"):
         convert.convert(
             ConvertOptions(
                 source=str(tmp_path / "google"), output_dir=str(tmp_path / "new")
@@ -272,7 +272,7 @@ def test_of_electra_the_encoder_goes_over(tmp_path):
         output_dir=str(tmp_path / "theirs"),
         output_format="hugging_face",
     )
-    with pytest.raises(ValueError, match="leave it out with --encoder_only"):
+    with pytest.raises(ValueError, match="use --encoder_only to convert"):
         convert.convert(options)
     assert not (tmp_path / "theirs").exists()
     convert.convert(dataclasses.replace(options, encoder_only=True))

@@ -224,7 +224,7 @@ def test_a_file_that_appears_meanwhile_is_kept(tmp_path, monkeypatch):
         return Vocabulary(SPECIAL_TOKENS)
 
     monkeypatch.setattr(module, "learn_vocabulary", appear)
-    with pytest.raises(FileExistsError, match="what was made here is") as raised:
+    with pytest.raises(FileExistsError, match="the new output is kept as") as raised:
         main(options_for(tmp_path))
     assert (tmp_path / "vocab.txt").read_text() == "mine"
     kept = re.search(r"vocab\.txt\.\w{8}(?=\.$)", str(raised.value))[0]

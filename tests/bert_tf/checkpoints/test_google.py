@@ -223,8 +223,8 @@ def test_several_checkpoints_are_asked_for_by_name(several):
     checkpoint, folder = several
     with pytest.raises(
         FileNotFoundError,
-        match=r"holds the checkpoints model\.ckpt-1000, model\.ckpt-2000, and no file "
-        r"`checkpoint` .* as in --source=.*/model\.ckpt-2000\.",
+        match=r"contains the checkpoints model\.ckpt-1000, model\.ckpt-2000, and no "
+        r"file `checkpoint` .* for example --source=.*/model\.ckpt-2000\.",
     ):
         google.read(str(folder))
     assert_same(google.read(str(folder / "model.ckpt-1000")), checkpoint)
@@ -239,7 +239,7 @@ def test_the_file_of_tensorflow_names_one(several, path, caplog):
         'all_model_checkpoint_paths: "model.ckpt-2000"\n'
     )
     assert_same(google.read(str(folder)), checkpoint)
-    assert "holds 2 checkpoints: read is model.ckpt-1000" in caplog.text
+    assert "contains 2 checkpoints; using model.ckpt-1000" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_what_google_cannot_compute(tmp_path, changes, message):
 
 
 def test_missing_files(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere holds no checkpoint"):
+    with pytest.raises(FileNotFoundError, match="nowhere contains no checkpoint"):
         google.read(str(tmp_path / "nowhere"))
-    with pytest.raises(FileNotFoundError, match="holds no checkpoint"):
+    with pytest.raises(FileNotFoundError, match="contains no checkpoint"):
         google.read(str(tmp_path))

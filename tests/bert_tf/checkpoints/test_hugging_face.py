@@ -310,7 +310,7 @@ def test_another_vocabulary(folder):
     transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)
     tokens = [*VOCABULARY.tokens[:-1], "other"]
     (folder / "vocab.txt").write_text("\n".join(tokens) + "\n")
-    with pytest.raises(ValueError, match="do not hold the same pieces"):
+    with pytest.raises(ValueError, match="have different pieces"):
         hugging_face.read(str(folder))
 
 
@@ -325,7 +325,7 @@ def test_positions_of_roberta_begin_after_its_padding(tmp_path):
 def test_a_pickle_is_not_run(folder, capsys):
     (folder / "model.safetensors").unlink()
     torch.save({"x": Malicious()}, folder / "pytorch_model.bin")
-    with pytest.raises(ValueError, match="holds more than tensors"):
+    with pytest.raises(ValueError, match="contains more than tensors"):
         hugging_face.read(str(folder))
     assert "never" not in capsys.readouterr().out
 
@@ -343,7 +343,7 @@ def test_a_tokenizer_of_one_file(folder):
     with pytest.raises(ValueError, match=r"of the type 'Unigram'\. Expected WordPiece"):
         hugging_face.read(str(folder))
     (folder / "tokenizer.json").unlink()
-    with pytest.raises(FileNotFoundError, match="holds neither"):
+    with pytest.raises(FileNotFoundError, match="contains neither"):
         hugging_face.read(str(folder))
 
 

@@ -38,21 +38,24 @@ def test_names_that_are_clear(values, expected):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"id2label": {"0": "no"}}, "a name of its own for each of the 2 outputs"),
+        ({"id2label": {"0": "no"}}, "a distinct name for each of the 2 outputs"),
         ({"id2label": {"0": "a", "1": "b", "2": "c"}}, "for each of the 2 outputs"),
-        ({"id2label": {"0": "no", "1": "no"}}, "a name of its own for each of the 2"),
-        ({"id2label": {"0": 1, "1": "1"}}, "a name of its own for each of the 2"),
+        ({"id2label": {"0": "no", "1": "no"}}, "a distinct name for each of the 2"),
+        ({"id2label": {"0": 1, "1": "1"}}, "a distinct name for each of the 2"),
         ({"id2label": {"0": "no", "2": "yes"}}, "numbered from 0 to 1"),
         ({"id2label": {"1": "no", "2": "yes"}}, "numbered from 0 to 1"),
         ({"id2label": {"0": "a", "00": "b", "1": "c"}}, "numbered from 0 to 1"),
-        ({"id2label": {"0": None, "1": "yes"}}, "a name of its own for each of the 2"),
-        ({"id2label": {"0": "", "1": "yes"}}, "a name of its own for each of the 2"),
-        ({"id2label": {"0": ["no"], "1": "yes"}}, "a number and a name for each"),
-        ({"id2label": {"no": 0, "yes": 1}}, "a number and a name for each"),
-        ({"id2label": "no,yes"}, "a number and a name for each output"),
-        ({"label2id": {"no": 0, "yes": 0}}, "a number of its own for each name"),
+        ({"id2label": {"0": None, "1": "yes"}}, "a distinct name for each of the 2"),
+        ({"id2label": {"0": "", "1": "yes"}}, "a distinct name for each of the 2"),
+        (
+            {"id2label": {"0": ["no"], "1": "yes"}},
+            "the number of each output to its name",
+        ),
+        ({"id2label": {"no": 0, "yes": 1}}, "the number of each output to its name"),
+        ({"id2label": "no,yes"}, "the number of each output to its name"),
+        ({"label2id": {"no": 0, "yes": 0}}, "each name to a distinct number"),
         ({"label2id": {"no": 0, "yes": 2}}, "numbered from 0 to 1"),
-        ({"label2id": ["no", "yes"]}, "an object with a number of its own"),
+        ({"label2id": ["no", "yes"]}, "an object that maps each name"),
     ],
 )
 def test_names_that_are_not(values, message):
@@ -77,8 +80,8 @@ def test_the_kind_follows_the_outputs(problem, num_outputs, expected):
 @pytest.mark.parametrize(
     ("problem", "message"),
     [
-        ("multi_label_classification", "any number of labels"),
-        ("regression", "a regression with 2 scores"),
+        ("multi_label_classification", "a multi-label classifier"),
+        ("regression", "a regression model with 2 scores"),
     ],
 )
 def test_other_problems(problem, message):
@@ -108,7 +111,7 @@ def test_the_whole_way(tmp_path, kind, changes, expected):
     target = tmp_path / "new"
     options = ConvertOptions(source=str(folder), output_dir=str(target))
     if expected is None:
-        with pytest.raises(ValueError, match="Expected a name of its own for each"):
+        with pytest.raises(ValueError, match="Expected a distinct name for each"):
             convert.convert(options)
         assert not list(tmp_path.glob("new*"))
         return

@@ -128,7 +128,7 @@ def test_weights_that_are_cut_off(folder):
     ("content", "message"),
     [
         ("{", "is not JSON"),
-        ("[]", "holds a list"),
+        ("[]", "contains a list"),
         ("{}", "does not describe a model"),
         ('{"format": 2}', "does not describe a model"),
         ('{"format": 1}', "does not describe a model"),

@@ -259,8 +259,16 @@ def test_prompts_and_similarity(tmp_path, config, prompts, default, similarity):
             {"default_prompt_name": "query"},
             r"default_prompt_name='query'\. Expected one of its prompts \[\]",
         ),
-        ("config_sentence_transformers.json", {"prompts": ["a"]}, "a text for each"),
-        ("config_sentence_transformers.json", {"prompts": {"a": 5}}, "a text for each"),
+        (
+            "config_sentence_transformers.json",
+            {"prompts": ["a"]},
+            "each name to a text",
+        ),
+        (
+            "config_sentence_transformers.json",
+            {"prompts": {"a": 5}},
+            "each name to a text",
+        ),
         (
             "config_sentence_transformers.json",
             {"similarity_fn_name": "hamming"},
@@ -439,8 +447,8 @@ TANH = "torch.nn.modules.activation.Tanh"
         ),
         (IDENTITY, 1, ("regression", {"num_outputs": 1})),
         (IDENTITY, 3, ("classification", {"num_outputs": 3})),
-        (TANH, 1, "outputs through torch.nn.modules.activation.Tanh"),
-        (SIGMOID, 3, "its 3 outputs through torch.nn.modules.activation.Sigmoid"),
+        (TANH, 1, "applies torch.nn.modules.activation.Tanh"),
+        (SIGMOID, 3, "applies torch.nn.modules.activation.Sigmoid to its 3 outputs"),
     ],
 )
 def test_cross_encoders(tmp_path, saved, activation, num_outputs, expected):
@@ -469,7 +477,7 @@ def test_activations_that_are_not_said(tmp_path, num_outputs):
 def test_a_prompt_of_a_cross_encoder_is_refused(tmp_path):
     folder = cross_encoder(tmp_path)
     of_version_6(folder, SIGMOID, prompts=PROMPTS, default_prompt_name="query")
-    with pytest.raises(ValueError, match="puts 'the cat ' before its texts"):
+    with pytest.raises(ValueError, match="prepends 'the cat ' to its texts"):
         hugging_face.read(str(folder))
 
 

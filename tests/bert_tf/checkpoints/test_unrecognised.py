@@ -19,19 +19,19 @@ SAFETENSORS = b"\x02\x00\x00\x00\x00\x00\x00\x00{}"
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("model.safetensors", SAFETENSORS, "it is weights in safetensors alone"),
-        ("pytorch_model.bin", ZIP, "it is weights of PyTorch alone"),
-        ("pytorch_model.bin", PICKLE, "it is weights of PyTorch alone"),
-        ("model.pt", ZIP, "it is weights of PyTorch alone"),
-        ("tf_model.h5", b"\x89HDF", "it is weights of Keras alone"),
-        ("flax_model.msgpack", b"\x81", "it is weights of Flax alone"),
-        ("model.onnx", b"\x08", "it is a model of ONNX alone"),
-        ("model.Q4_K_M.gguf", b"GGUF", "it is a quantised model of llama.cpp alone"),
-        ("model.tflite", b"\x1c", "it is a model of TensorFlow Lite alone"),
-        ("frozen.pb", b"\x0a", "it is a graph of TensorFlow alone"),
-        ("uncased_L-12_H-768_A-12.zip", ZIP, "it is an archive, which is to be unpack"),
-        ("model.tar.gz", b"\x1f\x8b\x08", "it is an archive, which is to be unpacked"),
-        ("config.json", b"{}", "it is a file of JSON alone"),
+        ("model.safetensors", SAFETENSORS, "it is only safetensors weights"),
+        ("pytorch_model.bin", ZIP, "it is only PyTorch weights"),
+        ("pytorch_model.bin", PICKLE, "it is only PyTorch weights"),
+        ("model.pt", ZIP, "it is only PyTorch weights"),
+        ("tf_model.h5", b"\x89HDF", "it is only Keras weights"),
+        ("flax_model.msgpack", b"\x81", "it is only Flax weights"),
+        ("model.onnx", b"\x08", "it is only an ONNX model"),
+        ("model.Q4_K_M.gguf", b"GGUF", "it is only a quantised llama.cpp model"),
+        ("model.tflite", b"\x1c", "it is only a TensorFlow Lite model"),
+        ("frozen.pb", b"\x0a", "it is only a TensorFlow graph"),
+        ("uncased_L-12_H-768_A-12.zip", ZIP, "it is only an archive, which must be"),
+        ("model.tar.gz", b"\x1f\x8b\x08", "it is only an archive, which must be unp"),
+        ("config.json", b"{}", "it is only a JSON file"),
     ],
 )
 def test_a_file_alone(tmp_path, name, content, message):
@@ -41,7 +41,7 @@ def test_a_file_alone(tmp_path, name, content, message):
     text = str(error.value)
     assert message in text and "\n" not in text
     assert "config.json, the vocabulary (vocab.txt or tokenizer.json)" in text
-    assert f"{tmp_path} holds {name}." in text
+    assert f"{tmp_path} contains {name}." in text
     assert "word2vec" not in text
 
 
@@ -51,26 +51,26 @@ def test_a_file_alone(tmp_path, name, content, message):
         ({}, "the folder is empty"),
         (
             {"model.safetensors": SAFETENSORS},
-            "it holds model.safetensors (weights in safetensors), but not config.json "
+            "it contains model.safetensors (safetensors weights), but not config.json "
             "and the vocabulary (vocab.txt or tokenizer.json)",
         ),
         (
             {"pytorch_model.bin": ZIP, "vocab.txt": b"a\n"},
-            "it holds pytorch_model.bin, vocab.txt (weights of PyTorch), but not "
+            "it contains pytorch_model.bin, vocab.txt (PyTorch weights), but not "
             "config.json. Expected",
         ),
         (
             {"pytorch_model.bin": ZIP, "vocab.txt": b"a", "bert_config.json": b"{}"},
-            "which in old folders of PyTorch is bert_config.json: copy it",
+            "Old PyTorch folders call the config bert_config.json: copy it",
         ),
-        ({"tf_model.h5": b"\x89HDF", "vocab.txt": b"a"}, "(weights of Keras), but not"),
-        ({"model.onnx": b"\x08"}, "(a model of ONNX), but not config.json"),
+        ({"tf_model.h5": b"\x89HDF", "vocab.txt": b"a"}, "(Keras weights), but not"),
+        ({"model.onnx": b"\x08"}, "(an ONNX model), but not config.json"),
         (
             {
                 "model.safetensors.index.json": b"{}",
                 "model-00001-of-00002.safetensors": SAFETENSORS,
             },
-            "(weights in safetensors), but not config.json",
+            "(safetensors weights), but not config.json",
         ),
         (
             {
@@ -78,12 +78,15 @@ def test_a_file_alone(tmp_path, name, content, message):
                 "adapter_model.safetensors": SAFETENSORS,
                 "tokenizer.json": b"{}",
             },
-            "it is an adapter of 'bert-base' (PEFT), which is no model without it",
+            "it is a PEFT adapter, which needs its base model 'bert-base'",
         ),
-        ({"vocab.txt": b"a", "README.md": b"a"}, "it holds README.md, vocab.txt. Exp"),
+        (
+            {"vocab.txt": b"a", "README.md": b"a"},
+            "it contains README.md, vocab.txt. Exp",
+        ),
         (
             {"bert_config.json": b"{}", "vocab.txt": b"a"},
-            "it holds bert_config.json, v",
+            "it contains bert_config.json, v",
         ),
     ],
 )
@@ -110,8 +113,8 @@ def test_models_one_level_deeper(tmp_path):
     (tmp_path / "run" / "logs").mkdir()
     with pytest.raises(
         FileNotFoundError,
-        match=r"Expected one of checkpoint-1000, checkpoint-500, as in --source=.*/"
-        "checkpoint-1000",
+        match=r"Expected one of checkpoint-1000, checkpoint-500, for example "
+        "--source=.*/checkpoint-1000",
     ):
         formats.recognise(str(tmp_path / "run"))
 
@@ -127,7 +130,7 @@ def test_a_checkpoint_of_a_trainer(tmp_path):
     assert formats.read(str(folder))[1].weights.shapes == checkpoint.weights.shapes
     for name in ("vocab.txt", "tokenizer.json"):
         (folder / name).unlink()
-    with pytest.raises(FileNotFoundError, match=r"holds neither vocab\.txt nor tok"):
+    with pytest.raises(FileNotFoundError, match=r"contains neither vocab\.txt nor tok"):
         formats.read(str(folder))
 
 
@@ -136,10 +139,10 @@ def test_a_checkpoint_of_a_trainer(tmp_path):
     [
         (
             {"tf_model.h5": b"\x89HDF"},
-            r"holds weights in tf_model\.h5 alone\. Expected",
+            r"contains weights only in tf_model\.h5\. Expected",
         ),
-        ({"model.onnx": b"", "x.gguf": b""}, r"weights in model\.onnx, x\.gguf alone"),
-        ({}, "holds no weights"),
+        ({"model.onnx": b"", "x.gguf": b""}, r"weights only in model\.onnx, x\.gguf"),
+        ({}, "contains no weights"),
         (
             {
                 "model.safetensors.index.json": json.dumps(
@@ -147,16 +150,16 @@ def test_a_checkpoint_of_a_trainer(tmp_path):
                 ).encode(),
                 "model-1.safetensors": SAFETENSORS,
             },
-            r"lacks m-2\.safetensors, of 2 files of weights in its index",
+            r"lacks m-2\.safetensors of the 2 files of weights in its index",
         ),
         ({"model.safetensors.index.json": b"{}"}, "has no weight_map"),
         (
             {"model.safetensors": b"version https://git-lfs.github.com/spec/v1\noid"},
-            r"pointers of Git LFS in place of model\.safetensors\. .* run git lfs pull",
+            r"Git LFS pointers in place of model\.safetensors\. .* run `git lfs pull`",
         ),
         (
             {"pytorch_model.bin": b"version https://git-lfs.github.com/spec/v1\noid"},
-            r"pointers of Git LFS in place of pytorch_model\.bin",
+            r"Git LFS pointers in place of pytorch_model\.bin",
         ),
         ({"model.safetensors": b""}, r"model\.safetensors is not a safetensors file"),
     ],
@@ -192,7 +195,7 @@ def test_json_with_values_of_another_type(tmp_path, file, content):
     hugging_face.write(checkpoint, str(folder))
     values = json.loads((folder / file).read_text())
     (folder / file).write_text(json.dumps({**values, **content}))
-    with pytest.raises(ValueError, match=r"has another value than expected|Expected"):
+    with pytest.raises(ValueError, match=r"has an unexpected value|Expected"):
         formats.read(str(folder))
 
 
@@ -211,11 +214,11 @@ def test_another_saved_model(tmp_path):
     module = tf.Module()
     module.weight = tf.Variable([1.0, 2.0])
     tf.saved_model.save(module, str(tmp_path / "model"))
-    with pytest.raises(ValueError, match="not those of Model Garden's BERT: missing"):
+    with pytest.raises(ValueError, match="not those of Model Garden's BERT: it lacks"):
         formats.read(str(tmp_path / "model"))
     (tmp_path / "bare").mkdir()
     (tmp_path / "bare" / "saved_model.pb").write_bytes(b"\x0a")
-    with pytest.raises(ValueError, match="variables is broken"):
+    with pytest.raises(ValueError, match="variables is corrupt"):
         formats.read(str(tmp_path / "bare"))
 
 

@@ -190,7 +190,7 @@ def test_a_table_that_is_not_finite(prepared, tmp_path):
         tables = dict(arrays)
     tables["unigrams"][0] = np.nan
     np.savez(tmp_path / "model.npz", **tables)
-    with pytest.raises(ValueError, match=r"the table unigrams has 1 values of"):
+    with pytest.raises(ValueError, match=r"the table unigrams has 1 of"):
         model_file.load(str(tmp_path / "model.npz"))
 
 

@@ -143,7 +143,7 @@ def test_a_failure_leaves_nothing(tmp_path, ending):
 def test_a_file_that_appears_meanwhile_is_kept(tmp_path):
     path = tmp_path / "x.npy"
     with (
-        pytest.raises(FileExistsError, match="what was made here is"),
+        pytest.raises(FileExistsError, match="the new output is kept as"),
         open_writer(str(path), OF_TOKENS),
     ):
         path.write_text("mine")

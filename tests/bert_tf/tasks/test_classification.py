@@ -44,10 +44,13 @@ def means(objective, outputs, batch):
     return {name: float(sums[name] / weights[name]) for name in sums}
 
 
-@pytest.mark.parametrize("class_weights", [None, [0.5, 1.0, 3.0]])
-def test_classes(class_weights):
-    found = means(ClassificationObjective(class_weights), LOGITS, {"label": LABELS})
-    weights = np.ones(5) if class_weights is None else np.array(class_weights)[LABELS]
+@pytest.mark.parametrize("weights", [None, [0.5, 1.0, 3.0, 0.0, 2.0]])
+def test_classes(weights):
+    batch = {"label": LABELS}
+    if weights is not None:
+        batch["weight"] = np.array(weights, "float32")
+    found = means(ClassificationObjective(), LOGITS, batch)
+    weights = np.ones(5) if weights is None else np.array(weights)
     expected = (LOSSES * weights).sum() / weights.sum()
     assert found["loss_per_example"] == pytest.approx(expected, rel=1e-5)
     assert found["accuracy"] == pytest.approx(RIGHT.mean())

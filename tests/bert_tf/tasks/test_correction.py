@@ -143,6 +143,24 @@ def test_gradients_of_packed_rows():
     assert all(g.any() for name, g in found.items() if "head" in name or "tag_" in name)
 
 
+def test_weights_count_texts():
+    # Without those of weight 0, and with those of weight 2 twice.
+    model, objective = make(), CorrectionObjective()
+    weights = np.array([2, 0, 1, 1, 2, 0], "float32")
+    repeated = np.concatenate([[0, 4], np.flatnonzero(weights)])
+
+    def losses(features):
+        batch = packed(features)
+        sums = objective.sums(model(batch, training=True), batch)
+        totals = objective.weights(batch)
+        return [float(sums[name] / totals[name]) for name in objective.losses]
+
+    once = features()
+    again = {name: tf.gather(values, repeated) for name, values in once.items()}
+    found = losses({**once, "weight": tf.constant(weights)})
+    assert found == pytest.approx(losses(again), rel=1e-4)
+
+
 def test_no_batch_without_edits_is_lost():
     given = features()
     nothing = tf.zeros_like(given["tags"])

@@ -56,6 +56,8 @@ def features_of(name, seed=0):
     else:
         labels = generator.integers(0, 2, COUNT // 2)
         features["label"] = tf.constant(np.repeat(labels, 2), tf.int32)
+    if name == "weighted":
+        features["weight"] = tf.constant(generator.uniform(0.5, 2, COUNT), tf.float32)
     return features
 
 
@@ -64,7 +66,7 @@ HEADS = {
     "weighted": (
         BertClassifier,
         {"num_outputs": 3},
-        ClassificationObjective([0.5, 1.0, 2.0]),
+        ClassificationObjective(),
     ),
     "regression": (BertClassifier, {"num_outputs": 1}, RegressionObjective()),
     "tagging": (BertTagger, {"num_outputs": 3}, TokenTaggingObjective()),
@@ -127,6 +129,23 @@ def test_sequences_that_share_a_row_do_not_know_of_each_other(name, frozen):
     useless = {n for n, gradient in expected.items() if not gradient.any()}
     known = ("pooler", "table", *["head/bias"] * (name == "span_qa"))
     assert all(any(part in n for part in known) for n in useless), useless
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_weights_count_examples(name):
+    # Without those of weight 0, and with those of weight 2 twice.
+    model, features = make(name), features_of(name)
+    # Pairs of sequences, as those of a choice belong together.
+    weights = np.repeat([2.0, 0.0, 1.0], 2).astype("float32")
+    repeated = np.concatenate([[0, 1], np.flatnonzero(weights)])
+    once = {n: v for n, v in features.items() if n != "weight"}
+    again = {n: tf.gather(v, repeated) for n, v in once.items()}
+    loss = loss_of(name)
+    expected, gradient = gradients(model, loss, packed(again))
+    weighted = packed({**once, "weight": tf.constant(weights)})
+    found, found_gradient = gradients(model, loss, weighted)
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert_same_gradients(gradient, found_gradient)
 
 
 @pytest.mark.parametrize("name", ["regression", "tagging", "span_qa", "choice"])

@@ -132,23 +132,31 @@ def archive(kind):
         ("a.doc", b"\xd0\xcf\x11\xe0\xa1", "of old Microsoft Office"),
         ("a.db", b"SQLite format 3\0", "is an SQLite database"),
         ("a.jsonl.zst", b"\x28\xb5\x2f\xfd\x04", r"by Zstandard.*decompress it"),
-        ("a.txt", gzip.compress(b"One.", mtime=0), r"by gzip.*name end in \.gz"),
-        ("a.txt", bz2.compress(b"One."), r"by bzip2.*name end in .*\.bz2"),
-        ("a.txt", lzma.compress(b"One."), r"by xz.*name end in .*\.xz"),
+        (
+            "a.txt",
+            gzip.compress(b"One.", mtime=0),
+            r"by gzip.*rename it to end in \.gz",
+        ),
+        ("a.txt", bz2.compress(b"One."), r"by bzip2.*rename it to end in .*\.bz2"),
+        ("a.txt", lzma.compress(b"One."), r"by xz.*rename it to end in .*\.xz"),
         ("a.warc.gz", b"WARC/1.0\r\nWARC-Type: x", "is a web archive"),
         ("a.html", "<!DOCTYPE html>\n<p>One.", "is HTML.*extract its text"),
         ("a.txt", "\ufeff<html lang='en'><body>One.", "is HTML"),
         ("a.txt", "<?xml version='1.0'?>\n<TEI>One.</TEI>", "is XML"),
         ("a.xml", "<?xml version='1.0'?>\n<TEI>One.</TEI>", "begins with <TEI>"),
-        ("a.csv", "id,text\n1,One.", "is a table by its name.*as JSON lines"),
-        ("a.tsv", "id\ttext\n1\tOne.", "is a table by its name"),
+        ("a.csv", "id,text\n1,One.", "is a table according to its name.*as JSON lines"),
+        ("a.tsv", "id\ttext\n1\tOne.", "is a table according to its name"),
         ("a.json", '[{"text": "One."}]', r"line 1: .*an array.*jq -c '\.\[\]'"),
         ("a.txt", '[{"text": "One."},\n{"text": "Two."}]', r"not JSON.*jq -c '\.\[\]'"),
         ("a.json", '[\n  {\n    "text": "One."', r"not JSON.*jq -c '\.\[\]'"),
         ("a.txt", '{\n  "text": "One."\n}', r"line 1: not JSON.*jq -c \. FILE"),
-        ("a.txt", '{"content": "One."}\n', r"no string 'text' but \['content'\]"),
+        (
+            "a.txt",
+            '{"content": "One."}\n',
+            r"no string 'text' in the fields \['content'\]",
+        ),
         # Of pandas without lines=True.
-        ("a.json", '{"text":{"0":"One."}}', "no string 'text' but dict"),
+        ("a.json", '{"text":{"0":"One."}}', "'text' is not a string but dict"),
     ],
 )
 def test_refused_by_name(tmp_path, name, content, message):
@@ -189,13 +197,13 @@ def test_text_that_was_decoded_wrongly_is_told(tmp_path, caplog, text, is_told):
     if is_told:
         text = text.encode().decode("cp1252", "replace")
     read(tmp_path, "a.txt", text)
-    assert ("as if UTF-8 had been read as Windows-1252" in caplog.text) == is_told
+    assert ("as if UTF-8 had been decoded as Windows-1252" in caplog.text) == is_told
 
 
 def test_the_columns_of_a_table_are_told(tmp_path, caplog):
     table = "".join(f"title {number}\t{number % 3}\n" for number in range(20))
     read(tmp_path, "dev.txt", table)
-    assert "its lines have 2 columns" in caplog.text
+    assert "the lines have 2 tab-separated columns" in caplog.text
     caplog.clear()
     read(tmp_path, "a.txt", "\tOne.\nTwo.\tThree.\nFour.\nFive.\nSix.\nSeven.\n" * 5)
     read(tmp_path, "b.txt", "\tIndented.\n" * 20)

@@ -34,7 +34,7 @@ ONE = {"text": "It rained."}
 )
 def test_missing_texts_are_counted_and_told(tmp_path, caplog, rows, missing):
     assert read(tmp_path, *rows) == (["It rained."], missing)
-    said = f"left out {missing} objects whose 'text' is null or missing" in caplog.text
+    said = f"skipped {missing} objects whose 'text' is null or missing" in caplog.text
     assert said == bool(missing)
 
 
@@ -43,20 +43,20 @@ def test_missing_texts_are_counted_and_told(tmp_path, caplog, rows, missing):
     [
         (
             [{"content": "It rained.", "id": 1}],
-            r"but \['content', 'id'\].*text: .content",
+            r"fields \['content', 'id'\].*text: .content",
         ),
         ([{"raw_content": "It rained.", "url": "a"}] * 3, r"text: .raw_content"),
         (
             [{"text": None}] * 2,
-            r"line 1: no string 'text' but \['text'\], as in all obj",
+            r"line 1: no string 'text' in the fields \['text'\], as in all obj",
         ),
-        ([{"id": 5}, {}], r"line 1: no string 'text' but \['id'\]"),
+        ([{"id": 5}, {}], r"line 1: no string 'text' in the fields \['id'\]"),
         ([{"a": "b"}] * 1000 + [ONE], "as in all objects of the first 1000"),
-        ([ONE, {"text": 5}], "line 2: no string 'text' but int: 5"),
-        ([ONE, {"text": ["It", "rained"]}], r"line 2: no string 'text' but list: \["),
-        ([ONE, {"text": {"0": "It"}}], "line 2: no string 'text' but dict"),
-        ([ONE, "5"], "line 2: no string 'text' but 5"),
-        ([ONE, "null"], "line 2: no string 'text' but null"),
+        ([ONE, {"text": 5}], "line 2: 'text' is not a string but int: 5"),
+        ([ONE, {"text": ["It", "rained"]}], r"line 2: .* not a string but list: \["),
+        ([ONE, {"text": {"0": "It"}}], "line 2: 'text' is not a string but dict"),
+        ([ONE, "5"], "line 2: received 5"),
+        ([ONE, "null"], "line 2: received null"),
     ],
 )
 def test_files_without_texts_are_refused_and_their_fields_named(

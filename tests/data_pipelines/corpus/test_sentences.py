@@ -202,7 +202,7 @@ def test_in_tf_data():
 )
 def test_what_is_no_row_of_strings(texts, received):
     with pytest.raises(
-        ValueError, match=rf"{received}.*expected string and \(texts,\)"
+        ValueError, match=rf"{received}.*Expected string and \(texts,\)"
     ):
         split_sentences(tf.constant(texts))
 

@@ -181,7 +181,7 @@ def test_which_pages_and_versions(tmp_path):
     ("content", "message"),
     [
         (bz2.compress(WHOLE * 50)[:-200], "broken bzip2 data"),
-        (bz2.compress(WHOLE[:-300]), "is broken"),
+        (bz2.compress(WHOLE[:-300]), "is damaged"),
         (bz2.compress(b"<html><body/></html>"), "begins with <html>"),
         (b"no bz2", "broken bzip2 data"),
     ],

@@ -53,16 +53,16 @@ def test_parts_and_lines(write):
     found, log = read_all(path)
     assert [tags for _, tags, _ in found] == ["B-X B-Y I-Y", "B-Y"]
     assert [line.partition(" (")[0] for line in log] == [
-        "1 warning: span in several parts read without its gaps",
-        "1 warning: span that overlaps another left out",
-        "1 warning: span cut at the end of a line",
+        "1 warning: discontinuous span read as several spans",
+        "1 warning: overlapping span skipped",
+        "1 warning: span split at the end of a line",
     ]
 
 
 @pytest.mark.parametrize(
     ("notes", "message"),
     [
-        ("T1\tX 0 1\tb\n", r"a span whose text is not where it is said to be"),
+        ("T1\tX 0 1\tb\n", r"a span whose text is not at its offsets"),
         ("T1\tX 0\ta\n", r"x.ann, line 1: received 'T1"),
     ],
 )

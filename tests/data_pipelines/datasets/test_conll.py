@@ -114,13 +114,13 @@ def test_a_test_may_be_words_alone(read):
             NER,
             "a.txt",
             "a X O\nb O\n",
-            r"line 2: received 2 columns.*Expected 3, as the",
+            r"line 2: received 2 columns.*Expected 3, as in the",
         ),
         (
             NER,
             "a.txt",
             "a O\nb X O\n",
-            r"line 2: received 3 columns.*Expected 2, as the",
+            r"line 2: received 3 columns.*Expected 2, as in the",
         ),
         (
             NER,
@@ -145,13 +145,13 @@ def test_a_test_may_be_words_alone(read):
             ConllFile(tag_column="X"),
             "a.conllu",
             CONLLU,
-            r"tag_column=X. Expected a name of \['ID', 'FORM'",
+            r"tag_column=X. Expected one of \['ID', 'FORM'",
         ),
         (
             NER,
             "a.txt",
             "1 a X _ O\n2 b Y _ O\n\n1 c Z _ O O\n2 d Z _ O O\n",
-            r"line 1: .* of other sentences other numbers.* --tag_column",
+            r"line 1: .* other numbers of columns in other sentences.* --tag_column",
         ),
         (ConllFile(word_column=-3), "a.txt", "a O\n", r"words in column -1.*word_col"),
         (ConllFile(tag_column=12), "a.conllu", CONLLU, r"line 4: received 10 columns"),
@@ -331,7 +331,7 @@ def test_what_is_not_plain_is_told(read):
     _, log = read(NER, content)
     assert log[0] == "1 warning: no empty line before a sentence (line 4)"
     assert "a.tsv: the first column numbers the words, which are read" in log[1]
-    assert "of two columns of entities the first is read" in log[2]
+    assert "of two columns of entities, the first is read" in log[2]
     _, log = read(NER, "# a\nKofi O\n\n# b c d\nRio O\n")
     assert log == [
         '2 warnings: line that begins with "#" read as a comment (line 1, line 4)'

@@ -67,11 +67,11 @@ def test_files_of_the_bake_offs(write):
     ("texts", "truth", "message"),
     [
         (TEXTS, "A2-1, 3, 起\n", "different numbers of lines"),
-        (TEXTS, TRUTH.replace("A2-2", "A2-9"), "line 2.*the same name in the other"),
+        (TEXTS, TRUTH.replace("A2-2", "A2-9"), "line 2.*the same name in the second"),
         (TEXTS.replace("(", ""), TRUTH, "line 1.*Expected '\\(NAME\\)'"),
         (TEXTS, TRUTH.replace("3", "30"), "received '30' and '起' for a text of 7"),
-        (TEXTS, TRUTH.replace("起", "起来"), "Expected a place in it"),
-        (TEXTS, TRUTH.replace(", 起", ""), "Expected pairs of a place"),
+        (TEXTS, TRUTH.replace("起", "起来"), "Expected a position in the text"),
+        (TEXTS, TRUTH.replace(", 起", ""), "Expected pairs of a position"),
     ],
 )
 def test_broken_files_of_the_bake_offs(write, texts, truth, message):

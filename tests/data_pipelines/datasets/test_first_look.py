@@ -26,20 +26,20 @@ SWAPPED_POS = "".join(f"{'NOUN' if n % 2 else 'VERB'}\tword{n}\n" for n in range
     [
         (
             NUMBERS,
-            r"a.txt: 20 of 20 words are numbers, such as those of line 1: '0' 'X0' and "
+            r"a.txt: 20 of 20 words are numbers, such as line 1: '0' 'X0' and "
             r"line 2: '7' 'X1'. Expected words: name their column with --word_column",
             {"word_column": "1"},
         ),
         (SWAPPED, r"words look like tags \(line 1: 'B-PER' 'Kofi' and line 2", None),
         (
             SWAPPED_POS,
-            r"12 words, of which 2 are different, have 12 different tags \(line 1",
+            r"12 words, 2 of them different, have 12 different tags \(line 1",
             {"word_column": "1", "tag_column": "0"},
         ),
         (LEMMAS, r"60 words.* have 60 different tags", {"tag_column": "1"}),
         (LEMMAS, r"60 words.* have 60 different tags", {"tags": "labels"}),
-        ("a\tN B-X\nb\tN O\n", r"all tags have spaces", {"tags": "labels"}),
-        ('"a"\t"X"\n"b"\t"Y"\n', r"all tags stand in quotes", {"tags": "labels"}),
+        ("a\tN B-X\nb\tN O\n", r"all tags contain spaces", {"tags": "labels"}),
+        ('"a"\t"X"\n"b"\t"Y"\n', r"all tags are in quotes", {"tags": "labels"}),
     ],
 )
 @pytest.mark.parametrize("split", ["train", "test"])
@@ -68,7 +68,7 @@ def test_words_and_tags_that_look_like_something_else(
         ("a 1\nb 2\nc 0\n", "all tags are numbers (line 1: 'a' '1' and line 2: 'b'"),
         (
             "a B\nb I\nc O\n",
-            "tags that are spelled as 'B', and 'O' outside of entities",
+            "tags spelled like 'B', and 'O' outside of entities",
         ),
     ],
 )
@@ -83,8 +83,8 @@ def test_warnings(write, content, message):
     [
         (
             "Kofi B-PER\ncame O\n\nRio B-LOC\n?? -\n",
-            r"a.txt, line 5: received the tag '-' of '..', but other tags are those of "
-            r"entities, such as 'B-PER'. Expected .* --tags=entities or --tags=labels",
+            r"a.txt, line 5: received the tag '-' of '..', but other tags are "
+            r"entity tags, such as 'B-PER'. Expected .* --tags=entities or --tags=la",
         ),
         ("Kofi B-PER\ncame _\nRio O\n", r"line 2: received the tag '_'"),
         ("Kofi B-PER\ncame o\nRio O\n", r"line 2: received the tag 'o'"),
@@ -123,7 +123,7 @@ def test_spellings(write, content, tags):
     dataset, examples, log = read_all(path)
     assert dataset.metrics == ("entity_f1", "accuracy")
     assert " ".join(examples[0].tags) == tags
-    assert "(--tags=labels leaves them as they are)" in log[0]
+    assert "(--tags=labels keeps them unchanged)" in log[0]
     # A model knows the tags in IOB2.
     _, tested, _ = read_all(path, split="test", labels=tuple(tags.split()))
     assert tested == examples
@@ -136,7 +136,7 @@ def test_entities_without_letters(write):
     dataset, (example,), log = read_all(path, ColumnOptions(tags="entities"))
     assert dataset.metrics == ("entity_f1", "accuracy")
     assert example.tags == ("B-PER", "I-PER", "O", "B-PER", "B-LOC")
-    assert "tags that are spelled as 'PER'" in log[0]
+    assert "tags spelled like 'PER'" in log[0]
 
 
 def test_numbers_are_named(write):

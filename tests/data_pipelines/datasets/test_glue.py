@@ -173,7 +173,7 @@ def test_mrpc_without_development_data_is_noted(write, tmp_path, split, is_noted
     for part in ("train", "test"):
         write(f"msr_paraphrase_{part}.txt", [_MRPC, "0\t7\t8\tA b.\tC."])
     _, log = examples_of("glue/mrpc", split, str(tmp_path))
-    assert ["no development data" in note for note in log.notes] == [True] * is_noted
+    assert ["no development set" in note for note in log.notes] == [True] * is_noted
 
 
 # What TFDS calls the texts, and the label with the number 1, or a score.

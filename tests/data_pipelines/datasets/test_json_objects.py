@@ -47,7 +47,7 @@ def test_one_line_of_json_lines_is_a_row(write):
     ("content", "message"),
     [
         ("", r"a\.json is empty"),
-        ('{"text": "a"}\n{', r"line 2: not JSON .*Expected an object a line"),
+        ('{"text": "a"}\n{', r"line 2: not JSON .*Expected one object per line"),
         ('{"text": "a"}\n["a"]', r"line 2: received a list. Expected an object"),
         ('{"text": "a"}\n"a"', r"line 2: received a str. Expected an object"),
         ('[{"text": "a"}, "a"]', r"object 2: received a str. Expected an object"),

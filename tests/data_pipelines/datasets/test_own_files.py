@@ -104,10 +104,13 @@ def test_questions(write):
     ("arguments", "message"),
     [
         (("tagging", {"train": "a"}), r"kind='tagging'. Expected one of"),
-        (("regression", {}), r"Received no files. Expected a train_file, dev_file"),
+        (
+            ("regression", {}),
+            r"Received no files. Expected at least one: set train_file",
+        ),
         (
             ("multiple_choice", {"train": "a"}, ColumnOptions(choice_columns=("a",))),
-            r"choice_columns=\['a'\]. Expected at least two",
+            r"choice_columns=\['a'\]. Expected the columns",
         ),
     ],
 )

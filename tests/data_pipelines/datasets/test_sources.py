@@ -25,7 +25,7 @@ def test_all_files_of_a_layout_have_to_be_there(write, tmp_path):
         FileNotFoundError,
         match=r"split 'dev' of glue/cola is not in '.*'. Expected 'dev\.tsv' or "
         r"'in_domain_dev\.tsv and out_of_domain_dev\.tsv' in '.*glue/CoLA' or .*"
-        "copy the files there, or take another split, or give no data_dir to take",
+        "copy the files there, or use another split, or omit data_dir to load",
     ):
         find_files(COLA, "dev", str(tmp_path))
     write("out_of_domain_dev.tsv.gz", "a\t1\t\tb\n")
@@ -43,7 +43,8 @@ def test_neither_folder_nor_tfds():
 
 def test_unknown_splits():
     with pytest.raises(
-        ValueError, match=r"the split 'train' of glue/ax. Expected one of \['test'\]"
+        ValueError,
+        match=r"the split 'train' of glue/ax. Expected one of its splits: \['test'\]",
     ):
         DATASETS["glue/ax"].split("train")
     assert [role_of(name) for name in ("train", "dev_x", "test")] == [
@@ -69,6 +70,6 @@ def test_what_tfds_cannot_give(source, tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     with pytest.raises(
         OSError,
-        match=rf"TFDS cannot give '{source}'.*TFDS_DATA_DIR .* or give data_dir",
+        match=rf"TFDS cannot load '{source}'.*TFDS_DATA_DIR .* or data_dir to",
     ):
         load_tfds(source)

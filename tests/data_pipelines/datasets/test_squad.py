@@ -67,7 +67,7 @@ def test_spaces_around_an_answer_are_left_out(read):
     question, log = read_one(read, file(entry((" May ", 2), ("May\n", 40))))
     assert question.answers == (Answer("May", 3), Answer("May", 49))
     assert log == [
-        "1 warning: answer not where it is said to be, the nearest was taken (q)"
+        "1 warning: answer not at its given start; the nearest occurrence was used (q)"
     ]
 
 
@@ -163,9 +163,9 @@ _QUESTION = (*_PARAGRAPH, "qas", 0)
         ),
         (
             change((*_PARAGRAPH, "context"), [CONTEXT]),
-            r"'context': .*, which is no text",
+            r"'context': .*, which is not a text",
         ),
-        (change((*_QUESTION, "id"), ["q"]), r"'id': .*, which is no text"),
+        (change((*_QUESTION, "id"), ["q"]), r"'id': .*, which is not a text"),
         (
             change((*_QUESTION, "answers", 0, "answer_start"), "3"),
             r"answers\[0\]: received 'answer_start': '3'",
@@ -188,7 +188,7 @@ def test_files_that_are_not_as_expected(read, content, message):
 
 def test_questions_in_a_table_are_for_predictions_alone(read):
     with pytest.raises(
-        ValueError, match=r"a\.csv is a table by its name\. Expected SQ"
+        ValueError, match=r"a\.csv is a table according to its name\. Expected SQ"
     ):
         read(SquadJson(), "question,context\n", name="a.csv")
 
@@ -205,8 +205,8 @@ def ids_of(read, *ids):
     return [example.id for example in examples], log
 
 
-_NONE = "no id, named by its number"
-_EQUAL = "the id of an earlier question, a number was appended"
+_NONE = "no id; the number of the question was used"
+_EQUAL = "duplicate id; a number was appended"
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ def test_an_answer_without_a_start(read, start):
     question, log = read_one(read, file(content))
     assert question.answers == (Answer("May", 3),)
     assert log == [
-        "1 warning: answer without a start, its first occurrence was taken (q)"
+        "1 warning: answer without a start; its first occurrence was used (q)"
     ]
 
 
@@ -325,7 +325,7 @@ def test_flat_questions(read, name, content):
     assert log == []
 
 
-_TAKEN = "empty answers without is_impossible, taken as unanswerable"
+_TAKEN = "empty answers without is_impossible; read as unanswerable"
 
 
 @pytest.mark.parametrize(
@@ -375,8 +375,8 @@ def test_answers_that_are_written_otherwise(read, answer, context, expected):
     told = "answer not found in the context"
     if expected.start >= 0:
         told = (
-            "answer written otherwise than in the context (case, spaces, accents or "
-            "HTML entities), the context's characters were taken"
+            "answer spelled differently in the context (case, spaces, accents or "
+            "HTML entities); the spelling of the context was used"
         )
     assert log == [f"1 warning: {told} (q)"]
 

@@ -41,7 +41,7 @@ def test_both_parts_of_mnli(tmp_path, split, name):
         ("glue/rte", "dev", ["0"], ["entailment"], r"split='dev'. Expected one of"),
         ("swag", "test", ["0"], ["0"], r"dataset='swag'.*Expected one of"),
         ("glue/rte", "test", ["0"], [], r"1 ids, 1 of them different, and 0 predict"),
-        ("glue/rte", "test", [], [], r"0 ids.*Expected one prediction for each id"),
+        ("glue/rte", "test", [], [], r"0 ids.*Expected one prediction per id"),
         ("glue/cola", "test", ["0", "0"], ["1", "1"], r"2 ids, 1 of them different"),
         ("glue/cola", "test", ["0"], ["yes"], r"prediction 'yes'.*one of \['0', '1'\]"),
         (

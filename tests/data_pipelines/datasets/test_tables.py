@@ -107,7 +107,11 @@ def test_a_long_field(write):
         ("a", "a", r"Expected a name that ends in .*'csv', 'tsv'"),
         ("a.tsv", "", r"a\.tsv is empty"),
         ("a.csv", "\ufeff", r"a\.csv is empty"),
-        ("a.tsv", "text\n", r"a\.tsv has no rows. Expected some, after the header"),
+        (
+            "a.tsv",
+            "text\n",
+            r"a\.tsv has no rows. Expected at least one row after the header",
+        ),
         ("a.csv", "id,text\n\n", r"a\.csv has no rows"),
         ("a.jsonl", "\n \n", r"a\.jsonl has no rows"),
         ("a.tsv", "a\tb\ta\n", r"a\.tsv: the header has the columns \['a'\] more"),
@@ -117,14 +121,22 @@ def test_a_long_field(write):
             r"line 2: received 3 fields, expected 2: .*id",
         ),
         ("a.csv", 'id,text\n1,"a\n"\n2\n', r"line 4: received 1 fields, expected 2"),
-        ("a.csv", 'id,text\n1,"a\n2,b\n', r"line 2: no CSV: .* is not closed"),
-        ("a.csv", 'id,text\n1,a\n2,"b"c\n', r"line 3: no CSV: .*and text follows.*tsv"),
-        ("a.csv", 'id,text\n1,"a\n2,b\n3,"c"\n', r"line 2: no CSV: .*and text follows"),
+        ("a.csv", 'id,text\n1,"a\n2,b\n', r"line 2: not CSV: .* is never closed"),
+        (
+            "a.csv",
+            'id,text\n1,a\n2,"b"c\n',
+            r"line 3: not CSV: .*and text follows.*tsv",
+        ),
+        (
+            "a.csv",
+            'id,text\n1,"a\n2,b\n3,"c"\n',
+            r"line 2: not CSV: .*and text follows",
+        ),
         ("a.tsv", b"id\ttext\n1\ta\n2\t\xe9\n", r"line 3: byte 3, .* is not UTF-8"),
         (
             "a.jsonl",
             '{"text": "a"}\n{',
-            r"line 2: not JSON .*Expected an object a line",
+            r"line 2: not JSON .*Expected one object per line",
         ),
         ("a.jsonl", '["a"]', r"a\.jsonl, object 1: received a str. Expected an object"),
     ],
@@ -134,10 +146,10 @@ def test_tables_that_are_not_as_expected(write, name, content, message):
         rows(write(name, content))
 
 
-TAKEN_OFF = "x: the quotes around fields (line {}) were taken off, as in Excel's files"
+TAKEN_OFF = "x: quotes around fields (line {}) were removed, as in files from Excel"
 KEPT = (
     "x: quotes were read as characters of the texts (line {}); if they surround "
-    "fields, let the name of the file end in .csv"
+    "fields, rename the file to end in .csv"
 )
 
 
@@ -242,23 +254,23 @@ def test_what_quotes_between_tabs_are(write, content, expected, note):
         (
             'a,b\n1,"x \\"y\\", z"\n2,"c:\\d"\n',
             [["1", 'x "y", z'], ["2", "c:\\d"]],
-            ["a backslash before a quote was left out"],
+            ["backslashes before quotes were removed"],
         ),
         (
             'a,b\n1,"x \\"y\\""\n2,z\n',
             [["1", 'x "y"'], ["2", "z"]],
-            ["a backslash before a quote was left out"],
+            ["backslashes before quotes were removed"],
         ),
         (
             'a,b\n"x \\"",1\n"y ""z""",2\n"w",3\n',
             [['x "', "1"], ['y "z"', "2"], ["w", "3"]],
-            ["a backslash before a quote was left out"],
+            ["backslashes before quotes were removed"],
         ),
         # A quote that takes in rows.
         (
             'a,b\n1,"x\n2,y\n3,z"\n',
             [["1", "x\n2,y\n3,z"]],
-            ["1 warning: a field in quotes holds lines like rows (line 2)"],
+            ["1 warning: quoted field with lines that look like rows (line 2)"],
         ),
         ('a,b\n1,"Dear,\nI am, yes"\n', [["1", "Dear,\nI am, yes"]], []),
     ],
@@ -294,7 +306,7 @@ def test_names_that_are_the_header(write, header):
         (
             "a.parquet",
             "x",
-            "is a table of another format. .* as CSV or JSON lines, as pa",
+            "is a table in another format. .* as CSV or JSON lines, as pa",
         ),
         ("a.csv.zip", "x", "is compressed. .*decompress it"),
         ("a.csv", b"PK\x03\x04\x14\0\x06\0", "is a spreadsheet, a document or a ZIP"),
@@ -302,7 +314,7 @@ def test_names_that_are_the_header(write, header):
         ("a.jsonl", b"PAR1\x15\x04\x15\0", "is a Parquet file. .*as pandas does"),
         ("a.csv", b"\x1f\x8b\x08\0a", "is compressed by gzip. .*decompress it"),
         ("a.csv", "<!DOCTYPE html>\n", "is HTML or XML. .*save the table in it as CSV"),
-        ("a.csv", '{"text": "a"}\n', "is JSON. .*let its name end in .jsonl"),
+        ("a.csv", '{"text": "a"}\n', "is JSON. .*rename it to end in .jsonl"),
         ("a.tsv", '[{"text": "a"},\n', "is JSON"),
         ("a.csv", "text,label\na,1\n".encode("utf-16"), "line 1: .*from UTF-16"),
         (

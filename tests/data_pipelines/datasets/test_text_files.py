@@ -56,7 +56,7 @@ def test_a_byte_order_mark_is_no_text(write):
     [
         ("", r"a\.txt is empty.*Expected text"),
         (b"\xef\xbb\xbf", r"a\.txt is empty.*Expected text"),
-        (b"a\0b", r"a\.txt.*a byte is zero.*Expected text: decompress"),
+        (b"a\0b", r"a\.txt.*a byte is zero.*Expected UTF-8 text: decompress"),
         (b"a\xe9", r"a\.txt.*byte 2, b'\\xe9', is not UTF-8.*iconv"),
     ],
 )

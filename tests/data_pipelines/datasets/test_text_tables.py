@@ -37,7 +37,7 @@ def test_rows_without_id(read):
     examples, log = read(table, ["key,text,label", "x,a,1", ",b,0"], name="a.csv")
     assert [example.id for example in examples] == ["x", "1"]
     assert log == [
-        "1 warning: no id, the number of the row was taken (line 3, column 'key')"
+        "1 warning: no id; the number of the row was used (line 3, column 'key')"
     ]
 
 
@@ -149,7 +149,7 @@ def test_rows_without_a_label(read, row, reason):
     [
         ({"text": "a", "label": ["x", "y"]}, r"line 1: .*several labels, \['x', 'y'\]"),
         ({"text": "a", "label": "['x', 'y']"}, r"several labels, \['x', 'y'\]"),
-        ({"text": "a", "label": [0, 1, 0]}, "not supported yet"),
+        ({"text": "a", "label": [0, 1, 0]}, "is not supported"),
         ({"text": "a", "label": {"choices": ["x", "y"]}}, "several labels"),
         ({"text": "a", "options": [], "accept": ["x", "y"]}, "several labels"),
         (
@@ -194,7 +194,7 @@ def test_whole_numbers_are_one_class(read):
     assert [example.label for example in examples] == ["1", "1", "0"]
     assert log == [
         "1 skipped: no label (line 5)",
-        "2 warnings: a label as 1.0, a whole number, was read as 1 (line 2, line 4)",
+        "2 warnings: label such as 1.0, a whole number, read as 1 (line 2, line 4)",
     ]
     for labels, expected in (
         (("0.0", "1.0"), ["1.0", "0.0"]),
@@ -209,13 +209,13 @@ def test_whole_numbers_are_one_class(read):
     [
         (
             ["pos", "Pos", "neg"],
-            "the classes 'pos' (line 2) and 'Pos' (line 3) differ in case alone",
+            "the classes 'pos' (line 2) and 'Pos' (line 3) differ only in case",
         ),
-        (["pos", "NaN"], "'NaN' (line 3) is a class as others are"),
+        (["pos", "NaN"], "'NaN' (line 3) is read as a class"),
         (
             [*"012345678", "0"],
             "9 classes in 10 examples, such as '0' (line 2) and '1' (line 3): is this "
-            "the column of the labels?",
+            "the label column?",
         ),
         (["a", "b"] * 5, None),
     ],

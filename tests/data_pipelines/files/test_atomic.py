@@ -77,7 +77,7 @@ MAKERS = pytest.mark.parametrize("make", [complete_new_file, new_file, new_folde
 def test_of_two_that_make_one_name_both_keep_theirs(tmp_path, make):
     path = tmp_path / "name"
     with (
-        pytest.raises(FileExistsError, match="made it in the meantime") as raised,
+        pytest.raises(FileExistsError, match="wrote it in the meantime") as raised,
         make(str(path)) as second,
     ):
         with make(str(path)) as first:
@@ -85,7 +85,7 @@ def test_of_two_that_make_one_name_both_keep_theirs(tmp_path, make):
             fill(first, b"first")
         assert content_of(path) == b"first"
     assert content_of(path) == b"first"
-    kept = re.search(r"what was made here is (\S+)\.$", str(raised.value))[1]
+    kept = re.search(r"the new output is kept as (\S+)\.$", str(raised.value))[1]
     assert sorted(map(str, tmp_path.iterdir())) == [str(path), kept]
     path.rename(tmp_path / "other")
     # What is kept is no leftover.

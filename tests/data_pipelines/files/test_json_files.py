@@ -69,7 +69,7 @@ def test_a_damaged_file_is_named(tmp_path, content):
 def test_another_type(tmp_path):
     path = tmp_path / "values.json"
     path.write_text("[1]")
-    with pytest.raises(ValueError, match="holds a list"):
+    with pytest.raises(ValueError, match="contains a list"):
         read_json(str(path))
     with pytest.raises(FileNotFoundError, match="No file"):
         read_json(str(tmp_path / "none"))

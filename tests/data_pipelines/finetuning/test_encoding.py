@@ -25,5 +25,5 @@ def test_encode_all_reads_in_chunks():
 
 
 def test_nothing_to_train_on():
-    with pytest.raises(ValueError, match="Received no examples to train on"):
+    with pytest.raises(ValueError, match="Received no training examples"):
         encode_all(ENCODING, [])

@@ -28,31 +28,6 @@ def on_interrupt():
 
 
 @pytest.mark.parametrize(
-    ("argv", "command", "dies"),
-    [
-        (["-m"], ["python", "-m", "bert_tf.pretrain", "--seed=1"], True),
-        (["-m", "--seed=1"], ["python", "-X", "dev", "-mbert_tf.ngram.train"], True),
-        (["-m"], ["python", "-m", "other.program", "bert_tf"], False),
-        (["-m"], ["python", "-m", "bert_tf_extras.program"], False),
-        (["/pytest/__main__.py"], ["python", "-m", "pytest", "bert_tf.py"], False),
-        (["pretrain.py"], ["python", "bert_tf/pretrain.py"], False),
-        ([""], ["python"], False),
-        ([], ["python"], False),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
-)
-def test_only_our_programs_die_quietly(monkeypatch, on_interrupt, argv, command, dies):
-    monkeypatch.setattr(sys, "argv", argv)
-    monkeypatch.setattr(sys, "orig_argv", command)
-    for handler in (signal.default_int_handler, signal.SIG_IGN):
-        on_interrupt(handler)
-        interruption.die_while_importing("bert_tf")
-        is_ours = dies and handler is signal.default_int_handler
-        expected = signal.SIG_DFL if is_ours else handler
-        assert signal.getsignal(signal.SIGINT) is expected
-
-
-@pytest.mark.parametrize(
     ("number", "code", "message"),
     [
         (signal.SIGINT, 130, "error: Interrupted. Nothing was written.\n"),

@@ -1,0 +1,495 @@
+"""A language model: pre-trained on texts, asked for masked words and vectors."""
+
+import dataclasses
+import functools
+import json
+import math
+import pathlib
+import random
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.api import loaded
+from bert_tf.api.inputs import read_inputs, text_at
+from bert_tf.api.loaded import Dtype, policy_of
+from bert_tf.api.predictions import Guess
+from bert_tf.checkpoints import formats, model_dir
+from bert_tf.checkpoints.description import PRETRAINING, Description, SentenceVector
+from bert_tf.checkpoints.model_dir import LoadedModel
+from bert_tf.models import families
+from bert_tf.models.families import Recipe
+from bert_tf.models.objectives import OBJECTIVES
+from bert_tf.optim.optimizers import make_optimizer
+from bert_tf.optim.schedule import WarmupLinearDecay
+from bert_tf.prediction.text_vectors import Vectors, make_vectorizer
+from bert_tf.pretraining import data, model_config
+from bert_tf.pretraining.options import PretrainOptions
+from bert_tf.serving.pretrained import TextModel, similarity_of
+from bert_tf.serving.stored_weights import Precision
+from bert_tf.training.keras_fit import FitModel
+from data_pipelines.datasets.examples import TextExample
+from data_pipelines.finetuning.encoding import chunks_of
+from data_pipelines.learn_vocabulary import learn_vocabulary
+from data_pipelines.pretraining.batches import evaluation_batches
+from data_pipelines.pretraining.documents import documents_from_records
+from data_pipelines.pretraining.work_units import RecordOptions
+from data_pipelines.pretraining.write_records import write_records
+from data_pipelines.tokenizers.tokenizer import Tokenizer
+from data_pipelines.tokenizers.vocabulary import Vocabulary
+from data_pipelines.vocabulary_learning.too_few_pieces import TooFewPiecesError
+
+Preset = Literal["tiny", "mini", "small", "medium", "base", "large"]
+
+_VOCAB_SIZE = 8192
+# Share of the steps in which the learning rate rises.
+_WARMUP_SHARE = 0.1
+
+
+class LanguageModel:
+    """A pre-trained model, or one that `fit` pre-trains.
+
+    Args:
+        source: a folder of any format that `bert_tf.convert` reads. None: `fit` learns
+            a vocabulary and trains a new model.
+        preset, family: size and architecture of a new model; see `bert_tf.pretrain`.
+        vocab_size: the number of pieces of a new vocabulary. None: 8,192, or as many
+            as the texts yield.
+        sequence_length: tokens of the rows that `fit` trains on.
+        dtype: of the computation; the weights stay float32.
+        seed: of the weights, the order, the masks and the dropout.
+
+    Raises:
+        FileNotFoundError: there is no model.
+        ValueError: the model is broken, or fine-tuned for a task.
+
+    Example:
+
+    >>> texts = ["The cat sat on the mat. It slept.", "The dog lay on the rug. It ran."]
+    >>> model = bert_tf.LanguageModel(preset="tiny", sequence_length=32)
+    >>> history = model.fit(texts * 8, batch_size=4, epochs=2, verbose=0)
+    >>> len(model.fill_mask(["The [MASK] sat on the mat."])[0][0])
+    5
+    >>> model.encode(texts).shape
+    (2, 128)
+    """
+
+    def __init__(
+        self,
+        source: str | None = None,
+        *,
+        preset: Preset = "mini",
+        family: families.Name = "bert",
+        vocab_size: int | None = None,
+        sequence_length: int = 128,
+        dtype: Dtype = "float32",
+        seed: int = 0,
+    ) -> None:
+        self._policy, self._seed = policy_of(dtype), seed
+        self._source, self._preset, self._family = source, preset, family
+        self._vocab_size, self._sequence_length = vocab_size, sequence_length
+        self._compiled: dict[str, Any] = {}
+        self._loaded: LoadedModel | None = None
+        self._text_model = functools.cache(self._new_text_model)
+        if source is not None:
+            _, checkpoint = formats.read(source)
+            if checkpoint.description.kind != PRETRAINING:
+                raise ValueError(
+                    f"{source} is a model of the kind {checkpoint.description.kind}. "
+                    "Expected a pre-trained one: bert_tf.load reads both."
+                )
+            self._loaded = model_dir.from_checkpoint(checkpoint, self._policy)
+
+    @property
+    def keras_model(self) -> Any:
+        """The `keras.Model` below: batches of ids in, logits out."""
+        return self._known.model
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Cuts texts into the pieces of the vocabulary."""
+        return self._known.tokenizer
+
+    @property
+    def _known(self) -> LoadedModel:
+        if self._loaded is None:
+            raise ValueError(
+                "This LanguageModel is new and not trained. Expected fit(texts) first, "
+                'or LanguageModel("folder") of a trained one.'
+            )
+        return self._loaded
+
+    def compile(
+        self,
+        optimizer: Any = None,
+        *,
+        learning_rate: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Chooses how `fit` trains; it need not be called.
+
+        Args:
+            optimizer: any of Keras. None: that of the family's paper, whose rate rises
+                for a tenth of the steps of each `fit` and then falls to 0.
+            learning_rate: the peak, if there is no optimizer. None: the paper's, for
+                models of the size base; small ones learn faster with 1e-3.
+            kwargs: others of `keras.Model.compile`, but for a loss.
+        """
+        self._compiled = {"optimizer": optimizer, "learning_rate": learning_rate}
+        self._compiled |= kwargs
+
+    def fit(
+        self,
+        x: Any,
+        batch_size: int = 32,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        steps_per_epoch: int | None = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """Pre-trains on texts: a new model from the start, a loaded one further.
+
+        Args:
+            x: texts, each a document, in a list, a column or a `tf.data.Dataset`. They
+                have to fit into memory; for more there is `python -m bert_tf.pretrain`.
+            batch_size: rows of a step.
+            epochs: passes through the texts, whose masks are new each time.
+            verbose, callbacks: see Keras.
+            validation_split: share of the texts, the last ones, to validate on.
+            validation_data: texts to validate on.
+            steps_per_epoch: None: as many as one pass takes, estimated by the number of
+                tokens.
+            kwargs: others of `keras.Model.fit`.
+
+        Returns:
+            The history of losses and metrics.
+
+        Raises:
+            ValueError: there is nothing to train on.
+        """
+        inputs, heldout = read_inputs(x), None
+        if validation_split:
+            inputs, heldout = inputs.split(validation_split)
+        elif validation_data is not None:
+            heldout = read_inputs(validation_data)
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = pathlib.Path(temporary)
+            file = _write_texts(folder / "train.jsonl", inputs.x)
+            options = self._options(file, batch_size)
+            vocabulary = self._vocabulary(options, file)
+            records = _records(file, vocabulary, folder / "records", self._seed)
+            rows = options.rows(self._sequence_length)
+            sentences = data.possible_sentences(records, vocabulary, rows, False)
+            options = dataclasses.replace(options, sentences=sentences)
+            self._make(options, vocabulary)
+            if steps_per_epoch is None:
+                tokens = records.manifest["counts"]["tokens"]
+                steps_per_epoch = max(
+                    1, math.ceil(tokens / (self._sequence_length - 3) / batch_size)
+                )
+            total = steps_per_epoch * epochs
+            phases = [(total, options.rows(self._sequence_length))]
+            (phase,) = data.training_phases(
+                records,
+                vocabulary,
+                phases,
+                self.keras_model.encoder.config,
+                batch_size=batch_size,
+                seed=self._seed,
+            )
+            train = phase.batches(0, 1, 0)
+            if heldout is not None:
+                file = _write_texts(folder / "heldout.jsonl", heldout.x)
+                kwargs["validation_data"] = self._heldout(file, options, folder)
+            fit_model = self._ready(options, train, total)
+            return fit_model.fit(
+                train,
+                epochs=epochs,
+                steps_per_epoch=steps_per_epoch,
+                verbose=verbose,
+                callbacks=list(callbacks or ()),
+                shuffle=False,  # The batches are in an order of their own already.
+                **kwargs,
+            )
+
+    def evaluate(self, x: Any, batch_size: int = 32) -> dict[str, float]:
+        """The loss and the metrics of pre-training on texts."""
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = pathlib.Path(temporary)
+            file = _write_texts(folder / "heldout.jsonl", read_inputs(x).x)
+            options = self._options(file, batch_size)
+            batches = self._heldout(file, options, folder)
+            fit_model = self._ready(options, batches, 1)
+            return fit_model.evaluate(batches, verbose=0, return_dict=True)
+
+    def fill_mask(self, x: Any, top_k: int = 5) -> list[list[list[Guess]]]:
+        """Guesses for each `[MASK]` in texts.
+
+        Args:
+            x: texts.
+            top_k: the number of guesses for a mask.
+
+        Returns:
+            For each text and each of its masks the guesses, best first.
+        """
+        found = []
+        for answers in self._asked("fill_mask", x, top_k=top_k):
+            masks = zip(answers["tokens"], answers["probabilities"], strict=True)
+            found.append(
+                [
+                    [
+                        Guess(token.decode("utf-8", "replace"), float(probability))
+                        for token, probability in zip(*mask, strict=True)
+                    ]
+                    for mask in masks
+                    if mask[1][0] > 0
+                ]
+            )
+        return found
+
+    def generate(self, x: Any, num_tokens: int = 32) -> list[str]:
+        """Continues texts by the most probable pieces.
+
+        Args:
+            x: texts.
+            num_tokens: the number of pieces that are added at most.
+
+        Raises:
+            ValueError: the model is not causal, or leaves no room for so many.
+        """
+        answers = self._asked("generate", x, num_tokens=num_tokens)
+        return [
+            answer["continuations"].decode("utf-8", "replace") for answer in answers
+        ]
+
+    def encode(
+        self,
+        x: Any,
+        vectors: Vectors | Literal["sentence"] = "sentence",
+        *,
+        features: str = "last",
+        prompt_name: str | None = None,
+        batch_size: int = 64,
+    ) -> Any:
+        """Vectors of texts.
+
+        Args:
+            x: texts.
+            vectors: "sentence": the vector that the model was trained to give, or else
+                the mean over all tokens, of length 1. "mean", "cls", "pooled" or
+                "tokens": see `TextVectorizer`.
+            features: of which layer, see `layers_of`.
+            prompt_name: name of a prompt that is put before each text, if the model has
+                some.
+            batch_size: texts that are run at once.
+
+        Returns:
+            float32 (texts, width); with "tokens" a list of arrays (tokens, width).
+        """
+        texts = [text_at(place, x) for place, x in enumerate(read_inputs(x).x)]
+        known, normalize = self._known, False
+        if vectors == "sentence" and known.description.sentence_vector is None:
+            vectors, normalize = "mean", True
+        vectorizer = make_vectorizer(
+            known,
+            vectors,
+            features,
+            prompt_name=prompt_name,
+            batch_size=batch_size,
+        )
+        vectorizer.normalize |= normalize
+        examples = (
+            TextExample(str(place), text, None, None)
+            for place, text in enumerate(texts)
+        )
+        found = [row.vectors for row in vectorizer.vectorize(examples)]
+        if vectors == "tokens":
+            return found
+        return np.stack(found) if found else np.zeros((0, vectorizer.width), np.float32)
+
+    def similarity(self, x: Any, y: Any = None) -> np.ndarray:
+        """Similarities of the `encode` vectors of texts.
+
+        Args:
+            x: texts.
+            y: other texts; None: those of x.
+
+        Returns:
+            float32 (texts of x, texts of y): cosines, from -1 to 1, or what the model
+            was trained for, see `SentenceVector`.
+        """
+        first = self.encode(x)
+        second = first if y is None else self.encode(y)
+        sentence = self._known.description.sentence_vector
+        name = "cosine" if sentence is None else sentence.similarity
+        rows = [similarity_of(row[None], second, name).numpy() for row in first]
+        return np.stack(rows) if rows else np.zeros((0, len(second)), np.float32)
+
+    def save(self, folder: str) -> None:
+        """Writes a model folder, which `bert_tf.load` and all programs read.
+
+        Raises:
+            ValueError: the name is that of a Keras file, or a weight is not finite.
+        """
+        loaded.save(self._known, folder, self._record())
+
+    def export(
+        self, folder: str, version: int | None = None, precision: Precision = "float32"
+    ) -> str:
+        """Writes a SavedModel that takes strings; see `TextClassifier.export`."""
+        return loaded.export(self._known, folder, version, precision, self._record())
+
+    def __repr__(self) -> str:
+        if self._loaded is None:
+            return f"LanguageModel(preset={self._preset!r}, not fitted)"
+        config = self._loaded.model.encoder.config
+        return (
+            f"LanguageModel({self._source!r}, {config.num_hidden_layers} layers of "
+            f"{config.hidden_size}, {len(self._loaded.vocabulary):,} pieces)"
+        )
+
+    def _asked(self, name: str, x: Any, **numbers: int) -> Iterator[dict[str, Any]]:
+        """The answers of an endpoint to each text."""
+        texts = [text_at(place, text) for place, text in enumerate(read_inputs(x).x)]
+        functions = self._text_model(**numbers).signatures()
+        if name not in functions:
+            has = "generate" if "generate" in functions else "encode"
+            raise ValueError(
+                f"Received {name} for a model that has no head for it. Expected {has}."
+            )
+        for some in chunks_of(texts, 32):
+            answers = {
+                k: v.numpy() for k, v in functions[name](tf.constant(some)).items()
+            }
+            for place in range(len(some)):
+                yield {key: values[place] for key, values in answers.items()}
+
+    def _new_text_model(self, **numbers: int) -> TextModel:
+        known = self._known
+        sentence: SentenceVector | None = known.description.sentence_vector
+        return TextModel(
+            known.model, known.tokenizer, sentence_vector=sentence, **numbers
+        )
+
+    def _options(self, file: str, batch_size: int) -> PretrainOptions:
+        """The options of `bert_tf.pretrain` that train the same."""
+        objective, sentences = None, None
+        if self._loaded is not None:
+            description = self._loaded.description
+            objective = description.objective
+            sentences = description.sentence_task or "full_sentences"
+        return PretrainOptions(
+            output_dir="",
+            input_files=(file,),
+            holdout_fraction=0.0,
+            vocab_size=self._vocab_size or _VOCAB_SIZE,
+            family=self._family,
+            preset=self._preset,
+            objective=objective,
+            sentences=sentences,
+            sequence_length=self._sequence_length,
+            batch_size=batch_size,
+            seed=self._seed,
+        )
+
+    def _vocabulary(self, options: PretrainOptions, file: str) -> Vocabulary:
+        if self._loaded is not None:
+            return self._loaded.vocabulary
+        learn = functools.partial(
+            learn_vocabulary,
+            input_files=[file],
+            tokenizer=options.recipe.tokenizer,
+            num_processes=1,
+        )
+        try:
+            return learn(vocab_size=options.vocab_size)
+        except TooFewPiecesError as error:
+            if self._vocab_size is not None:
+                raise
+            return learn(vocab_size=error.num_pieces)
+
+    def _make(self, options: PretrainOptions, vocabulary: Vocabulary) -> None:
+        if self._loaded is not None:
+            return
+        recipe = options.recipe
+        config = model_config.pretraining_config(options, vocabulary)
+        description = Description(
+            PRETRAINING, recipe.sentence_task, objective=recipe.objective
+        )
+        state = random.getstate()
+        # Of the initial weights alone: nobody else's random numbers change.
+        random.seed(self._seed)
+        try:
+            model = model_dir.make_model(config, description, self._policy)
+        finally:
+            random.setstate(state)
+        self._loaded = LoadedModel(model, vocabulary, description)
+
+    def _heldout(
+        self, file: str, options: PretrainOptions, folder: pathlib.Path
+    ) -> tf.data.Dataset:
+        known = self._known
+        records = _records(file, known.vocabulary, folder / "heldout", self._seed)
+        documents = documents_from_records(records.files("train"))
+        rows = options.rows(self._sequence_length)
+        return evaluation_batches(
+            documents,
+            known.vocabulary,
+            rows,
+            batch_size=options.recipe.batch_size,
+            seed=self._seed,
+        ).cache()
+
+    def _ready(
+        self, options: PretrainOptions, batches: tf.data.Dataset, num_steps: int
+    ) -> FitModel:
+        """The model that `fit` trains, compiled."""
+        recipe, compiled = options.recipe, dict(self._compiled)
+        has_task = recipe.sentence_task is not None
+        objective = OBJECTIVES[recipe.objective].loss(has_task)
+        names = list(objective.weights(next(iter(batches))))
+        fit_model = FitModel(self.keras_model, objective, names, seed=self._seed)
+        peak = compiled.pop("learning_rate", None) or recipe.learning_rate
+        optimizer = compiled.pop("optimizer", None)
+        if optimizer is None:
+            optimizer = _optimizer(recipe, peak, num_steps)
+        fit_model.compile(optimizer, **compiled)
+        self._text_model.cache_clear()
+        return fit_model
+
+    def _record(self) -> dict[str, Any]:
+        """What is written into `options.json`."""
+        return {
+            "source": self._source,
+            "preset": self._preset,
+            "family": self._family,
+            "seed": self._seed,
+        }
+
+
+def _optimizer(recipe: Recipe, peak: float, num_steps: int) -> Any:
+    warmup = int(_WARMUP_SHARE * num_steps)
+    schedule = WarmupLinearDecay(peak, num_steps, warmup)
+    return make_optimizer(recipe.optimizer, schedule, beta_2=recipe.beta_2)
+
+
+def _write_texts(path: pathlib.Path, texts: Sequence[Any]) -> str:
+    with path.open("w", encoding="utf-8") as file:
+        for place, text in enumerate(texts):
+            file.write(json.dumps({"text": text_at(place, text)}) + "\n")
+    return str(path)
+
+
+def _records(
+    file: str, vocabulary: Vocabulary, folder: pathlib.Path, seed: int
+) -> data.Records:
+    options = RecordOptions(seed=seed, num_shards=1)
+    manifest = write_records([file], vocabulary, str(folder), options, num_processes=1)
+    return data.Records(str(folder), manifest, False)

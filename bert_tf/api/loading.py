@@ -1,0 +1,47 @@
+"""Opens a model of any kind."""
+
+from typing import Any
+
+from bert_tf.api import tasks
+from bert_tf.api.language_model import LanguageModel
+from bert_tf.api.loaded import Dtype
+from bert_tf.api.task_model import TaskModel
+from bert_tf.checkpoints import formats
+from bert_tf.checkpoints.description import PRETRAINING
+
+_CLASSES: dict[str, type[TaskModel]] = {
+    found.kind_name: found
+    for found in (
+        tasks.TextClassifier,
+        tasks.TextRegressor,
+        tasks.TokenTagger,
+        tasks.QuestionAnswerer,
+        tasks.MultipleChoice,
+        tasks.TextCorrector,
+    )
+}
+
+
+def load(source: str, dtype: Dtype = "float32") -> Any:
+    """Opens a model folder, or a model in any format that `bert_tf.convert` reads.
+
+    Args:
+        source: the folder (or file) of the model.
+        dtype: of the computation; the weights stay float32.
+
+    Returns:
+        A `LanguageModel`, or the class of the task that the model was fine-tuned for.
+
+    Raises:
+        FileNotFoundError: there is no model.
+        ValueError: the model is broken.
+
+    Example:
+
+    >>> bert_tf.load("models/mine").encode(["A cat sat."]).shape
+    (1, 32)
+    """
+    kind = formats.read(source)[1].description.kind
+    if kind == PRETRAINING:
+        return LanguageModel(source, dtype=dtype)
+    return _CLASSES[kind](source, dtype=dtype)

@@ -1,0 +1,492 @@
+"""The part that the classes of all tasks share: strings in, answers out."""
+
+import dataclasses
+import random
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+import keras
+import tensorflow as tf
+
+from bert_tf.api import loaded
+from bert_tf.api.inputs import Inputs, read_inputs
+from bert_tf.api.loaded import Dtype, policy_of
+from bert_tf.api.predictions import Predictions
+from bert_tf.checkpoints import formats, model_dir
+from bert_tf.checkpoints.model_dir import LoadedModel
+from bert_tf.finetuning.dev_scores import DevScores
+from bert_tf.finetuning.heads import assign_encoder, reused_heads
+from bert_tf.finetuning.optimizer import finetuning_optimizer
+from bert_tf.finetuning.start import describe, encoder_config, training_features
+from bert_tf.prediction.predictor import Predictor
+from bert_tf.serving.stored_weights import Precision
+from bert_tf.tasks.kind import Columns, Kind
+from bert_tf.tasks.kinds import KINDS
+from bert_tf.training.keras_fit import FitModel
+from bert_tf.training.seeds import data_seed
+from data_pipelines.datasets.examples import labels_in, missing_text
+from data_pipelines.datasets.own_files import metrics_of
+from data_pipelines.datasets.sources import Dataset, TaskKind
+from data_pipelines.finetuning import batches
+from data_pipelines.rows.features import Features
+
+PredictionT = TypeVar("PredictionT")
+
+_LEARNING_RATE = 5e-5
+
+
+class TaskModel(Generic[PredictionT]):
+    """A model of one task, which is trained, asked, saved and exported.
+
+    Args:
+        source: a model folder, or a folder of any format that `bert_tf.convert` reads.
+            A model of this task is loaded as it is; of any other one the encoder is
+            taken, below a new head.
+        labels: names of the classes or tags, in the order of their numbers. None: those
+            of the model, or else of the targets that `fit` is given, in alphabetical
+            order.
+        max_length: tokens of a sequence, to which texts are cut. None: 128 (384 for
+            questions), or the positions of the model if these are fewer.
+        stride: tokens between the windows of a long input. None: 128 for questions (or
+            less, so that windows touch), half of max_length for tags and corrections.
+        dropout: rate in the encoder and before a new head. The default is the paper's
+            (appendix A.3).
+        dtype: of the computation; the weights stay float32.
+        seed: of a new head, of the order of the examples and of the dropout masks.
+
+    Raises:
+        FileNotFoundError: there is no model.
+        ValueError: the model is broken, or does not fit the arguments.
+    """
+
+    kind_name: ClassVar[TaskKind]
+    # The axes of an input, and whether it may be two texts; see `read_inputs`.
+    _rank: ClassVar[int] = 0
+    _paired: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        source: str,
+        labels: Sequence[Any] | None = None,
+        *,
+        max_length: int | None = None,
+        stride: int | None = None,
+        dropout: float = 0.1,
+        dtype: Dtype = "float32",
+        seed: int = 0,
+    ) -> None:
+        self._source, self._policy, self._seed = source, policy_of(dtype), seed
+        self._max_length, self._stride, self._dropout = max_length, stride, dropout
+        self._compiled: dict[str, Any] = {}
+        self._fit_model: FitModel | None = None
+        self._loaded: LoadedModel | None = None
+        self._predictor: Predictor | None = None
+        self._labels = None if labels is None else tuple(map(str, labels))
+        _, self._origin = formats.read(source)
+        description = self._origin.description
+        is_own = description.kind == self.kind_name
+        if is_own and self._labels in (None, description.labels):
+            known = model_dir.from_checkpoint(self._origin, self._policy)
+            self._use(known if max_length is None else self._relengthened(known))
+        elif self._labels is not None:
+            self._make([])
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of task, with everything that depends on it."""
+        return KINDS[self.kind_name]
+
+    @property
+    def keras_model(self) -> Any:
+        """The `keras.Model` below: batches in, logits out.
+
+        Raises:
+            ValueError: there is none yet, as the labels are not known.
+        """
+        return self._known.model
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """The names of the classes or tags; None: the task has none."""
+        return self._known.description.labels
+
+    @property
+    def threshold(self) -> float | None:
+        """The threshold that the last validation chose, if the task has one."""
+        return self._known.description.threshold
+
+    @property
+    def _known(self) -> LoadedModel:
+        if self._loaded is None:
+            raise ValueError(
+                f"This {type(self).__name__} does not know its labels yet. Expected "
+                f"{type(self).__name__}({self._source!r}, labels=[...]), or fit first."
+            )
+        return self._loaded
+
+    def compile(
+        self,
+        optimizer: Any = None,
+        loss: Any = None,
+        metrics: Any = None,
+        *,
+        learning_rate: float = _LEARNING_RATE,
+        **kwargs: Any,
+    ) -> None:
+        """Chooses how `fit` trains; it need not be called.
+
+        Args:
+            optimizer: any of Keras. None: AdamW whose rate rises for a tenth of the
+                steps of each `fit` and then falls to 0, with gradients clipped to the
+                norm 1: that of `python -m bert_tf.finetune`.
+            loss: a loss of Keras on the outputs of `keras_model`, which are logits.
+                None: that of the task.
+            metrics: of Keras, on the same outputs, beside those of the task.
+            learning_rate: the peak, if there is no optimizer.
+            kwargs: others of `keras.Model.compile`.
+
+        Raises:
+            ValueError: the loss takes the outputs for probabilities.
+        """
+        _check_loss(loss)
+        self._compiled = {"optimizer": optimizer, "loss": loss, "metrics": metrics}
+        self._compiled |= {"learning_rate": learning_rate, **kwargs}
+        self._fit_model = None
+
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int = 32,
+        epochs: int = 3,
+        verbose: Any = "auto",
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        sample_weight: Any = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """Trains, as `keras.Model.fit` does.
+
+        With the same data, options and seed it trains as `python -m bert_tf.finetune`
+        does. Short texts share rows, so that little is computed on padding.
+
+        Args:
+            x: inputs of the task in a list, an array, a column, or a `tf.data.Dataset`
+                of (inputs, targets), which is read once, into memory.
+            y: a target for each input.
+            batch_size: inputs of a step. (Of texts that are cut into windows: windows.)
+            epochs: passes through the inputs.
+            verbose, callbacks: see Keras.
+            validation_split: share of the inputs, the last ones, to validate on.
+            validation_data: (x, y), (x, y, sample_weight) or a dataset. After each
+                epoch the loss and the metrics of the task are in the logs, as
+                `val_loss`, `val_accuracy`, `val_f1`, ...
+            class_weight: factors of the losses of classes, by name or number;
+                "balanced": all classes have the same total.
+            sample_weight: a factor of the loss of each input.
+            kwargs: others of `keras.Model.fit`.
+
+        Returns:
+            The history of losses and metrics.
+
+        Raises:
+            ValueError: inputs, targets or weights are not as the task needs them.
+        """
+        inputs = self._read(x, y, sample_weight)
+        validation = self._validation(validation_data)
+        if validation_split:
+            inputs, validation = inputs.split(validation_split)
+        examples = self._labelled(inputs)
+        dev = None if validation is None else self._labelled(validation)
+        self._make(examples)
+        features = self._features(examples, inputs.weights)
+        if class_weight is not None:
+            self._weigh_classes(features, class_weight)
+        model, group_size = self._known, self._known.encoding.group_size
+        count = batches.num_groups(features, group_size)
+        steps = -(-count // batch_size)
+        arguments = {
+            "batch_size": batch_size,
+            "row_length": batches.row_length_of(features, model.encoding.max_length),
+            "group_size": group_size,
+        }
+        train = batches.training_batches(
+            features,
+            loaded.vocabulary,
+            seed=data_seed(self._seed, attempt=0),
+            **arguments,
+        )
+        fit_model = self._ready(train, steps * epochs)
+        callbacks = list(callbacks or ())
+        if dev is not None:
+            callbacks.insert(0, _DevMetrics(self, dev))
+            features = self._features(dev, validation and validation.weights)
+            kwargs["validation_data"] = batches.batches_in_order(
+                features, model.vocabulary, **arguments
+            )
+        return fit_model.fit(
+            train,
+            epochs=epochs,
+            steps_per_epoch=steps,
+            verbose=verbose,
+            callbacks=callbacks,
+            shuffle=False,  # The batches are in an order of their own already.
+            **kwargs,
+        )
+
+    def predict(self, x: Any, batch_size: int = 64) -> Predictions[PredictionT]:
+        """Answers inputs.
+
+        Args:
+            x: inputs as `fit` takes them.
+            batch_size: inputs that are run at once.
+
+        Returns:
+            A prediction for each input, in order; None where a text is blank.
+        """
+        examples = self._examples(read_inputs(x, rank=self._rank, paired=self._paired))
+        encoding, task = self._known.encoding, self._known.description.task
+        examples = [self.kind.prepare(encoding, example) for example in examples]
+        asked = [example for example in examples if missing_text(example) is None]
+        if len(asked) < len(examples):
+            warnings.warn(
+                f"{len(examples) - len(asked):,} of {len(examples):,} inputs are "
+                "blank: their prediction is None.",
+                stacklevel=2,
+            )
+        answers = self._predictor_of(batch_size).answers(asked, task.threshold)
+        found = Predictions[PredictionT]()
+        for example in examples:
+            if missing_text(example) is not None:
+                found.append(None)  # type: ignore[arg-type]
+                continue
+            _, answer = next(answers)
+            found.append(
+                self._prediction(example, self.kind.columns(example, answer, task))
+            )
+        return found
+
+    def evaluate(self, x: Any, y: Any = None, batch_size: int = 64) -> dict[str, float]:
+        """The metrics of the task, the most important first.
+
+        Args:
+            x, y: as for `fit`.
+            batch_size: inputs that are run at once.
+        """
+        examples = self._labelled(self._read(x, y, None))
+        task = self._known.description.task
+        answers = self._predictor_of(batch_size).answers(examples, task.threshold)
+        return self.kind.score(examples, [answer for _, answer in answers], task)
+
+    def save(self, folder: str) -> None:
+        """Writes a model folder, which `bert_tf.load` and all programs read.
+
+        Raises:
+            ValueError: the name is that of a Keras file, or a weight is not finite.
+        """
+        loaded.save(self._known, folder, self._options())
+
+    def export(
+        self, folder: str, version: int | None = None, precision: Precision = "float32"
+    ) -> str:
+        """Writes a SavedModel that takes strings, as `python -m bert_tf.export` does.
+
+        Args:
+            folder: the base path of the served model; its last part is the model's
+                name.
+            version: a new number; None: one more than the newest.
+            precision: of the weights.
+
+        Returns:
+            The path of the version, which `tf.saved_model.load` and TF Serving read.
+        """
+        options = self._options()
+        return loaded.export(self._known, folder, version, precision, options)
+
+    def __repr__(self) -> str:
+        known = "not fitted" if self._loaded is None else f"labels={self.labels}"
+        return f"{type(self).__name__}({self._source!r}, {known})"
+
+    # What the classes of the tasks say.
+
+    def _examples(self, inputs: Inputs) -> list[Any]:
+        """The examples of the inputs, whose ids are their places."""
+        raise NotImplementedError
+
+    def _prediction(self, example: Any, columns: Columns) -> PredictionT:
+        """The prediction from the columns that `predict` writes."""
+        raise NotImplementedError
+
+    def _targets(self, batch: Any) -> tuple[Any, Any]:
+        """What losses of Keras compare the outputs with, and the weights."""
+        raise ValueError(
+            f"Received a loss or metrics of Keras for a {type(self).__name__}. "
+            "Expected none: its outputs are not those of one loss."
+        )
+
+    def _dataset(self, examples: Sequence[Any]) -> Dataset:
+        """The properties of the examples that a description has."""
+        labels = self._labels
+        if self.kind.has_labels and labels is None:
+            labels = labels_in(examples)
+        return Dataset(
+            name="own",
+            kind=self.kind_name,
+            metrics=metrics_of(self.kind_name),
+            splits={},
+            reader=None,
+            labels=labels,
+        )
+
+    # The rest is the same for all.
+
+    def _read(self, x: Any, y: Any, weights: Any) -> Inputs:
+        inputs = read_inputs(x, y, weights, rank=self._rank, paired=self._paired)
+        if inputs.y is None:
+            raise ValueError(
+                "Received inputs without targets. Expected a target for each."
+            )
+        return inputs
+
+    def _validation(self, data: Any) -> Inputs | None:
+        if data is None:
+            return None
+        if isinstance(data, tf.data.Dataset):
+            return self._read(data, None, None)
+        if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+            raise ValueError(
+                f"Received {type(data).__name__} as validation_data. Expected (x, y), "
+                "(x, y, sample_weight) or a tf.data.Dataset."
+            )
+        return self._read(*data, *[None] * (3 - len(data)))
+
+    def _labelled(self, inputs: Inputs) -> list[Any]:
+        """The examples with text; a warning says how many have none."""
+        examples = self._examples(inputs)
+        found = [example for example in examples if missing_text(example) is None]
+        if len(found) < len(examples):
+            warnings.warn(
+                f"{len(examples) - len(found):,} of {len(examples):,} inputs are "
+                "blank: they are left out.",
+                stacklevel=3,
+            )
+        return found
+
+    def _make(self, examples: Sequence[Any]) -> None:
+        """Makes the model if there is none, below a head for these examples."""
+        if self._loaded is not None:
+            return
+        origin, dataset = self._origin, self._dataset(examples)
+        config = encoder_config(origin.config, self.kind, self._dropout)
+        lengths = self.kind.lengths(
+            config.max_sequence_length, self._max_length, self._stride
+        )
+        description = describe(dataset, origin.description, lengths, examples)
+        state = random.getstate()
+        # Of the initial weights alone: nobody else's random numbers change.
+        random.seed(self._seed)
+        try:
+            model = model_dir.make_model(config, description, self._policy)
+        finally:
+            random.setstate(state)
+        prefixes = (
+            model_dir.ENCODER,
+            *reused_heads(self.kind, origin.description, predicts_tokens=False),
+        )
+        names = [name for name in origin.weights.shapes if name.startswith(prefixes)]
+        assign_encoder(model, {name: origin.weights.read(name) for name in names})
+        self._use(LoadedModel(model, origin.vocabulary, description))
+
+    def _use(self, model: LoadedModel) -> None:
+        self._loaded, self._predictor = model, None
+
+    def _describe_again(self, **changes: Any) -> None:
+        description = dataclasses.replace(self._known.description, **changes)
+        self._use(dataclasses.replace(self._known, description=description))
+
+    def _relengthened(self, model: LoadedModel) -> LoadedModel:
+        most = model.model.encoder.config.max_sequence_length
+        lengths = self.kind.lengths(most, self._max_length)
+        encoding = {**model.description.encoding, "max_length": lengths.max_length}
+        description = dataclasses.replace(model.description, encoding=encoding)
+        return dataclasses.replace(model, description=description)
+
+    def _predictor_of(self, batch_size: int) -> Predictor:
+        if self._predictor is None or self._predictor.batch_size != batch_size:
+            self._predictor = Predictor.of(self._known, batch_size)
+        return self._predictor
+
+    def _features(
+        self, examples: Sequence[Any], weights: Sequence[float] | None
+    ) -> Features:
+        model = self._known
+        by_id = weights and {str(place): w for place, w in enumerate(weights)}
+        return training_features(model.description, model.encoding, examples, by_id)
+
+    def _weigh_classes(self, features: Features, class_weight: Any) -> None:
+        raise ValueError(
+            f"Received class_weight for a {type(self).__name__}. Expected it for a "
+            "TextClassifier alone: give sample_weight."
+        )
+
+    def _ready(self, train: tf.data.Dataset, num_steps: int) -> FitModel:
+        """The model that `fit` trains, compiled."""
+        compiled = dict(self._compiled)
+        learning_rate = compiled.pop("learning_rate", _LEARNING_RATE)
+        optimizer = compiled.pop("optimizer", None)
+        if self._fit_model is not None and optimizer is not None:
+            return self._fit_model
+        objective = self.kind.objective(self.keras_model)
+        names = [
+            name
+            for name in objective.weights(next(iter(train)))
+            if name not in objective.losses or len(objective.losses) > 1
+        ]
+        needs_targets = compiled.get("loss") or compiled.get("metrics")
+        self._fit_model = FitModel(
+            self.keras_model,
+            objective,
+            names,
+            self._targets if needs_targets else None,
+            self._seed,
+        )
+        if optimizer is None:
+            optimizer = finetuning_optimizer(learning_rate, num_steps)
+        self._fit_model.compile(optimizer, **compiled)
+        return self._fit_model
+
+    def _options(self) -> dict[str, Any]:
+        """What is written into `options.json`, for the record."""
+        return {"source": self._source, "seed": self._seed, "dropout": self._dropout}
+
+
+class _DevMetrics(keras.callbacks.Callback):
+    """Adds the metrics of the task to each epoch's logs, and keeps the threshold."""
+
+    def __init__(self, task_model: TaskModel, dev: Sequence[Any]) -> None:
+        super().__init__()
+        self._task_model = task_model
+        model = task_model._known
+        self._scores = DevScores(Predictor.of(model, 64), model.description.task, dev)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        metrics, _ = self._scores()
+        threshold = metrics.get("threshold")
+        if threshold is not None:
+            self._task_model._describe_again(threshold=threshold)
+        if logs is not None:
+            logs |= {f"val_{name}": value for name, value in metrics.items()}
+
+
+def _check_loss(loss: Any) -> None:
+    named = isinstance(loss, str) and "crossentropy" in loss
+    config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
+    if named or config.get("from_logits") is False:
+        raise ValueError(
+            f"Received loss={loss!r}, which takes outputs for probabilities. Expected "
+            "one for logits, such as "
+            "keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
+        )

@@ -1,0 +1,31 @@
+"""The start of a program, before it imports TensorFlow, which takes seconds."""
+
+import os
+import signal
+import sys
+
+from data_pipelines.programs import stderr_filter
+
+
+def start_if_program(package: str) -> None:
+    """Starts what was called as `python -m PACKAGE.verb`.
+
+    For the `__init__` of the package, which runs first. For those who import the
+    package, TensorFlow's notes (which CPU instructions, no GPU found) become fewer, and
+    nothing else changes.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # What it holds while Python looks for the module of -m.
+    if sys.argv[:1] == ["-m"] and any(
+        name.removeprefix("-m").startswith(f"{package}.") for name in sys.orig_argv
+    ):
+        start()
+
+
+def start() -> None:
+    """Lets Ctrl-C end the program without a traceback while it imports, and hides the
+    lines with which TensorFlow starts.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    stderr_filter.begin()

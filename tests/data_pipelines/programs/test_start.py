@@ -1,0 +1,67 @@
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from data_pipelines.programs import start
+
+
+@pytest.fixture
+def on_interrupt():
+    """Sets the handler of Ctrl-C, which is restored."""
+    before = signal.getsignal(signal.SIGINT)
+    yield lambda handler: signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(
+    ("argv", "command", "is_ours"),
+    [
+        (["-m"], ["python", "-m", "bert_tf.pretrain", "--seed=1"], True),
+        (["-m", "--seed=1"], ["python", "-X", "dev", "-mbert_tf.ngram.train"], True),
+        (["-m"], ["python", "-m", "other.program", "bert_tf"], False),
+        (["-m"], ["python", "-m", "bert_tf_extras.program"], False),
+        (["/pytest/__main__.py"], ["python", "-m", "pytest", "bert_tf.py"], False),
+        (["pretrain.py"], ["python", "bert_tf/pretrain.py"], False),
+        ([""], ["python"], False),
+        ([], ["python"], False),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_only_our_programs_are_started(
+    monkeypatch, on_interrupt, argv, command, is_ours
+):
+    monkeypatch.setattr(sys, "argv", argv)
+    monkeypatch.setattr(sys, "orig_argv", command)
+    begun = []
+    monkeypatch.setattr(start.stderr_filter, "begin", lambda: begun.append(True))
+    for handler in (signal.default_int_handler, signal.SIG_IGN):
+        on_interrupt(handler)
+        start.start_if_program("bert_tf")
+        dies = is_ours and handler is signal.default_int_handler
+        expected = signal.SIG_DFL if dies else handler
+        assert signal.getsignal(signal.SIGINT) is expected
+    assert len(begun) == 2 * is_ours
+
+
+def program(module, *arguments, **keywords):
+    environment = {**os.environ}
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        **keywords,
+    )
+
+
+def test_a_program_shows_nothing_but_its_own_lines(tmp_path):
+    vocabulary = tmp_path / "vocab.txt"
+    vocabulary.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\n")
+    run = program(
+        "data_pipelines.tokenize", f"--vocab_file={vocabulary}", input="a b\n"
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "5 6\n", "")
