@@ -10,11 +10,11 @@ from bert_tf.layers.dense import dense
 
 @keras.saving.register_keras_serializable("bert_tf")
 class FeedForward(keras.layers.Layer):
-    """Dense, activation, dense.
+    """A dense layer, an activation, and a second dense layer.
 
     Args:
         hidden_dim: width of input and output.
-        intermediate_dim: width between them.
+        intermediate_dim: width between the two layers.
         activation: one of `bert_tf.models.config.HIDDEN_ACTS`; "geglu" makes the first
             product twice as wide.
         initializer_range: standard deviation of the initial kernels.
@@ -50,7 +50,7 @@ class FeedForward(keras.layers.Layer):
         self.contraction.build((*input_shape[:-1], self.intermediate_dim))
 
     def call(self, x: Any) -> Any:
-        """See the class."""
+        """Applies the layers; the class describes the arguments."""
         return self.contraction(
             elementwise.activation(self.expansion(x), name=self.activation)
         )

@@ -1,4 +1,4 @@
-"""Vectors of some tokens, by their place in the row or in all rows."""
+"""Lookup of the vectors of tokens, by their places in a row or in all rows."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from keras import ops
 
 
 def gather_rows(x: Any, positions: Any) -> Any:
-    """The vectors at some positions of each row.
+    """Gathers the vectors at the given positions of each row.
 
     Args:
         x: float (batch, sequence, hidden).
@@ -19,7 +19,7 @@ def gather_rows(x: Any, positions: Any) -> Any:
 
 
 def gather_tokens(x: Any, tokens: Any) -> Any:
-    """The vectors at some places in all rows laid end to end.
+    """Gathers the vectors at the given places in all rows laid end to end.
 
     Args:
         x: float (rows, row length, features).
@@ -37,11 +37,11 @@ def sequence_layout(inputs: dict[str, Any], width: int | None = None) -> tuple:
     Args:
         inputs: rows of one sequence each, or packed rows, see
             `first_tokens_and_lengths`.
-        width: tokens to take of each sequence; None: a whole row.
+        width: the number of tokens to take from each sequence; None for that of a row.
 
     Returns:
-        int32 (sequences, width), and bool (sequences, width): whether the token is one
-        of the sequence.
+        int32 (sequences, width), and bool (sequences, width): whether the token belongs
+        to the sequence.
     """
     rows, length = ops.shape(inputs["token_ids"])
     places = ops.arange(length if width is None else width, dtype="int32")[None, :]

@@ -1,4 +1,4 @@
-"""The base of all models of a `BertConfig`: how Keras saves and exports them."""
+"""The base of all models of a `BertConfig`, which Keras saves and exports."""
 
 import os
 from collections.abc import Mapping

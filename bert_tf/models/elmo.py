@@ -1,4 +1,4 @@
-"""The encoder of ELMo: characters, and LSTMs that read forward and backward apart."""
+"""The encoder of ELMo: characters, and separate LSTMs forward and backward."""
 
 from typing import Any
 
@@ -16,20 +16,20 @@ from bert_tf.models.configured import ConfiguredModel, require_inputs
 class ElmoEncoder(ConfiguredModel):
     """Vectors for each token (Peters et al. 2018, section 3).
 
-    Half of a vector has read the row up to the token, the other half from its end on.
-    In each layer but the first, what is read is added to what was there. Unlike in the
-    original, LSTMs are as wide as what they give, and what is a token is said by the
-    vocabulary: pieces of words, which all members of the family share.
+    The first half of a vector depends on the row up to the token, the second half on
+    the row from the token to the end. Each layer but the first adds its output to its
+    input. Unlike in the original, the cells of the LSTMs are as wide as their outputs,
+    and the tokens are pieces of words, as in all members of the family.
 
     Args:
-        config: sizes: `num_hidden_layers` LSTMs in each direction, each half of
-            `hidden_size` wide.
-        dtype: a Keras dtype policy. Recurrence is computed in float32 whatever it is:
-            its products are small, and its sums long.
+        config: the sizes: `num_hidden_layers` LSTMs in each direction, each half as
+            wide as `hidden_size`.
+        dtype: a Keras dtype policy. The recurrence is computed in float32 under any
+            policy: its products are small, and its sums long.
 
     Call arguments:
-        inputs: those of `BertEncoder`; neither segments nor positions are read.
-        training: whether dropout is on.
+        inputs: those of `BertEncoder`; segments and positions are ignored.
+        training: whether dropout is applied.
         return_hidden_states: whether the output has `hidden_states`.
 
     Output:
@@ -80,13 +80,13 @@ class ElmoEncoder(ConfiguredModel):
         training: bool = False,
         return_hidden_states: bool = False,
     ) -> dict[str, Any]:
-        """See the class."""
+        """Encodes the tokens; the class describes the arguments."""
         require_inputs(inputs)
         embedded = self.embeddings(inputs["token_ids"])
         is_packed = "first_tokens" in inputs
         mask = ops.cast(inputs["padding_mask"], "bool")
         if is_packed:
-            # A row for each sequence, so that none reads its neighbour.
+            # A row for each sequence, so that no LSTM reads on into the next one.
             width = ops.max(inputs["lengths"])
             tokens, mask = sequence_layout(inputs, width)
             embedded = gather_tokens(embedded, tokens)
@@ -117,19 +117,19 @@ class ElmoEncoder(ConfiguredModel):
 
 
 def _mean(vectors: Any, mask: Any) -> Any:
-    """The mean of the real tokens, float32 (sequences, hidden)."""
+    """Returns the mean of the real tokens, float32 (sequences, hidden)."""
     weights = ops.cast(mask, "float32")[:, :, None]
-    # A row of nothing, which fills up a batch, has no token.
+    # A row of padding, which fills up a batch, has no token.
     count = ops.maximum(ops.sum(weights, axis=1), 1.0)
     return ops.sum(vectors * weights, axis=1) / count
 
 
 class _Block(keras.layers.Layer):
-    """An LSTM in each direction, neither of which knows the other."""
+    """An LSTM in each direction, independent of the other."""
 
     def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        # Keras warns where a layer does not hand on the mask that an LSTM attaches.
+        # Keras warns where a layer does not pass on the mask that an LSTM attaches.
         self.supports_masking = True
         self.forward, self.backward = (
             keras.layers.LSTM(

@@ -18,12 +18,12 @@ from bert_tf.models.configured import ConfiguredModel, require_inputs
 
 @keras.saving.register_keras_serializable("bert_tf")
 class BertEncoder(ConfiguredModel):
-    """Vectors for each token and one for the row (Devlin et al. 2018, section 3).
+    """A vector for each token, and one for the row (Devlin et al. 2018, section 3).
 
     Args:
-        config: sizes and variants; nothing below this class sees it.
-        embeddings: of another encoder, whose tables this one shares; their output is
-            projected where it is of another width. None: its own.
+        config: sizes and variants. The layers receive plain arguments.
+        embeddings: those of another encoder, which this one shares; their output is
+            projected where its width differs. None for its own.
         dtype: a Keras dtype policy, such as "float32" or "mixed_bfloat16".
 
     Call arguments:
@@ -32,9 +32,9 @@ class BertEncoder(ConfiguredModel):
             `segment_ids` int32 (batch, sequence). Rows that hold several sequences
             each (`data_pipelines.rows.row_packing`) have three more: `positions` and
             `sequence_ids` int32 (batch, sequence), and `first_tokens` int32
-            (sequences,), where in all rows laid end to end each of them begins; of a
-            causal encoder with a pooler also `lengths` int32 (sequences,).
-        training: whether dropout is on.
+            (sequences,), the place where each sequence begins in all rows laid end to
+            end; a causal encoder with a pooler also needs `lengths` int32 (sequences,).
+        training: whether dropout is applied.
         return_hidden_states: whether the output has `hidden_states`.
 
     Output:
@@ -45,7 +45,7 @@ class BertEncoder(ConfiguredModel):
         which the last is the `sequence_output`.
 
     Raises:
-        ValueError: a row is longer than the positions.
+        ValueError: an input is missing, or a row is longer than the positions.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class BertEncoder(ConfiguredModel):
         training: bool = False,
         return_hidden_states: bool = False,
     ) -> dict[str, Any]:
-        """See the class."""
+        """Encodes the tokens; the class describes the arguments."""
         require_inputs(inputs)
         token_ids = inputs["token_ids"]
         length = token_ids.shape[1]
@@ -171,7 +171,7 @@ class BertEncoder(ConfiguredModel):
         return outputs
 
     def _token_of_row(self, x: Any, inputs: dict[str, Any]) -> Any:
-        """The vector (batch or sequences, hidden) of the token that sees all others."""
+        """Returns the vectors of first or last tokens, (batch or sequences, hidden)."""
         if "first_tokens" in inputs:
             tokens = inputs["first_tokens"]
             if self.config.causal:

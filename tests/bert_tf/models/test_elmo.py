@@ -140,7 +140,7 @@ def test_round_trip_and_wrong_sizes():
     model = language_model()
     again = BidirectionalLanguageModel.from_config(model.get_config())
     assert [w.path for w in again.weights] == [w.path for w in model.weights]
-    with pytest.raises(ValueError, match="two halves for ELMo"):
+    with pytest.raises(ValueError, match="an even number for ELMo"):
         elmo_config(hidden_size=15, num_attention_heads=1)
     with pytest.raises(ValueError, match="Received architecture='lstm'"):
         small_config(architecture="lstm")

@@ -93,7 +93,18 @@ def in_graph(model, batch):
     return tf.function(lambda inputs: model(inputs), autograph=False)(batch)
 
 
-@pytest.mark.parametrize("name", [n for n in MODELS if "language" not in n])
+def some_fast(names, fast):
+    """Parameters of a test; a SavedModel takes seconds."""
+    return [
+        pytest.param(name, marks=[] if name in fast else pytest.mark.slow)
+        for name in names
+    ]
+
+
+SERVED = [name for name in MODELS if "language" not in name]
+
+
+@pytest.mark.parametrize("name", some_fast(SERVED, ["bert", "choice", "tagger"]))
 def test_exported(name, tmp_path):
     model = make_model(name)
     batch = {key: batch_of(name)[key] for key in model.symbolic_inputs()}
@@ -108,7 +119,7 @@ def test_exported(name, tmp_path):
         assert_equal(list(answers.values()), [expected])
 
 
-@pytest.mark.parametrize("name", ["bert", "electra pretrainer", "tagger", "elmo"])
+@pytest.mark.parametrize("name", some_fast(SERVED, ["bert"]))
 def test_saved_by_tensorflow(name, tmp_path):
     model = make_model(name)
     batch = {key: batch_of(name)[key] for key in model.symbolic_inputs()}
@@ -120,6 +131,7 @@ def test_saved_by_tensorflow(name, tmp_path):
     assert_equal(answers, expected)
 
 
+@pytest.mark.slow
 def test_a_functional_model_exported(tmp_path):
     model, batch = in_functional("bert")
     model.export(tmp_path / "exported", verbose=False)
@@ -134,7 +146,7 @@ def test_a_functional_model_exported(tmp_path):
     assert_equal(answer, in_graph(model, batch))
 
 
-@pytest.mark.parametrize("name", ["bert", "elmo", "span_qa"])
+@pytest.mark.parametrize("name", some_fast(["bert", "elmo", "span_qa"], ["bert"]))
 def test_an_archive_of_several_endpoints(name, tmp_path):
     model = make_model(name)
     batch = {key: batch_of(name)[key] for key in model.symbolic_inputs()}
