@@ -16,6 +16,7 @@ TensorFlow takes seconds.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from bert_tf.models.serialization import register_with_keras
 from data_pipelines.programs.start import start_if_program
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ __all__ = [
 _MODULES = {"LanguageModel": "language_model", "load": "loading"}
 
 start_if_program(__name__)
+# Lets `keras.saving.load_model` find the classes of this package.
+register_with_keras()
 
 
 def __getattr__(name: str) -> Any:

@@ -8,24 +8,26 @@ from keras import ops
 
 from bert_tf.layers import elementwise
 from bert_tf.layers.dense import dense
-from bert_tf.layers.dropout import draw_seed
+from bert_tf.layers.dropout import SavedSeed, draw_seed
 
 
-class SelfAttention(keras.layers.Layer):
-    """Every token looks at the tokens that its mask allows.
+@keras.saving.register_keras_serializable("bert_tf")
+class SelfAttention(SavedSeed, keras.layers.Layer):
+    """Multi-head self-attention of the tokens of a row.
 
     Args:
         hidden_dim: width of input and output.
         num_heads: a divisor of `hidden_dim`.
         dropout: rate on the attention probabilities.
         initializer_range: standard deviation of the initial kernels.
-        rotary: whether queries and keys are turned by their positions.
+        rotary: whether queries and keys are rotated by their positions.
 
     Call arguments:
         x: float (batch, sequence, hidden).
-        attention_mask: bool (batch, 1 or query, key), True where a query may look.
-        positions: int32 (batch or 1, sequence), used by rotary positions only.
-        training: whether dropout is on.
+        attention_mask: bool (batch, 1 or query, key), True where a query may
+            attend to a key.
+        positions: int32 (batch or 1, sequence), needed for rotary positions only.
+        training: whether dropout is applied.
 
     Output:
         float (batch, sequence, hidden).
@@ -44,10 +46,11 @@ class SelfAttention(keras.layers.Layer):
         self.hidden_dim = hidden_dim
         self.num_heads = num_heads
         self.dropout = dropout
+        self.initializer_range = initializer_range
         self.rotary = rotary
         self.seed_generator = keras.random.SeedGenerator()
-        # One product makes queries, keys and values: a wide product is nearer to
-        # the machine's peak than three narrow ones.
+        # One wide product computes queries, keys and values: it runs closer to the
+        # peak rate of the machine than three narrow ones.
         policy = self.dtype_policy
         self.query_key_value = dense(
             3 * hidden_dim, initializer_range, "query_key_value", policy
@@ -62,7 +65,7 @@ class SelfAttention(keras.layers.Layer):
     def call(
         self, x: Any, attention_mask: Any, positions: Any = None, training: bool = False
     ) -> Any:
-        """See the class."""
+        """Applies the attention; the class describes the arguments."""
         batch, sequence, _ = ops.shape(x)
         query, key, value = self._query_key_value(x, positions)
         probabilities = self._probabilities(query, key, attention_mask, training)
@@ -75,13 +78,24 @@ class SelfAttention(keras.layers.Layer):
     def probabilities(self, x: Any, attention_mask: Any, positions: Any = None) -> Any:
         """Computes the attention probabilities, without dropout.
 
-        They are float (batch, heads, query, key); over the keys they sum up to 1.
+        They are float (batch, heads, query, key) and sum to 1 over the keys.
         """
         query, key, _ = self._query_key_value(x, positions)
         return self._probabilities(query, key, attention_mask, training=False)
 
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, as plain values."""
+        return {
+            **super().get_config(),
+            "hidden_dim": self.hidden_dim,
+            "num_heads": self.num_heads,
+            "dropout": self.dropout,
+            "initializer_range": self.initializer_range,
+            "rotary": self.rotary,
+        }
+
     def _query_key_value(self, x: Any, positions: Any) -> tuple[Any, Any, Any]:
-        """Each (batch, heads, sequence, head_dim)."""
+        """Returns queries, keys and values: (batch, heads, sequence, head_dim) each."""
         batch, sequence, _ = ops.shape(x)
         head_dim = self.hidden_dim // self.num_heads
         projected = ops.reshape(
@@ -109,10 +123,10 @@ class SelfAttention(keras.layers.Layer):
 
 
 def _rotate(x: Any, positions: Any) -> Any:
-    """Rotary position embedding (Su et al. 2021): pairs of features are turned.
+    """Rotates pairs of features by their positions (RoPE, Su et al. 2021).
 
-    Feature i of the first half and feature i of the second half are a pair, turned
-    by the angle position / 10000^(2i / head_dim).
+    Feature i of the first half and feature i of the second half form a pair, which is
+    rotated by the angle position / 10000^(2i / head_dim).
 
     Args:
         x: float (batch, heads, sequence, head_dim), head_dim even.

@@ -1,4 +1,4 @@
-"""A vector for each piece of the vocabulary, made of its characters."""
+"""Embeddings of pieces that are computed from their characters."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,25 +9,27 @@ from keras import ops
 
 from bert_tf.layers.ids import require_known_ids
 
-# A byte, and one more for nothing, and one for the beginning of a word.
+# 0 for no character, 1 to 256 for a byte, and a mark for the beginning of a word.
 _NOTHING, _BEGINNING, _NUM_CHARACTERS = 0, 257, 258
 _CONTINUATION = "##"
 _CHARACTER_DIM = 16
-# Filters of each width: the wider, the more there are.
+# The number of filters of each width.
 _FILTERS = {1: 32, 2: 32, 3: 64, 4: 128, 5: 256}
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class CharacterEmbeddings(keras.layers.Layer):
-    """Filters over the bytes of a piece, their largest values, a highway layer.
+    """Computes the vector of a piece from its characters.
 
-    The characters of each piece are a table that is saved with the weights and not
-    trained: ids are all that the model is given. Until `set_vocabulary` is called, a
-    piece has no characters.
+    Filters of several widths run over the bytes of the piece. Their maxima pass through
+    a highway layer and a projection. The characters of all pieces are a table that is
+    saved with the weights and not trained, as the model receives ids alone. Until
+    `set_vocabulary` is called, pieces have no characters.
 
     Args:
         vocab_size: number of pieces.
         hidden_dim: width of the output.
-        num_bytes: the most bytes (UTF-8) of a piece that are read.
+        num_bytes: maximum number of UTF-8 bytes of a piece that are read.
 
     Call arguments:
         token_ids: int32 (batch, sequence).
@@ -53,12 +55,12 @@ class CharacterEmbeddings(keras.layers.Layer):
             )
             for width, count in _FILTERS.items()
         ]
-        # What passes as it is, and what is made of it (Srivastava et al. 2015).
+        # A highway layer (Srivastava et al. 2015) mixes its input and a function of it.
         width = sum(_FILTERS.values())
         self.gate = keras.layers.Dense(
             width,
             activation="sigmoid",
-            # At first most is passed.
+            # Initially the layer passes most of its input through.
             bias_initializer=keras.initializers.Constant(-2.0),
             name="gate",
             dtype=policy,
@@ -97,12 +99,12 @@ class CharacterEmbeddings(keras.layers.Layer):
         self.characters.assign(table)
 
     def call(self, token_ids: Any) -> Any:
-        """See the class."""
+        """Computes the vectors; the class describes the arguments."""
         require_known_ids("token_ids", token_ids, self.vocab_size)
         characters = ops.take(self.characters, token_ids, axis=0)
         shape = ops.shape(characters)
         characters = ops.cast(ops.reshape(characters, (-1, self.num_bytes)), "int32")
-        # A product: its gradient adds up in one go what a lookup adds row by row.
+        # The gradient of a product is one product; a lookup adds it up row by row.
         one_hot = ops.one_hot(characters, _NUM_CHARACTERS, dtype=self.compute_dtype)
         vectors = ops.matmul(one_hot, self.character_table)
         found = [ops.max(layer(vectors), axis=1) for layer in self.filters]
@@ -111,15 +113,24 @@ class CharacterEmbeddings(keras.layers.Layer):
         x = self.projection(gate * self.transform(x) + (1 - gate) * x)
         return ops.reshape(x, (*shape[:2], self.hidden_dim))
 
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, as plain values."""
+        return {
+            **super().get_config(),
+            "vocab_size": self.vocab_size,
+            "hidden_dim": self.hidden_dim,
+            "num_bytes": self.num_bytes,
+        }
+
 
 def characters_of(pieces: Sequence[str], num_bytes: int) -> np.ndarray:
-    """Numbers of the characters of each piece.
+    """Returns the numbers of the characters of each piece.
 
     `["a", "##b"]` gives `[[257, 98, 0], [99, 0, 0]]` for 3 bytes: a mark where a word
-    begins, and each byte plus 1.
+    begins, then each byte plus 1.
 
     Returns:
-        int32 (pieces, num_bytes), cut off at the end, and filled up with 0.
+        int32 (pieces, num_bytes), truncated at the end, or padded with 0.
     """
     rows = np.full((len(pieces), num_bytes), _NOTHING, np.int32)
     for row, piece in zip(rows, pieces, strict=True):

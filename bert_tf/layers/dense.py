@@ -1,4 +1,4 @@
-"""Dense layers as the whole model has them."""
+"""Dense layers with the initialization of BERT."""
 
 from typing import Any
 

@@ -1,9 +1,9 @@
 """Dropout masks: a pure function of (seed, step, replica, draw).
 
-A layer asks `draw_seed(self.seed_generator, rate)`. Inside a training loop's
-`replayable_dropout` the answer depends on the step alone, so a resumed run draws
-the masks of an undisturbed one and no replica draws another's. Elsewhere (`fit`)
-it is the layer's own Keras `SeedGenerator`.
+A layer calls `draw_seed(self.seed_generator, rate)`. Inside `replayable_dropout`, which
+the training loop uses, the seed depends on the step and the replica alone: a resumed
+run draws the same masks as an uninterrupted one, and no two replicas draw the same.
+Elsewhere, as in Keras' `fit`, the seed comes from the layer's own `SeedGenerator`.
 """
 
 import contextlib
@@ -27,12 +27,12 @@ _current: contextvars.ContextVar["_StepSeeds | None"] = contextvars.ContextVar(
 class _StepSeeds(keras.random.SeedGenerator):
     """A `SeedGenerator` without state: draw n of a step is always the same.
 
-    The seed, int32 (2,), is another one for each step and replica.
+    The seed, int32 (2,), differs for each step and replica.
     """
 
     def __init__(self, seed: Any) -> None:
-        # Not super().__init__: it would make the variable that this class is
-        # here to do without.
+        # super().__init__ is not called: it would make the variable that this class
+        # avoids.
         self._seed = seed
         self._draws = 0
 
@@ -44,7 +44,7 @@ class _StepSeeds(keras.random.SeedGenerator):
 
 @contextlib.contextmanager
 def replayable_dropout(seed: Any) -> Iterator[None]:
-    """Layers called inside draw their masks from `seed`, int32 (2,), alone."""
+    """Makes layers that are called inside draw masks from `seed`, int32 (2,), alone."""
     token = _current.set(_StepSeeds(seed))
     try:
         yield
@@ -53,10 +53,10 @@ def replayable_dropout(seed: Any) -> Iterator[None]:
 
 
 def draw_seed(generator: keras.random.SeedGenerator, rate: float) -> Any:
-    """The seed of one mask, int32 (2,).
+    """Returns the seed of one mask, int32 (2,).
 
     Args:
-        generator: the layer's own, for calls outside `replayable_dropout`.
+        generator: the layer's own, used outside `replayable_dropout`.
         rate: the dropout rate; at 0 nothing is drawn and the seed is zeros.
     """
     if not rate:
@@ -66,16 +66,38 @@ def draw_seed(generator: keras.random.SeedGenerator, rate: float) -> Any:
     return ops.cast(ops.mod(ops.cast(seed, "int64"), 2**31 - 1), "int32")
 
 
-class Dropout(keras.layers.Layer):
+class SavedSeed:
+    """Saves the state of a layer's `seed_generator` with its weights in `.keras` files.
+
+    Keras leaves it out, so that a restored training would draw other masks.
+    """
+
+    seed_generator: keras.random.SeedGenerator
+
+    def save_own_variables(self, store: Any) -> None:
+        """Writes the weights, and the state of the seeds as `seed`."""
+        super().save_own_variables(store)  # type: ignore[misc]
+        store["seed"] = ops.convert_to_numpy(self.seed_generator.state)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Reads what `save_own_variables` wrote; files of weights may lack the seed."""
+        values = {name: store[name] for name in store.keys()}  # noqa: SIM118
+        if "seed" in values:
+            self.seed_generator.state.assign(values.pop("seed"))
+        super().load_own_variables(values)  # type: ignore[misc]
+
+
+@keras.saving.register_keras_serializable("bert_tf")
+class Dropout(SavedSeed, keras.layers.Layer):
     """Dropout, optionally followed by the addition of a residual.
 
     Args:
-        rate: share of the elements that become zero in training.
+        rate: share of the elements that are set to zero in training.
 
     Call arguments:
         x: float, any shape.
         residual: float of the same shape, added after the dropout.
-        training: whether dropout is on.
+        training: whether dropout is applied.
     """
 
     def __init__(self, rate: float, **kwargs: Any) -> None:
@@ -86,7 +108,7 @@ class Dropout(keras.layers.Layer):
         self.built = True
 
     def call(self, x: Any, residual: Any = None, training: bool = False) -> Any:
-        """See the class."""
+        """Applies the dropout; the class describes the arguments."""
         rate = self.rate if training else 0.0
         if residual is None and not rate:
             return x
@@ -94,3 +116,10 @@ class Dropout(keras.layers.Layer):
         if residual is None:
             return elementwise.drop(x, seed, rate=rate)
         return elementwise.drop_add(x, residual, seed, rate=rate)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, as plain values."""
+        return {
+            **super().get_config(),
+            "rate": self.rate,
+        }

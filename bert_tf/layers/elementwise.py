@@ -4,12 +4,12 @@ Op by op this work is bound by memory: each op reads and writes the whole
 activation, and the gradient keeps every intermediate result. Here each part is
 one function of plain `keras.ops`. Inside `compilation()`, on the TensorFlow
 backend, `compilable` turns it into one XLA kernel forward and one backward, which
-recomputes what it needs from the inputs; elsewhere the function runs as it
-stands. The matrix products stay outside: on a CPU oneDNN runs them several times
-faster than XLA does.
+recomputes what it needs from the inputs; elsewhere the function runs as it is. The
+matrix products stay outside: on a CPU oneDNN runs them several times faster than XLA
+does.
 
-Whatever the dtype of the products, this work is done in float32: a CPU computes in
-bfloat16 products alone, and would convert at each operation.
+This work is done in float32, whatever the dtype of the products: CPUs compute only
+products in bfloat16, and would convert the values at every other operation.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ _compiling: contextvars.ContextVar[bool] = contextvars.ContextVar(
 
 @contextlib.contextmanager
 def compilation(on: bool = True) -> Iterator[None]:
-    """Functions traced inside are compiled by XLA (TensorFlow backend only).
+    """Compiles functions that are traced inside by XLA (TensorFlow backend only).
 
     Off by default, so that exported graphs need no XLA: TF Serving refuses it
     unless it is started with a flag.
@@ -59,7 +59,7 @@ def compilable(function: Callable) -> Callable:
 
 @functools.cache
 def _kernel(function: Callable, constants: tuple) -> Callable:
-    import tensorflow as tf  # Late: the other backends work without it.
+    import tensorflow as tf  # Imported here: other backends work without it.
 
     body = functools.partial(function, **dict(constants))
     forward = tf.function(body, jit_compile=True, autograph=False)
@@ -153,13 +153,13 @@ def drop(x: Any, seed: Any, *, rate: float) -> Any:
     Args:
         x: float, any shape.
         seed: int32 (2,); the mask is a function of it and of the shape.
-        rate: 0 leaves `x` as it is.
+        rate: 0 leaves `x` unchanged.
     """
     return _drop(x, seed, rate)
 
 
 def draw(logits: Any, seed: Any) -> Any:
-    """A class for each vector of logits, drawn from their softmax.
+    """Draws a class for each vector of logits from its softmax.
 
     Args:
         logits: float (..., classes).
@@ -170,7 +170,7 @@ def draw(logits: Any, seed: Any) -> Any:
     """
     shares = ops.softmax(ops.cast(ops.stop_gradient(logits), "float32"), axis=-1)
     bits = random_bits(ops.shape(logits)[:-1], seed)
-    # The upper 24 bits, which float32 can tell apart; never 1.
+    # The upper 24 bits, which float32 represents exactly; the result is below 1.
     uniform = ops.cast(ops.right_shift(bits, _uint32(8)), "float32") * 2.0**-24
     passed = ops.cumsum(shares, axis=-1) <= uniform[..., None]
     # Rounding may leave the sum below 1.
@@ -182,11 +182,12 @@ def draw(logits: Any, seed: Any) -> Any:
 def masked_softmax(
     scores: Any, attention_mask: Any, seed: Any, *, scale: float, rate: float
 ) -> Any:
-    """Attention probabilities, computed in float32, with dropout.
+    """Computes attention probabilities in float32, with dropout.
 
     Args:
         scores: float (batch, heads, query, key).
-        attention_mask: bool (batch, 1 or query, key), True where a query may look.
+        attention_mask: bool (batch, 1 or query, key), True where a query may attend to
+            a key.
         seed: int32 (2,) of the dropout.
         scale: multiplies the scores, 1 / sqrt(width of a head).
         rate: dropout rate on the probabilities.
@@ -194,8 +195,8 @@ def masked_softmax(
     Returns:
         float (batch, heads, query, key) of the dtype of `scores`.
     """
-    # A finite number, so that a row that may look at nothing (an all-padding row
-    # of a last batch) becomes uniform rather than NaN.
+    # A finite number: a query without any key (in a row of padding, which fills up
+    # the last batch) gets uniform probabilities rather than NaN.
     logits = ops.where(
         attention_mask[:, None], ops.cast(scores, "float32") * scale, -1e30
     )
@@ -246,10 +247,10 @@ def _drop(x: Any, seed: Any, rate: float) -> Any:
 
 
 def random_bits(shape: tuple, seed: Any) -> Any:
-    """32 random bits for each element, from its index and the seed.
+    """Computes 32 random bits for each element from its index and the seed.
 
-    The finalizer of MurmurHash3 over a counter. XLA's own generator is hundreds
-    of times slower on a CPU, and a dropout mask needs no better.
+    The bits are the finalizer of MurmurHash3 over a counter. XLA's own generator is
+    hundreds of times slower on a CPU, and dropout needs no better randomness.
     """
     seed = ops.cast(seed, "uint32")
     counter = ops.arange(math.prod(shape), dtype="int32")

@@ -1,4 +1,4 @@
-"""Token, position and segment embeddings, summed and mostly normalized."""
+"""Token, position and segment embeddings, summed and, in most models, normalized."""
 
 from typing import Any
 
@@ -11,35 +11,37 @@ from bert_tf.layers.ids import require_known_ids
 from bert_tf.layers.norm import LayerNorm
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class Embeddings(keras.layers.Layer):
     """The input of the first block: the sum of three embeddings.
 
     Args:
         vocab_size: number of pieces.
         embedding_dim: width of the tables.
-        hidden_dim: width of the output; another than `embedding_dim` adds a dense
-            projection (ALBERT).
+        hidden_dim: width of the output. Where it differs from `embedding_dim`, a dense
+            projection follows (ALBERT).
         num_positions: rows of the learned position table.
-        num_segments: rows of the segment table; 0 for none.
+        num_segments: rows of the segment table; 0 for no segments.
         position_embeddings: "learned", "sinusoidal" (Vaswani et al. 2017, section
             3.5), or "rotary" and "none", which add nothing here.
         position_offset: position of the first token.
         dropout: rate after the normalization.
-        epsilon: of the normalization; None: there is none.
+        epsilon: added to the variance in the normalization; None for no
+            normalization.
         initializer_range: standard deviation of the initial tables.
 
     Call arguments:
         token_ids: int32 (batch, sequence).
         segment_ids: int32 (batch, sequence), or None for all zeros.
         positions: int32 (batch or 1, sequence), without the offset.
-        training: whether dropout is on.
+        training: whether dropout is applied.
 
     Output:
         float (batch, sequence, hidden).
 
     Raises:
-        ValueError: in an eager call, ids or positions that a table has not; see
-            `bert_tf.layers.ids`.
+        ValueError: in an eager call, where ids or positions are outside their table;
+            see `bert_tf.layers.ids`.
     """
 
     def __init__(
@@ -81,8 +83,8 @@ class Embeddings(keras.layers.Layer):
 
     def build(self, input_shape: tuple) -> None:
         """Makes the tables (rows, embedding)."""
-        # autocast=False: rows are looked up in float32 and then cast, rather than
-        # a table of tens of thousands of rows cast for the few that are needed.
+        # autocast=False: the few rows that are needed are looked up in float32 and then
+        # cast, rather than a table of tens of thousands of rows.
         self.token_table = self._table("token_table", self.vocab_size)
         if self.position_embeddings == "learned":
             self.position_table = self._table("position_table", self.num_positions)
@@ -103,18 +105,18 @@ class Embeddings(keras.layers.Layer):
         )
 
     def assign_rows(self, vectors: np.ndarray, is_found: np.ndarray) -> None:
-        """Gives the token table its first values, before training.
+        """Initializes rows of the token table with vectors, before training.
 
-        What the vectors have in common says nothing of a token and is taken away. They
-        get a mean squared length of 1: that is longer than random rows are, so that the
-        first steps, which are as large as ever, do not wash them out.
+        The mean of the vectors, which does not distinguish tokens, is subtracted. Then
+        they are scaled to a mean squared length of 1: this is longer than random rows,
+        so that the first steps, whose size does not depend on it, do not erase them.
 
         Args:
             vectors: float32 (tokens, embedding).
-            is_found: bool (tokens,); the other rows stay as they are.
+            is_found: bool (tokens,): the rows to initialize.
 
         Raises:
-            ValueError: the shapes are others, or the vectors do not differ.
+            ValueError: the shapes do not match the table, or the vectors do not differ.
         """
         shape = tuple(self.token_table.shape)
         if vectors.shape != shape or is_found.shape != shape[:1]:
@@ -128,8 +130,8 @@ class Embeddings(keras.layers.Layer):
         if not 0 < length < np.inf:
             raise ValueError(
                 f"Received {len(found)} vectors whose mean distance from each other is "
-                f"{length}. Expected several finite ones that differ: nothing else "
-                "tells one token from another."
+                f"{length}. Expected several finite vectors that differ: check the "
+                "file that they come from."
             )
         table[is_found] = found / length
         self.token_table.assign(table)
@@ -137,18 +139,18 @@ class Embeddings(keras.layers.Layer):
     def call(
         self, token_ids: Any, segment_ids: Any, positions: Any, training: bool = False
     ) -> Any:
-        """See the class."""
-        # Not always all of it: a SavedModel of narrow weights has the rows it needs.
+        """Computes the embeddings; the class describes the arguments."""
+        # A SavedModel with reduced-precision weights has the rows alone that it needs.
         table = ops.convert_to_tensor(self.token_table)
         require_known_ids("token_ids", token_ids, table.shape[0])
         x = ops.take(table, token_ids, axis=0)
         if self.num_segments:
-            # RoBERTa has one segment, also of pairs.
+            # RoBERTa has a single segment, also for pairs of texts.
             if segment_ids is None or self.num_segments == 1:
                 segment_ids = ops.zeros_like(token_ids)
             require_known_ids("segment_ids", segment_ids, self.num_segments)
-            # A product with one-hot rows: its gradient is a small product too,
-            # where that of a lookup adds up thousands of rows one by one.
+            # A product with one-hot rows: its gradient is a small product, too, where
+            # the gradient of a lookup adds up thousands of rows one by one.
             segments = ops.one_hot(segment_ids, self.num_segments, dtype="float32")
             x += ops.matmul(segments, self.segment_table)
         if self.position_embeddings == "learned":
@@ -162,12 +164,32 @@ class Embeddings(keras.layers.Layer):
         x = self.dropout(x, training=training)
         return self.projection(x) if self.projection else x
 
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, as plain values."""
+        return {
+            **super().get_config(),
+            "vocab_size": self.vocab_size,
+            "embedding_dim": self.embedding_dim,
+            "hidden_dim": self.hidden_dim,
+            "num_positions": self.num_positions,
+            "num_segments": self.num_segments,
+            "position_embeddings": self.position_embeddings,
+            "position_offset": self.position_offset,
+            "dropout": self.dropout.rate,
+            "epsilon": self.norm and self.norm.epsilon,
+            "initializer_range": self.initializer.stddev,
+        }
+
 
 def _sinusoids(positions: Any, width: int) -> Any:
-    """Sines, then cosines, of the positions at geometric wavelengths.
+    """Computes sines, then cosines, of the positions at geometric wavelengths.
 
-    float32 (batch or 1, sequence, width), from int32 (batch or 1, sequence) and an even
-    width.
+    Args:
+        positions: int32 (batch or 1, sequence).
+        width: an even number.
+
+    Returns:
+        float32 (batch or 1, sequence, width).
     """
     half = width // 2
     frequencies = 10000.0 ** (-np.arange(half, dtype="float32") / max(half - 1, 1))

@@ -10,8 +10,9 @@ from bert_tf.layers.feed_forward import FeedForward
 from bert_tf.layers.norm import LayerNorm
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class EncoderBlock(keras.layers.Layer):
-    """A block of BERT (post-LN), or of its pre-LN variant.
+    """One block of BERT (post-LN), or of its pre-LN variant.
 
     post-LN: `x = norm(x + dropout(part(x)))`; pre-LN: `x = x + dropout(part(norm(x)))`,
     for attention and then for feed-forward.
@@ -19,14 +20,15 @@ class EncoderBlock(keras.layers.Layer):
     Args:
         attention, feed_forward: the parts.
         dropout: rate on the output of each part.
-        epsilon: of the normalizations.
+        epsilon: added to the variances in the normalizations.
         norm_first: True for pre-LN.
 
     Call arguments:
         x: float (batch, sequence, hidden).
-        attention_mask: bool (batch, 1 or query, key), True where a query may look.
+        attention_mask: bool (batch, 1 or query, key), True where a query may
+            attend to a key.
         positions: int32 (batch or 1, sequence), for rotary positions.
-        training: whether dropout is on.
+        training: whether dropout is applied.
 
     Output:
         float (batch, sequence, hidden).
@@ -64,7 +66,7 @@ class EncoderBlock(keras.layers.Layer):
     def call(
         self, x: Any, attention_mask: Any, positions: Any = None, training: bool = False
     ) -> Any:
-        """See the class."""
+        """Applies the block; the class describes the arguments."""
         read = self.attention_norm(x) if self.norm_first else x
         added = self.attention(read, attention_mask, positions, training=training)
         if self.norm_first:
@@ -76,10 +78,30 @@ class EncoderBlock(keras.layers.Layer):
             self.feed_forward(x), residual=x, training=training
         )
 
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, as plain values."""
+        return {
+            **super().get_config(),
+            "attention": self.attention.get_config(),
+            "feed_forward": self.feed_forward.get_config(),
+            "dropout": self.residual_dropout.rate,
+            "epsilon": self.attention_norm.epsilon,
+            "norm_first": self.norm_first,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "EncoderBlock":
+        """Makes the block that `get_config` describes."""
+        parts = {
+            "attention": SelfAttention.from_config(config["attention"]),
+            "feed_forward": FeedForward.from_config(config["feed_forward"]),
+        }
+        return cls(**{**config, **parts})
+
     def attention_probabilities(
         self, x: Any, attention_mask: Any, positions: Any = None
     ) -> Any:
-        """float (batch, heads, query, key), see `SelfAttention.probabilities`."""
+        """Calls `SelfAttention.probabilities` with the input of the block."""
         if self.norm_first:
             x = self.attention_norm(x)
         return self.attention.probabilities(x, attention_mask, positions)

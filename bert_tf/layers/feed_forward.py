@@ -8,12 +8,13 @@ from bert_tf.layers import elementwise
 from bert_tf.layers.dense import dense
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class FeedForward(keras.layers.Layer):
-    """Dense, activation, dense.
+    """A dense layer, an activation, and a second dense layer.
 
     Args:
         hidden_dim: width of input and output.
-        intermediate_dim: width between them.
+        intermediate_dim: width between the two layers.
         activation: one of `bert_tf.models.config.HIDDEN_ACTS`; "geglu" makes the first
             product twice as wide.
         initializer_range: standard deviation of the initial kernels.
@@ -34,8 +35,10 @@ class FeedForward(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.hidden_dim = hidden_dim
         self.intermediate_dim = intermediate_dim
         self.activation = activation
+        self.initializer_range = initializer_range
         width = intermediate_dim * (2 if activation == "geglu" else 1)
         policy = self.dtype_policy
         self.expansion = dense(width, initializer_range, "expansion", policy)
@@ -47,7 +50,17 @@ class FeedForward(keras.layers.Layer):
         self.contraction.build((*input_shape[:-1], self.intermediate_dim))
 
     def call(self, x: Any) -> Any:
-        """See the class."""
+        """Applies the layers; the class describes the arguments."""
         return self.contraction(
             elementwise.activation(self.expansion(x), name=self.activation)
         )
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, as plain values."""
+        return {
+            **super().get_config(),
+            "hidden_dim": self.hidden_dim,
+            "intermediate_dim": self.intermediate_dim,
+            "activation": self.activation,
+            "initializer_range": self.initializer_range,
+        }

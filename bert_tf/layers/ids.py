@@ -1,4 +1,4 @@
-"""The check of ids where a layer is called eagerly."""
+"""Check of ids in eager calls of layers."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from data_pipelines.rows.ids import require_ids
 
 
 def require_known_ids(name: str, ids: Any, count: int) -> None:
-    """Raises ValueError where an id is below 0, or not below the count.
+    """Raises ValueError where an id is below 0, or not below `count`.
 
-    In a graph, as each step of training is one, nothing is checked: it would cost a
-    transfer on GPUs, and XLA leaves it out. There, datasets and the signatures of a
-    SavedModel check what they are given.
+    Nothing is checked in a graph, such as that of a training step: the check would cost
+    a transfer on GPUs, and XLA would remove it. There, the datasets and the signatures
+    of a SavedModel check the ids.
     """
-    if hasattr(ids, "numpy"):  # Symbols have no values.
+    if hasattr(ids, "numpy"):  # Symbolic tensors have no values.
         require_ids(name, ops.convert_to_numpy(ids), count)

@@ -5,11 +5,12 @@ from typing import Any
 import keras
 
 from bert_tf.layers import elementwise
-from bert_tf.layers.dropout import draw_seed
+from bert_tf.layers.dropout import SavedSeed, draw_seed
 
 
-class LayerNorm(keras.layers.Layer):
-    """Normalizes the last axis, optionally after adding a dropped-out residual.
+@keras.saving.register_keras_serializable("bert_tf")
+class LayerNorm(SavedSeed, keras.layers.Layer):
+    """Normalizes the last axis, optionally after dropout and a residual addition.
 
     Args:
         epsilon: added to the variance.
@@ -19,7 +20,7 @@ class LayerNorm(keras.layers.Layer):
         x: float (batch, sequence, hidden).
         residual: float of the same shape; with it the layer computes
             `norm(residual + dropout(x))`, the end of each part of a post-LN block.
-        training: whether dropout is on.
+        training: whether dropout is applied.
 
     Output:
         float (batch, sequence, hidden).
@@ -43,7 +44,7 @@ class LayerNorm(keras.layers.Layer):
         )
 
     def call(self, x: Any, residual: Any = None, training: bool = False) -> Any:
-        """See the class."""
+        """Normalizes; the class describes the arguments."""
         if residual is None:
             return elementwise.normalize(
                 x, self.scale, self.offset, epsilon=self.epsilon
@@ -58,3 +59,11 @@ class LayerNorm(keras.layers.Layer):
             rate=rate,
             epsilon=self.epsilon,
         )
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, as plain values."""
+        return {
+            **super().get_config(),
+            "epsilon": self.epsilon,
+            "dropout": self.dropout,
+        }

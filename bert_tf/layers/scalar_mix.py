@@ -1,11 +1,14 @@
-"""Vectors of tokens made of several layers (paper, section 5.3 and table 7)."""
+"""Vectors of tokens from several layers of a frozen encoder, and a BiLSTM over them.
+
+Section 5.3 and table 7 of the paper (Devlin et al. 2018).
+"""
 
 from typing import Any, Literal, get_args
 
 import keras
 from keras import ops
 
-# Table 7 of the paper, in its order; then ELMo's sum.
+# Those of table 7 in its order, then ELMo's sum.
 Features = Literal[
     "embeddings",
     "second_to_last",
@@ -18,23 +21,24 @@ Features = Literal[
 FEATURES = get_args(Features)
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class ScalarMix(keras.layers.Layer):
-    """Chooses, adds up or concatenates hidden states.
+    """Selects, sums or concatenates hidden states.
 
     Args:
-        features: one of `FEATURES`. Weights of a sum are learned: their softmax, times
-            a learned factor, as in ELMo; the sum of all layers leaves out the
-            embeddings, that of all states, which is ELMo's, does not.
+        features: one of `FEATURES`. The weights of a sum are learned: their softmax,
+            times a learned factor, as in ELMo. "weighted_all" sums the outputs of all
+            blocks; "weighted_states", which is ELMo's, the embeddings as well.
 
     Call arguments:
         hidden_states: list of float (rows, row length, hidden): the embeddings and
             the output of each block.
 
     Output:
-        float (rows, row length, hidden), or 4 hidden for a concatenation.
+        float (rows, row length, hidden), or up to 4 times as wide for a concatenation.
 
     Raises:
-        ValueError: another name, or there is no such layer.
+        ValueError: the name is unknown, or the encoder has no such layer.
     """
 
     def __init__(self, features: str, **kwargs: Any) -> None:
@@ -54,7 +58,7 @@ class ScalarMix(keras.layers.Layer):
                 f"{len(input_shape) - 1} layers. Expected embeddings, or last."
             )
         if self.features.startswith("weighted"):
-            # autocast=False: a narrow dtype could not tell the shares of layers apart.
+            # autocast=False: a narrow dtype would round the weights of the layers.
             self.mix = self.add_weight(
                 name="mix", shape=(count,), initializer="zeros", autocast=False
             )
@@ -63,7 +67,7 @@ class ScalarMix(keras.layers.Layer):
             )
 
     def call(self, hidden_states: list[Any]) -> Any:
-        """See the class."""
+        """Mixes the states; the class describes the arguments."""
         chosen = self._chosen(hidden_states)
         if self.features.startswith("concat"):
             return ops.concatenate(chosen, axis=-1)
@@ -75,10 +79,17 @@ class ScalarMix(keras.layers.Layer):
         return chosen[0]
 
     def width(self, hidden_dim: int, num_states: int) -> int:
-        """Features of a token of the output."""
+        """Returns the number of features of each token in the output."""
         if self.features.startswith("concat"):
             return hidden_dim * len(self._chosen([None] * num_states))
         return hidden_dim
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, as plain values."""
+        return {
+            **super().get_config(),
+            "features": self.features,
+        }
 
     def _chosen(self, states: list[Any]) -> list[Any]:
         return {
@@ -92,11 +103,12 @@ class ScalarMix(keras.layers.Layer):
         }[self.features]
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class BiLSTM(keras.layers.Layer):
-    """Two layers of LSTMs in both directions, as on top of the paper's features.
+    """Two layers of bidirectional LSTMs, as the paper has on top of features.
 
     Args:
-        units: of each direction.
+        units: width of each direction.
 
     Call arguments:
         x: float (sequences, length, features).
@@ -109,8 +121,8 @@ class BiLSTM(keras.layers.Layer):
     def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.units = units
-        # Named, as the weights are written under these names: Keras would number the
-        # layers of a process.
+        # The weights are saved under these names. Keras' own contain the number of
+        # layers that the process has made before.
         policy = self.dtype_policy
         self.directions = []
         for name in ("layer_0", "layer_1"):
@@ -128,7 +140,14 @@ class BiLSTM(keras.layers.Layer):
             input_shape = (*input_shape[:-1], 2 * self.units)
 
     def call(self, x: Any, mask: Any) -> Any:
-        """See the class."""
+        """Applies the LSTMs; the class describes the arguments."""
         for layer in self.directions:
             x = layer(x, mask=mask)
         return x
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, as plain values."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+        }

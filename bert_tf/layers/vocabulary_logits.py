@@ -1,4 +1,4 @@
-"""The product of vectors with a table of the vocabulary."""
+"""The product of vectors with the table of the vocabulary."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from keras import ops
 
 
 def vocabulary_logits(x: Any, table: Any, bias: Any) -> Any:
-    """A score for each piece.
+    """Computes a logit for each piece of the vocabulary.
 
     Args:
         x: float (batch, predictions, width).
@@ -18,22 +18,22 @@ def vocabulary_logits(x: Any, table: Any, bias: Any) -> Any:
     """
     batch, predictions, width = ops.shape(x)
     rows = ops.reshape(x, (-1, width))
-    # Tensors: TensorFlow wants no variable in a custom gradient.
+    # The copies are tensors: TensorFlow accepts no variable in a custom gradient.
     logits = _logits(rows, ops.copy(table), ops.copy(bias))
     return ops.reshape(logits, (batch, predictions, table.shape[0]))
 
 
 @ops.custom_gradient
 def _logits(rows: Any, table: Any, bias: Any) -> tuple[Any, Any]:
-    """float32 `rows @ table.T + bias`, with gradients for matrices as large as these.
+    """Computes float32 `rows @ table.T + bias`, with gradients for a large table.
 
-    The automatic gradient makes that of the table transposed, and to turn tens of
-    megabytes around takes as long as the product. A sum over rows is a product too.
+    The automatic gradient of the table is computed transposed, and transposing tens of
+    megabytes takes as long as the product. The sum over rows is a product, too.
     """
     narrow = ops.cast(table, rows.dtype)
 
     def gradient(*arguments: Any, upstream: Any = None) -> tuple[Any, Any, Any]:
-        # As Keras has it: TensorFlow and JAX give it by place, PyTorch by name.
+        # Keras passes it by position on TensorFlow and JAX, by name on PyTorch.
         upstream = arguments[0] if upstream is None else upstream
         ones = ops.ones((1, ops.shape(upstream)[0]), upstream.dtype)
         of_bias = ops.matmul(ones, upstream)[0]

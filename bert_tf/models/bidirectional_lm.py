@@ -1,4 +1,4 @@
-"""The pre-training model of ELMo: each token, from what is before it and behind it."""
+"""The pre-training model of ELMo, which predicts each token from both sides."""
 
 from typing import Any
 
@@ -14,23 +14,25 @@ from bert_tf.models.elmo import ElmoEncoder
 from bert_tf.models.masked_lm import weighted_sums
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class BidirectionalLanguageModel(ConfiguredModel):
     """A forward and a backward language model with one softmax (Peters et al. 2018).
 
     Args:
-        config: of the encoder, with the architecture "elmo".
+        config: that of the encoder, with the architecture "elmo".
         dtype: a Keras dtype policy.
 
     Call arguments:
-        inputs: the encoder's, and `mlm_positions` int32 (batch, predictions). The
-            token that stands there is not read for its own prediction: it may be
-            masked or not. The ends of a row are no valid positions.
-        training: whether dropout is on.
+        inputs: the encoder's, and `mlm_positions` int32 (batch, predictions). The token
+            at a position is not read for its own prediction, so it may be masked or
+            not. The first and the last token of a row are no valid positions.
+        training: whether dropout is applied.
 
     Output:
         dict of float32 logits (batch, predictions, vocabulary): `forward`, from the
-        tokens before each position, `backward`, from those behind it, and `mlm`, from
-        both: the product of the two, a guess that nobody trained.
+        tokens before each position; `backward`, from those behind it; and, outside of
+        training, `mlm`, the logarithm of the product of both distributions, which is
+        not trained itself.
     """
 
     def __init__(self, config: BertConfig, dtype: Any = None, **kwargs: Any) -> None:
@@ -46,8 +48,11 @@ class BidirectionalLanguageModel(ConfiguredModel):
         self.mlm_head.build((None, None, self.encoder.config.hidden_size // 2))
         self.built = True
 
+    def _head_inputs(self) -> dict[str, str]:
+        return {"mlm_positions": "int32"}
+
     def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """See the class."""
+        """Predicts the tokens; the class describes the arguments."""
         vectors = self.encoder(inputs, training=training)["sequence_output"]
         positions = inputs["mlm_positions"]
         last = ops.shape(vectors)[1] - 1
@@ -61,14 +66,14 @@ class BidirectionalLanguageModel(ConfiguredModel):
             places = ops.clip(positions + shift, 0, last)
             logits[name] = self.mlm_head(gather_rows(part, places))
         if not training:
-            # The losses of training do not need it.
+            # The losses do not need it.
             forward, backward = map(ops.log_softmax, logits.values())
             logits["mlm"] = forward + backward
         return logits
 
 
 class _SharedSoftmax(keras.layers.Layer):
-    """Float32 logits (batch, predictions, vocabulary): a product with a table."""
+    """Float32 logits (batch, predictions, vocabulary), products with a table."""
 
     def __init__(self, vocab_size: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -98,14 +103,14 @@ class BidirectionalObjective:
     losses = ("forward_loss", "backward_loss")
 
     def weights(self, batch: Any) -> dict[str, Any]:
-        """Number of predictions, float32 scalars."""
+        """Returns the number of predictions for each sum, float32 scalars."""
         count = ops.sum(batch["mlm_weights"]) + 1e-5
         return dict.fromkeys((*self.losses, "forward_accuracy", "mlm_accuracy"), count)
 
     def sums(self, outputs: dict[str, Any], batch: Any) -> dict[str, Any]:
-        """Losses and right guesses, summed; float32 scalars.
+        """Sums the losses and the right predictions; float32 scalars.
 
-        `mlm_accuracy` is that of both together, in evaluation alone.
+        `mlm_accuracy`, of both directions together, is computed in evaluation alone.
         """
         ids, weights = batch["mlm_ids"], batch["mlm_weights"]
         sums = {}

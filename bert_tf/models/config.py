@@ -19,7 +19,7 @@ class BertConfig:
     """Sizes and variants of an encoder, named as in Google's `bert_config.json`.
 
     The fields after `initializer_range` are not in Google's files; their defaults
-    are the original model. ALBERT and RoBERTa are settings of these fields.
+    give the original model. ALBERT and RoBERTa are settings of these fields.
 
     Raises:
         ValueError: a size is not positive, two sizes do not fit each other, or a
@@ -28,8 +28,8 @@ class BertConfig:
 
     vocab_size: int
     hidden_size: int = 768
-    # 0: the embeddings alone, such as static word vectors; heads and the intermediate
-    # size have no meaning then.
+    # 0 for the embeddings alone, such as static word vectors. The number of heads and
+    # the intermediate size are not used then.
     num_hidden_layers: int = 12
     num_attention_heads: int = 12
     intermediate_size: int = 3072
@@ -43,33 +43,35 @@ class BertConfig:
     type_vocab_size: int = 2
     initializer_range: float = 0.02
 
-    # "elmo": LSTMs over characters, see `ElmoEncoder`; of the fields, it has the sizes
-    # of the vocabulary, of the vectors and of their number, and the first dropout.
+    # "elmo" is for LSTMs over characters, see `ElmoEncoder`. Of the other fields they
+    # use `vocab_size`, `hidden_size`, `num_hidden_layers`, `hidden_dropout_prob` and
+    # `pooler` alone.
     architecture: str = "transformer"
     layer_norm_eps: float = 1e-12
-    # "post" normalizes after the residual addition, as the original; "pre"
+    # "post" normalizes after each residual addition, as the original does; "pre"
     # normalizes the input of each part, and once more after the last block.
     norm_position: str = "post"
     position_embeddings: str = "learned"
-    # The first token has this position (2 in RoBERTa).
+    # Position of the first token (2 in RoBERTa).
     position_offset: int = 0
     # Whether the sum of the embeddings is normalized.
     embedding_norm: bool = True
     # Width of the embeddings before they are projected to `hidden_size`
-    # (ALBERT); None: `hidden_size`, without a projection.
+    # (ALBERT); None for `hidden_size`, without a projection.
     embedding_size: int | None = None
-    # One block, called `num_hidden_layers` times (ALBERT).
+    # Whether one block is applied `num_hidden_layers` times (ALBERT).
     share_layers: bool = False
-    # Whether a token looks at itself and those before it alone (GPT).
+    # Whether a token attends to itself and to the tokens before it alone (GPT).
     causal: bool = False
-    # How far a token looks to either side; None: everywhere. Every so many layers,
-    # the first among them, it looks everywhere all the same (ModernBERT).
+    # Distance, in tokens, to which a token attends on either side; None for any. One
+    # layer in `global_attention_every`, beginning with the first, attends to all tokens
+    # all the same (ModernBERT).
     local_attention: int | None = None
     global_attention_every: int = 3
-    # Whether there is a dense layer over the first token; some published encoders
-    # have lost theirs.
+    # Whether there is a dense layer over the first token; some published encoders lack
+    # it.
     pooler: bool = True
-    # Whether the output of the masked-LM head is the token table again.
+    # Whether the masked-LM head multiplies by the token table of the encoder.
     tie_word_embeddings: bool = True
 
     def __post_init__(self) -> None:
@@ -99,9 +101,9 @@ class BertConfig:
             f"a divisor of hidden_size={self.hidden_size}",
         )
         for name, allowed in _VARIANTS.items():
-            self._expect(name, getattr(self, name) in allowed, allowed)
+            self._expect(name, getattr(self, name) in allowed, f"one of {allowed}")
         is_even = self.architecture != "elmo" or self.hidden_size % 2 == 0
-        self._expect("hidden_size", is_even, "two halves for ELMo")
+        self._expect("hidden_size", is_even, "an even number for ELMo")
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             self._expect(name, 0 <= getattr(self, name) < 1, "a rate in [0, 1)")
         for name in ("initializer_range", "layer_norm_eps"):
@@ -123,7 +125,7 @@ class BertConfig:
 
     @property
     def max_sequence_length(self) -> int:
-        """The longest row the position embeddings can tell apart."""
+        """The number of tokens of the longest row that there are positions for."""
         return self.max_position_embeddings - self.position_offset
 
     def to_dict(self) -> dict[str, Any]:
@@ -132,10 +134,10 @@ class BertConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "BertConfig":
-        """The config with these fields; a misspelt one raises.
+        """Makes the config with these fields.
 
         Raises:
-            ValueError: unknown fields, or `vocab_size` is missing.
+            ValueError: a field is unknown, or `vocab_size` is missing.
         """
         known = {field.name for field in dataclasses.fields(cls)}
         unknown = sorted(set(values) - known)
@@ -145,19 +147,23 @@ class BertConfig:
                 f"{sorted(known)}: remove or rename them."
             )
         if "vocab_size" not in values:
-            raise ValueError("The config lacks vocab_size, the number of pieces.")
+            raise ValueError(
+                "Received a config without vocab_size. Expected the number of pieces "
+                "of the vocabulary: add it."
+            )
         return cls(**values)
 
     @classmethod
     def from_file(cls, path: str) -> "BertConfig":
         """Reads a `bert_config.json`, local or remote."""
-        # Imported here: on other backends layers do without TensorFlow.
+        # Imported here: layers on other backends work without TensorFlow.
         from data_pipelines.files.json_files import read_json
         from data_pipelines.files.paths import exists
 
         if not exists(path):
             raise FileNotFoundError(
-                f"No model config at {path!r}. Expected a bert_config.json."
+                f"Received {path!r}, where there is no model config. Expected a "
+                "bert_config.json: check the path."
             )
         try:
             return cls.from_dict(read_json(path))
@@ -170,10 +176,10 @@ class BertConfig:
 
 
 def preset(name: str, vocab_size: int, **changes: Any) -> BertConfig:
-    """The config of a named size, with some fields changed.
+    """Makes the config of a named size, with some fields changed.
 
     Raises:
-        ValueError: the name is none of `PRESETS`.
+        ValueError: the name is not in `PRESETS`.
     """
     if name not in PRESETS:
         raise ValueError(f"Received preset={name!r}. Expected one of {list(PRESETS)}.")

@@ -1,6 +1,6 @@
 """The BERT encoder: embeddings, blocks, pooler."""
 
-from typing import Any
+from typing import Any, Self
 
 import keras
 from keras import ops
@@ -13,16 +13,17 @@ from bert_tf.layers.feed_forward import FeedForward
 from bert_tf.layers.gather import gather_rows, gather_tokens
 from bert_tf.layers.norm import LayerNorm
 from bert_tf.models.config import BertConfig
-from bert_tf.models.configured import ConfiguredModel
+from bert_tf.models.configured import ConfiguredModel, require_inputs
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class BertEncoder(ConfiguredModel):
-    """Vectors for each token and one for the row (Devlin et al. 2018, section 3).
+    """A vector for each token, and one for the row (Devlin et al. 2018, section 3).
 
     Args:
-        config: sizes and variants; nothing below this class sees it.
-        embeddings: of another encoder, whose tables this one shares; their output is
-            projected where it is of another width. None: its own.
+        config: sizes and variants. The layers receive plain arguments.
+        embeddings: those of another encoder, which this one shares; their output is
+            projected where its width differs. None for its own.
         dtype: a Keras dtype policy, such as "float32" or "mixed_bfloat16".
 
     Call arguments:
@@ -31,19 +32,20 @@ class BertEncoder(ConfiguredModel):
             `segment_ids` int32 (batch, sequence). Rows that hold several sequences
             each (`data_pipelines.rows.row_packing`) have three more: `positions` and
             `sequence_ids` int32 (batch, sequence), and `first_tokens` int32
-            (sequences,), where in all rows laid end to end each of them begins; of a
-            causal encoder with a pooler also `lengths` int32 (sequences,).
-        training: whether dropout is on.
+            (sequences,), the place where each sequence begins in all rows laid end to
+            end; a causal encoder with a pooler also needs `lengths` int32 (sequences,).
+        training: whether dropout is applied.
+        return_hidden_states: whether the output has `hidden_states`.
 
     Output:
-        dict of `sequence_output` (batch, sequence, hidden), `pooled_output`
-        (batch or sequences, hidden): tanh of a dense layer over the first token, in a
-        causal encoder over the last (None where the config has no pooler), and
-        `hidden_states`, a list of the embeddings' and each block's output, of which
-        the last is the `sequence_output`.
+        dict of `sequence_output` (batch, sequence, hidden); where the config has a
+        pooler, `pooled_output` (batch or sequences, hidden), tanh of a dense layer over
+        the first token, in a causal encoder over the last; and, on request,
+        `hidden_states`, a list of the outputs of the embeddings and of each block, of
+        which the last is the `sequence_output`.
 
     Raises:
-        ValueError: a row is longer than the positions.
+        ValueError: an input is missing, or a row is longer than the positions.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class BertEncoder(ConfiguredModel):
         self.config = config
         policy, hidden_dim = self.dtype_policy, config.hidden_size
         spread, epsilon = config.initializer_range, config.layer_norm_eps
+        self._shares_embeddings = embeddings is not None
         self.input_projection = None
         if embeddings is not None and embeddings.hidden_dim != hidden_dim:
             self.input_projection = keras.layers.Dense(
@@ -131,8 +134,14 @@ class BertEncoder(ConfiguredModel):
             self.pooler.build((None, self.config.hidden_size))
         self.built = True
 
-    def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """See the class."""
+    def call(
+        self,
+        inputs: dict[str, Any],
+        training: bool = False,
+        return_hidden_states: bool = False,
+    ) -> dict[str, Any]:
+        """Encodes the tokens; the class describes the arguments."""
+        require_inputs(inputs)
         token_ids = inputs["token_ids"]
         length = token_ids.shape[1]
         if length is not None and length > self.config.max_sequence_length:
@@ -154,15 +163,15 @@ class BertEncoder(ConfiguredModel):
             hidden_states.append(x)
         if self.final_norm:
             x = hidden_states[-1] = self.final_norm(x)
-        pooled = self.pooler(self._token_of_row(x, inputs)) if self.pooler else None
-        return {
-            "sequence_output": x,
-            "pooled_output": pooled,
-            "hidden_states": hidden_states,
-        }
+        outputs = {"sequence_output": x}
+        if self.pooler:
+            outputs["pooled_output"] = self.pooler(self._token_of_row(x, inputs))
+        if return_hidden_states:
+            outputs["hidden_states"] = hidden_states
+        return outputs
 
     def _token_of_row(self, x: Any, inputs: dict[str, Any]) -> Any:
-        """The vector (batch or sequences, hidden) of the token that sees all others."""
+        """Returns the vectors of first or last tokens, (batch or sequences, hidden)."""
         if "first_tokens" in inputs:
             tokens = inputs["first_tokens"]
             if self.config.causal:
@@ -200,10 +209,24 @@ class BertEncoder(ConfiguredModel):
         every = config.global_attention_every
         return [near if n % every else everywhere for n in layers], positions
 
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, as plain values."""
+        shared = None
+        if self._shares_embeddings:
+            shared = keras.saving.serialize_keras_object(self.embeddings)
+        return {**super().get_config(), "embeddings": shared}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        """Makes the encoder that `get_config` describes, with embeddings of its own."""
+        shared = config.get("embeddings")
+        embeddings = shared and keras.saving.deserialize_keras_object(shared)
+        return super().from_config({**config, "embeddings": embeddings}, custom_objects)
+
     def attention_probabilities(self, inputs: dict[str, Any]) -> list[Any]:
         """Computes each block's probabilities, float (batch, heads, query, key)."""
         attention_masks, positions = self._masks_and_positions(inputs)
-        states = self(inputs, training=False)["hidden_states"]
+        states = self(inputs, return_hidden_states=True)["hidden_states"]
         return [
             self.blocks[index % len(self.blocks)].attention_probabilities(
                 states[index], attention_masks[index], positions

@@ -1,8 +1,8 @@
-"""The members of the family around BERT: what each changes, in one table.
+"""The members of the family around BERT, in one table of their differences.
 
-A member is the model of its paper in the size that is asked for, with the options of
-pre-training that its paper has. Every one of them can be changed by its own flag, and
-every field of the config in a `--config_file`.
+A member is the model of its paper, in any size, with the options of pre-training of its
+paper. Each option can be changed by its own flag, and each field of the config in a
+`--config_file`.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from bert_tf.models.elmo import ElmoEncoder
 from bert_tf.models.encoder import BertEncoder
 
 if TYPE_CHECKING:
-    # Not for itself: on other backends the models do without TensorFlow.
+    # For annotations alone: models on other backends work without TensorFlow.
     from bert_tf.models.objectives import Name as ObjectiveName
     from bert_tf.optim.optimizers import OptimizerName
     from data_pipelines.pretraining.row_options import MaskingUnit, SentenceTask
@@ -45,7 +45,7 @@ class Recipe:
 
     @property
     def sentence_task(self) -> str | None:
-        """The task that the sentence head is trained on; None without one."""
+        """The task that the sentence head is trained on; None without such a head."""
         return None if self.sentences == "full_sentences" else self.sentences
 
 
@@ -53,7 +53,7 @@ class Recipe:
 class Family:
     """The changes that make BERT another member."""
 
-    # Fields of the config, beside those of the size.
+    # Fields of the config, besides those of the size.
     config: Mapping[str, Any]
     # Defaults of the options of `pretrain`.
     recipe: Recipe
@@ -61,8 +61,8 @@ class Family:
 
 FAMILIES: dict[str, Family] = {
     "bert": Family({}, Recipe()),
-    # Liu et al. 2019, section 3.1 and table 9. Positions begin behind that of padding,
-    # and there is one segment, as in the published models.
+    # Liu et al. 2019, section 3.1 and table 9. Positions begin after that of padding,
+    # and there is a single segment, as in the published models.
     "roberta": Family(
         {
             "hidden_act": "gelu",
@@ -109,8 +109,8 @@ FAMILIES: dict[str, Family] = {
             learning_rate=2e-4,
         ),
     ),
-    # Warner et al. 2024, section 2 and table 3: ModernBERT. Rows are full, as sentences
-    # run on from one document into the next.
+    # ModernBERT: Warner et al. 2024, section 2 and table 3. Rows are full: sentences
+    # continue across the ends of documents.
     "modern": Family(
         {
             "hidden_act": "geglu",
@@ -142,7 +142,7 @@ FAMILIES: dict[str, Family] = {
             learning_rate=2.5e-4,
         ),
     ),
-    # Peters et al. 2018, section 3.4: two layers, whatever the size.
+    # Peters et al. 2018, section 3.4: two layers in any size.
     "elmo": Family(
         {
             "architecture": "elmo",

@@ -1,4 +1,4 @@
-"""The pre-training model: masked tokens, and whether sentence B follows A."""
+"""The pre-training model of BERT, for masked tokens and pairs of sentences."""
 
 from typing import Any
 
@@ -16,26 +16,28 @@ from bert_tf.models.configured import ConfiguredModel
 from bert_tf.models.encoder import BertEncoder
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class BertPretrainer(ConfiguredModel):
-    """Encoder with the heads of the paper's section 3.1.
+    """An encoder with the heads of section 3.1 of the paper.
 
     Args:
-        config: of the encoder.
+        config: that of the encoder.
         sentence_head: whether there is a head for the sentence task (NSP or SOP).
-        mlm_head: whether there is one for masked tokens; many published encoders have
-            none.
-        mlm_activation: its activation; None: that of the encoder.
-        mlm_epsilon: of its normalization; None: that of the encoder.
+        mlm_head: whether there is a head for masked tokens; many published encoders
+            have none.
+        mlm_activation: the activation of that head; None for that of the encoder.
+        mlm_epsilon: added to the variance in its normalization; None for that of the
+            encoder.
         dtype: a Keras dtype policy.
 
     Call arguments:
         inputs: the encoder's, and `mlm_positions` int32 (batch, predictions).
-        training: whether dropout is on.
+        training: whether dropout is applied.
 
     Output:
         dict of `mlm`, float32 logits (batch, predictions, vocabulary) at the given
-        positions alone, and `sentence`, float32 logits (batch, 2); of the heads that
-        there are.
+        positions alone, and `sentence`, float32 logits (batch, 2); each if there is
+        such a head.
 
     Raises:
         ValueError: a sentence head without a pooler below it.
@@ -54,8 +56,8 @@ class BertPretrainer(ConfiguredModel):
         super().__init__(dtype=dtype, **kwargs)
         if sentence_head and not config.pooler:
             raise ValueError(
-                "Received sentence_head=True and a config without a pooler. Expected "
-                "both or none of them."
+                "Received sentence_head=True and a config with pooler=False. Expected "
+                "a pooler below the head: set pooler=True or sentence_head=False."
             )
         policy = self.dtype_policy
         self.encoder = BertEncoder(config, name="encoder", dtype=policy)
@@ -78,7 +80,7 @@ class BertPretrainer(ConfiguredModel):
         self.built = True
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """See the class."""
+        """Computes the logits; the class describes the arguments."""
         encoded = self.encoder(inputs, training=training)
         logits = {}
         if self.mlm_head:
@@ -93,8 +95,11 @@ class BertPretrainer(ConfiguredModel):
             logits["sentence"] = ops.cast(sentence, "float32")
         return logits
 
+    def _head_inputs(self) -> dict[str, str]:
+        return {"mlm_positions": "int32"} if self.mlm_head else {}
+
     def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor, as plain values."""
+        """Returns the arguments of the constructor, as plain values."""
         return {
             **super().get_config(),
             "sentence_head": self.sentence_head is not None,
@@ -107,7 +112,7 @@ class BertPretrainer(ConfiguredModel):
 def masked_lm_head(
     config: BertConfig, activation: str | None, epsilon: float | None, dtype: Any
 ) -> "MaskedLMHead":
-    """The head for an encoder; activation and epsilon are its own if they are None."""
+    """Makes the head of an encoder; None stands for its activation and epsilon."""
     # The head has no gate: its input is as wide as its output.
     own = "gelu" if config.hidden_act == "geglu" else config.hidden_act
     return MaskedLMHead(
@@ -122,20 +127,21 @@ def masked_lm_head(
     )
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class MaskedLMHead(keras.layers.Layer):
-    """Dense, activation, norm, and the product with a table of the vocabulary.
+    """A dense layer, activation, normalization, and a product with a token table.
 
     Args:
         vocab_size: number of pieces.
         embedding_dim: width of the token table.
         activation: one of `HIDDEN_ACTS` without a gate.
-        epsilon: of the normalization.
+        epsilon: added to the variance in the normalization.
         initializer_range: standard deviation of the initial kernel.
-        tied: whether that table is the encoder's own.
+        tied: whether that table is the encoder's, and not one of the head.
 
     Call arguments:
         x: float (batch, predictions, hidden).
-        token_table: float32 (vocabulary, embedding), the encoder's own.
+        token_table: float32 (vocabulary, embedding), that of the encoder.
 
     Output:
         float32 logits (batch, predictions, vocabulary).
@@ -156,6 +162,7 @@ class MaskedLMHead(keras.layers.Layer):
         self.vocab_size = vocab_size
         self.embedding_dim = embedding_dim
         self.activation = activation
+        self.initializer_range = initializer_range
         self.transform = dense(
             embedding_dim, initializer_range, "transform", self.dtype_policy
         )
@@ -180,11 +187,23 @@ class MaskedLMHead(keras.layers.Layer):
             )
 
     def call(self, x: Any, token_table: Any) -> Any:
-        """See the class."""
+        """Computes the logits; the class describes the arguments."""
         x = elementwise.activation(self.transform(x), name=self.activation)
         x = self.norm(x)
         table = token_table if self.tied else self.output_table
         return vocabulary_logits(x, table, self.output_bias)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor, as plain values."""
+        return {
+            **super().get_config(),
+            "vocab_size": self.vocab_size,
+            "embedding_dim": self.embedding_dim,
+            "activation": self.activation,
+            "epsilon": self.norm.epsilon,
+            "initializer_range": self.initializer_range,
+            "tied": self.tied,
+        }
 
 
 class PretrainingObjective:
@@ -199,9 +218,9 @@ class PretrainingObjective:
         self.losses = ["mlm_loss", "sentence_loss"] if sentence_task else ["mlm_loss"]
 
     def weights(self, batch: Any) -> dict[str, Any]:
-        """Number of masked tokens and of rows, float32 scalars."""
-        # The original adds the same to its denominator; it matters for a batch
-        # without a single masked token.
+        """Returns the numbers of masked tokens and of rows, float32 scalars."""
+        # The original adds the same constant to its denominator. It matters for a batch
+        # without any masked token.
         masked = ops.sum(batch["mlm_weights"]) + 1e-5
         weights = {"mlm_loss": masked, "mlm_accuracy": masked}
         if self.sentence_task:
@@ -210,7 +229,7 @@ class PretrainingObjective:
         return weights
 
     def sums(self, outputs: dict[str, Any], batch: Any) -> dict[str, Any]:
-        """Losses and right guesses, summed; float32 scalars."""
+        """Sums the losses and the right predictions; float32 scalars."""
         sums = {}
         sums["mlm_loss"], sums["mlm_accuracy"] = weighted_sums(
             outputs["mlm"], batch["mlm_ids"], batch["mlm_weights"]
@@ -223,7 +242,7 @@ class PretrainingObjective:
 
 
 def weighted_sums(logits: Any, labels: Any, weights: Any) -> tuple[Any, Any]:
-    """Cross-entropies and right guesses, weighted and summed; float32 scalars.
+    """Sums cross-entropies and right predictions with weights; float32 scalars.
 
     Args:
         logits: float32 (..., classes).

@@ -10,7 +10,7 @@ Batch = Mapping[str, tf.Tensor]
 
 
 class Objective(Protocol):
-    """The training objective, in sums: means are taken over the global batch."""
+    """A training objective, as sums whose means are taken over the global batch."""
 
     @property
     def losses(self) -> Sequence[str]:

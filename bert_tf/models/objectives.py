@@ -20,13 +20,13 @@ Name = Literal["masked_lm", "next_token", "both_directions", "replaced_tokens"]
 
 @dataclasses.dataclass(frozen=True)
 class ObjectiveParts:
-    """The parts of a pre-training that go together."""
+    """The model, the loss and the masking of an objective."""
 
-    # The class of the model, whose encoder is fine-tuned later.
+    # Class of the model, whose encoder is fine-tuned later.
     model: Callable[..., Any]
-    # Makes the `Objective`; receives whether there is a sentence task.
+    # Makes the `Objective` from whether there is a sentence task.
     loss: Callable[[bool], Any]
-    # The kind of masking, where nothing is hidden; None: any other kind.
+    # The kind of rows where no token is masked; None for masked tokens.
     unmasked: Unmasked | None = None
     # Whether a sentence task is possible.
     has_sentence_task: bool = False
@@ -59,8 +59,8 @@ def make_pretrainer(
 ) -> Any:
     """Makes the model of an objective, with random weights, named `bert`.
 
-    A sentence head goes with "masked_lm" alone. `dtype` is a Keras dtype policy, and
-    `head` are more arguments of the model.
+    Only "masked_lm" allows a sentence head. `dtype` is a Keras dtype policy, and `head`
+    are further arguments of the model.
     """
     if OBJECTIVES[name].model is BertPretrainer:
         head = {"sentence_head": sentence_head, **head}

@@ -1,4 +1,4 @@
-"""The pre-training model of ELECTRA: which tokens are not the original ones."""
+"""The pre-training model of ELECTRA, which detects replaced tokens."""
 
 import dataclasses
 from typing import Any
@@ -8,7 +8,7 @@ from keras import ops
 
 from bert_tf.layers import elementwise
 from bert_tf.layers.dense import dense
-from bert_tf.layers.dropout import draw_seed
+from bert_tf.layers.dropout import SavedSeed, draw_seed
 from bert_tf.layers.gather import gather_rows
 from bert_tf.layers.ids import require_known_ids
 from bert_tf.models.config import BertConfig
@@ -18,32 +18,33 @@ from bert_tf.models.masked_lm import masked_lm_head, weighted_sums
 
 # Weight of the discriminator's loss (Clark et al. 2020, section 3.2).
 _DISCRIMINATOR_WEIGHT = 50.0
-# The generator's width beside the discriminator's, and the narrowest head.
+# The generator has a quarter of the discriminator's width, in heads of this width.
 _GENERATOR_SHARE, _HEAD_WIDTH = 4, 64
 
 
-class ReplacedTokenDetector(ConfiguredModel):
-    """A small masked language model, and an encoder that finds the tokens it wrote.
+@keras.saving.register_keras_serializable("bert_tf")
+class ReplacedTokenDetector(SavedSeed, ConfiguredModel):
+    """A small masked language model, and an encoder that detects its tokens.
 
     The encoder is the model that is fine-tuned. The generator has a quarter of its
-    width, and its table of pieces; it writes a token, drawn from its own distribution,
-    at each masked place (Clark et al. 2020, sections 2 and 3.2).
+    width, and shares its embeddings. At each masked place it writes a token that is
+    drawn from its own distribution (Clark et al. 2020, sections 2 and 3.2).
 
     Args:
-        config: of the encoder.
+        config: that of the encoder.
         dtype: a Keras dtype policy.
 
     Call arguments:
         inputs: the encoder's, and `mlm_positions` int32 (batch, predictions); for the
             detection also `mlm_ids` int32 and `mlm_weights` float32 (batch,
-            predictions): what stood there, and which of them count.
-        training: whether dropout is on. If not, what the generator draws is always
-            drawn by the same numbers.
+            predictions), the original tokens, and 1 where they count.
+        training: whether dropout is applied. Otherwise the generator draws with the
+            same random numbers in every call.
 
     Output:
         dict of `mlm`, the generator's float32 logits (batch, predictions, vocabulary),
-        and, where there is something to detect, `replaced`, float32 logits (batch,
-        sequence), and `is_replaced`, float32 (batch, sequence), what is right.
+        and, with `mlm_ids`, `replaced`, float32 logits (batch, sequence), and
+        `is_replaced`, float32 (batch, sequence), 1 where the token was replaced.
     """
 
     def __init__(self, config: BertConfig, dtype: Any = None, **kwargs: Any) -> None:
@@ -54,7 +55,7 @@ class ReplacedTokenDetector(ConfiguredModel):
         self.generator = BertEncoder(
             small, embeddings=self.encoder.embeddings, name="generator", dtype=policy
         )
-        # It reads the generator, and writes with the encoder's table of pieces.
+        # Its input is the generator's, and its output table the encoder's token table.
         head_config = dataclasses.replace(
             small,
             embedding_size=config.embedding_size or config.hidden_size,
@@ -76,8 +77,11 @@ class ReplacedTokenDetector(ConfiguredModel):
         self.detector.build((None, None, hidden_dim))
         self.built = True
 
+    def _head_inputs(self) -> dict[str, str]:
+        return {"mlm_positions": "int32", "mlm_ids": "int32", "mlm_weights": "float32"}
+
     def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """See the class."""
+        """Computes the logits; the class describes the arguments."""
         positions = inputs["mlm_positions"]
         length = ops.shape(inputs["token_ids"])[1]
         require_known_ids("mlm_positions", positions, length)
@@ -98,14 +102,14 @@ class ReplacedTokenDetector(ConfiguredModel):
     def _replaced(
         self, inputs: dict[str, Any], logits: Any, training: bool
     ) -> tuple[Any, Any]:
-        """Rows with tokens of the generator, and where they are not the original."""
+        """Returns rows with tokens of the generator, and 1 where they are replaced."""
         seed = ops.zeros((2,), "int32")
         if training:
             seed = draw_seed(self.seed_generator, rate=1.0)
         drawn = elementwise.draw(logits, seed)
         is_asked = inputs["mlm_weights"] > 0
         token_ids, positions = inputs["token_ids"], inputs["mlm_positions"]
-        # Places that fill up a row name its first token, which stays.
+        # The places that pad a row are those of its first token, which is kept.
         there = ops.take_along_axis(token_ids, positions, axis=1)
         drawn = ops.where(is_asked, ops.cast(drawn, token_ids.dtype), there)
         differs = is_asked & (drawn != ops.cast(inputs["mlm_ids"], drawn.dtype))
@@ -124,7 +128,7 @@ class ReplacedTokenDetector(ConfiguredModel):
 
 
 def generator_config(config: BertConfig) -> BertConfig:
-    """Makes the config of the generator: as many layers, a quarter of the width."""
+    """Makes the config of the generator: as deep, and a quarter as wide."""
     heads = max(1, config.hidden_size // _GENERATOR_SHARE // _HEAD_WIDTH)
     width = min(heads * _HEAD_WIDTH, config.hidden_size)
     return dataclasses.replace(
@@ -142,7 +146,7 @@ class ReplacedTokenObjective:
     losses = ("mlm_loss", "weighted_replaced_loss")
 
     def weights(self, batch: Any) -> dict[str, Any]:
-        """Number of masked and of real tokens, float32 scalars."""
+        """Returns the numbers of masked and of real tokens, float32 scalars."""
         masked = ops.sum(batch["mlm_weights"]) + 1e-5
         tokens = ops.sum(ops.cast(batch["padding_mask"], "float32")) + 1e-5
         return {
@@ -154,14 +158,14 @@ class ReplacedTokenObjective:
         }
 
     def sums(self, outputs: dict[str, Any], batch: Any) -> dict[str, Any]:
-        """Losses and right guesses, summed; float32 scalars."""
+        """Sums the losses and the right predictions; float32 scalars."""
         sums = {}
         sums["mlm_loss"], sums["mlm_accuracy"] = weighted_sums(
             outputs["mlm"], batch["mlm_ids"], batch["mlm_weights"]
         )
         logits, is_replaced = outputs["replaced"], outputs["is_replaced"]
         real = ops.cast(batch["padding_mask"], "float32")
-        # -log sigmoid of the right sign, where neither can overflow.
+        # -log sigmoid of the logit or of its negative, which cannot overflow.
         loss = ops.sum(real * ops.softplus(ops.where(is_replaced > 0, -logits, logits)))
         right = ops.cast((logits > 0) == (is_replaced > 0), "float32")
         return {

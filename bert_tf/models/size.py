@@ -2,13 +2,13 @@
 
 from bert_tf.models.config import BertConfig
 
-# The parts of ELMo's character embeddings that do not depend on the model: their table,
-# the filters of five widths, and the highway layer over 512 of them.
+# Parameters of ELMo's character embeddings that do not depend on the model: the table
+# of characters, 512 filters of five widths, and the highway layer over them.
 _CHARACTER_WEIGHTS = 258 * 16 + 33_792 + 2 * (512**2 + 512)
 
 
 def parameter_formulas(config: BertConfig) -> dict[str, tuple[str, int]]:
-    """Returns the closed formula and its value for each part of the encoder.
+    """Returns the formula and its value for each part of the encoder.
 
     V pieces, P positions, T segments, E width of the embeddings, H hidden, L
     layers, I intermediate.
@@ -55,7 +55,7 @@ def parameter_formulas(config: BertConfig) -> dict[str, tuple[str, int]]:
 def pretraining_step_flops(
     config: BertConfig, batch_size: int, sequence_length: int, max_predictions: int
 ) -> float:
-    """Operations of one training step: products only, forward and twice backward."""
+    """Counts operations of the products in a training step, forward and backward."""
     hidden, inner = config.hidden_size, config.intermediate_size
     layers, per_row = config.num_hidden_layers, 0
     if config.architecture == "elmo":
@@ -81,5 +81,5 @@ def pretraining_step_flops(
 
 
 def _gates(config: BertConfig) -> int:
-    """Returns the number of products that the first one of a feed-forward part is."""
+    """Returns the number of products in the first layer of a feed-forward part."""
     return 2 if config.hidden_act == "geglu" else 1

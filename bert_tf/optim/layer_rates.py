@@ -14,11 +14,12 @@ class LayerRates:
     """Factors of the learning rate, by the depth of a variable.
 
     Attributes:
-        num_layers: blocks of the encoder.
-        decay: factor from each layer to the one below; 1: all learn alike. (Howard and
-            Ruder 2018, section 3.2: discriminative fine-tuning.)
-        unfreeze_every: steps after which the next layer below begins to learn, the
-            head first; 0: all from the start. (The same, section 3.3.)
+        num_layers: the number of blocks of the encoder.
+        decay: factor from each layer to the one below; 1 for equal rates (Howard and
+            Ruder 2018, section 3.2: discriminative fine-tuning).
+        unfreeze_every: the number of steps after which the next layer below begins to
+            learn, beginning with the head; 0 to train all from the start (section 3.3:
+            gradual unfreezing).
     """
 
     num_layers: int
@@ -26,14 +27,14 @@ class LayerRates:
     unfreeze_every: int = 0
 
     def depth(self, path: str) -> int:
-        """0 for the head and the pooler, 1 for the top block, and so on down."""
+        """Returns 0 for the head and the pooler, 1 for the top block, and so on."""
         if "encoder/embeddings/" in path:
             return self.num_layers + 1
         block = _BLOCK.search(path)
         return self.num_layers - int(block.group(1)) if block else 0
 
     def factor(self, path: str, step: Any) -> Any:
-        """The factor of the variable with this path at a step, float32."""
+        """Returns the factor of the variable with this path at a step, float32."""
         depth = self.depth(path)
         begins = depth * self.unfreeze_every
         learns = ops.cast(step >= begins, "float32") if begins else 1.0

@@ -12,7 +12,7 @@ from bert_tf.optim.layer_rates import LayerRates
 
 OptimizerName = Literal["adamw_bert", "adamw", "lamb"]
 
-# Neither decayed nor, in LAMB, adapted: biases and the two weights of a norm.
+# Biases and the weights of norms are not decayed, nor adapted in LAMB.
 _EXCLUDED = ("bias", "output_bias", "scale", "offset")
 
 
@@ -26,8 +26,8 @@ def make_optimizer(
 ) -> "MomentOptimizer":
     """Makes the optimizer of a training run; see `MomentOptimizer` for the arguments.
 
-    "adamw_bert" is google-research/bert's AdamW, without bias correction; "adamw" the
-    published one; "lamb" is for large batches.
+    "adamw_bert" is the AdamW of google-research/bert, without bias correction; "adamw"
+    is the published one; "lamb" is for large batches.
     """
     arguments: dict[str, Any] = {
         "weight_decay": weight_decay,
@@ -40,15 +40,16 @@ def make_optimizer(
 
 
 class MomentOptimizer(keras.optimizers.Optimizer):
-    """The part that AdamW and LAMB share.
+    """The base of AdamW and LAMB, which keep two moments for each variable.
 
     Args:
         learning_rate: a float or a schedule.
-        weight_decay: pulls weights towards 0; biases and norms are excluded.
+        weight_decay: rate at which weights decay to 0; biases and norms do not decay.
         beta_1: decay of the first moment.
         beta_2: decay of the second moment.
         epsilon: added to the root of the second moment.
-        layer_rates: multiply the learning rate of each variable; None: all learn alike.
+        layer_rates: factors of the learning rate for each variable; None for equal
+            rates.
     """
 
     bias_correction = True
@@ -64,8 +65,8 @@ class MomentOptimizer(keras.optimizers.Optimizer):
         layer_rates: LayerRates | None = None,
         **kwargs: Any,
     ) -> None:
-        # Keras' own weight_decay would change the variable in a pass of its own,
-        # and for LAMB outside the trust ratio.
+        # Keras applies its own weight_decay in a separate pass over the variables and,
+        # for LAMB, outside of the trust ratio.
         super().__init__(learning_rate=learning_rate, **kwargs)
         self.decay = weight_decay
         self.beta_1 = beta_1
@@ -92,20 +93,20 @@ class MomentOptimizer(keras.optimizers.Optimizer):
     ) -> Any:
         """Applies `scale * gradients`, or nothing if `scale` is not finite.
 
-        Clipping by the global norm and skipping a bad step cost no pass over the
-        gradients this way, and no branch, which tf.distribute would not allow. Keras'
-        own `apply` would sum the gradients over the replicas once more.
+        Clipping by the global norm and skipping a bad step need no pass over the
+        gradients this way, and no branch, which tf.distribute does not allow. Keras'
+        own `apply` would sum the gradients over the replicas a second time.
 
         Args:
             gradients: one for each variable that the optimizer was built with, summed
                 over all replicas.
             scale: float32 scalar.
-            rate: multiplies the learning rate.
+            rate: factor of the learning rate.
 
         Returns:
             The learning rate of this step, a float32 scalar.
         """
-        import tensorflow as tf  # Late: the other backends work without it.
+        import tensorflow as tf  # Imported here: other backends work without it.
 
         update = tf.distribute.get_strategy().extended.update
         learning_rate = ops.cast(self.learning_rate, "float32") * rate
@@ -145,7 +146,7 @@ class MomentOptimizer(keras.optimizers.Optimizer):
             self.assign(target, value)
 
     def get_config(self) -> dict:
-        """The arguments of the constructor."""
+        """Returns the arguments of the constructor, as plain values."""
         return {
             **super().get_config(),
             "weight_decay": self.decay,
@@ -157,20 +158,22 @@ class MomentOptimizer(keras.optimizers.Optimizer):
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: Any = None) -> "MomentOptimizer":
-        """The optimizer that `get_config` described."""
+        """Makes the optimizer that `get_config` describes."""
         rates = config.get("layer_rates")
         config = {**config, "layer_rates": rates and LayerRates(**rates)}
         return super().from_config(config, custom_objects)
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class AdamW(MomentOptimizer):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2017).
 
     Args:
-        bias_correction: False is google-research/bert's optimizer, which leaves out
-            the correction of the moments' start at zero; True is the published Adam,
-            which is more stable on small data.
-        learning_rate, kwargs: see `MomentOptimizer`; the defaults are the original's.
+        bias_correction: False for the optimizer of google-research/bert, which does not
+            correct the moments for their start at zero; True for the published Adam,
+            which is more stable on small datasets.
+        learning_rate, kwargs: see `MomentOptimizer`; the defaults are those of the
+            original.
     """
 
     def __init__(
@@ -180,16 +183,17 @@ class AdamW(MomentOptimizer):
         self.bias_correction = bias_correction
 
     def get_config(self) -> dict:
-        """The arguments of the constructor."""
+        """Returns the arguments of the constructor, as plain values."""
         return {**super().get_config(), "bias_correction": self.bias_correction}
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class Lamb(MomentOptimizer):
     """LAMB (You et al. 2019, algorithm 2), for large batches.
 
-    Unlike `keras.optimizers.Lamb`, weight decay is part of the update whose norm
-    the trust ratio is made of, as in the paper; biases and norms are neither
-    decayed nor adapted, as in the authors' code.
+    Unlike in `keras.optimizers.Lamb`, weight decay is part of the update whose norm
+    enters the trust ratio, as in the paper. Biases and norms are neither decayed nor
+    adapted, as in the authors' code.
     """
 
     has_trust_ratio = True
@@ -212,7 +216,7 @@ def _moved(
     decay: float,
     has_trust_ratio: bool,
 ) -> tuple[Any, Any, Any]:
-    """A variable and its two moments after a gradient; unchanged if `scale` is NaN."""
+    """Returns a variable and its moments after a step; unchanged if `scale` is NaN."""
     gradient = gradient * scale
     new_first = beta_1 * first + (1 - beta_1) * gradient
     new_second = beta_2 * second + (1 - beta_2) * ops.square(gradient)

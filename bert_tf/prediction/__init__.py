@@ -1,0 +1,3 @@
+from data_pipelines.programs.backend import require_tensorflow
+
+require_tensorflow("bert_tf.prediction")

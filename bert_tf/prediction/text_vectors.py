@@ -264,7 +264,7 @@ class TextVectorizer:
 
     def _run_in_graph(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         inputs = {name: batch[name] for name in (*batches.PACKED_INPUTS, "lengths")}
-        encoded = self.encoder(inputs, training=False)
+        encoded = self.encoder(inputs, training=False, return_hidden_states=True)
         first_tokens = batch["first_tokens"]
         ones = tf.ones_like(first_tokens)
         if self.vectors == "pooled":

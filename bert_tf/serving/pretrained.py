@@ -211,13 +211,13 @@ class TextModel(tf.Module):
 
     def _vectors(self, inputs: Inputs) -> dict[str, tf.Tensor]:
         encoded = self._encoder(inputs)
-        states = tf.cast(encoded["hidden_states"][-1], tf.float32)
+        states = tf.cast(encoded["sequence_output"], tf.float32)
         weights = tf.cast(inputs["padding_mask"], tf.float32)[:, :, None]
         vectors = {
             "cls": states[:, 0],
             "mean": tf.reduce_sum(states * weights, 1) / tf.reduce_sum(weights, 1),
         }
-        if encoded["pooled_output"] is not None:
+        if "pooled_output" in encoded:
             vectors["pooled"] = tf.cast(encoded["pooled_output"], tf.float32)
         sentence = vectors[self.sentence_vector.pooling]
         if self.sentence_vector.normalize:
@@ -256,7 +256,7 @@ class TextModel(tf.Module):
         inputs, truncated = pack_texts(ids, self.vocabulary, self.max_length, rows)
 
         def states(inputs: Inputs) -> tf.Tensor:
-            return tf.cast(self._encoder(inputs)["hidden_states"][-1], tf.float32)
+            return tf.cast(self._encoder(inputs)["sequence_output"], tf.float32)
 
         count = tf.size(texts)
         vectors = self._run(states, inputs, rows)[:count]
@@ -349,9 +349,7 @@ class TextModel(tf.Module):
         def outputs(inputs: Inputs) -> Answers:
             encoded = self._encoder(inputs)
             return {
-                name: tf.cast(encoded[name], tf.float32)
-                for name in ("sequence_output", "pooled_output")
-                if encoded[name] is not None
+                name: tf.cast(output, tf.float32) for name, output in encoded.items()
             }
 
         length, most = tf.shape(token_ids)[1], self.config.max_sequence_length

@@ -1,7 +1,7 @@
 """Fine-tunes a causal model with an auxiliary language-model loss (GPT)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -12,6 +12,7 @@ from bert_tf.models.objective import Objective
 from bert_tf.tasks.heads import EncoderWithHead
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class WithLanguageModel(keras.Model):
     """A model of a task with the head of pre-training on the same vectors.
 
@@ -31,7 +32,10 @@ class WithLanguageModel(keras.Model):
     """
 
     def __init__(
-        self, task: EncoderWithHead, weights: Mapping[str, np.ndarray], **kwargs: Any
+        self,
+        task: EncoderWithHead,
+        weights: Mapping[str, np.ndarray] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(dtype=task.dtype_policy, **kwargs)
         config = task.encoder.config
@@ -40,7 +44,7 @@ class WithLanguageModel(keras.Model):
         self.mlm_head.build((None, None, config.hidden_size))
         for variable in self.mlm_head.weights:
             name = variable.path[variable.path.index("mlm_head/") :]
-            if name in weights:
+            if weights and name in weights:
                 variable.assign(weights[name])
         self.built = True
 
@@ -52,6 +56,17 @@ class WithLanguageModel(keras.Model):
             "task": self.task.answer(encoded, inputs, training),
             "next": self.mlm_head(encoded["sequence_output"], table),
         }
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor but the weights, as plain values."""
+        task = keras.saving.serialize_keras_object(self.task)
+        return {"task": task, "name": self.name, "trainable": self.trainable}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        """Makes the model that `get_config` describes."""
+        task = keras.saving.deserialize_keras_object(config["task"], custom_objects)
+        return cls(**{**config, "task": task})
 
 
 class AuxiliaryObjective:

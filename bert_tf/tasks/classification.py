@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
@@ -20,6 +21,7 @@ from data_pipelines.finetuning.classification import ClassificationEncoding
 from data_pipelines.rows.features import Features
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class BertClassifier(EncoderWithHead):
     """Computes logits from the pooled output (paper, section 4.1), or from features.
 

@@ -7,6 +7,7 @@ from the sum of the vectors of the piece and of its tag.
 
 from typing import Any
 
+import keras
 import tensorflow as tf
 from keras import ops
 
@@ -40,6 +41,7 @@ EDIT_WEIGHT = 3.0
 _NEVER = -1e9
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class BertCorrector(EncoderWithHead):
     """Computes logits of tags for each piece, and of pieces to write.
 
@@ -101,6 +103,9 @@ class BertCorrector(EncoderWithHead):
             autocast=False,
         )
         super().build(input_shape)
+
+    def _head_inputs(self) -> dict[str, str]:
+        return {"is_asked": "int32"}
 
     def answer(
         self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool

@@ -96,7 +96,7 @@ class EncoderWithHead(ConfiguredModel):
         if self.mix is None:
             return self.encoder(inputs, training=training)
         # The frozen encoder computes features without dropout.
-        encoded = self.encoder(inputs, training=False)
+        encoded = self.encoder(inputs, training=False, return_hidden_states=True)
         states = [ops.stop_gradient(state) for state in encoded["hidden_states"]]
         return {**encoded, "sequence_output": self.mix(states)}
 

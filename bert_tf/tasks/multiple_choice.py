@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
@@ -22,6 +23,7 @@ from data_pipelines.finetuning.multiple_choice import MultipleChoiceEncoding
 from data_pipelines.rows.features import Features
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class BertMultipleChoice(BertClassifier):
     """Computes a score for each choice, from `[CLS] text [SEP] choice [SEP]`.
 

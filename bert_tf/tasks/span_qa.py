@@ -4,6 +4,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 from keras import ops
 
@@ -39,6 +40,7 @@ from data_pipelines.rows.packing import filled_rows
 _STRIDE = 128
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class BertSpanQA(EncoderWithHead):
     """Computes start and end logits of each token.
 

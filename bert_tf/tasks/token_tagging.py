@@ -4,11 +4,12 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 from keras import ops
 
 from bert_tf.layers import elementwise
-from bert_tf.layers.gather import gather_tokens
+from bert_tf.layers.gather import first_tokens_and_lengths, gather_tokens
 from bert_tf.metrics import entities
 from bert_tf.models.objective import sequence_weights
 from bert_tf.tasks.endpoints import (
@@ -40,6 +41,7 @@ from data_pipelines.tokenizers.words import (
 )
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class BertTagger(EncoderWithHead):
     """Computes logits from the first piece of each word.
 
@@ -55,12 +57,16 @@ class BertTagger(EncoderWithHead):
         float32 logits (sequences, words, tags).
     """
 
+    def _head_inputs(self) -> dict[str, str]:
+        return {"word_positions": "int32"}
+
     def answer(
         self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
     ) -> Any:
         """Applies the head."""
         positions = inputs["word_positions"]
-        tokens = inputs["first_tokens"][:, None] + ops.maximum(positions, 0)
+        first_tokens, _ = first_tokens_and_lengths(inputs)
+        tokens = first_tokens[:, None] + ops.maximum(positions, 0)
         vectors = gather_tokens(encoded["sequence_output"], tokens)
         vectors = self.through_lstm(vectors, positions >= 0)
         return self.scores(vectors, training)

@@ -5,6 +5,7 @@ import signal
 import sys
 
 from data_pipelines.programs import stderr_filter
+from data_pipelines.programs.backend import require_tensorflow
 
 
 def start_if_program(package: str) -> None:
@@ -25,7 +26,15 @@ def start_if_program(package: str) -> None:
 def start() -> None:
     """Lets Ctrl-C end the program without a traceback while it imports, and hides the
     lines with which TensorFlow starts.
+
+    Raises:
+        SystemExit: the backend of Keras is not TensorFlow.
     """
+    try:
+        require_tensorflow("this program")
+    except ImportError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     stderr_filter.begin()

@@ -163,7 +163,7 @@ def test_options_that_do_not_fit(prepared, tmp_path, changes, message):
     ("changes", "error", "message"),
     [
         ({"vocab_file": "missing.txt"}, FileNotFoundError, "No vocabulary file"),
-        ({"config_file": "missing.json"}, FileNotFoundError, "No model config"),
+        ({"config_file": "missing.json"}, FileNotFoundError, "no model config"),
         ({"records_dir": "missing"}, FileNotFoundError, "manifest.json"),
         ({"sequence_length": 65}, ValueError, "rows of 65 tokens. Expected at most 64"),
         ({"long_sequence_length": 512}, ValueError, "rows of 512 tokens"),

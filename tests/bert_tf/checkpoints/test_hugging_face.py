@@ -142,7 +142,7 @@ def test_the_same_numbers(tmp_path, name, changes):
     expected = their_outputs(theirs)
     ours = our_model(checkpoint, tmp_path / "ours")
 
-    encoded = ours.encoder(BATCH)
+    encoded = ours.encoder(BATCH, return_hidden_states=True)
     for one, other in zip(
         encoded["hidden_states"], expected["hidden_states"], strict=True
     ):
@@ -217,7 +217,7 @@ def test_a_model_of_base_size(tmp_path):
     checkpoint = hugging_face.read(save(theirs, tmp_path / "theirs"))
     ours = our_model(checkpoint, tmp_path / "ours")
     expected = their_outputs(theirs)
-    encoded = ours.encoder(BATCH)
+    encoded = ours.encoder(BATCH, return_hidden_states=True)
     for one, other in zip(
         encoded["hidden_states"], expected["hidden_states"], strict=True
     ):

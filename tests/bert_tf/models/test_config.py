@@ -94,7 +94,7 @@ def test_unknown_preset():
     [
         ("{", "is not a BERT config"),
         ("[1]", "is not a BERT config"),
-        ('{"hidden_size": 8}', "lacks vocab_size"),
+        ('{"hidden_size": 8}', "without vocab_size"),
         (
             '{"vocab_size": 8, "hiden_size": 8}',
             r"unknown config fields \['hiden_size'\]",
@@ -110,7 +110,7 @@ def test_broken_files(tmp_path, content, message):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match="No model config at"):
+    with pytest.raises(FileNotFoundError, match="there is no model config"):
         BertConfig.from_file(str(tmp_path / "bert_config.json"))
 
 

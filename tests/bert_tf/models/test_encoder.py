@@ -168,7 +168,7 @@ def test_without_segment_ids_all_are_the_first_segment():
 
 def test_hidden_states():
     config = small_config(num_hidden_layers=3)
-    outputs = BertEncoder(config)(random_batch())
+    outputs = BertEncoder(config)(random_batch(), return_hidden_states=True)
     assert len(outputs["hidden_states"]) == 4
     np.testing.assert_array_equal(
         outputs["hidden_states"][-1], outputs["sequence_output"]
@@ -190,10 +190,10 @@ def test_without_blocks_an_encoder_is_its_table(changes):
     (name,), (table,) = zip(*weights_by_name(model).items(), strict=True)
     assert name == "embeddings/token_table"
     batch = random_batch()
-    outputs = model(batch)
+    outputs = model(batch, return_hidden_states=True)
     expected = table[batch["token_ids"].numpy()]
     np.testing.assert_array_equal(outputs["sequence_output"], expected)
-    assert outputs["pooled_output"] is None and len(outputs["hidden_states"]) == 1
+    assert "pooled_output" not in outputs and len(outputs["hidden_states"]) == 1
     formulas = parameter_formulas(model.config)
     assert sum(value for _, value in formulas.values()) == model.count_params()
 

@@ -82,7 +82,7 @@ def check_alone(encoder, vectors):
     arguments = {"layers": (0, -2, 2), "batch_size": 3}
     made = vectorized(encoder, vectors, *TEXTS, **arguments)
     for text, found in zip(TEXTS, made, strict=True):
-        states = encoder(row_of(text))["hidden_states"]
+        states = encoder(row_of(text), return_hidden_states=True)["hidden_states"]
         alone = np.concatenate(states, axis=-1)[0]
         alone = {"tokens": alone, "cls": alone[0], "mean": alone.mean(0)}[vectors]
         assert found.vectors.dtype == np.float32 and found.vectors.shape == alone.shape

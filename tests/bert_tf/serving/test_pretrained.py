@@ -134,10 +134,10 @@ def test_embeddings_are_of_the_last_layer(served, model):
             "token_ids": tf.constant([row]),
             "padding_mask": tf.ones([1, len(row)], tf.bool),
         }
-    )["hidden_states"]
+    )["sequence_output"]
     answers = served.embed(tf.constant(["the cat", "the cat sat on the mat"]))
-    np.testing.assert_allclose(answers["mean"][0], np.mean(states[-1][0], 0), atol=1e-5)
-    np.testing.assert_allclose(answers["cls"][0], states[-1][0, 0], atol=1e-5)
+    np.testing.assert_allclose(answers["mean"][0], np.mean(states[0], 0), atol=1e-5)
+    np.testing.assert_allclose(answers["cls"][0], states[0, 0], atol=1e-5)
 
 
 @pytest.mark.parametrize("top_k", [0, 21])
@@ -267,7 +267,8 @@ def test_attention_by_hand(signatures, model):
             {
                 "token_ids": tf.constant([row]),
                 "padding_mask": tf.ones([1, len(row)], tf.bool),
-            }
+            },
+            return_hidden_states=True,
         )["hidden_states"]
         kernel, bias = encoder.blocks[layer - 1].attention.query_key_value.weights
         projected = states[layer - 1][0].numpy() @ kernel.numpy() + bias.numpy()
