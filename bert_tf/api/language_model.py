@@ -372,7 +372,7 @@ class LanguageModel:
             for place in range(len(some)):
                 yield {key: values[place] for key, values in answers.items()}
 
-    def _new_text_model(self, **numbers: int) -> TextModel:
+    def _new_text_model(self, **numbers: Any) -> TextModel:
         known = self._known
         sentence: SentenceVector | None = known.description.sentence_vector
         return TextModel(
@@ -381,7 +381,8 @@ class LanguageModel:
 
     def _options(self, file: str, batch_size: int) -> PretrainOptions:
         """The options of `bert_tf.pretrain` that train the same."""
-        objective, sentences = None, None
+        objective: Any = None
+        sentences: Any = None
         if self._loaded is not None:
             description = self._loaded.description
             objective = description.objective

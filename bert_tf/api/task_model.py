@@ -222,7 +222,7 @@ class TaskModel(Generic[PredictionT]):
         callbacks = list(callbacks or ())
         if dev is not None:
             callbacks.insert(0, _DevMetrics(self, dev))
-            features = self._features(dev, validation and validation.weights)
+            features = self._features(dev, validation.weights if validation else None)
             kwargs["validation_data"] = batches.batches_in_order(
                 features, model.vocabulary, **arguments
             )
@@ -417,7 +417,9 @@ class TaskModel(Generic[PredictionT]):
         self, examples: Sequence[Any], weights: Sequence[float] | None
     ) -> Features:
         model = self._known
-        by_id = weights and {str(place): w for place, w in enumerate(weights)}
+        by_id = None
+        if weights is not None:
+            by_id = {str(place): weight for place, weight in enumerate(weights)}
         return training_features(model.description, model.encoding, examples, by_id)
 
     def _weigh_classes(self, features: Features, class_weight: Any) -> None:

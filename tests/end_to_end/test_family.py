@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import export, extract_features, finetune, predict, pretrain
+from bert_tf import extract_features, finetune, predict, pretrain
 from bert_tf.checkpoints import model_dir
 from bert_tf.models.config import BertConfig
 from bert_tf.models.families import FAMILIES
+from bert_tf.serving import saved_model
 from bert_tf.training.run_log import RunLog, read_metrics
 from tests.end_to_end.pretraining_runs import assert_same_weights, options
 from tests.end_to_end.tasks import write_task
@@ -93,7 +94,9 @@ def test_what_is_saved_answers_alike(member, tmp_path):
     )
     rows = [json.loads(line) for line in answers.read_text().splitlines()]
     assert len(rows) == 2
-    path = export.export(str(folder), name, saved_models_dir=str(tmp_path / "saved"))
+    path = saved_model.export(
+        str(folder), name, saved_models_dir=str(tmp_path / "saved")
+    )
     served = tf.saved_model.load(path).signatures["serving_default"]
     found = served(tf.constant([row["text"] for row in rows]))
     if name == "gpt":

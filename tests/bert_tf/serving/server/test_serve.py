@@ -16,7 +16,8 @@ import pytest
 import requests
 import tensorflow as tf
 
-from bert_tf import export, serve
+from bert_tf import serve
+from bert_tf.serving import saved_model
 from bert_tf.serving.client import GrpcClient, RestClient
 from tests.bert_tf.serving.fine_tuned_models import write_pretrained
 from tests.bert_tf.serving.server.running import (
@@ -285,7 +286,9 @@ def test_a_new_version_under_load_loses_no_request(exported, tmp_path):
         more_answers()
         for version in (2, 3):
             if version == 2:
-                export.export(other, "pretraining", version, saved_models_dir=saved)
+                saved_model.export(
+                    other, "pretraining", version, saved_models_dir=saved
+                )
             else:
                 copied(base / "1", base / "3")
             has_state(version, "AVAILABLE")
