@@ -6,7 +6,7 @@ import json
 import math
 import pathlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import keras
@@ -16,7 +16,7 @@ import tensorflow as tf
 from bert_tf.api import folders
 from bert_tf.api.folders import Dtype, Path, policy_of
 from bert_tf.api.inputs import read_inputs, text_at
-from bert_tf.api.predictions import Guess
+from bert_tf.api.predictions import Attention, Guess
 from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.description import PRETRAINING, Description, SentenceVector
 from bert_tf.checkpoints.model_dir import LoadedModel
@@ -333,6 +333,32 @@ class LanguageModel:
         rows = [similarity_of(row[None], second, name).numpy() for row in first]
         return np.stack(rows) if rows else np.zeros((0, len(second)), np.float32)
 
+    def attention(self, x: Any, layer: int, head: int) -> list[Attention]:
+        """The attention of each token to each other in one head of one layer.
+
+        Args:
+            x: texts.
+            layer: from 1, the first block.
+            head: from 1.
+
+        Raises:
+            ValueError: there is no such layer or head.
+        """
+        config = self.keras_model.encoder.config
+        most = config.num_hidden_layers, config.num_attention_heads
+        if not (1 <= layer <= most[0] and 1 <= head <= most[1]):
+            raise ValueError(
+                f"Received layer={layer}, head={head}. Expected a layer from 1 to "
+                f"{most[0]} and a head from 1 to {most[1]}."
+            )
+        places = {"layers": layer, "heads": head}
+        found = []
+        for answer in self._asked("attention", x, places):
+            tokens = [t.decode("utf-8", "replace") for t in answer["tokens"] if t]
+            count = len(tokens)
+            found.append(Attention(tokens, answer["attention"][:count, :count]))
+        return found
+
     def save(self, folder: Path) -> None:
         """Writes a model folder, which `bert_tf.load` and all programs read.
 
@@ -356,8 +382,10 @@ class LanguageModel:
             f"{config.hidden_size}, {len(self._loaded.vocabulary):,} pieces)"
         )
 
-    def _asked(self, name: str, x: Any, **numbers: int) -> Iterator[dict[str, Any]]:
-        """The answers of an endpoint to each text."""
+    def _asked(
+        self, name: str, x: Any, places: Mapping[str, int] = {}, **numbers: int
+    ) -> Iterator[dict[str, Any]]:
+        """The answers of an endpoint to each text, with a number for each as well."""
         texts = [text_at(place, text) for place, text in enumerate(read_inputs(x).x)]
         functions = self._text_model(**numbers).signatures()
         if name not in functions:
@@ -366,9 +394,9 @@ class LanguageModel:
                 f"Received {name} for a model that has no head for it. Expected {has}."
             )
         for some in chunks_of(texts, 32):
-            answers = {
-                k: v.numpy() for k, v in functions[name](tf.constant(some)).items()
-            }
+            more = {key: tf.fill([len(some)], value) for key, value in places.items()}
+            found = functions[name](texts=tf.constant(some), **more)
+            answers = {key: values.numpy() for key, values in found.items()}
             for place in range(len(some)):
                 yield {key: values[place] for key, values in answers.items()}
 
