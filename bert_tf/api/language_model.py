@@ -6,7 +6,7 @@ import json
 import math
 import pathlib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import keras
@@ -21,6 +21,7 @@ from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.description import PRETRAINING, Description, SentenceVector
 from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.models import families
+from bert_tf.models.config import BertConfig
 from bert_tf.models.families import Recipe
 from bert_tf.models.objectives import OBJECTIVES
 from bert_tf.optim.optimizers import make_optimizer
@@ -62,6 +63,8 @@ class LanguageModel:
         sequence_length: tokens of the rows that `fit` trains on.
         dtype: of the computation; the weights stay float32.
         seed: of the weights, the order, the masks and the dropout.
+        config: fields of the `BertConfig` of a new model, such as `initializer_range`:
+            narrow models learn faster from larger initial weights than BERT's 0.02.
 
     Raises:
         FileNotFoundError: there is no model.
@@ -88,14 +91,22 @@ class LanguageModel:
         sequence_length: int = 128,
         dtype: Dtype = "float32",
         seed: int = 0,
+        **config: Any,
     ) -> None:
         self._policy, self._seed = policy_of(dtype), seed
         self._source = None if source is None else str(source)
         self._preset, self._family = preset, family
         self._vocab_size, self._sequence_length = vocab_size, sequence_length
+        self._config = config
         self._compiled: dict[str, Any] = {}
         self._loaded: LoadedModel | None = None
         self._text_model = functools.cache(self._new_text_model)
+        BertConfig.from_dict({"vocab_size": 1, **config})  # Its fields exist.
+        if source is not None and config:
+            raise ValueError(
+                f"Received {sorted(config)} for the model {source}. Expected them for "
+                "a new model alone: leave them out."
+            )
         if source is not None:
             checkpoint = folders.read(source)
             if checkpoint.description.kind != PRETRAINING:
@@ -134,8 +145,8 @@ class LanguageModel:
         """Chooses how `fit` trains; it need not be called.
 
         Args:
-            optimizer: any of Keras. None: that of the family's paper, whose rate rises
-                for a tenth of the steps of each `fit` and then falls to 0.
+            optimizer: any of Keras. None: AdamW whose rate rises for a tenth of the
+                steps of each `fit` and then falls to 0.
             learning_rate: the peak, if there is no optimizer. None: the paper's, for
                 models of the size base; small ones learn faster with 1e-3.
             kwargs: others of `keras.Model.compile`, but for a loss.
@@ -351,9 +362,8 @@ class LanguageModel:
                 f"Received layer={layer}, head={head}. Expected a layer from 1 to "
                 f"{most[0]} and a head from 1 to {most[1]}."
             )
-        places = {"layers": layer, "heads": head}
         found = []
-        for answer in self._asked("attention", x, places):
+        for answer in self._asked("attention", x, (layer, head)):
             tokens = [t.decode("utf-8", "replace") for t in answer["tokens"] if t]
             count = len(tokens)
             found.append(Attention(tokens, answer["attention"][:count, :count]))
@@ -383,9 +393,9 @@ class LanguageModel:
         )
 
     def _asked(
-        self, name: str, x: Any, places: Mapping[str, int] = {}, **numbers: int
+        self, name: str, x: Any, numbers_of_texts: Sequence[int] = (), **numbers: int
     ) -> Iterator[dict[str, Any]]:
-        """The answers of an endpoint to each text, with a number for each as well."""
+        """The answers of an endpoint to each text, and to numbers beside each."""
         texts = [text_at(place, text) for place, text in enumerate(read_inputs(x).x)]
         functions = self._text_model(**numbers).signatures()
         if name not in functions:
@@ -394,8 +404,8 @@ class LanguageModel:
                 f"Received {name} for a model that has no head for it. Expected {has}."
             )
         for some in chunks_of(texts, 32):
-            more = {key: tf.fill([len(some)], value) for key, value in places.items()}
-            found = functions[name](texts=tf.constant(some), **more)
+            more = (tf.fill([len(some)], number) for number in numbers_of_texts)
+            found = functions[name](tf.constant(some), *more)
             answers = {key: values.numpy() for key, values in found.items()}
             for place in range(len(some)):
                 yield {key: values[place] for key, values in answers.items()}
@@ -450,6 +460,7 @@ class LanguageModel:
             return
         recipe = options.recipe
         config = model_config.pretraining_config(options, vocabulary)
+        config = BertConfig.from_dict({**config.to_dict(), **self._config})
         description = Description(
             PRETRAINING, recipe.sentence_task, objective=recipe.objective
         )
@@ -505,7 +516,9 @@ class LanguageModel:
 def _optimizer(recipe: Recipe, peak: float, num_steps: int) -> Any:
     warmup = int(_WARMUP_SHARE * num_steps)
     schedule = WarmupLinearDecay(peak, num_steps, warmup)
-    return make_optimizer(recipe.optimizer, schedule, beta_2=recipe.beta_2)
+    # Without bias correction, as in BERT's own AdamW, small models diverge at the rates
+    # that suit them.
+    return make_optimizer("adamw", schedule, beta_2=recipe.beta_2)
 
 
 def _write_texts(path: pathlib.Path, texts: Sequence[Any]) -> str:

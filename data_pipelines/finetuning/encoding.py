@@ -87,7 +87,7 @@ def traced_once(
         # Single texts and pairs have different columns, so each has its own graph.
         key = str(signature)
         if key not in traced:
-            # TensorFlow counts the traces of a function's code, whatever it is bound to,
+            # TensorFlow counts the traces of a function's code, in whatever object,
             # and would warn that they are many; a partial has no code of its own.
             traced[key] = tf.function(
                 functools.partial(function),
