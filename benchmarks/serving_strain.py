@@ -36,7 +36,7 @@ import tensorflow as tf
 from benchmarks import strain_phases as phases
 from benchmarks.machine import processor
 from benchmarks.strain_clients import MODEL, Server, honest
-from benchmarks.strain_phases import MIB, Strain, told
+from benchmarks.strain_phases import MIB, Strain, counts_text
 from bert_tf import export
 from bert_tf.checkpoints import model_dir
 from bert_tf.models.config import BertConfig
@@ -168,7 +168,7 @@ async def _row(
     # The server must notice clients that are gone.
     await strain.until("all connections are closed", lambda: _is_idle(strain))
     times = np.array(tally.seconds or [np.nan]) * 1e3
-    refused, lost = told(tally.refused), told(tally.lost)
+    refused, lost = counts_text(tally.refused), counts_text(tally.lost)
     if tally.lost:
         strain.faults.append(f"{name}: honest clients received {lost}")
     p50, p99 = np.percentile(times, [50, 99])

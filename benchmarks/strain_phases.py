@@ -77,7 +77,7 @@ class Strain:
             return {}
 
 
-def told(counter: collections.Counter) -> str:
+def counts_text(counter: collections.Counter) -> str:
     """Formats counts for a message."""
     return ", ".join(f"{count:,} × {what}" for what, count in sorted(counter.items()))
 
@@ -145,9 +145,9 @@ async def bursts(strain: Strain, count: int) -> str:
             for client in clients:
                 client.close()
     if tally.lost:
-        strain.faults.append(f"bursts: {told(tally.lost)} instead of a refusal")
-    answered = f"{len(tally.seconds):,} answered, refused {told(tally.refused)}"
-    return f"{number} × {2 * count:,}: {answered}, lost {told(tally.lost) or 0}"
+        strain.faults.append(f"bursts: {counts_text(tally.lost)} instead of a refusal")
+    answered = f"{len(tally.seconds):,} answered, refused {counts_text(tally.refused)}"
+    return f"{number} × {2 * count:,}: {answered}, lost {counts_text(tally.lost) or 0}"
 
 
 async def exchanges(strain: Strain, count: int) -> str:
