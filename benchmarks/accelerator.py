@@ -1,12 +1,13 @@
-"""The model on an accelerator, by JAX: is it right there, and how fast is a step.
+"""Checks the model on an accelerator with JAX, and measures the speed of a step.
 
     KERAS_BACKEND=jax python -m benchmarks.accelerator --preset=base --batch_size=256
 
-For machines that have an accelerator and JAX, but no TensorFlow that sees it: the
-layers are Keras, and run there as they are. First the outputs and the gradients of a
-small model beside the NumPy reference of the tests and JAX on the CPU, in float32 with
-exact products. Then a pre-training step (forward, backward, AdamW), compiled as one,
-beside the largest matrix product of the same machine. Medians of the rounds.
+For machines with an accelerator that JAX supports, but not TensorFlow: the layers are
+Keras, and run there unchanged. First, outputs and gradients of a small model are
+compared with the NumPy reference of the tests and with JAX on the CPU, in float32 with
+exact products. Then a pre-training step (forward, backward, AdamW), compiled as a
+whole, is compared with the matrix-multiplication rate of the machine. Prints medians of
+the rounds.
 """
 
 import dataclasses
@@ -33,20 +34,22 @@ class AcceleratorBenchmarkOptions:
     """Options of the benchmark."""
 
     preset: str = cli.option("base", f"One of {', '.join(configs.PRESETS)}.")
-    families: tuple[str, ...] = cli.option(("bert",), "Members of the family.")
-    batch_size: int = cli.option(256, "Rows of a step.")
-    sequence_length: int = cli.option(128, "Tokens of a row.")
-    max_predictions: int = cli.option(20, "Masked tokens of a row.")
-    vocab_size: int = cli.option(30522, "Pieces of the vocabulary.")
-    dtype: Literal["float32", "bfloat16"] = cli.option("bfloat16", "Of the products.")
-    rounds: int = cli.option(5, "Rounds, of which the median counts.")
-    steps: int = cli.option(10, "Steps of a round.")
+    families: tuple[str, ...] = cli.option(("bert",), "Model families to measure.")
+    batch_size: int = cli.option(256, "Rows per step.")
+    sequence_length: int = cli.option(128, "Tokens per row.")
+    max_predictions: int = cli.option(20, "Masked tokens per row.")
+    vocab_size: int = cli.option(30522, "Number of pieces of the vocabulary.")
+    dtype: Literal["float32", "bfloat16"] = cli.option(
+        "bfloat16", "Precision of matrix products."
+    )
+    rounds: int = cli.option(5, "Number of rounds; the median is printed.")
+    steps: int = cli.option(10, "Steps per round.")
 
 
 def random_batch(
     vocab_size: int, rows: int, length: int, predictions: int
 ) -> dict[str, np.ndarray]:
-    """Rows of random tokens; a tenth is padding."""
+    """Creates rows of random tokens, with a tenth of padding."""
     random = np.random.default_rng(0)
     lengths = random.integers(int(length * 0.8), length + 1, rows)
     shape = (rows, predictions)
@@ -63,7 +66,7 @@ def random_batch(
 
 
 def check(family: str) -> None:
-    """Prints how far a small model is from the same one elsewhere."""
+    """Prints the differences of a small model from the references."""
     config = _config("mini", 1000, family)
     batch = random_batch(1000, 8, 32, 4)
     with jax.default_matmul_precision("highest"):
@@ -72,7 +75,8 @@ def check(family: str) -> None:
         expected, of_cpu = _outputs_and_gradients(family, config, batch, cpu)
     far = max(_distance(outputs[name], expected[name]) for name in expected)
     far_gradients = max(_distance(a, b) for a, b in zip(gradients, of_cpu, strict=True))
-    line = f"{family}: outputs {far:.1e}, gradients {far_gradients:.1e} from the CPU's"
+    line = f"{family}: differs from the CPU by {far:.1e} (outputs), "
+    line += f"{far_gradients:.1e} (gradients)"
     if family == "bert":
         model = _model(family, config, "float32")
         weights = {
@@ -84,7 +88,7 @@ def check(family: str) -> None:
         mlm, _ = bert.pretraining_logits(
             weights, config.to_dict(), *encoded, batch["mlm_positions"]
         )
-        line += f", logits {_distance(outputs['mlm'], mlm):.1e} from NumPy's"
+        line += f", from NumPy by {_distance(outputs['mlm'], mlm):.1e} (logits)"
     print(line, flush=True)
 
 
@@ -180,14 +184,14 @@ def measure(options: AcceleratorBenchmarkOptions, family: str, peak: float) -> N
         f"{family} {options.preset}, {options.batch_size} x {length}, {options.dtype}: "
         f"{tokens:,.0f} tokens/s, {seconds * 1e3:.1f} ms a step, "
         f"{flops / seconds / 1e12:.1f} TFLOP/s ({flops / seconds / peak:.0%} of a "
-        f"matrix product's); compiled in {compilation:.0f} s; loss {first:.3f}, then "
+        f"matrix product); compiled in {compilation:.0f} s; loss {first:.3f}, then "
         f"{float(value):.3f}",
         flush=True,
     )
 
 
 def matmul_flops_per_second(dtype: str) -> float:
-    """The rate of a large product, the best of several."""
+    """Returns the rate of a large matrix product, the best of several runs."""
     size = 8192 if jax.default_backend() != "cpu" else 1024
     left = jax.random.normal(jax.random.key(0), (size, size)).astype(dtype)
     product = jax.jit(lambda a, b: a @ b)
@@ -201,7 +205,7 @@ def matmul_flops_per_second(dtype: str) -> float:
 
 
 def main(options: AcceleratorBenchmarkOptions) -> None:
-    """Checks, then measures."""
+    """Checks the models, then measures them."""
     device = jax.devices()[0]
     peak = matmul_flops_per_second(options.dtype)
     print(

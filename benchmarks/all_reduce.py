@@ -1,4 +1,4 @@
-"""The cost of summing the gradients of many GPUs: arithmetic, nothing is run.
+"""Computes the cost of all-reducing gradients over many GPUs, without running anything.
 
     python -m benchmarks.all_reduce --preset=base --links=450,50,12.5
 
@@ -15,38 +15,38 @@ from data_pipelines.programs import cli
 
 @dataclasses.dataclass(frozen=True)
 class AllReduceOptions:
-    """Options of the arithmetic."""
+    """Options of the calculation."""
 
     preset: str = cli.option("base", "Size of the model.")
-    vocab_size: int = cli.option(30522, "Pieces of the vocabulary.")
-    sequence_length: int = cli.option(128, "Tokens of a row.")
-    max_predictions: int = cli.option(20, "Masked tokens of a row.")
-    gpu_teraflops: float = cli.option(
-        125.0, "What a GPU reaches in training, 10^12 operations a second."
-    )
+    vocab_size: int = cli.option(30522, "Number of pieces of the vocabulary.")
+    sequence_length: int = cli.option(128, "Tokens per row.")
+    max_predictions: int = cli.option(20, "Masked tokens per row.")
+    gpu_teraflops: float = cli.option(125.0, "Rate of a GPU in training, in TFLOP/s.")
     links: tuple[str, ...] = cli.option(
         ("450", "50", "25", "12.5", "3.1"),
-        "Gigabytes a second that a GPU sends and receives at the same time.",
+        "Bandwidths of a GPU in GB/s, sending and receiving simultaneously.",
     )
-    num_gpus: tuple[str, ...] = cli.option(("8", "32", "64", "256"), "GPUs in all.")
-    efficiency: float = cli.option(0.8, "Share of the time that is to be computation.")
+    num_gpus: tuple[str, ...] = cli.option(
+        ("8", "32", "64", "256"), "Total numbers of GPUs."
+    )
+    efficiency: float = cli.option(0.8, "Target share of the time in computation.")
 
 
 def all_reduce_seconds(num_bytes: int, num_gpus: int, gigabytes: float) -> float:
-    """Time of a ring: each GPU sends its gradients nearly twice.
+    """Returns the time of a ring all-reduce: each GPU sends its gradients nearly twice.
 
     Args:
-        num_bytes: of all gradients.
-        num_gpus: in the ring.
-        gigabytes: 10^9 bytes a second that each sends.
+        num_bytes: size of all gradients.
+        num_gpus: number of GPUs in the ring.
+        gigabytes: bandwidth of each GPU in GB/s.
     """
     return 2 * (num_gpus - 1) / num_gpus * num_bytes / (gigabytes * 1e9)
 
 
 def rows_for(efficiency: float, communication: float, row_seconds: float) -> int:
-    """Rows of a GPU and step so that computation takes this share of the time.
+    """Returns the rows per GPU and step for which computation has this share of time.
 
-    Nothing is assumed to overlap.
+    Assumes that communication and computation do not overlap.
     """
     return math.ceil(efficiency / (1 - efficiency) * communication / row_seconds)
 
@@ -54,7 +54,7 @@ def rows_for(efficiency: float, communication: float, row_seconds: float) -> int
 def main(options: AllReduceOptions) -> None:
     """Prints a row for each link and number of GPUs."""
     config = configs.preset(options.preset, options.vocab_size)
-    # Of the encoder: the heads of pre-training have half a percent more.
+    # Only the encoder: the pre-training heads add half a percent.
     num_bytes = 4 * sum(value for _, value in parameter_formulas(config).values())
     flops = pretraining_step_flops(
         config, 1, options.sequence_length, options.max_predictions

@@ -1,9 +1,9 @@
-"""Seconds and memory of converting a model into each format, and back.
+"""Measures time and memory of converting a model into each format, and back.
 
     python -m benchmarks.conversion --preset=large
 
-The model has random weights and the original's architecture. Every conversion is a
-program of its own; its memory is the most that it held.
+The model has random weights and the original's architecture. Every conversion runs in
+its own process, whose peak memory is printed.
 """
 
 import dataclasses
@@ -30,18 +30,20 @@ class ConversionOptions:
     """Options of the benchmark."""
 
     preset: Literal["tiny", "mini", "small", "medium", "base", "large"] = cli.option(
-        "large", "The size of the model."
+        "large", "Size of the model."
     )
-    vocab_size: int = cli.option(30_522, "Pieces of its vocabulary.")
-    formats: tuple[str, ...] = cli.option(formats.WRITTEN, "There and back again.")
+    vocab_size: int = cli.option(30_522, "Number of pieces of the vocabulary.")
+    formats: tuple[str, ...] = cli.option(
+        formats.WRITTEN, "Formats to convert to and from."
+    )
 
 
 def measure(source: str, target: str, output_format: str) -> tuple[float, float]:
-    """Seconds and gigabytes of one conversion."""
+    """Returns seconds and peak memory in GiB of one conversion."""
     command = [
         *(sys.executable, "-m", "bert_tf.convert", f"--source={source}"),
         *(f"--output_dir={target}", f"--output_format={output_format}"),
-        # KerasHub has no place for the heads.
+        # The format of KerasHub cannot contain the heads.
         *(["--encoder_only"] if output_format == "keras_hub" else []),
     ]
     begin, most = time.monotonic(), 0
@@ -61,7 +63,7 @@ def measure(source: str, target: str, output_format: str) -> tuple[float, float]
 
 
 def main(options: ConversionOptions) -> None:
-    """Prints a line a conversion."""
+    """Prints a row per conversion."""
     print(f"{processor()}, {os.cpu_count()} cores, tensorflow {tf.__version__}")
     pieces = (f"w{number}" for number in range(options.vocab_size))
     vocabulary = Vocabulary((*SPECIAL_TOKENS, *pieces)[: options.vocab_size])

@@ -1,10 +1,10 @@
-"""Text to a vocabulary and to records: how long it takes, and how much memory.
+"""Measures time and memory of learning a vocabulary and writing records from text.
 
     python -m benchmarks.corpus --input_files='books/*.txt.gz,enwiki/*.jsonl.gz'
 
-Both programs run on the text and on the text several times over, with one process and
-with two. Each run is a process of its own, of which the start is a part. `pip install
-psutil` first: it is no dependency of the project.
+Both programs run on the text and on several copies of it, with one process and with
+two. Each run is a new process, including its start. `pip install psutil` first: it is
+not a dependency of the project.
 """
 
 import dataclasses
@@ -25,11 +25,13 @@ class CorpusBenchmarkOptions:
     """Options of the benchmark."""
 
     input_files: tuple[str, ...] = cli.option(
-        cli.REQUIRED, "Files of text, or patterns of names."
+        cli.REQUIRED, "Text files, or patterns such as 'corpus/*.txt'."
     )
-    vocab_size: int = cli.option(30522, "Pieces of the vocabulary.")
-    num_times: int = cli.option(10, "How often the large text is the small one.")
-    num_processes: tuple[str, ...] = cli.option(("1", "2"), "Of each run.")
+    vocab_size: int = cli.option(30522, "Number of pieces of the vocabulary.")
+    num_times: int = cli.option(10, "Number of copies in the large text.")
+    num_processes: tuple[str, ...] = cli.option(
+        ("1", "2"), "Numbers of processes to measure."
+    )
 
 
 def main(options: CorpusBenchmarkOptions) -> None:
@@ -40,7 +42,7 @@ def main(options: CorpusBenchmarkOptions) -> None:
     print(
         f"{processor()}, {os.cpu_count()} cores; Python {sys.version.split()[0]}, "
         f"TensorFlow {tf.__version__}\n"
-        "memory: the most that all processes together hold, each page counted once\n"
+        "memory: peak of all processes together, shared pages counted once\n"
         "\n| program | text | processes | seconds | MB/s | memory |\n"
         "|---|---|---|---|---|---|"
     )
@@ -52,7 +54,7 @@ def main(options: CorpusBenchmarkOptions) -> None:
 
 
 def _copy(sources: list[str], folder: str, times: int) -> str:
-    """A pattern for the sources so often, each time by other names."""
+    """Links the sources several times under new names; returns a pattern for them."""
     os.makedirs(folder)
     for time in range(times):
         for number, source in enumerate(sources):

@@ -1,14 +1,14 @@
-"""The speed of fine-tuning on SST-2: this project beside its peers, in turn.
+"""Measures the speed of fine-tuning on SST-2, alternating with other projects.
 
     python -m benchmarks.finetuning --data_dir=data --vocab_file=vocab.txt --preset=mini
 
 Every subject trains a classifier of the same size, with dropout 0.1 and AdamW with
-clipping to a global norm of 1, on the same sentences, cut into pieces beforehand. Ours
-packs several sentences into a row; KerasHub's BertTextClassifier has rows of a fixed
-length, by `fit`; Hugging Face's BertForSequenceClassification, if `torch` and
-`transformers` are installed, pads each batch to its longest sentence. All have first
-gone through each of the batches once, so that nothing is compiled any more. Medians of
-the rounds.
+clipping to a global norm of 1, on the same sentences, tokenized beforehand. Ours packs
+several sentences into a row; KerasHub's BertTextClassifier, trained with `fit`, has
+rows of a fixed length; Hugging Face's BertForSequenceClassification, if `torch` and
+`transformers` are installed, pads each batch to its longest sentence. A first pass over
+all batches is not measured, so that everything is compiled. Prints medians of the
+rounds.
 """
 
 import dataclasses
@@ -50,7 +50,7 @@ from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 
 _LONGEST = 128
 
-# Trains on all sentences once.
+# Function that trains on all sentences once.
 Subject = Callable[[], None]
 
 
@@ -58,24 +58,26 @@ Subject = Callable[[], None]
 class FinetuningBenchmarkOptions:
     """Options of the benchmark."""
 
-    data_dir: str = cli.option(cli.REQUIRED, "The folder that holds glue/SST-2.")
+    data_dir: str = cli.option(cli.REQUIRED, "Folder that contains glue/SST-2.")
     vocab_file: str = cli.option(cli.REQUIRED, "An uncased vocabulary.")
     preset: str = cli.option("mini", f"One of {', '.join(configs.PRESETS)}.")
-    batch_size: int = cli.option(32, "Sentences of a step.")
-    num_batches: int = cli.option(24, "Steps of a round.")
-    dtype: Literal["float32", "bfloat16"] = cli.option("float32", "Of the products.")
-    rounds: int = cli.option(5, "Rounds, of which the median counts.")
-    peers: bool = cli.option(True, "Whether the peers run too.")
+    batch_size: int = cli.option(32, "Sentences per step.")
+    num_batches: int = cli.option(24, "Steps per round.")
+    dtype: Literal["float32", "bfloat16"] = cli.option(
+        "float32", "Precision of matrix products."
+    )
+    rounds: int = cli.option(5, "Number of rounds; the median is printed.")
+    peers: bool = cli.option(True, "Also measure other projects.")
 
 
 @dataclasses.dataclass(frozen=True)
 class Sentences:
-    """The same sentences in the forms that the subjects take.
+    """The same sentences in the formats of the subjects.
 
     Attributes:
         features: sequences.
-        batches: numbers of the sentences of each step.
-        vocabulary: of the pieces.
+        batches: indices of the sentences of each step.
+        vocabulary: vocabulary of the pieces.
     """
 
     features: Features
@@ -83,7 +85,7 @@ class Sentences:
     vocabulary: Vocabulary
 
     def padded(self, batch: np.ndarray, length: int | None) -> dict[str, np.ndarray]:
-        """Rows of one length (None: that of the longest), cut off if need be."""
+        """Returns rows of one length (None: of the longest), truncated if needed."""
         rows = tf.gather(self.features["token_ids"], batch)[:, : length or _LONGEST]
         token_ids = rows.to_tensor(shape=[None, length]).numpy()
         lengths = rows.row_lengths().numpy()
@@ -94,12 +96,12 @@ class Sentences:
         }
 
     def labels(self, batch: np.ndarray) -> np.ndarray:
-        """Classes of a batch."""
+        """Returns the classes of a batch."""
         return self.features["label"].numpy()[batch]
 
 
 def sst2(options: FinetuningBenchmarkOptions) -> Sentences:
-    """Sentences of the training set, drawn at random."""
+    """Draws random sentences of the training set."""
     vocabulary = Vocabulary.from_file(options.vocab_file)
     encoding = ClassificationEncoding(
         WordPieceTokenizer(vocabulary), _LONGEST, ("0", "1")
@@ -119,7 +121,7 @@ def ours(
     sentences: Sentences,
     packed: bool = True,
 ) -> Subject:
-    """Steps of `Trainer`, on packed rows or on rows of `_LONGEST`."""
+    """Returns a function that runs steps of `Trainer`, on packed or padded rows."""
     model = BertClassifier(config, num_outputs=2, dtype=POLICIES[options.dtype])
     trainer = Trainer(
         model, AdamW(1e-5, bias_correction=True), ClassificationObjective()
@@ -135,7 +137,7 @@ def ours(
         )
 
     if packed:
-        # Packing is a part of the work, and done beside the step as in training.
+        # Packing is part of the work, in parallel to the step as in training.
         batches = tf.data.Dataset.from_tensor_slices(np.stack(sentences.batches))
         batches = batches.map(pack, num_parallel_calls=2).prefetch(2)
     else:
@@ -161,7 +163,7 @@ def keras_hub_fit(
     sentences: Sentences,
     length: int,
 ) -> Subject:
-    """Steps of KerasHub's classifier by `fit`, on rows of one length."""
+    """Returns a function that trains KerasHub's classifier with `fit`."""
     import keras_hub
 
     backbone = keras_hub_backbone(config, options.dtype)
@@ -181,7 +183,7 @@ def keras_hub_fit(
 def hugging_face(
     options: FinetuningBenchmarkOptions, config: BertConfig, sentences: Sentences
 ) -> Subject:
-    """Steps of Hugging Face's classifier, batches padded to their longest."""
+    """Returns a function that trains Hugging Face's classifier on padded batches."""
     import torch
     import transformers
 
@@ -211,7 +213,7 @@ def hugging_face(
 
 
 def main(options: FinetuningBenchmarkOptions) -> None:
-    """Prints examples/s of each."""
+    """Prints examples/s of each subject."""
     sentences = sst2(options)
     config = configs.preset(options.preset, len(sentences.vocabulary))
     padded = f"bert_tf, rows of {_LONGEST}"
@@ -242,7 +244,7 @@ def main(options: FinetuningBenchmarkOptions) -> None:
     count = len(chosen)
     print(
         f"{options.preset}, {options.dtype}, {count} sentences of "
-        f"{float(np.mean(lengths)):.1f} tokens, {options.batch_size} a step"
+        f"{float(np.mean(lengths)):.1f} tokens, {options.batch_size} per step"
     )
     for run in subjects.values():
         run()

@@ -1,4 +1,4 @@
-"""The machine of a benchmark, and the resources that a program used."""
+"""Description of the machine, and resources used by a program."""
 
 import contextlib
 import platform
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def processor() -> str:
-    """The processor's name, as far as the system tells it."""
+    """Returns the name of the processor, as far as the system provides it."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -20,12 +20,12 @@ def processor() -> str:
 
 
 def measure(command: Sequence[str]) -> tuple[float, int]:
-    """Runs a program: its seconds, and the most bytes that all its processes held.
+    """Runs a program; returns its seconds, and the peak bytes of all its processes.
 
-    A page that several processes share is counted once, where the system tells it.
+    Pages shared by several processes are counted once, if the system reports them.
 
     Raises:
-        ValueError: the program failed; what it printed was.
+        ValueError: the program failed; its errors are printed.
     """
     import psutil
 
@@ -34,7 +34,7 @@ def measure(command: Sequence[str]) -> tuple[float, int]:
         root = psutil.Process(process.pid)
         while process.poll() is None:
             memory = 0
-            # A process may end while it is looked at.
+            # A process may end while it is examined.
             with contextlib.suppress(psutil.Error):
                 for part in (root, *root.children(recursive=True)):
                     held = part.memory_full_info()

@@ -1,12 +1,12 @@
-"""The value of pre-training: every task, fine-tuned from a model and from scratch.
+"""Measures the value of pre-training: fine-tunes tasks from a model and from scratch.
 
     python -m benchmarks.paper_tasks --model_dir=models/mine --data_dir=data \\
         --output_dir=paper_tasks
 
-Each task is fine-tuned with some seeds from the weights of the model, and from random
-ones with the same options. Prints a table in Markdown with means and standard
-deviations on the development set, beside the best baseline. Finished tasks are
-kept: the same command goes on where it was.
+Each task is fine-tuned with several seeds from the weights of the model, and from
+random weights with the same options. Prints a Markdown table with means and standard
+deviations on the development set, and the best baseline. Finished tasks are kept: the
+same command resumes the benchmark.
 """
 
 import dataclasses
@@ -26,14 +26,14 @@ from bert_tf.tasks.data_options import read
 from data_pipelines.datasets import catalog
 from data_pipelines.programs import cli
 
-# Rates for small models, as in "Well-Read Students Learn Better": larger than the
-# paper's for base and large.
+# Learning rates for small models, as in "Well-Read Students Learn Better": larger than
+# those of the paper for base and large.
 _COMMON: dict[str, Any] = {"learning_rate": 3e-4, "num_epochs": 3.0}
-# Small sets of pairs are learned by heart at that rate.
+# With that rate, small datasets of pairs overfit.
 _PAIRS = {"learning_rate": 1e-4, "batch_size": 16, "num_epochs": 4.0}
 _TASKS: dict[str, dict[str, Any]] = {
     "glue/sst2": {"num_epochs": 1.0},
-    # What pre-training is worth shows most where there is little to learn from.
+    # Pre-training helps most with little training data.
     "glue/sst2+few": {"num_epochs": 10.0, "max_train_examples": 2000},
     "glue/cola": {"num_epochs": 4.0},
     "glue/mrpc": {**_PAIRS, "learning_rate": 5e-5, "num_epochs": 6.0},
@@ -70,20 +70,22 @@ class PaperTasksOptions:
     """Options of the benchmark."""
 
     model_dir: str = cli.option(cli.REQUIRED, "A pre-trained model folder.")
-    data_dir: str = cli.option(cli.REQUIRED, "The folder with the datasets.")
-    output_dir: str = cli.option(cli.REQUIRED, "Where the models are written.")
+    data_dir: str = cli.option(cli.REQUIRED, "Folder of the datasets.")
+    output_dir: str = cli.option(cli.REQUIRED, "Folder for the models.")
     tasks: tuple[str, ...] = cli.option(
-        tuple(_TASKS), "Which of them; chnsenticorp is for a Chinese model."
+        tuple(_TASKS), "Tasks to run; chnsenticorp is for a Chinese model."
     )
-    num_seeds: int = cli.option(3, "Runs of each.")
-    random_seeds: int = cli.option(3, "Runs of each from random weights.")
-    dtype: Literal["float32", "bfloat16"] = cli.option("float32", "Of the products.")
+    num_seeds: int = cli.option(3, "Runs per task.")
+    random_seeds: int = cli.option(3, "Runs per task from random weights.")
+    dtype: Literal["float32", "bfloat16"] = cli.option(
+        "float32", "Precision of matrix products."
+    )
 
 
 def fine_tuned(
     options: PaperTasksOptions, task: str, random_weights: bool, num_seeds: int
 ) -> Summary:
-    """The runs of one task."""
+    """Runs one task, and returns its summary."""
     start = "random" if random_weights else "pretrained"
     folder = os.path.join(
         options.output_dir, f"{task.replace('/', '_').replace('+', '_')}_{start}"
@@ -107,8 +109,8 @@ def fine_tuned(
     return summaries(results, dataset.metrics[0])[0]
 
 
-def simple_guess(options: PaperTasksOptions, task: str) -> dict[str, float]:
-    """The best baseline's metrics; none for questions."""
+def best_baseline(options: PaperTasksOptions, task: str) -> dict[str, float]:
+    """Returns the metrics of the best baseline; empty for question answering."""
     dataset = catalog.find(task.partition("+")[0])
     train, dataset = read(dataset, "train", options.data_dir)
     train = train[: _TASKS[task].get("max_train_examples")]
@@ -132,7 +134,8 @@ def main(options: PaperTasksOptions) -> None:
     unknown = [task for task in options.tasks if task not in _TASKS]
     if unknown:
         raise ValueError(
-            f"Received the tasks {unknown}. Expected some of {list(_TASKS)}."
+            f"Received the tasks {unknown}. Expected tasks of {list(_TASKS)}: correct "
+            "the names."
         )
     print(f"{processor()}, {os.cpu_count()} cores, tensorflow {tf.__version__}")
     print(f"Python {platform.python_version()}, {options.num_seeds} seeds")
@@ -140,8 +143,8 @@ def main(options: PaperTasksOptions) -> None:
     print("|---|---|---|---|---|---|", flush=True)
     for task in options.tasks:
         metric = catalog.find(task.partition("+")[0]).metrics[0]
-        guess = simple_guess(options, task)
-        cells = [f"{100 * guess[metric]:.1f}" if guess else "–"]
+        baseline = best_baseline(options, task)
+        cells = [f"{100 * baseline[metric]:.1f}" if baseline else "–"]
         for random_weights, seeds in (
             (True, options.random_seeds),
             (False, options.num_seeds),

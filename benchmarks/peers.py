@@ -1,4 +1,4 @@
-"""Models of other projects of the same size, and what makes their runs comparable."""
+"""Models of other projects of the same size, with comparable training settings."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from bert_tf.training.hardware import POLICIES
 
 
 def keras_hub_backbone(config: BertConfig, dtype: str) -> Any:
-    """KerasHub's encoder."""
+    """Creates KerasHub's encoder."""
     import keras_hub
 
     return keras_hub.models.BertBackbone(
@@ -26,7 +26,7 @@ def keras_hub_backbone(config: BertConfig, dtype: str) -> Any:
 
 
 def compile_for_fit(model: keras.Model, learning_rate: float) -> None:
-    """The optimizer, clipping and loss that ours has, as Keras has them."""
+    """Compiles a model with Keras' versions of our optimizer, clipping and loss."""
     model.compile(
         optimizer=keras.optimizers.AdamW(
             learning_rate, weight_decay=0.01, global_clipnorm=1.0
@@ -38,7 +38,7 @@ def compile_for_fit(model: keras.Model, learning_rate: float) -> None:
 
 
 def hugging_face_config(config: BertConfig) -> Any:
-    """Sizes, for a model of transformers."""
+    """Creates a config of the same size for models of transformers."""
     import transformers
 
     return transformers.BertConfig(
@@ -51,10 +51,10 @@ def hugging_face_config(config: BertConfig) -> Any:
 
 
 def without_tuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """The dataset without the thread that tunes it.
+    """Disables autotuning of a dataset.
 
-    It delays the end of a `fit` by up to five seconds, which long training does not
-    feel and a benchmark's few steps would.
+    Its thread delays the end of `fit` by up to five seconds, which does not matter in
+    long training, but in the few steps of a benchmark.
     """
     threads = tf.data.Options()
     threads.autotune.enabled = False

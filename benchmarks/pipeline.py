@@ -1,11 +1,11 @@
-"""Speed and memory of making records from text, and masked batches from records.
+"""Measures speed and memory from text to records, and from records to masked batches.
 
     python -m benchmarks.pipeline --input_files='books/*.txt.gz' --vocab_file=vocab.txt
 
-Each line is measured in a process of its own. The peer is what one would write with
-Hugging Face: `tokenizers` (`encode_batch` on the same sentences) and, as their
-collator needs PyTorch, which is not a dependency here, a NumPy function that masks a
-whole batch as it does (tokens, 80/10/10). Pairs of sentences it does not make.
+Each line is measured in a new process. The peer is a pipeline with Hugging Face
+`tokenizers` (`encode_batch` on the same sentences), with a NumPy function that masks a
+whole batch like their collator (tokens, 80/10/10), which itself needs PyTorch. The peer
+does not build sentence pairs.
 """
 
 import dataclasses
@@ -34,11 +34,13 @@ SECONDS = 15
 class BenchmarkOptions:
     """Options of the program."""
 
-    input_files: tuple[str, ...] = cli.option(cli.REQUIRED, "Files of text.")
+    input_files: tuple[str, ...] = cli.option(cli.REQUIRED, "Text files.")
     vocab_file: str = cli.option(cli.REQUIRED, "An uncased vocabulary.")
-    work_dir: str | None = cli.option(None, "Where to write. Default: a new folder.")
-    large: bool = cli.option(True, "Whether to measure ten times the files as well.")
-    measure: str | None = cli.option(None, "Used by the program itself.")
+    work_dir: str | None = cli.option(
+        None, "Folder for temporary files. Default: that of the system."
+    )
+    large: bool = cli.option(True, "Also measure ten copies of the files.")
+    measure: str | None = cli.option(None, "Internal.")
 
 
 def main(options: BenchmarkOptions) -> None:
@@ -48,7 +50,9 @@ def main(options: BenchmarkOptions) -> None:
         return
     sources = sorted(path for name in options.input_files for path in glob.glob(name))
     if not sources:
-        raise ValueError(f"No file matches {options.input_files}: name some text.")
+        raise ValueError(
+            f"No file matches {options.input_files}. Expected text: check the names."
+        )
     with tempfile.TemporaryDirectory(dir=options.work_dir) as work:
         sizes = [len(read(source)) for source in sources]
         some = [s for i, s in enumerate(sources) if sum(sizes[:i]) < 10e6]
@@ -78,7 +82,7 @@ def main(options: BenchmarkOptions) -> None:
             f"text        {len(sources)} files, {sum(sizes):,} bytes",
             flush=True,
         )
-        measure("imports alone", "imports")
+        measure("imports only", "imports")
         for processes in (1, 2):
             out = os.path.join(work, f"10MB-{processes}")
             title = f"text to records, 10 MB, {processes} processes"
@@ -193,7 +197,7 @@ def peer(sources: list[str], vocab_file: str) -> dict[str, float]:
     tokenizer.enable_truncation(SEQUENCE_LENGTH)
     tokenizer.enable_padding(length=SEQUENCE_LENGTH)
     size, mask_id = tokenizer.get_vocab_size(), tokenizer.token_to_id("[MASK]")
-    # The sentences are given to it: four of them are about a row.
+    # The peer gets split sentences: four of them are about a row.
     texts = []
     for source in sources:
         for document in read_documents(source):

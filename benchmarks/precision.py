@@ -1,10 +1,10 @@
-"""Cost of reduced-precision weights: a served classifier in each precision.
+"""Measures the cost of reduced-precision weights of a served classifier.
 
     python -m benchmarks.precision --model_dir=models/sst2 --data_dir=data
 
-Each precision is exported, and answers the development set of the model's data set:
-size of the weights, accuracy, how many labels change, and the time of an answer to one
-text and to 32. Medians over all texts, the precisions in turn.
+The model is exported in each precision, and classifies the development set of its
+dataset. Prints the size of the weights, accuracy, the number of changed labels, and the
+median time to classify one text and 32, alternating between precisions.
 """
 
 import dataclasses
@@ -36,8 +36,8 @@ class PrecisionBenchmarkOptions:
     """Options of the benchmark."""
 
     model_dir: str = cli.option(cli.REQUIRED, "A fine-tuned classifier of texts.")
-    data_dir: str = cli.option(cli.REQUIRED, "The folder that holds its data set.")
-    num_timed: int = cli.option(200, "Texts that are timed alone.")
+    data_dir: str = cli.option(cli.REQUIRED, "Folder that contains its dataset.")
+    num_timed: int = cli.option(200, "Number of texts that are timed one by one.")
 
 
 def main(options: PrecisionBenchmarkOptions) -> None:
@@ -46,7 +46,7 @@ def main(options: PrecisionBenchmarkOptions) -> None:
     if description.kind != "classification" or description.pairs:
         raise ValueError(
             f"{options.model_dir} is a model of the kind {description.kind}. Expected "
-            "a classifier of single texts."
+            "a classifier of single texts: give another model."
         )
     dataset = catalog.find(str(description.dataset))
     examples = list(catalog.read(dataset, "dev", options.data_dir, ReadLog("dev")))
@@ -75,7 +75,7 @@ def main(options: PrecisionBenchmarkOptions) -> None:
     print(
         f"{processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, "
         f"TensorFlow {tf.__version__}; {dataset.name}, {len(texts)} texts\n\n"
-        f"| weights | size | accuracy | labels that change | 1 text | "
+        f"| weights | size | accuracy | changed labels | 1 text | "
         f"{_BATCH} texts |\n"
         "|---|---|---|---|---|---|"
     )

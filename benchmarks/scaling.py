@@ -1,10 +1,10 @@
-"""The cost of sharing a step: one process, and several on the same cores.
+"""Measures the cost of distributing a step: one process, and several on the same cores.
 
     python -m benchmarks.scaling --records_dir=records --vocab_file=vocab.txt
 
-Each worker has one core to itself, the single process as many as all of them: the
-difference is what the workers pay for adding their gradients up, and for waiting for
-the slowest. Prints medians over steps.
+Each worker has one core, the single process as many cores as all workers: the
+difference is the cost of summing gradients and waiting for the slowest worker. Prints
+medians over steps.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from benchmarks.machine import processor
 from bert_tf.training.run_log import METRICS, read_metrics
 from data_pipelines.programs import cli
 
-# Steps that are not counted: tracing, caches.
+# Number of steps that are not measured: tracing, caches.
 _WARM_UP = 10
 
 
@@ -30,18 +30,20 @@ _WARM_UP = 10
 class ScalingOptions:
     """Options of the benchmark."""
 
-    records_dir: str = cli.option(cli.REQUIRED, "Of create_pretraining_data.")
-    vocab_file: str = cli.option(cli.REQUIRED, "Their vocabulary.")
+    records_dir: str = cli.option(
+        cli.REQUIRED, "Record folder of create_pretraining_data."
+    )
+    vocab_file: str = cli.option(cli.REQUIRED, "Vocabulary of the records.")
     preset: str = cli.option("mini", "Size of the model.")
-    batch_size: int = cli.option(32, "Rows of a step, of all workers together.")
-    sequence_length: int = cli.option(128, "Tokens of a row.")
-    num_steps: int = cli.option(60, "Steps of each run.")
-    num_workers: int = cli.option(2, "Processes, of one core each.")
-    num_repeats: int = cli.option(3, "Runs of each way, in turn.")
+    batch_size: int = cli.option(32, "Rows per step, over all workers.")
+    sequence_length: int = cli.option(128, "Tokens per row.")
+    num_steps: int = cli.option(60, "Steps per run.")
+    num_workers: int = cli.option(2, "Number of workers, with one core each.")
+    num_repeats: int = cli.option(3, "Runs per configuration, alternating.")
 
 
 def tokens_per_second(options: ScalingOptions, num_workers: int, folder: str) -> float:
-    """The median rate of one run."""
+    """Returns the median rate of one run."""
     command = [
         *(sys.executable, "-m", "bert_tf.pretrain", f"--output_dir={folder}"),
         f"--records_dir={options.records_dir}",
@@ -86,7 +88,7 @@ def tokens_per_second(options: ScalingOptions, num_workers: int, folder: str) ->
 
 
 def main(options: ScalingOptions) -> None:
-    """Prints a row for each way."""
+    """Prints a row per number of workers."""
     print(f"{processor()}, {os.cpu_count()} cores, tensorflow {tf.__version__}")
     print(f"{options.preset}, {options.batch_size} rows of {options.sequence_length}")
     rates: dict[int, list[float]] = {1: [], options.num_workers: []}

@@ -1,12 +1,13 @@
-"""A served classifier under load: one client, some, many; batching on and off.
+"""Measures a served classifier under load, by number of clients, with batching or not.
 
     python -m benchmarks.serving --data_dir=data --vocab_file=vocab.txt
 
-A classifier of random weights answers the sentences of SST-2's development set, one a
-request, over REST on this machine. Each row is a server of its own, which the clients,
-threads of this process, ask without pause; the first two seconds do not count. Beside
-it, if `torch` and `transformers` are installed, is the same model in PyTorch's eager
-mode, in the same server. Everything shares the cores of this machine, clients too.
+A classifier with random weights answers the sentences of SST-2's development set, one
+per request, over REST on this machine. Each row is a new server, to which the clients,
+threads of this process, send requests without pause; the first two seconds are not
+counted. If `torch` and `transformers` are installed, the same model is also measured in
+PyTorch's eager mode, in the same server. Server and clients share the cores of this
+machine.
 """
 
 import dataclasses
@@ -46,21 +47,23 @@ _WARM_UP_SECONDS = 2.0
 class ServingBenchmarkOptions:
     """Options of the benchmark."""
 
-    data_dir: str = cli.option(cli.REQUIRED, "The folder that holds glue/SST-2.")
+    data_dir: str = cli.option(cli.REQUIRED, "Folder that contains glue/SST-2.")
     vocab_file: str = cli.option(cli.REQUIRED, "An uncased vocabulary.")
     preset: str = cli.option("mini", f"One of {', '.join(configs.PRESETS)}.")
-    seconds: float = cli.option(30.0, "Of each row.")
-    num_clients: tuple[str, ...] = cli.option(("1", "8", "64"), "At once.")
+    seconds: float = cli.option(30.0, "Seconds per row.")
+    num_clients: tuple[str, ...] = cli.option(
+        ("1", "8", "64"), "Numbers of concurrent clients."
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class Load:
-    """The answers that clients received.
+    """The responses that clients received.
 
     Attributes:
-        seconds: of each answer.
-        errors: answers that were none.
-        duration: in which they came.
+        seconds: latency of each response.
+        errors: number of errors.
+        duration: duration of the measurement in seconds.
     """
 
     seconds: list[float]
@@ -91,7 +94,7 @@ def main(options: ServingBenchmarkOptions) -> None:
 def _engines(
     options: ServingBenchmarkOptions, folder: str
 ) -> list[tuple[str, str, str]]:
-    """Name, module of the server, and base path of each."""
+    """Returns name, server module and base path of each engine."""
     vocabulary = Vocabulary.from_file(options.vocab_file)
     config = BertConfig(**configs.PRESETS[options.preset], vocab_size=len(vocabulary))
     description = model_dir.Description(
@@ -136,14 +139,14 @@ def _measure(
         for line in server.stdout:
             found = re.search(r"http://(\S+):(\d+)", line)
             if found:
-                return _ask(found[1], int(found[2]), num_clients, texts, seconds)
-        raise ValueError(f"{' '.join(command)} does not start.")
+                return _load(found[1], int(found[2]), num_clients, texts, seconds)
+        raise ValueError(f"{' '.join(command)} did not start.")
     finally:
         server.send_signal(signal.SIGKILL)
         server.wait()
 
 
-def _ask(
+def _load(
     host: str, port: int, num_clients: int, texts: Sequence[str], seconds: float
 ) -> Load:
     bodies = [json.dumps({"instances": [text]}) for text in texts]

@@ -1,4 +1,4 @@
-"""The server of `benchmarks.serving` with PyTorch in eager mode below it."""
+"""Server of `benchmarks.serving` that runs PyTorch in eager mode."""
 
 import asyncio
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ from data_pipelines.programs import cli
 
 
 class TorchSignature:
-    """Classifies texts, as the SavedModel's signature of the same name does."""
+    """Classifies texts like the SavedModel signature of the same name."""
 
     method = "predict"
     name = "classify_texts"
@@ -29,15 +29,15 @@ class TorchSignature:
         self._labels = np.array(list(self._model.config.id2label.values()), object)
 
     def spec(self, name: str) -> tuple[tf.DType, tuple[int | None, ...]]:
-        """The type and shape of the only input."""
+        """Returns the type and shape of the only input."""
         return tf.string, (None,)
 
     def check(self, inputs: Arrays) -> int:
-        """The number of texts."""
+        """Returns the number of texts."""
         return len(inputs["texts"])
 
     def answer(self, inputs: Arrays) -> Arrays:
-        """The label of each text, and its probability."""
+        """Returns the label of each text, and the probabilities."""
         texts = [text.decode() for text in inputs["texts"]]
         batch = self._tokenizer(
             texts, padding=True, truncation=True, max_length=128, return_tensors="pt"
@@ -49,12 +49,12 @@ class TorchSignature:
 
 
 def load(path: str) -> Any:
-    """A version, as `ServedModels` holds it."""
+    """Loads a model version for `ServedModels`."""
     return SimpleNamespace(signatures={"serving_default": TorchSignature(path)})
 
 
 def main(options: ServeOptions) -> None:
-    """Serves."""
+    """Runs the server."""
     asyncio.run(
         app.serve(
             options.base_paths(),

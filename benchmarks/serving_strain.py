@@ -1,15 +1,16 @@
-"""The development server under strain: what is lost, and what honest clients notice.
+"""Stress test of the development server: lost requests, and effects on honest clients.
 
     python -m benchmarks.serving_strain --minutes=60
 
-A tiny classifier is served by a process of its own. Honest clients of REST and gRPC ask
-it all the time, 50 times a second at most each, while others send heads and bodies a
-byte a second, read no answers, hang up, or come in bursts beyond the queue; while new
-versions come every two seconds, and broken ones, half-copied ones and removals. At the
-end, honest clients alone ask for `--minutes`, and the memory of the server, which
-should stay, is told by its slope. A request is lost if there was no answer in time, or
-none of 200, 429, 503 with words; then, or if a connection is held open, the exit code
-is 1. Everything shares the cores of this machine, clients too.
+A tiny classifier is served by a separate process. Honest REST and gRPC clients send
+requests all the time, each at most 50 per second, while other clients send headers and
+bodies at a byte per second, do not read responses, hang up, or send bursts that exceed
+the queue; and while new versions arrive every two seconds, as well as broken and
+half-copied ones and removals. Finally only honest clients run for `--minutes`, and the
+slope of the server's memory, which should not grow, is printed. A request is lost if
+there is no response in time, or none with status 200, or 429 or 503 with a message;
+then, or if a connection stays open, the exit code is 1. Server and clients share the
+cores of this machine.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ import tensorflow as tf
 from benchmarks import strain_phases as phases
 from benchmarks.machine import processor
 from benchmarks.strain_clients import MODEL, Server, honest
-from benchmarks.strain_phases import MIB, Strain, told
+from benchmarks.strain_phases import MIB, Strain, counts_text
 from bert_tf.checkpoints import model_dir
 from bert_tf.models.config import BertConfig
 from bert_tf.serving import saved_model
@@ -51,7 +52,7 @@ _FLAGS = (
     "--max_connections=256",
     "--max_queued_requests=64",
 )
-# After which nobody need wait any longer: twice the server's limit, and a little.
+# Time limit of clients: a little more than twice that of the server.
 _PATIENCE_SECONDS = 15.0
 
 
@@ -59,17 +60,23 @@ _PATIENCE_SECONDS = 15.0
 class StrainOptions:
     """Options of the benchmark."""
 
-    minutes: float = cli.option(60.0, "Of the last phase.")
-    seconds: float = cli.option(20.0, "Of each other phase that has no end of its own.")
-    num_clients: int = cli.option(8, "Honest ones, of REST and gRPC by turns.")
-    num_slow: int = cli.option(60, "Slow heads, slow bodies and deaf readers, each.")
-    burst: int = cli.option(600, "Requests at once, of REST and gRPC each.")
-    num_exchanges: int = cli.option(30, "New versions.")
+    minutes: float = cli.option(60.0, "Duration of the last phase in minutes.")
+    seconds: float = cli.option(
+        20.0, "Duration in seconds of the other phases without a natural end."
+    )
+    num_clients: int = cli.option(
+        8, "Number of honest clients, alternately REST and gRPC."
+    )
+    num_slow: int = cli.option(
+        60, "Number of slow clients of each kind: headers, bodies, responses."
+    )
+    burst: int = cli.option(600, "Concurrent requests of a burst, per API.")
+    num_exchanges: int = cli.option(30, "Number of new versions.")
 
 
 def main(options: StrainOptions) -> int:
-    """Prints a row for each phase; 1 if anything was lost."""
-    # A file for each of the connections of a burst, here and there.
+    """Prints a row for each phase; returns 1 if anything was lost."""
+    # Every connection of a burst needs a file descriptor in client and server.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 8192)), hard))
     print(
@@ -87,7 +94,7 @@ def main(options: StrainOptions) -> int:
             for name, phase in _phases(strain, options).items():
                 asyncio.run(_row(strain, name, phase, options.num_clients))
             if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
-                strain.faults.append("the server has died")
+                strain.faults.append("the server died")
     print("\n".join(["", *strain.faults]) if strain.faults else "\nNothing was lost.")
     return 1 if strain.faults else 0
 
@@ -133,7 +140,7 @@ def _running(base: Path) -> Iterator[tuple[Server, psutil.Process]]:
                 yield server, psutil.Process(process.pid)
                 return
             time.sleep(0.1)
-        raise ValueError(f"The server has ended: {log.read_text()[-500:]}")
+        raise ValueError(f"The server exited: {log.read_text()[-500:]}")
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -158,12 +165,12 @@ async def _row(
 ) -> None:
     async with honest(strain.server, num_clients) as tally:
         words = await phase()
-    # Clients that are gone are known to be.
+    # The server must notice clients that are gone.
     await strain.until("all connections are closed", lambda: _is_idle(strain))
     times = np.array(tally.seconds or [np.nan]) * 1e3
-    refused, lost = told(tally.refused), told(tally.lost)
+    refused, lost = counts_text(tally.refused), counts_text(tally.lost)
     if tally.lost:
-        strain.faults.append(f"{name}: honest clients were told {lost}")
+        strain.faults.append(f"{name}: honest clients received {lost}")
     p50, p99 = np.percentile(times, [50, 99])
     print(
         f"| {name} | {len(tally.seconds):,} | {p50:.0f} ms | {p99:.0f} ms | "
@@ -179,7 +186,7 @@ def _held(process: psutil.Process) -> str:
 
 
 def _is_idle(strain: Strain) -> bool:
-    """True if the server has no connections."""
+    """Returns True if the server has no open connections."""
     ports = (strain.server.rest_port, strain.server.grpc_port)
     ended = (psutil.CONN_LISTEN, psutil.CONN_NONE)
     connections = strain.process.net_connections("tcp")

@@ -1,4 +1,4 @@
-"""Clients of a server under strain: honest ones, slow ones, and those that hang up."""
+"""Clients for the stress test: honest ones, slow ones, and those that hang up."""
 
 import asyncio
 import collections
@@ -16,12 +16,12 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 MODEL = "strained"
-# A byte of a slow client, each time.
+# Seconds per byte of a slow client.
 _BYTE_SECONDS = 1.0
 _PAUSE_SECONDS = 0.02
-# Of a client that hangs up: it does not wait for the server, which must keep up.
+# Pause of a client that hangs up; the server must keep up with it.
 _ABSENT_SECONDS = 0.1
-# The system holds megabytes of answers for a client that reads nothing.
+# A long response: the system buffers megabytes for a client that reads nothing.
 _LONG_ANSWER = (
     f"GET /v1/models/{MODEL}/metadata HTTP/1.1\r\nHost: strain\r\n\r\n".encode()
 )
@@ -43,10 +43,10 @@ _WORDS = [
 
 @dataclasses.dataclass
 class Server:
-    """The addresses of a server, and the patience of its clients.
+    """Address of a server, and the time limit of its clients.
 
     Attributes:
-        host, rest_port, grpc_port: of the server.
+        host, rest_port, grpc_port: address of the server.
         patience: seconds after which a request or a connection counts as lost.
     """
 
@@ -56,13 +56,13 @@ class Server:
     patience: float
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Opens a connection of REST."""
+        """Opens a REST connection."""
         opening = asyncio.open_connection(self.host, self.rest_port)
         return await asyncio.wait_for(opening, self.patience)
 
     @contextlib.asynccontextmanager
     async def calls(self) -> AsyncIterator[Callable[[], grpc.aio.UnaryUnaryCall]]:
-        """A function that makes a call of gRPC, on a connection of its own."""
+        """Yields a function that starts a gRPC call, on a separate connection."""
         address = f"{self.host}:{self.grpc_port}"
         options = [("grpc.use_local_subchannel_pool", 1)]
         async with grpc.aio.insecure_channel(address, options) as channel:
@@ -72,12 +72,12 @@ class Server:
 
 @dataclasses.dataclass
 class Tally:
-    """The answers that clients received.
+    """Counts of the responses that clients received.
 
     Attributes:
-        seconds: of each answer.
-        refused: requests that were refused in words, by status.
-        lost: requests that were not, by what came instead.
+        seconds: latency of each answer.
+        refused: number of requests refused with a message, by status.
+        lost: number of requests without an answer or message, by what came instead.
     """
 
     seconds: list[float] = dataclasses.field(default_factory=list)
@@ -87,10 +87,11 @@ class Tally:
     lost: collections.Counter = dataclasses.field(default_factory=collections.Counter)
 
     async def count(self, asked: Awaitable[tuple[str, bool]], patience: float) -> bool:
-        """Waits for an answer; whether it was one.
+        """Waits for a response and counts it; returns True if it is an answer.
 
         Args:
-            asked: gives "" for an answer, else the status, and whether it has words.
+            asked: gives "" for an answer or else the status, and whether there is a
+                message.
             patience: see `Server`.
         """
         begin = time.perf_counter()
@@ -109,19 +110,19 @@ class Tally:
 
 
 class RestClient:
-    """A connection of REST, opened again when the server has closed it."""
+    """REST connection that is reopened when the server closes it."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self) -> tuple[str, bool]:
-        """Asks for a prediction; see `Tally.count`."""
+        """Requests a prediction; see `Tally.count`."""
         if self._streams is None:
             self._streams = await self._server.connect()
         reader, writer = self._streams
         try:
-            # Refused before it was written: the reason is there to be read.
+            # If the server refused before the request was sent, the reason can be read.
             with contextlib.suppress(ConnectionError):
                 writer.write(_request())
                 await writer.drain()
@@ -146,7 +147,7 @@ class RestClient:
 
 
 async def ask_grpc(call: grpc.aio.UnaryUnaryCall) -> tuple[str, bool]:
-    """Waits for the answer to a call; see `Tally.count`."""
+    """Waits for the response to a call; see `Tally.count`."""
     try:
         response = await call
     except grpc.aio.AioRpcError as error:
@@ -159,7 +160,7 @@ async def ask_grpc(call: grpc.aio.UnaryUnaryCall) -> tuple[str, bool]:
 
 @contextlib.asynccontextmanager
 async def honest(server: Server, num_clients: int) -> AsyncIterator[Tally]:
-    """Clients of both APIs that ask, wait for the answer, and rest for a moment."""
+    """Runs clients of both APIs that send a request, wait for the answer, and pause."""
     tally, stopped = Tally(), asyncio.Event()
 
     async def by_rest() -> None:
@@ -185,10 +186,10 @@ async def honest(server: Server, num_clients: int) -> AsyncIterator[Tally]:
 
 
 async def slow_writer(server: Server, *, has_head: bool) -> bool:
-    """Sends a head, or a body after its head, a byte at a time.
+    """Sends the headers, or the body after the headers, a byte at a time.
 
     Returns:
-        Whether the server has ended it.
+        Whether the server closed the connection.
     """
     request = _request()
     start = request.index(b"\r\n\r\n") + 4 if has_head else 0
@@ -211,12 +212,12 @@ async def slow_writer(server: Server, *, has_head: bool) -> bool:
 
 
 async def deaf(server: Server) -> bool:
-    """Asks for more long answers than the system holds, and reads none.
+    """Requests more long responses than the system buffers, and reads none.
 
     Returns:
-        Whether the server has ended it.
+        Whether the server closed the connection.
     """
-    # Set before it connects, a small buffer keeps that of the server small, too.
+    # A small buffer set before connecting keeps the buffer of the server small, too.
     small = socket.socket()
     small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     small.setblocking(False)
@@ -235,14 +236,14 @@ async def deaf(server: Server) -> bool:
 
 
 async def hang_up(server: Server) -> None:
-    """Ends a request in the middle: in its head, its body, or before the answer."""
+    """Aborts a request in its headers, in its body, or before the response."""
     await asyncio.sleep(_ABSENT_SECONDS)
     request = _request()
     part = random.choice((0.1, 0.9, 1.0))
     with contextlib.suppress(OSError):
         _, writer = await server.connect()
         if random.random() < 0.5:
-            # Closes with a reset, and no farewell.
+            # Closes with a reset (RST) instead of FIN.
             writer.transport.get_extra_info("socket").setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
             )
@@ -252,7 +253,7 @@ async def hang_up(server: Server) -> None:
 
 
 async def cancel(call: grpc.aio.UnaryUnaryCall) -> None:
-    """Cancels a call before, or just after, its answer."""
+    """Cancels a call before or just after its response."""
     await asyncio.sleep(random.random() * 0.02)
     call.cancel()
     with contextlib.suppress(asyncio.CancelledError, grpc.aio.AioRpcError):

@@ -1,4 +1,4 @@
-"""The phases of `benchmarks.serving_strain`, each with a line about its course."""
+"""Phases of `benchmarks.serving_strain`; each returns a summary line."""
 
 import asyncio
 import collections
@@ -25,24 +25,24 @@ from benchmarks.strain_clients import (
 )
 from bert_tf.serving.client import RestClient as StatusClient
 
-# Until a version is loaded, or connections are closed.
+# Time limit for loading a version, or closing connections.
 _WAIT_SECONDS = 60.0
 MIB = 2**20
-# Of the memory, from the first third of the new versions to the last, in MiB: less than
-# one version takes.
+# Maximum growth of memory in MiB from the first third of the new versions to the last:
+# less than one version needs.
 _MOST_GROWTH = 64
 
 
 @dataclasses.dataclass
 class Strain:
-    """A server and all that the phases need.
+    """State of the stress test.
 
     Attributes:
-        base: the folder of the versions.
-        server: where it listens.
-        process: of the server.
-        seconds: of a phase that has no end of its own.
-        faults: what should not have been.
+        base: folder of the model versions.
+        server: address of the server.
+        process: process of the server.
+        seconds: duration of a phase without a natural end.
+        faults: problems found.
     """
 
     base: Path
@@ -52,7 +52,7 @@ class Strain:
     faults: list[str] = dataclasses.field(default_factory=list)
 
     async def until(self, what: str, holds: Callable[[], bool]) -> bool:
-        """Waits; a fault if it takes too long."""
+        """Waits for a condition; records a problem if it takes too long."""
         end = time.monotonic() + _WAIT_SECONDS
         while not await asyncio.to_thread(holds):
             if time.monotonic() > end:
@@ -62,14 +62,14 @@ class Strain:
         return True
 
     async def until_served(self, number: int) -> bool:
-        """Waits for a version to be the one that is available."""
+        """Waits until a version is available."""
         return await self.until(
             f"version {number} is served",
             lambda: self.states().get(number) == "AVAILABLE",
         )
 
     def states(self) -> dict[int, str]:
-        """The states of the versions."""
+        """Returns the states of the versions."""
         url = f"http://{self.server.host}:{self.server.rest_port}"
         try:
             return StatusClient(url, MODEL).status()
@@ -77,19 +77,19 @@ class Strain:
             return {}
 
 
-def told(counter: collections.Counter) -> str:
-    """Counts in words."""
+def counts_text(counter: collections.Counter) -> str:
+    """Formats counts for a message."""
     return ", ".join(f"{count:,} × {what}" for what, count in sorted(counter.items()))
 
 
 async def nothing_else(strain: Strain) -> str:
-    """Waits."""
+    """Waits, with honest clients only."""
     await asyncio.sleep(strain.seconds)
     return ""
 
 
 async def slow(strain: Strain, count: int) -> str:
-    """So many clients that are slow in each of three ways."""
+    """Runs `count` slow clients of each of three kinds."""
     server = strain.server
     begin = time.monotonic()
     waiting = {
@@ -108,7 +108,7 @@ async def slow(strain: Strain, count: int) -> str:
 
 
 async def disconnects(strain: Strain) -> str:
-    """Sixteen clients that do not wait for their answers."""
+    """Runs sixteen clients that do not wait for their responses."""
     end = time.monotonic() + strain.seconds
     counts = collections.Counter()
 
@@ -128,7 +128,7 @@ async def disconnects(strain: Strain) -> str:
 
 
 async def bursts(strain: Strain, count: int) -> str:
-    """So many requests of REST, and as many of gRPC, at once and again."""
+    """Sends bursts of `count` concurrent REST and gRPC requests each."""
     tally = Tally()
     end = time.monotonic() + strain.seconds
     number = 0
@@ -145,13 +145,13 @@ async def bursts(strain: Strain, count: int) -> str:
             for client in clients:
                 client.close()
     if tally.lost:
-        strain.faults.append(f"bursts: {told(tally.lost)} instead of a refusal")
-    answered = f"{len(tally.seconds):,} answered, refused {told(tally.refused)}"
-    return f"{number} × {2 * count:,}: {answered}, lost {told(tally.lost) or 0}"
+        strain.faults.append(f"bursts: {counts_text(tally.lost)} instead of a refusal")
+    answered = f"{len(tally.seconds):,} answered, refused {counts_text(tally.refused)}"
+    return f"{number} × {2 * count:,}: {answered}, lost {counts_text(tally.lost) or 0}"
 
 
 async def exchanges(strain: Strain, count: int) -> str:
-    """So many new versions, one every two seconds or later."""
+    """Publishes `count` new versions, one every two seconds or more."""
     begin, memory = time.monotonic(), []
     for _ in range(count):
         newest = max(_numbers(strain.base))
@@ -174,7 +174,7 @@ async def exchanges(strain: Strain, count: int) -> str:
 
 
 async def broken(strain: Strain) -> str:
-    """Versions that cannot be loaded, or not yet, or not any longer."""
+    """Publishes versions that are incomplete, broken, or removed again."""
     base, newest = strain.base, max(_numbers(strain.base))
     good, half = base / str(newest), base / str(newest + 1)
     # Copied file by file, the graph first.
@@ -192,7 +192,7 @@ async def broken(strain: Strain) -> str:
 
 
 async def honest_alone(strain: Strain, minutes: float) -> str:
-    """Waits, and looks at the memory of the server."""
+    """Waits with honest clients only, and measures the memory of the server."""
     samples = []
     begin = time.monotonic()
     while (passed := time.monotonic() - begin) < minutes * 60:
@@ -203,7 +203,7 @@ async def honest_alone(strain: Strain, minutes: float) -> str:
     slope = np.polyfit(hours, memory, 1)[0] if len(hours) > 1 else np.nan
     return (
         f"{minutes:g} minutes; {samples[0][1]:,.0f} MiB, after warm-up "
-        f"{memory[0]:,.0f} MiB, at the end {memory[-1]:,.0f} MiB: {slope:+.1f} MiB an "
+        f"{memory[0]:,.0f} MiB, at the end {memory[-1]:,.0f} MiB: {slope:+.1f} MiB per "
         "hour"
     )
 
@@ -213,7 +213,7 @@ def _numbers(base: Path) -> list[int]:
 
 
 def _publish(base: Path, source: int, number: int, *, is_whole: bool = True) -> None:
-    """Copies a version to a new one, which appears at once."""
+    """Copies a version to a new one, which appears atomically."""
     copy = shutil.copytree(base / str(source), base / "copy")
     if not is_whole:
         (copy / "saved_model.pb").write_bytes(b"broken")

@@ -1,10 +1,10 @@
-"""Tokenizers on one thread: this project's against Hugging Face tokenizers.
+"""Compares our tokenizer with Hugging Face tokenizers on one thread.
 
     python -m benchmarks.tokenizer --vocab_file=vocab.txt [--text_file=text.txt]
 
-WordPiece or byte-level BPE, as the vocabulary is. The same lines, the same vocabulary,
-one thread each, turn by turn in one process; medians. `pip install tokenizers` first:
-it is no dependency of the project.
+The vocabulary determines WordPiece or byte-level BPE. Both get the same lines and the
+same vocabulary, with one thread each, alternating in one process; prints medians. `pip
+install tokenizers` first: it is not a dependency of the project.
 """
 
 import dataclasses
@@ -32,17 +32,19 @@ from data_pipelines.tokenizers.vocabulary import Vocabulary
 class TokenizerBenchmarkOptions(CasingOptions):
     """Options of the benchmark."""
 
-    vocab_file: str = cli.option(cli.REQUIRED, "the vocab.txt: one piece a line")
-    text_file: str | None = cli.option(
-        None, "text, plain or .gz; without it Python's own help texts"
+    vocab_file: str = cli.option(
+        cli.REQUIRED, "Vocabulary file, with one piece per line."
     )
-    repeats: int = cli.option(7, "runs of each, of which the median counts")
-    batch_lines: int = cli.option(1024, "lines tokenized in one call")
+    text_file: str | None = cli.option(
+        None, "Text file, plain or .gz. Default: Python's help texts."
+    )
+    repeats: int = cli.option(7, "Number of runs; the median is printed.")
+    batch_lines: int = cli.option(1024, "Lines per call.")
 
 
 def benchmark(options: TokenizerBenchmarkOptions) -> None:
-    """Prints MB/s of each, and the quotient."""
-    # Read when the library makes its pool, so before its import.
+    """Prints MB/s of each tokenizer, and their ratio."""
+    # The library reads these when it creates its thread pool, so set them first.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     os.environ["RAYON_NUM_THREADS"] = "1"
     import tokenizers
@@ -71,7 +73,7 @@ def benchmark(options: TokenizerBenchmarkOptions) -> None:
     theirs = _theirs(vocabulary)
 
     def run_ours() -> list[list[int]]:
-        # Strings go in and NumPy arrays come out: the copies count.
+        # From strings to NumPy arrays: the copies are included.
         ids = [tokenize(tf.constant(batch)) for batch in batches]
         return [[part.values.numpy(), part.row_splits.numpy()] for part in ids]
 

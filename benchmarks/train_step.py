@@ -1,12 +1,12 @@
-"""The speed of a pre-training step: this project beside its peers, in turn.
+"""Measures the speed of a pre-training step, alternating with other projects.
 
     python -m benchmarks.train_step --preset=mini --batch_size=32 --dtype=bfloat16
 
-The work: rows of 128 tokens, 20 masked positions, the sentence task, dropout 0.1,
+The workload: rows of 128 tokens, 20 masked positions, the sentence task, dropout 0.1,
 AdamW with clipping of the global norm to 1, vocabulary 30,522, random batches. The
-peers run the same rounds alternately in one process: KerasHub's BertMaskedLM by `fit`
-(without the sentence task, which it does not have) and, if `torch` and `transformers`
-are installed, Hugging Face's BertForPreTraining. Medians of the rounds.
+peers run the same rounds alternately in one process: KerasHub's BertMaskedLM with `fit`
+(without the sentence task, which it lacks) and, if `torch` and `transformers` are
+installed, Hugging Face's BertForPreTraining. Prints medians of the rounds.
 """
 
 import dataclasses
@@ -44,24 +44,26 @@ class TrainStepBenchmarkOptions:
     """Options of the benchmark."""
 
     preset: str = cli.option("mini", f"One of {', '.join(configs.PRESETS)}.")
-    batch_size: int = cli.option(32, "Rows of a step.")
-    dtype: Literal["float32", "bfloat16"] = cli.option("float32", "Of the products.")
-    rounds: int = cli.option(5, "Rounds, of which the median counts.")
-    steps: int = cli.option(8, "Steps of a round.")
-    vocab_size: int = cli.option(30522, "Pieces of the vocabulary.")
-    sequence_length: int = cli.option(128, "Tokens of a row.")
-    max_predictions: int = cli.option(20, "Masked tokens of a row.")
-    peers: bool = cli.option(True, "Whether the peers run too.")
+    batch_size: int = cli.option(32, "Rows per step.")
+    dtype: Literal["float32", "bfloat16"] = cli.option(
+        "float32", "Precision of matrix products."
+    )
+    rounds: int = cli.option(5, "Number of rounds; the median is printed.")
+    steps: int = cli.option(8, "Steps per round.")
+    vocab_size: int = cli.option(30522, "Number of pieces of the vocabulary.")
+    sequence_length: int = cli.option(128, "Tokens per row.")
+    max_predictions: int = cli.option(20, "Masked tokens per row.")
+    peers: bool = cli.option(True, "Also measure other projects.")
     jit_compile: tuple[str, ...] = cli.option(
-        ("auto",), "Ours runs with each of these: auto, on, off."
+        ("auto",), "XLA modes in which to measure this project: auto, on, off."
     )
     profile_dir: str | None = cli.option(
-        None, "Folder for a TensorBoard profile of one more round of ours."
+        None, "Folder for a TensorBoard profile of one additional round."
     )
 
 
 def random_batch(options: TrainStepBenchmarkOptions) -> dict[str, np.ndarray]:
-    """A batch as the pipeline makes them, of random tokens; a tenth is padding."""
+    """Creates a batch in the format of the pipeline, of random tokens, with padding."""
     random = np.random.default_rng(0)
     rows, length = options.batch_size, options.sequence_length
     lengths = random.integers(int(length * 0.8), length + 1, rows)
@@ -81,7 +83,7 @@ def random_batch(options: TrainStepBenchmarkOptions) -> dict[str, np.ndarray]:
 def ours(
     options: TrainStepBenchmarkOptions, config: BertConfig, jit_compile: Any
 ) -> Callable[[int], None]:
-    """A function that runs some steps of `Trainer`."""
+    """Returns a function that runs steps of `Trainer`."""
     model = BertPretrainer(config, dtype=POLICIES[options.dtype])
     trainer = Trainer(
         model,
@@ -102,7 +104,7 @@ def ours(
 def keras_hub_fit(
     options: TrainStepBenchmarkOptions, config: BertConfig
 ) -> Callable[[int], None]:
-    """A function that runs some steps of KerasHub's model by `fit`."""
+    """Returns a function that trains KerasHub's model with `fit`."""
     import keras_hub
 
     backbone = keras_hub_backbone(config, options.dtype)
@@ -130,7 +132,7 @@ def keras_hub_fit(
 def hugging_face(
     options: TrainStepBenchmarkOptions, config: BertConfig
 ) -> Callable[[int], None]:
-    """A function that runs some steps of Hugging Face's model in PyTorch."""
+    """Returns a function that trains Hugging Face's model in PyTorch."""
     import torch
     import transformers
 
@@ -162,7 +164,7 @@ def hugging_face(
 
 
 def main(options: TrainStepBenchmarkOptions) -> None:
-    """Prints tokens/s of each, and the share of the machine's matmul rate."""
+    """Prints tokens/s of each subject, and the share of the machine's matmul rate."""
     config = configs.preset(options.preset, options.vocab_size)
     subjects: dict[str, Callable[[int], None]] = {
         f"bert_tf, {mode}": ours(options, config, mode) for mode in options.jit_compile

@@ -1,12 +1,12 @@
-"""Learning a vocabulary: this project against the trainer of Hugging Face tokenizers.
+"""Compares learning a vocabulary with the trainer of Hugging Face tokenizers.
 
     python -m benchmarks.vocabulary --input_files='books/*.txt.gz'
 
-First the whole text: time and memory. Then every fifth file is held out, both learn
-from the rest, and this project's tokenizer cuts the held-out text with either
-vocabulary. Both get the same documents; each run is a process of its own, of which
-imports and reading are a part. `pip install tokenizers psutil` first: they are no
-dependencies of the project.
+First, time and memory are measured on the whole text. Then every fifth file is held
+out, both learn from the rest, and our tokenizer splits the held-out text with each
+vocabulary. Both get the same documents; each run is a new process, including imports
+and reading. `pip install tokenizers psutil` first: they are not dependencies of the
+project.
 """
 
 import dataclasses
@@ -28,16 +28,17 @@ class VocabularyBenchmarkOptions:
     """Options of the benchmark."""
 
     input_files: tuple[str, ...] = cli.option(
-        cli.REQUIRED, "files of text, or patterns of names"
+        cli.REQUIRED, "Text files, or patterns such as 'corpus/*.txt'."
     )
     vocab_size: int | None = cli.option(
-        None, "pieces to learn; without it, 8,192 and then 30,522"
+        None, "Number of pieces to learn. Default: 8,192, then 30,522."
     )
-    lower_case: bool = cli.option(True, "take away capitals and accents")
+    lower_case: bool = cli.option(True, "Lower-case texts and strip accents.")
     num_processes: int | None = cli.option(
-        None, "processes that count words; without it, what the program chooses"
+        None,
+        "Number of processes that count words. Default: that of learn_vocabulary.",
     )
-    learn: str | None = cli.option(None, "used by the program itself")
+    learn: str | None = cli.option(None, "Internal.")
 
 
 def main(options: VocabularyBenchmarkOptions) -> None:
@@ -55,7 +56,9 @@ def main(options: VocabularyBenchmarkOptions) -> None:
     held_out = sources[::5]
     learned_from = [source for source in sources if source not in held_out]
     if not learned_from:
-        raise ValueError(f"Received {len(sources)} file, expected at least two.")
+        raise ValueError(
+            f"Received {len(sources)} files. Expected at least two: add some."
+        )
     vocab_sizes = [options.vocab_size] if options.vocab_size else [8192, 30522]
     texts = [text for source in held_out for text in documents.read_documents(source)]
     print(
@@ -64,7 +67,7 @@ def main(options: VocabularyBenchmarkOptions) -> None:
         f"tokenizers {tokenizers.__version__}\n"
         f"text        {len(sources)} files, {len(held_out)} of them held out: "
         f"{len(texts):,} documents, {sum(map(len, texts)):,} characters\n"
-        "MB          the most that all processes together hold\n"
+        "MB          peak of all processes together\n"
     )
     print("whole text                            s      MB")
     for vocab_size in vocab_sizes:
@@ -98,12 +101,12 @@ def _learn(
     vocab_size: int,
     options: VocabularyBenchmarkOptions,
 ) -> tuple[list[str], float, int]:
-    """The pieces, the seconds, and the bytes of memory."""
+    """Learns a vocabulary; returns the pieces, seconds, and peak bytes of memory."""
     with tempfile.TemporaryDirectory() as folder:
         vocab_file = os.path.join(folder, "vocab.txt")
         command = [
             *(sys.executable, "-m", "benchmarks.vocabulary"),
-            "--input_files=-",  # They are in:
+            "--input_files=-",  # Required; the sources are in --learn.
             f"--learn={json.dumps([learner, sources, vocab_size, vocab_file])}",
             f"--lower_case={options.lower_case}",
         ]
@@ -155,7 +158,7 @@ _LEARNERS = {"ours": _ours, "HF WordPieceTrainer": _hugging_face}
 def _cut(
     texts: Sequence[str], tokens: Sequence[str], lower_case: bool
 ) -> tuple[float, float]:
-    """Characters for each token, and the share of tokens that are [UNK]."""
+    """Returns characters per token, and the share of tokens that are [UNK]."""
     import numpy as np
     import tensorflow as tf
 

@@ -1,11 +1,11 @@
-"""Faults on purpose: programs are killed and their disk fails, at random moments.
+"""Fault injection: kills programs, and makes their disk fail, at random moments.
 
     python -m benchmarks.faults
     python -m benchmarks.faults --verbs=export,pretrain --num_disk_faults=200
 
-Each trial runs a program on tiny data, disturbs it, runs the same command again until
-it ends well, and compares the output with that of an undisturbed run, to the bit. The
-exit code is 1 where a trial found a problem.
+Each trial runs a program on tiny data, disturbs it, repeats the command until it
+succeeds, and compares the output with that of an undisturbed run, bit by bit. The exit
+code is 1 if a trial found a problem.
 """
 
 import collections
@@ -29,7 +29,7 @@ from data_pipelines.programs import cli
 
 _SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT")
 _ACTIONS = tuple(action for action in get_args(Action) if action != "none")
-# Signals that a program gets one after another, in its starts.
+# Number of runs of a trial that are stopped by a signal.
 _KILLS = 3
 
 
@@ -37,27 +37,31 @@ _KILLS = 3
 class FaultsOptions:
     """Options of the benchmark."""
 
-    verbs: tuple[str, ...] = cli.option((), "Names, or their beginnings. Default: all.")
+    verbs: tuple[str, ...] = cli.option(
+        (), "Names of programs, or their prefixes. Default: all."
+    )
     faults: tuple[str, ...] = cli.option(
-        (), f"Of {', '.join((*_SIGNALS, *_ACTIONS))}. Default: all."
+        (), f"Faults of {', '.join((*_SIGNALS, *_ACTIONS))}. Default: all."
     )
-    num_kills: int = cli.option(2, "Trials of each signal, of some kills each.")
+    num_kills: int = cli.option(2, "Trials per signal, each with several kills.")
     num_disk_faults: int = cli.option(
-        40, "Most operations of a program whose fault is tried; each once."
+        40, "Maximum number of disk operations of a program to make fail, one a trial."
     )
-    seed: int = cli.option(0, "Of the moments and the operations.")
-    json_file: str | None = cli.option(None, "A file that gets a line for each trial.")
+    seed: int = cli.option(0, "Random seed of the moments and operations.")
+    json_file: str | None = cli.option(
+        None, "File to which a line of JSON is appended per trial."
+    )
 
 
 def main(options: FaultsOptions) -> int:
-    """Prints a row for each program and kind of fault; 1 where a trial failed."""
+    """Prints a row for each program and fault; returns 1 if a trial failed."""
     faults = options.faults or (*_SIGNALS, *_ACTIONS)
     unknown = set(faults) - {*_SIGNALS, *_ACTIONS}
     chosen = [v for v in VERBS if not options.verbs or v.name.startswith(options.verbs)]
     if unknown or not chosen:
         raise ValueError(
-            f"Received faults={options.faults}, verbs={options.verbs}. Expected of "
-            f"{', '.join((*_SIGNALS, *_ACTIONS))}, and beginnings of "
+            f"Received faults={options.faults}, verbs={options.verbs}. Expected faults "
+            f"of {', '.join((*_SIGNALS, *_ACTIONS))}, and prefixes of "
             f"{'; '.join(verb.name for verb in VERBS)}."
         )
     print(
@@ -78,7 +82,7 @@ def main(options: FaultsOptions) -> int:
                     continue
                 print(
                     f"{verb.name}: {reference.seconds:.1f} s, "
-                    f"{len(reference.operations)} operations of the disk",
+                    f"{len(reference.operations)} disk operations",
                     flush=True,
                 )
                 for trial in _trials(trials, verb, reference, faults, options):
@@ -133,7 +137,7 @@ def _print_table(done: list[Trial]) -> None:
     for trial in done:
         rows[trial.verb, trial.fault].append(trial)
     print(
-        "\n| program | fault | trials | faults | equal in the end | told | litter | "
+        "\n| program | fault | trials | faults | equal output | reported | litter | "
         "failures |\n|---|---|---|---|---|---|---|---|"
     )
     for (verb, fault), group in rows.items():

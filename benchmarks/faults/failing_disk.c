@@ -1,22 +1,22 @@
-/* A disk that fails on purpose: a library for LD_PRELOAD on Linux.
+/* A failing disk for fault injection: a library for LD_PRELOAD on Linux.
 
    It counts the operations that change files below a folder, over all processes that
-   load it, and makes some of them fail. Before `failing_disk_arm` nothing is counted;
-   processes with the environment variables in them are armed when they start.
+   load it, and makes some of them fail. Nothing is counted before `failing_disk_arm`;
+   processes with these environment variables are armed when they start.
 
      FAILING_DISK_FOLDER   an absolute path
      FAILING_DISK_STATE    a file: the count and the number of faults, 8 bytes each;
-                           beside it STATE.log gets a line for each operation
+                           STATE.log beside it gets a line for each operation
      FAILING_DISK_AT       number of the first operation that fails, from 1; 0: none
-     FAILING_DISK_ACTION   what happens then:
-       enospc, eio   this operation alone fails with this error
-       full          from here on nothing can be written or made (ENOSPC), as on a full
-                     disk: what needs no room goes on
+     FAILING_DISK_ACTION   the action at this operation:
+       enospc, eio   only this operation fails, with this error
+       full          from here on nothing can be written or created (ENOSPC), as on a
+                     full disk; operations that need no space succeed
        dead          from here on every operation fails (EIO)
        kill          a write is cut in half, then the process is killed (SIGKILL)
 
-   Wrapping `write` is not enough: what C's streams write does not pass through the
-   symbol. What they hold back is lost where they fail. */
+   Wrapping `write` is not enough, because C streams do not write through this symbol.
+   Their buffered data is lost when they fail. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -36,7 +36,7 @@
 #include <unistd.h>
 
 enum action { NONE, ENOSPC_ONCE, EIO_ONCE, FULL, DEAD, KILL };
-/* Operations that need room on the disk, and those that need none. */
+/* Whether an operation needs space on the disk. */
 enum need { ROOM, NO_ROOM };
 
 struct state {
@@ -93,7 +93,7 @@ static const char *path_of(int file, char *path) {
   return path;
 }
 
-/* The path that the functions whose names end in `at` mean. */
+/* The path meant by the arguments of functions whose names end in `at`. */
 static const char *path_at(int at, const char *path, char *full) {
   if (!path || path[0] == '/' || !folder_length) return path;
   if (at == AT_FDCWD) {
@@ -106,7 +106,7 @@ static const char *path_at(int at, const char *path, char *full) {
   return full;
 }
 
-/* Counts an operation; the error with which it fails, -1 for a kill, 0 for none. */
+/* Counts an operation; returns its error, -1 for a kill, 0 for success. */
 static int fault(const char *operation, const char *path, enum need need) {
   uint64_t number = ++state->count;
   char line[PATH_MAX + 64];
@@ -131,7 +131,7 @@ static void die(void) {
   for (;;) pause();
 }
 
-/* For operations that are done at once: a kill comes before them. */
+/* For atomic operations: a kill comes before them. */
 #define FAIL(operation, path, need, result)             \
   if (is_below(path)) {                                 \
     int error = fault(operation, path, need);           \
@@ -202,7 +202,7 @@ COPY(copy_file_range,
      (int source, off64_t *from, int target, off64_t *to, size_t size, unsigned flags),
      (source, from, target, to, size, flags))
 
-/* Streams. What they hold back is lost with the operation that fails. */
+/* Streams. Their buffered data is lost with the operation that fails. */
 
 size_t fwrite(const void *data, size_t size, size_t count, FILE *stream) {
   char path[PATH_MAX];
@@ -231,7 +231,7 @@ int fputc(int character, FILE *stream) {
   return fwrite(&byte, 1, 1, stream) == 1 ? byte : EOF;
 }
 
-/* The error of a stream that is to write what it holds back. */
+/* The error of a stream that must flush its buffer. */
 static int flush_fault(const char *operation, FILE *stream) {
   char path[PATH_MAX];
   if (!__fpending(stream) || !is_written(fileno(stream), path)) return 0;
@@ -332,7 +332,7 @@ ON_PATH(linkat, "rename", NO_ROOM,
         (int from_at, const char *from, int at, const char *path, int flags), at, path,
         (from_at, from, at, path, flags))
 
-/* What is written reaches the disk. */
+/* Synchronization with the disk. */
 
 #define ON_FILE(name, operation, need, parameters, arguments)      \
   int name parameters {                                            \

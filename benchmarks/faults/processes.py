@@ -1,4 +1,4 @@
-"""Programs that run as processes of their own, on a disk that can be told to fail."""
+"""Runs programs as processes on a disk that can be made to fail."""
 
 import contextlib
 import dataclasses
@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Self
 
-# What `failing_disk.c` does to the operation; "none" counts alone.
+# Action of `failing_disk.c` at the operation; "none" only counts.
 Action = Literal["none", "enospc", "eio", "full", "dead", "kill"]
 
-# A program that hangs is stopped, and its end is a failure.
+# A program that runs longer is killed, which counts as a failure.
 _LONGEST_SECONDS = 300.0
 _SOURCE = pathlib.Path(__file__).with_name("failing_disk.c")
 
@@ -26,9 +26,9 @@ class Disk:
     """The disk of a program.
 
     Attributes:
-        folder: below which operations are counted, and fail.
-        action: what happens to the operation.
-        at: its number, from 1.
+        folder: folder below which operations are counted and fail.
+        action: action at the operation.
+        at: number of the operation, from 1.
     """
 
     folder: pathlib.Path
@@ -41,10 +41,10 @@ class Ended:
     """The end of a program.
 
     Attributes:
-        code: its exit code, or -N for the signal N.
-        operations: those of the disk, such as "rename out/vocab.txt"; "! " precedes
-            those that failed.
-        orphans: whether some of its processes outlived it for a minute.
+        code: exit code, or -N for the signal N.
+        operations: disk operations, such as "rename out/vocab.txt", with the prefix
+            "! " if they failed.
+        orphans: whether child processes were still alive after a minute.
     """
 
     code: int
@@ -56,7 +56,7 @@ class Ended:
 
     @property
     def failed_operation(self) -> str:
-        """The first one that failed, or "" for none."""
+        """First operation that failed, or "" for none."""
         return next((o[2:] for o in self.operations if o.startswith("! ")), "")
 
 
@@ -65,7 +65,8 @@ class Signal:
     """A signal that is sent some seconds after the start.
 
     Attributes:
-        to_group: to all processes of the program, as Ctrl-C in a terminal does.
+        to_group: whether it is sent to all processes of the program, like Ctrl-C in a
+            terminal.
     """
 
     number: signal.Signals
@@ -81,7 +82,7 @@ def compiled_library(folder: pathlib.Path) -> pathlib.Path:
     """
     library = folder / "failing_disk.so"
     if not sys.platform.startswith("linux"):
-        raise ValueError("The failing disk is made by LD_PRELOAD. Expected Linux.")
+        raise ValueError("The failing disk needs LD_PRELOAD. Expected Linux.")
     command = ["cc", "-O2", "-shared", "-fPIC", "-o", str(library), str(_SOURCE)]
     try:
         subprocess.run([*command, "-ldl"], check=True, capture_output=True)
@@ -91,7 +92,7 @@ def compiled_library(folder: pathlib.Path) -> pathlib.Path:
 
 
 class Programs:
-    """Runs programs by the server of `start`."""
+    """Runs programs with the server of `start`."""
 
     def __init__(self, server: subprocess.Popen[str], logs: pathlib.Path) -> None:
         self._server = server
@@ -100,7 +101,7 @@ class Programs:
     @classmethod
     @contextlib.contextmanager
     def started(cls, folder: pathlib.Path) -> Iterator[Self]:
-        """Starts the server, whose library and logs are in the folder."""
+        """Starts the server, with its library and logs in the folder."""
         environment = {
             **os.environ,
             "LD_PRELOAD": str(compiled_library(folder)),
@@ -126,7 +127,7 @@ class Programs:
         disk: Disk,
         stop: Signal | None = None,
     ) -> Ended:
-        """Runs a program to its end, which a signal or the disk may bring about."""
+        """Runs a program until it ends, perhaps because of a signal or the disk."""
         state = self._log.with_suffix(".state")
         operations = state.with_suffix(".state.log")
         for file in (state, operations):
@@ -146,7 +147,7 @@ class Programs:
             status = self._answer(began + stop.seconds - time.monotonic())
             if status is None:
                 kill = os.killpg if stop.to_group else os.kill
-                # It may have ended by now.
+                # The program may have ended by now.
                 with contextlib.suppress(ProcessLookupError):
                     kill(process, stop.number)
         if status is None:
@@ -165,20 +166,20 @@ class Programs:
         )
 
     def _answer(self, seconds: float) -> Any:
-        """The server's next answer; None if it does not come in time."""
+        """Returns the next answer of the server; None if it does not come in time."""
         output = self._server.stdout
         if output is None or not select.select([output], [], [], max(0.0, seconds))[0]:
             return None
         line = output.readline()
         if not line:
-            raise ValueError("The server of programs has ended; its errors are above.")
+            raise ValueError("The server of programs exited; its errors are above.")
         return json.loads(line)
 
 
 def _outlived(session: int) -> bool:
-    """True if processes of a session are alive a minute later; ends them.
+    """Returns True if processes of a session are alive after a minute; kills them.
 
-    One that is importing TensorFlow does not look after its parent before it is done.
+    A process that is importing TensorFlow checks for its parent only afterwards.
     """
     deadline = time.monotonic() + 60
     while members := _members(session):
@@ -195,7 +196,7 @@ def _members(session: int) -> list[int]:
     found = []
     for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            # After the name, in brackets: state, parent, group, session.
+            # The fields after the name in brackets: state, parent, group, session.
             fields = path.read_text().rpartition(")")[2].split()
             if int(fields[3]) == session and fields[0] != "Z":
                 found.append(int(path.parent.name))

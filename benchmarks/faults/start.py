@@ -1,12 +1,12 @@
-"""A server that has imported TensorFlow, and forks a process for each program to run.
+"""Server that has imported TensorFlow, and forks a process for each program to run.
 
     python -m benchmarks.faults.start
 
 It reads a line of JSON for each program, `[module, flags, log, environment]`, and
-answers with its process id; when the program has ended, with its status of `waitpid`.
-The fork saves the seconds of the imports, and is else what `python -m module` is: a
-process of its own session, with the signals as they are at the start of Python. No op
-has run before it, so TensorFlow has no threads that a fork would lose.
+answers with the process id, and after the program has ended with its `waitpid` status.
+The fork saves the time of the imports, and otherwise behaves like `python -m module`: a
+process in a new session, with the signal handlers of a new Python process. No op has
+run before the fork, so there are no TensorFlow threads that would be lost.
 """
 
 import gc
@@ -29,7 +29,7 @@ MODULES = (
     "data_pipelines.corrupt_text",
     "data_pipelines.create_pretraining_data",
     "data_pipelines.learn_vocabulary",
-    # What they import when they need it.
+    # Modules that these import lazily.
     *("scipy.stats", "seqeval.metrics", "sklearn.metrics", "gensim.models"),
     "matplotlib.figure",
 )
@@ -37,15 +37,15 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main() -> None:
-    """Serves until the input ends; returns in each child, which is the program."""
+    """Serves until the input ends; returns in each child, which becomes the program."""
     for module in MODULES:
         importlib.import_module(module)
-    # Else each collection of a child would copy the memory of all that is imported.
+    # Otherwise garbage collection in a child would copy the memory of all imports.
     gc.freeze()
     _answer("ready")
     for line in sys.stdin:
         module, flags, log, environment = json.loads(line)
-        # A signal waits until the child is the program.
+        # Signals are blocked until the child has become the program.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         process = os.fork()
         if process == 0:
@@ -56,7 +56,7 @@ def main() -> None:
         _answer(process)
         _, status = os.waitpid(process, 0)
         _answer(status)
-    # Nothing of it is to be run, not even the ends of libraries.
+    # Exits without running any cleanup of libraries.
     os._exit(0)
 
 
@@ -69,7 +69,7 @@ def _become(
 ) -> None:
     os.setsid()
     for number in _SIGNALS:
-        # For Ctrl-C, what `python -m` does while it imports our packages.
+        # The default also for Ctrl-C, as while `python -m` imports our packages.
         signal.signal(number, signal.SIG_DFL)
     os.environ.update(environment)
     for number, path in enumerate((os.devnull, f"{log}.stdout", f"{log}.stderr")):
@@ -83,7 +83,7 @@ def _become(
 
         ctypes.CDLL(None).failing_disk_arm()
     sys.argv = [module, *flags]
-    # It is run as __main__, which `python -m` has not imported before.
+    # It is run as __main__, so it must not be imported already.
     del sys.modules[module]
     _PROGRAM.append(module)
 
@@ -92,5 +92,5 @@ _PROGRAM: list[str] = []
 
 if __name__ == "__main__":
     main()
-    # At the top, as `python -m` runs it: nothing catches its errors.
+    # At the top level, like `python -m`: nothing catches its errors.
     runpy.run_module(_PROGRAM[0], run_name="__main__", alter_sys=True)

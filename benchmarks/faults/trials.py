@@ -1,4 +1,4 @@
-"""Trials: a program is disturbed, run again until it ends well, and compared."""
+"""Trials: disturb a program, run it again until it succeeds, and compare its output."""
 
 import collections
 import dataclasses
@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from benchmarks.faults.processes import Action, Disk, Ended, Programs, Signal
 from benchmarks.faults.verbs import Tree, Verb, read_tree, stays, write_inputs
 
-# A file of somebody else, beside the output.
+# A file of another program, beside the output.
 _OTHERS = "another.txt"
 
 
 @dataclasses.dataclass(frozen=True)
 class Reference:
-    """An undisturbed run: what it leaves, its seconds, its operations on the disk."""
+    """An undisturbed run: its output, seconds and disk operations."""
 
     tree: Tree
     seconds: float
@@ -28,16 +28,16 @@ class Reference:
 
 @dataclasses.dataclass
 class Trial:
-    """The course of a trial.
+    """The result of a trial.
 
     Attributes:
-        verb, fault: which program, and what was done to it.
-        num_faults: how often it was killed, or the disk failed.
-        where: the operation of the disk that failed, or the moments of the kills.
-        equal: whether the output is that of the undisturbed run in the end.
-        told: whether the program said in one line that it had failed, or that it will
-            not run again as its output is there; None where it could not.
-        problems: what must not happen.
+        verb, fault: program, and fault injected into it.
+        num_faults: number of kills or disk failures.
+        where: the disk operation that failed, or the moments of the kills.
+        equal: whether the final output equals that of the undisturbed run.
+        told: whether the program reported in one line that it failed, or that its
+            output already exists; None if it could not.
+        problems: violations of the requirements.
         litter: files that an undisturbed run does not leave.
     """
 
@@ -64,10 +64,10 @@ class Trials:
         """Runs a program undisturbed, and keeps its output as an input of others.
 
         Raises:
-            ValueError: it failed.
+            ValueError: the program failed.
         """
         if verb.before is not None:
-            # As if the same program had been run before.
+            # Prepares the output of an earlier run of the same program.
             self._clean(dataclasses.replace(verb, before=None))
             self._require_success(verb, self._run(verb))
             self._keep(verb.before)
@@ -84,13 +84,13 @@ class Trials:
         name: str,
         signals: Sequence[Signal],
     ) -> Trial:
-        """Sends a signal to each of several starts, then lets the program end."""
+        """Sends a signal to each of several runs, then lets the program finish."""
         trial = Trial(verb.name, name)
         self._clean(verb)
         before: Tree = {}
         for stop in signals:
             ended = self._run(verb, stop=stop)
-            if ended.code == 0:  # It was faster.
+            if ended.code == 0:  # It finished before the signal.
                 self._compare(trial, reference)
                 return trial
             if _refused(ended):
@@ -105,7 +105,7 @@ class Trials:
     def failing_disk(
         self, verb: Verb, reference: Reference, action: Action, at: int
     ) -> Trial:
-        """Lets the disk fail at one operation, then runs the program without faults."""
+        """Makes the disk fail at one operation, then runs the program undisturbed."""
         trial = Trial(verb.name, action)
         self._clean(verb)
         ended = self._run(verb, Disk(self._disk, action, at))
@@ -123,7 +123,7 @@ class Trials:
                 trial.problems.append(problem)
         before = self._check_files(trial, verb, reference, {})
         if ended.code == 0:
-            # A fault that it could do without, such as of a file it removes.
+            # A harmless fault, such as one when removing a file.
             self._compare(trial, reference)
             return trial
         self._finish(trial, verb, reference, before)
@@ -155,7 +155,7 @@ class Trials:
             )
 
     def _check_stopped(self, trial: Trial, ended: Ended, number: int) -> None:
-        """Checks how a program ended by a signal."""
+        """Checks how a program ended after a signal."""
         if ended.orphans:
             trial.problems.append("processes outlived the program")
         if number == signal.SIGKILL:
@@ -170,7 +170,7 @@ class Trials:
     def _check_files(
         self, trial: Trial, verb: Verb, reference: Reference, before: Tree
     ) -> Tree:
-        """Checks that what has its name is whole, and nothing has vanished."""
+        """Checks that files with final names are complete, and none has vanished."""
         found = read_tree(self._disk)
         expected = {_OTHERS, *(name for name in before if name in reference.tree)}
         for name in sorted(expected - set(found)):
@@ -185,10 +185,10 @@ class Trials:
     def _finish(
         self, trial: Trial, verb: Verb, reference: Reference, before: Tree
     ) -> None:
-        """Runs the program undisturbed, and compares.
+        """Runs the program undisturbed, and compares its output.
 
-        Files that it will not overwrite are removed as it says, but for the named one:
-        that one is there when all is.
+        Files that it refuses to overwrite are removed, as its message says, except the
+        output named by a flag: that one exists only if the output is complete.
         """
         ended = self._run(verb)
         while found := _refused(ended):
@@ -219,7 +219,7 @@ class Trials:
 
     @staticmethod
     def _check_resumed(trial: Trial, verb: Verb, before: Tree, ended: Ended) -> None:
-        """Checks that a training goes on from one of its last two checkpoints."""
+        """Checks that training resumed from one of its last two checkpoints."""
         log = before.get("out/metrics.jsonl", b"")
         steps = [int(step) for step in re.findall(rb'"step": (\d+)', log)]
         if verb.checkpoint_every is None or not steps or ended.code:
@@ -238,13 +238,13 @@ def _errors(stderr: str) -> list[str]:
 
 
 def _refused(ended: Ended) -> str | None:
-    """The path that a program says is there and will not be overwritten."""
+    """Returns the path that a program refused to overwrite, if any."""
     found = re.search(r"^error: (.*) exists already", ended.stderr, re.MULTILINE)
     return found[1] if found and ended.code == 1 else None
 
 
 def _untold(ended: Ended) -> str | None:
-    """The fault of the message of a program that failed, if any."""
+    """Returns what is wrong with the message of a failed program, if anything."""
     lines = _errors(ended.stderr)
     if ended.code < 0:
         return f"ended by the signal {-ended.code}: {ended.stderr[-600:]}"
@@ -258,9 +258,9 @@ def _untold(ended: Ended) -> str | None:
 
 
 def sample(operations: Sequence[str], most: int, draw: random.Random) -> list[int]:
-    """Numbers of operations: all of a short program, of a long one some of each kind.
+    """Samples numbers of operations: all if there are few, else some of each kind.
 
-    Operations of one kind differ in digits alone, as `write step-10` and `step-20`.
+    Operations of one kind differ only in digits, such as `write step-10` and `step-20`.
     """
     kinds: dict[str, list[int]] = collections.defaultdict(list)
     for number in draw.sample(range(len(operations)), len(operations)):

@@ -1,7 +1,7 @@
-"""The programs that are disturbed: their inputs, and what of their outputs is compared.
+"""Programs to disturb: their inputs, and how their outputs are compared.
 
-Each works on the output of those before it. All are small: a text of some stories, a
-vocabulary of a hundred pieces, a model of two layers of 32 features.
+Each program uses the outputs of those before it. All data is small: a text of some
+stories, a vocabulary of a hundred pieces, a model of two layers with 32 features.
 """
 
 import dataclasses
@@ -10,12 +10,12 @@ import pathlib
 import random
 import re
 
-# Values by the clock in the lines of `metrics.jsonl` and in `result.json`.
+# Time-dependent values in the lines of `metrics.jsonl` and in `result.json`.
 _CLOCKS = re.compile("time|seconds|.*_per_second|matmul_share")
-# Files that grow or are replaced while a program works: compared at its end alone.
+# Files that grow or are replaced while a program runs: compared only at the end.
 _CHANGING = re.compile(r"out/(metrics\.jsonl|runs/.*/[^/]*|checkpoints/.*)")
 _KEPT_FOR_GOOD = re.compile(r".*/result\.json")
-# Files in which each start of a program begins one of its own.
+# Files of which each run of a program creates a new one.
 _NOT_COMPARED = re.compile(r"out/(.*/)?tensorboard/.*")
 
 Tree = dict[str, bytes]
@@ -23,12 +23,12 @@ Tree = dict[str, bytes]
 
 @dataclasses.dataclass(frozen=True)
 class Verb:
-    """A program and its output, `out` or a file in it, on the disk that fails.
+    """A program and its output, `out` or a file in it, on the failing disk.
 
     Attributes:
-        flags: `{inputs}` and `{out}` stand for the folders.
-        makes_out: whether the program makes the folder `out` itself.
-        before: of the inputs, the folder that is `out` before the program starts.
+        flags: flags, with the placeholders `{inputs}` and `{out}` for the folders.
+        makes_out: whether the program creates the folder `out` itself.
+        before: name of the input folder that is copied to `out` before the start.
         checkpoint_every: steps of pre-training between two checkpoints.
     """
 
@@ -40,18 +40,18 @@ class Verb:
     checkpoint_every: int | None = None
 
     def arguments(self, inputs: pathlib.Path, out: pathlib.Path) -> list[str]:
-        """The flags with the folders in them."""
+        """Returns the flags with the folders filled in."""
         return [flag.format(inputs=inputs, out=out) for flag in self.flags]
 
     @property
     def named(self) -> str:
-        """The path on the disk of the output that a flag names."""
+        """Path on the disk of the output named by a flag."""
         return next(f.split("{")[1] for f in self.flags if "{out}" in f).replace(
             "}", ""
         )
 
     def feeds(self, other: "Verb") -> bool:
-        """True if the other program reads the output of this one."""
+        """Returns True if the other program reads the output of this one."""
         parts = re.split("[=/]", " ".join(other.flags).replace(" ", "="))
         return self.name in parts
 
@@ -177,7 +177,7 @@ _PLACES = ("garden", "kitchen", "barn", "street", "forest", "field")
 
 
 def write_inputs(folder: pathlib.Path) -> None:
-    """Writes what the programs read and none of them makes."""
+    """Writes the inputs that none of the programs creates."""
     draw = random.Random(0)
 
     def story() -> list[str]:
@@ -194,7 +194,7 @@ def write_inputs(folder: pathlib.Path) -> None:
     for number in range(12):
         text = "\n".join(" ".join(story()) for _ in range(8))
         (folder / "text" / f"{number:02}.txt").write_text(text)
-        # So large that two processes share the work.
+        # Large enough for two processes.
         line = json.dumps({"text": text, "not_read": "x" * 100_000}) + "\n"
         if number < 2:
             (folder / "large" / f"{number}.jsonl").write_text(45 * line)
@@ -218,7 +218,7 @@ def write_inputs(folder: pathlib.Path) -> None:
 
 
 def read_tree(folder: pathlib.Path) -> Tree:
-    """The files of a folder by their paths, as they are compared."""
+    """Returns the files of a folder by path, in comparable form."""
     files = (path for path in folder.rglob("*") if path.is_file())
     names = {path.relative_to(folder).as_posix(): path for path in files}
     return {
@@ -229,14 +229,14 @@ def read_tree(folder: pathlib.Path) -> Tree:
 
 
 def stays(name: str) -> bool:
-    """True if a file has its final content as soon as it has its name."""
+    """Returns True if a file must be complete as soon as it has its name."""
     return bool(_KEPT_FOR_GOOD.fullmatch(name) or not _CHANGING.fullmatch(name))
 
 
 def _compared(name: str, content: bytes) -> bytes:
-    """The content of a file without what depends on the clock."""
+    """Returns the content of a file without time-dependent values."""
     if name.endswith(("report.html", "fingerprint.pb")) or "/checkpoints/" in name:
-        return b"What counts in it is in the other files."
+        return b"Not compared: the other files contain the relevant values."
     if name.endswith(("metrics.jsonl", "result.json")):
         lines = content.split(b"\n") if name.endswith("l") else [content]
         return b"\n".join(_without_clocks(line) for line in lines)

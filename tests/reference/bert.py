@@ -22,7 +22,7 @@ def encode(
     segment_ids: np.ndarray,
     padding_mask: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors: of tokens (batch, sequence, hidden), of rows (batch, hidden)."""
+    """Returns token vectors (batch, sequence, hidden) and pooled (batch, hidden)."""
     weights = {name: w.astype(np.float64) for name, w in weights.items()}
     x = _embeddings(weights, config, token_ids, segment_ids)
     pre = config["norm_position"] == "pre"
@@ -52,7 +52,7 @@ def pretraining_logits(
     pooled_output: np.ndarray,
     positions: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Logits (batch, predictions, vocabulary) and (batch, 2) of the two heads."""
+    """Returns logits of both heads: (batch, predictions, vocabulary), (batch, 2)."""
     encoder = {n.removeprefix("encoder/"): w for n, w in weights.items()}
     rows = np.stack([x[p] for x, p in zip(sequence_output, positions, strict=True)])
     x = _dense(encoder, "mlm_head/transform", rows)
@@ -63,7 +63,7 @@ def pretraining_logits(
 
 
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Negative log-likelihood of each label."""
+    """Returns the negative log-likelihood of each label."""
     shifted = logits - logits.max(-1, keepdims=True)
     log_sums = np.log(np.exp(shifted).sum(-1))
     return log_sums - np.take_along_axis(shifted, labels[..., None], -1)[..., 0]
@@ -92,7 +92,7 @@ def _embeddings(weights, config, token_ids, segment_ids):
 
 
 def _may_look(config, layer, padding_mask):
-    """Of each row, from which token (first) at which (second)."""
+    """Returns which tokens (first) of each row attend to which tokens (second)."""
     length = padding_mask.shape[1]
     allowed = np.zeros([len(padding_mask), length, length], bool)
     is_global = layer % config["global_attention_every"] == 0
@@ -133,7 +133,7 @@ def _attention(weights, name, x, may_look, config):
 
 
 def _turned(x):
-    """Feature i and feature i + half, as a complex number, times e^(i angle)."""
+    """Rotates features i and i + half, as complex numbers, by e^(i angle)."""
     half = x.shape[1] // 2
     places = np.arange(len(x))[:, None]
     angles = places * 10000.0 ** (-np.arange(half) / half)

@@ -1,4 +1,4 @@
-"""The counting of `conlleval`, written for the tests from its description.
+"""Chunk counts like `conlleval`, written for the tests from its description.
 
 Tjong Kim Sang and Buchholz 2000; the rules for where a chunk begins and ends are those
 in the comments of the published Perl script, for the tags B, I and O.
@@ -6,9 +6,9 @@ in the comments of the published Perl script, for the tags B, I and O.
 
 
 def conlleval(labels, predictions):
-    """Correct, predicted and gold chunks by type, and the accuracy of tags.
+    """Returns counts of correct, predicted and gold chunks by type, and tag accuracy.
 
-    Goes from word to word, as the script does, and never makes a list of chunks.
+    Goes from word to word like the script, without building lists of chunks.
     """
     correct, guessed, gold = {}, {}, {}
     right = total = 0

@@ -9,7 +9,7 @@ import numpy as np
 
 
 def run(variables, config, token_ids, segment_ids, padding_mask, positions):
-    """Vectors of tokens and of rows, and the logits of both heads.
+    """Returns token vectors, pooled vectors, and the logits of both heads.
 
     Args:
         variables: arrays by name.

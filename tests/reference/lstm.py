@@ -1,14 +1,14 @@
 """An LSTM in NumPy, written for the tests from Hochreiter and Schmidhuber 1997.
 
-With the forget gate of Gers et al. 2000; the gates lie side by side as in Keras: into
-the memory, forget, new content, out of the memory.
+With the forget gate of Gers et al. 2000; the gates are concatenated as in Keras: input,
+forget, cell, output.
 """
 
 import numpy as np
 
 
 def lstm(x: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
-    """float (length, features) to (length, units), step by step."""
+    """Maps float (length, features) to (length, units), step by step."""
     units = weights["recurrent_kernel"].shape[0]
     state = memory = np.zeros(units)
     found = []

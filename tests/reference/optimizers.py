@@ -11,7 +11,7 @@ def adamw(
     bias_correction: bool,
     epsilon: float = 1e-6,
 ) -> np.ndarray:
-    """The variable after some steps of Loshchilov and Hutter 2017, algorithm 2."""
+    """Returns a variable after steps of Loshchilov and Hutter 2017, algorithm 2."""
     first = second = np.zeros_like(variable)
     for step, gradient in enumerate(gradients, 1):
         first = 0.9 * first + 0.1 * gradient
@@ -32,7 +32,7 @@ def lamb(
     adapt: bool,
     epsilon: float = 1e-6,
 ) -> np.ndarray:
-    """The variable after some steps of You et al. 2019, algorithm 2."""
+    """Returns a variable after steps of You et al. 2019, algorithm 2."""
     first = second = np.zeros_like(variable)
     for step, gradient in enumerate(gradients, 1):
         first = 0.9 * first + 0.1 * gradient

@@ -1,4 +1,4 @@
-"""The walk through documents as BERT's authors describe it: slow, short, in Python.
+"""Sentence pairs as described by BERT's authors: slow and short, in Python.
 
 Written from the description of the task in Devlin et al. (2019), appendix A.2, and
 from the behaviour of `create_instances_from_document` in google-research/bert, to
@@ -14,7 +14,7 @@ def walk(
     short_row_rate: float,
     generator: random.Random,
 ) -> list[tuple[list[int], list[int], int]]:
-    """All pairs of all documents once: first segment, second segment, label."""
+    """Returns all pairs of all documents: first segment, second segment, label."""
     rows = []
     for own, document in enumerate(documents):
         target = max_tokens

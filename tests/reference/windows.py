@@ -1,13 +1,13 @@
 """The windows of google-research/bert's run_squad.py, token by token, for the tests.
 
-The original gives a hundredth of a window's length to each token's context as a float;
-here all is in hundredths, so that equal windows are equal. Its text without tokens has
-no window; ours has an empty one.
+The original adds a hundredth of a window's length to each token's context as a float;
+here everything is in hundredths, because integers compare exactly. In the original, a
+text without tokens has no window; here, it has an empty one.
 """
 
 
 def doc_spans(num_tokens: int, room: int, stride: int) -> list[tuple[int, int]]:
-    """The start and the length of each window."""
+    """Returns the start and length of each window."""
     spans = []
     start = 0
     while start < num_tokens:
@@ -20,7 +20,7 @@ def doc_spans(num_tokens: int, room: int, stride: int) -> list[tuple[int, int]]:
 
 
 def is_max_context(spans: list[tuple[int, int]], window: int, position: int) -> bool:
-    """Whether no window before has as much context of a token, and none after more."""
+    """Returns True if a window has the most context of a token, the first if equal."""
     best, best_window = None, None
     for index, (start, length) in enumerate(spans):
         if not start <= position < start + length:

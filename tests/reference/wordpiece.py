@@ -43,7 +43,7 @@ def is_punctuation(character: str) -> bool:
 
 
 class _CleanTable(dict):
-    """For `str.translate`: each character is looked at once."""
+    """Table for `str.translate`, which examines each character once."""
 
     def __missing__(self, code: int) -> str:
         self[code] = clean_character(chr(code))
@@ -62,22 +62,22 @@ class ReferenceTokenizer:
         self.strip_accents = lower_case if strip_accents is None else strip_accents
         self._ids = {token: index for index, token in enumerate(tokens)}
         self._clean = _CleanTable()
-        # A chunk between spaces gives the same ids wherever it stands.
+        # A chunk between spaces gives the same ids at any position.
         self._chunk_ids = functools.cache(self._tokenize_chunk)
 
     def words(self, text: str | bytes) -> list[str]:
-        """The words of a text, before they are cut into pieces."""
+        """Returns the words of a text, before they are split into pieces."""
         return [word for chunk in self._chunks(text) for word in self._split(chunk)]
 
     def ids(self, text: str | bytes) -> list[int]:
-        """The ids of a text, without [CLS] and [SEP]."""
+        """Returns the ids of a text, without [CLS] and [SEP]."""
         return [i for chunk in self._chunks(text) for i in self._chunk_ids(chunk)]
 
     def _chunks(self, text: str | bytes) -> list[str]:
         if isinstance(text, bytes):
             text = text.decode("utf-8", "ignore")
-        # split() also parts at U+2028 and U+2029, which cleaning leaves; the other
-        # characters that only split() calls white space are controls, and gone.
+        # split() also splits at U+2028 and U+2029, which cleaning keeps; the other
+        # characters that only split() treats as white space are controls, and removed.
         return text.translate(self._clean).split()
 
     def _split(self, chunk: str) -> list[str]:
