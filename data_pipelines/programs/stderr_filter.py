@@ -58,7 +58,7 @@ def begin() -> None:
     shows_all = os.environ.get("TF_CPP_MIN_LOG_LEVEL") in ("0", "1")
     if shows_all or sys.stderr is None or descriptor != 2 or os.getpid() == 1:
         return
-    with contextlib.suppress(OSError):  # Of too many processes or files.
+    with contextlib.suppress(OSError):  # Too many processes or files.
         source, sink = os.pipe()
         drained, tell = os.pipe()
         _fork_twice(source, tell)
@@ -66,7 +66,7 @@ def begin() -> None:
         os.close(tell)
         descriptor = os.dup(2)
         os.dup2(sink, 2)
-        sys.stderr = sys.__stderr__ = open(  # noqa: SIM115
+        sys.stderr = sys.__stderr__ = open(  # type: ignore[misc]  # noqa: SIM115
             descriptor,
             "w",
             buffering=1,
@@ -78,16 +78,23 @@ def begin() -> None:
 
 
 def _fork_twice(source: int, tell: int) -> None:
-    """Starts the filter as nobody's child: whoever looks for ours finds only ours."""
+    """Starts the filter as a grandchild, which is in no list of our processes.
+
+    Raises:
+        OSError: there are too many processes.
+    """
     child = os.fork()
     if child:
-        os.waitpid(child, 0)
+        if os.waitpid(child, 0)[1]:
+            raise OSError("The filter could not be started.")
         return
+    status = 1
     try:
         if os.fork() == 0:
             _be_filter(source, tell)
+        status = 0
     finally:
-        os._exit(0)
+        os._exit(status)
 
 
 def _be_filter(source: int, tell: int) -> None:
