@@ -19,8 +19,10 @@ import sys
 descriptor = 2
 
 
-def _logged(level: bytes, file: bytes = rb"\S+", message: bytes = b"") -> bytes:
-    """A pattern for the beginning of a line that absl's C++ logging writes."""
+def _logged(
+    level: bytes, file: bytes = rb"\S+\.(?:cc|cpp|h)", message: bytes = b""
+) -> bytes:
+    """Returns a pattern for the beginning of a line of absl's logging in C++."""
     return level + rb"\d{4} \S+ +\d+ " + file + rb":\d+\] " + message
 
 
@@ -32,6 +34,8 @@ _HIDDEN = re.compile(
             # second line of one.
             _logged(b"I"),
             rb"To enable the following instructions: .* rebuild TensorFlow",
+            # XLA's CPU code then takes another implementation, which is as good.
+            _logged(b"E", b"util.cc", rb"oneDNN supports DT_\w+ only on platforms"),
             # Without the driver of a GPU (303), and with one but without a GPU (100).
             # Other numbers are of a driver that does not work: they are shown.
             _logged(b"E", b"cuda_platform.cc", rb"failed call to cuInit: .*\(303\)"),

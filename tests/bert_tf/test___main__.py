@@ -108,11 +108,9 @@ def test_processes_of_a_pool_find_the_verb(tmp_path):
         "--vocab_size=20",
         "--num_processes=2",
     )
-    assert run.returncode == 0, run.stderr
+    assert (run.returncode, run.stderr) == (0, "")
     lines = (tmp_path / "vocab.txt").read_text().splitlines()
     assert "[MASK]" in lines and len(lines) == 20
-    ours = ("Read", "Counted", "Wrote")
-    assert all(line.startswith(ours) for line in run.stderr.splitlines()), run.stderr
 
 
 @pytest.mark.slow
