@@ -19,8 +19,10 @@ import sys
 descriptor = 2
 
 
-def _logged(level: bytes, file: bytes = rb"\S+", message: bytes = b"") -> bytes:
-    """A pattern for the beginning of a line that absl's C++ logging writes."""
+def _logged(
+    level: bytes, file: bytes = rb"\S+\.(?:cc|cpp|h)", message: bytes = b""
+) -> bytes:
+    """Returns a pattern for the beginning of a line of absl's logging in C++."""
     return level + rb"\d{4} \S+ +\d+ " + file + rb":\d+\] " + message
 
 
@@ -32,6 +34,8 @@ _HIDDEN = re.compile(
             # second line of one.
             _logged(b"I"),
             rb"To enable the following instructions: .* rebuild TensorFlow",
+            # XLA's CPU code then takes another implementation, which is as good.
+            _logged(b"E", b"util.cc", rb"oneDNN supports DT_\w+ only on platforms"),
             # Without the driver of a GPU (303), and with one but without a GPU (100).
             # Other numbers are of a driver that does not work: they are shown.
             _logged(b"E", b"cuda_platform.cc", rb"failed call to cuInit: .*\(303\)"),
@@ -58,7 +62,7 @@ def begin() -> None:
     shows_all = os.environ.get("TF_CPP_MIN_LOG_LEVEL") in ("0", "1")
     if shows_all or sys.stderr is None or descriptor != 2 or os.getpid() == 1:
         return
-    with contextlib.suppress(OSError):  # Of too many processes or files.
+    with contextlib.suppress(OSError):  # Too many processes or files.
         source, sink = os.pipe()
         drained, tell = os.pipe()
         _fork_twice(source, tell)
@@ -78,16 +82,23 @@ def begin() -> None:
 
 
 def _fork_twice(source: int, tell: int) -> None:
-    """Starts the filter as nobody's child: whoever looks for ours finds only ours."""
+    """Starts the filter as a grandchild, which is in no list of our processes.
+
+    Raises:
+        OSError: there are too many processes.
+    """
     child = os.fork()
     if child:
-        os.waitpid(child, 0)
+        if os.waitpid(child, 0)[1]:
+            raise OSError("The filter could not be started.")
         return
+    status = 1
     try:
         if os.fork() == 0:
             _be_filter(source, tell)
+        status = 0
     finally:
-        os._exit(0)
+        os._exit(status)
 
 
 def _be_filter(source: int, tell: int) -> None:

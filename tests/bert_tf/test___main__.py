@@ -105,14 +105,12 @@ def test_processes_of_a_pool_find_the_verb(tmp_path):
         "learn_vocabulary",
         f"--input_files={text}/*.txt",
         f"--vocab_file={tmp_path}/vocab.txt",
-        "--vocab_size=40",
+        "--vocab_size=20",
         "--num_processes=2",
     )
-    assert run.returncode == 0, run.stderr
+    assert (run.returncode, run.stderr) == (0, "")
     lines = (tmp_path / "vocab.txt").read_text().splitlines()
-    assert "[MASK]" in lines and len(lines) <= 40
-    ours = ("Read", "Counted", "Wrote")
-    assert all(line.startswith(ours) for line in run.stderr.splitlines()), run.stderr
+    assert "[MASK]" in lines and len(lines) == 20
 
 
 @pytest.mark.slow

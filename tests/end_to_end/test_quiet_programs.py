@@ -10,10 +10,11 @@ import pytest
 from tests.bert_tf.serving.fine_tuned_models import write_model
 from tests.end_to_end.pretraining_runs import ROOT, command, options
 
-# Beginnings of lines of absl and older TensorFlow, of Python's warnings and tracebacks.
+# Lines of absl in C++, Python's warnings and tracebacks. What our own Python code logs
+# by absl names a file of Python.
 OF_LIBRARIES = re.compile(
-    r"[IWEF]\d{4} \S+ +\d+ |\d{4}-\d\d-\d\d \d\d:\d\d|WARNING|To enable the following|"
-    r".*Warning: |Traceback|.*(oneDNN|cuda|CUDA|XLA|absl)"
+    r"[IWEF]\d{4} .*\.(cc|cpp|h):\d+\] |WARNING: All|To enable the following|"
+    r".*Warning: |Traceback|.*(oneDNN|cuda|CUDA|absl::)"
 )
 
 

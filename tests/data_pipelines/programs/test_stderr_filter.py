@@ -28,8 +28,11 @@ START_LINES = [
     b"E0000 00:00:1796061975.894425    7127 cuda_platform.cc:52] failed call to cuInit:"
     b" INTERNAL: CUDA error: Failed call to cuInit: CUDA_ERROR_NO_DEVICE: no CUDA-"
     b"capable device is detected",
+    b"E0000 00:00:1796066121.999375   18488 util.cc:131] oneDNN supports DT_INT64 only "
+    b"on platforms with AVX-512. Falling back to the default Eigen-based code",
 ]
 OTHER_LINES = [
+    b"I1130 19:15:22.162101 139733942180736 data.py:88] A note of Python.",
     b"error: No model folder at 'none'.",
     b"Information: I0000 port.cc:153] oneDNN",
     b"E0000 00:00:1796061975.894425    7127 cuda_platform.cc:52] failed call to cuInit:"
