@@ -26,7 +26,7 @@ def require_tensorflow(what: str) -> None:
 def _backend() -> tuple[str, str]:
     """Finds the name of the backend, and where it is set, as Keras does."""
     keras = sys.modules.get("keras")
-    if hasattr(keras, "config"):
+    if keras is not None and hasattr(keras, "config"):
         return keras.config.backend(), "the imported Keras"
     if name := os.environ.get("KERAS_BACKEND"):
         return name, "KERAS_BACKEND"

@@ -43,16 +43,15 @@ def compiled(name, optimizer, **arguments):
     labels = random_batch()
     if name in ENCODERS:
         inputs = symbolic(batch)
-        outputs = make_model(name)(inputs)["sequence_output"]
-        model = keras.Model(inputs, keras.layers.Dense(3)(outputs[:, 0]))
+        outputs = make_model(name)(inputs)
+        vectors = outputs.get("pooled_output", outputs["sequence_output"][:, 0])
+        model = keras.Model(inputs, keras.layers.Dense(3)(vectors))
         loss, y = cross_entropy(), labels["sentence_label"]
     else:
         model = make_model(name)
         y = dict.fromkeys(model(batch), labels["mlm_ids"])
         if "sentence" in y:
             y["sentence"] = labels["sentence_label"]
-        if "electra" in name:
-            y = {"mlm": labels["mlm_ids"]}
         loss = {key: cross_entropy() for key in y}
     model.compile(OPTIMIZERS[optimizer](), loss, **arguments)
     return model, batch, y
@@ -63,7 +62,10 @@ def trained(model, batch, y, steps):
 
 
 CASES = [("bert", optimizer) for optimizer in OPTIMIZERS] + [
-    (name, "adamw") for name in ("albert", "elmo", *PRETRAINERS)
+    (name, "adamw")
+    for name in ("albert", "elmo", *PRETRAINERS)
+    # The labels of its detector are drawn by the model: a loss of Keras has none.
+    if name != "electra pretrainer"
 ]
 
 
@@ -86,7 +88,7 @@ def test_a_saved_model_continues_its_training(name, optimizer, tmp_path):
     )
     losses = trained(model, *data, steps=3)
     assert trained(loaded, *data, steps=3) == losses
-    for one, other in zip(loaded.variables, model.variables, strict=True):
+    for one, other in zip(loaded.weights, model.weights, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -132,7 +134,7 @@ for name in names:
     labels = labels.get("", labels)
     losses = [float(np.sum(model.train_on_batch(batch, labels))) for _ in range(3)]
     np.testing.assert_array_equal(losses, data["losses"])
-    for index, variable in enumerate(model.variables):
+    for index, variable in enumerate(model.weights):
         np.testing.assert_array_equal(variable, data[f"after/{{index}}"], variable.path)
 """
 
@@ -152,7 +154,7 @@ def test_a_new_process_continues_the_training(imports, tmp_path):
             losses=losses,
             **{f"x/{key}": value.numpy() for key, value in batch.items()},
             **{f"y/{key}": value.numpy() for key, value in y.items()},
-            **{f"after/{i}": np.asarray(v) for i, v in enumerate(model.variables)},
+            **{f"after/{i}": np.asarray(v) for i, v in enumerate(model.weights)},
         )
     code = _IN_A_NEW_PROCESS.format(imports=imports)
     subprocess.run(
