@@ -21,8 +21,8 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.machine import processor
-from bert_tf import export
 from bert_tf.checkpoints import model_dir
+from bert_tf.serving import saved_model
 from bert_tf.serving.stored_weights import Precision
 from data_pipelines.datasets import catalog
 from data_pipelines.datasets.read_log import ReadLog
@@ -55,7 +55,7 @@ def main(options: PrecisionBenchmarkOptions) -> None:
     with tempfile.TemporaryDirectory() as folder:
         models = {}
         for precision in get_args(Precision):
-            path = export.export(
+            path = saved_model.export(
                 options.model_dir,
                 precision,
                 precision=precision,

@@ -36,9 +36,9 @@ from benchmarks import strain_phases as phases
 from benchmarks.machine import processor
 from benchmarks.strain_clients import MODEL, Server, honest
 from benchmarks.strain_phases import MIB, Strain, told
-from bert_tf import export
 from bert_tf.checkpoints import model_dir
 from bert_tf.models.config import BertConfig
+from bert_tf.serving import saved_model
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 
@@ -112,7 +112,7 @@ def _exported(folder: Path) -> Path:
     model_dir.save(str(folder / "model"), model, vocabulary, description, {})
     saved = str(folder / "saved")
     return Path(
-        export.export(str(folder / "model"), MODEL, saved_models_dir=saved)
+        saved_model.export(str(folder / "model"), MODEL, saved_models_dir=saved)
     ).parent
 
 

@@ -22,8 +22,9 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from bert_tf import export, pretrain
+from bert_tf import pretrain
 from bert_tf.models.config import preset
+from bert_tf.serving import saved_model
 from data_pipelines.files.atomic import write_file
 from data_pipelines.files.locks import locked_folder
 from data_pipelines.programs import cli
@@ -77,13 +78,13 @@ def _demo(output_dir: str, num_train_steps: int) -> list[tuple[str, list[list[st
     _pretrain(output_dir, corpus_dir, model_dir, num_train_steps)
 
     _say(3, "Exporting the model for TF Serving.")
-    saved_model = posixpath.join(saved_models_dir, "demo", "1")
-    if not tf.io.gfile.isdir(saved_model):
-        export.export(model_dir, "demo", saved_models_dir=saved_models_dir)
-    print(f"   {saved_model}")
+    version = posixpath.join(saved_models_dir, "demo", "1")
+    if not tf.io.gfile.isdir(version):
+        saved_model.export(model_dir, "demo", saved_models_dir=saved_models_dir)
+    print(f"   {version}")
 
     _say(4, "Querying the exported model with plain strings.")
-    answers = fill_blanks(saved_model, _SENTENCES)
+    answers = fill_blanks(version, _SENTENCES)
     for sentence, blanks in answers:
         print(f"   {sentence}")
         for guesses in blanks:

@@ -1,12 +1,12 @@
-"""A fine-tuned model and labelled examples to metrics; a pre-trained one on records.
+"""Evaluates a fine-tuned model on labelled examples, or a pre-trained one on records.
 
     python -m bert_tf.evaluate --model_dir=models/sst2 --data_dir=data --split=dev
     python -m bert_tf.evaluate --model_dir=models/mine --records_dir=records
 
-The dataset is the one that the model was trained on, unless another, or files, are
-given. With `--output_dir`, `metrics.json`, `report.html` and, for questions,
-`predictions.json` as SQuAD's official script takes it, are written. A pre-trained model
-guesses masked tokens of what is held out, and gives its perplexity if it has one.
+The dataset is the one that the model was trained on, unless another one or files are
+given. `--output_dir` receives `metrics.json`, `report.html` and, for questions,
+`predictions.json` for SQuAD's official script. A pre-trained model predicts masked
+tokens of held-out text; if it predicts the next token, its perplexity is printed.
 """
 
 import dataclasses
@@ -35,13 +35,13 @@ class EvaluateOptions(DataOptions):
     """Options of the program, besides the data."""
 
     model_dir: str = cli.option(
-        cli.REQUIRED, "The model folder that bert_tf.finetune or pretrain wrote."
+        cli.REQUIRED, "The model folder, written by bert_tf.finetune or pretrain."
     )
-    split: str = cli.option("dev", "The part of the dataset: dev, test, ...")
+    split: str = cli.option("dev", "The split of the dataset: dev, test, ...")
     output_dir: str | None = cli.option(None, "A new folder for metrics and a report.")
-    batch_size: int = cli.option(64, "Examples that are run at once.")
+    batch_size: int = cli.option(64, "Number of examples that are run at once.")
     records_dir: str | None = cli.option(
-        None, "Of a pre-trained model: records with a part held out."
+        None, "For a pre-trained model: records with a held-out part."
     )
     sequence_length: int = cli.option(128, "With records: tokens of a row.")
     num_eval_batches: int = cli.option(
@@ -50,11 +50,11 @@ class EvaluateOptions(DataOptions):
 
 
 def evaluate(options: EvaluateOptions) -> dict[str, float]:
-    """The metrics of the model on the examples, or on the records; may write them.
+    """Evaluates the model on the examples or the records, and may write the metrics.
 
     Raises:
-        ValueError: the model is not of the kind of the dataset, or has other labels.
-        FileNotFoundError: the model or the data is not there.
+        ValueError: the model and the dataset have different kinds or labels.
+        FileNotFoundError: the model or the data is missing.
     """
     if options.output_dir is not None:
         require_new(options.output_dir)
@@ -62,9 +62,9 @@ def evaluate(options: EvaluateOptions) -> dict[str, float]:
     is_pretrained = loaded.description.kind == PRETRAINING
     if is_pretrained != (options.records_dir is not None):
         raise ValueError(
-            f"Received records_dir={options.records_dir} for a model of the kind "
+            f"Received records_dir={options.records_dir} for a model of kind "
             f"{loaded.description.kind}. Expected --records_dir for a pre-trained "
-            "model, and for no other."
+            "model, and only for one."
         )
     files: dict[str, str] = {}
     if options.records_dir is not None:
@@ -101,7 +101,7 @@ def _evaluation(loaded: LoadedModel, options: EvaluateOptions) -> Evaluation:
 
 
 def _files(evaluation: Evaluation, options: EvaluateOptions) -> dict[str, str]:
-    """The contents of the report, and of the files of the kind, by name."""
+    """The contents of the report and of the files of the kind, by filename."""
     examples, answers = evaluation.examples, evaluation.answers
     facts = {"model": options.model_dir, "examples": f"{len(examples):,}"}
     title = f"{options.model_dir} on {options.split}"
@@ -116,18 +116,18 @@ def _json(values: dict[str, Any]) -> str:
 
 
 def described_dataset(options: DataOptions, description: Description) -> Dataset:
-    """The dataset of the options, or else the one that the model was trained on."""
+    """The dataset of the options, or the one that the model was trained on."""
     files = (options.train_file, options.dev_file, options.test_file)
     if options.dataset is None and not any(files):
         if description.dataset in (None, "files"):
             raise ValueError(
-                "The model was trained on files. Expected files here, too: "
+                "The model was trained on files. Expected files for the evaluation: "
                 "--dev_file or --test_file, or --dataset."
             )
         options = dataclasses.replace(options, dataset=description.dataset)
     elif options.kind is None and any(files):
         options = dataclasses.replace(options, kind=description.kind)  # type: ignore[arg-type]
-    # As the tags were when the model was fine-tuned; a converted one does not say.
+    # Tags have the meaning of fine-tuning, which a converted model does not store.
     if options.tags is None and description.metrics:
         are_entities = "entity_f1" in description.metrics
         tags: Literal["entities", "labels"] = "entities" if are_entities else "labels"
@@ -139,33 +139,33 @@ def check_dataset(dataset: Dataset, description: Description) -> Dataset:
     """The dataset with the labels of the model.
 
     Raises:
-        ValueError: the model has another kind of head or other labels, or was not
-            fine-tuned on pairs of texts as the dataset has them.
+        ValueError: the model has another kind of head or other labels, or only one of
+            model and dataset has pairs of texts.
     """
     if description.kind != dataset.kind:
         raise ValueError(
-            f"The model is of the kind {description.kind}, the dataset {dataset.name} "
-            f"of the kind {dataset.kind}. Expected the same: fine-tune a model on it "
-            "first."
+            f"The model is of kind {description.kind}, the dataset {dataset.name} of "
+            f"kind {dataset.kind}. Expected the same kind: fine-tune a model on the "
+            "dataset first."
         )
     check_pairs(dataset, description.task.pairs)
     labels = description.labels
     if labels is not None and (extra := set(dataset.labels or ()) - set(labels)):
         raise ValueError(
             f"The dataset {dataset.name} has the labels {sorted(extra)}, which the "
-            f"model has not. Expected some of {list(labels)}: fine-tune a model on it "
-            "first."
+            f"model does not have. Expected a subset of {list(labels)}: fine-tune a "
+            "model on the dataset first."
         )
     return dataclasses.replace(dataset, labels=labels)
 
 
 def main(options: EvaluateOptions) -> None:
-    """Evaluates, and prints the metrics."""
+    """Evaluates the model, and prints the metrics."""
     for name, value in evaluate(options).items():
         print(f"{name} {value:.4f}")
     if options.output_dir is not None:
         has_report = options.records_dir is None
-        look = f"; look at {options.output_dir}/{REPORT}" if has_report else ""
+        look = f"; see {options.output_dir}/{REPORT}" if has_report else ""
         print(f"Wrote {options.output_dir}{look}.")
 
 

@@ -1,47 +1,19 @@
-"""A model folder to a SavedModel that takes plain strings, and what serves it.
+"""Exports a model folder as a SavedModel that takes plain strings.
 
     python -m bert_tf.export --model_dir=models/demo --name=demo
     python -m bert_tf.export --model_dir=models/sst2 --name=sst2 --precision=int8
 
-It loads with tensorflow and tensorflow-text alone, and in TF Serving, whose files are
-written beside the models.
+The SavedModel needs only tensorflow and tensorflow-text. It also loads in TF Serving,
+whose configuration files are written beside the models.
 """
 
 import dataclasses
-import posixpath
-from collections.abc import Mapping
-from typing import Literal
 
-import tensorflow as tf
-
-from bert_tf.checkpoints import model_dir
-from bert_tf.checkpoints.description import SentenceVector
-from bert_tf.checkpoints.model_dir import LoadedModel
-from bert_tf.serving import model_card
-from bert_tf.serving.fine_tuned import FineTunedModel
-from bert_tf.serving.kit import FILES, MODELS, read_models, write_kit
-from bert_tf.serving.model_names import require_model_name
-from bert_tf.serving.pretrained import TextModel
+from bert_tf.serving.saved_model import Pooling, export
 from bert_tf.serving.signatures import SUFFIXES
-from bert_tf.serving.stored_weights import COMPUTE_POLICIES, Precision
-from bert_tf.serving.versions import (
-    remove_old_versions,
-    require_free,
-    signature_definitions,
-    versions,
-    write_version,
-)
-from bert_tf.serving.warmup import write_warmup
-from data_pipelines.files.atomic import write_file
+from bert_tf.serving.stored_weights import Precision
+from bert_tf.serving.versions import signature_definitions
 from data_pipelines.programs import cli
-
-Pooling = Literal["mean", "cls", "pooled"]
-
-# Signatures of TF Serving's Classify and Regress APIs, and what these call them.
-_METHODS = {
-    "classify": tf.compat.v1.saved_model.signature_constants.CLASSIFY_METHOD_NAME,
-    "regress": tf.compat.v1.saved_model.signature_constants.REGRESS_METHOD_NAME,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,131 +25,33 @@ class ExportOptions:
     )
     name: str = cli.option(cli.REQUIRED, "Name under which the model is served.")
     version: int | None = cli.option(
-        None, "A number. Default: one more than the newest version there is."
+        None, "Version number. Default: one more than the newest version."
     )
-    saved_models_dir: str = cli.option("saved_models", "Where NAME/VERSION is made.")
+    saved_models_dir: str = cli.option(
+        "saved_models", "Folder in which NAME/VERSION is created."
+    )
     keep: int | None = cli.option(
-        None, "Number of newest versions that stay. Default: all of them."
+        None, "Number of newest versions to keep. Default: all of them."
     )
     precision: Precision = cli.option(
-        "float32", "Of the weights: half as large in bfloat16, a quarter in int8."
+        "float32",
+        "Precision of the weights: bfloat16 takes half the space, int8 a quarter.",
     )
-    top_k: int = cli.option(5, "Number of guesses of fill_mask for a mask.")
+    top_k: int = cli.option(5, "Number of predictions of fill_mask for a mask.")
     pooling: Pooling | None = cli.option(
-        None, "The sentence vector of embed. Default: as it was trained, or the mean."
+        None, "Pooling of the sentence vector of embed. Default: as trained, or mean."
     )
-
-
-def export(
-    model_folder: str,
-    name: str,
-    version: int | None = None,
-    saved_models_dir: str = "saved_models",
-    keep: int | None = None,
-    precision: Precision = "float32",
-    top_k: int = 5,
-    pooling: Pooling | None = None,
-) -> str:
-    """Writes `saved_models_dir/name/version`, whole or not at all.
-
-    Args:
-        model_folder: a folder of `model_dir.save`.
-        name: of the served model.
-        version: a positive number that is not there yet; None: the next one, when
-            the model is written.
-        saved_models_dir: one folder a model below it, each a base path of TF Serving.
-        keep: the number of versions that stay, this one included; None: all. Those
-            that others write meanwhile stay, too.
-        precision: of the weights.
-        top_k: of `TextModel`.
-        pooling: of its sentence vector, whose length is then 1; None: as trained.
-
-    Returns:
-        The path of the version.
-
-    Raises:
-        ValueError: the version exists, or the name or a number is not usable.
-        FileExistsError: another program has written the version meanwhile.
-        FileNotFoundError: there is no model folder.
-    """
-    require_model_name(name)
-    if name in (MODELS, *FILES):
-        raise ValueError(
-            f"Received the model name {name!r}, that of a file beside the models. "
-            "Expected another."
-        )
-    cli.require_positive(version=version, keep=keep)
-    base = posixpath.join(saved_models_dir, name)
-    existing = versions(base)
-    if version is not None:
-        require_free(base, version)
-    # A list that cannot be read is reported before there is a new version.
-    read_models(saved_models_dir)
-    loaded = model_dir.load(model_folder, dtype=COMPUTE_POLICIES[precision])
-    served = _served(loaded, precision, top_k, pooling)
-    functions = served.signatures()
-    served.assets = [
-        tf.saved_model.Asset(file) for file in model_card.asset_files(model_folder)
-    ]
-
-    def write(folder: str) -> None:
-        tf.saved_model.save(served, folder, functions)
-        _name_methods(folder, functions)
-        write_warmup(folder, name, functions, loaded.vocabulary)
-
-    def describe(folder: str, number: int) -> None:
-        card = model_card.model_card(
-            name, number, model_folder, loaded, functions, precision
-        )
-        write_file(posixpath.join(folder, "assets", model_card.FILE), card.encode())
-
-    version = write_version(base, version, write, describe)
-    if keep is not None:
-        remove_old_versions(base, keep, among=existing)
-    write_kit(saved_models_dir, name)
-    return posixpath.join(base, str(version))
-
-
-def _served(
-    loaded: LoadedModel, precision: Precision, top_k: int, pooling: Pooling | None
-) -> FineTunedModel | TextModel:
-    description = loaded.description
-    if description.kind != model_dir.PRETRAINING:
-        if pooling is not None:
-            raise ValueError(
-                f"Received pooling={pooling} for a model of the kind "
-                f"{description.kind}. Expected it for a pre-trained one alone."
-            )
-        return FineTunedModel(loaded, precision)
-    vector = description.sentence_vector
-    if pooling is not None:
-        most = loaded.model.encoder.config.max_sequence_length
-        vector = vector or SentenceVector(pooling, True, most)
-        vector = dataclasses.replace(vector, pooling=pooling, normalize=True)
-    return TextModel(loaded.model, loaded.tokenizer, top_k, vector, precision)
-
-
-def _name_methods(folder: str, functions: Mapping[str, object]) -> None:
-    """Declares the signatures that TF Serving's Classify and Regress APIs may call."""
-    names = [name for name in _METHODS if name in functions]
-    if names:
-        definition = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(
-            folder
-        )
-        for name in names:
-            definition.replace_method_name(name, _METHODS[name], tags="serve")
-        definition.save()
 
 
 def main(options: ExportOptions) -> None:
-    """Exports, and prints the path and the signatures."""
+    """Exports the model, and prints the path and the signatures."""
     values = dataclasses.asdict(options)
     path = export(values.pop("model_dir"), **values)
     others = ("_default", "_init_op", *filter(None, SUFFIXES.values()))
     names = sorted(n for n in signature_definitions(path) if not n.endswith(others))
     print(
         f"Wrote {path} with the signatures {', '.join(names)}.\n"
-        f"Beside it, for TF Serving: docker compose up, in {options.saved_models_dir}."
+        f"To start TF Serving, run docker compose up in {options.saved_models_dir}."
     )
 
 

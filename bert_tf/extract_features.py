@@ -1,4 +1,4 @@
-"""Texts to vectors: of each token, or one of the text, from any layer of a model.
+"""Computes vectors of texts, or of their tokens, from any layer of a model.
 
     python -m bert_tf.extract_features --model_dir=M --input_file=lines.txt \\
         --vectors=mean --output_file=mean.npy
@@ -6,9 +6,9 @@
     python -m bert_tf.extract_features --model_dir=M --input_file=pairs.csv \\
         --text_column=question --second_column=answer --output_file=tokens.jsonl
 
-A vector, or a row of them, for each text, in the order of the texts;
-`bert_tf.prediction.vector_files` describes the files. The encoder is used as it is,
-pre-trained or fine-tuned.
+The output has a vector, or a vector for each token, for each text, in order;
+`bert_tf.prediction.vector_files` describes the files. The encoder, pre-trained or
+fine-tuned, is not trained.
 """
 
 import dataclasses
@@ -41,12 +41,12 @@ class ExtractOptions:
     )
     output_file: str = cli.option(
         cli.REQUIRED,
-        "The file to write: it ends in .npy, .tfrecord, .jsonl or .jsonl.gz.",
+        "The file to write, ending in .npy, .tfrecord, .jsonl or .jsonl.gz.",
     )
     input_file: str | None = cli.option(
         None,
-        "A text on each line, or a table: CSV, TSV, JSONL. Default: lines of standard "
-        "input.",
+        "File with one text per line, or a table: CSV, TSV, JSONL. Default: lines of "
+        "standard input.",
     )
     text_column: str | None = cli.option(
         None, "Column of the text, or of the first text of a pair. Default: text."
@@ -54,30 +54,32 @@ class ExtractOptions:
     second_column: str | None = cli.option(None, "Column of the second text of a pair.")
     features: str = cli.option(
         "last",
-        "The layers that are read: embeddings, second_to_last, last, concat_last_4, or "
-        "the number of one: 0 the embeddings, 1 the first block, -1 the last.",
+        "The layers to read: embeddings, second_to_last, last, concat_last_4, or a "
+        "number: 0 for the embeddings, 1 for the first block, -1 for the last.",
     )
     vectors: Literal["tokens", "cls", "mean", "pooled", "sentence"] = cli.option(
         "tokens",
-        "tokens: one for each. cls, mean: one for a text, at [CLS] or over all tokens. "
-        "pooled: the pooler's. sentence: the one that the model was trained to give.",
+        "tokens: a vector for each token. cls, mean: one for a text, at [CLS] or over "
+        "all tokens. pooled: the pooler's output. sentence: the vector that the model "
+        "was trained to give.",
     )
     prompt_name: str | None = cli.option(
         None,
-        "The prompt that is put before each text, of those of the model, with "
-        "--vectors=sentence. Default: the model's default prompt, if it has one.",
+        "With --vectors=sentence: name of the model's prompt that precedes each text. "
+        "Default: the model's default prompt, if it has one.",
     )
     max_length: int | None = cli.option(
-        None, "Tokens of a sequence, [CLS] and [SEP] included. Default: the model's."
+        None,
+        "Tokens of a sequence, [CLS] and [SEP] included. Default: the model's maximum.",
     )
     long_texts: Literal["truncate", "windows"] = cli.option(
         "truncate",
-        "Cut long texts off, or run them in windows: each token is taken from the one "
-        "where it has most context.",
+        "Truncate long texts, or run them in windows: each token is taken from the "
+        "window in which it has most context.",
     )
     batch_size: int = cli.option(64, "Number of texts that are run at once.")
     dtype: Literal["float32", "bfloat16", "float16"] = cli.option(
-        "float32", "Type of the computation; vectors are written in float32."
+        "float32", "Dtype of the computation; vectors are written in float32."
     )
 
     def __post_init__(self) -> None:
@@ -85,21 +87,21 @@ class ExtractOptions:
         if self.vectors in ("pooled", "sentence") and self.features != "last":
             raise ValueError(
                 f"Received vectors={self.vectors} with features={self.features!r}. "
-                "Expected last, the layer that these are made of: leave features out, "
-                "or choose cls or mean."
+                "Expected features=last, the layer from which these are computed: "
+                "leave features out, or choose cls or mean."
             )
         columns = (self.text_column, self.second_column)
         if self.input_file is None and columns != (None, None):
             raise ValueError(
                 f"Received text_column={self.text_column!r}, second_column="
-                f"{self.second_column!r} without input_file. Expected the table with "
-                "these columns; standard input has a text on each line."
+                f"{self.second_column!r} without input_file. Expected a table with "
+                "these columns; standard input has one text per line."
             )
 
 
 @dataclasses.dataclass
 class Extraction:
-    """Counts of what was read and written so far."""
+    """Counts of the texts read and the vectors written so far."""
 
     texts: int = 0
     empty: int = 0
@@ -112,9 +114,9 @@ def extract_features(options: ExtractOptions) -> Extraction:
     """Writes the vectors of all texts to `options.output_file`.
 
     Raises:
-        ValueError: the options, the texts and the model do not fit each other, or a
-            file exists already.
-        FileNotFoundError: no model folder, or no such texts.
+        ValueError: the options, the texts and the model do not fit each other.
+        FileExistsError: an output file exists already.
+        FileNotFoundError: there is no model folder, or no input file.
     """
     of_tokens = options.vectors == "tokens"
     vector_files.check_new(options.output_file, of_tokens)
@@ -157,13 +159,13 @@ def extract_features(options: ExtractOptions) -> Extraction:
 
 
 def read_texts(options: ExtractOptions, log: ReadLog) -> Iterator[TextExample]:
-    """The texts, or pairs, as they are read, empty ones too.
+    """Reads the texts or pairs lazily, including empty ones.
 
-    The log notes how a table is read.
+    The log records how a table is read.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: there are none, a column is missing, or this is no UTF-8.
+        FileNotFoundError: there is no such file.
+        ValueError: there are no texts, a column is missing, or the file is not UTF-8.
     """
     path, columns = options.input_file, (options.text_column, options.second_column)
     if ending_of(path) not in _TABLES and columns == (None, None):
@@ -178,7 +180,7 @@ def read_texts(options: ExtractOptions, log: ReadLog) -> Iterator[TextExample]:
 
 
 def main(options: ExtractOptions) -> None:
-    """Extracts."""
+    """Extracts the vectors."""
     extract_features(options)
 
 

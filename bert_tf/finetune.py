@@ -1,4 +1,4 @@
-"""A pre-trained BERT to a model of one task, by one dataset or files of your own.
+"""Fine-tunes a pre-trained BERT for a task, on a dataset or on your own files.
 
     python -m bert_tf.finetune --model_dir=models/mine --dataset=glue/sst2 \\
         --output_dir=models/sst2
@@ -6,9 +6,9 @@
     python -m bert_tf.finetune --model_dir=models/mine --kind=classification \\
         --train_file=train.csv --dev_file=dev.csv --output_dir=models/own
 
-The development set says which checkpoint, and of several runs (`--num_seeds`,
-`--search=paper`) which one, becomes the model. The same command resumes an interrupted
-one. `report.html` shows the result.
+The best checkpoint on the development set, of all runs (`--num_seeds`,
+`--search=paper`), becomes the model. If interrupted, the same command resumes.
+`report.html` shows the result.
 """
 
 import dataclasses
@@ -63,18 +63,18 @@ REPORT = "report.html"
 
 
 def finetune(options: FinetuneOptions) -> dict[str, float]:
-    """Trains a model into `options.output_dir`, or resumes doing so.
+    """Trains a model in `options.output_dir`, or resumes an interrupted training.
 
     Returns:
         The metrics of the model on the development set.
 
     Raises:
         ImportError: the extra `finetune` is not installed.
-        ValueError: options, files or the folders do not fit each other.
+        ValueError: the options, files or folders do not fit each other.
         bert_tf.training.loop.NonFiniteLoss: a run has diverged.
         bert_tf.training.loop.Preempted: Ctrl-C or SIGTERM; the same call resumes.
     """
-    # The metrics need these packages: a missing one shows before the training.
+    # The metrics need these packages: a missing one is reported before training.
     with extra("finetune"):
         for package in ("sklearn", "seqeval", "scipy"):
             importlib.import_module(package)
@@ -92,13 +92,14 @@ def _finetune(
         if run.batch_size % count:
             raise ValueError(
                 f"Received batch_size={run.batch_size} for {count} replicas. "
-                f"Expected a multiple of {count}: as many examples for each."
+                f"Expected a multiple of {count}, so that each gets the same number "
+                "of examples."
             )
     claims = options.output_dir, options, FREE
     if is_finished_for_all(strategy, *claims, options.inputs()):
         return read_json(posixpath.join(options.output_dir, model_dir.DEV_METRICS))
     config, vocabulary, origin = model_dir.load_description(options.model_dir)
-    # Read before anything is written: most mistakes show here.
+    # Read before anything is written: most mistakes are found here.
     dataset, limit = options.chosen_dataset(), options.max_train_examples
     data = read_data(dataset, options.data_dir, limit, options.tests)
     config = _config(options, config, data.dataset.kind)
@@ -127,23 +128,23 @@ def _finetune(
 
 
 def _config(options: FinetuneOptions, config: BertConfig, kind: str) -> BertConfig:
-    """The config of the encoder, which may get other dropout and a new pooler."""
+    """The config of the encoder with the dropout of the options, and a pooler."""
     if options.lm_weight and (not config.causal or options.features != "none"):
         raise ValueError(
             f"Received lm_weight={options.lm_weight} for a model with causal="
-            f"{config.causal} and features={options.features}. Expected a causal one, "
-            "as of bert_tf.pretrain --family=gpt, without features: others do not "
-            "predict the next token."
+            f"{config.causal} and features={options.features}. Expected a causal "
+            "model, as from bert_tf.pretrain --family=gpt, without features: other "
+            "models do not predict the next token."
         )
     if options.class_weights != "none" and not KINDS[kind].balanced_classes:
         raise ValueError(
-            f"Received class_weights={options.class_weights!r} for the kind {kind}. "
-            "Expected classification: leave it out."
+            f"Received class_weights={options.class_weights!r} for kind {kind}. "
+            "Expected it only for classification: leave it out."
         )
     is_frozen = options.features != "none"
     found = encoder_config(config, KINDS[kind], options.dropout, is_frozen)
     if found.pooler and not config.pooler:
-        print(f"{options.model_dir} has no pooler: a new one starts from chance.")
+        print(f"{options.model_dir} has no pooler: a new one is randomly initialized.")
     return found
 
 
@@ -167,7 +168,7 @@ def _result(
     settings: RunSettings,
     strategy: tf.distribute.Strategy,
 ) -> RunResult:
-    """The result of a run, which is run unless it was finished before."""
+    """The result of a run, which is started or resumed unless it is finished."""
     folder = posixpath.join(options.output_dir, RUNS, settings.name)
     path = posixpath.join(folder, RESULT)
     if tf.io.gfile.exists(path):
@@ -178,7 +179,7 @@ def _result(
         if is_chief(strategy):
             write_json(path, dataclasses.asdict(result))
     if is_chief(strategy):
-        # Not before there is the result.
+        # Checkpoints are needed until the result is written.
         remove(posixpath.join(folder, CHECKPOINTS))
     return result
 
@@ -189,7 +190,7 @@ def _write(
     results: Sequence[RunResult],
     best: RunResult,
 ) -> dict[str, float]:
-    """Makes the best run the model, and reports."""
+    """Writes the best run as the model, with its report."""
     data, dataset, output_dir = start.data, start.data.dataset, options.output_dir
     values = dataclasses.asdict(options)
     folder = posixpath.join(output_dir, RUNS, best.settings.name)
@@ -225,10 +226,10 @@ def _write(
     )
     write_file(posixpath.join(output_dir, REPORT), page.encode())
     write_json(posixpath.join(output_dir, model_dir.DEV_METRICS), metrics)
-    # The weights come last: with them the folder is a finished model.
+    # The weights come last: they make the folder a finished model.
     vocabulary = start.encoding.tokenizer.vocabulary
     model_dir.save(output_dir, model, vocabulary, description, values)
-    print(f"Wrote the model to {output_dir}; look at {output_dir}/{REPORT}.")
+    print(f"Wrote the model to {output_dir}; see {output_dir}/{REPORT}.")
     return metrics
 
 
@@ -240,16 +241,16 @@ def _facts(options: FinetuneOptions, start: Start, model: Any) -> dict[str, str]
         "started from": begins,
         "model": f"{start.config.num_hidden_layers} layers of "
         f"{start.config.hidden_size}, {model.count_params():,} weights",
-        "examples": f"{len(start.data.train):,} to train on, "
-        f"{len(start.data.dev):,} to check with",
-        "sequences": f"{len(lengths):,} of {lengths.mean():.1f} tokens on average, "
-        f"{lengths.max()} at most",
-        "computed in": options.dtype,
+        "examples": f"{len(start.data.train):,} for training, "
+        f"{len(start.data.dev):,} for development",
+        "sequences": f"{len(lengths):,}, of {lengths.mean():.1f} tokens on average and "
+        f"at most {lengths.max()}",
+        "dtype": options.dtype,
     }
 
 
 def main(options: FinetuneOptions) -> None:
-    """Trains."""
+    """Fine-tunes."""
     finetune(options)
 
 

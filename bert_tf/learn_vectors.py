@@ -1,17 +1,17 @@
-"""Text to a vector for each word, or for each piece, and how good they are.
+"""Learns a static vector for each word or piece, and evaluates the vectors.
 
     python -m bert_tf.learn_vectors --input_files='corpus/*.txt' --vectors_file=w.bin
     python -m bert_tf.learn_vectors --input_files='corpus/*.txt' --vectors_file=g.bin \\
         --method=glove --x_max=10
 
-What came before BERT: one vector for a word, whatever stands around it.
+Static vectors preceded BERT: a word has the same vector in every context.
 
     python -m bert_tf.learn_vectors --records_dir=records --vocab_file=vocab.txt \\
         --vector_size=256 --vectors_file=vectors.bin
     python -m bert_tf.pretrain --token_vectors=vectors.bin ...
 
-Pieces that are alike are found in minutes; a small BERT that starts from random vectors
-spends the first hours of its training on that.
+Vectors of pieces find similar pieces in minutes; a small BERT with random initial
+vectors spends the first hours of training on that.
 """
 
 import dataclasses
@@ -45,7 +45,7 @@ class LearnVectorsOptions(Layout):
         "tfds:NAME.",
     )
     records_dir: str | None = cli.option(
-        None, "Instead, for vectors of pieces: the folder of create_pretraining_data."
+        None, "For vectors of pieces, instead: the folder of create_pretraining_data."
     )
     vocab_file: str | None = cli.option(
         None, "The vocabulary that the records were made with."
@@ -53,12 +53,12 @@ class LearnVectorsOptions(Layout):
     vectors_file: str = cli.option(
         cli.REQUIRED,
         "The file to write, in word2vec's format: binary if it ends in .bin, else "
-        "text. There must be none yet.",
+        "text. It must not exist.",
     )
     method: Literal["skip_gram", "cbow", "glove"] = cli.option(
         "skip_gram",
-        "A word guesses those around it, or (cbow) they guess it, or (glove) vectors "
-        "are fitted to counts of pairs.",
+        "skip_gram: predicts the context from a word. cbow: predicts a word from its "
+        "context. glove: fits vectors to co-occurrence counts.",
     )
     side: word2vec.Side | None = cli.option(
         None,
@@ -66,42 +66,43 @@ class LearnVectorsOptions(Layout):
         "glove: mean.",
     )
     vector_size: int = cli.option(
-        100, "Width of a vector; of pieces, the hidden_size of the model to start."
+        100,
+        "Width of a vector; for pieces, the hidden_size of the model to initialize.",
     )
     window: int | None = cli.option(
-        None, "How far the words around are looked for. Default: 5; glove: 10."
+        None, "Maximum distance of context words. Default: 5; glove: 10."
     )
-    min_count: int = cli.option(5, "Rarer words have no vector.")
+    min_count: int = cli.option(5, "Words with a lower count have no vector.")
     num_epochs: int | None = cli.option(
         None,
-        "Passes over the text, or for glove over its pairs. Default: 5; pieces: 2; "
+        "Passes over the text, or, for glove, over its pairs. Default: 5; pieces: 2; "
         "glove: 50.",
     )
     seed: int = cli.option(0, "Random seed of the initial vectors and of all samples.")
     softmax: word2vec.Softmax | None = cli.option(
         None,
-        "For skip_gram and cbow. negative_sampling, the default: against random "
-        "words. hierarchical: along a tree.",
+        "For skip_gram and cbow: negative_sampling uses random negatives, "
+        "hierarchical a Huffman tree. Default: negative_sampling.",
     )
     sample: float | None = cli.option(
         None,
-        "For skip_gram and cbow: words more frequent than this share are thinned out; "
-        "0: none. Default: 1e-4.",
+        "For skip_gram and cbow: words above this share of the text are subsampled; "
+        "0: no subsampling. Default: 1e-4.",
     )
     num_threads: int | None = cli.option(
         None,
-        "For skip_gram and cbow. Default: one for each core. Only with 1 the vectors "
-        "are reproducible.",
+        "For skip_gram and cbow: number of threads. Vectors are reproducible only "
+        "with 1. Default: one for each core.",
     )
     x_max: float | None = cli.option(
         None,
-        "For glove: the count from which on a pair has the full weight, less for less "
+        "For glove: the count from which a pair has full weight; use less for less "
         "text. Default: 100.",
     )
     pairs_files: tuple[str, ...] = cli.option(
-        (), "Word pairs with scores, such as SimLex-999, to compare with."
+        (), "Files of word pairs with human ratings, such as SimLex-999, to evaluate."
     )
-    questions_file: str | None = cli.option(None, "Analogies to answer.")
+    questions_file: str | None = cli.option(None, "File of analogies to evaluate.")
 
     def __post_init__(self) -> None:
         sources = self.input_files, self.records_dir, self.vocab_file
@@ -117,12 +118,12 @@ class LearnVectorsOptions(Layout):
         if foreign:
             received = ", ".join(f"{name}={value}" for name, value in foreign.items())
             raise ValueError(
-                f"Received {received} with method={self.method}. Expected it with "
-                f"{'skip_gram or cbow' if is_glove else 'glove'} alone: leave it out."
+                f"Received {received} with method={self.method}. Expected it only with "
+                f"{'skip_gram or cbow' if is_glove else 'glove'}: leave it out."
             )
 
     def given(self, names: tuple[str, ...]) -> dict[str, Any]:
-        """The options of these names that have a value."""
+        """The options among `names` that have a value."""
         values = {name: getattr(self, name) for name in names}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -146,7 +147,7 @@ def learn_vectors(options: LearnVectorsOptions, text: Words | Pieces) -> "KeyedV
 
 
 def main(options: LearnVectorsOptions) -> None:
-    """Learns the vectors, writes them, and says how good they are."""
+    """Learns, writes and evaluates the vectors."""
     path = options.vectors_file
     quality.check_files(options.pairs_files, options.questions_file)
     text = text_of(options)
@@ -155,7 +156,7 @@ def main(options: LearnVectorsOptions) -> None:
         file.write(to_word2vec_format(vectors, path))
     named = "words" if isinstance(text, Words) else f"of {len(text.tokens):,} pieces"
     size, count = vectors.vector_size, len(vectors)
-    print(f"{path}: vectors of {size} numbers for {count:,} {named}.")
+    print(f"{path}: {size}-dimensional vectors for {count:,} {named}.")
     for line in quality.lines(vectors, options.pairs_files, options.questions_file):
         print(line)
 

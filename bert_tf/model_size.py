@@ -1,4 +1,4 @@
-"""Parameters and floating-point operations of a model, by closed formula.
+"""Prints the parameters and floating-point operations of a model, by closed formula.
 
 python -m bert_tf.model_size --preset=base --family=albert
 """
@@ -26,7 +26,7 @@ class ModelSizeOptions:
 
 
 def main(options: ModelSizeOptions) -> None:
-    """Prints the parameters by part, beside the real model's, and the operations."""
+    """Prints the parameters by part, their number in a real model, and operations."""
     if options.config_file:
         config = BertConfig.from_file(options.config_file)
     else:
@@ -45,7 +45,7 @@ def main(options: ModelSizeOptions) -> None:
         config, 1, options.sequence_length, options.max_predictions
     )
     print(
-        f"One training step costs {flops / 1e9:,.1f} GFLOP a row of "
+        f"One training step costs {flops / 1e9:,.1f} GFLOP per row of "
         f"{options.sequence_length} tokens."
     )
 

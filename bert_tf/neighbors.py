@@ -1,12 +1,12 @@
-"""Neighbours of a word: among words, or among its own occurrences in sentences.
+"""Finds the neighbours of a word among words, or among its own occurrences in text.
 
     python -m bert_tf.neighbors --word=play --vectors_file=words.bin
     python -m bert_tf.neighbors --word=play --model_dir=models/mine \\
         --input_files='books/*.txt.gz' --output_dir=play
 
-A static vector is one for all senses of a word; a vector in context is near to those
-of the same sense (Peters et al. 2018, table 4). `--output_dir` gets a picture, and the
-files that TensorBoard's projector loads.
+A word has one static vector for all its senses; a vector in context is near those of
+the same sense (Peters et al. 2018, table 4). `--output_dir` receives a picture, and
+files for TensorBoard's projector.
 """
 
 import dataclasses
@@ -31,9 +31,9 @@ from data_pipelines.programs import cli
 
 PICTURE = "projection.png"
 VECTORS, LABELS = "vectors.tsv", "labels.tsv"
-# Characters of a sentence that are shown on either side of the word.
+# The number of characters shown on either side of the word.
 _SHOWN = 45
-# Labels that are drawn, and the characters of each around the word.
+# The number of labels that are drawn, and of characters on either side of the word.
 _LABELLED = 24
 _DRAWN = 16
 
@@ -44,20 +44,21 @@ class NeighborsOptions:
 
     word: str = cli.option(cli.REQUIRED, "The word.")
     vectors_file: str | None = cli.option(
-        None, "Vectors of words in word2vec's format, as bert_tf.learn_vectors writes."
+        None,
+        "Vectors of words in word2vec's format, as written by bert_tf.learn_vectors.",
     )
     model_dir: str | None = cli.option(
-        None, "A model folder; requires --input_files, and replaces --vectors_file."
+        None, "A model folder, instead of --vectors_file; requires --input_files."
     )
     input_files: tuple[str, ...] | None = cli.option(
-        None, "Text files that are searched for the word; required with --model_dir."
+        None, "Text files to search for the word; required with --model_dir."
     )
     features: str = cli.option(
         "last", "The layer: embeddings, second_to_last, last, or its number."
     )
     max_sentences: int = cli.option(500, "Maximum number of sentences that are used.")
-    num_sentences: int = cli.option(5, "Sentences whose neighbours are shown.")
-    num_neighbors: int = cli.option(5, "Neighbours that are shown of each.")
+    num_sentences: int = cli.option(5, "Number of sentences to show neighbours for.")
+    num_neighbors: int = cli.option(5, "Number of neighbours to show for each.")
     output_dir: str | None = cli.option(
         None, "A new folder for a picture and TensorBoard's projector files."
     )
@@ -68,7 +69,7 @@ class NeighborsOptions:
             raise ValueError(
                 f"Received vectors_file={self.vectors_file}, model_dir="
                 f"{self.model_dir} and input_files={self.input_files}. Expected either "
-                "vectors_file, or both of the others."
+                "vectors_file, or both model_dir and input_files."
             )
         cli.require_positive(
             max_sentences=self.max_sentences,
@@ -79,30 +80,30 @@ class NeighborsOptions:
 
 @dataclasses.dataclass(frozen=True)
 class Points:
-    """Labels, and vectors of length 1, or 0: float32 (labels, width)."""
+    """Labels, and vectors of length 1 (or 0), float32 (labels, width)."""
 
     labels: list[str]
     vectors: np.ndarray
 
     @classmethod
     def of(cls, labels: list[str], vectors: list[np.ndarray]) -> "Points":
-        """The points of vectors of any length."""
+        """Makes points from vectors of any length."""
         rows = np.stack(vectors)
         return cls(labels, normalized(rows))
 
     def nearest(self, index: int, count: int) -> list[tuple[str, float]]:
-        """The nearest others by the cosine, nearest first."""
+        """The nearest other points by cosine, nearest first."""
         cosines = self.vectors @ self.vectors[index]
         order = [other for other in np.argsort(-cosines) if other != index]
         return [(self.labels[i], float(cosines[i])) for i in order[:count]]
 
 
 def words_around(path: str, word: str, count: int) -> Points:
-    """A word, first, and those whose vectors are nearest to its own.
+    """A word, followed by the words with the nearest vectors.
 
     Raises:
         ValueError: the file does not have the word.
-        FileNotFoundError: there is no file.
+        FileNotFoundError: there is no such file.
     """
     vectors = load_vectors(path)
     if word not in vectors:
@@ -115,7 +116,7 @@ def words_around(path: str, word: str, count: int) -> Points:
 
 
 def sentences_with(word: str, sources: Iterable[str]) -> Iterator[str]:
-    """Sentences of text that have a word, capitals aside, each once."""
+    """Yields the distinct sentences that contain a word, ignoring case."""
     pattern = _pattern(word)
     seen = set()
     for source in sources:
@@ -129,7 +130,7 @@ def sentences_with(word: str, sources: Iterable[str]) -> Iterator[str]:
 
 
 def occurrences(word: str, texts: Iterable[TextVectors]) -> Points:
-    """The first occurrence of a word in each text: the mean over its pieces."""
+    """The vector of the first occurrence of a word in each text, a mean over pieces."""
     labels, rows = [], []
     for text in texts:
         sentence = text.example.first
@@ -139,7 +140,7 @@ def occurrences(word: str, texts: Iterable[TextVectors]) -> Points:
         first = len(sentence[: found.start()].encode())
         last = len(sentence[: found.end()].encode())
         inside = (text.tokens.starts >= first) & (text.tokens.ends <= last)
-        # A word that was cut off at the end has no vector.
+        # A word beyond the maximum length has no vector.
         if not inside.any():
             continue
         rows.append(text.vectors[inside].mean(axis=0))
@@ -148,7 +149,7 @@ def occurrences(word: str, texts: Iterable[TextVectors]) -> Points:
         labels.append(f"{before}[{found[0]}]{after}")
     if len(labels) < 2:
         raise ValueError(
-            f"{len(labels)} sentences have the word {word!r}. Expected two at least: "
+            f"{len(labels)} sentences have the word {word!r}. Expected at least two: "
             "choose a more frequent word, or more text."
         )
     return Points.of(labels, rows)
@@ -158,9 +159,9 @@ def neighbors(options: NeighborsOptions) -> None:
     """Prints the neighbours, and draws them.
 
     Raises:
-        ValueError: there is no such word.
-        FileExistsError: the folder exists already.
-        FileNotFoundError: there is no such file or folder.
+        ValueError: the word is not found.
+        FileExistsError: the output folder exists already.
+        FileNotFoundError: an input file or the model folder is missing.
     """
     folder = options.output_dir
     if folder is not None:
@@ -193,9 +194,9 @@ def neighbors(options: NeighborsOptions) -> None:
 def write_projection(folder: str, points: Points) -> None:
     """Draws the first two principal components, and writes the projector's files.
 
-    The folder is there already.
+    The folder must exist.
     """
-    # Imported here: it takes a while, and only this needs it.
+    # Imported here: it takes a while to load, and only this function needs it.
     from matplotlib.figure import Figure
 
     rows = ("\t".join(f"{value:.6g}" for value in row) for row in points.vectors)

@@ -1,16 +1,16 @@
-"""Examples to answers, by the functions that evaluation uses and `export` saves.
+"""Answers examples with a pre-trained or fine-tuned model.
 
     echo 'The [MASK] sat on the mat.' | python -m bert_tf.predict --model_dir=M
     echo 'A gem of a film.' | python -m bert_tf.predict --model_dir=models/sst2
     python -m bert_tf.predict --model_dir=models/sst2 --input_file=in.csv \\
         --output_file=out.csv
 
-Input is a text on each line (two texts, or question and context, with a tab between
-them), or a table (CSV, TSV, JSON lines) whose columns are kept, a CoNLL file, or
-questions in SQuAD's JSON. A tagger takes running text, or words with spaces between
-them. Each has its answer, in order; one without text has an empty answer that says why.
-With `--dataset` the examples are those of the catalogue; `--submission_dir` then
-writes the file that the GLUE leaderboard takes.
+Input is one text per line (two texts, or question and context, separated by a tab), a
+table (CSV, TSV, JSON lines) whose columns are kept, a CoNLL file, or questions in
+SQuAD's JSON. A tagger takes running text, or words separated by spaces. Each example
+has an answer, in order; an example without text has an empty answer with the reason.
+With `--dataset`, examples are read from the catalogue; `--submission_dir` then writes
+the file for the GLUE leaderboard.
 """
 
 import dataclasses
@@ -46,35 +46,35 @@ from data_pipelines.files.finite import require_finite
 from data_pipelines.finetuning.encoding import chunks_of
 from data_pipelines.programs import cli
 
-_ADVICE = "take a checkpoint from before the training diverged"
+_ADVICE = "use a checkpoint from before training diverged"
 
 
 @dataclasses.dataclass(frozen=True)
 class PredictOptions(DataOptions):
-    """Options of the program, besides the columns of own files."""
+    """Options of the program, besides the columns of the user's files."""
 
     model_dir: str = cli.option(
         cli.REQUIRED, "The model folder, pre-trained or fine-tuned."
     )
     signature: Literal["fill_mask", "generate", "embed"] | None = cli.option(
         None,
-        "Of a pre-trained model: guesses for each [MASK], continuations of a causal "
-        "model, or vectors. Default: what its head is for.",
+        "For a pre-trained model: predictions for each [MASK], continuations of a "
+        "causal model, or vectors. Default: depends on the head of the model.",
     )
     input_file: str | None = cli.option(
-        None,
-        "Texts or examples to answer. Default: standard input, a text on each line.",
+        None, "Texts or examples to answer. Default: standard input, one text per line."
     )
     output_file: str | None = cli.option(
-        None, "A new .csv, .tsv or .jsonl. Default: JSON lines on standard output."
+        None,
+        "A new .csv, .tsv or .jsonl file. Default: JSON lines on standard output.",
     )
-    split: str = cli.option("test", "With --dataset: the split that is answered.")
+    split: str = cli.option("test", "With --dataset: the split to answer.")
     submission_dir: str | None = cli.option(
-        None, "With --dataset=glue/...: where the leaderboard's file is made."
+        None, "With --dataset=glue/...: folder for the leaderboard's file."
     )
-    batch_size: int = cli.option(32, "Examples that are run at once.")
-    top_k: int = cli.option(5, "Guesses of fill_mask for each mask.")
-    num_tokens: int = cli.option(32, "Maximum number of pieces that generate adds.")
+    batch_size: int = cli.option(32, "Number of examples that are run at once.")
+    top_k: int = cli.option(5, "Number of predictions of fill_mask for each mask.")
+    num_tokens: int = cli.option(32, "Maximum number of pieces that generate appends.")
 
 
 def predict(
@@ -83,16 +83,16 @@ def predict(
     texts: Iterable[str],
     batch_size: int = 32,
 ) -> Iterator[dict[str, Any]]:
-    """Answers of a pre-trained model, in the order of the texts, as plain values.
+    """Answers texts with a pre-trained model, in order.
 
     Args:
-        text_model: answers them.
-        signature: "fill_mask", "generate" or "embed"; None: the model's first.
-        texts: read as they are needed.
-        batch_size: how many are run at once.
+        text_model: the model.
+        signature: "fill_mask", "generate" or "embed"; None: the model's default.
+        texts: the texts, which are read lazily.
+        batch_size: the number of texts that are run at once.
 
     Yields:
-        For each text, a dict of what the signature returns.
+        For each text, a dict of the outputs of the signature, as plain values.
 
     Raises:
         ValueError: the model has no such signature, or an answer has numbers that are
@@ -125,12 +125,12 @@ def predict_rows(
     examples: Examples,
     columns: AnswerColumns,
 ) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Answers of a fine-tuned model, as they are needed, one for each example.
+    """Answers examples with a fine-tuned model, lazily.
 
     Yields:
-        The example, and a row of plain values: the columns of the example and beside
-        them those of `Kind.columns`; for an example without text, those of
-        `Kind.unanswered` and the reason in the column `unanswered`.
+        Each example, and a row of plain values: its columns, followed by those of
+        `Kind.columns`; for an example without text, by those of `Kind.unanswered` and
+        the reason in the column `unanswered`.
     """
     kind, task = predictor.kind, description.task
     prepared = (
@@ -153,7 +153,7 @@ def predict_rows(
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    """Lists of Python values, without the masks that a text does not have."""
+    """Converts a row to plain Python values, without the padding of masks."""
     if "tokens" in row:
         real = row["probabilities"][:, 0] > 0
         tokens = np.char.decode(row["tokens"][real].astype(bytes), "utf-8")
@@ -164,7 +164,7 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(options: PredictOptions) -> None:
-    """Streams the examples through the model."""
+    """Answers the examples with the model."""
     cli.require_positive(batch_size=options.batch_size)
     loaded = model_dir.load(options.model_dir)
     if loaded.description.kind == PRETRAINING:
@@ -199,7 +199,7 @@ def _predict_examples(options: PredictOptions, loaded: LoadedModel) -> None:
     if options.submission_dir is not None and options.dataset is None:
         raise ValueError(
             "Received submission_dir without dataset. Expected --dataset=glue/..., "
-            "whose test set the leaderboard asks for."
+            "which has the test set of the leaderboard."
         )
     writer = RowWriter(options.output_file)
     columns = answer_columns(options.input_file, options.column_names or None)
@@ -228,7 +228,7 @@ def _predict_examples(options: PredictOptions, loaded: LoadedModel) -> None:
 def _read_examples(
     options: PredictOptions, description: Description
 ) -> tuple[Examples, ReadLog]:
-    """The examples, and the account of what was read, complete after the last one."""
+    """The examples, and a log of the reading, complete after the last example."""
     kind = KINDS[description.kind]
     if options.dataset is None:
         path = options.input_file
@@ -246,8 +246,8 @@ def _read_examples(
     dataset = catalog.find(options.dataset)
     if dataset.kind != kind.name:
         raise ValueError(
-            f"The model is of the kind {kind.name}, the dataset {dataset.name} of the "
-            f"kind {dataset.kind}. Expected the same."
+            f"The model is of kind {kind.name}, the dataset {dataset.name} of kind "
+            f"{dataset.kind}. Expected the same kind."
         )
     log = ReadLog(options.split)
     return dataset_examples(dataset, options.split, options.data_dir, log), log

@@ -6,9 +6,16 @@
 The vocabulary is learned first unless one is given, the text is tokenized once, and
 the model is trained. The same command resumes a stopped run. In the end the output
 folder is a model folder, with `report.html` to look at.
+
+    python -m bert_tf.pretrain --input_files='corpus/*.txt' --output_dir=models/mine \\
+        --preset=tiny --budget=4m
+
+With a budget the whole command ends in time on whatever the machine is: the number of
+steps is planned by the first ones. The plan is in `plan.json`, and repeats the run.
 """
 
 import dataclasses
+import math
 import posixpath
 from typing import Any
 
@@ -19,16 +26,24 @@ import tensorflow as tf
 from bert_tf.checkpoints import model_dir
 from bert_tf.models.config import BertConfig
 from bert_tf.models.objectives import OBJECTIVES, make_pretrainer
-from bert_tf.optim.optimizers import MomentOptimizer, make_optimizer
-from bert_tf.optim.schedule import WarmupLinearDecay
-from bert_tf.pretraining import data, model_config
+from bert_tf.optim.optimizers import make_optimizer
+from bert_tf.pretraining import data, model_config, planning
 from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.pretraining.unigram_baseline import unigram_baseline
 from bert_tf.report.pretraining import cloze_guesses, pretraining_report, run_facts
 from bert_tf.training import distribution, output_dir
+from bert_tf.training.budget import (
+    Budget,
+    Clock,
+    process_clock,
+    seconds_of,
+    stopwatch,
+)
 from bert_tf.training.distribution import is_chief
 from bert_tf.training.hardware import POLICIES, peak_flops_per_second
 from bert_tf.training.loop import train
+from bert_tf.training.plan import Plan
+from bert_tf.training.planner import Planner
 from bert_tf.training.run_log import METRICS, RunLog, read_metrics
 from bert_tf.training.trainer import Trainer
 from data_pipelines.files.atomic import write_file
@@ -54,6 +69,8 @@ _FREE_OPTIONS = (
     "skip_corrupt_records",
     *distribution.FREE_OPTIONS,
 )
+# Those that may differ until the model is finished.
+_UNFINISHED_OPTIONS = ("budget",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,16 +85,42 @@ class _Inputs:
     config: BertConfig
     vectors: tuple[np.ndarray, np.ndarray] | None
     records: data.Records
+    plan: Plan | None
 
 
-def pretrain(options: PretrainOptions) -> None:
+@dataclasses.dataclass(frozen=True)
+class _Trained:
+    """A model after its training.
+
+    Attributes:
+        model, num_steps: the model, and the steps it was trained for.
+        heldout: held-out batches, if there are any.
+        baseline: the unigram baseline on them.
+        planner: the planner of the run.
+    """
+
+    model: Any
+    num_steps: int
+    heldout: tf.data.Dataset | None
+    baseline: dict[str, float] | None
+    planner: Planner
+
+
+def pretrain(options: PretrainOptions, clock: Clock | None = None) -> None:
     """Trains a model into `options.output_dir`, or resumes the run there.
+
+    Args:
+        options: see `PretrainOptions`.
+        clock: returns the seconds since the command was started, which a budget is
+            compared with. Default: since this call.
 
     Raises:
         ValueError: options, files or the folder do not fit each other.
         bert_tf.training.loop.NonFiniteLoss: the run has diverged.
         bert_tf.training.loop.Preempted: Ctrl-C or SIGTERM; the same call resumes.
     """
+    seconds = math.inf if options.budget is None else seconds_of(options.budget)
+    budget = Budget(seconds, clock or stopwatch())
     strategy = distribution.make_strategy(options)
     with (
         strategy.scope(),
@@ -85,10 +128,10 @@ def pretrain(options: PretrainOptions) -> None:
         output_dir.locked_for_all(strategy, options.output_dir),
     ):
         try:
-            inputs = _prepare(options, strategy)
+            inputs = _prepare(options, strategy, budget)
             if inputs is None:
                 return
-            model, heldout, baseline = _run(inputs, strategy)
+            trained = _run(inputs, strategy, budget)
         except tf.errors.DataLossError as error:
             folder = options.records_dir or _path(options, RECORDS)
             raise ValueError(
@@ -97,11 +140,12 @@ def pretrain(options: PretrainOptions) -> None:
                 "same command resumes from the last checkpoint."
             ) from error
         if is_chief(strategy):
-            _write(options, inputs, model, heldout, baseline)
+            _write(options, inputs, trained)
+            trained.planner.finish()
 
 
 def _prepare(
-    options: PretrainOptions, strategy: tf.distribute.Strategy
+    options: PretrainOptions, strategy: tf.distribute.Strategy, budget: Budget
 ) -> _Inputs | None:
     """Claims the folder and makes what is missing; None if the run is finished."""
     distribution.check_batch_size(
@@ -110,6 +154,11 @@ def _prepare(
     claims = options.output_dir, options.resolved(), _FREE_OPTIONS, options.inputs()
     if output_dir.is_finished_for_all(strategy, *claims):
         return None
+    if distribution.num_workers(strategy) > 1 and options.is_planned:
+        raise ValueError(
+            "Received a budget or a plan with several workers. Expected "
+            "--num_train_steps: the clocks of several machines do not agree."
+        )
     if distribution.num_workers(strategy) > 1 and not options.records_dir:
         raise ValueError(
             "Received input_files with several workers. Expected --records_dir and "
@@ -130,67 +179,69 @@ def _prepare(
             vectors = model_config.initial_vectors(
                 options.token_vectors, vocabulary, config
             )
+    plan = planning.given_plan(options)
     # Nothing is written before this line.
-    output_dir.claim_for_all(strategy, *claims)
+    path, resolved, free_options, files = claims
+    free_options = (*free_options, *_UNFINISHED_OPTIONS)
+    output_dir.claim_for_all(strategy, path, resolved, free_options, files)
     if vocabulary is None:
-        vocabulary = _learned_vocabulary(options)
+        with budget.stage("vocabulary"):
+            vocabulary = _learned_vocabulary(options)
         config = model_config.pretraining_config(options, vocabulary)
-    records = _records(options, vocabulary)
-    sentences = data.possible_sentences(
-        records,
-        vocabulary,
-        options.rows(options.sequence_length),
-        is_chosen=options.sentences is not None,
-    )
-    options = dataclasses.replace(options, sentences=sentences)
-    return _Inputs(options, vocabulary, config, vectors, records)
-
-
-def _run(
-    inputs: _Inputs, strategy: tf.distribute.Strategy
-) -> tuple[Any, tf.data.Dataset | None, dict[str, float] | None]:
-    """Trains; the model, the held-out batches, and the unigram baseline on them."""
-    options, records, vocabulary = inputs.options, inputs.records, inputs.vocabulary
-    trainer = _trainer(inputs, strategy)
-    batches = {"batch_size": options.recipe.batch_size, "seed": options.seed}
-    phases = data.training_phases(
-        records, vocabulary, options.phases(), inputs.config, **batches
-    )
-    heldout = data.heldout_batches(
-        records,
-        vocabulary,
-        options.rows(options.sequence_length),
-        num_batches=options.num_eval_batches,
-        **batches,
-    )
-    baseline = None
-    if heldout is not None:
-        training = phases[0].batches(0, 1, 0)
-        baseline = unigram_baseline(
-            training, heldout, inputs.config.vocab_size, trainer.objective.losses
+    with budget.stage("records"):
+        records = _records(options, vocabulary)
+        sentences = data.possible_sentences(
+            records,
+            vocabulary,
+            options.rows(options.sequence_length),
+            is_chosen=options.sentences is not None,
         )
-    peak = peak_flops_per_second(options.dtype)
+    options = dataclasses.replace(options.resolved(), sentences=sentences)
+    return _Inputs(options, vocabulary, config, vectors, records, plan)
+
+
+def _run(inputs: _Inputs, strategy: tf.distribute.Strategy, budget: Budget) -> _Trained:
+    """Makes the model and trains it."""
+    options, records, vocabulary = inputs.options, inputs.records, inputs.vocabulary
+    schedule = planning.make_schedule(options)
+    with budget.stage("model"):
+        trainer = _trainer(inputs, strategy, schedule)
+        batches = {"batch_size": options.recipe.batch_size, "seed": options.seed}
+        phases = data.training_phases(
+            records, vocabulary, options.phases(), inputs.config, **batches
+        )
+        heldout = data.heldout_batches(
+            records,
+            vocabulary,
+            options.rows(options.sequence_length),
+            num_batches=options.max_eval_batches,
+            **batches,
+        )
+        baseline = None
+        if heldout is not None:
+            training = phases[0].batches(0, 1, 0)
+            baseline = unigram_baseline(
+                training, heldout, inputs.config.vocab_size, trainer.objective.losses
+            )
+        peak = peak_flops_per_second(options.dtype)
     log = RunLog(
-        options.output_dir, options.num_train_steps, peak, is_chief=is_chief(strategy)
+        options.output_dir, options.num_steps, peak, is_chief=is_chief(strategy)
     )
-    counts = records.manifest["counts"]
-    log.say(
-        f"{trainer.model.count_params():,} weights, {len(vocabulary):,} pieces, "
-        f"{counts['documents']:,} documents of {counts['tokens']:,} tokens; this "
-        f"machine multiplies matrices at {peak / 1e9:,.0f} GFLOP/s in {options.dtype}."
-    )
-    if records.skip_corrupt and is_chief(strategy):
-        for line in data.damaged_files(records.folder):
-            log.say(f"{line}: left out.")
-    if inputs.vectors:
-        count = int(inputs.vectors[1].sum())
-        log.say(f"{count:,} pieces start from {options.token_vectors}.")
+    _describe(inputs, trainer, peak, log)
     if baseline is not None:
         log.unigram_baseline(baseline)
+    planner = planning.make_planner(
+        *(options, schedule, inputs.plan, budget, log.say),
+        phases=phases,
+        peak=peak,
+        num_weights=trainer.model.count_params(),
+        heldout=heldout,
+    )
 
     def evaluate(step: int) -> None:
         if heldout is not None:
-            log.evaluation(step, trainer.evaluate(heldout))
+            few = heldout.take(planner.num_eval_batches or -1)
+            log.evaluation(step, trainer.evaluate(few))
 
     try:
         train(
@@ -198,17 +249,39 @@ def _run(
             phases,
             _path(options, CHECKPOINTS),
             log,
-            checkpoint_every=options.checkpoint_every,
-            log_every=options.log_every,
+            # Those of a planned run are in its plan.
+            checkpoint_every=options.checkpoint_every or options.num_steps,
+            log_every=options.log_every or options.num_steps,
             eval_every=options.eval_every,
             evaluate=evaluate,
+            planner=planner,
         )
     finally:
         log.close()
-    return trainer.model, heldout, baseline
+    steps = int(trainer.step.numpy())
+    return _Trained(trainer.model, steps, heldout, baseline, planner)
 
 
-def _trainer(inputs: _Inputs, strategy: tf.distribute.Strategy) -> Trainer:
+def _describe(inputs: _Inputs, trainer: Trainer, peak: float, log: RunLog) -> None:
+    """Logs the sizes of the model and of its data."""
+    options, records = inputs.options, inputs.records
+    counts = records.manifest["counts"]
+    log.say(
+        f"{trainer.model.count_params():,} weights, {len(inputs.vocabulary):,} pieces, "
+        f"{counts['documents']:,} documents of {counts['tokens']:,} tokens; this "
+        f"machine multiplies matrices at {peak / 1e9:,.0f} GFLOP/s in {options.dtype}."
+    )
+    if records.skip_corrupt and is_chief(trainer.strategy):
+        for line in data.damaged_files(records.folder):
+            log.say(f"{line}: left out.")
+    if inputs.vectors:
+        count = int(inputs.vectors[1].sum())
+        log.say(f"{count:,} pieces start from {options.token_vectors}.")
+
+
+def _trainer(
+    inputs: _Inputs, strategy: tf.distribute.Strategy, schedule: planning.Schedule
+) -> Trainer:
     options = inputs.options
     recipe = options.recipe
     has_sentence_task = recipe.sentence_task is not None
@@ -225,7 +298,12 @@ def _trainer(inputs: _Inputs, strategy: tf.distribute.Strategy) -> Trainer:
         model.encoder.embeddings.set_vocabulary(inputs.vocabulary.tokens)
     return Trainer(
         model,
-        _optimizer(options),
+        make_optimizer(
+            recipe.optimizer,
+            schedule,
+            weight_decay=options.weight_decay,
+            beta_2=recipe.beta_2,
+        ),
         OBJECTIVES[recipe.objective].loss(has_sentence_task),
         seed=options.seed,
         accumulation_steps=options.accumulation_steps,
@@ -234,22 +312,17 @@ def _trainer(inputs: _Inputs, strategy: tf.distribute.Strategy) -> Trainer:
     )
 
 
-def _write(
-    options: PretrainOptions,
-    inputs: _Inputs,
-    model: Any,
-    heldout: tf.data.Dataset | None,
-    baseline: dict[str, float] | None,
-) -> None:
+def _write(options: PretrainOptions, inputs: _Inputs, trained: _Trained) -> None:
     """Writes the report, and then the weights: with them the model is finished."""
     folder, recipe = options.output_dir, inputs.options.recipe
+    model, heldout = trained.model, trained.heldout
     records = read_metrics(_path(options, METRICS))
     facts = run_facts(
         model,
         inputs.vocabulary,
         inputs.records.manifest["counts"],
         records,
-        training=f"{options.num_train_steps:,} steps of {recipe.batch_size} rows in "
+        training=f"{trained.num_steps:,} steps of {recipe.batch_size} rows in "
         f"{options.dtype}",
     )
     cloze = []
@@ -259,9 +332,9 @@ def _write(
         f"Pre-training of {posixpath.basename(folder.rstrip('/'))}",
         facts=facts,
         records=records,
-        baseline=baseline,
+        baseline=trained.baseline,
         cloze=cloze,
-        options=dataclasses.asdict(inputs.options.resolved()),
+        options=dataclasses.asdict(inputs.options),
     )
     write_file(_path(options, REPORT), page.encode())
     description = model_dir.Description(
@@ -277,19 +350,6 @@ def _write(
 
 def _path(options: PretrainOptions, name: str) -> str:
     return posixpath.join(options.output_dir, name)
-
-
-def _optimizer(options: PretrainOptions) -> MomentOptimizer:
-    recipe = options.recipe
-    schedule = WarmupLinearDecay(
-        recipe.learning_rate, options.num_train_steps, options.warmup_steps
-    )
-    return make_optimizer(
-        recipe.optimizer,
-        schedule,
-        weight_decay=options.weight_decay,
-        beta_2=recipe.beta_2,
-    )
 
 
 def _learned_vocabulary(options: PretrainOptions) -> Vocabulary:
@@ -333,5 +393,10 @@ def _records(options: PretrainOptions, vocabulary: Vocabulary) -> data.Records:
     return data.Records(folder, manifest, options.skip_corrupt_records)
 
 
+def main(options: PretrainOptions) -> None:
+    """Pre-trains; a budget begins with the process."""
+    pretrain(options, process_clock())
+
+
 if __name__ == "__main__":
-    cli.run(PretrainOptions, pretrain, __doc__, kept=cli.RESUMED)
+    cli.run(PretrainOptions, main, __doc__, kept=cli.RESUMED)

@@ -1,9 +1,9 @@
-"""A local server that speaks as TF Serving does, for development.
+"""Serves models through the APIs of TF Serving, for development.
 
     python -m bert_tf.serve --model_base_path=saved_models/demo
 
-REST on port 8501, gRPC on 8500, and a page to try the models at
-http://127.0.0.1:8501. New versions in the folders are picked up.
+It serves REST on port 8501, gRPC on 8500, and a web page to try the models at
+http://127.0.0.1:8501. New versions in the folders are loaded as they appear.
 """
 
 import asyncio
@@ -34,23 +34,31 @@ class ServeOptions:
     )
     port: int = cli.option(8500, "Port for gRPC; 0 picks a free one.")
     enable_batching: bool = cli.option(
-        True, "Whether requests that arrive together are answered together."
+        True, "Whether requests that arrive together are answered in one batch."
     )
-    max_batch_size: int = cli.option(64, "Rows of a batch, and of a request.")
+    max_batch_size: int = cli.option(
+        64, "Maximum number of rows of a batch, and of a request."
+    )
     batch_timeout_micros: int = cli.option(
-        0, "How long the first request of a batch waits for others."
+        0, "Microseconds that the first request of a batch waits for others."
     )
     max_queued_requests: int = cli.option(
-        256, "Requests that may wait; more are refused: 429, RESOURCE_EXHAUSTED."
+        256,
+        "Maximum number of waiting requests; more are refused (429, "
+        "RESOURCE_EXHAUSTED).",
     )
     max_request_bytes: int = cli.option(
-        2**18, "Size of a request, as it is sent and, if it is compressed, unpacked."
+        2**18, "Maximum size of a request, both as received and decompressed."
     )
     request_timeout_seconds: float = cli.option(
-        30.0, "Request timeout, from arrival to response; and for the reading of it."
+        30.0,
+        "Request timeout, from arrival to response; also the time for a client to "
+        "read a response.",
     )
     max_connections: int = cli.option(
-        512, "Connections at once, of REST (more are refused: 503) and of gRPC."
+        512,
+        "Maximum number of simultaneous connections of REST (more are refused: 503), "
+        "and of gRPC.",
     )
 
     def __post_init__(self) -> None:
@@ -62,40 +70,40 @@ class ServeOptions:
         if self.port == self.rest_api_port != 0:
             raise ValueError(
                 f"Received {self.port} as port and as rest_api_port. Expected two "
-                "ports."
+                "different ports."
             )
 
     def base_paths(self) -> dict[str, str]:
-        """Folders by the names of the models.
+        """The folders, by the names of the models.
 
         Raises:
-            ValueError: two have the same name, or one has none that a URL can have.
+            ValueError: two models have the same name, or a name cannot be in a URL.
         """
         found: dict[str, str] = {}
         for written in self.model_base_path:
             name, equals, path = written.partition("=")
             if not equals or "/" in name:
-                # A folder without a name, which may have the sign in its own.
+                # A folder without NAME=, whose path may contain the sign.
                 name, path = "", written
             path = path.rstrip("/")
             name = name or posixpath.basename(path)
             if not path or name in found:
                 raise ValueError(
                     f"Received model_base_path={','.join(self.model_base_path)}. "
-                    "Expected FOLDER or NAME=FOLDER, each with another name."
+                    "Expected FOLDER or NAME=FOLDER, each with a distinct name."
                 )
             try:
                 require_model_name(name)
             except ValueError as error:
-                raise ValueError(f"{error} Give it one by NAME={path}.") from None
+                raise ValueError(f"{error} Use NAME={path} to name it.") from None
             found[name] = path
         return found
 
     def limits(self) -> Limits:
-        """Limits of requests.
+        """The limits of requests.
 
         Raises:
-            ValueError: one is not positive.
+            ValueError: a limit is not positive.
         """
         names = (field.name for field in dataclasses.fields(Limits))
         values = {name: getattr(self, name) for name in names}
@@ -106,15 +114,15 @@ class ServeOptions:
 def main(options: ServeOptions) -> None:
     """Serves until SIGTERM or SIGINT, and answers the requests received until then."""
     print(
-        "bert_tf.serve is for development: in production run TF Serving, for which "
+        "bert_tf.serve is for development. In production, run TF Serving, for which "
         "bert_tf.export writes the files.",
         flush=True,
     )
-    # Imported here: TensorFlow takes seconds.
+    # Imported here: TensorFlow takes seconds to load.
     with extra("serve"):
         from bert_tf.serving.server import app
-    # TensorFlow's half a million objects stay: to look for garbage without them takes a
-    # third of the time, in which nothing is answered.
+    # Excluding TensorFlow's half a million objects from garbage collection cuts its
+    # pauses, in which no request is answered, to a third.
     gc.freeze()
     asyncio.run(
         app.serve(

@@ -1,4 +1,4 @@
-"""Makes pairs of wrong and right sentences from clean text, to learn correction.
+"""Creates pairs of corrupted and correct sentences from clean text, for training.
 
     python -m data_pipelines.corrupt_text --input_files='corpus/*.txt' \\
         --language=english --output_file=pairs.tsv
@@ -6,10 +6,10 @@
     python -m data_pipelines.corrupt_text --input_files='zhwiki/*.jsonl.gz' \\
         --language=chinese --confusions_from=real.tsv --output_file=pairs.tsv
 
-The table has the columns `text` and `corrected`, as the kind correction takes it; in
-some rows both are the same. See `corrupt_english` and `corrupt_chinese` for the
-mistakes. The same text and seed give the same table, and memory does not grow with the
-text.
+The table has the columns `text` and `corrected`, as required by the kind correction; in
+some rows both are the same. For the mistakes see `corrupt_english` and
+`corrupt_chinese`. The same text and seed give the same table, and memory does not grow
+with the text.
 """
 
 import dataclasses
@@ -35,11 +35,11 @@ from data_pipelines.programs import cli
 
 Language = Literal["english", "chinese"]
 
-# Longer ones are lists and tables, shorter ones headings.
+# Minimum and maximum number of characters: without headings, lists and tables.
 _LENGTHS: dict[Language, tuple[int, int]] = {"english": (20, 300), "chinese": (8, 120)}
-# The least share of a sentence's characters that are in its script.
+# Minimum share of characters in the script of the language.
 _MIN_SHARE = 0.7
-# Characters that replace others before any sentence has been read.
+# Replacement characters until the first sentence has been read.
 _FIRST_OTHERS = "的是不了人在有我他这"
 
 
@@ -48,22 +48,27 @@ class CorruptTextOptions(Layout):
     """Options of the program."""
 
     input_files: tuple[str, ...] = cli.option(
-        cli.REQUIRED, "Files of clean text, or patterns of names."
+        cli.REQUIRED, "Files of clean text, or patterns such as 'corpus/*.txt'."
     )
-    output_file: str = cli.option(cli.REQUIRED, "A new .tsv.")
+    output_file: str = cli.option(cli.REQUIRED, "Table to write, a new .tsv file.")
     language: Language = cli.option(cli.REQUIRED, "Language of the text.")
     seed: int = cli.option(0, "Random seed of the mistakes.")
-    clean_fraction: float = cli.option(0.3, "Share of the sentences that stay right.")
+    clean_fraction: float = cli.option(
+        0.3, "Share of the sentences that are left unchanged."
+    )
     max_pairs: int | None = cli.option(
-        None, "Most pairs, taken evenly from all files. Default: all sentences."
+        None,
+        "Maximum number of pairs, taken evenly from all files. Default: all sentences.",
     )
     confusions_from: str | None = cli.option(
         None,
-        "Chinese: real pairs to learn from which character is taken for which; a table "
-        "with the columns text and corrected, or a dataset of the catalogue. Sentences "
-        "in other characters than theirs (traditional ones, say) are left out.",
+        "Chinese: real pairs from which to count confused characters: a table with "
+        "the columns text and corrected, or a dataset of the catalogue. Sentences in "
+        "another script (such as traditional characters) are skipped.",
     )
-    data_dir: str | None = cli.option(None, "The folder of that dataset.")
+    data_dir: str | None = cli.option(
+        None, "Folder of the dataset in --confusions_from."
+    )
 
     def __post_init__(self) -> None:
         if not 0 <= self.clean_fraction <= 1:
@@ -73,22 +78,22 @@ class CorruptTextOptions(Layout):
         if self.confusions_from is not None and self.language != "chinese":
             raise ValueError(
                 f"Received confusions_from for language={self.language}. Expected it "
-                "for chinese alone: leave it out."
+                "only for chinese: omit it."
             )
         cli.require_positive(max_pairs=self.max_pairs)
         if not self.output_file.endswith(".tsv"):
             raise ValueError(
                 f"Received output_file={self.output_file!r}. Expected a name that ends "
-                "in .tsv."
+                "in .tsv: rename it."
             )
 
 
 def pairs(options: CorruptTextOptions) -> Iterator[tuple[str, str]]:
-    """Yields wrong and right sentences.
+    """Yields pairs of corrupted and correct sentences.
 
     Raises:
         FileNotFoundError: no file matches.
-        ValueError: a file is not as it should be.
+        ValueError: a file is malformed.
     """
     draw = random.Random(options.seed)
     confusions = _confusions(options)
@@ -100,7 +105,7 @@ def pairs(options: CorruptTextOptions) -> Iterator[tuple[str, str]]:
             yield corrupt_english(sentence, draw), sentence
         else:
             yield corrupt_chinese(sentence, draw, confusions, others), sentence
-            # Characters are drawn as often as they are in text.
+            # Replacements are drawn with the frequency of characters in the text.
             others = (others + sentence)[-1000:]
 
 
@@ -115,7 +120,7 @@ def _confusions(options: CorruptTextOptions) -> Confusions:
     if dataset.kind != "correction":
         raise ValueError(
             f"Received confusions_from={source}, a dataset of the kind {dataset.kind}. "
-            "Expected one of the kind correction."
+            "Expected a dataset of the kind correction: name another one."
         )
     examples: Iterator[Any] = catalog.read(
         dataset, "train", options.data_dir, ReadLog("train")
@@ -124,7 +129,7 @@ def _confusions(options: CorruptTextOptions) -> Confusions:
 
 
 def _sentences(options: CorruptTextOptions, confusions: Confusions) -> Iterator[str]:
-    """Sentences of all sources, or as many of each as make `max_pairs` together."""
+    """Yields sentences of all sources, at most `max_pairs`, evenly from each source."""
     sources = documents.expand_sources(options.input_files)
     count, most = 0, options.max_pairs
     for number, source in enumerate(sources):
@@ -155,7 +160,7 @@ def _sentences_in_graph(lines: Lines) -> Callable[[tf.Tensor], tf.RaggedTensor]:
 
 
 def _is_of(text: str, language: Language) -> bool:
-    """True if most of a sentence is in the script of its language."""
+    """Returns True if most of a sentence is in the script of the language."""
     if language == "english":
         count = sum(c.isascii() and (c.isalpha() or c == " ") for c in text)
     else:
@@ -164,7 +169,7 @@ def _is_of(text: str, language: Language) -> bool:
 
 
 def main(options: CorruptTextOptions) -> None:
-    """Writes the table, and says how much is in it."""
+    """Writes the table, and prints its numbers of pairs."""
     total = wrong = 0
     with new_file(options.output_file) as file:
         file.write(b"text\tcorrected\n")
@@ -174,7 +179,8 @@ def main(options: CorruptTextOptions) -> None:
             wrong += text != corrected
         if not total:
             raise ValueError(
-                "The files have no sentence of the language. Expected some."
+                f"The files have no sentences in {options.language}. Expected at least "
+                "one: check --language and the files."
             )
     print(
         f"{options.output_file}: {total:,} pairs, {wrong:,} of them with mistakes.",

@@ -3,8 +3,8 @@
     python -m data_pipelines.create_pretraining_data --input_files='corpus/*.txt' \\
         --vocab_file=vocab.txt --output_dir=records
 
-Records hold whole sentences as ids, in parts of documents; pairs, rows and masks are
-made when they are read, anew in each epoch.
+Records contain whole sentences as ids, in parts of documents; sentence pairs, rows and
+masks are created when they are read, differently in each epoch.
 """
 
 import dataclasses
@@ -24,22 +24,24 @@ class CreatePretrainingDataOptions(processes.RunnerOptions, CasingOptions, Layou
     """Options of the program."""
 
     input_files: tuple[str, ...] = cli.option(
-        cli.REQUIRED, "Files of text, or patterns of names such as 'corpus/*.txt'."
+        cli.REQUIRED, "Text files, or patterns such as 'corpus/*.txt'."
     )
-    vocab_file: str = cli.option(cli.REQUIRED, "The vocabulary, one piece a line.")
+    vocab_file: str = cli.option(
+        cli.REQUIRED, "Vocabulary file, with one piece per line."
+    )
     output_dir: str = cli.option(cli.REQUIRED, "Folder for the records.")
-    num_shards: int = cli.option(16, "Number of files to write.")
+    num_shards: int = cli.option(16, "Number of training files to write.")
     num_processes: int | None = cli.option(
-        None, "Number of processes. Default: one for each core."
+        None, "Number of processes. Default: one per core."
     )
     holdout_fraction: float = cli.option(
-        0.0, "Share of the documents that is kept for evaluation, in files of its own."
+        0.0, "Share of the documents to hold out for evaluation, in separate files."
     )
-    seed: int = cli.option(0, "Decides which documents are held out, and the order.")
+    seed: int = cli.option(0, "Random seed of the holdout and of the order of parts.")
 
 
 def main(options: CreatePretrainingDataOptions) -> None:
-    """Writes the records and prints what is in them."""
+    """Writes the records and prints their counts."""
     vocabulary = Vocabulary.from_file(
         options.vocab_file, options.lower_case, options.strip_accents
     )
@@ -59,12 +61,12 @@ def main(options: CreatePretrainingDataOptions) -> None:
     )
     counts = manifest["counts"]
     if counts["documents"] == 1 or counts["sentences"] == counts["parts"]:
-        found = "all is one document"
+        found = "the text is one document"
         if counts["sentences"] == counts["parts"]:
             found = "documents have one sentence each"
         logging.warning(
-            "In these records %s: there are no sentence pairs to learn from, and "
-            "pre-training on them is with sentences=full_sentences.",
+            "In these records %s: there are no sentence pairs to learn from, so "
+            "pre-training will use sentences=full_sentences.",
             found,
         )
     for split in ("counts", "heldout_counts", "reading"):

@@ -1,11 +1,11 @@
-"""Text to a vocabulary of a given size, of WordPiece or byte-level BPE.
+"""Learns a vocabulary of a given size from text, for WordPiece or byte-level BPE.
 
     python -m data_pipelines.learn_vocabulary --input_files='corpus/*.txt' \\
         --vocab_size=30522 --vocab_file=vocab.txt
 
-The vocabulary depends on the text alone, to the byte: not on the order of files, the
-division into files, nor the number of processes. `--tokenizer=byte_bpe` leaves the work
-to Hugging Face's tokenizers, and writes `merges.txt` beside the vocabulary.
+The vocabulary depends only on the text, to the byte: not on the order or number of
+files, nor on the number of processes. `--tokenizer=byte_bpe` uses Hugging Face's
+tokenizers, and writes `merges.txt` beside the vocabulary.
 """
 
 import dataclasses
@@ -28,8 +28,8 @@ from data_pipelines.vocabulary_learning.byte_bpe import learn_byte_bpe
 from data_pipelines.vocabulary_learning.count_words import count_words
 from data_pipelines.vocabulary_learning.wordpiece import learn_wordpiece
 
-# A process needs some seconds and 800 MB before it counts a word, and counts ten
-# megabytes a second: so each gets at least this many bytes of (often compressed) text.
+# A process needs some seconds and 800 MB to start, and counts ten megabytes a second,
+# so each gets at least this many bytes of (often compressed) text.
 _BYTES_PER_PROCESS = 128 << 20
 
 
@@ -38,23 +38,23 @@ class LearnVocabularyOptions(processes.RunnerOptions, CasingOptions, Layout):
     """Options of the program."""
 
     input_files: tuple[str, ...] = cli.option(
-        cli.REQUIRED, "Files of text, or patterns of names such as 'corpus/*.txt'."
+        cli.REQUIRED, "Text files, or patterns such as 'corpus/*.txt'."
     )
     vocab_size: int = cli.option(
-        cli.REQUIRED, "Number of pieces, the five special tokens among them."
+        cli.REQUIRED, "Number of pieces, including the five special tokens."
     )
     vocab_file: str = cli.option(
         cli.REQUIRED,
-        "The file to write, one piece a line, with tokenization.json (and merges.txt) "
-        "beside it. There must be none yet.",
+        "New file for the vocabulary, one piece per line; tokenization.json (and "
+        "merges.txt) are written beside it.",
     )
     tokenizer: TokenizerKind = cli.option(
-        "wordpiece", "What the pieces are for. byte_bpe: as GPT-2 and RoBERTa."
+        "wordpiece", "Kind of tokenizer. byte_bpe: as in GPT-2 and RoBERTa."
     )
     num_processes: int | None = cli.option(
         None,
-        "WordPiece: number of processes that count words. Default: by the cores and "
-        "the text.",
+        "WordPiece: number of processes that count words. Default: from the number of "
+        "cores and the size of the text.",
     )
 
 
@@ -71,18 +71,16 @@ def learn_vocabulary(
 ) -> Vocabulary:
     """Learns a vocabulary of exactly `vocab_size` pieces from the words of a corpus.
 
-    The arguments are options of the program (two of them the `layout`), and `cluster`
-    is that of `processes.pool`.
-    By default there is a process for each core, but no more than one for each 128 MB of
-    files.
+    The arguments are options of the program (two of them in `layout`); for `cluster`
+    see `processes.pool`. By default there is one process per core, but at most one per
+    128 MB of files.
 
     Returns:
-        See `learn_wordpiece` and `learn_byte_bpe`; with the casing of its text.
+        See `learn_wordpiece` and `learn_byte_bpe`; includes the casing.
 
     Raises:
-        ValueError: `num_processes` is less than 1, byte-level BPE is to change texts,
-            or as `corpus.read_documents`, `learn_wordpiece` and `learn_byte_bpe`
-            raise it.
+        ValueError: `num_processes` is less than 1, casing is given for byte-level BPE,
+            or see `corpus.read_documents`, `learn_wordpiece` and `learn_byte_bpe`.
         FileNotFoundError: no file matches.
     """
     cli.require_positive(num_processes=num_processes)
@@ -91,7 +89,7 @@ def learn_vocabulary(
     if tokenizer == "byte_bpe":
         return learn_byte_bpe(sources, vocab_size, layout)
     if num_processes is None:
-        # The size of a TFDS dataset is not known.
+        # The size of a TFDS dataset is unknown.
         files = [source for source in sources if tf.io.gfile.exists(source)]
         num_bytes = sum(tf.io.gfile.stat(file).length for file in files)
         num_processes = min(os.cpu_count() or 1, 1 + num_bytes // _BYTES_PER_PROCESS)
@@ -106,12 +104,12 @@ def learn_vocabulary(
 
 
 def main(options: LearnVocabularyOptions) -> None:
-    """Learns a vocabulary, writes it, and prints how many pieces of a kind it has."""
+    """Learns a vocabulary, writes it, and prints its numbers of pieces."""
     arguments = dataclasses.asdict(options)
     for name in ("runner", "spark_master", "separator", "lines"):
         del arguments[name]
     arguments |= {"cluster": options.cluster, "layout": options}
-    # Without those beside it the vocabulary would be read, and as another one.
+    # The vocabulary file appears last: without the other files, it would be misread.
     paths = [arguments.pop("vocab_file"), beside(options.vocab_file, TOKENIZATION)]
     if options.tokenizer == "byte_bpe":
         paths.append(beside(options.vocab_file, MERGES))

@@ -1,8 +1,8 @@
-"""Lines of text on stdin to lines of ids on stdout.
+"""Tokenizes lines of text from stdin to lines of ids on stdout.
 
     python -m data_pipelines.tokenize --vocab_file=vocab.txt < text > ids
 
-One line out for each line in, the ids with spaces between them, without [CLS] and
+Each input line gives one output line of ids, separated by spaces, without [CLS] and
 [SEP]. A line without words gives an empty line.
 """
 
@@ -18,7 +18,7 @@ from data_pipelines.tokenizers.casing import CasingOptions
 from data_pipelines.tokenizers.tokenizer import make_tokenizer
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
-# Enough for the ops' fixed cost to vanish, and little memory even for long lines.
+# Large enough to amortize the fixed cost of the ops, small enough for long lines.
 _BATCH_LINES = 1024
 
 
@@ -26,7 +26,9 @@ _BATCH_LINES = 1024
 class TokenizeOptions(CasingOptions):
     """Options of the program."""
 
-    vocab_file: str = cli.option(cli.REQUIRED, "the vocab.txt: one piece a line")
+    vocab_file: str = cli.option(
+        cli.REQUIRED, "Vocabulary file, with one piece per line."
+    )
 
 
 def tokenize(options: TokenizeOptions) -> None:

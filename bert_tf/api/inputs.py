@@ -100,6 +100,7 @@ def values_of(values: Any, name: str = "x") -> list[Any]:
         ValueError: it is a single text, or no sequence.
     """
     if isinstance(values, str | bytes):
+        values = _plain(values)
         raise ValueError(
             f"Received the text {_shown(values)} for {name}. Expected a list, such as "
             f"[{_shown(values)}]."
@@ -107,7 +108,7 @@ def values_of(values: Any, name: str = "x") -> list[Any]:
     if hasattr(values, "to_numpy"):  # A column or a table of pandas.
         values = values.to_numpy()
     if isinstance(values, tf.Tensor):
-        values = values.numpy()
+        return values_of(values.numpy(), name)
     if isinstance(values, np.ndarray):
         if values.ndim == 0:
             return values_of(values.item(), name)

@@ -5,20 +5,19 @@ import functools
 import json
 import math
 import pathlib
-import random
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.api import loaded
+from bert_tf.api import folders
+from bert_tf.api.folders import Dtype, Path, policy_of
 from bert_tf.api.inputs import read_inputs, text_at
-from bert_tf.api.loaded import Dtype, policy_of
-from bert_tf.api.predictions import Guess
-from bert_tf.checkpoints import formats, model_dir
+from bert_tf.api.predictions import Attention, Guess
+from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.description import PRETRAINING, Description, SentenceVector
 from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.models import families
@@ -32,6 +31,7 @@ from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.serving.pretrained import TextModel, similarity_of
 from bert_tf.serving.stored_weights import Precision
 from bert_tf.training.keras_fit import FitModel
+from bert_tf.training.seeds import initial_weights
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.finetuning.encoding import chunks_of
 from data_pipelines.learn_vocabulary import learn_vocabulary
@@ -80,7 +80,7 @@ class LanguageModel:
 
     def __init__(
         self,
-        source: str | None = None,
+        source: Path | None = None,
         *,
         preset: Preset = "mini",
         family: families.Name = "bert",
@@ -90,19 +90,20 @@ class LanguageModel:
         seed: int = 0,
     ) -> None:
         self._policy, self._seed = policy_of(dtype), seed
-        self._source, self._preset, self._family = source, preset, family
+        self._source = None if source is None else str(source)
+        self._preset, self._family = preset, family
         self._vocab_size, self._sequence_length = vocab_size, sequence_length
         self._compiled: dict[str, Any] = {}
         self._loaded: LoadedModel | None = None
         self._text_model = functools.cache(self._new_text_model)
         if source is not None:
-            _, checkpoint = formats.read(source)
+            checkpoint = folders.read(source)
             if checkpoint.description.kind != PRETRAINING:
                 raise ValueError(
                     f"{source} is a model of the kind {checkpoint.description.kind}. "
                     "Expected a pre-trained one: bert_tf.load reads both."
                 )
-            self._loaded = model_dir.from_checkpoint(checkpoint, self._policy)
+            self._loaded = folders.make(checkpoint, self._policy)
 
     @property
     def keras_model(self) -> Any:
@@ -332,19 +333,45 @@ class LanguageModel:
         rows = [similarity_of(row[None], second, name).numpy() for row in first]
         return np.stack(rows) if rows else np.zeros((0, len(second)), np.float32)
 
-    def save(self, folder: str) -> None:
+    def attention(self, x: Any, layer: int, head: int) -> list[Attention]:
+        """The attention of each token to each other in one head of one layer.
+
+        Args:
+            x: texts.
+            layer: from 1, the first block.
+            head: from 1.
+
+        Raises:
+            ValueError: there is no such layer or head.
+        """
+        config = self.keras_model.encoder.config
+        most = config.num_hidden_layers, config.num_attention_heads
+        if not (1 <= layer <= most[0] and 1 <= head <= most[1]):
+            raise ValueError(
+                f"Received layer={layer}, head={head}. Expected a layer from 1 to "
+                f"{most[0]} and a head from 1 to {most[1]}."
+            )
+        places = {"layers": layer, "heads": head}
+        found = []
+        for answer in self._asked("attention", x, places):
+            tokens = [t.decode("utf-8", "replace") for t in answer["tokens"] if t]
+            count = len(tokens)
+            found.append(Attention(tokens, answer["attention"][:count, :count]))
+        return found
+
+    def save(self, folder: Path) -> None:
         """Writes a model folder, which `bert_tf.load` and all programs read.
 
         Raises:
             ValueError: the name is that of a Keras file, or a weight is not finite.
         """
-        loaded.save(self._known, folder, self._record())
+        folders.save(self._known, folder, self._record())
 
     def export(
-        self, folder: str, version: int | None = None, precision: Precision = "float32"
+        self, folder: Path, version: int | None = None, precision: Precision = "float32"
     ) -> str:
         """Writes a SavedModel that takes strings; see `TextClassifier.export`."""
-        return loaded.export(self._known, folder, version, precision, self._record())
+        return folders.export(self._known, folder, version, precision, self._record())
 
     def __repr__(self) -> str:
         if self._loaded is None:
@@ -355,8 +382,10 @@ class LanguageModel:
             f"{config.hidden_size}, {len(self._loaded.vocabulary):,} pieces)"
         )
 
-    def _asked(self, name: str, x: Any, **numbers: int) -> Iterator[dict[str, Any]]:
-        """The answers of an endpoint to each text."""
+    def _asked(
+        self, name: str, x: Any, places: Mapping[str, int] = {}, **numbers: int
+    ) -> Iterator[dict[str, Any]]:
+        """The answers of an endpoint to each text, with a number for each as well."""
         texts = [text_at(place, text) for place, text in enumerate(read_inputs(x).x)]
         functions = self._text_model(**numbers).signatures()
         if name not in functions:
@@ -365,13 +394,13 @@ class LanguageModel:
                 f"Received {name} for a model that has no head for it. Expected {has}."
             )
         for some in chunks_of(texts, 32):
-            answers = {
-                k: v.numpy() for k, v in functions[name](tf.constant(some)).items()
-            }
+            more = {key: tf.fill([len(some)], value) for key, value in places.items()}
+            found = functions[name](texts=tf.constant(some), **more)
+            answers = {key: values.numpy() for key, values in found.items()}
             for place in range(len(some)):
                 yield {key: values[place] for key, values in answers.items()}
 
-    def _new_text_model(self, **numbers: int) -> TextModel:
+    def _new_text_model(self, **numbers: Any) -> TextModel:
         known = self._known
         sentence: SentenceVector | None = known.description.sentence_vector
         return TextModel(
@@ -380,7 +409,8 @@ class LanguageModel:
 
     def _options(self, file: str, batch_size: int) -> PretrainOptions:
         """The options of `bert_tf.pretrain` that train the same."""
-        objective, sentences = None, None
+        objective: Any = None
+        sentences: Any = None
         if self._loaded is not None:
             description = self._loaded.description
             objective = description.objective
@@ -423,13 +453,8 @@ class LanguageModel:
         description = Description(
             PRETRAINING, recipe.sentence_task, objective=recipe.objective
         )
-        state = random.getstate()
-        # Of the initial weights alone: nobody else's random numbers change.
-        random.seed(self._seed)
-        try:
+        with initial_weights(self._seed):
             model = model_dir.make_model(config, description, self._policy)
-        finally:
-            random.setstate(state)
         self._loaded = LoadedModel(model, vocabulary, description)
 
     def _heldout(
@@ -439,13 +464,16 @@ class LanguageModel:
         records = _records(file, known.vocabulary, folder / "heldout", self._seed)
         documents = documents_from_records(records.files("train"))
         rows = options.rows(self._sequence_length)
-        return evaluation_batches(
+        batches = evaluation_batches(
             documents,
             known.vocabulary,
             rows,
             batch_size=options.recipe.batch_size,
             seed=self._seed,
         ).cache()
+        # Keras warns of a dataset whose length it does not know.
+        count = sum(1 for _ in batches)
+        return batches.apply(tf.data.experimental.assert_cardinality(count))
 
     def _ready(
         self, options: PretrainOptions, batches: tf.data.Dataset, num_steps: int

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from bert_tf.api import tasks
+from bert_tf.api import folders, tasks
+from bert_tf.api.folders import Dtype, Path
 from bert_tf.api.language_model import LanguageModel
-from bert_tf.api.loaded import Dtype
 from bert_tf.api.task_model import TaskModel
-from bert_tf.checkpoints import formats
 from bert_tf.checkpoints.description import PRETRAINING
 
 _CLASSES: dict[str, type[TaskModel]] = {
@@ -22,7 +21,7 @@ _CLASSES: dict[str, type[TaskModel]] = {
 }
 
 
-def load(source: str, dtype: Dtype = "float32") -> Any:
+def load(source: Path, dtype: Dtype = "float32") -> Any:
     """Opens a model folder, or a model in any format that `bert_tf.convert` reads.
 
     Args:
@@ -41,7 +40,7 @@ def load(source: str, dtype: Dtype = "float32") -> Any:
     >>> bert_tf.load("models/mine").encode(["A cat sat."]).shape
     (1, 32)
     """
-    kind = formats.read(source)[1].description.kind
+    kind = folders.read(source).description.kind
     if kind == PRETRAINING:
         return LanguageModel(source, dtype=dtype)
     return _CLASSES[kind](source, dtype=dtype)

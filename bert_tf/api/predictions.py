@@ -234,6 +234,19 @@ class Guess:
     probability: float
 
 
+@dataclasses.dataclass(frozen=True)
+class Attention:
+    """The attention of each token of a text to each other.
+
+    Attributes:
+        tokens: the pieces, [CLS] and [SEP] included.
+        weights: float32 (tokens, tokens): a row, from a token to all, sums up to 1.
+    """
+
+    tokens: list[str]
+    weights: np.ndarray
+
+
 def _quoted(text: str | tuple[str, str]) -> str:
     texts = (text,) if isinstance(text, str) else text
     return "".join(f"<p>{html.escape(part)}</p>" for part in texts)

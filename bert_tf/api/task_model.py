@@ -1,7 +1,6 @@
 """The part that the classes of all tasks share: strings in, answers out."""
 
 import dataclasses
-import random
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, Literal, TypeVar
@@ -9,11 +8,11 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 import keras
 import tensorflow as tf
 
-from bert_tf.api import loaded
+from bert_tf.api import folders
+from bert_tf.api.folders import Dtype, Path, policy_of
 from bert_tf.api.inputs import Inputs, read_inputs
-from bert_tf.api.loaded import Dtype, policy_of
 from bert_tf.api.predictions import Predictions
-from bert_tf.checkpoints import formats, model_dir
+from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.finetuning.dev_scores import DevScores
 from bert_tf.finetuning.heads import assign_encoder, reused_heads
@@ -24,7 +23,7 @@ from bert_tf.serving.stored_weights import Precision
 from bert_tf.tasks.kind import Columns, Kind
 from bert_tf.tasks.kinds import KINDS
 from bert_tf.training.keras_fit import FitModel
-from bert_tf.training.seeds import data_seed
+from bert_tf.training.seeds import data_seed, initial_weights
 from data_pipelines.datasets.examples import labels_in, missing_text
 from data_pipelines.datasets.own_files import metrics_of
 from data_pipelines.datasets.sources import Dataset, TaskKind
@@ -67,7 +66,7 @@ class TaskModel(Generic[PredictionT]):
 
     def __init__(
         self,
-        source: str,
+        source: Path,
         labels: Sequence[Any] | None = None,
         *,
         max_length: int | None = None,
@@ -76,18 +75,18 @@ class TaskModel(Generic[PredictionT]):
         dtype: Dtype = "float32",
         seed: int = 0,
     ) -> None:
-        self._source, self._policy, self._seed = source, policy_of(dtype), seed
+        self._source, self._policy, self._seed = str(source), policy_of(dtype), seed
         self._max_length, self._stride, self._dropout = max_length, stride, dropout
         self._compiled: dict[str, Any] = {}
         self._fit_model: FitModel | None = None
         self._loaded: LoadedModel | None = None
         self._predictor: Predictor | None = None
         self._labels = None if labels is None else tuple(map(str, labels))
-        _, self._origin = formats.read(source)
+        self._origin = folders.read(source)
         description = self._origin.description
         is_own = description.kind == self.kind_name
         if is_own and self._labels in (None, description.labels):
-            known = model_dir.from_checkpoint(self._origin, self._policy)
+            known = folders.make(self._origin, self._policy)
             self._use(known if max_length is None else self._relengthened(known))
         elif self._labels is not None:
             self._make([])
@@ -215,7 +214,7 @@ class TaskModel(Generic[PredictionT]):
         }
         train = batches.training_batches(
             features,
-            loaded.vocabulary,
+            model.vocabulary,
             seed=data_seed(self._seed, attempt=0),
             **arguments,
         )
@@ -223,7 +222,7 @@ class TaskModel(Generic[PredictionT]):
         callbacks = list(callbacks or ())
         if dev is not None:
             callbacks.insert(0, _DevMetrics(self, dev))
-            features = self._features(dev, validation and validation.weights)
+            features = self._features(dev, validation.weights if validation else None)
             kwargs["validation_data"] = batches.batches_in_order(
                 features, model.vocabulary, **arguments
             )
@@ -281,16 +280,16 @@ class TaskModel(Generic[PredictionT]):
         answers = self._predictor_of(batch_size).answers(examples, task.threshold)
         return self.kind.score(examples, [answer for _, answer in answers], task)
 
-    def save(self, folder: str) -> None:
+    def save(self, folder: Path) -> None:
         """Writes a model folder, which `bert_tf.load` and all programs read.
 
         Raises:
             ValueError: the name is that of a Keras file, or a weight is not finite.
         """
-        loaded.save(self._known, folder, self._options())
+        folders.save(self._known, folder, self._options())
 
     def export(
-        self, folder: str, version: int | None = None, precision: Precision = "float32"
+        self, folder: Path, version: int | None = None, precision: Precision = "float32"
     ) -> str:
         """Writes a SavedModel that takes strings, as `python -m bert_tf.export` does.
 
@@ -304,7 +303,7 @@ class TaskModel(Generic[PredictionT]):
             The path of the version, which `tf.saved_model.load` and TF Serving read.
         """
         options = self._options()
-        return loaded.export(self._known, folder, version, precision, options)
+        return folders.export(self._known, folder, version, precision, options)
 
     def __repr__(self) -> str:
         known = "not fitted" if self._loaded is None else f"labels={self.labels}"
@@ -385,13 +384,8 @@ class TaskModel(Generic[PredictionT]):
             config.max_sequence_length, self._max_length, self._stride
         )
         description = describe(dataset, origin.description, lengths, examples)
-        state = random.getstate()
-        # Of the initial weights alone: nobody else's random numbers change.
-        random.seed(self._seed)
-        try:
+        with initial_weights(self._seed):
             model = model_dir.make_model(config, description, self._policy)
-        finally:
-            random.setstate(state)
         prefixes = (
             model_dir.ENCODER,
             *reused_heads(self.kind, origin.description, predicts_tokens=False),
@@ -423,7 +417,9 @@ class TaskModel(Generic[PredictionT]):
         self, examples: Sequence[Any], weights: Sequence[float] | None
     ) -> Features:
         model = self._known
-        by_id = weights and {str(place): w for place, w in enumerate(weights)}
+        by_id = None
+        if weights is not None:
+            by_id = {str(place): weight for place, weight in enumerate(weights)}
         return training_features(model.description, model.encoding, examples, by_id)
 
     def _weigh_classes(self, features: Features, class_weight: Any) -> None:
@@ -440,11 +436,7 @@ class TaskModel(Generic[PredictionT]):
         if self._fit_model is not None and optimizer is not None:
             return self._fit_model
         objective = self.kind.objective(self.keras_model)
-        names = [
-            name
-            for name in objective.weights(next(iter(train)))
-            if name not in objective.losses or len(objective.losses) > 1
-        ]
+        names = list(objective.weights(next(iter(train))))
         needs_targets = compiled.get("loss") or compiled.get("metrics")
         self._fit_model = FitModel(
             self.keras_model,

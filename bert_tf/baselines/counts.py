@@ -1,6 +1,6 @@
 """Baselines that count the labels and words of the training examples.
 
-Each takes the dataset, examples to learn from and examples to answer.
+Each takes the dataset, the training examples and the examples to answer.
 """
 
 from collections import Counter, defaultdict
@@ -29,7 +29,7 @@ Corrections = Sequence[CorrectionExample]
 def most_frequent_class(
     dataset: Dataset, train: Sequence[TextExample], dev: Sequence[TextExample]
 ) -> list[ClassAnswer]:
-    """The most frequent class, with the frequencies of all."""
+    """Predicts the most frequent class; probabilities are the class frequencies."""
     labels = dataset.labels or ()
     frequencies = _frequencies(train, labels)
     return [ClassAnswer(labels[frequencies.argmax()], frequencies)] * len(dev)
@@ -38,7 +38,7 @@ def most_frequent_class(
 def most_frequent_place(
     dataset: Dataset, train: Sequence[ChoiceExample], dev: Sequence[ChoiceExample]
 ) -> list[ChoiceAnswer]:
-    """The most frequent position of the right choice, with the frequencies of all."""
+    """Predicts the most frequent position of the right choice."""
     frequencies = _frequencies(train, range(dataset.num_choices or 0))
     return [ChoiceAnswer(int(frequencies.argmax()), frequencies)] * len(dev)
 
@@ -51,7 +51,7 @@ def _frequencies(examples: Sequence[Any], labels: Iterable[Any]) -> np.ndarray:
 def mean_score(
     dataset: Dataset, train: Sequence[TextExample], dev: Sequence[TextExample]
 ) -> list[ScoreAnswer]:
-    """The mean of the training scores."""
+    """Predicts the mean of the training scores."""
     scores = np.array([example.label for example in train], np.float64)
     return [ScoreAnswer(float(scores.mean()))] * len(dev)
 
@@ -59,10 +59,9 @@ def mean_score(
 def frequent_tags(
     dataset: Dataset, train: Sequence[TaggedSentence], dev: Sequence[TaggedSentence]
 ) -> list[TagsAnswer]:
-    """The most frequent tag of each word; for unseen words, that of all words.
+    """Predicts the most frequent tag of each word; for unseen words, that of all words.
 
-    The tags need not form valid IOB2. Among equally frequent tags the first in the
-    alphabet is taken.
+    The tags need not form valid IOB2. Ties go to the tag that is first in the alphabet.
     """
     of_word: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for sentence in train:
@@ -77,18 +76,17 @@ def frequent_tags(
 def no_change(
     dataset: Dataset, train: Corrections, dev: Corrections
 ) -> list[CorrectionAnswer]:
-    """Every text as it is."""
+    """Leaves every text unchanged."""
     return [CorrectionAnswer(example.text, ()) for example in dev]
 
 
 def frequent_replacements(
     dataset: Dataset, train: Corrections, dev: Corrections
 ) -> list[CorrectionAnswer]:
-    """Each word replaced as it most often was in training.
+    """Replaces each word by its most frequent replacement in training.
 
-    Deleted and inserted words are ignored. A word that was kept at least half of the
-    time is kept; among equally frequent replacements the first in the alphabet is
-    taken.
+    Deleted and inserted words are ignored. A word that was kept at least half the time
+    is kept; ties go to the replacement that is first in the alphabet.
     """
     of_word: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for example in train:

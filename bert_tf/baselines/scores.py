@@ -1,4 +1,4 @@
-"""Scores of the baselines of each kind on the development set of a dataset."""
+"""Scores the baselines of each kind on the development set of a dataset."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
@@ -10,15 +10,15 @@ from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets.sources import Dataset
 from data_pipelines.programs.extras import extra
 
-# A dataset, examples to learn from, and examples to answer -> the answers.
+# Maps a dataset, training examples and examples to answer to the answers.
 Baseline = Callable[[Dataset, Sequence[Any], Sequence[Any]], Sequence[Any]]
 
-# A linear model is not worth minutes of training.
+# Beyond this, fitting the linear model takes minutes.
 _MAX_EXAMPLES = 100_000
 
 
 def _linear(function: Callable[[ModuleType], Baseline]) -> Baseline:
-    """A function of the module `tfidf`, which is imported when it is called."""
+    """A baseline of the module `tfidf`, which is imported when it is called."""
 
     def answers(dataset: Dataset, train: Sequence, dev: Sequence) -> Sequence:
         with extra("finetune"):
@@ -40,7 +40,7 @@ _BASELINES: Mapping[str, Mapping[str, Baseline]] = {
     "token_tagging": {"most frequent tag of each word": counts.frequent_tags},
     "span_qa": {},
     "multiple_choice": {
-        "most frequent place": counts.most_frequent_place,
+        "most frequent position": counts.most_frequent_place,
         "TF-IDF + linear": _linear(lambda tfidf: tfidf.choose),
     },
     "correction": {
@@ -53,7 +53,7 @@ _BASELINES: Mapping[str, Mapping[str, Baseline]] = {
 def baseline_scores(
     dataset: Dataset, train: Sequence[Any], dev: Sequence[Any]
 ) -> dict[str, dict[str, float]]:
-    """Metrics by the name of the baseline; there is none for questions.
+    """Metrics of each baseline, by name; question answering has no baseline.
 
     Raises:
         ImportError: the extra `finetune` is not installed.

@@ -1,12 +1,12 @@
-"""TF-IDF and a linear model, the baseline of single texts, pairs and choices.
+"""TF-IDF with a linear model: the baseline for single texts, pairs and choices.
 
-TF-IDF of words and word bigrams; in texts without spaces, such as Chinese, of 1 to 3
-characters. Of a pair: that of both texts, the product and the absolute difference of
-the two, and how much the texts share. Logistic regression (ridge regression for scores)
-with the penalty that is best in cross-validation on the training examples. The same
-input gives the same output.
+The features are TF-IDF of words and word bigrams, or of 1 to 3 characters in scripts
+without spaces, such as Chinese. For a pair they are those of both texts, their product
+and absolute difference, and measures of overlap. The model is logistic regression
+(ridge regression for scores), with the penalty chosen by cross-validation on the
+training examples. The result is deterministic.
 
-Each baseline takes the dataset, examples to learn from and examples to answer.
+Each baseline takes the dataset, the training examples and the examples to answer.
 """
 
 import re
@@ -28,9 +28,9 @@ from bert_tf.tasks.multiple_choice import ChoiceAnswer
 from data_pipelines.datasets.examples import ChoiceExample, TextExample
 from data_pipelines.datasets.sources import Dataset
 
-# Words, and each sign of punctuation as a word: "!" and "?" say something.
+# Words, and each punctuation mark as a word, since "!" and "?" are informative.
 _WORD = r"\w+|[^\w\s]"
-# Of scripts without spaces between words: Thai, Lao, Burmese, Khmer, kana, Han.
+# Characters of scripts without spaces: Thai, Lao, Burmese, Khmer, kana, Han.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff"
     "\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
@@ -38,20 +38,20 @@ _UNSPACED = re.compile(
 _VECTORIZER = {"sublinear_tf": True, "max_features": 300_000, "dtype": np.float32}
 _INVERSE_PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 _NUM_FOLDS = 3
-# Examples that choose the penalty; the model then learns from all.
+# The maximum number of examples for cross-validation; the final model uses all.
 _MAX_FOLDED = 20_000
 
-# Model, features and numbers of rows -> the greater the better.
+# Maps a model, features and row numbers to a quality; greater is better.
 _Quality = Callable[[Any, csr_matrix, np.ndarray], float]
 
 
 def classify(
     dataset: Dataset, train: Sequence[TextExample], dev: Sequence[TextExample]
 ) -> list[ClassAnswer]:
-    """Logistic regression of classes.
+    """Predicts classes by logistic regression.
 
-    The dataset's first metric chooses the penalty: with rare classes, as in CoLA, the
-    best accuracy is not the best correlation.
+    The penalty is chosen by the dataset's first metric: with rare classes, as in CoLA,
+    the best accuracy is not the best correlation.
     """
     labels = dataset.labels or ()
     ids = np.array([labels.index(str(example.label)) for example in train])
@@ -77,7 +77,7 @@ def classify(
 def regress(
     dataset: Dataset, train: Sequence[TextExample], dev: Sequence[TextExample]
 ) -> list[ScoreAnswer]:
-    """Ridge regression of scores."""
+    """Predicts scores by ridge regression."""
     scores = np.array([example.label for example in train], np.float64)
 
     def quality(model: Any, x: csr_matrix, rows: np.ndarray) -> float:
@@ -92,9 +92,9 @@ def regress(
 def choose(
     dataset: Dataset, train: Sequence[ChoiceExample], dev: Sequence[ChoiceExample]
 ) -> list[ChoiceAnswer]:
-    """Logistic regression of whether a choice is right for its text.
+    """Predicts choices by logistic regression on pairs of a text and a choice.
 
-    The choice with the greatest logit wins; probabilities are a softmax over them.
+    The choice with the greatest logit wins; probabilities are the softmax of logits.
     """
     labels = np.array([example.label for example in train])
     pairs, owners, places = _pairs(train)
@@ -114,21 +114,21 @@ def choose(
 
 
 class _Features:
-    """Texts, each `(text,)` or `(first, second)`, as numbers; made from training's."""
+    """Features of texts, each `(text,)` or `(first, second)`, fitted to those given."""
 
     def __init__(self, texts: Sequence[tuple[str, ...]]) -> None:
         parts = list(zip(*texts, strict=True))
         together = [text for part in parts for text in part]
         self._words = _word_vectorizer(together).fit(together)
         if len(parts) == 2:
-            # Pieces of words find out that "fly" and "flying" are alike.
+            # Character n-grams detect that "fly" and "flying" are similar.
             self._pieces = TfidfVectorizer(
                 analyzer="char_wb", ngram_range=(2, 5), **_VECTORIZER
             ).fit(together)
             self._scaler = StandardScaler().fit(self._shared(*parts))
 
     def __call__(self, texts: Sequence[tuple[str, ...]]) -> csr_matrix:
-        """Float `(texts, features)`."""
+        """Computes features, float `(texts, features)`."""
         parts = list(zip(*texts, strict=True))
         first = self._words.transform(parts[0])
         if len(parts) == 1:
@@ -139,10 +139,10 @@ class _Features:
         return hstack(blocks, format="csr")
 
     def _shared(self, first: Sequence[str], second: Sequence[str]) -> np.ndarray:
-        """Measures of what two texts share, float64 `(texts, 9)`."""
+        """Computes measures of the overlap of two texts, float64 `(texts, 9)`."""
         columns = []
         for vectorizer in (self._words, self._pieces):
-            # TF-IDF rows have the length 1: these are cosines.
+            # TF-IDF rows have length 1: their products are cosines.
             product = vectorizer.transform(first).multiply(vectorizer.transform(second))
             columns.append(np.asarray(product.sum(axis=1), np.float64).ravel())
         bigrams = self._words.build_analyzer()
@@ -159,7 +159,7 @@ class _Features:
 
 
 def _word_vectorizer(texts: Sequence[str]) -> TfidfVectorizer:
-    """TF-IDF of words, or of characters where texts are written without spaces."""
+    """Makes a TF-IDF of words, or of characters if texts are written without spaces."""
     unspaced = sum(len(_UNSPACED.findall(text)) for text in texts)
     if unspaced > sum(map(len, texts)) / 3:
         return TfidfVectorizer(analyzer="char", ngram_range=(1, 3), **_VECTORIZER)
@@ -173,7 +173,7 @@ def _texts(examples: Sequence[TextExample]) -> list[tuple[str, ...]]:
 def _pairs(
     examples: Sequence[ChoiceExample],
 ) -> tuple[list[tuple[str, ...]], np.ndarray, np.ndarray]:
-    """Each text with each choice; the number of its example; the choice's position."""
+    """Pairs of text and choice, with the example's number and the choice's position."""
     pairs: list[tuple[str, ...]] = [
         (example.first, choice) for example in examples for choice in example.choices
     ]
@@ -185,7 +185,7 @@ def _pairs(
 def _by_example(
     logits: np.ndarray, owners: np.ndarray, places: np.ndarray
 ) -> np.ndarray:
-    """`(pairs,)` to `(examples, choices)`; choices that are not there get -inf."""
+    """Reshapes `(pairs,)` to `(examples, choices)`; missing choices get -inf."""
     table = np.full((owners.max() + 1, places.max() + 1), -np.inf)
     table[owners, places] = logits
     return table
@@ -206,30 +206,30 @@ def _fitted(
     labels: np.ndarray,
     groups: np.ndarray,
 ) -> Any:
-    """The model of the inverse penalty that is best in cross-validation.
+    """Fits a model with the inverse penalty that is best in cross-validation.
 
     Args:
-        make: inverse penalty -> model.
-        quality: of a model on the rows left out.
+        make: makes a model with an inverse penalty.
+        quality: measures a model on the rows that were held out.
         x: `(rows, features)`.
         labels: `(rows,)`.
-        groups: int `(rows,)`, from 0: rows with the same stay together.
+        groups: int `(rows,)`, from 0: rows of a group are not split.
     """
     chosen = np.random.default_rng(0).permutation(groups.max() + 1)[:_MAX_FOLDED]
     folds = KFold(_NUM_FOLDS).split(chosen) if len(chosen) >= 2 * _NUM_FOLDS else ()
     totals = np.zeros(len(_INVERSE_PENALTIES))
-    # The products are too small for threads: where others compute, too, they wait for
-    # one another so long that a fit took 8 s instead of 0.2.
+    # The products are too small for threads: on a busy machine, waiting for each other
+    # made a fit take 8 s instead of 0.2 s.
     with threadpool_limits(1):
         for fold in folds:
             rows, others = (np.flatnonzero(np.isin(groups, chosen[f])) for f in fold)
-            # A rare class may be missing here; one class alone cannot be learnt.
+            # A fold may lack a rare class, and a single class cannot be fitted.
             if make is _logistic and len(np.unique(labels[rows])) == 1:
                 continue
             x_rows, x_others = x[rows], x[others]
             for place, inverse_penalty in enumerate(_INVERSE_PENALTIES):
                 model = make(inverse_penalty).fit(x_rows, labels[rows])
                 totals[place] += quality(model, x_others, others)
-        # Without any fold, all are 0: then the usual penalty.
+        # Without any fold all totals are 0, and the default penalty is used.
         best = _INVERSE_PENALTIES[totals.argmax()] if totals.any() else 1.0
         return make(best).fit(x, labels)

@@ -86,7 +86,7 @@ def write(checkpoint: Checkpoint, folder: str, output_format: str) -> None:
     """Writes a model into a new folder.
 
     Raises:
-        ValueError: there is no such format, or it cannot hold the model.
+        ValueError: there is no such format, or it cannot store the model.
     """
     found = FORMATS.get(output_format)
     if found is None or found.write is None:

@@ -191,7 +191,7 @@ def open_variables(prefix: str) -> Tensors:
         ValueError: its index is corrupt, or, when a variable is read, a data file.
     """
 
-    def whole(read: Any, *arguments: Any) -> Any:
+    def checked(read: Any, *arguments: Any) -> Any:
         try:
             return read(*arguments)
         # The error depends on where a file is cut off.
@@ -201,11 +201,11 @@ def open_variables(prefix: str) -> Tensors:
                 "index and data files: copy them again."
             ) from None
 
-    reader = whole(tf.train.load_checkpoint, prefix)
+    reader = checked(tf.train.load_checkpoint, prefix)
     shapes = reader.get_variable_to_shape_map()
     return Tensors(
         {name: tuple(shape) for name, shape in shapes.items()},
-        lambda name: whole(reader.get_tensor, name),
+        lambda name: checked(reader.get_tensor, name),
     )
 
 
@@ -215,12 +215,12 @@ def is_object_checkpoint(source: str) -> bool:
 
 
 def find_prefix(path: str) -> tuple[str, str]:
-    """The folder, and the prefix of the checkpoint in it.
+    """Finds the folder, and the prefix of the checkpoint in it.
 
-    Of several, it is the one that TensorFlow's file `checkpoint` names.
+    If there are several, TensorFlow's file `checkpoint` names the one to use.
 
     Raises:
-        FileNotFoundError: there is not exactly one.
+        FileNotFoundError: there is none, or several and none of them is named.
     """
     prefixes = _prefixes(path)
     if not prefixes:

@@ -54,7 +54,11 @@ _OUR_FIXED = {
 
 
 def family(values: dict[str, Any]) -> str:
-    """The model's type, one of those known here."""
+    """The model's type, if it is supported.
+
+    Raises:
+        ValueError: it is not.
+    """
     found = values.get("model_type")
     if found not in _DEFAULTS:
         raise ValueError(

@@ -225,8 +225,8 @@ def _wordpiece(tokenizer: dict[str, Any], folder: str) -> dict[str, Any]:
     if others:
         raise ValueError(
             f"The tokenizer in {folder} is WordPiece with {others}. Expected "
-            f"{ {name: expected[name] for name in others} }, as in BERT: texts would "
-            "be tokenized differently."
+            f"{ {name: expected[name] for name in others} }, as in BERT; otherwise "
+            "texts would be tokenized differently."
         )
     return model
 
@@ -240,20 +240,21 @@ def _check_class(
     if not tokenizer and not is_known:
         raise ValueError(
             f"The tokenizer in {folder} is of the class {name}, without {_TOKENIZER}. "
-            f"Expected one of {list(_CLASSES)}, or that file: texts would be tokenized "
-            "differently."
+            f"Expected one of {list(_CLASSES)}, or that file; otherwise texts "
+            "would be tokenized differently."
         )
     if not settings.get("do_basic_tokenize", True):
         raise ValueError(
             f"The tokenizer in {folder} has do_basic_tokenize=false. Expected one that "
-            "splits texts into words itself: texts would be tokenized differently."
+            "splits texts into words itself; otherwise texts would be tokenized "
+            "differently."
         )
 
 
 def _casing(
     folder: str, settings: dict[str, Any], tokenizer: dict[str, Any]
 ) -> tuple[bool | None, bool | None]:
-    """Whether texts are lower-cased, and lose accents; None if no file says so."""
+    """Two flags: texts are lower-cased, and lose accents; None if no file says so."""
     normalizer = tokenizer.get("normalizer") or {}
     if tokenizer and settings.get("tokenizer_class") in _GENERIC:
         settings = {}
@@ -262,7 +263,8 @@ def _casing(
     ):
         raise ValueError(
             f"The tokenizer in {folder} has tokenize_chinese_chars=false. Expected "
-            "Chinese characters to be words: texts would be tokenized differently."
+            "Chinese characters to be words; otherwise texts would be tokenized "
+            "differently."
         )
     lower_case = settings.get("do_lower_case", normalizer.get("lowercase"))
     return lower_case, settings.get("strip_accents", normalizer.get("strip_accents"))

@@ -74,7 +74,7 @@ class LoadedModel:
 
     @property
     def encoding(self) -> Encoding:
-        """The data side of a fine-tuned model."""
+        """The encoding of the examples of a fine-tuned model."""
         return make_encoding(self.description, self.vocabulary)
 
     @property

@@ -41,7 +41,7 @@ def completed(folder: str, as_read: Checkpoint) -> Checkpoint:
     """The model as the file describes it, if there is one and the model is unchanged.
 
     Raises:
-        ValueError: the file is broken.
+        ValueError: the file is corrupt.
     """
     path = posixpath.join(folder, RECORD)
     if not tf.io.gfile.exists(path):

@@ -83,7 +83,7 @@ def read(folder: str) -> Texts:
         if default is not None:
             raise ValueError(
                 f"The CrossEncoder in {folder} prepends {prompts[default]!r} to its "
-                "texts. Expected one without a prompt: its scores would differ."
+                "texts. Expected one without a prompt; otherwise scores would differ."
             )
         activation = config.get("activation_fn") or _activation(values)
         return Texts(model_folder, lower_case, None, True, activation)

@@ -22,7 +22,7 @@ from data_pipelines.files.finite import require_finite
 
 # The end of the error for weights that are not finite.
 _ADVICE = (
-    "restore the file if it is damaged, or take a checkpoint from before the training "
+    "restore the file if it is corrupt, or use a checkpoint from before training "
     "diverged"
 )
 

@@ -1,4 +1,4 @@
-"""The best weights of a run on the development set."""
+"""Keeps the best weights of a run on the development set."""
 
 import contextlib
 import dataclasses
@@ -25,9 +25,12 @@ class BestCheckpoint:
     """Evaluates on dev, and keeps the best weights in the folder of the run.
 
     Attributes:
-        folder: of the run; `best.json` of an interrupted run is read.
-        predictor: of the model that is trained.
-        is_chief: of several workers one alone writes.
+        folder: the folder of the run; `best.json` of an interrupted run is read.
+        predictor: the predictor of the model in training.
+        task: the task of the model.
+        dev: the development examples.
+        log: the log of the run.
+        is_chief: whether this worker writes; only one does.
     """
 
     folder: str
@@ -44,24 +47,24 @@ class BestCheckpoint:
         self._found = self._stored()
 
     def _stored(self) -> dict[str, Any]:
-        """The record of the weights that an interrupted run has left, if any.
+        """The record of the weights left by an interrupted run, if any.
 
         Raises:
-            ValueError: the weights are damaged.
+            ValueError: the weights are corrupt.
         """
         if not tf.io.gfile.exists(self._weights):
             if tf.io.gfile.exists(self._record):
                 self.log.say(
-                    f"The best weights so far, {self._weights}, are lost: the best of "
-                    "the steps to come are kept."
+                    f"The best weights so far, {self._weights}, are lost; the best "
+                    "weights from now on will be kept."
                 )
             return {}
         try:
             open_safetensors(self._weights)
         except ValueError as error:
             raise ValueError(
-                f"{error}. It has the best weights so far: restore it, or remove "
-                f"{self.folder} to do this run again."
+                f"{error}. Expected the best weights so far: restore the file, or "
+                f"remove {self.folder} to repeat this run."
             ) from None
         with contextlib.suppress(ValueError):
             record = read_json_if_any(self._record)
@@ -70,8 +73,11 @@ class BestCheckpoint:
         return self._evaluated_again()
 
     def _evaluated_again(self) -> dict[str, Any]:
-        """The record of the stored weights: theirs is lost, or was not written yet."""
-        self.log.say(f"{self._record} is not whole: evaluating the weights beside it.")
+        """Recreates the record of the stored weights, which was lost or not written."""
+        self.log.say(
+            f"{self._record} is missing or incomplete; evaluating the weights beside "
+            "it."
+        )
         variables = model_dir.weights_of(self.predictor.model)
         before = {name: variable.numpy() for name, variable in variables.items()}
         model_dir.assign_weights(self.predictor.model, self._weights)
@@ -88,11 +94,11 @@ class BestCheckpoint:
         }
 
     def evaluate(self, step: int) -> None:
-        """Evaluates the model as it is after this step."""
+        """Evaluates the model after a step, and keeps its weights if it is the best."""
         metrics, collapsed = self._scores()
         self.log.evaluation(step, metrics)
         if collapsed:
-            self.log.say("All of dev was given one class: the run has collapsed.")
+            self.log.say("The run has collapsed: all of dev is assigned to one class.")
         name = self.task.metrics[0]
         if self._found and self._found["metrics"][name] >= metrics[name]:
             return
@@ -109,11 +115,11 @@ class BestCheckpoint:
         seconds: float,
         last_step: int,
     ) -> RunResult:
-        """The result of the run, after the last step was evaluated.
+        """The result of the run, after the evaluation of the last step.
 
-        The best weights answer `tests`, the examples of other splits.
+        The best weights are also evaluated on `tests`, the examples of other splits.
         """
-        if not self._found:  # What there was is lost, and no step was left.
+        if not self._found:  # The weights were lost after the last step.
             self.evaluate(last_step)
         if tests:
             model_dir.assign_weights(self.predictor.model, self._weights)

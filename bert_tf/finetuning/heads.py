@@ -1,4 +1,4 @@
-"""The weights that a fine-tuned model starts with, and the weights of its classes."""
+"""Initial weights of a fine-tuned model, and weights of its classes."""
 
 import keras
 import numpy as np
@@ -11,14 +11,14 @@ from bert_tf.tasks.kind import Kind
 def reused_heads(
     kind: Kind, start: Description, predicts_tokens: bool
 ) -> tuple[str, ...]:
-    """Prefixes of the names of weights that are reused, besides those of the encoder.
+    """Name prefixes of the weights that are reused, besides those of the encoder.
 
     Args:
-        kind: of the new model.
+        kind: the kind of the new model.
         start: the description of the model that it starts from.
-        predicts_tokens: whether it learns to predict tokens, too.
+        predicts_tokens: whether it also learns to predict tokens.
     """
-    # The heads of other objectives are of other models.
+    # Other objectives have heads of a different form.
     has_head = start.objective in ("masked_lm", "next_token")
     is_reused = has_head and (kind.writes_pieces or predicts_tokens)
     found = ("mlm_head/",) if is_reused else ()
@@ -28,18 +28,18 @@ def reused_heads(
 def assign_encoder(
     model: keras.Model, weights: dict[str, np.ndarray], reinit_layers: int = 0
 ) -> None:
-    """Gives a model the weights of an encoder, and those of heads that are given.
+    """Assigns the weights of an encoder, and those of heads if there are any.
 
-    The pooler stays as it is where the encoder has none.
+    The model keeps its own pooler if the weights have none.
 
     Args:
-        model: with an encoder of the same config.
-        weights: by name; none: the model stays as it is.
-        reinit_layers: number of blocks from the top which, together with the pooler,
-            keep their weights (Zhang et al. 2021, section 4).
+        model: a model whose encoder has the same config.
+        weights: the weights by name; if empty, the model is not changed.
+        reinit_layers: the number of top blocks that, together with the pooler, keep
+            their random weights (Zhang et al. 2021, section 4).
 
     Raises:
-        ValueError: a weight is missing, or of another shape.
+        ValueError: a weight is missing or has another shape.
     """
     if not weights:
         return
@@ -53,20 +53,21 @@ def assign_encoder(
         if name.startswith(tuple(kept)) or not (is_encoder or name in weights):
             continue
         if name not in weights or weights[name].shape != tuple(variable.shape):
-            found = weights[name].shape if name in weights else "missing"
+            is_there = name in weights
+            found = f"has the shape {weights[name].shape}" if is_there else "is missing"
             raise ValueError(
-                f"The weight {name} is {found}. Expected the shape "
-                f"{tuple(variable.shape)} of the config beside it."
+                f"The weight {name} {found}. Expected the shape "
+                f"{tuple(variable.shape)}, as in the config beside it."
             )
         variable.assign(weights[name])
 
 
 def balanced_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """Weights of the classes that give each the same total.
+    """Class weights that give each class the same total weight.
 
     Args:
-        labels: int (examples,), of the training data.
-        num_classes: including those without an example.
+        labels: int (examples,), the classes of the training data.
+        num_classes: the number of classes, including those without examples.
 
     Returns:
         float32 (classes,).

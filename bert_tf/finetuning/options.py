@@ -15,36 +15,36 @@ from bert_tf.training.distribution import FREE_OPTIONS, DistributionOptions
 from bert_tf.training.hardware import POLICIES
 from data_pipelines.programs import cli
 
-# Appendix A.3 of the paper: learning rates, batch sizes and numbers of epochs.
+# Learning rates, batch sizes and numbers of epochs, from appendix A.3 of the paper.
 _Grid = tuple[Sequence[float], Sequence[int], Sequence[float]]
 _PAPER_GRID: _Grid = (5e-5, 3e-5, 2e-5), (16, 32), (2.0, 3.0, 4.0)
 
-# Share of the steps in which gradual unfreezing reaches the embeddings.
+# The share of the steps after which gradual unfreezing has reached the embeddings.
 _UNFREEZING_SHARE = 0.5
-# May differ when a run is resumed.
+# Options that may change when a run is resumed.
 FREE = ("output_dir", *FREE_OPTIONS)
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingOptions:
-    """The part of the training that all runs of a search have in common."""
+    """Options of training that all runs of a search share."""
 
     layer_decay: float = cli.option(
-        1.0, "Factor of the learning rate from each layer to the one below."
+        1.0, "Learning rate of each layer, relative to the layer above it."
     )
     reinit_layers: int = cli.option(
         0, "Number of top layers to re-initialise, together with the pooler."
     )
     gradual_unfreezing: bool = cli.option(
-        False, "The head learns first, then one layer more at a time."
+        False, "Train the head first, then unfreeze one layer at a time from the top."
     )
     lm_weight: float = cli.option(
         0.0,
-        "Of a causal model: weight of the loss of the next token beside the task's; "
-        "0.5 in GPT's paper.",
+        "For a causal model: weight of the auxiliary next-token loss; 0.5 in the GPT "
+        "paper.",
     )
     dtype: Literal["float32", "bfloat16", "float16"] = cli.option(
-        "float32", "Of the computation; the weights stay float32."
+        "float32", "Dtype of the computation; the weights stay float32."
     )
 
     def __post_init__(self) -> None:
@@ -60,7 +60,7 @@ class TrainingOptions:
         return POLICIES[self.dtype]
 
     def layer_rates(self, num_layers: int, num_steps: int) -> LayerRates | None:
-        """The learning rates of the layers; None: all learn alike."""
+        """The learning rates of the layers; None if all are the same."""
         if not self.gradual_unfreezing:
             is_even = self.layer_decay == 1
             return None if is_even else LayerRates(num_layers, self.layer_decay)
@@ -76,20 +76,23 @@ class FinetuneOptions(DataOptions, TrainingOptions, DistributionOptions):
         cli.REQUIRED, "The model folder to start from, pre-trained or fine-tuned."
     )
     output_dir: str = cli.option(
-        cli.REQUIRED, "Folder of the model, its runs, logs and report."
+        cli.REQUIRED, "Folder for the model, its runs, logs and report."
     )
-    batch_size: int = cli.option(32, "Examples of a step.")
-    learning_rate: float = cli.option(5e-5, "At the end of the warm-up.")
-    num_epochs: float = cli.option(3.0, "Passes through the training data.")
-    seed: int = cli.option(0, "Of the head, the order and the dropout.")
+    batch_size: int = cli.option(32, "Number of examples per step.")
+    learning_rate: float = cli.option(5e-5, "Learning rate at the end of the warm-up.")
+    num_epochs: float = cli.option(3.0, "Passes over the training data.")
+    seed: int = cli.option(
+        0, "Random seed of the head, the order of examples and the dropout."
+    )
     num_seeds: int = cli.option(1, "Number of runs, with consecutive seeds.")
     search: Literal["none", "paper"] = cli.option(
         "none",
-        "paper: all of learning rates 5e-5, 3e-5, 2e-5, batches of 16 and 32, 2 to 4 "
-        "epochs; the best on the development set is kept.",
+        "paper: a run for each of learning rates 5e-5, 3e-5, 2e-5, batch sizes 16, 32 "
+        "and 2 to 4 epochs; the best on the development set is kept.",
     )
     features: Literal["none", Features] = cli.option(
-        "none", "Freezes the encoder, and reads these layers of it (table 7)."
+        "none",
+        "Freeze the encoder, and use these layers as features (table 7 of the paper).",
     )
     lstm_units: int = cli.option(
         0,
@@ -98,17 +101,18 @@ class FinetuneOptions(DataOptions, TrainingOptions, DistributionOptions):
     )
     dropout: float = cli.option(
         0.1,
-        "In the encoder and before the head. As in the paper (appendix A.3), however "
-        "the model was pre-trained: without it small data is learned by heart.",
+        "Dropout rate in the encoder and before the head (appendix A.3 of the paper), "
+        "whatever rate was used in pre-training: without dropout, models overfit "
+        "small data.",
     )
     random_weights: bool = cli.option(
-        False, "Starts from random weights, to measure the value of pre-training."
+        False, "Start from random weights, to measure the value of pre-training."
     )
     class_weights: Literal["none", "balanced"] = cli.option(
         "none", "balanced: all classes have the same total weight."
     )
     max_train_examples: int | None = cli.option(
-        None, "Trains on this number of examples, the first ones."
+        None, "Train only on this number of examples, from the beginning."
     )
     test_splits: tuple[str, ...] = cli.option(
         (), "Labelled splits on which each run is tested, such as dev_mismatched."
@@ -136,7 +140,7 @@ class FinetuneOptions(DataOptions, TrainingOptions, DistributionOptions):
         return self.test_splits or (("test",) if self.test_file else ())
 
     def inputs(self) -> dict[str, list[str]]:
-        """The files whose contents decide the result, by option; those that exist."""
+        """The existing files on whose contents the result depends, by option."""
         model = model_dir.files_of(self.model_dir, with_weights=not self.random_weights)
         return {"model_dir": model, **self.data_files(("train", "dev", *self.tests))}
 

@@ -1,4 +1,4 @@
-"""Results of fine-tuning runs, and which was best."""
+"""Results of fine-tuning runs, and the selection of the best one."""
 
 import dataclasses
 import posixpath
@@ -11,14 +11,14 @@ import tensorflow as tf
 from bert_tf.training.run_log import joined
 from data_pipelines.files.json_files import read_json
 
-# In the folder of a model: a folder for each run, and in it the result.
+# The subfolder of a model folder with a folder for each run, and a run's result file.
 RUNS = "runs"
 RESULT = "result.json"
 
 
 @dataclasses.dataclass(frozen=True)
 class RunSettings:
-    """Settings in which the runs of a search differ, see `FinetuneOptions`."""
+    """Settings in which the runs of a search differ; see `FinetuneOptions`."""
 
     learning_rate: float
     batch_size: int
@@ -27,7 +27,7 @@ class RunSettings:
 
     @property
     def name(self) -> str:
-        """A name for a folder, such as `lr3e-05_batch32_epochs3_seed0`."""
+        """The name of the run's folder, such as `lr3e-05_batch32_epochs3_seed0`."""
         return (
             f"lr{self.learning_rate:g}_batch{self.batch_size}_"
             f"epochs{self.num_epochs:g}_seed{self.seed}"
@@ -39,11 +39,12 @@ class RunResult:
     """The result of one run.
 
     Attributes:
-        metrics: on the development set, at the best checkpoint.
-        best_step: of that checkpoint.
-        seconds: of training and evaluating.
-        collapsed: whether it gives all examples of the development set one class.
-        test_metrics: of the same checkpoint on other splits, by their names.
+        settings: the settings of the run.
+        metrics: metrics on the development set, at the best checkpoint.
+        best_step: the step of that checkpoint.
+        seconds: the duration of training and evaluation.
+        collapsed: whether it predicts one class for the whole development set.
+        test_metrics: metrics of the same checkpoint on other splits, by name.
     """
 
     settings: RunSettings
@@ -55,18 +56,18 @@ class RunResult:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "RunResult":
-        """The result of which these are the fields, as in `result.json`.
+        """Makes a result from the contents of `result.json`.
 
         Raises:
-            ValueError: they are not.
+            ValueError: a field is missing or unknown.
         """
         try:
             return cls(**{**values, "settings": RunSettings(**values["settings"])})
         except (KeyError, TypeError) as error:
             raise ValueError(
-                f"A {RESULT} lacks values ({error}). Expected the file as it was "
-                f"written, {', '.join(f.name for f in dataclasses.fields(cls))}: "
-                "restore it."
+                f"A {RESULT} lacks values ({error}). Expected the fields "
+                f"{', '.join(f.name for f in dataclasses.fields(cls))}: restore the "
+                "file."
             ) from None
 
 
@@ -79,14 +80,15 @@ def read_results(output_dir: str) -> list[RunResult]:
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """The runs that differ in their seed alone.
+    """The statistics of runs that differ only in their seed.
 
     Attributes:
-        settings: of the first of them.
-        mean, deviation, best: of the metric; the deviation is that of a sample, 0 for
-            one run.
-        num_collapsed: how many gave all examples one class.
-        tests: mean and deviation of the metric on other splits, by their names.
+        settings: the settings of the first run.
+        num_runs: the number of runs.
+        mean, deviation, best: statistics of the metric; the deviation is the sample
+            standard deviation, 0 for one run.
+        num_collapsed: the number of runs that have collapsed to one class.
+        tests: mean and deviation of the metric on other splits, by name.
     """
 
     settings: RunSettings
@@ -99,7 +101,7 @@ class Summary:
 
 
 def summaries(results: Sequence[RunResult], metric: str) -> list[Summary]:
-    """One summary for all seeds of each setting, the best mean first."""
+    """A summary for each setting, over all seeds, the best mean first."""
     groups: dict[RunSettings, list[RunResult]] = {}
     for result in results:
         key = dataclasses.replace(result.settings, seed=0)
@@ -124,7 +126,7 @@ def _mean(values: Sequence[float]) -> tuple[float, float]:
 
 
 def best_result(results: Sequence[RunResult], metric: str) -> RunResult:
-    """The run with the best metric; the first of equal ones."""
+    """The run with the best metric; the first one in case of a tie."""
     return max(results, key=lambda result: result.metrics[metric])
 
 
@@ -135,14 +137,14 @@ def result_lines(
     baselines: dict[str, dict[str, float]],
     metric: str,
 ) -> Iterator[str]:
-    """The results as text: the runs if there are several, baselines, the model.
+    """Yields the results as lines: runs if there are several, baselines, the model.
 
     Args:
-        results: of all runs.
+        results: the results of all runs.
         best: the run whose weights the model has.
-        metrics: of the model on dev.
-        baselines: their metrics on dev, by name.
-        metric: by which runs are compared.
+        metrics: metrics of the model on dev.
+        baselines: metrics of baselines on dev, by name.
+        metric: the metric by which runs are compared.
     """
     for summary in summaries(results, metric) if len(results) > 1 else ():
         settings, collapsed = summary.settings, summary.num_collapsed

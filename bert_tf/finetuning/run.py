@@ -1,4 +1,4 @@
-"""One run of fine-tuning: from an encoder's weights to the best checkpoint on dev."""
+"""Trains one run of fine-tuning, up to its best checkpoint on dev."""
 
 import math
 import posixpath
@@ -26,7 +26,7 @@ from data_pipelines.finetuning import batches as finetuning
 
 CHECKPOINTS = "checkpoints"
 
-# Lines of metrics.jsonl of a run.
+# The number of training lines in the metrics.jsonl of a run.
 _LOGGED_STEPS = 50
 
 
@@ -41,11 +41,11 @@ def train_run(
     """Trains a model, and leaves its best weights and its checkpoints in the folder.
 
     Args:
-        start, options: shared by all runs.
-        settings: of this run.
-        folder: of this run: `metrics.jsonl`, `model.safetensors`, and checkpoints, from
-            which the same call resumes an interrupted run.
-        strategy: of the training, whose scope is entered.
+        start, options: data and options that all runs share.
+        settings: the settings of this run.
+        folder: the folder of this run, with `metrics.jsonl`, `model.safetensors`, and
+            checkpoints, from which the same call resumes an interrupted run.
+        strategy: the strategy of training, whose scope must be entered.
         jit_compile: see `Trainer`.
     """
     began = time.monotonic()
@@ -104,7 +104,7 @@ def train_run(
             eval_every=steps_per_epoch,
             evaluate=best.evaluate,
         )
-        # Until the chief has written the best weights.
+        # Waits until the chief has written the best weights.
         wait_for_all(strategy)
         seconds = time.monotonic() - began
         return best.result(settings, start.data.tests, seconds, num_steps)

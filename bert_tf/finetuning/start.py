@@ -1,4 +1,4 @@
-"""The start that all runs of a search share: data, description, weights."""
+"""Data, description and initial weights, which all runs of a search share."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from data_pipelines.rows.features import Features
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """A dataset, with its labels, and its examples; those of other splits by name."""
+    """A dataset with its labels, and its examples; test examples are by split."""
 
     dataset: Dataset
     train: Sequence[Any]
@@ -28,11 +28,16 @@ class Data:
 
 @dataclasses.dataclass(frozen=True)
 class Start:
-    """The beginning of all runs; it is loaded once.
+    """The start of all runs, which is loaded once.
 
     Attributes:
-        weights: of the encoder, and of reused heads, by name; none for random ones.
-        features: sequences to train on.
+        config: the configuration of the encoder.
+        description: the description of the model.
+        encoding: the encoding of its examples.
+        weights: weights of the encoder and of reused heads, by name; empty to start
+            from random weights.
+        features: the training sequences.
+        data: the dataset and its examples.
     """
 
     config: BertConfig
@@ -58,8 +63,8 @@ def read_data(
     dev, _ = read(dataset, "dev", data_dir)
     if not dev:
         raise ValueError(
-            "There is no development example. Expected some, to choose the best "
-            "checkpoint by."
+            "There are no development examples. Expected at least one, to select the "
+            "best checkpoint."
         )
     tests = {split: read(dataset, split, data_dir)[0] for split in test_splits}
     return Data(dataset, train[:max_train_examples], dev, tests)
@@ -136,7 +141,7 @@ def training_features(
     kind = KINDS[description.kind]
     examples: Any = kind.training_examples(encoding, train)
     if description.document_context and kind.join_documents is not None:
-        # The sentences of a document share the windows.
+        # The sentences of a document share windows.
         examples = kind.join_documents(examples)
     if weights is None:
         return encode_all(encoding, examples)

@@ -1,4 +1,4 @@
-"""Metrics of predicted classes and predicted numbers, for tables and plots."""
+"""Metrics of predicted classes and numbers, for tables and plots."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ class LabelScores:
     """Precision, recall and F1 of one label, or of one type of entity.
 
     Attributes:
-        precision: share of the predictions of it that are right; 0 without any.
+        precision: share of its predictions that are right; 0 without any.
         recall: share of its gold occurrences that are found; 0 without any.
-        f1: their harmonic mean; 0 if both are.
+        f1: their harmonic mean; 0 if both are 0.
         support: number of gold occurrences.
     """
 
@@ -33,11 +33,13 @@ class LabelScores:
 
 @dataclasses.dataclass(frozen=True)
 class CalibrationBin:
-    """The examples, at least one, whose confidence is in `(low, high]`; 0 in the first.
+    """The examples, at least one, whose confidence is in `(low, high]`.
+
+    The first bin includes confidence 0.
 
     Attributes:
         confidence: mean probability of the predicted class.
-        accuracy: how often the predicted class is right.
+        accuracy: share of examples whose predicted class is right.
     """
 
     low: float
@@ -54,15 +56,15 @@ def prediction_scores(
     *,
     num_classes: int | None = None,
 ) -> dict[str, float]:
-    """The named metrics of predictions.
+    """Computes the named metrics of predictions.
 
     Args:
         names: `accuracy`, `f1` and `matthews` compare class ids, `pearson` and
             `spearman` compare real numbers.
         labels, predictions: class ids or numbers, `(examples,)`.
-        num_classes: of the model; None: as many as the ids need. With two, `f1` is
-            that of class 1, as GLUE has it for MRPC and QQP; with more it is the mean
-            F1 over the classes that occur (macro).
+        num_classes: the number of classes; None: as many as the ids require. With two,
+            `f1` is the F1 of class 1, as in GLUE's MRPC and QQP; with more it is the
+            mean F1 over the classes that occur (macro).
 
     Raises:
         ValueError: a name is unknown, the lengths differ or are zero, an id is not a
@@ -86,13 +88,13 @@ def prediction_scores(
 def confusion_matrix(
     labels: Vector, predictions: Vector, num_classes: int | None = None
 ) -> np.ndarray:
-    """Counts how often each class was predicted for each.
+    """Counts the predictions of each class, by gold class.
 
     Returns:
         int64 `(classes, classes)`: row = label, column = prediction.
 
     Raises:
-        ValueError: as `prediction_scores`.
+        ValueError: as for `prediction_scores`.
     """
     labels, predictions, num_classes = _ids(labels, predictions, num_classes)
     cells = np.bincount(labels * num_classes + predictions, minlength=num_classes**2)
@@ -106,10 +108,10 @@ def label_scores(
 
     Args:
         labels, predictions: int `(examples,)`.
-        names: of the classes, in the order of their ids.
+        names: the names of the classes, in the order of their ids.
 
     Raises:
-        ValueError: as `prediction_scores`.
+        ValueError: as for `prediction_scores`.
         ImportError: scikit-learn is missing.
     """
     with extra("finetune"):
@@ -124,7 +126,7 @@ def label_scores(
 def by_label(
     names: Sequence[str], columns: Sequence[np.ndarray]
 ) -> dict[str, LabelScores]:
-    """Columns of precision, recall, F1 and support as one `LabelScores` a name."""
+    """Turns columns of precision, recall, F1 and support into scores by name."""
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return {name: LabelScores(*row) for name, row in zip(names, rows, strict=True)}
 
@@ -135,12 +137,13 @@ def calibration(
     """Compares the confidence of a model with its accuracy.
 
     Guo et al. 2017, section 2: the confidence of an example is the probability of its
-    predicted class, the bins are equally wide. The expected calibration error is the
+    predicted class; the bins have equal width. The expected calibration error is the
     mean of |accuracy - confidence|, weighted by the counts.
 
     Args:
         probabilities: `(examples, classes)`, each row sums to 1.
         labels: int `(examples,)`.
+        num_bins: the number of bins.
 
     Returns:
         The bins that have examples, in the order of confidence.
@@ -153,16 +156,16 @@ def calibration(
     if probabilities.ndim != 2:
         raise ValueError(
             f"Received probabilities of shape {probabilities.shape}. Expected "
-            "(examples, classes): give those of both classes where there are two."
+            "(examples, classes), with both columns if there are two classes."
         )
     if num_bins < 1:
         raise ValueError(f"Received num_bins={num_bins}. Expected 1 or more.")
     sums = probabilities.sum(axis=1)
-    # bfloat16 and float16 outputs sum to 1 within some thousandths.
+    # bfloat16 and float16 outputs sum to 1 within a few thousandths.
     if not (np.all(probabilities >= 0) and np.allclose(sums, 1, atol=1e-2)):
         raise ValueError(
-            f"Received rows that sum to {sums.min()} up to {sums.max()} with the "
-            f"smallest entry {probabilities.min()}. Expected probabilities: apply "
+            f"Received rows whose sums range from {sums.min()} to {sums.max()}, with "
+            f"the smallest entry {probabilities.min()}. Expected probabilities: apply "
             "softmax to logits first."
         )
     predictions = probabilities.argmax(axis=1)
@@ -206,11 +209,11 @@ def _correlation(name: str, labels: Vector, predictions: Vector) -> float:
     for what, values in (("labels", labels), ("predictions", predictions)):
         if not np.all(np.isfinite(values)):
             raise ValueError(
-                f"Received {np.sum(~np.isfinite(values))} {what} of {len(values)} that "
-                "are NaN or infinite. Expected numbers: a loss that diverged gives "
-                "such predictions, an example without a score such labels."
+                f"Received {np.sum(~np.isfinite(values))} of {len(values)} {what} that "
+                "are NaN or infinite. Expected finite numbers: such predictions come "
+                "from a loss that diverged, such labels from examples without a score."
             )
-    # Undefined for constants; as the score of a model it is that of a blind guess.
+    # The correlation is undefined for constants; 0 is the score of a constant guess.
     if _is_constant(labels) or _is_constant(predictions):
         return 0.0
     function = {"pearson": scipy.stats.pearsonr, "spearman": scipy.stats.spearmanr}
@@ -228,16 +231,16 @@ def _ids(
     """Labels and predictions as checked class ids, and the number of classes."""
     labels, predictions = _aligned(labels, predictions)
     for name, values in (("labels", labels), ("predictions", predictions)):
-        whole = np.issubdtype(values.dtype, np.number) and np.all(values % 1 == 0)
-        if not whole or values.min() < 0:
+        is_whole = np.issubdtype(values.dtype, np.number) and np.all(values % 1 == 0)
+        if not is_whole or values.min() < 0:
             raise ValueError(
                 f"Received {name} such as {np.unique(values)[:5].tolist()}. Expected "
-                "class ids 0, 1, …: take the argmax of logits, and leave out examples "
+                "class ids 0, 1, …: take the argmax of logits, and remove examples "
                 "without a label."
             )
     largest = int(max(labels.max(), predictions.max()))
     if num_classes is None:
-        # One class is a binary task of which only the first class is seen.
+        # If all ids are 0, the task is binary, and class 1 does not occur.
         num_classes = max(largest + 1, 2)
     if largest >= num_classes:
         raise ValueError(
@@ -253,7 +256,7 @@ def _aligned(labels: Vector, predictions: Vector) -> tuple[np.ndarray, np.ndarra
     if labels.ndim != 1 or labels.shape != predictions.shape:
         raise ValueError(
             f"Received labels of shape {labels.shape} and predictions of shape "
-            f"{predictions.shape}. Expected one of each for each example: (examples,)."
+            f"{predictions.shape}. Expected one of each per example: (examples,)."
         )
     if not len(labels):
         raise ValueError("Received no examples. Expected at least one to score.")

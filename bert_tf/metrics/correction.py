@@ -1,7 +1,7 @@
-"""Metrics of corrected texts: those of SIGHAN's bake-offs, and of edits.
+"""Metrics of corrected texts: those of SIGHAN's bake-offs, and edit-based ones.
 
-All figures are from 0 to 1; where nothing was found, or there is nothing to find, a
-precision or recall is 0.
+All scores are from 0 to 1; precision without predictions, and recall without gold
+corrections, are 0.
 """
 
 import re
@@ -10,47 +10,48 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from data_pipelines.corpus.alignment import align
 
-# A word, a character of a script without spaces, or a sign of punctuation.
+# A word, a character of a script without spaces, or a punctuation mark.
 _UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+|[^\w\s]")
-# Precision counts twice as much as recall: to correct what is right does more harm than
-# to leave what is wrong (Ng et al. 2014).
+# Precision has twice the weight of recall: a wrong correction does more harm than a
+# missed one (Ng et al. 2014).
 _BETA = 0.5
 
-# A threshold of probabilities that lets nothing through.
+# A threshold above all probabilities.
 _UNREACHED = 1.01
 
-# A place, and the item that stands there instead; None where it is deleted. Insertions
-# have the place before which they are made, and their number at it.
+# The place, the number of the insertion at this place (0 for other changes), and the
+# new item; None for a deletion. Insertions are made before the item at the place.
 Change = tuple[int, int, str | None]
 
 
 def correction_scores(
     texts: Sequence[str], corrected: Sequence[str], golds: Sequence[Sequence[str]]
 ) -> dict[str, float]:
-    """All figures of corrections.
+    """Computes all metrics of corrections.
 
     *Sentences*, as in SIGHAN 2015 (Tseng et al. 2015, section 4). A text is detected if
     exactly the wrong places are changed, and corrected if it becomes the gold text.
-    Accuracy is the share of such texts, right ones that stay among them; precision that
-    among the changed texts, recall that among the texts with errors. The false positive
-    rate is the share of the texts without errors that are changed.
+    Accuracy is the share of such texts among all texts, where correct texts that stay
+    unchanged count; precision is their share among the changed texts, recall among the
+    texts with errors. The false positive rate is the share of correct texts that are
+    changed.
 
-    *Characters*: detection asks whether a changed place is a wrong one, correction
-    whether the right character stands there afterwards. In a text and a correction of
-    the same length, places are compared; else those of the fewest edits of characters.
+    *Characters*: a changed place is detected if it is wrong, and corrected if the new
+    character is right, too. If a text and its correction have the same length, they are
+    compared place by place; otherwise by the fewest edits of characters.
 
     *Edits*: words that are replaced, deleted or inserted, by the fewest edits of words
     (of characters in scripts without spaces); spaces do not count. Precision, recall
-    and F0.5 over all of them, as for GEC (Ng et al. 2014).
+    and F0.5 over all edits, as in GEC (Ng et al. 2014).
 
-    Where a text has several gold corrections, that counts which is nearest to what was
-    given: first by the edits in common, then by those that only one of them has.
+    If a text has several gold corrections, the one nearest to the given correction
+    counts: first by the edits in common, then by those that only one of them has.
 
     Args:
-        texts: as they were.
-        corrected: as the model has them.
-        golds: one or several corrections of each text.
+        texts: the original texts.
+        corrected: the model's corrections.
+        golds: one or several gold corrections of each text.
 
     Returns:
         `detection_` and `correction_`, each with `accuracy`, `precision`, `recall` and
@@ -79,7 +80,7 @@ def correction_scores(
 
 
 def nearest(text: str, given: str, golds: Sequence[str]) -> str:
-    """The gold correction with most edits in common with the given one."""
+    """The gold correction with the most edits in common with the given one."""
     if len(golds) == 1:
         return golds[0]
     own = word_changes(text, given)
@@ -92,17 +93,17 @@ def nearest(text: str, given: str, golds: Sequence[str]) -> str:
 
 
 def words_of(text: str) -> list[str]:
-    """Words, characters of scripts without spaces, and signs of punctuation."""
+    """The words, characters of scripts without spaces, and punctuation marks."""
     return WORD.findall(text)
 
 
 def word_changes(text: str, corrected: str) -> set[Change]:
-    """The fewest edits of words."""
+    """The changes by the fewest edits of words."""
     return _set_of_changes(words_of(text), words_of(corrected))
 
 
 def character_changes(text: str, corrected: str) -> set[Change]:
-    """The characters that differ; of texts of other lengths, the fewest edits."""
+    """The characters that differ; if the lengths differ, by the fewest edits."""
     if len(text) != len(corrected):
         return _set_of_changes(text, corrected)
     pairs = enumerate(zip(text, corrected, strict=True))
@@ -112,10 +113,10 @@ def character_changes(text: str, corrected: str) -> set[Change]:
 def aligned_changes(
     items: Sequence[str], others: Sequence[str]
 ) -> Iterator[tuple[int | None, int | None, Change | None]]:
-    """The fewest edits of items, in order.
+    """Aligns items by the fewest edits.
 
     Yields:
-        For each pair of `align` the two places, and the change; None for equal items.
+        For each pair of `align`: the two places, and the change, None for equal items.
     """
     place = inserted = 0
     for item, other in align(items, others):
@@ -134,17 +135,17 @@ def best_edit_threshold(
     sizes: Sequence[int],
     num_gold: int,
 ) -> float:
-    """The least probability of edits that gives the best F0.5.
+    """The minimum probability of edits that gives the best F0.5.
 
     Args:
-        probabilities: of edits.
-        right: how many words of each are changed as they should be.
-        sizes: how many words each changes.
-        num_gold: how many should be changed.
+        probabilities: the probability of each edit.
+        right: the number of words that each edit changes correctly.
+        sizes: the number of words that each edit changes.
+        num_gold: the number of gold edits.
 
     Returns:
-        A threshold half-way between two edits; of several that are as good, the
-        greatest. More than 1, which no edit reaches, if it is best to change nothing.
+        A threshold half-way between two edits; the greatest of equally good ones. It is
+        above 1, which no edit reaches, if it is best to change nothing.
     """
     order = sorted(range(len(right)), key=lambda place: -probabilities[place])
     steps = [probabilities[place] for place in order] + [0.0]

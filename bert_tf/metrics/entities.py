@@ -1,4 +1,4 @@
-"""Entities in tag sequences and their scores, as `conlleval` counts them."""
+"""Entities in tag sequences and their scores, by the rules of `conlleval`."""
 
 import re
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:
     As in `conlleval`, an `I-` that does not continue an entity of its type begins one.
 
     Raises:
-        ValueError: a tag is not one of IOB2.
+        ValueError: a tag is not an IOB2 tag.
         ImportError: seqeval is missing.
     """
     with extra("finetune"):
@@ -35,15 +35,15 @@ def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:
 def entity_scores(labels: Tags, predictions: Tags) -> dict[str, float]:
     """Precision, recall and F1 of entities, and the accuracy of tags.
 
-    An entity is found if its type and both of its ends are right (Tjong Kim Sang and
-    De Meulder 2003). The counts are summed over the types and sentences (micro).
+    An entity is found if its type and both boundaries are right (Tjong Kim Sang and De
+    Meulder 2003). The counts are summed over the types and sentences (micro).
 
     Returns:
         `precision`, `recall`, `f1` and `token_accuracy`, from 0 to 1. Without any
         entity among the predictions (labels), precision (recall) is 0.
 
     Raises:
-        ValueError: a tag is not one of IOB2, or the lengths do not agree.
+        ValueError: a tag is not an IOB2 tag, or the lengths do not agree.
         ImportError: seqeval is missing.
     """
     accuracy = token_accuracy(labels, predictions)
@@ -56,7 +56,7 @@ def entity_scores_by_type(labels: Tags, predictions: Tags) -> dict[str, LabelSco
     """Precision, recall, F1 and number of the entities of each type, types sorted.
 
     Raises:
-        ValueError, ImportError: as `entity_scores`.
+        ValueError, ImportError: as for `entity_scores`.
     """
     _check_lengths(labels, predictions)
     found = {kind for tags in (*labels, *predictions) for kind, _, _ in entities(tags)}
@@ -64,7 +64,7 @@ def entity_scores_by_type(labels: Tags, predictions: Tags) -> dict[str, LabelSco
 
 
 def token_accuracy(labels: Tags, predictions: Tags) -> float:
-    """The share of all words whose tag is right; any tags, such as parts of speech.
+    """The share of words whose tag is right, for any tags, such as parts of speech.
 
     Raises:
         ValueError: the lengths do not agree, or there are no words.
@@ -78,7 +78,7 @@ def token_accuracy(labels: Tags, predictions: Tags) -> float:
 
 
 def _columns(labels: Tags, predictions: Tags, average: str | None) -> tuple:
-    """Precision, recall, F1 and support, for each type or (micro) of all."""
+    """Precision, recall, F1 and support, for each type or (micro) for all."""
     with extra("finetune"):
         from seqeval.metrics import sequence_labeling
     _check_tags(labels)
@@ -96,8 +96,8 @@ def _check_tags(sentences: Tags) -> None:
     wrong = {tag for tags in sentences for tag in tags if not _TAG.fullmatch(tag)}
     if wrong:
         raise ValueError(
-            f"Received the tags {sorted(wrong)[:5]}. Expected IOB2 tags: O, B-TYPE or "
-            "I-TYPE. Use token_accuracy for tags that are not of entities."
+            f"Received the tags {sorted(wrong)[:5]}. Expected the IOB2 tags O, B-TYPE "
+            "or I-TYPE: use token_accuracy for tags that do not mark entities."
         )
 
 
@@ -111,6 +111,6 @@ def _check_lengths(labels: Tags, predictions: Tags) -> None:
         if len(tags) != len(predicted):
             raise ValueError(
                 f"Sentence {row} has {len(tags)} labels and {len(predicted)} predicted "
-                "tags. Expected one tag for each word: give words that were cut off a "
+                "tags. Expected one tag for each word: words that were cut off need a "
                 "tag, too, such as O."
             )

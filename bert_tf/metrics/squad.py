@@ -1,7 +1,7 @@
-"""Exact match and F1 of answers, as SQuAD 1.1 and 2.0 count them.
+"""Exact match and F1 of answers, as in SQuAD 1.1 and 2.0.
 
 The rules are those of the published evaluation scripts of Rajpurkar et al. 2016 and
-2018, written anew. All figures are from 0 to 1 where the scripts print percentages.
+2018, reimplemented. All scores are from 0 to 1, while the scripts print percentages.
 """
 
 import math
@@ -19,7 +19,7 @@ _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def normalize_answer(text: str) -> str:
-    """Lower case, without ASCII punctuation, English articles and extra white space.
+    """Lower-cases; removes ASCII punctuation, English articles and extra white space.
 
     `"The  U.S. Army's"` becomes `"us armys"`.
     """
@@ -28,15 +28,14 @@ def normalize_answer(text: str) -> str:
 
 
 def exact(answer: str, gold: str) -> float:
-    """1 if two answers are the same after normalization, else 0."""
+    """Returns 1 if two answers are equal after normalization, else 0."""
     return float(normalize_answer(answer) == normalize_answer(gold))
 
 
 def f1(answer: str, gold: str) -> float:
     """The F1 of the words of an answer, after normalization.
 
-    By the rule of SQuAD 2.0 an empty answer gets 1 against an empty one and 0 against
-    any other.
+    By the rule of SQuAD 2.0, an empty answer scores 1 if the other is empty, else 0.
     """
     words, gold_words = normalize_answer(answer).split(), normalize_answer(gold).split()
     if not words or not gold_words:
@@ -47,10 +46,10 @@ def f1(answer: str, gold: str) -> float:
 
 
 def question_scores(question: Question, answer: str) -> tuple[float, float]:
-    """Exact match and F1 of an answer: each the best over the gold answers.
+    """Exact match and F1 of an answer, each the maximum over the gold answers.
 
-    Gold answers of which normalization leaves nothing do not count; if none is left,
-    the right answer is the empty one.
+    Gold answers that are empty after normalization do not count; if none is left, the
+    right answer is the empty one.
     """
     golds = [a.text for a in question.answers if normalize_answer(a.text)] or [""]
     return max(exact(answer, g) for g in golds), max(f1(answer, g) for g in golds)
@@ -65,26 +64,28 @@ def squad_scores(
     """Scores the answers to questions.
 
     Args:
-        answers: one for each question; "" for none. With `no_answer_scores`, the best
-            that is not empty: the threshold decides.
-        no_answer_scores: how much a model prefers to give no answer to each, such as
-            the logit of none minus that of the best span. None: `answers` are final.
-        threshold: questions with a greater no-answer score get none.
+        answers: an answer for each question; "" for no answer. With
+            `no_answer_scores`, the best answer that is not empty, to which the
+            threshold is applied.
+        no_answer_scores: how much the model prefers no answer for each question, such
+            as the logit of no answer minus that of the best span. None: `answers` are
+            final.
+        threshold: questions with a greater no-answer score get no answer.
 
     Returns:
-        `exact` and `f1`, 0 to 1, and `total`, the number of questions. Where some
+        `exact` and `f1`, 0 to 1, and `total`, the number of questions. If some
         questions have no answer, also `HasAns_exact`, `HasAns_f1`, `HasAns_total`
-        and the same with `NoAns_`. 1.1's script differs in the rule for empty answers
-        alone: see `f1`. With `no_answer_scores` also `best_exact`, `best_f1` and their
-        thresholds, `best_exact_thresh` and `best_f1_thresh`: the no-answer score of
-        the last question that is answered, or 1 less than the smallest if none is; of
-        thresholds that are equally good, the lowest. 2.0's script can differ there: it
-        may stop between two questions with the same no-answer score, and takes answers
-        such as "the" for wrong where there is none.
+        and the same with `NoAns_`. The script of 1.1 differs only in the rule for
+        empty answers: see `f1`. With `no_answer_scores` also `best_exact`, `best_f1`
+        and their thresholds, `best_exact_thresh` and `best_f1_thresh`: the no-answer
+        score of the last question that is answered, or 1 less than the smallest if none
+        is; the lowest of equally good thresholds. Here the script of 2.0 can differ: it
+        may stop between two questions with the same no-answer score, and counts answers
+        such as "the" as wrong for a question without an answer.
 
     Raises:
-        ValueError: there are no questions, or some without an answer, a finite score,
-            or gold answers.
+        ValueError: there are no questions, or some lack an answer, a finite score, or
+            gold answers.
     """
     _check(questions, answers, no_answer_scores)
     pairs = zip(questions, answers, strict=True)
@@ -98,7 +99,7 @@ def squad_scores(
             thresholds, means = scores_by_threshold(
                 no_answer, scores[:, column], empty[:, column]
             )
-            # Rounded: sums in another order must not decide between equal ones.
+            # Rounded, so that the order of summation does not decide between ties.
             place = int(np.round(means * len(questions), 9).argmax())
             best[f"best_{name}"] = float(means[place])
             best[f"best_{name}_thresh"] = float(thresholds[place])
@@ -118,10 +119,10 @@ def scores_by_threshold(
     Args:
         no_answer: float (questions,), the no-answer scores.
         scores: float (questions,), scores of the answers.
-        empty: float (questions,), scores of no answer.
+        empty: float (questions,), scores of the empty answer.
 
     Returns:
-        Thresholds, ascending, and the mean score of each. At the first, 1 less than
+        Thresholds, ascending, and the mean score at each. At the first, 1 less than
         the smallest no-answer score, no question is answered.
     """
     order = np.argsort(no_answer, kind="stable")
@@ -129,7 +130,7 @@ def scores_by_threshold(
     # sums[i]: the score over all questions if the first i are answered.
     gains = np.cumsum((scores - empty)[order])
     sums = empty.sum() + np.concatenate([[0.0], gains])
-    # A threshold cannot part equal scores: only the last of each group counts.
+    # A threshold cannot separate equal scores: only the last of each group counts.
     is_last = np.concatenate([[True], np.diff(no_answer[order]) > 0, [True]])
     return thresholds[is_last], sums[is_last] / len(empty)
 
@@ -145,8 +146,8 @@ def _check(
     if unknown:
         raise ValueError(
             f"{len(unknown)} of {len(questions)} questions have no gold answers and "
-            f"are not marked impossible, such as {unknown[:3]}. Expected a split whose "
-            "answers are known."
+            f"are not marked impossible, such as {unknown[:3]}. Expected a split with "
+            "gold answers."
         )
     no_answer = [0.0] * len(questions) if no_answer_scores is None else no_answer_scores
     if not len(questions) == len(answers) == len(no_answer):
@@ -159,7 +160,7 @@ def _check(
         if not math.isfinite(score):
             raise ValueError(
                 f"Question {question.id!r} has the no-answer score {score}. Expected "
-                "finite numbers: logits of a model whose loss diverged are not."
+                "finite numbers: the loss of the model may have diverged."
             )
 
 

@@ -1,9 +1,9 @@
-"""A trigram model of classes, and its mixture with the one of pieces.
+"""A class-based trigram model, and its mixture with the trigram model of pieces.
 
     P(w | u v) = m P_pieces(w | u v) + (1 - m) P(w | c(w)) P_classes(c(w) | c(u) c(v))
 
-What was rarely seen after two pieces was often seen after two of their kind (Brown et
-al. 1992, Class-Based n-gram Models of Natural Language, sections 3 and 5).
+A trigram that is rare in pieces may be frequent in classes (Brown et al. 1992,
+Class-Based n-gram Models of Natural Language, sections 3 and 5).
 """
 
 import dataclasses
@@ -15,19 +15,20 @@ from bert_tf.ngram.classes import learn_classes
 from bert_tf.ngram.language_model import LanguageModel, in_context
 from bert_tf.ngram.model import NgramModel
 
-# The share of each text by which the two models are weighed.
+# The share of each text that is held out to estimate the weight of the mixture.
 _WEIGHING_SHARE = 0.05
 _WEIGHING_ROUNDS = 30
 
 
 @dataclasses.dataclass(frozen=True)
 class ClassModel(LanguageModel):
-    """The class of the next piece from those of two, and the piece from its class.
+    """Predicts the next class from the last two, and the piece from its class.
 
     Attributes:
-        classes: int64 `(vocab_size + 1,)`, the class of each piece, and of nothing.
+        classes: int64 `(vocab_size + 1,)`, the class of each piece, and of the start
+            of a text.
         shares: float32 `(vocab_size,)`, the share of each piece in its class.
-        trigrams: of the classes.
+        trigrams: the trigram model of classes.
     """
 
     vocab_size: int
@@ -37,7 +38,7 @@ class ClassModel(LanguageModel):
 
     @classmethod
     def fit(cls, texts: Sequence[np.ndarray], classes: np.ndarray) -> "ClassModel":
-        """Counts texts, int `(pieces,)` each, by classes, int `(vocab_size,)`."""
+        """Counts classes, int `(vocab_size,)`, in texts, int `(pieces,)` each."""
         num_classes = int(classes.max()) + 1
         trigrams = NgramModel.fit((classes[text] for text in texts), num_classes)
         counts = np.bincount(np.concatenate(texts), minlength=len(classes))
@@ -46,7 +47,7 @@ class ClassModel(LanguageModel):
         return cls(len(classes), np.append(classes, num_classes), shares, trigrams)
 
     def probabilities(self, u: np.ndarray, v: np.ndarray, w: np.ndarray) -> np.ndarray:
-        """See `LanguageModel`. 0 for a piece that was never seen."""
+        """See `LanguageModel`; 0 for a piece that never occurred."""
         found = self.trigrams.probabilities(*(self.classes[ids] for ids in (u, v, w)))
         return found * self.shares[w]
 
@@ -61,21 +62,22 @@ class ClassModel(LanguageModel):
 
 @dataclasses.dataclass(frozen=True)
 class MixedModel(LanguageModel):
-    """A weighted mean of the two models."""
+    """The weighted mean of the two models."""
 
     vocab_size: int
     pieces: NgramModel
     classes: ClassModel
-    weight: float  # of pieces, 0 to 1; that of classes is the rest
+    weight: float  # of the model of pieces, 0 to 1
 
     @classmethod
     def fit(
         cls, texts: Sequence[np.ndarray], vocab_size: int, num_classes: int
     ) -> "MixedModel":
-        """Learns classes, counts texts, and weighs the two models.
+        """Learns classes, fits both models, and estimates the weight.
 
-        The weight is what makes the last twentieth of each text likeliest, by models of
-        the rest; both are then counted anew, on all. The texts are int `(pieces,)`.
+        The weight maximises the likelihood of the last twentieth of each text, with
+        models of the rest; both models are then fitted to the whole texts, int
+        `(pieces,)` each.
 
         Raises:
             ValueError: see `NgramModel.fit` and `learn_classes`.
@@ -83,7 +85,7 @@ class MixedModel(LanguageModel):
         cuts = [round(len(text) * (1 - _WEIGHING_SHARE)) for text in texts]
         most = [text[:cut] for text, cut in zip(texts, cuts, strict=True)]
         rest = [text[cut:] for text, cut in zip(texts, cuts, strict=True)]
-        # First, as it refuses what is not a text of the vocabulary.
+        # Fitted first, since it checks the texts.
         pieces = NgramModel.fit(most, vocab_size)
         classes = learn_classes(most, vocab_size, num_classes)
         weight = _best_weight(pieces, ClassModel.fit(most, classes), rest)
@@ -108,7 +110,7 @@ class MixedModel(LanguageModel):
 def _best_weight(
     pieces: NgramModel, classes: ClassModel, texts: Iterable[np.ndarray]
 ) -> float:
-    """Found by expectation maximisation from a half, which it is without text."""
+    """The weight by expectation maximisation, starting at 0.5; 0.5 without text."""
     contexts = [in_context(text, pieces.vocab_size) for text in texts]
     by_piece, by_class = (
         np.concatenate([model.probabilities(*context) for context in contexts])

@@ -1,10 +1,10 @@
-"""Classes of pieces that stand among the same neighbours.
+"""Learns classes of pieces that have similar neighbours.
 
 They maximise the mutual information of neighbouring classes (Brown et al. 1992,
 Class-Based n-gram Models of Natural Language, section 3). Brown et al. merge classes;
-here, pieces change their class one by one as long as that helps, which finds better
-ones (Martin, Liermann and Ney 1998, Algorithms for Bigram and Trigram Word Clustering,
-section 2).
+here, pieces are moved to another class one by one as long as that helps (the exchange
+algorithm), which finds better classes (Martin, Liermann and Ney 1998, Algorithms for
+Bigram and Trigram Word Clustering, section 2).
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ import numpy as np
 
 from data_pipelines.programs import processes
 
-# After so many rounds, few pieces change their class.
+# In later rounds, few pieces change their class.
 _MAX_ROUNDS = 20
 
 
@@ -22,13 +22,13 @@ def learn_classes(
 ) -> np.ndarray:
     """Assigns each piece to a class.
 
-    Pieces are dealt out in the order of how frequent they are; then each, in the same
-    order, moves to where it gains most, in up to 20 rounds. (From classes of the most
-    frequent pieces alone and one of the rest, it ends with less.) No pair of neighbours
-    reaches from one text, int `(pieces,)`, into the next.
+    Pieces are dealt out to the classes in the order of their frequency; then each, in
+    the same order, is moved to its best class, in up to 20 rounds. (Starting with a
+    class for each of the most frequent pieces and one for the rest ends with less
+    information.) Neighbours are counted only within a text, int `(pieces,)`.
 
     Returns:
-        int64 `(vocab_size,)`, below `num_classes`. Pieces that never occur are of the
+        int64 `(vocab_size,)`, below `num_classes`. Pieces that never occur are in the
         last class.
 
     Raises:
@@ -56,7 +56,7 @@ def learn_classes(
 class _Neighbours:
     """The neighbours on one side of each piece, with their counts.
 
-    The keys, int64 `(kinds,)` and ascending, are `piece * base + neighbour`.
+    The keys, int64 `(pairs,)` and ascending, are `piece * base + neighbour`.
     """
 
     def __init__(self, keys: np.ndarray, counts: np.ndarray, base: int) -> None:
@@ -66,7 +66,7 @@ class _Neighbours:
         self.totals = np.bincount(pieces, counts, minlength=base).astype(np.int64)
 
     def of(self, piece: int) -> tuple[np.ndarray, np.ndarray]:
-        """Ids and counts of the neighbours of a piece."""
+        """The ids and counts of the neighbours of a piece."""
         part = slice(self.starts[piece], self.starts[piece + 1])
         return self.neighbours[part], self.counts[part]
 
@@ -91,11 +91,11 @@ def _neighbours(texts: Iterable[np.ndarray], vocab_size: int) -> _Sides:
 
 
 class _Exchange:
-    """Classes, and the counts of pairs of classes.
+    """The classes, and the counts of pairs of classes.
 
-    With g(n) = n log n, the mutual information times the number of pairs is, but for a
-    constant, the sum of g(n(c d)) over pairs of classes minus that of g(n(c)) over
-    classes as the first, and as the second of a pair.
+    With g(n) = n log n, the mutual information times the number of pairs is, up to a
+    constant, the sum of g(n(c d)) over pairs of classes, minus the sums of g(n(c)) over
+    classes in the first and in the second place of a pair.
     """
 
     def __init__(self, sides: _Sides, classes: np.ndarray, num_classes: int) -> None:
@@ -111,7 +111,7 @@ class _Exchange:
         self.as_first, self.as_second = self.counts.sum(axis=1), self.counts.sum(axis=0)
 
     def move(self, piece: int) -> bool:
-        """Moves a piece to its best class; whether that is another one."""
+        """Moves a piece to its best class; returns whether the class has changed."""
         old = self.classes[piece]
         after, before, self_count = self._neighbours(piece)
         self._add(old, -after, -before, -self_count)
@@ -121,7 +121,7 @@ class _Exchange:
         return new != old
 
     def _neighbours(self, piece: int) -> tuple[np.ndarray, np.ndarray, int]:
-        """Counts of each class after a piece, before it, and of the piece itself."""
+        """Counts of each class after and before a piece, and of the piece itself."""
         found, self_count = [], 0
         for side in self.sides:
             ids, counts = side.of(piece)
@@ -145,13 +145,13 @@ class _Exchange:
     def _gains(
         self, after: np.ndarray, before: np.ndarray, self_count: int
     ) -> np.ndarray:
-        """float64 `(classes,)`: what is gained where a piece is added to each."""
+        """float64 `(classes,)`: the gain of adding a piece to each class."""
         behind, ahead = np.flatnonzero(after), np.flatnonzero(before)
         joint = _n_log_n(self.counts[:, behind] + after[behind])
         gains = (joint - self.terms[:, behind]).sum(axis=1)
         joint = _n_log_n(self.counts[ahead] + before[ahead, None])
         gains += (joint - self.terms[ahead]).sum(axis=0)
-        # A class beside itself: both sums had a part of it, and neither all.
+        # Pairs of a class with itself, which both sums counted only in part.
         same, terms = self.counts.diagonal(), self.terms.diagonal()
         gains += _n_log_n(same + after + before + self_count) + terms
         gains -= _n_log_n(same + after) + _n_log_n(same + before)

@@ -1,9 +1,9 @@
-"""A trigram model on held-out records: perplexity, and masked pieces.
+"""Evaluates a trigram model on held-out records: perplexity and masked pieces.
 
     python -m bert_tf.ngram.evaluate --model_file=trigrams.npz --records_dir=records
 
-The masks are those that bert_tf.pretrain evaluates on with the same options, so that
-mlm_accuracy and mlm_loss are beside BERT's.
+The masks are those of bert_tf.pretrain with the same options, so that mlm_accuracy and
+mlm_loss are comparable to BERT's.
 """
 
 import dataclasses
@@ -22,18 +22,20 @@ from data_pipelines.programs import cli, processes
 class EvaluateOptions:
     """Options of the program. The defaults are those of bert_tf.pretrain."""
 
-    model_file: str = cli.option(cli.REQUIRED, "The file of bert_tf.ngram.train.")
+    model_file: str = cli.option(
+        cli.REQUIRED, "The file written by bert_tf.ngram.train."
+    )
     records_dir: str = cli.option(
-        cli.REQUIRED, "The folder of create_pretraining_data, with a part held out."
+        cli.REQUIRED, "The folder of create_pretraining_data, with a held-out part."
     )
     sentences: SentenceTask = cli.option(
-        "next_sentence", "What a row is made of, see bert_tf.pretrain."
+        "next_sentence", "The contents of a row; see bert_tf.pretrain."
     )
     mlm_rate: float = cli.option(0.15, "Share of the tokens that are masked.")
     sequence_length: int = cli.option(128, "Tokens of a row.")
     batch_size: int = cli.option(256, "Rows of a batch.")
     num_eval_batches: int = cli.option(100, "Number of batches.")
-    seed: int = cli.option(0, "Of the rows and the masks.")
+    seed: int = cli.option(0, "Random seed of the rows and the masks.")
 
     def __post_init__(self) -> None:
         if not 0 < self.mlm_rate < 1:
@@ -48,7 +50,7 @@ class EvaluateOptions:
 
 
 def main(options: EvaluateOptions) -> None:
-    """Prints the figures."""
+    """Evaluates the model, and prints the metrics."""
     loaded = model_file.load(options.model_file)
     manifest = record_folder.read_manifest(options.records_dir)
     record_folder.check_vocabulary(manifest, loaded.vocabulary)

@@ -2,8 +2,8 @@
 
     P(w | u v) = max(c(u v w) - D, 0) / c(u v) + gamma(u v) P(w | v)
 
-and so on down to the uniform distribution. Lower orders count in how many contexts a
-piece was seen instead of how often; gamma gives what the discounts have taken away.
+and so on down to the uniform distribution. Lower orders count the contexts in which a
+piece occurred instead of its occurrences; gamma redistributes the discounts.
 
 References: Kneser and Ney 1995; Chen and Goodman 1999, An Empirical Study of Smoothing
 Techniques for Language Modeling, sections 2.7 and 2.8.
@@ -17,33 +17,33 @@ import numpy as np
 
 from bert_tf.ngram.language_model import LanguageModel
 
-# Three ids are one key of 64 bits.
+# A key of 64 bits consists of three ids.
 MAX_VOCAB_SIZE = (1 << 21) - 1
-# Where a text is too small to estimate a discount.
+# The discount if a text is too small to estimate one.
 _USUAL_DISCOUNT = 0.75
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Numbers by key, with one for all other keys."""
+    """Numbers by key, with a default for all other keys."""
 
     keys: np.ndarray  # int64 (entries,), ascending
     values: np.ndarray  # float32 (entries,)
     default: float
 
     def __call__(self, keys: np.ndarray) -> np.ndarray:
-        """float64, the values of keys."""
+        """The values of keys, float64."""
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         is_found = self.keys[places] == keys
         return np.where(is_found, self.values[places], self.default).astype(float)
 
     def after(self, prefix: int, base: int) -> tuple[np.ndarray, np.ndarray]:
-        """The ends and values of the keys that begin with a prefix."""
+        """The keys with a prefix, without the prefix, and their values."""
         first, last = np.searchsorted(self.keys, [prefix * base, (prefix + 1) * base])
         return self.keys[first:last] - prefix * base, self.values[first:last]
 
     def rotated(self, base: int, length: int) -> "Table":
-        """The same values by rotated keys, of `length` pieces: u v w becomes v w u."""
+        """The same values by rotated keys of `length` pieces: u v w becomes v w u."""
         first, others = np.divmod(self.keys, base ** (length - 1))
         keys = others * base + first
         order = np.argsort(keys)
@@ -58,9 +58,9 @@ class NgramModel(LanguageModel):
 
     Attributes:
         trigrams: the discounted share of w after u v.
-        trigram_rest: gamma of u v.
+        trigram_rest: gamma(u v).
         bigrams: the discounted share of w after v.
-        bigram_rest: float32 `(vocab_size + 1,)`, gamma of v.
+        bigram_rest: float32 `(vocab_size + 1,)`, gamma(v).
         unigrams: float32 `(vocab_size,)`, the probabilities without a context.
     """
 
@@ -73,7 +73,7 @@ class NgramModel(LanguageModel):
 
     @classmethod
     def fit(cls, texts: Iterable[np.ndarray], vocab_size: int) -> "NgramModel":
-        """Counts texts, int `(pieces,)` each; about 50 bytes a piece are needed.
+        """Counts texts, int `(pieces,)` each; needs about 50 bytes of memory per piece.
 
         Raises:
             ValueError: the vocabulary is too large, an id is not in it, or no text has
@@ -89,16 +89,14 @@ class NgramModel(LanguageModel):
             ids = np.asarray(text, np.int64)
             if len(ids) and not 0 <= ids.min() <= ids.max() < vocab_size:
                 raise ValueError(
-                    f"Received ids from {ids.min()} to {ids.max()}. Expected them "
-                    f"below vocab_size={vocab_size}: use the vocabulary of the texts."
+                    f"Received ids from {ids.min()} to {ids.max()}. Expected ids below "
+                    f"vocab_size={vocab_size}: use the vocabulary of the texts."
                 )
             found.append((ids[:-2] * base + ids[1:-1]) * base + ids[2:])
         if not any(map(len, found)):
-            raise ValueError(
-                "Received no text of three pieces. Expected more text to count."
-            )
+            raise ValueError("Received no text with three pieces. Expected more text.")
         trigrams, trigram_rest = _discounted(np.concatenate(found), base)
-        # Each kind once: the number of contexts in which a piece was seen.
+        # Each distinct trigram counts once: this counts the contexts of a piece.
         bigrams, rest = _discounted(trigrams.keys % base**2, base)
         bigram_rest = rest(np.arange(base)).astype(np.float32)
         alone, rest = _discounted(bigrams.keys % base, base)
@@ -125,7 +123,7 @@ class NgramModel(LanguageModel):
         return found
 
     def _next(self, before: Sequence[int]) -> np.ndarray:
-        """P(w | before) of every w."""
+        """P(w | before) for every w."""
         base, nothing = self.vocab_size + 1, self.vocab_size
         u, v = (nothing, nothing, *before)[-2:]
         found = self.bigram_rest[v] * self.unigrams.astype(float)
@@ -137,14 +135,14 @@ class NgramModel(LanguageModel):
         return found
 
     def _followed_by(self, v: int, x: int) -> np.ndarray:
-        """P(x | v w) of every w."""
+        """P(x | v w) for every w."""
         base = self.vocab_size + 1
         found = self.bigram_rest[:-1].astype(float) * self.unigrams[x]
         before_x, shares = self._bigrams_by_last.after(x, base)
         found[before_x] += shares
         after_v, rest = self.trigram_rest.after(v, base)
         found[after_v] *= rest
-        # v w x was seen only where w x and v w were.
+        # v w x can only occur if both w x and v w occur.
         is_before_x = np.zeros(base, bool)
         is_before_x[before_x] = True
         w = after_v[is_before_x[after_v]]
@@ -152,7 +150,7 @@ class NgramModel(LanguageModel):
         return found
 
     def _followed_by_two(self, x: int, y: int) -> np.ndarray:
-        """P(y | w x) of every w."""
+        """P(y | w x) for every w."""
         base = self.vocab_size + 1
         lower = self.bigrams(np.array([x * base + y]))
         lower += self.bigram_rest[x] * self.unigrams[y]
@@ -177,7 +175,7 @@ class NgramModel(LanguageModel):
 
 
 def _discounted(keys: np.ndarray, base: int) -> tuple[Table, Table]:
-    """Shares of a piece after its context, and what is left for all pieces there.
+    """The discounted share of each piece after its context, and gamma by context.
 
     Counts the keys, int64 `(places,)`: `context * base + piece`.
     """

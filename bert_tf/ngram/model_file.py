@@ -1,4 +1,4 @@
-"""A model in one file of NumPy: its tables and its vocabulary."""
+"""Saves a trigram model in one NumPy file, with its tables and its vocabulary."""
 
 import dataclasses
 import io
@@ -16,24 +16,24 @@ from data_pipelines.files.paths import exists
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 _FORMAT = 1
-# Names of the tables, and the value of keys that are not there.
+# Names of the tables, and the value of missing keys.
 _TABLES = {"trigrams": 0.0, "trigram_rest": 1.0, "bigrams": 0.0}
 _ARRAYS = ("bigram_rest", "unigrams")
-# Prefix of the tables of a model of classes, and its other arrays.
+# The prefix of the tables of a class model, and its other arrays.
 _OF_CLASSES = "class_"
 _CLASS_ARRAYS = ("classes", "shares")
 
 
 @dataclasses.dataclass(frozen=True)
 class TrigramFile:
-    """A model, and the vocabulary whose ids it holds."""
+    """A model and the vocabulary of its ids."""
 
     model: NgramModel | MixedModel
     vocabulary: Vocabulary
 
 
 def to_bytes(loaded: TrigramFile) -> bytes:
-    """The content of a file of the model, NumPy's npz."""
+    """The content of a model file, in NumPy's npz format."""
     model, vocabulary = loaded.model, loaded.vocabulary
     if isinstance(model, MixedModel):
         arrays = _arrays(model.pieces) | _arrays(model.classes.trigrams, _OF_CLASSES)
@@ -52,15 +52,15 @@ def to_bytes(loaded: TrigramFile) -> bytes:
 
 
 def load(path: str) -> TrigramFile:
-    """Reads a file that `bert_tf.ngram.train` wrote, local or remote.
+    """Reads a local or remote file written by `bert_tf.ngram.train`.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: it is another file, or damaged.
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a model file, or is corrupt.
     """
     if not exists(path):
         raise FileNotFoundError(
-            f"There is no n-gram model at {path!r}. Expected a file: make it with "
+            f"There is no n-gram model at {path!r}. Expected a file written by "
             "bert_tf.ngram.train."
         )
     with tf.io.gfile.GFile(path, "rb") as file:
@@ -70,8 +70,8 @@ def load(path: str) -> TrigramFile:
             return _from_arrays(dict(arrays))
     except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise ValueError(
-            f"{path} is no n-gram model ({error}). Expected a whole file that "
-            "bert_tf.ngram.train wrote."
+            f"{path} is not an n-gram model ({error}). Expected a complete file "
+            "written by bert_tf.ngram.train."
         ) from None
 
 

@@ -1,8 +1,8 @@
-"""Guesses for each [MASK] in lines of text, from two pieces on either side.
+"""Predicts each [MASK] in lines of text from two pieces on either side.
 
     echo 'The [MASK] sat.' | python -m bert_tf.ngram.predict --model_file=M.npz
 
-The answers are JSON lines as those of bert_tf.predict.
+The answers are JSON lines in the format of bert_tf.predict.
 """
 
 import dataclasses
@@ -24,8 +24,10 @@ from data_pipelines.tokenizers.vocabulary import MASK
 class PredictOptions:
     """Options of the program."""
 
-    model_file: str = cli.option(cli.REQUIRED, "The file of bert_tf.ngram.train.")
-    top_k: int = cli.option(5, "Number of guesses for a mask.")
+    model_file: str = cli.option(
+        cli.REQUIRED, "The file written by bert_tf.ngram.train."
+    )
+    top_k: int = cli.option(5, "Number of predictions for a mask.")
 
     def __post_init__(self) -> None:
         cli.require_positive(top_k=self.top_k)
@@ -34,7 +36,7 @@ class PredictOptions:
 def predict(
     loaded: model_file.TrigramFile, tokenizer: Tokenizer, text: str, top_k: int
 ) -> dict[str, Any]:
-    """The text, and `tokens` and `probabilities` `(masks, top_k)`, best first."""
+    """Predicts the masks: `tokens` and `probabilities` `(masks, top_k)`, best first."""
     token_ids, *others = tokenizer.tokenize(tf.constant(text.split(MASK))).to_list()
     mask_id = loaded.vocabulary.mask_id
     for part in others:
@@ -49,7 +51,7 @@ def predict(
 
 
 def main(options: PredictOptions) -> None:
-    """Answers standard input, line by line."""
+    """Answers the lines of standard input."""
     loaded = model_file.load(options.model_file)
     tokenizer = make_tokenizer(loaded.vocabulary)
     for text in standard_input_lines():

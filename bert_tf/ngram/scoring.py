@@ -1,4 +1,4 @@
-"""The quality of a model: on running text, and at guessing masked pieces."""
+"""Scores of a model on running text, and on masked pieces."""
 
 import dataclasses
 import itertools
@@ -13,19 +13,19 @@ from data_pipelines.tokenizers.vocabulary import CLS, MASK, PAD, SEP, Vocabulary
 
 @dataclasses.dataclass(frozen=True)
 class TextScore:
-    """The figures of a text that is predicted, piece after piece."""
+    """The scores of a text that is predicted piece by piece."""
 
     pieces: int
-    perplexity: float  # exp of the mean negative logarithm of the probabilities
-    bits_per_byte: float  # which does not depend on the vocabulary
+    perplexity: float  # exp of the mean negative log-probability
+    bits_per_byte: float  # independent of the vocabulary
 
 
 @dataclasses.dataclass(frozen=True)
 class ClozeScore:
-    """The figures of masked pieces that are guessed, as BERT's evaluation has them."""
+    """The scores of predictions of masked pieces, as in the evaluation of BERT."""
 
-    mlm_accuracy: float  # share of the pieces that are the likeliest of all
-    mlm_loss: float  # mean negative natural logarithm of their probabilities
+    mlm_accuracy: float  # share of masks whose most probable piece is right
+    mlm_loss: float  # mean negative log-probability of the right piece, in nats
     predictions: int  # number of masked pieces
 
 
@@ -34,7 +34,7 @@ def score_text(
 ) -> TextScore:
     """Measures the perplexity of texts, int `(pieces,)` each.
 
-    No context reaches from one into the next; `num_bytes` is that of all, as UTF-8.
+    Contexts do not cross texts; `num_bytes` is the total size of the texts in UTF-8.
     """
     nats, pieces = 0.0, 0
     for text in texts:
@@ -48,7 +48,7 @@ def score_cloze(
     vocabulary: Vocabulary,
     batches: Iterable[dict[str, np.ndarray]],
 ) -> ClozeScore:
-    """Guesses at the places where BERT has to guess, from what it is shown.
+    """Predicts the masks of the rows on which BERT is evaluated.
 
     The batches are those of `data_pipelines.pretraining.batches.evaluation_batches`.
     """
@@ -70,10 +70,10 @@ def guesses(
     token_ids: Sequence[int],
     position: int,
 ) -> np.ndarray:
-    """The probability of each piece at a place of a row, float64 `(vocab_size,)`.
+    """The probability of each piece at a position of a row, float64 `(vocab_size,)`.
 
-    See `LanguageModel.cloze`. A special token other than `[UNK]`, another mask as well
-    as an end, says nothing, nor does what lies behind it.
+    See `LanguageModel.cloze`. The context ends before any special token other than
+    `[UNK]`, such as another mask.
     """
     silent = {vocabulary.id_of(token) for token in (PAD, CLS, SEP, MASK)}
 

@@ -1,8 +1,8 @@
-"""The classes of a model, a line each: its most frequent pieces.
+"""Prints the classes of a model, one per line: their most frequent pieces.
 
     python -m bert_tf.ngram.show_classes --model_file=trigrams.npz
 
-As table 2 of Brown et al. 1992.
+The format is that of table 2 of Brown et al. 1992.
 """
 
 import dataclasses
@@ -19,13 +19,13 @@ class ShowOptions:
     """Options of the program."""
 
     model_file: str = cli.option(
-        cli.REQUIRED, "The file of bert_tf.ngram.train --num_classes=..."
+        cli.REQUIRED, "The file written by bert_tf.ngram.train --num_classes=..."
     )
-    num_pieces: int = cli.option(12, "The most that are shown of a class.")
+    num_pieces: int = cli.option(12, "Maximum number of pieces shown for a class.")
 
 
 def main(options: ShowOptions) -> None:
-    """Prints the classes that have pieces in the text, in their order.
+    """Prints the classes with pieces that occur in the text, in order.
 
     Raises:
         ValueError: the model has no classes.
@@ -33,7 +33,7 @@ def main(options: ShowOptions) -> None:
     loaded = model_file.load(options.model_file)
     if not isinstance(loaded.model, MixedModel):
         raise ValueError(
-            f"{options.model_file} has no classes. Expected a model of "
+            f"{options.model_file} has no classes. Expected a model trained by "
             "bert_tf.ngram.train with --num_classes."
         )
     model, tokens = loaded.model.classes, loaded.vocabulary.tokens

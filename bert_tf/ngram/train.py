@@ -1,11 +1,11 @@
-"""Records of text to a trigram model of their pieces.
+"""Trains a trigram model on the pieces of records of text.
 
     python -m bert_tf.ngram.train --records_dir=records --vocab_file=vocab.txt \\
         --model_file=trigrams.npz
 
-A neural model that reads the same records has the same text and pieces, so that their
-perplexities and guesses can be compared. With --num_classes=500, it is mixed with a
-model of 500 classes of pieces, which is better.
+Its perplexity and predictions are comparable to those of a neural model trained on the
+same records, which has the same text and pieces. With --num_classes=500, the model is
+mixed with a model of 500 classes of pieces, which improves it.
 """
 
 import dataclasses
@@ -31,24 +31,26 @@ class TrainOptions:
         cli.REQUIRED, "The vocabulary that the records were made with."
     )
     model_file: str = cli.option(
-        cli.REQUIRED, "The file to write, NumPy's npz. There must be none yet."
+        cli.REQUIRED, "The file to write, NumPy's npz. It must not exist."
     )
     num_classes: int | None = cli.option(
-        None, "Classes of pieces (Brown et al. 1992), mixed in. Default: none."
+        None,
+        "Number of classes of pieces (Brown et al. 1992) of a class model that is "
+        "mixed in. Default: no class model.",
     )
 
 
 def train(
     records_dir: str, vocabulary: Vocabulary, num_classes: int | None = None
 ) -> TrigramFile:
-    """Counts the training part of records; what is held out is not read.
+    """Counts the training part of records; the held-out part is not read.
 
-    With `num_classes`, a model of so many classes of pieces is mixed in.
+    With `num_classes`, a class model with this number of classes is mixed in.
 
     Raises:
         FileNotFoundError: there are no records.
-        ValueError: the vocabulary is another, the text too short, or the number of
-            classes does not fit.
+        ValueError: the records have another vocabulary, the text is too short, or the
+            number of classes is out of range.
     """
     manifest = record_folder.read_manifest(records_dir)
     record_folder.check_vocabulary(manifest, vocabulary)
@@ -65,7 +67,7 @@ def train(
 
 
 def main(options: TrainOptions) -> None:
-    """Counts, writes the model, and says how large it is."""
+    """Trains and writes the model, and prints its size."""
     vocabulary = Vocabulary.from_file(options.vocab_file)
     with new_file(options.model_file) as file:
         loaded = train(options.records_dir, vocabulary, options.num_classes)

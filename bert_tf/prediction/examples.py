@@ -1,4 +1,4 @@
-"""Examples to answer: lines, tables, CoNLL files, SQuAD's JSON, or a dataset."""
+"""Reads examples to answer: lines, tables, CoNLL files, SQuAD's JSON, or a dataset."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from data_pipelines.datasets.sources import Dataset
 from data_pipelines.datasets.tables import Row
 from data_pipelines.datasets.text_files import ending_of
 
-# Examples, each with the columns that are kept beside its answer.
+# Examples, each with the columns that are written beside its answer.
 Examples = Iterable[tuple[Columns, Any]]
 
 _TABLES = ("csv", "tsv", "jsonl", "ndjson")
@@ -21,7 +21,7 @@ _OF_DATASETS = ("json", "conll", "conllu", "iob", "bio")
 def dataset_examples(
     dataset: Dataset, split: str, data_dir: str | None, log: ReadLog
 ) -> Examples:
-    """The examples of a split, with their ids, read as they are needed."""
+    """Reads the examples of a split lazily, with their ids."""
     examples = catalog.read(dataset, split, data_dir, log)
     return (({"id": example.id}, example) for example in examples)
 
@@ -34,17 +34,18 @@ def file_examples(
     as_dataset: Callable[[], Dataset],
     log: ReadLog,
 ) -> Examples:
-    """The examples of a file, all of them in order, read as they are needed.
+    """Reads all examples of a file lazily, in order.
 
     Args:
+        kind, task: the kind and the task of the model.
         path: a table, lines (any other ending), a CoNLL file (`.conll`, `.conllu`,
             `.iob`, `.bio`), questions (`.json`); None: lines of standard input.
-        names: of the columns of a table without a header.
-        as_dataset: the file as the split "predict" of a dataset.
-        log: counts what is read; complete after the last example.
+        names: the column names of a table without a header.
+        as_dataset: returns a dataset with the file as its split "predict".
+        log: counts the examples; complete after the last one.
 
     Raises:
-        ValueError: the file is of another kind than the model.
+        ValueError: the kind of the file is not that of the model.
     """
     is_named = ending_of(path) in (*_TABLES, *_OF_DATASETS)
     if not is_named and not (path and kind.recognises(path)):
@@ -58,13 +59,13 @@ def file_examples(
 def text_columns(
     path: str | None, column: str, names: Sequence[str] | None, log: ReadLog
 ) -> Iterator[tuple[Columns, str]]:
-    """The texts of a file or of standard input, each with the columns that are kept.
+    """Reads the texts of a file or of standard input, with the columns to keep.
 
     Args:
-        path: a table, or a text a line.
-        column: that of the text, of a table.
-        names: of the columns of a table without a header.
-        log: notes how a table is read.
+        path: a table, or a file with one text per line.
+        column: the column of the text in a table.
+        names: the column names of a table without a header.
+        log: records how a table is read.
     """
     if ending_of(path) in (*_TABLES, "json"):
         for row in tables.read_rows(str(path), names, log):
@@ -75,14 +76,14 @@ def text_columns(
 
 
 def answer_columns(path: str | None, names: Sequence[str] | None) -> AnswerColumns:
-    """Puts answers beside the columns of a file.
+    """The columns of a file, beside which answers are written.
 
-    A table is read once to its end, so that a row that is not as expected is an error
-    before the first row is answered.
+    A table is read once to its end, so that a malformed row is reported before the
+    first row is answered.
 
     Args:
         path: a table, or any other file, which has no columns.
-        names: of the columns of a table without a header.
+        names: the column names of a table without a header.
     """
     if ending_of(path) in _TABLES:
         return AnswerColumns(tables.column_names(str(path), names))

@@ -1,4 +1,4 @@
-"""Examples in, answers out, in a stream: evaluation and prediction share it."""
+"""Answers a stream of examples, for evaluation and prediction."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -19,9 +19,10 @@ class Predictor:
     """A fine-tuned model that answers examples.
 
     Args:
-        kind: a name of `KINDS`.
+        kind: a name in `KINDS`.
+        model, encoding: the model and the encoding of its examples.
         document_context: whether the sentences of a document are tagged together.
-        batch_size: examples that are run at once.
+        batch_size: the number of examples that are run at once.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Predictor:
             outputs = model(batch, training=False)
             return self.kind.decode(outputs, batch), _are_finite(outputs)
 
-        # One graph for all numbers of rows, tokens and words.
+        # One graph serves all numbers of rows, tokens and words.
         traced = traced_once(decode, any_width=True)
 
         def decode_finite(batch: dict[str, tf.Tensor]) -> Tensors:
@@ -56,7 +57,7 @@ class Predictor:
 
     @classmethod
     def of(cls, loaded: LoadedModel, batch_size: int) -> "Predictor":
-        """The predictor of a model folder."""
+        """Makes the predictor of a model folder."""
         context = loaded.description.document_context
         kind = loaded.description.kind
         return cls(kind, loaded.model, loaded.encoding, context, batch_size)
@@ -64,9 +65,9 @@ class Predictor:
     def answers(
         self, examples: Iterable[Any], threshold: float | None = None
     ) -> Iterator[tuple[Any, Any]]:
-        """Each example with its answer, in order, as they are read.
+        """Yields each example with its answer, in order, as they are read.
 
-        For the threshold see `Kind.refine`.
+        For the threshold, see `Kind.refine`.
 
         Raises:
             ValueError: an output of the model is NaN or infinite; the example is named.
@@ -75,7 +76,7 @@ class Predictor:
             yield from self.answer(chunk, threshold)
 
     def chunks(self, examples: Iterable[Any]) -> Iterator[Chunk]:
-        """The examples ready for the model, as they are read."""
+        """Encodes and packs the examples as they are read."""
         if self.document_context and self.kind.join_documents is not None:
             examples = self.kind.join_documents(examples)
         return self._chunks(examples)
@@ -85,14 +86,14 @@ class Predictor:
         return batches.evaluation_chunks(self.encoding, examples, batches_of)
 
     def answer(self, chunk: Chunk, threshold: float | None) -> list[tuple[Any, Any]]:
-        """Each example of a chunk with its answer; raises as `answers`."""
+        """Each example of a chunk with its answer; raises the errors of `answers`."""
         try:
             tensors = self._engine.answer(chunk.batches, chunk.origin, threshold)
         except _NotFiniteError:
             raise ValueError(
                 f"The outputs of the model for {self._named(chunk, threshold)} are NaN "
-                "or infinite. Expected finite numbers: take a checkpoint from before "
-                "the training diverged; with float16 or bfloat16, try float32."
+                "or infinite. Expected finite numbers: use a checkpoint from before "
+                "training diverged; with float16 or bfloat16, try float32."
             ) from None
         answers = self.kind.read(tensors, chunk.examples)
         pairs = list(zip(chunk.examples, answers, strict=True))
@@ -101,9 +102,9 @@ class Predictor:
         return [part for pair in pairs for part in self.kind.split_document(*pair)]
 
     def _named(self, chunk: Chunk, threshold: float | None) -> str:
-        """The first example of a chunk whose outputs are not finite.
+        """Names the first example of a chunk whose outputs are not finite.
 
-        Each is run alone: one spoils those that share its row.
+        Each is run alone, since it affects the examples that share its row.
         """
         for example in chunk.examples:
             for alone in self._chunks([example]):
@@ -119,7 +120,7 @@ class _NotFiniteError(Exception):
 
 
 def _are_finite(outputs: Any) -> tf.Tensor:
-    """bool (): whether all floats among the outputs of a model are; in graph."""
+    """Checks that all floats in a model's outputs are finite, bool (); in graph."""
     found = [
         tf.reduce_all(tf.math.is_finite(values))
         for values in tf.nest.flatten(outputs)

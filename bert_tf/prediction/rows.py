@@ -1,4 +1,4 @@
-"""Rows of plain values as files: CSV, TSV or JSON lines."""
+"""Writes rows of plain values to files: CSV, TSV or JSON lines."""
 
 import contextlib
 import itertools
@@ -21,16 +21,17 @@ ENDINGS = (*_DELIMITERS, ".jsonl")
 
 
 class AnswerColumns:
-    """Puts answers beside the columns of a table, which keep their names and values.
+    """Adds answers to the columns of a table, which keep their names and values.
 
-    An answer that has the name of a column is called `prediction_2`, or the next
-    number that is free: in all rows, also where a row of JSON lines lacks the column.
+    An answer with the name of a column, such as `prediction`, is renamed to
+    `prediction_2`, or the next free number, in all rows, even if a row of JSON lines
+    lacks the column.
 
     Args:
-        columns: the names that the table has, as far as they are known.
+        columns: the known column names of the table.
 
     Attributes:
-        renamed: new names of answers, by their own.
+        renamed: new names of answers, by the original name.
     """
 
     def __init__(self, columns: Iterable[str]) -> None:
@@ -38,14 +39,14 @@ class AnswerColumns:
         self._columns = set(columns)
 
     def merged(self, columns: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
-        """The columns of a row, and behind them its answer."""
+        """The columns of a row, followed by its answer."""
         self._columns |= columns.keys()
         return {**columns, **{self._name(n): value for n, value in answer.items()}}
 
     def lines(self) -> list[str]:
-        """The lines that are printed to the user, of each name that was changed."""
+        """A line to print for each renamed answer."""
         return [
-            f"{name!r} is a column of the file: the answer is in {other!r}"
+            f"{name!r} is a column of the file, so the answer is in {other!r}"
             for name, other in self.renamed.items()
         ]
 
@@ -60,16 +61,17 @@ class AnswerColumns:
 class RowWriter:
     """Writes rows to a new file, or as JSON lines to standard output.
 
-    The file appears when the block of `open` ends well. A table has the columns of all
-    rows; those that a row lacks are empty. In its cells null is empty, numbers, true
-    and false, lists and dicts are JSON, and U+0000, which is no text, is U+FFFD.
-    `data_pipelines.datasets.tables` reads it as it was written.
+    The file appears when the block of `open` ends without an error. A table has the
+    columns of all rows; cells that a row lacks are empty. Null is an empty cell;
+    numbers, booleans, lists and dicts are written as JSON; U+0000 becomes U+FFFD.
+    `data_pipelines.datasets.tables` reads the same values back.
 
     Args:
-        path: its ending, one of `ENDINGS`, tells the format; None: standard output.
+        path: the file, whose ending, one of `ENDINGS`, selects the format; None:
+            standard output.
 
     Raises:
-        ValueError: another ending.
+        ValueError: the file has another ending.
         FileExistsError: the file exists.
     """
 
@@ -78,8 +80,8 @@ class RowWriter:
         self._ending = ".jsonl" if path is None else os.path.splitext(path)[1]
         if self._ending not in ENDINGS:
             raise ValueError(
-                f"Received the output file {path!r}. Expected a name that ends in one "
-                f"of {list(ENDINGS)}."
+                f"Received the output file {path!r}. Expected a name ending in one of "
+                f"{list(ENDINGS)}."
             )
         if path is not None:
             require_new(path)
@@ -87,7 +89,7 @@ class RowWriter:
 
     @contextlib.contextmanager
     def open(self) -> Iterator["RowWriter"]:
-        """The writer, inside a `with`."""
+        """Opens the file for the block of a `with`; yields the writer."""
         if self._path is None:
             self._lines: TextIO = sys.stdout
             yield self
@@ -96,12 +98,12 @@ class RowWriter:
             complete_file(self._path, overwrite=False) as temporary,
             tf.io.gfile.GFile(temporary, "w") as file,
         ):
-            file.write("")  # Without a row there is a file, too.
+            file.write("")  # Creates the file even if there are no rows.
             if self._ending == ".jsonl":
                 self._lines = file
                 yield self
                 return
-            # Not before the last row are all columns known.
+            # All columns are known only after the last row.
             with tempfile.TemporaryFile("w+", encoding="utf-8") as self._lines:
                 yield self
                 self._write_table(file)
@@ -110,12 +112,12 @@ class RowWriter:
         """Writes a row.
 
         Raises:
-            ValueError: a number in it is NaN or infinite.
+            ValueError: a number in the row is NaN or infinite.
         """
         self._lines.write(to_json(row, ensure_ascii=False) + "\n")
         if row.keys() <= set(self._columns):
             return
-        # A new column comes before the one that follows it in its row.
+        # A new column is inserted before the column that follows it in its row.
         place = len(self._columns)
         for name in reversed(row):
             if name in self._columns:

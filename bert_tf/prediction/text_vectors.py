@@ -1,4 +1,4 @@
-"""Texts to vectors of a frozen encoder, in a stream."""
+"""Computes vectors of a stream of texts with a frozen encoder."""
 
 import dataclasses
 import itertools
@@ -33,8 +33,9 @@ class Tokens:
     """The tokens of a text, [CLS] and [SEP] included.
 
     Attributes:
-        starts, ends: int32 `(tokens,)`, the first byte of each piece in its text
-            (UTF-8) and the byte after its last; -1 for [CLS] and [SEP].
+        pieces: the token strings.
+        starts, ends: int32 `(tokens,)`, the UTF-8 byte offsets at which each piece
+            starts and ends in its text; -1 for [CLS] and [SEP].
     """
 
     pieces: list[str]
@@ -47,12 +48,13 @@ class TextVectors:
     """The vectors of a text.
 
     Attributes:
-        row: its number, from 0.
+        row: the number of the text, from 0.
+        example: the text or the pair of texts.
         vectors: float32 `(tokens, width)` with "tokens", else `(width,)`.
-        tokens: with "tokens", those that the vectors belong to; else None.
-        num_windows: the number of sequences in which it was run.
-        truncated: whether its end was cut off.
-        empty: whether it has no piece: it is run as [CLS] [SEP].
+        tokens: with "tokens", the tokens of the vectors; else None.
+        num_windows: the number of windows in which the text was run.
+        truncated: whether the text was truncated.
+        empty: whether it has no pieces and was run as [CLS] [SEP].
     """
 
     row: int
@@ -65,18 +67,18 @@ class TextVectors:
 
 
 def layers_of(features: str, num_layers: int) -> tuple[int, ...]:
-    """The states that are concatenated.
+    """The indices of the states that are concatenated.
 
     Args:
-        features: a name of `FEATURES`, or a number: 0 the embeddings, 1 the first
-            block, -1 the last.
-        num_layers: blocks of the encoder.
+        features: a name in `FEATURES`, or a number: 0 for the embeddings, 1 for the
+            first block, -1 for the last.
+        num_layers: the number of blocks of the encoder.
 
     Raises:
-        ValueError: no such name, or the encoder lacks the layer.
+        ValueError: there is no such name, or the encoder lacks the layer.
     """
     layers = FEATURES.get(features)
-    # A concatenation has as many blocks as it says: the embeddings are none.
+    # A concatenation needs its full number of blocks, without the embeddings.
     if layers and -min(layers) <= num_layers + (len(layers) == 1):
         return layers
     is_number = features.removeprefix("-").isdecimal()
@@ -84,11 +86,11 @@ def layers_of(features: str, num_layers: int) -> tuple[int, ...]:
         return (int(features),)
     hint = ""
     if features.startswith("weighted"):
-        hint = " Weighted sums are learned: bert_tf.finetune --features has them."
+        hint = " Weighted sums are learned: use bert_tf.finetune --features."
     raise ValueError(
         f"Received features={features!r}. Expected one of {list(FEATURES)}, or a "
-        f"layer from 0 (the embeddings) to {num_layers} (the last block), or as far "
-        f"from the end; this model has {num_layers} blocks.{hint}"
+        f"layer from 0 (the embeddings) to {num_layers} (the last block), or from -1 "
+        f"(the last block) down; this model has {num_layers} blocks.{hint}"
     )
 
 
@@ -106,31 +108,33 @@ def make_vectorizer(
     """Makes the vectorizer of a model folder.
 
     Args:
+        loaded: the model folder.
         vectors: see `TextVectorizer`; "sentence" is the vector that the model was
             trained to give.
         features: see `layers_of`.
-        max_length: tokens of a sequence; None: as many as the model allows.
-        in_windows: whether long texts are run in windows, or cut off.
-        prompt_name: of the prompt that is put before each text, with "sentence"; None:
-            the model's default, if it has one.
-        batch_size: sequences that are run at once.
+        max_length: the number of tokens of a sequence; None: the model's maximum.
+        pairs: whether the texts are pairs.
+        in_windows: whether long texts are run in windows, instead of truncated.
+        prompt_name: with "sentence", the name of the prompt that precedes each text;
+            None: the model's default, if it has one.
+        batch_size: the number of sequences that are run at once.
 
     Raises:
-        ValueError: the model does not allow this.
+        ValueError: the model does not support the arguments.
     """
     config = loaded.model.encoder.config
     normalize, longest, prompt = False, config.max_sequence_length, ""
     if prompt_name is not None and vectors != "sentence":
         raise ValueError(
             f"Received prompt_name={prompt_name!r} with vectors={vectors}. Expected it "
-            "with vectors=sentence, which prompts were trained for."
+            "only with vectors=sentence, for which prompts were trained."
         )
     if vectors == "sentence":
         sentence = loaded.description.sentence_vector
         if sentence is None:
             raise ValueError(
                 "Received vectors=sentence, but this model was not trained to give "
-                "one. Expected tokens, cls, mean or pooled."
+                "sentence vectors. Expected tokens, cls, mean or pooled."
             )
         vectors, normalize = sentence.pooling, sentence.normalize
         prompt = sentence.prompt(prompt_name)
@@ -142,12 +146,12 @@ def make_vectorizer(
         )
     if max_length is None:
         max_length = longest
-    # A piece of each text between the special tokens.
+    # There is room for a piece of each text between the special tokens.
     shortest = 5 if pairs else 3
     if not shortest <= max_length <= longest:
         raise ValueError(
             f"Received max_length={max_length}. Expected {shortest} to {longest}, the "
-            "positions of this model."
+            "maximum length of this model."
         )
     encoding = WholeTextEncoding(loaded.tokenizer, max_length, in_windows)
     layers = layers_of(features, config.num_hidden_layers)
@@ -158,19 +162,19 @@ def make_vectorizer(
 
 @dataclasses.dataclass(eq=False)
 class TextVectorizer:
-    """Runs texts through an encoder, several short ones in a row.
+    """Runs texts through an encoder, with several short texts packed into a row.
 
     Args:
-        encoder: frozen: there is no dropout.
-        encoding: cuts the texts.
-        vectors: "tokens": one for each token. "cls" or "mean": of the text, at [CLS]
-            or over all tokens, [CLS] and [SEP] included. "pooled": the pooler's.
-            Of a text in several windows, "mean" has each token once, and "cls" and
-            "pooled" are means over the windows.
+        encoder: the encoder, which is run without dropout.
+        encoding: the encoding of the texts.
+        vectors: "tokens": a vector for each token. "cls" or "mean": a vector for the
+            text, at [CLS] or over all tokens, [CLS] and [SEP] included. "pooled": the
+            output of the pooler. For a text in several windows, "mean" counts each
+            token once, and "cls" and "pooled" are means over the windows.
         layers: the states that are concatenated, from `layers_of`.
-        batch_size: sequences that are run at once.
-        normalize: whether the length of each vector is made 1.
-        prompt: what is put before each text.
+        batch_size: the number of sequences that are run at once.
+        normalize: whether each vector is scaled to length 1.
+        prompt: a text that precedes each text.
     """
 
     encoder: BertEncoder
@@ -188,14 +192,14 @@ class TextVectorizer:
 
     @property
     def width(self) -> int:
-        """Features of a vector."""
+        """The number of dimensions of a vector."""
         return self.encoder.config.hidden_size * len(self.layers)
 
     def vectorize(self, examples: Iterable[TextExample]) -> Iterator[TextVectors]:
-        """The vectors of each text, in order, as the texts are read.
+        """Yields the vectors of each text, in order, as the texts are read.
 
         Raises:
-            ValueError: a vector has values that are no numbers.
+            ValueError: a vector is not finite.
         """
         first_row = 0
         batches_of = batches.batch_maker(self.encoding, self.batch_size)
@@ -229,9 +233,9 @@ class TextVectorizer:
             row = first_row + int(index)
             if not np.isfinite(vectors).all():
                 raise ValueError(
-                    f"A vector of text {row} (from 0) has values that are not numbers. "
-                    "Expected finite ones: check that the training has not diverged; "
-                    "with the dtype float16, try float32."
+                    f"A vector of text {row} (from 0) has NaN or infinity. Expected "
+                    "finite numbers: check that training has not diverged; with dtype "
+                    "float16, try float32."
                 )
             if self.normalize:
                 vectors = normalized(vectors)
@@ -251,7 +255,7 @@ class TextVectorizer:
         )
 
     def _sequences(self, chunk: batches.Chunk) -> Iterator[tuple[np.ndarray, int]]:
-        """The vectors of each sequence or their sum, and their number."""
+        """Yields the vectors of each sequence, or their sum, and their number."""
         for batch in chunk.batches:
             vectors, counts = (values.numpy() for values in self._run(batch))
             if self.vectors == "tokens":
@@ -284,7 +288,7 @@ class TextVectorizer:
 
 
 def normalized(vectors: np.ndarray) -> np.ndarray:
-    """Vectors (..., width) of length 1; those of length 0 stay."""
+    """Scales vectors (..., width) to length 1; zero vectors are unchanged."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return vectors / np.where(lengths == 0, 1, lengths)
 

@@ -1,17 +1,17 @@
-"""Vectors of texts to files that appear complete or not at all: NumPy, TFRecord, JSON.
+"""Writes vectors of texts to NumPy, TFRecord or JSON files, completely or not at all.
 
-    x.npy       float32: (texts, width) or, of tokens, (all tokens, width)
+    x.npy       float32: (texts, width), or for tokens (all tokens, width)
     x.tfrecord  a tf.train.Example for each text
-    x.jsonl     a JSON object a line for each text; x.jsonl.gz: compressed
+    x.jsonl     a JSON object per line for each text; x.jsonl.gz: compressed
 
-Beside the tokens' x.npy lie `x.offsets.npy`, int64 (texts + 1): those of text i are
-`vectors[offsets[i] : offsets[i + 1]]`; and `x.tokens.npy`, (all tokens,), with the
-fields `piece`, and `start` and `end`, its bytes in the text, or -1. All three can be
-read with `np.load(name, mmap_mode="r")`.
+Vectors of tokens have two more files: `x.offsets.npy`, int64 (texts + 1), where the
+vectors of text i are `vectors[offsets[i] : offsets[i + 1]]`; and `x.tokens.npy`, (all
+tokens,), with the fields `piece`, `start` and `end`, the byte offsets in the text, or
+-1. All three can be read with `np.load(name, mmap_mode="r")`.
 
-Of a text, the other formats have `id` (its number, from 0), `text` and, of a pair,
-`second`, `vectors`, and of tokens `tokens`, `starts`, `ends`; and TFRecords the `shape`
-of the vectors, (width) or (tokens, width).
+For each text, the other formats have `id` (its number, from 0), `text`, for a pair
+`second`, `vectors`, and for tokens `tokens`, `starts`, `ends`; TFRecords also have the
+`shape` of the vectors, (width) or (tokens, width).
 """
 
 import contextlib
@@ -28,7 +28,7 @@ import tensorflow as tf
 from bert_tf.prediction.text_vectors import TextVectors
 from data_pipelines.files.atomic import new_folder, remove, require_new
 
-# Adds a text to files.
+# A function that writes a text.
 Write = Callable[[TextVectors], None]
 
 
@@ -37,8 +37,9 @@ class Layout:
     """Properties that all texts of a file share.
 
     Attributes:
-        width: features of a vector.
-        of_tokens: whether a text has a vector for each token, else one.
+        width: the number of dimensions of a vector.
+        of_tokens: whether a text has a vector for each token, instead of one.
+        max_piece_characters: the length of the longest piece in the vocabulary.
     """
 
     width: int
@@ -67,7 +68,7 @@ class _NpyFile:
         self._file.close()
 
     def _write_header(self) -> None:
-        # NumPy leaves room in a header for the first axis to grow to any number.
+        # NumPy's header has padding, so that the first axis can grow to any number.
         np.lib.format.write_array_header_1_0(
             self._file,
             {
@@ -80,7 +81,7 @@ class _NpyFile:
 
 @contextlib.contextmanager
 def _npy(paths: Sequence[str], layout: Layout) -> Iterator[Write]:
-    """Arrays, of tokens with their offsets and pieces in two files more."""
+    """Writes arrays; for tokens, also their offsets and pieces in two more files."""
     piece = f"<U{layout.max_piece_characters}"
     arrays = (
         ("<f4", (layout.width,)),
@@ -131,7 +132,7 @@ def _jsonl(paths: Sequence[str], layout: Layout) -> Iterator[Write]:
     with contextlib.ExitStack() as stack:
         file: Any = stack.enter_context(tf.io.gfile.GFile(paths[0], "wb"))
         if paths[0].endswith(".gz"):
-            # No name and no time: the same texts are the same bytes.
+            # Without a name and a time, the same texts give the same bytes.
             file = stack.enter_context(gzip.GzipFile("", "wb", 6, file, mtime=0))
 
         def write(text: TextVectors) -> None:
@@ -154,7 +155,7 @@ def _fields(text: TextVectors) -> dict[str, Any]:
 
 
 def _json(vectors: np.ndarray) -> str:
-    # As short as float32 allows without loss: floats of Python would need 17 digits.
+    # The shortest digits for float32; those of Python's floats would have 17 digits.
     if vectors.ndim == 2:
         return f"[{', '.join(_json(vector) for vector in vectors)}]"
     return f"[{', '.join(vectors.astype(str).tolist())}]"
@@ -169,18 +170,18 @@ FORMATS: dict[str, Callable[[Sequence[str], Layout], Any]] = {
 
 
 def check_new(path: str, of_tokens: bool) -> None:
-    """Raises if `open_writer` could not make its files.
+    """Checks that `open_writer` can create its files.
 
     Raises:
-        ValueError: the name ends in none of `FORMATS`, or there is no such folder, or
-            the folder cannot hold it.
+        ValueError: the name has none of the endings in `FORMATS`, the folder does not
+            exist, or it does not support the format.
         FileExistsError: a file exists already.
     """
     is_remote = "://" in path
     if is_remote and _ending(path) == ".npy":
         raise ValueError(
-            f"Received output_file={path!r}. Expected a local file, as a header is "
-            "completed at its end: write it here and copy it, or choose .tfrecord."
+            f"Received output_file={path!r}. Expected a local file for .npy, whose "
+            "header is written last: write a local file and copy it, or use .tfrecord."
         )
     for name in _files(path, of_tokens):
         require_new(name)
@@ -188,23 +189,23 @@ def check_new(path: str, of_tokens: bool) -> None:
     if not is_remote and not tf.io.gfile.isdir(folder):
         raise ValueError(
             f"Received output_file={path!r}, but there is no folder {folder!r}. "
-            "Expected one: make it, or correct the name."
+            "Expected an existing folder: create it, or correct the name."
         )
 
 
 @contextlib.contextmanager
 def open_writer(path: str, layout: Layout) -> Iterator[Write]:
-    """Yields a function that adds a text to files; they appear when the block ends.
+    """Yields a function that writes a text; the files appear when the block ends.
 
     Raises:
-        ValueError, FileExistsError: as `check_new`.
+        ValueError, FileExistsError: as for `check_new`.
     """
     check_new(path, layout.of_tokens)
     names = _files(path, layout.of_tokens)
 
     def publish(folder: str, path: str) -> None:
         with contextlib.ExitStack() as undo:
-            # The named file comes last: with it all are there.
+            # The named file comes last: when it exists, all files do.
             for name in reversed(names):
                 tf.io.gfile.rename(_inside(folder, name), name)
                 undo.callback(remove, name)
@@ -226,13 +227,13 @@ def _ending(path: str) -> str:
         if path.endswith(ending):
             return ending
     raise ValueError(
-        f"Received output_file={path!r}. Expected a name that ends in one of "
-        f"{list(FORMATS)}, which gives the format."
+        f"Received output_file={path!r}. Expected a name ending in one of "
+        f"{list(FORMATS)}, which selects the format."
     )
 
 
 def _files(path: str, of_tokens: bool) -> list[str]:
-    """All files of a name, the named one first."""
+    """All files that belong to a name, the named one first."""
     if _ending(path) != ".npy" or not of_tokens:
         return [path]
     stem = path.removesuffix(".npy")

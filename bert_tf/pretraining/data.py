@@ -152,19 +152,21 @@ def heldout_batches(
 ) -> tf.data.Dataset | None:
     """Returns the same held-out batches for each evaluation; None without any.
 
-    Raises:
-        ValueError: documents were to be held out, and none was.
+    Where documents were to be held out and none was, a warning says so: that happens
+    where there are few of them.
     """
     manifest = records.manifest
     if not manifest["holdout_fraction"]:
         return None
     if not manifest["heldout_counts"].get("parts"):
-        raise ValueError(
-            f"None of {manifest['counts']['documents']} documents was held out with "
-            f"holdout_fraction={manifest['holdout_fraction']}. Expected at least one: "
-            "raise --holdout_fraction, set it to 0 to train without evaluation, or "
-            "divide the text into more documents (--separator=blank_line)."
+        logging.warning(
+            "None of %s documents was held out with holdout_fraction=%s: the model is "
+            "trained without held-out figures. For some, raise --holdout_fraction or "
+            "divide the text into more documents (--separator=blank_line), with "
+            "another output_dir.",
+            *(manifest["counts"]["documents"], manifest["holdout_fraction"]),
         )
+        return None
     documents = documents_from_records(
         records.files("heldout"), skip_corrupt=records.skip_corrupt
     )

@@ -8,7 +8,9 @@ from typing import Literal, Self
 from bert_tf.models import families, objectives
 from bert_tf.models.families import Recipe
 from bert_tf.optim.optimizers import OptimizerName
+from bert_tf.training.budget import seconds_of
 from bert_tf.training.distribution import DistributionOptions
+from bert_tf.training.plan import LONG_SHARE
 from data_pipelines.corpus import documents
 from data_pipelines.corpus.layout import Layout
 from data_pipelines.files.fingerprints import present
@@ -18,8 +20,14 @@ from data_pipelines.programs import cli
 from data_pipelines.tokenizers import vocabulary_files
 from data_pipelines.tokenizers.casing import CasingOptions, TokenizerKind, check_casing
 
-# Share of the steps that the paper (appendix A.2) trains on long rows.
-_LONG_SHARE = 0.1
+# Numbers of steps, and of held-out batches, where there is no budget to plan them by.
+_FIXED_PACE = {
+    "num_train_steps": 1_000_000,
+    "eval_every": 5000,
+    "num_eval_batches": 100,
+    "checkpoint_every": 1000,
+    "log_every": 20,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +107,20 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
     accumulation_steps: int = cli.option(
         1, "Slices of a batch that are run one after another, to need less memory."
     )
-    num_train_steps: int = cli.option(1_000_000, "Steps in all.")
+    num_train_steps: int | None = cli.option(
+        None, "Training steps in all. Default: 1,000,000, or as many as fit a --budget."
+    )
+    budget: str | None = cli.option(
+        None,
+        "Instead of steps: the time of the whole command from its start, such as 90s, "
+        "4m or 1.5h. Vocabulary, records, training, report and weights fit in it; the "
+        "steps are planned by the run's own first ones. For one machine.",
+    )
+    plan_file: str | None = cli.option(
+        None,
+        "Instead of steps: the plan.json of a run with a budget, which is repeated "
+        "exactly, step by step, however long it takes.",
+    )
     optimizer: OptimizerName | None = cli.option(
         None,
         "adamw_bert: the original, without bias correction. adamw: with it. "
@@ -110,17 +131,30 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
         None, "Decay of the gradients' second moment; 0.98 in RoBERTa."
     )
     num_warmup_steps: int | None = cli.option(
-        None, "Steps of the warm-up. Default: a hundredth of all."
+        None,
+        "Steps of the warm-up. Default: a hundredth of all; with a --budget always a "
+        "tenth.",
     )
     weight_decay: float = cli.option(0.01, "Except of biases and norms.")
     dtype: Literal["float32", "bfloat16", "float16"] = cli.option(
         "float32", "What is computed in; the weights stay float32."
     )
     seed: int = cli.option(0, "Of weights, order, pairs, masks and dropout.")
-    eval_every: int = cli.option(5000, "Steps between two evaluations.")
-    num_eval_batches: int = cli.option(100, "Held-out batches of an evaluation.")
-    checkpoint_every: int = cli.option(1000, "Steps between two checkpoints.")
-    log_every: int = cli.option(20, "Steps between two lines of metrics.jsonl.")
+    eval_every: int | None = cli.option(
+        None, "Steps between two evaluations. Default: 5000; with a --budget planned."
+    )
+    num_eval_batches: int | None = cli.option(
+        None,
+        "Held-out batches of an evaluation. Default: 100; with a --budget at most 100.",
+    )
+    checkpoint_every: int | None = cli.option(
+        None, "Steps between two checkpoints. Default: 1000; with a --budget planned."
+    )
+    log_every: int | None = cli.option(
+        None,
+        "Steps between two lines of metrics.jsonl. Default: 20; with a --budget "
+        "planned.",
+    )
 
     def __post_init__(self) -> None:
         recipe = self.recipe
@@ -137,6 +171,7 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
                         "that they were made with."
                     )
             check_casing(recipe.tokenizer, self.lower_case, self.strip_accents)
+        self._check_length()
         cli.require_positive(
             sequence_length=self.sequence_length,
             batch_size=recipe.batch_size,
@@ -177,10 +212,28 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
                 f"{self.accumulation_steps}. Expected a batch of equal slices: choose "
                 "a divisor."
             )
-        if self.warmup_steps >= self.num_train_steps:
+
+    def _check_length(self) -> None:
+        """Raises ValueError where it is not clear how long the training is."""
+        lengths = ("num_train_steps", "budget", "plan_file")
+        given = {n: getattr(self, n) for n in lengths if getattr(self, n) is not None}
+        if len(given) > 1:
+            raise ValueError(
+                f"Received {', '.join(f'{n}={v}' for n, v in given.items())}. Expected "
+                "one of them: each says how long to train."
+            )
+        if self.budget is not None:
+            seconds_of(self.budget)
+        if self.is_planned and self.num_warmup_steps is not None:
+            raise ValueError(
+                f"Received num_warmup_steps={self.num_warmup_steps} with "
+                f"{', '.join(given)}. Expected it with num_train_steps alone: a run "
+                "that is planned warms up for a tenth of its steps."
+            )
+        if not self.is_planned and self.warmup_steps >= self.num_steps:
             raise ValueError(
                 f"Received num_warmup_steps={self.num_warmup_steps}. Expected less "
-                f"than num_train_steps={self.num_train_steps}."
+                f"than num_train_steps={self.num_steps}."
             )
 
     @property
@@ -192,14 +245,33 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
         return dataclasses.replace(families.FAMILIES[self.family].recipe, **changes)
 
     def resolved(self) -> Self:
-        """Returns options in which the recipe is written out."""
-        return dataclasses.replace(self, **dataclasses.asdict(self.recipe))
+        """Returns options in which all defaults are written out."""
+        values = dataclasses.asdict(self.recipe)
+        if not self.is_planned:
+            fixed = {name: getattr(self, name) for name in _FIXED_PACE}
+            values |= {n: v or _FIXED_PACE[n] for n, v in fixed.items()}
+        return dataclasses.replace(self, **values)
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether the number of steps is that of a plan, see `training.plan`."""
+        return self.budget is not None or self.plan_file is not None
+
+    @property
+    def num_steps(self) -> int:
+        """The number of training steps, unless the run is planned."""
+        return self.num_train_steps or _FIXED_PACE["num_train_steps"]
+
+    @property
+    def max_eval_batches(self) -> int:
+        """The most held-out batches of an evaluation."""
+        return self.num_eval_batches or _FIXED_PACE["num_eval_batches"]
 
     @property
     def warmup_steps(self) -> int:
-        """Steps of the warm-up."""
+        """The number of warm-up steps, unless the run is planned."""
         if self.num_warmup_steps is None:
-            return self.num_train_steps // 100
+            return self.num_steps // 100
         return self.num_warmup_steps
 
     @property
@@ -217,15 +289,19 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
             "vocab_file": vocabulary_files.files_of(self.vocab_file or ""),
             "config_file": present(self.config_file),
             "token_vectors": present(self.token_vectors),
+            "plan_file": present(self.plan_file),
         }
 
     def phases(self) -> list[tuple[int, RowOptions]]:
-        """The last step and the rows of each phase."""
-        last, short = self.num_train_steps, self.rows(self.sequence_length)
+        """Returns the last step and the rows of each phase.
+
+        The last steps of a planned run are those of its plan instead.
+        """
+        last, short = self.num_steps, self.rows(self.sequence_length)
         if self.long_sequence_length is None:
             return [(last, short)]
         long = self.rows(self.long_sequence_length)
-        return [(last - round(_LONG_SHARE * last), short), (last, long)]
+        return [(last - round(LONG_SHARE * last), short), (last, long)]
 
     def rows(self, sequence_length: int) -> RowOptions:
         """Returns the options of rows of a length."""

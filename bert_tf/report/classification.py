@@ -1,4 +1,4 @@
-"""A classifier's answers: the classes, its confidence, the hardest examples."""
+"""Report values for classification: classes, calibration, the hardest examples."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.excerpts import hardest
 from bert_tf.report.plots import calibration_figure, confusion_figure, names_for_picture
 
-# More classes cannot be told apart in a picture.
+# With more classes, the picture is illegible.
 _MAX_SHOWN = 50
 _MAX_PAIRS = 12
 
@@ -53,8 +53,8 @@ def confusion(
 
     Args:
         counts: int (classes, classes), row = label, column = prediction.
-        names: of the classes.
-        most: how many classes are shown, those that are confused most.
+        names: the names of the classes.
+        most: the maximum number of classes shown, those that are confused most.
     """
     wrong = counts * ~np.eye(len(names), dtype=bool)
     order = np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")

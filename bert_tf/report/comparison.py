@@ -1,4 +1,4 @@
-"""`report.html` of a comparison: tables, and pictures of what can be compared."""
+"""The `report.html` of a comparison: tables and pictures."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -9,9 +9,9 @@ from bert_tf.comparison.outcome import Outcome
 from bert_tf.report.page import page
 from bert_tf.report.plots import BLUE, GREY, PALE_BLUE, panels
 
-# Head and rows; the first column names the systems.
+# The header and the rows; the first column names the systems.
 Table = tuple[list[str], list[list[str]]]
-# Value and deviation of each system.
+# The value and the standard deviation of each system.
 _Figures = dict[str, tuple[float, float]]
 
 
@@ -23,13 +23,14 @@ def comparison_report(
     baselines: Mapping[str, tuple[str, float]],
     commands: str,
 ) -> str:
-    """The page.
+    """Renders the report as one self-contained HTML page.
 
     Args:
-        title, facts: at its top.
-        outcomes: of all systems, in their order.
-        baselines: name and score of the best baseline of each dataset.
-        commands: that were run, one a line.
+        title: the title of the page.
+        facts: the rows of the first table.
+        outcomes: the outcomes of all systems, in order.
+        baselines: the name and the score of the best baseline of each dataset.
+        commands: the commands that were run, one per line.
     """
     cloze = {
         o.title: (o.heldout["cloze_accuracy"] * 100, 0.0)
@@ -43,7 +44,7 @@ def comparison_report(
         for name, value in outcome.similarities.items():
             similarities.setdefault(name, {})[outcome.title] = value, 0.0
         for name, score in outcome.tasks.items():
-            title_of_task = f"{name}: {score.metric} times 100"
+            title_of_task = f"{name}: {score.metric} × 100"
             figures = score.mean * 100, score.deviation * 100
             tasks.setdefault(title_of_task, {})[outcome.title] = figures
             if name in baselines:
@@ -51,7 +52,7 @@ def comparison_report(
     values = {
         "facts": facts,
         "training": _table(outcomes, _training),
-        "cloze": _bars({"masked pieces that were guessed, %": cloze}, columns=1),
+        "cloze": _bars({"masked pieces predicted correctly, %": cloze}, columns=1),
         "similarity": _table(outcomes, _similarity),
         "similarities": _bars(similarities, form="{:.2f}"),
         "scores": _table(outcomes, _scores),
@@ -64,7 +65,7 @@ def comparison_report(
 
 
 def text_table(outcomes: Sequence[Outcome]) -> str:
-    """All figures as a table in Markdown."""
+    """All results as a Markdown table."""
     head = ["system"]
     rows = [[outcome.title] for outcome in outcomes]
     for cells in (_training, _similarity, _scores):
@@ -78,9 +79,9 @@ def text_table(outcomes: Sequence[Outcome]) -> str:
 def _table(
     outcomes: Sequence[Outcome], cells: Callable[[Outcome], dict[str, str]]
 ) -> Table:
-    """The columns that are not empty, from the cells of each system by column."""
+    """A table of the columns that are not empty; `cells` are by name of the column."""
     found = [cells(outcome) for outcome in outcomes]
-    # In the order in which they come.
+    # In order of first occurrence.
     every = dict.fromkeys(name for by_name in found for name in by_name)
     names = [name for name in every if any(c.get(name) for c in found)]
     rows = [
@@ -125,13 +126,13 @@ def _bars(
     form: str = "{:.1f}",
     columns: int = 2,
 ) -> matplotlib.figure.Figure | None:
-    """A bar for each system, its figure beside it; the best one of a group dark.
+    """Draws a bar with its value for each system; the best of a group is dark.
 
     Args:
-        groups: figures by the title of what they are of; without any there is None.
-        baselines: name and score of a baseline, by title; drawn as a line.
-        form: how figures are written.
-        columns: groups beside each other.
+        groups: values by title; None is returned if there are none.
+        baselines: the name and the score of a baseline, by title; drawn as a line.
+        form: the format of values.
+        columns: the number of groups in a row.
     """
     most = max(map(len, groups.values()), default=0)
     if not most:
@@ -153,7 +154,7 @@ def _bars(
                 form.format(value),
                 va="center",
                 fontsize=8,
-                # Not crossed by the line of the baseline.
+                # Covers the line of the baseline.
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )
         axis.set_yticks(places, list(found))

@@ -1,4 +1,4 @@
-"""A corrector's answers: what became of the texts, its changes, corrected texts."""
+"""Report values for correction: outcomes, frequent mistakes, corrected texts."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.excerpts import Part, spread
 from bert_tf.tasks.correction_answers import CorrectionAnswer
 
-# How many texts of each outcome are shown.
+# The number of texts shown for each outcome.
 _NUM_SHOWN = {
-    "right text changed": 10,
+    "correct text changed": 10,
     "wrongly corrected": 12,
     "missed": 8,
     "corrected": 10,
-    "right text kept": 2,
+    "correct text kept": 2,
 }
 _NUM_CHANGES = 12
 
@@ -67,7 +67,7 @@ def values(evaluation: Evaluation) -> dict[str, Any]:
 
 def _outcome(text: str, given: str, gold: str) -> str:
     if text == gold:
-        return "right text kept" if given == text else "right text changed"
+        return "correct text kept" if given == text else "correct text changed"
     if given == gold:
         return "corrected"
     return "missed" if given == text else "wrongly corrected"
@@ -76,9 +76,9 @@ def _outcome(text: str, given: str, gold: str) -> str:
 def _chosen(
     outcome: str, places: Sequence[int], answers: Sequence[CorrectionAnswer]
 ) -> list[int]:
-    """The texts that are shown: mistakes of which the model is most sure come first."""
+    """The texts to show; the most confident mistakes come first."""
     count = _NUM_SHOWN[outcome]
-    if outcome in ("right text changed", "wrongly corrected"):
+    if outcome in ("correct text changed", "wrongly corrected"):
         return sorted(places, key=lambda place: -_surest(answers[place]))[:count]
     return spread(places, count)
 
@@ -90,7 +90,7 @@ def _surest(answer: CorrectionAnswer) -> float:
 def _changes(
     texts: Sequence[str], given: Sequence[str], golds: Sequence[str]
 ) -> dict[str, list[tuple[str, str, int]]]:
-    """The most frequent mistakes: what is replaced, what it becomes, and how often."""
+    """The most frequent mistakes: original, replacement and count."""
     missed: Counter[tuple[str, str]] = Counter()
     invented: Counter[tuple[str, str]] = Counter()
     for text, own, gold in zip(texts, given, golds, strict=True):
@@ -99,7 +99,7 @@ def _changes(
         missed.update(_spelled(words, change) for change in wanted - found)
         invented.update(_spelled(words, change) for change in found - wanted)
     shown = {}
-    for name, counts in (("not found", missed), ("wrongly made", invented)):
+    for name, counts in (("missed edits", missed), ("wrong edits", invented)):
         order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         shown[name] = [(*change, count) for change, count in order[:_NUM_CHANGES]]
     return shown
@@ -111,7 +111,7 @@ def _spelled(words: Sequence[str], change: Change) -> tuple[str, str]:
 
 
 def _marked(text: str, new: str, other: str, shared: str, alone: str) -> list[Part]:
-    """The new text, its changes marked by whether the other text has them, too."""
+    """The new text with its changes marked as shared with the other text or not."""
     common = word_changes(text, new) & word_changes(text, other)
     words, new_words = list(WORD.finditer(text)), list(WORD.finditer(new))
     parts: list[Part] = []

@@ -1,4 +1,4 @@
-"""The subject of reports on fine-tuned models."""
+"""The evaluation that a report on a fine-tuned model describes."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -7,12 +7,13 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """The answers of a model to examples whose right answers are known.
+    """The answers of a model to labelled examples.
 
     Attributes:
-        kind: of the task.
-        metrics: of the answers, the most important first.
-        examples, answers: with labels, and one for each.
+        kind: the kind of task.
+        metrics: metrics of the answers, the most important first.
+        examples: labelled examples.
+        answers: an answer for each example.
         labels, threshold: see `Task`.
     """
 

@@ -1,4 +1,4 @@
-"""The examples that a report shows, and the parts of their texts."""
+"""Selects the examples that a report shows, and excerpts of their texts."""
 
 import dataclasses
 import itertools
@@ -9,14 +9,14 @@ import numpy as np
 
 # A cut is moved by up to this number of characters to fall between words.
 _SLACK = 20
-# Parts of a text that are less far apart are shown as one.
+# Excerpts with a smaller gap between them are joined.
 _GAP = 30
 _SPACELESS = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
 
 
 @dataclasses.dataclass(frozen=True)
 class Mark:
-    """Characters of a text, `end` not included, and the CSS class of their mark."""
+    """A range of characters, `end` not included, and the CSS class of its mark."""
 
     start: int
     end: int
@@ -30,8 +30,8 @@ class Part:
     Attributes:
         text: the characters.
         kind: CSS classes of its mark; "" if it is not marked.
-        label: small letters at the end of the mark.
-        crossed: text that it replaces, shown crossed out.
+        label: a small label at the end of the mark.
+        crossed: the text that it replaces, shown crossed out.
     """
 
     text: str
@@ -46,9 +46,9 @@ def hardest(
     """The most confident wrong answers, then the least confident right ones.
 
     Args:
-        right: bool (examples,), whether the answer is.
+        right: bool (examples,), whether the answer is right.
         confidences: float (examples,), the probability of the answer.
-        num_wrong, num_right: how many at most.
+        num_wrong, num_right: the maximum number of each.
     """
     wrong_places, right_places = np.flatnonzero(~right), np.flatnonzero(right)
     wrong = wrong_places[np.argsort(-confidences[wrong_places], kind="stable")]
@@ -57,13 +57,13 @@ def hardest(
 
 
 def spread(places: Sequence[int], count: int) -> list[int]:
-    """At most `count` of the places, from the first to the last at equal distances."""
+    """At most `count` of the places, evenly spaced from the first to the last."""
     chosen = np.linspace(0, len(places) - 1, min(count, len(places)))
     return [places[int(place)] for place in np.round(chosen)]
 
 
 def shortened(text: str, limit: int = 320) -> str:
-    """The beginning and the end of a text that is longer than the limit."""
+    """The text, or its beginning and end if it has more than `limit` characters."""
     if len(text) <= limit:
         return text
     start = _between_words(text, limit * 2 // 3, -1)
@@ -72,13 +72,13 @@ def shortened(text: str, limit: int = 320) -> str:
 
 
 def marked(text: str, marks: Iterable[Mark], margin: int = 160) -> list[Part]:
-    """The surroundings of the marks in a text, with the marks.
+    """Excerpts of a text around its marks; without marks, the shortened text.
 
-    Marks may overlap: what they share has both kinds. Without marks it is the text,
-    shortened.
+    Marks may overlap: the overlap has both kinds.
 
     Args:
-        text, marks: all of it, and in any order.
+        text: the whole text.
+        marks: the marks, in any order.
         margin: the number of characters shown before and after each mark.
     """
     marks = [mark for mark in marks if 0 <= mark.start < mark.end]
@@ -94,7 +94,7 @@ def marked(text: str, marks: Iterable[Mark], margin: int = 160) -> list[Part]:
 
 
 def spaced(parts: Iterable[Part]) -> list[Part]:
-    """Words with spaces between them, except between two of Chinese or Japanese."""
+    """Words with spaces between them, except between two Chinese or Japanese words."""
     found: list[Part] = []
     for part in parts:
         if found:
@@ -106,7 +106,7 @@ def spaced(parts: Iterable[Part]) -> list[Part]:
 
 
 def joined_words(words: Iterable[str]) -> str:
-    """Words as one text, see `spaced`."""
+    """Joins words to a text; see `spaced`."""
     return "".join(part.text for part in spaced(map(Part, words)))
 
 
@@ -127,7 +127,7 @@ def _shown_ranges(
 
 
 def _between_words(text: str, place: int, step: int) -> int:
-    """The nearest place between two words in a direction, if there is one near."""
+    """Moves a place in a direction to the next gap between words, if it is near."""
     for moved in range(_SLACK):
         near = place + step * moved
         if near <= 0 or near >= len(text) or text[near].isspace():

@@ -1,4 +1,4 @@
-"""`report.html` of a fine-tuned model: figures, runs, curves, and where it errs."""
+"""The `report.html` of a fine-tuned model: metrics, runs, curves, mistakes."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ from bert_tf.report.metric_names import METRIC_NAMES, name_of
 from bert_tf.report.page import page
 from bert_tf.training.run_log import Record
 
-# The values of the sections that are of one kind; `templates/KIND.html` shows them.
+# The values of the sections for a kind of task; `templates/KIND.html` shows them.
 SECTIONS: dict[str, Callable[[Evaluation], dict[str, Any]]] = {
     "classification": classification.values,
     "regression": regression.values,
@@ -32,12 +32,12 @@ SECTIONS: dict[str, Callable[[Evaluation], dict[str, Any]]] = {
     "correction": correction.values,
 }
 
-# Lines of one picture differ in their colours and their markers.
+# The colour and the marker of each line of a picture.
 _LINES = ((plots.RED, "o"), ("#2a9d8f", "s"), ("#8a6100", "^"), ("#6a4c93", "D"))
 _QUANTITIES = {
     "learning_rate": "learning rate",
     "examples_per_second": "examples per second",
-    "gradient_norm": "norm of the gradient",
+    "gradient_norm": "gradient norm",
 }
 
 
@@ -52,19 +52,21 @@ def finetuning_report(
     baselines: Mapping[str, dict[str, float]],
     options: Mapping[str, Any],
 ) -> str:
-    """The report as one HTML page with its pictures inside.
+    """Renders the report as one self-contained HTML page.
 
     Args:
-        title, options: of the page, and of the program.
-        facts: lines of the first table.
-        evaluation: on the development set.
-        metrics: that are shown first, and drawn; runs are compared by the first.
-        results: of all runs.
-        records: of `metrics.jsonl` of the best run.
+        title: the title of the page.
+        facts: the rows of the first table.
+        evaluation: the evaluation on the development set.
+        metrics: the metrics that are shown first and plotted; runs are compared by
+            the first.
+        results: the results of all runs.
+        records: the contents of `metrics.jsonl` of the best run.
         baselines: metrics of baselines, by name.
+        options: the options of the program.
 
     Raises:
-        ValueError: an unknown kind, or no examples.
+        ValueError: the kind is unknown, or there are no examples.
     """
     sections = _sections(evaluation)
     best = best_result(results, metrics[0])
@@ -84,10 +86,10 @@ def finetuning_report(
 def evaluation_report(
     title: str, *, facts: Mapping[str, str], evaluation: Evaluation
 ) -> str:
-    """The report on answers to examples, as `finetuning_report` without a run.
+    """Renders a report like `finetuning_report`, but without runs.
 
     Raises:
-        ValueError: as `finetuning_report`.
+        ValueError: as for `finetuning_report`.
     """
     values = {
         "facts": facts,
@@ -106,19 +108,19 @@ def _sections(evaluation: Evaluation) -> dict[str, Any]:
             f"Received kind={evaluation.kind!r}. Expected one of {list(SECTIONS)}."
         )
     if not evaluation.examples:
-        raise ValueError("Received no examples. Expected those of a development set.")
+        raise ValueError("Received no examples. Expected a development set.")
     return {"kind": evaluation.kind, **SECTIONS[evaluation.kind](evaluation)}
 
 
 def curves(
     records: Sequence[Record], metrics: Sequence[str], best_step: int
 ) -> matplotlib.figure.Figure:
-    """Loss, metrics, learning rate, speed and gradients over the steps.
+    """Plots loss, metrics, learning rate, speed and gradient norm over the steps.
 
     Args:
-        records: of one run.
-        metrics: of the development set that are drawn.
-        best_step: is marked.
+        records: the records of one run.
+        metrics: the metrics of the development set that are plotted.
+        best_step: the step to mark.
     """
     logged = [name for name in _QUANTITIES if any(name in r for r in records)]
     figure, axes = plots.panels(2 + len(logged))
@@ -132,7 +134,7 @@ def curves(
         steps, values = plots.series(records, "heldout", metric)
         label = f"dev, {name_of(metric)}"
         axes[1].plot(steps, values, f"{marker}-", color=color, ms=4, label=label)
-    axes[1].axvline(best_step, color=plots.GREY, ls="--", label="taken")
+    axes[1].axvline(best_step, color=plots.GREY, ls="--", label="best step")
     axes[1].set_title("metrics")
     axes[1].legend(frameon=False)
     for axis, name in zip(axes[2:], logged, strict=True):
@@ -141,7 +143,7 @@ def curves(
 
 
 def _known(found: Mapping[str, float], first: Sequence[str] = ()) -> dict[str, float]:
-    """The metrics that have a name, without counts and thresholds."""
+    """The metrics with a name, without counts and thresholds."""
     names = dict.fromkeys((*first, *(name for name in found if name in METRIC_NAMES)))
     return {name: found[name] for name in names if name in found}
 
@@ -149,8 +151,11 @@ def _known(found: Mapping[str, float], first: Sequence[str] = ()) -> dict[str, f
 def _margin(
     evaluation: Evaluation, found: Mapping[str, float]
 ) -> tuple[int, str, float] | None:
-    """Examples, metric and its 95% margin of error in points; None if not known."""
-    # A share of examples; words of a sentence are not independent, so tags have none.
+    """The number of examples, a metric, and its 95% margin of error in points.
+
+    None if the metric is not a share of examples: tags have none, since the words of a
+    sentence are not independent.
+    """
     name = {"span_qa": "exact", "token_tagging": ""}.get(evaluation.kind, "accuracy")
     if name not in found:
         return None

@@ -1,4 +1,4 @@
-"""A model's choices: their places, its confidence, the hardest examples."""
+"""Report values for multiple choice: positions, calibration, the hardest examples."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Pages of reports: one HTML file each, which needs no server and loads nothing."""
+"""Renders reports as self-contained HTML pages."""
 
 import base64
 import io
@@ -12,29 +12,29 @@ from bert_tf.report.metric_names import name_of, text_of
 
 
 def page(title: str, template: str, values: dict[str, Any]) -> str:
-    """A whole page, with links to its sections if there are many.
+    """Renders a page, with links to its sections if there are many.
 
     Args:
-        title: at its top.
-        template: in `templates/`, of what is below the title.
-        values: names that the template uses. Texts are escaped, figures become PNGs.
+        title: the title of the page.
+        template: the template in `templates/` for the content below the title.
+        values: the variables of the template. Texts are escaped, figures become PNGs.
     """
     text = TEMPLATES.get_template("page.html").render(
         title=title, content=template, **values
     )
-    # Half of a surrogate pair can be in a Python text, but in no file.
+    # A Python string may have unpaired surrogates, which UTF-8 cannot encode.
     return text.encode("utf-8", "replace").decode()
 
 
 def _png(figure: matplotlib.figure.Figure) -> str:
-    """The picture of a figure in base64."""
+    """A figure as a PNG in base64."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return base64.b64encode(buffer.getvalue()).decode()
 
 
 def _signed(value: float, digits: int) -> str:
-    # Adding 0 makes a rounded "-0.000" one without a minus.
+    # Adding 0 turns -0.0 into 0.0, which is written without a minus.
     return f"{round(value, digits) + 0.0:+.{digits}f}"
 
 

@@ -16,22 +16,22 @@ PALE_BLUE = "#9db8d9"
 RED = "#d1495b"
 GREY = "#777"
 
-# Longer names of classes are cut.
+# Longer names of classes are truncated.
 _MAX_NAME = 22
-# More classes leave no room for counts in the cells.
+# With more classes, the cells have no room for counts.
 _MAX_WITH_COUNTS = 24
 
 
 def new_figure(width: float, height: float) -> matplotlib.figure.Figure:
-    """An empty figure of a size in inches."""
-    # A Figure of its own, not pyplot, which keeps figures and may want a screen.
+    """Makes an empty figure; sizes are in inches."""
+    # Not pyplot, which keeps figures in memory and may need a display.
     return matplotlib.figure.Figure(figsize=(width, height), layout="constrained")
 
 
 def panels(
     count: int, height: float = 3.2, columns: int = 2
 ) -> tuple[matplotlib.figure.Figure, list[Any]]:
-    """A figure of `count` axes in rows, each `height` inches high."""
+    """Makes a figure with `count` axes in rows, each `height` inches high."""
     rows = -(-count // columns)
     figure = new_figure(11, rows * height)
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
@@ -41,7 +41,7 @@ def panels(
 
 
 def label_steps(axes: Sequence[Any]) -> None:
-    """Gives each of the `panels` a grid, and labels the steps below the last ones."""
+    """Adds a grid to each of the `panels`, and labels the steps below the last ones."""
     for axis in axes:
         axis.grid(visible=True, alpha=0.3)
     for axis in axes[-2:]:
@@ -51,7 +51,7 @@ def label_steps(axes: Sequence[Any]) -> None:
 def series(
     records: Sequence[Record], split: str, metric: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and values of a metric, where it was logged."""
+    """The steps at which a metric was logged, and its values."""
     points = [
         (record["step"], record[metric])
         for record in records
@@ -62,7 +62,7 @@ def series(
 
 
 def draw_training(axis: Any, records: Sequence[Record], metric: str) -> None:
-    """Draws a metric of the training data, and its running mean if it has many."""
+    """Draws a metric of the training data, and its running mean if it is long."""
     steps, values = series(records, "train", metric)
     axis.plot(steps, values, color=PALE_BLUE, linewidth=0.8, label="training")
     if len(values) >= 20:
@@ -73,7 +73,7 @@ def draw_training(axis: Any, records: Sequence[Record], metric: str) -> None:
 
 
 def draw_plain(axis: Any, records: Sequence[Record], metric: str, title: str) -> None:
-    """A quantity of the training, such as its speed."""
+    """Draws a quantity of training, such as its speed."""
     axis.plot(*series(records, "train", metric), color=BLUE, linewidth=0.9)
     axis.set_title(title)
     if metric.endswith("_per_second"):
@@ -81,9 +81,9 @@ def draw_plain(axis: Any, records: Sequence[Record], metric: str, title: str) ->
 
 
 def names_for_picture(names: Sequence[str]) -> list[str]:
-    """The names, cut; or their numbers from 1 if the font lacks one of their letters.
+    """The names, truncated; or numbers from 1 if the font lacks one of their letters.
 
-    A picture would have boxes for letters that are missing.
+    matplotlib would draw boxes for missing letters.
     """
     font = get_font(findfont(FontProperties()))
     letters = font.get_charmap()
@@ -95,14 +95,14 @@ def names_for_picture(names: Sequence[str]) -> list[str]:
 def confusion_figure(
     counts: np.ndarray, names: Sequence[str]
 ) -> matplotlib.figure.Figure:
-    """A picture of the classes (rows) and what they were taken for (columns).
+    """Draws a confusion matrix, with a row for each class and predictions as columns.
 
-    The shade is the share of the row, so that rare classes are visible, and grows with
-    its square root, so that rare mistakes are.
+    The shade is the square root of the share of the row, so that rare classes and rare
+    mistakes are visible.
 
     Args:
         counts: int (classes, classes).
-        names: of `names_for_picture`.
+        names: the result of `names_for_picture`.
     """
     size, longest = len(names), max(map(len, names))
     side = float(np.clip(0.75 * size, 2.2, 8.4 - 0.06 * longest))
@@ -110,7 +110,7 @@ def confusion_figure(
     axis = figure.subplots()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axis.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)
-    # Thin white lines part the cells.
+    # Thin white lines separate the cells.
     axis.set_xticks(np.arange(size + 1) - 0.5, minor=True)
     axis.set_yticks(np.arange(size + 1) - 0.5, minor=True)
     axis.grid(which="minor", color="white", linewidth=1.5 if size <= 24 else 0.5)
@@ -121,7 +121,7 @@ def confusion_figure(
         turn = {"rotation": 90, "ha": "center"}
     elif longest > 6:
         turn = {"rotation": 45, "ha": "right"}
-    # Names are no formulas, though they may have dollar signs.
+    # Names with dollar signs are not formulas.
     look: dict[str, Any] = {
         "fontsize": max(7.0, 10 - max(size - 12, 0) / 6),
         "parse_math": False,
@@ -144,7 +144,7 @@ def confusion_figure(
 
 
 def calibration_figure(bins: Sequence[CalibrationBin]) -> matplotlib.figure.Figure:
-    """The accuracy of answers over their probability, and how many there are."""
+    """Draws the accuracy of answers over their probability, and their number."""
     figure = new_figure(5.6, 5.2)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     centers = [(b.low + b.high) / 2 for b in bins]
@@ -152,8 +152,8 @@ def calibration_figure(bins: Sequence[CalibrationBin]) -> matplotlib.figure.Figu
     accuracy, confidence = [b.accuracy for b in bins], [b.confidence for b in bins]
     above.bar(centers, accuracy, width=width, color=PALE_BLUE, label="this model")
     above.plot(confidence, accuracy, "o-", color=BLUE, markersize=4)
-    above.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="as it believes")
-    above.set(ylabel="how often right", ylim=(0, 1.02))
+    above.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="perfect calibration")
+    above.set(ylabel="accuracy", ylim=(0, 1.02))
     above.legend(frameon=False, loc="upper left")
     below.bar(centers, [b.count for b in bins], width=width, color=GREY)
     below.set(ylabel="examples", xlabel="probability of the answer", xlim=(0, 1))
@@ -170,16 +170,16 @@ def threshold_figure(
     impossible: np.ndarray,
     threshold: float,
 ) -> matplotlib.figure.Figure:
-    """Exact match and F1 over the no-answer thresholds of SQuAD 2.0.
+    """Draws exact match and F1 over the no-answer thresholds of SQuAD 2.0.
 
     Args:
         no_answer: float (questions,), the no-answer scores.
         spans, none: float (questions, 2), exact match and F1 of the best spans, and of
-            no answer.
-        impossible: bool (questions,), whether there is no answer.
-        threshold: the chosen one.
+            the empty answer.
+        impossible: bool (questions,), whether the question has no answer.
+        threshold: the threshold that was chosen.
     """
-    # Some scores are far out: those of texts in which no span was possible.
+    # Scores of texts without any possible span are outliers.
     low, high = np.quantile(no_answer, [0.005, 0.995])
     low, high = min(low, threshold), max(high, threshold)
     room = 0.05 * (high - low) or 1.0
@@ -197,7 +197,7 @@ def threshold_figure(
             steps, means = scores_by_threshold(
                 no_answer[inside], spans[inside, column], none[inside, column]
             )
-            # To both edges of the picture.
+            # The line extends to both edges of the picture.
             steps = np.append(steps, max(high + room, steps[-1]))
             steps[0] = min(low - room, steps[0])
             means = np.append(means, means[-1])

@@ -1,4 +1,4 @@
-"""`report.html` of a pre-training: figures, curves, guesses for masked tokens."""
+"""The `report.html` of pre-training: metrics, curves, predictions of masked tokens."""
 
 import dataclasses
 import datetime
@@ -20,18 +20,18 @@ _QUANTITIES = {
     "learning_rate": "learning rate",
     "tokens_per_second": "tokens per second",
 }
-# Pieces that are shown on either side of a masked token.
+# The number of pieces shown on either side of a masked token.
 _WINDOW = 14
 
 
 @dataclasses.dataclass(frozen=True)
 class ClozeGuess:
-    """A masked token of a held-out row, and what the model made of it.
+    """A masked token of a held-out row, and the model's predictions.
 
     Attributes:
         before, after: the text around it.
-        answer: the token that stood there.
-        guesses: tokens and their probabilities, best first.
+        answer: the original token.
+        guesses: predicted tokens and their probabilities, best first.
     """
 
     before: str
@@ -47,19 +47,20 @@ def cloze_guesses(
     num_guesses: int = 5,
     num_rows: int = 12,
 ) -> list[ClozeGuess]:
-    """Guesses for one masked token of each of the first rows of a batch.
+    """Predicts one masked token in each of the first rows of a batch.
 
     Args:
         predict: the pre-training model.
-        batch: of `evaluation_batches`.
-        vocabulary: of the model.
-        num_guesses, num_rows: how many for each token, and of how many rows.
+        batch: a batch of `evaluation_batches`.
+        vocabulary: the model's vocabulary.
+        num_guesses: the number of predictions for each token.
+        num_rows: the number of rows.
     """
     logits = np.asarray(predict(batch)["mlm"], np.float32)[:num_rows]
     rows = np.asarray(batch["token_ids"])
     cloze = []
     for row, scores in enumerate(logits):
-        # Not always the first: the place in the row moves with its number.
+        # The chosen mask varies with the row, so that it is not always the first.
         count = int(np.sum(np.asarray(batch["mlm_weights"][row]) > 0))
         if not count:
             continue
@@ -96,13 +97,13 @@ def run_facts(
     *,
     training: str,
 ) -> dict[str, str]:
-    """Returns the lines of the first table.
+    """The rows of the first table.
 
     Args:
-        model, vocabulary: that was trained, and its pieces.
-        counts: of the training text, from the manifest of the records.
-        records: of `metrics.jsonl`.
-        training: the number of steps, their size and dtype.
+        model, vocabulary: the trained model and its vocabulary.
+        counts: counts of the training text, from the manifest of the records.
+        records: the contents of `metrics.jsonl`.
+        training: the number of steps, the batch size and the dtype.
     """
     steps = [record for record in records if record["split"] == "train"]
     first, last = (datetime.datetime.fromisoformat(steps[n]["time"]) for n in (0, -1))
@@ -116,11 +117,11 @@ def run_facts(
         f"{'lower-cased' if vocabulary.lower_case else 'cased'}",
         "training text": f"{counts['documents']:,} documents, "
         f"{counts['tokens']:,} tokens, "
-        f"{counts['bytes'] / max(counts['tokens'], 1):.2f} bytes a token",
+        f"{counts['bytes'] / max(counts['tokens'], 1):.2f} bytes per token",
         "training": f"{training}, from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} "
         "UTC",
-        "speed": f"{rate:,.0f} tokens/s, {utilization:.0%} of the machine's rate at "
-        "matrix products (MFU; medians)",
+        "speed": f"{rate:,.0f} tokens/s, {utilization:.0%} of the machine's measured "
+        "matrix-multiplication rate (MFU; medians)",
     }
 
 
@@ -133,14 +134,15 @@ def pretraining_report(
     cloze: Sequence[ClozeGuess],
     options: dict[str, Any],
 ) -> str:
-    """The report as one HTML page with its pictures inside.
+    """Renders the report as one self-contained HTML page.
 
     Args:
-        title, options: of the page, and of the run.
-        facts: lines of the first table.
-        records: of `metrics.jsonl`.
+        title: the title of the page.
+        facts: the rows of the first table.
+        records: the contents of `metrics.jsonl`.
         baseline: held-out metrics of the unigram baseline; None without held-out data.
-        cloze: sample guesses.
+        cloze: sample predictions.
+        options: the options of the run.
     """
     heldout = [record for record in records if record["split"] == "heldout"]
     values = {
@@ -159,7 +161,7 @@ def pretraining_report(
 def curves(
     records: Sequence[Record], baseline: dict[str, float] | None
 ) -> matplotlib.figure.Figure:
-    """Loss, accuracies, learning rate and speed over the steps."""
+    """Plots loss, accuracies, learning rate and speed over the steps."""
     shown = [name for name in METRIC_NAMES if any(name in record for record in records)]
     figure, axes = plots.panels(len(shown) + len(_QUANTITIES))
     plots.label_steps(axes)

@@ -1,4 +1,4 @@
-"""A model's scores: beside the gold ones, and the largest errors."""
+"""Report values for regression: gold and predicted scores, the largest errors."""
 
 from typing import Any
 
@@ -41,14 +41,14 @@ def values(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def scatter(gold: np.ndarray, given: np.ndarray) -> matplotlib.figure.Figure:
-    """A dot for each example."""
+    """Draws a dot for each example."""
     figure = new_figure(6.4, 6)
     axis = figure.subplots()
     low, high = min(gold.min(), given.min()), max(gold.max(), given.max())
-    axis.plot([low, high], [low, high], color=GREY, linestyle="--", label="right")
+    axis.plot([low, high], [low, high], color=GREY, linestyle="--", label="no error")
     alpha, size = (0.35, 6) if len(gold) <= 2000 else (0.12, 3)
     look: dict[str, Any] = {"alpha": alpha, "ms": size, "mew": 0}
-    axis.plot(gold, given, ".", color=BLUE, label="an example", **look)
+    axis.plot(gold, given, ".", color=BLUE, label="example", **look)
     axis.set(xlabel="gold", ylabel="predicted")
     axis.grid(alpha=0.3)
     axis.legend(frameon=False)

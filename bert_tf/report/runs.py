@@ -1,4 +1,4 @@
-"""Runs of a fine-tuning with several settings and seeds: how well they did."""
+"""Report values for the runs of a fine-tuning, with several settings and seeds."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,13 +24,13 @@ def values(results: Sequence[RunResult], metric: str) -> dict[str, Any]:
 
 
 def strip_plot(results: Sequence[RunResult], metric: str) -> matplotlib.figure.Figure:
-    """A dot for each run, in one line those that differ in their seed alone."""
+    """Draws a dot for each run; runs that differ only in their seed share a line."""
     ranked = summaries(results, metric)
     heights = {_name(summary.settings): -i for i, summary in enumerate(ranked)}
     figure = new_figure(9, 1.3 + 0.32 * len(ranked))
     axis = figure.subplots()
     for collapsed, marker, color, label in (
-        (False, "o", BLUE, "a run"),
+        (False, "o", BLUE, "run"),
         (True, "x", RED, "collapsed to one class"),
     ):
         chosen = [result for result in results if result.collapsed == collapsed]

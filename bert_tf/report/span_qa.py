@@ -1,4 +1,4 @@
-"""A model's answers to questions: scores by group, the threshold, examples."""
+"""Report values for question answering: scores by group, the threshold, examples."""
 
 import itertools
 import re
@@ -32,7 +32,7 @@ def values(evaluation: Evaluation) -> dict[str, Any]:
     examples, answers = evaluation.examples, evaluation.answers
     threshold = evaluation.threshold
     pairs = list(zip(examples, answers, strict=True))
-    # Exact match and F1 of the best span, and of no answer.
+    # Exact match and F1 of the best span, and of the empty answer.
     spans = np.array([question_scores(e, answer.text(None)) for e, answer in pairs])
     none = np.array([question_scores(e, "") for e in examples])
     no_answer = np.array([answer.no_answer_score for answer in answers])
@@ -73,7 +73,7 @@ def values(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def question_word(question: str) -> str:
-    """Its first question word, in lower case; "other" if it has none."""
+    """The first question word, in lower case; "other" if there is none."""
     match = _QUESTION_WORD.search(question)
     return match.group().lower() if match else "other"
 
@@ -110,7 +110,7 @@ def _by_length(examples: Sequence[Question]) -> dict[str, np.ndarray]:
 def _groups(
     groups: Mapping[str, np.ndarray], scores: np.ndarray
 ) -> list[tuple[str, int, float, float]]:
-    """Name, number, exact match and F1 of groups of questions."""
+    """The name, number of questions, exact match and F1 of each group."""
     found = []
     for name, places in groups.items():
         inside = scores[places]
@@ -121,16 +121,16 @@ def _groups(
 
 def _outcome(example: Question, text: str, exact: float, f1: float) -> str:
     if example.is_impossible:
-        return "an answer, wrongly" if text else "no answer, rightly"
+        return "wrong: answer given" if text else "right: no answer"
     if not text:
-        return "no answer, wrongly"
+        return "wrong: no answer"
     if exact:
         return "exactly right"
     return "partly right" if f1 else "wrong"
 
 
 def _probability(answer: SpanAnswer, text: str) -> float:
-    """The probability of an answer; that of none is what the guesses leave."""
+    """The probability of an answer; for no answer, the rest of the probability."""
     if text:
         return answer.best[0].probability
     return max(0.0, 1 - sum(guess.probability for guess in answer.best))

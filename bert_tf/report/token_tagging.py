@@ -1,4 +1,4 @@
-"""A tagger's answers: the types or tags, which are confused, sentences."""
+"""Report values for tagging: types or tags, their confusions, sentences."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,20 +14,20 @@ from data_pipelines.datasets.examples import TaggedSentence
 
 _NUM_WRONG = 25
 _NUM_RIGHT = 6
-# A picture of all tags of a treebank would show the diagonal alone.
+# With more tags, such as those of a treebank, only the diagonal is visible.
 _MAX_TAGS = 18
-# Longer sentences are cut to what is around their mistakes.
+# Longer sentences are cut to the words around their mistakes.
 _MAX_WORDS = 70
 _MARGIN = 20
 _OUTCOMES = {
-    "right": "same type, same ends",
-    "another type": "same ends, another type",
-    "other ends": "same type, other ends",
-    "another type and other ends": "another type and other ends",
-    "none there": "nothing there (missed, or invented)",
+    "right": "same type and boundaries",
+    "different type": "same boundaries, different type",
+    "different boundaries": "same type, different boundaries",
+    "different type and boundaries": "different type and boundaries",
+    "no overlap": "no overlapping entity (missed or spurious)",
 }
 
-# Type, first word, the word after the last.
+# The type, the first word, and the word after the last.
 Entity = tuple[str, int, int]
 
 
@@ -60,22 +60,22 @@ def values(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def outcome(entity: Entity, others: Sequence[Entity]) -> str:
-    """The outcome of an entity, given those of the other side."""
+    """The outcome of a gold or predicted entity, given those of the other side."""
     kind, start, end = entity
     if entity in others:
         return "right"
     overlapping = [other for other in others if other[1] < end and other[2] > start]
     if any(other[1:] == entity[1:] for other in overlapping):
-        return "another type"
+        return "different type"
     if any(other[0] == kind for other in overlapping):
-        return "other ends"
-    return "another type and other ends" if overlapping else "none there"
+        return "different boundaries"
+    return "different type and boundaries" if overlapping else "no overlap"
 
 
 def _outcomes(
     golds: Sequence[Sequence[str]], givens: Sequence[Sequence[str]]
 ) -> list[tuple[str, list[tuple[int, float]]]]:
-    """Number and share, of gold and of predicted entities, for each outcome."""
+    """The number and share of gold and of predicted entities, for each outcome."""
     both: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
     for gold_tags, given_tags in zip(golds, givens, strict=True):
         gold, given = entities(gold_tags), entities(given_tags)
@@ -90,7 +90,7 @@ def _outcomes(
 def _sentences(
     evaluation: Evaluation, mistakes: Sequence[Sequence[int]], are_entities: bool
 ) -> list[dict[str, Any]]:
-    """The sentences with the most confident mistakes, and some without any."""
+    """The sentences with the most confident mistakes, and some without mistakes."""
     examples, answers = evaluation.examples, evaluation.answers
     sure = {
         place: max(answers[place].probabilities[word] for word in words)
@@ -125,9 +125,9 @@ def _wrong_tags(gold: Sequence[str], given: Sequence[str]) -> list[int]:
 
 
 def _wrong_entities(gold: Sequence[str], given: Sequence[str]) -> list[int]:
-    """The words with a wrong tag in entities that are not on both sides.
+    """The words with a wrong tag in entities that are only gold or only predicted.
 
-    An entity that begins with `I-` instead of `B-` is no mistake, as in the scores.
+    As in the scores, `I-` instead of `B-` at the start of an entity is not a mistake.
     """
     only_one_has = set(entities(gold)) ^ set(entities(given))
     inside = {word for _, *ends in only_one_has for word in range(*ends)}
@@ -177,7 +177,7 @@ def _tag_lines(
 def _line(
     words: Sequence[str], marks: Sequence[tuple[int, int, str, str]], shown: range
 ) -> list[Part]:
-    """The shown words; marks have a first word, one after the last, kind and label."""
+    """The shown words; a mark has a first word, one after the last, kind and label."""
     parts: list[Part] = []
     place = shown.start
     for start, end, kind, label in marks:

@@ -1,4 +1,4 @@
-"""Clients of TF Serving, and of `bert_tf.serve`, which speaks as it does.
+"""Clients of TF Serving and of `bert_tf.serve`, which has the same APIs.
 
 from bert_tf.serving.client import RestClient
 RestClient("http://127.0.0.1:8501", "demo").predict(texts=["The [MASK] sat."])
@@ -14,13 +14,13 @@ import numpy as np
 
 @dataclasses.dataclass
 class _Client:
-    """A model of a server.
+    """A model on a server.
 
     Args:
-        address: "http://127.0.0.1:8501" of REST, "127.0.0.1:8500" of gRPC.
-        model: its name.
-        version: its number; None: the newest.
-        timeout_seconds: the longest wait for an answer.
+        address: for REST as in "http://127.0.0.1:8501", for gRPC "127.0.0.1:8500".
+        model: the name of the model.
+        version: the number of the version; None: the newest.
+        timeout_seconds: the maximum time to wait for a response.
     """
 
     address: str
@@ -33,7 +33,7 @@ class _Client:
 class RestClient(_Client):
     """Queries a model over HTTP; needs `requests`.
 
-    Its methods raise RuntimeError, with the server's message, if the server refuses.
+    Its methods raise RuntimeError, with the server's message, if a request is refused.
     """
 
     def __post_init__(self) -> None:
@@ -43,7 +43,7 @@ class RestClient(_Client):
         self._version = "" if self.version is None else f"/versions/{self.version}"
 
     def predict(self, signature: str = "serving_default", **inputs: Any) -> Any:
-        """Outputs of a signature for its inputs, both nested lists by name."""
+        """Outputs of a signature for its inputs, both nested lists, by name."""
         content = {"signature_name": signature, "inputs": inputs}
         return self._ask("POST", f"{self._version}:predict", content)["outputs"]
 
@@ -82,8 +82,8 @@ class RestClient(_Client):
 class GrpcClient(_Client):
     """Queries a model over gRPC; needs `tensorflow-serving-api`.
 
-    Its methods raise `grpc.RpcError`, whose `details()` is the server's message, if the
-    server refuses.
+    Its methods raise `grpc.RpcError`, whose `details()` is the server's message, if a
+    request is refused.
     """
 
     def __post_init__(self) -> None:
@@ -96,11 +96,11 @@ class GrpcClient(_Client):
             )
         except ModuleNotFoundError:
             raise ImportError(
-                "tensorflow-serving-api is not installed. Expected it for gRPC: pip "
+                "tensorflow-serving-api is not installed. GrpcClient needs it: pip "
                 "install 'bert-tf[serve]', or use RestClient."
             ) from None
-        # gRPC refuses answers above 4 MB unless it is told otherwise: the vectors of a
-        # few long texts are more.
+        # By default gRPC refuses responses above 4 MB, and the vectors of a few long
+        # texts are larger.
         channel = grpc.insecure_channel(
             self.address, [("grpc.max_receive_message_length", -1)]
         )
@@ -113,8 +113,8 @@ class GrpcClient(_Client):
         """Outputs of a signature, arrays by name; texts are bytes.
 
         Args:
-            signature: of the model.
-            inputs: arrays or nested lists by name.
+            signature: the name of the signature.
+            inputs: arrays or nested lists, by name.
         """
         import tensorflow as tf
         from tensorflow_serving.apis.predict_pb2 import PredictRequest

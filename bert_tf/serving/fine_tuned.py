@@ -1,6 +1,6 @@
 """The computation of a fine-tuned model's SavedModel: strings in, answers out.
 
-It runs the `Engine` of `predict`, here in one graph.
+It runs the `Engine` of `predict` in one graph.
 """
 
 import functools
@@ -29,21 +29,21 @@ class FineTunedModel(tf.Module):
         self.description = loaded.description
         self.kind = KINDS[loaded.description.kind]
         self.encoding = loaded.encoding
-        # Traced once for all signatures: most of an export is tracing.
+        # Traced once for all signatures, since tracing takes most of an export.
         self._encode = traced_once(self.encoding.encode)
-        # Functions: what is tracked as an attribute becomes a part of a SavedModel, and
-        # Keras would add a signature of its own.
+        # Stored as functions: an attribute that is tracked becomes part of the
+        # SavedModel, and Keras would add a signature.
         self._model = loaded.model.__call__
         self._engine_of = functools.cache(self._engine)
         self.weights = StoredWeights(loaded.model, precision)
 
     def signatures(self) -> dict[str, Callable]:
-        """Functions by the name under which they are served."""
+        """The served functions, by the name of their signature."""
         served = Served(self.description.task, self.encoding, self.answer)
         return signatures(self.kind.endpoints(served))
 
     def answer(self, columns: dict[str, Any], rows: Rows) -> Any:
-        """Answers of the kind for columns of strings, in graph."""
+        """Computes the answers for columns of strings, in graph."""
         engine = self._engine_of(rows)
         packed, origin = engine.batches_of(columns)
         return engine.answer(packed, origin, self.description.threshold)
@@ -80,7 +80,7 @@ class FineTunedModel(tf.Module):
 
 
 def _filled_up(features: Features, encoding: Encoding) -> Features:
-    """As many sequences as the next power of two, by some without text."""
+    """Adds empty sequences up to the next power of two, as XLA compiles per shape."""
     vocabulary, group_size = encoding.tokenizer.vocabulary, encoding.group_size
     count = features["token_ids"].nrows(tf.int32)
     missing = power_of_two(count // group_size) * group_size - count

@@ -1,4 +1,4 @@
-"""Continuations of texts by a causal model, in graph, the most probable piece first."""
+"""Greedy generation with a causal model, in graph."""
 
 from collections.abc import Callable
 
@@ -19,15 +19,15 @@ def generate_ids(
     max_length: int,
     rows: Rows,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Adds the most probable piece `num_tokens` times.
+    """Appends the most probable piece `num_tokens` times.
 
     Args:
-        next_logits: from the model's inputs, whose `mlm_positions` are the last
-            tokens, to float (texts, pieces of the vocabulary).
+        next_logits: maps the model's inputs, whose `mlm_positions` are the last
+            tokens, to logits, float (texts, pieces of the vocabulary).
         ids: ragged int32 (texts, (pieces)), each with room for `num_tokens` more.
-        vocabulary: has the control tokens.
-        num_tokens: pieces that are added.
-        max_length: tokens of the longest row.
+        vocabulary: the pieces, with the control tokens.
+        num_tokens: the number of pieces to append.
+        max_length: the maximum number of tokens of a row.
         rows: see `Rows`.
 
     Returns:
@@ -75,12 +75,12 @@ def generate_ids(
 def join_pieces(
     ids: tf.Tensor, is_real: tf.Tensor, vocabulary: Vocabulary
 ) -> tf.Tensor:
-    """Text of pieces: to the byte for byte-level BPE, else words with spaces between.
+    """Joins pieces to a text: exact for byte-level BPE, else words joined by spaces.
 
     Args:
         ids: int32 (texts, pieces).
-        is_real: bool (texts, pieces); the others are left out.
-        vocabulary: of the pieces.
+        is_real: bool (texts, pieces); pieces for which it is False are left out.
+        vocabulary: the vocabulary of the ids.
 
     Returns:
         string (texts,).

@@ -1,4 +1,4 @@
-"""A description of a served model for people: a page in its SavedModel's assets."""
+"""The model card of a served model: a Markdown page in its SavedModel's assets."""
 
 import datetime
 import importlib.metadata
@@ -17,22 +17,22 @@ from data_pipelines.files.json_files import read_json_if_any
 from data_pipelines.tokenizers.vocabulary_files import MERGES, TOKENIZATION
 
 FILE = "model_card.md"
-# Characters that mean something in Markdown, but for _ inside of a word, and what
-# GitHub takes for a link.
+# Characters with a meaning in Markdown, except _ inside a word, and those by which
+# GitHub recognises a link.
 _MARKDOWN = re.compile(
     r"[\\`*\[\]|]|_(?<![^\W_]_)|_(?![^\W_])|:(?=//)|(?<=www)\.", re.IGNORECASE
 )
-# Others have no escape that is the same everywhere.
+# Characters without an escape that works everywhere.
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "~": "&#126;", "$": "&#36;"}
-# Controls, directions of text, halves of pairs, ends of lines; but not those that join
-# or part letters and pictures.
+# Categories of control and formatting characters, surrogates and line ends; except the
+# joiners, which letters and emoji need.
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _JOINERS = "\u200c\u200d"
 _PACKAGES = ("bert-tf", "tensorflow", "tensorflow-text", "keras")
 
 
 def asset_files(model_folder: str) -> list[str]:
-    """The files of a model folder that go with the SavedModel."""
+    """The files of a model folder that are copied into the SavedModel."""
     names = (
         model_dir.VOCABULARY,
         MERGES,
@@ -54,7 +54,7 @@ def model_card(
     signatures: Mapping[str, Any],
     precision: Precision,
 ) -> str:
-    """The page, in Markdown, of a model that is served as `name` and `version`."""
+    """The Markdown page of a model that is served as `name` and `version`."""
     description, config = loaded.description, loaded.model.encoder.config
     longest = description.encoding.get("max_length", config.max_sequence_length)
     facts = {
@@ -79,20 +79,20 @@ def model_card(
         "## On the development set": table(metrics) or "No metrics were recorded.",
         "## Signatures": _rows(inputs),
         "## Versions": table(packages),
-        "## Options of the training": table(options) or "No options were recorded.",
+        "## Training options": table(options) or "No options were recorded.",
     }
     return "".join(f"{title}\n\n{text}\n\n" for title, text in sections.items())
 
 
 def table(facts: Mapping[str, Any]) -> str:
-    """A table in Markdown of the facts that are not None; "" if there are none."""
+    """A Markdown table of the facts that are not None; "" if all are None."""
     return _rows({escaped(k): escaped(v) for k, v in facts.items() if v is not None})
 
 
 def escaped(value: object) -> str:
-    """A value as one line of plain text in Markdown, whatever a user has named so.
+    """A value, such as a name that a user chose, as one line of plain Markdown text.
 
-    What cannot be seen, and could break or turn the line, is written as in Python.
+    Invisible characters that could break or reverse the line are escaped as in Python.
     """
     text = "".join(map(_seen, str(value)))
     text = _MARKDOWN.sub(r"\\\g<0>", text)

@@ -1,9 +1,9 @@
-"""Names of served models: one rule for exports, servers and clients."""
+"""The rule for names of served models, shared by exports, servers and clients."""
 
 import re
 
-# TF Serving takes the name out of the path of a URL as it is written there, and an
-# export makes a folder of it: these are the characters that both leave alone.
+# TF Serving does not decode a name in the path of a URL, and an export uses it as the
+# name of a folder: these characters are safe in both.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
@@ -11,10 +11,11 @@ def require_model_name(name: str) -> None:
     """Checks a name.
 
     Raises:
-        ValueError: it cannot be in the path of a URL, or of a folder.
+        ValueError: it cannot be part of a URL, or the name of a folder.
     """
     if not _NAME.fullmatch(name):
         raise ValueError(
             f"Received the model name {name[:200]!r}. Expected up to 100 of A-Z, a-z, "
-            "0-9, '_', '.' and '-', not beginning with '.' or '-': it is part of a URL."
+            "0-9, '_', '.' and '-', not beginning with '.' or '-', since it is part of "
+            "a URL."
         )

@@ -23,17 +23,19 @@ class TextModel(tf.Module):
     """A pre-trained model that takes plain strings.
 
     Its endpoints take `texts`, string (batch,), and `rows`, see `Rows`. They return
-    tensors by their names, and with them `truncated`, bool (batch,): whether the text
-    was longer than the model, and its end was cut off. `[MASK]` in a text is the mask.
+    tensors by name, among them `truncated`, bool (batch,): whether the text was too
+    long for the model and was truncated at its end. `[MASK]` in a text is the mask
+    token.
 
     Args:
-        model: pre-trained, with its heads.
-        tokenizer: cuts texts into its pieces.
-        top_k: the number of guesses of `fill_mask` for a mask.
-        sentence_vector: the `sentence` of `embed`; None: the mean, scaled to length 1.
-        precision: of the weights.
-        num_tokens: pieces that `generate` adds at most; None: 32, or half of a row if
-            that is less.
+        model: a pre-trained model with its heads.
+        tokenizer: the tokenizer of its texts.
+        top_k: the number of predictions of `fill_mask` for a mask.
+        sentence_vector: the settings of `sentence` in `embed`; None: the mean, scaled
+            to length 1.
+        precision: the precision of the stored weights.
+        num_tokens: the maximum number of pieces that `generate` appends; None: 32, or
+            half a row if that is less.
 
     Raises:
         ValueError: the model does not allow one of these numbers, or has no pooler.
@@ -61,20 +63,20 @@ class TextModel(tf.Module):
             )
         if config.causal and not 1 <= num_tokens <= most - 2:
             raise ValueError(
-                f"Received num_tokens={num_tokens}. Expected 1 to {most - 2}, so that "
-                "there is room for a text before them."
+                f"Received num_tokens={num_tokens}. Expected 1 to {most - 2}, to leave "
+                "room for the text before them."
             )
         if sentence_vector.pooling == "pooled" and not config.pooler:
             raise ValueError(
                 "Received pooling=pooled, but this model has no pooler. Expected mean "
                 "or cls."
             )
-        # Not the models themselves: Keras would add a signature of its own to a
-        # SavedModel that tracks them, with other inputs.
+        # Functions, not the models: Keras would add a signature with other inputs to a
+        # SavedModel that tracks a model.
         self._logits, self._encoder = model.__call__, model.encoder.__call__
         self.config, self.vocabulary = config, vocabulary
         self.has_mlm_head = model.mlm_head is not None
-        # LSTMs and mere tables of vectors have no attention.
+        # LSTMs and plain embedding tables have no attention.
         is_elmo = config.architecture == "elmo"
         self.has_attention = config.num_hidden_layers > 0 and not is_elmo
         if self.has_attention:
@@ -85,7 +87,7 @@ class TextModel(tf.Module):
         self._prompt = sentence_vector.prompt()
         self.top_k, self.num_tokens = top_k, num_tokens
         self._names = tf.constant(vocabulary.names)
-        # Traced once for all signatures: most of an export is tracing.
+        # Traced once for all signatures, since tracing takes most of an export.
         self._cut = tf.function(
             lambda texts: cut_texts(texts, tokenizer),
             input_signature=[strings("texts")],
@@ -93,7 +95,7 @@ class TextModel(tf.Module):
         )
 
     def signatures(self) -> dict[str, Callable]:
-        """Functions by the name under which they are served."""
+        """The served functions, by the name of their signature."""
         inputs = [
             tf.TensorSpec([None, None], tf.int32, "token_ids"),
             tf.TensorSpec([None, None], tf.int32, "segment_ids"),
@@ -105,8 +107,8 @@ class TextModel(tf.Module):
     def endpoints(self) -> dict[str, Endpoint]:
         """The endpoints that take texts, the default first.
 
-        A model without a head has no `fill_mask`; a causal one has `generate` instead.
-        One without attention has no `attention`.
+        A model without a masked-LM head has no `fill_mask`; a causal model has
+        `generate` instead. A model without attention has no `attention`.
         """
         texts = strings("texts")
         pair = [strings("first"), strings("second")]
@@ -125,12 +127,11 @@ class TextModel(tf.Module):
         return found
 
     def fill_mask(self, texts: tf.Tensor, *, rows: Rows = "longest") -> Answers:
-        """Guesses for each `[MASK]` in the texts, any number of them.
+        """Predicts the token of each `[MASK]` in the texts.
 
         Returns:
             `tokens` string and `probabilities` float32, both (batch, masks, top_k),
-            best first, filled up with "" and 0 where a text has fewer masks than
-            another.
+            best first, padded with "" and 0 for texts with fewer masks.
         """
         inputs, truncated = self._inputs(texts, rows)
         is_mask = inputs["token_ids"] == self.vocabulary.mask_id
@@ -138,12 +139,12 @@ class TextModel(tf.Module):
         positions = tf.ragged.boolean_mask(columns, is_mask)
         counts = tf.cast(positions.row_lengths(), tf.int32)[: tf.size(texts)]
         most = longest(counts)
-        # One place at least, where no text has a mask.
+        # At least one position, even if no text has a mask.
         width = power_of_two(most) if rows == "compiled" else tf.maximum(most, 1)
         inputs["mlm_positions"] = filled_rows(positions, width, 0)
 
         def guesses(inputs: Inputs) -> tuple[tf.Tensor, tf.Tensor]:
-            # A config may have room for more pieces than the vocabulary has.
+            # The config may allow more pieces than the vocabulary has.
             logits = self._logits(inputs)["mlm"][:, :, : len(self.vocabulary)]
             best = tf.math.top_k(tf.nn.softmax(logits), k=self.top_k)
             return best.values, best.indices
@@ -160,14 +161,14 @@ class TextModel(tf.Module):
         }
 
     def generate(self, texts: tf.Tensor, *, rows: Rows = "longest") -> Answers:
-        """Continues the texts, by the most probable piece each time.
+        """Continues the texts greedily, with the most probable piece at each step.
 
-        A text that leaves no room for `num_tokens` loses its beginning.
+        A text that leaves no room for `num_tokens` is truncated at its beginning.
 
         Returns:
-            `continuations` string (batch,), up to the end of a sentence of training,
-            if there is one: in the words of the vocabulary, with spaces between them,
-            or of byte-level BPE what follows the text to the byte;
+            `continuations` string (batch,), up to the first [SEP] that the model
+            generates: words joined by spaces, or, with byte-level BPE, exactly the
+            bytes that follow the text;
             `probabilities` float32 (batch, num_tokens), of each piece, 0 after the
             end.
         """
@@ -194,10 +195,10 @@ class TextModel(tf.Module):
         }
 
     def embed(self, texts: tf.Tensor, *, rows: Rows = "longest") -> Answers:
-        """Vectors of the texts, each with the default prompt before it, if any.
+        """Computes vectors of the texts, each after the default prompt, if any.
 
         Returns:
-            float32 (batch, hidden), of the last layer: `sentence`, see
+            float32 (batch, hidden), from the last layer: `sentence`, see
             `SentenceVector`; `cls`, the vector of `[CLS]`; `mean`, the mean over all
             tokens; `pooled`, the output of the pooler, if there is one.
         """
@@ -226,11 +227,11 @@ class TextModel(tf.Module):
     def similarity(
         self, first: tf.Tensor, second: tf.Tensor, *, rows: Rows = "longest"
     ) -> Answers:
-        """Similarities of pairs of texts.
+        """Computes the similarity of pairs of texts.
 
         Returns:
             `similarity` float32 (batch,), of their `sentence` vectors: the cosine, from
-            -1 to 1, or what the model was trained for, see `SentenceVector`.
+            -1 to 1, or the measure the model was trained for, see `SentenceVector`.
         """
         found = self.embed(tf.concat([first, second], axis=0), rows=rows)
         count = tf.size(first)
@@ -243,13 +244,13 @@ class TextModel(tf.Module):
         }
 
     def features(self, texts: tf.Tensor, *, rows: Rows = "longest") -> Answers:
-        """A vector for each token, `[CLS]` and `[SEP]` included.
+        """Computes a vector for each token, `[CLS]` and `[SEP]` included.
 
         Returns:
-            `tokens` string (batch, tokens), filled up with ""; `vectors` float32
-            (batch, tokens, hidden), of the last layer, filled up with 0; `starts` and
-            `ends` int32 (batch, tokens), a token's bytes in the text, -1 for a token
-            that is not in it.
+            `tokens` string (batch, tokens), padded with ""; `vectors` float32 (batch,
+            tokens, hidden), from the last layer, padded with 0; `starts` and `ends`
+            int32 (batch, tokens), the byte offsets of a token in the text, -1 for a
+            token that is not in it.
         """
         ids, starts, ends = self._cut(texts)
         inputs, truncated = pack_texts(ids, self.vocabulary, self.max_length, rows)
@@ -263,7 +264,7 @@ class TextModel(tf.Module):
         width = tf.shape(is_token)[1]
 
         def laid_out(places: tf.RaggedTensor) -> tf.Tensor:
-            # After [CLS], and no more than there is room for.
+            # Shifted by one for [CLS]; pieces that were truncated are left out.
             places = filled_rows(places[:, : self.max_length - 2], width - 1, -1)
             return tf.pad(places, [[0, 0], [1, 0]], constant_values=-1)
 
@@ -283,18 +284,18 @@ class TextModel(tf.Module):
         *,
         rows: Rows = "longest",
     ) -> Answers:
-        """Attention of each token to each other, in one head of one layer.
+        """Computes the attention of each token to each other, in one head of one layer.
 
         Args:
-            texts: see the class.
-            layers: int32 (batch,), of each text: 1 is the first block.
-            heads: int32 (batch,), of each text: 1 is the first head.
-            rows: see the class.
+            texts: string (batch,).
+            layers: int32 (batch,), the layer for each text; 1 is the first block.
+            heads: int32 (batch,), the head for each text; 1 is the first.
+            rows: see `Rows`.
 
         Returns:
-            `tokens` string (batch, tokens), filled up with ""; `attention` float32
-            (batch, tokens, tokens): from each token (a row, which sums up to 1) to each
-            other.
+            `tokens` string (batch, tokens), padded with ""; `attention` float32
+            (batch, tokens, tokens): from each token (a row, which sums to 1) to each
+            token.
 
         Raises:
             tf.errors.InvalidArgumentError: there is no such layer or head.
@@ -331,7 +332,7 @@ class TextModel(tf.Module):
     def encode(
         self, token_ids: tf.Tensor, segment_ids: tf.Tensor, padding_mask: tf.Tensor
     ) -> Answers:
-        """Outputs of the encoder for ids.
+        """Computes the outputs of the encoder for token ids.
 
         Args:
             token_ids, segment_ids: int32 (batch, sequence).
@@ -354,7 +355,7 @@ class TextModel(tf.Module):
         length, most = tf.shape(token_ids)[1], self.config.max_sequence_length
         checks = [
             id_check("token_ids", token_ids, self.config.vocab_size),
-            # Models with fewer take no notice of them.
+            # A model with fewer segments ignores the ids.
             id_check("segment_ids", segment_ids, max(self.config.type_vocab_size, 2)),
             tf.debugging.Assert(
                 length <= most,
@@ -376,7 +377,7 @@ class TextModel(tf.Module):
         rows: Rows,
         looks_up_only: bool = True,
     ) -> Any:
-        """The function of the inputs, with the weights as they are stored."""
+        """Runs a function of the inputs with the stored weights."""
 
         def run(inputs: Inputs) -> Any:
             ids = inputs["token_ids"]

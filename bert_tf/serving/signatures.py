@@ -1,4 +1,4 @@
-"""Signatures of a served model, and the shapes of the rows that answer."""
+"""Signatures of a served model, and the shapes of their rows."""
 
 from collections.abc import Callable
 
@@ -13,10 +13,10 @@ _POWERS = tuple(2**power for power in range(20))
 
 
 def signatures(endpoints: dict[str, Endpoint]) -> dict[str, Callable]:
-    """Functions by the name under which they are served.
+    """The served functions, by the name of their signature.
 
-    An endpoint has NAME, NAME_fixed and NAME_xla, see `Rows`; the first is
-    `serving_default` too.
+    An endpoint has the signatures NAME, NAME_fixed and NAME_xla, see `Rows`; the first
+    endpoint is `serving_default`, too.
     """
     functions = {
         name + SUFFIXES[rows]: _graph(endpoint, rows)
@@ -27,7 +27,7 @@ def signatures(endpoints: dict[str, Endpoint]) -> dict[str, Callable]:
 
 
 def _graph(endpoint: Endpoint, rows: Rows) -> Callable:
-    # The names of the inputs are those of the specifications.
+    # The inputs take their names from the specifications.
     return tf.function(
         lambda *tensors: endpoint.function(*tensors, rows=rows),
         input_signature=endpoint.inputs,
@@ -36,11 +36,11 @@ def _graph(endpoint: Endpoint, rows: Rows) -> Callable:
 
 
 def row_length(lengths: tf.Tensor, most: int, rows: Rows) -> tf.Tensor:
-    """The number of tokens of a row, int32 scalar: one at least, also without texts.
+    """The number of tokens of a row, int32 scalar: at least one, even without texts.
 
     Args:
-        lengths: int32 (sequences,), tokens of each.
-        most: tokens that the model allows.
+        lengths: int32 (sequences,), the number of tokens of each sequence.
+        most: the maximum number of tokens that the model allows.
         rows: see `Rows`.
     """
     if rows == "fixed":
@@ -53,11 +53,11 @@ def row_length(lengths: tf.Tensor, most: int, rows: Rows) -> tf.Tensor:
 
 
 def longest(lengths: tf.Tensor) -> tf.Tensor:
-    """The largest of int32 (texts,); 0 where there is no text."""
+    """The largest of int32 (texts,); 0 if there is no text."""
     return tf.reduce_max(tf.pad(lengths, [[0, 1]]))
 
 
 def power_of_two(number: tf.Tensor) -> tf.Tensor:
-    """The next power of two, from 1; int32 scalars."""
+    """The smallest power of two that is not less than a number; int32 scalars."""
     powers = tf.constant(_POWERS)
     return tf.gather(powers, tf.searchsorted(powers, number[tf.newaxis])[0])

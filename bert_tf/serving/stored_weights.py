@@ -12,7 +12,7 @@ from data_pipelines.files.finite import require_finite
 
 Precision = Literal["float32", "bfloat16", "int8"]
 
-# The Keras dtype policy of the computation with each; int8 is for storing alone.
+# The Keras dtype policy for each precision; int8 is only a storage format.
 COMPUTE_POLICIES: dict[str, str] = {
     "float32": "float32",
     "bfloat16": "mixed_bfloat16",
@@ -21,24 +21,24 @@ COMPUTE_POLICIES: dict[str, str] = {
 
 
 class StoredWeights(tf.Module):
-    """Values that a Keras model finds in its variables when it is called.
+    """The values that a Keras model uses for its variables when it is called.
 
-    float32 is kept as it is. bfloat16 takes half of the space. int8 takes a quarter:
-    matrices are rounded to 255 steps, whose size is that of each output (of each row,
-    in tables of embeddings), and made float32 again when they are used; biases and
-    norms stay float32.
+    float32 is stored unchanged. bfloat16 takes half the space. int8 takes a quarter:
+    matrices are quantized to 255 levels, with a scale for each output (for each row, in
+    embedding tables), and dequantized to float32 when they are used; biases and norms
+    stay float32.
 
     Args:
-        model: whose variables these are.
+        model: the model that has the variables.
         precision: see above.
     """
 
     def __init__(self, model: keras.Model, precision: Precision) -> None:
         super().__init__(name="stored_weights")
         variables = [v for v in model.weights if keras.backend.is_float_dtype(v.dtype)]
-        # ELMo has none.
+        # ELMo has no token table.
         table = getattr(model.encoder.embeddings, "token_table", None)
-        # Not as attributes: a SavedModel would have all of these values too.
+        # In a closure: as attributes, all of these would be in the SavedModel, too.
         self._of_model = lambda: (variables, table)
         self._is_narrow = precision != "float32"
         self._stored = [_store(variable, precision) for variable in variables]
@@ -51,13 +51,13 @@ class StoredWeights(tf.Module):
 
         Args:
             token_ids: int32 (batch, sequence).
-            looks_up_only: whether the token table is read for these tokens alone; the
-                head for masked tokens reads all of it.
+            looks_up_only: whether only the rows of these tokens are read from the token
+                table; the masked-LM head reads all of it.
 
         Yields:
-            The token ids to call the model with. Where it only looks tokens up, its
-            table consists of the rows of these: the whole one would have to be made
-            float32 first.
+            The token ids to call the model with. With `looks_up_only`, they index a
+            table of only the rows that are needed, which avoids dequantizing the whole
+            table.
         """
         if not self._is_narrow:
             yield token_ids
@@ -75,8 +75,8 @@ class StoredWeights(tf.Module):
 
 
 def _store(variable: Any, precision: Precision) -> tuple[Any, Any]:
-    """The values and, for int8, the factors that make them float32 again."""
-    # Characters are numbers that stand for something: none may change.
+    """The stored values and, for int8, the scales that dequantize them."""
+    # The table of characters contains codes: none may change.
     if precision == "float32" or variable.path.endswith("/characters"):
         return variable.value, None
     name = variable.path.replace("/", "_")
@@ -91,7 +91,7 @@ def _store(variable: Any, precision: Precision) -> tuple[Any, Any]:
         return tf.Variable(narrow, trainable=False, name=name), None
     if values.ndim < 2:
         return tf.Variable(values, trainable=False, name=name), None
-    # Kernels have outputs last; tables have a row for each token.
+    # Kernels have outputs last; embedding tables have a row for each token.
     axis = 1 if variable.path.endswith("_table") else 0
     scale = np.abs(values).max(axis, keepdims=True) / 127
     steps = np.rint(values / np.maximum(scale, 1e-30)).astype(np.int8)

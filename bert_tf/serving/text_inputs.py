@@ -1,4 +1,4 @@
-"""Texts to rows of token ids, in graph, for the signatures of a pre-trained model."""
+"""Turns texts into rows of token ids, in graph, for the pre-trained signatures."""
 
 import tensorflow as tf
 
@@ -14,16 +14,16 @@ _SPACES_AT_END = r"[\s\v\x{85}\p{Z}]+$"
 def cut_texts(
     texts: tf.Tensor, tokenizer: Tokenizer
 ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
-    """Cuts string (texts,) into pieces, and `[MASK]` into the mask.
+    """Tokenizes string (texts,), with `[MASK]` as the mask token.
 
-    Nothing else in a text becomes a control token, as a tokenizer makes none.
+    No other text becomes a control token, since the tokenizer produces none.
 
     Returns:
-        Ragged int32 (texts, (pieces)): token ids, and the bytes of the text at which
-        each piece begins and ends.
+        Ragged int32 (texts, (pieces)): token ids, and the byte offsets in the text at
+        which each piece starts and ends.
     """
     parts = tf.strings.split(texts, MASK)
-    # Each part follows the mask and all that is before, but for the first.
+    # Each part but the first follows a mask and all parts before it.
     after = tf.strings.length(parts.values) + len(MASK)
     before = tf.cumsum(after, exclusive=True)
     first = tf.gather(tf.concat([before, [0]], 0), parts.row_starts())
@@ -33,15 +33,15 @@ def cut_texts(
         tf.scatter_nd(places[:, tf.newaxis], tf.ones_like(places), size) > 0
         for places in (parts.row_starts(), parts.row_limits() - 1)
     )
-    # The space before a mask belongs to the mask, as the one before a word belongs
-    # to the word.
+    # The space before a mask belongs to the mask, as the space before a word belongs to
+    # the word.
     stripped = tf.strings.regex_replace(parts.values, _SPACES_AT_END, "")
     values = tf.where(ends_text, parts.values, stripped)
     ids, starts, ends = tokenizer.tokenize_with_offsets(values, opens_text)
     masks = tf.fill(tf.shape(before), tokenizer.vocabulary.mask_id)
 
     def joined(of_masks: tf.Tensor, of_pieces: tf.RaggedTensor) -> tf.RaggedTensor:
-        # A mask in front of each part, and then without the first.
+        # A mask is put before each part, and then the first mask is removed.
         values = tf.concat([of_masks, of_pieces], axis=1)
         return parts.with_values(values).merge_dims(1, 2)[:, 1:]
 
@@ -55,17 +55,17 @@ def cut_texts(
 def pack_texts(
     ids: tf.RaggedTensor, vocabulary: Vocabulary, max_length: int, rows: Rows
 ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-    """Lays each text out as a row `[CLS] text [SEP]`.
+    """Makes a row `[CLS] text [SEP]` of each text.
 
     Args:
         ids: ragged int32 (texts, (pieces)).
-        vocabulary: of the pieces.
-        max_length: tokens of the longest row; longer texts lose their ends.
-        rows: see `Rows`; "compiled" ones may be followed by empty ones.
+        vocabulary: the vocabulary of the ids.
+        max_length: the maximum number of tokens of a row; longer texts are truncated.
+        rows: see `Rows`; "compiled" may append empty rows.
 
     Returns:
-        The inputs of an encoder, (rows, tokens); and whether a text was cut off, bool
-        (texts,).
+        The inputs of an encoder, (rows, tokens); and whether each text was truncated,
+        bool (texts,).
     """
     room = max_length - 2
     truncated = ids.row_lengths() > room

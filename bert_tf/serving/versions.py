@@ -1,4 +1,4 @@
-"""The versions of a served model: `BASE/1`, `BASE/2`, each whole or not there.
+"""The versions of a served model: `BASE/1`, `BASE/2`, each complete or absent.
 
 TF Serving looks for folders below a model's base path whose names are numbers, and
 loads the highest.
@@ -18,28 +18,28 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from data_pipelines.files.atomic import new_folder, remove, write_file
 from data_pipelines.files.paths import is_folder
 
-# Where this file is, TF Serving takes a folder for a model.
+# TF Serving recognises a model by this file.
 _GRAPH = "saved_model.pb"
-# Beside the versions of an object store that are being written: NUMBER.*.claim.
+# On an object store, NUMBER.*.claim marks a version that is being written.
 _CLAIM = "claim"
 _CLAIM_SECONDS = 10.0
 
 
-# Names, sizes in bytes, and times of modification in nanoseconds.
+# Names, sizes in bytes, and modification times in nanoseconds.
 Files = frozenset[tuple[str, int, int]]
 
 
 def version_folders(base: str) -> dict[int, str]:
-    """The paths of the versions below a base path by their numbers.
+    """The paths of the versions below a base path, by number.
 
     Raises:
         FileNotFoundError: there is no such folder.
         tf.errors.OpError: it cannot be read.
     """
-    # An object store lists nothing, and says so without an error.
+    # For a missing folder, an object store returns an empty list without an error.
     if not tf.io.gfile.isdir(base):
         raise FileNotFoundError(f"There is no folder {base}.")
-    # Of 01 and 1, it is 1.
+    # Sorted, so that 1 wins over 01.
     names = sorted(name.rstrip("/") for name in tf.io.gfile.listdir(base))
     return {int(name): posixpath.join(base, name) for name in names if _is_number(name)}
 
@@ -50,16 +50,16 @@ def versions(base: str) -> list[int]:
 
 
 def files_of(path: str) -> Files:
-    """The files of a version, which differ when it was written again.
+    """The files of a version; they differ if it was written again.
 
-    Those that cannot be read are left out.
+    Files that cannot be read are left out.
     """
     found = set()
     with contextlib.suppress(tf.errors.OpError):
         for folder, _, names in tf.io.gfile.walk(path):
             for name in names:
                 file = posixpath.join(folder, name)
-                # It may vanish while it is looked at.
+                # The file may vanish in the meantime.
                 with contextlib.suppress(tf.errors.OpError):
                     stat = tf.io.gfile.stat(file)
                     found.add((file, stat.length, stat.mtime_nsec))
@@ -67,13 +67,13 @@ def files_of(path: str) -> Files:
 
 
 def require_free(base: str, version: int) -> None:
-    """Raises ValueError where there is a version of this number."""
+    """Raises ValueError if there is a version of this number."""
     existing = versions(base)
     if version in existing:
         raise ValueError(
-            f"{posixpath.join(base, str(version))} exists already and is never written "
-            f"over. Expected a new version, such as {existing[-1] + 1}: leave out "
-            "--version."
+            f"{posixpath.join(base, str(version))} exists already and is never "
+            f"overwritten. Expected a new version, such as {existing[-1] + 1}: leave "
+            "out --version to use the next one."
         )
 
 
@@ -83,23 +83,23 @@ def write_version(
     write: Callable[[str], None],
     describe: Callable[[str, int], None],
 ) -> int:
-    """Writes a version that appears whole; several may be written at once.
+    """Writes a version that appears complete; several may be written at once.
 
-    A local folder is moved to its place. A remote one is copied, for object stores
-    know no other way, with the file last without which it is no model.
+    A local folder is renamed. Object stores cannot rename a folder: there its files
+    are copied, last the one by which TF Serving recognises a model.
 
     Args:
         base: the folder of the versions.
-        version: a number that is free; None: the next one that is, at the end.
-        write: fills a folder.
-        describe: writes into it what depends on the number; called again if another
+        version: a number that is free; None: the next free one when `write` has ended.
+        write: writes the files into a folder.
+        describe: writes the files that depend on the number; called again if another
             program takes the number first.
 
     Returns:
         The number.
 
     Raises:
-        FileExistsError: another program has written that version meanwhile.
+        FileExistsError: another program has written this version in the meantime.
         ValueError: another program is writing it, on an object store.
     """
     found = 0
@@ -116,7 +116,7 @@ def write_version(
                 if version is not None:
                     raise
 
-    # Until then its name is no number, and TF Serving does not see it.
+    # The name of the unfinished folder is not a number: TF Serving ignores it.
     target = posixpath.join(base, "new" if version is None else str(version))
     with new_folder(target, publish) as folder:
         write(folder)
@@ -124,12 +124,12 @@ def write_version(
 
 
 def remove_old_versions(base: str, keep: int, among: Collection[int]) -> None:
-    """Removes all but the newest `keep`.
+    """Removes all versions but the newest `keep`.
 
     Args:
         base: the folder of the versions.
-        keep: the number of versions that stay.
-        among: versions that may be removed; others have come meanwhile.
+        keep: the number of versions to keep.
+        among: versions that may be removed; others have appeared in the meantime.
     """
     for version in versions(base)[:-keep]:
         if version in among:
@@ -137,7 +137,7 @@ def remove_old_versions(base: str, keep: int, among: Collection[int]) -> None:
 
 
 def signature_definitions(path: str) -> Mapping[str, meta_graph_pb2.SignatureDef]:
-    """The signatures of a version by their names, without loading it.
+    """The signatures of a version, by name, without loading it.
 
     Raises:
         tf.errors.OpError: it cannot be read.
@@ -148,19 +148,19 @@ def signature_definitions(path: str) -> Mapping[str, meta_graph_pb2.SignatureDef
 
 
 def _next_free(base: str) -> int:
-    """One more than the number of any version, there or being written."""
+    """One more than the highest version that exists or is being written."""
     names = tf.io.gfile.listdir(base) if tf.io.gfile.isdir(base) else []
     starts = [name.rstrip("/").split(".")[0] for name in names]
     return max([0, *(int(n) for n in starts if _is_number(n))]) + 1
 
 
 def _is_number(name: str) -> bool:
-    # A number of TF Serving has 64 bits.
+    # TF Serving's version numbers are int64.
     return name.isascii() and name.isdigit() and int(name) < 2**63
 
 
 def _publish(folder: str, base: str, version: int) -> None:
-    """Gives a folder its number; FileExistsError where another has it."""
+    """Gives a folder its number; raises FileExistsError if it is taken."""
     target = posixpath.join(base, str(version))
     if not _is_remote(base):
         try:
@@ -180,26 +180,28 @@ def _publish(folder: str, base: str, version: int) -> None:
 
 @contextlib.contextmanager
 def _claim(base: str, version: int) -> Iterator[None]:
-    """Holds a number where nothing can be renamed, by a file beside the versions.
+    """Claims a number by a file beside the versions, where folders cannot be renamed.
 
-    Whoever sees no other claim after writing its own has the number: of two, the second
-    sees the first. Where each sees the other, one gives up, and the other waits for it.
+    A program that sees no other claim after writing its own has the number: of two
+    programs, the second sees the claim of the first. If each sees the other's, one
+    gives up, and the other waits until it has.
 
     Raises:
         FileExistsError: there is a version of this number.
-        ValueError: another program holds it.
+        ValueError: another program has claimed it.
     """
     target, mine = posixpath.join(base, str(version)), secrets.token_hex(4)
     path = f"{target}.{mine}.{_CLAIM}"
     write_file(path, b"")
     end = time.monotonic() + _CLAIM_SECONDS
     try:
-        # In this order: a claim ends when its version is there.
+        # Claims are read before versions: a claim is removed after its version exists.
         while others := _claims(base, version) - {mine}:
             if min(others) < mine or time.monotonic() > end:
                 raise ValueError(
-                    f"Another program is writing {target}. Expected a number of its "
-                    f"own. If there is none: remove {target}.{min(others)}.{_CLAIM}."
+                    f"Another program is writing {target}. Expected another version: "
+                    "if no such program is running, remove "
+                    f"{target}.{min(others)}.{_CLAIM}."
                 )
             time.sleep(0.05)
         if version in versions(base):
@@ -210,7 +212,7 @@ def _claim(base: str, version: int) -> Iterator[None]:
 
 
 def _claims(base: str, version: int) -> set[str]:
-    """The middle parts of the names NUMBER.*.claim of a number."""
+    """The owners of the claims NUMBER.OWNER.claim of a number."""
     names = (name.rstrip("/").split(".") for name in tf.io.gfile.listdir(base))
     return {name[1] for name in names if name[::2] == [str(version), _CLAIM]}
 
@@ -226,7 +228,7 @@ def _copy(folder: str, target: str) -> None:
         for name in names
     ]
     for name in sorted(files, key=lambda name: name == _GRAPH):
-        # TensorFlow's ram:// takes assets.extra for a file .extra in assets.
+        # TensorFlow's ram:// lists assets.extra as a file .extra in assets.
         if not tf.io.gfile.exists(posixpath.join(folder, name)):
             continue
         path = posixpath.join(target, name)

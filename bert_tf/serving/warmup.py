@@ -1,7 +1,7 @@
-"""Requests that TF Serving answers to itself before it answers others.
+"""Warm-up requests, which TF Serving runs before a version is available.
 
-TensorFlow prepares a graph when it first runs: a first request takes seconds. TF
-Serving replays the requests in `assets.extra` of a version before it is available.
+TensorFlow prepares a graph when it first runs, so that the first request would take
+seconds. TF Serving replays the requests in `assets.extra` of a version.
 """
 
 import itertools
@@ -18,7 +18,7 @@ FILE = posixpath.join("assets.extra", "tf_serving_warmup_requests")
 
 # The number of texts, and of words in each.
 _SIZES = ((1, 8), (8, 32))
-# Of words or ids that are given one by one: fewer than any model allows.
+# The length of rows of words or ids: short enough for any model.
 _COLUMNS = 8
 
 
@@ -27,9 +27,9 @@ def write_warmup(
 ) -> None:
     """Writes `PredictionLog` records into the SavedModel of a folder.
 
-    Signatures of XLA are left out: TF Serving answers them with an error unless it is
-    told to compile, and an error would keep the version from being served. So are
-    those that take serialized records.
+    The XLA signatures are left out: TF Serving answers them with an error unless it
+    runs with an option that enables compilation, and an error would keep the version
+    from being served. So are the signatures that take serialized records.
     """
     path = posixpath.join(folder, FILE)
     tf.io.gfile.makedirs(posixpath.dirname(path))
@@ -46,7 +46,7 @@ def write_warmup(
 def warmup_inputs(
     specs: list[tf.TensorSpec], vocabulary: Vocabulary
 ) -> Iterator[dict[str, tf.Tensor]]:
-    """Inputs of a signature by name: one short text, then a batch of longer ones."""
+    """Inputs of a signature, by name: one short text, then a batch of longer ones."""
     words = [
         word.strip()
         for word, continues in zip(vocabulary.names, vocabulary.continues, strict=True)
@@ -57,16 +57,16 @@ def warmup_inputs(
         inputs = {}
         for spec in specs:
             shape = [rows, *(size or _COLUMNS for size in spec.shape[1:])]
-            # Of ids and places, 1 is always one.
+            # 1 is a valid id, layer and head in every model.
             values = {tf.string: text, tf.bool: True}.get(spec.dtype, 1)
             inputs[spec.name] = tf.fill(shape, tf.constant(values, spec.dtype))
         yield inputs
 
 
 def _prediction_log(name: str, signature: str, inputs: Mapping[str, Any]) -> bytes:
-    """A serialized `PredictionLog`, by the numbers in TF Serving's `apis/*.proto`.
+    """A serialized `PredictionLog`; field numbers are those of TF Serving's protos.
 
-    By hand, so that an export needs no package for the messages of TF Serving.
+    It is encoded by hand so that an export does not need TF Serving's protobuf package.
     """
     spec = _field(1, name.encode()) + _field(3, signature.encode())
     request = _field(1, spec)  # PredictRequest.model_spec
@@ -77,7 +77,7 @@ def _prediction_log(name: str, signature: str, inputs: Mapping[str, Any]) -> byt
 
 
 def _field(number: int, content: bytes) -> bytes:
-    """A text or message as a field of a message: its tag, its length, itself."""
+    """A string or message as a field of a message: tag, length, content."""
     size, head = len(content), bytearray([number << 3 | 2])
     while size > 127:
         head.append(size & 127 | 128)

@@ -1,4 +1,4 @@
-"""Fine-tuning of a causal model that also keeps predicting tokens (GPT)."""
+"""Fine-tunes a causal model with an auxiliary language-model loss (GPT)."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -14,21 +14,21 @@ from bert_tf.tasks.heads import EncoderWithHead
 
 @keras.saving.register_keras_serializable("bert_tf")
 class WithLanguageModel(keras.Model):
-    """A model of a task, and the head of pre-training on the same vectors.
+    """A model of a task with the head of pre-training on the same vectors.
 
-    For training alone: the model of the task is saved, and answers.
+    It is used only in training: the model of the task is the one that is saved.
 
     Args:
-        task: the model, whose encoder is causal and trained.
-        weights: of the head, by name; missing ones start from chance.
+        task: the model of the task, whose encoder is causal and trained.
+        weights: the weights of the head, by name; missing ones are random.
 
     Call arguments:
-        inputs: those of the task's model, as packed rows.
+        inputs: the inputs of the task's model, as packed rows.
         training: whether dropout is on.
 
     Output:
         dict of `task`, the output of its model, and `next`, float32 logits (rows, row
-        length, vocabulary) of the token behind each.
+        length, vocabulary) of the next token at each position.
     """
 
     def __init__(
@@ -70,11 +70,12 @@ class WithLanguageModel(keras.Model):
 
 
 class AuxiliaryObjective:
-    """The loss of the task, plus a weighted loss of the next token.
+    """The loss of the task plus a weighted next-token loss.
 
     L3 = L2 + lambda L1 (Radford et al. 2018, section 3.2).
 
     Args:
+        task: the objective of the task.
         lm_weight: lambda; 0.5 in the paper.
     """
 
@@ -84,13 +85,13 @@ class AuxiliaryObjective:
         self.losses = (*task.losses, "weighted_lm_loss")
 
     def weights(self, batch: Any) -> dict[str, Any]:
-        """The weights of the task, and the number of tokens; float32 scalars."""
+        """The weights of the task and the number of tokens; float32 scalars."""
         count = ops.sum(_has_next(batch)) + 1e-5
         own = {"lm_loss": count, "weighted_lm_loss": count}
         return {**self.task.weights(batch), **own}
 
     def sums(self, outputs: dict[str, Any], batch: Any) -> dict[str, Any]:
-        """The sums of the task, and the losses of the next tokens; float32 scalars."""
+        """The sums of the task and of the next-token losses; float32 scalars."""
         next_ids = ops.roll(batch["token_ids"], -1, axis=1)
         loss, _ = weighted_sums(outputs["next"], next_ids, _has_next(batch))
         own = {"lm_loss": loss, "weighted_lm_loss": self.lm_weight * loss}
@@ -98,7 +99,7 @@ class AuxiliaryObjective:
 
 
 def _has_next(batch: Any) -> Any:
-    """float32 (rows, row length): 1 where the next token is of the same sequence."""
+    """1 where the next token is in the same sequence, float32 (rows, row length)."""
     ids = batch["sequence_ids"]
     same = (ids[:, 1:] == ids[:, :-1]) & (ids[:, 1:] >= 0)
     return ops.cast(ops.pad(same, [[0, 0], [0, 1]]), "float32")

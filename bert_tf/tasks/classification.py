@@ -1,4 +1,4 @@
-"""The kinds classification and regression: a class or a score for one or two texts."""
+"""Classification and regression: a class or a score for a text or a pair of texts."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -23,17 +23,17 @@ from data_pipelines.rows.features import Features
 
 @keras.saving.register_keras_serializable("bert_tf")
 class BertClassifier(EncoderWithHead):
-    """Logits from the pooled output (paper, section 4.1), or from features.
+    """Computes logits from the pooled output (paper, section 4.1), or from features.
 
     Features of a frozen encoder are averaged over the tokens, after the BiLSTM if there
     is one. So is the output of an encoder without a pooler.
 
     Args:
-        output_activation: what the outputs go through, as the scores of a
-            CrossEncoder do.
+        output_activation: the activation of the outputs, as for the scores of a
+            CrossEncoder.
 
     Call arguments:
-        inputs: the encoder's; packed rows with `lengths`, too, for an average.
+        inputs: the inputs of the encoder; for an average, packed rows with `lengths`.
         training: whether dropout is on.
 
     Output:
@@ -52,7 +52,7 @@ class BertClassifier(EncoderWithHead):
         self.output_activation = output_activation
 
     def scores(self, vectors: Any, training: bool) -> Any:
-        """float32 logits, through the activation if there is one."""
+        """The logits, float32, after the activation if there is one."""
         logits = super().scores(vectors, training)
         return logits if self.output_activation is None else ops.sigmoid(logits)
 
@@ -63,7 +63,7 @@ class BertClassifier(EncoderWithHead):
         if self.mix is None and self.encoder.pooler is not None:
             return self.scores(encoded["pooled_output"], training)
         vectors, mask = sequence_vectors(encoded["sequence_output"], inputs)
-        # A narrow dtype could not count the tokens of a long sequence.
+        # A narrow dtype could not represent the token count of a long sequence.
         vectors = ops.cast(self.through_lstm(vectors, mask), "float32")
         weights = ops.cast(mask, "float32")[:, :, None]
         total = ops.sum(vectors * weights, axis=1)
@@ -83,7 +83,7 @@ class ClassificationObjective:
         self.group_size = group_size
 
     def weights(self, batch: Any) -> dict[str, Any]:
-        """Total weight of the examples, and their number; float32 scalars."""
+        """The total weight of the examples, and their number; float32 scalars."""
         labels = batch["label"][:: self.group_size]
         count = ops.sum(ops.ones_like(labels, dtype="float32"))
         return {"loss_per_example": ops.sum(self._weights(batch)), "accuracy": count}
@@ -116,12 +116,12 @@ class RegressionObjective:
 
 
 def decode_classes(logits: Any, batch: Any) -> dict[str, Any]:
-    """`probabilities` float32 (sequences, classes); in graph."""
+    """Computes `probabilities`, float32 (sequences, classes); in graph."""
     return {"probabilities": ops.softmax(logits, axis=-1)}
 
 
 def decode_scores(scores: Any, batch: Any) -> dict[str, Any]:
-    """`score` float32 (sequences,); in graph."""
+    """Computes `score`, float32 (sequences,); in graph."""
     return {"score": scores[:, 0]}
 
 
@@ -135,7 +135,7 @@ class ClassAnswer:
 
 @dataclasses.dataclass(frozen=True)
 class ScoreAnswer:
-    """A score of a text."""
+    """The score of a text."""
 
     score: float
 
@@ -143,14 +143,14 @@ class ScoreAnswer:
 def class_tensors(
     decoded: Tensors, origin: Features, encoding: ClassificationEncoding
 ) -> Tensors:
-    """The class of each text, or pair of texts.
+    """Computes the class of each text or pair of texts.
 
     Returns:
-        `label` string (texts,); `probability` float32 (texts,), its own;
-        `probabilities` float32 (texts, classes), and `labels` string (texts, classes),
-        whose they are; `truncated` bool (texts,), whether the end was cut off.
+        `label` string (texts,); `probability` float32 (texts,), of this label;
+        `probabilities` float32 (texts, classes), of `labels`, string (texts, classes);
+        `truncated` bool (texts,), whether the text was truncated.
     """
-    # Over the windows of each text.
+    # Averaged over the windows of each text.
     means = tf.math.segment_mean(decoded["probabilities"], origin["example"])
     labels = tf.constant(encoding.labels)
     return {
@@ -165,13 +165,13 @@ def class_tensors(
 def score_tensors(
     decoded: Tensors, origin: Features, encoding: ClassificationEncoding
 ) -> Tensors:
-    """`score` float32 and `truncated` bool (texts,); see `class_tensors`."""
+    """Computes `score` float32 and `truncated` bool (texts,); see `class_tensors`."""
     scores = tf.math.segment_mean(decoded["score"], origin["example"])
     return {"score": scores, "truncated": truncated(origin)}
 
 
 def read_classes(answers: Tensors, examples: Sequence[Any]) -> list[ClassAnswer]:
-    """The answers of `class_tensors`."""
+    """Reads the answers of `class_tensors`."""
     labels, rows = answers["label"].numpy(), answers["probabilities"].numpy()
     pairs = zip(labels, rows, strict=True)
     return [ClassAnswer(label.decode(), row) for label, row in pairs]
@@ -196,21 +196,21 @@ def _class_metrics(
 
 
 def _read_line(name: str, line: str, task: Task) -> tuple[Columns, TextExample]:
-    # A text may hold a tab, which is white space.
+    # A single text may contain a tab, which is white space.
     if task.pairs is False or (task.pairs is None and line.count("\t") != 1):
         return {"text": line}, TextExample(name, line, None, None)
-    parts = split_line(name, line, "two texts with a tab between them")
+    parts = split_line(name, line, "two texts separated by a tab")
     if len(parts) > 2:
         raise ValueError(
             f"Line {int(name) + 1} has {len(parts) - 1} tabs: {line[:60]!r}. Expected "
-            "two texts with a tab between them."
+            "two texts separated by a tab."
         )
     first, second = parts
     return {"first": first, "second": second}, TextExample(name, first, second, None)
 
 
 def _encoding_arguments(lengths: Lengths, dataset: Dataset) -> dict[str, Any]:
-    # Of a pair, the first text may take half of the room.
+    # The first text of a pair may take half the room.
     stride = lengths.stride or lengths.max_length // 4
     return {"labels": dataset.labels, "stride": stride if lengths.in_windows else None}
 
@@ -218,13 +218,13 @@ def _encoding_arguments(lengths: Lengths, dataset: Dataset) -> dict[str, Any]:
 def _endpoints(
     served: Served, verb: str, api: str, api_outputs: Callable[..., Answers]
 ) -> dict[str, Endpoint]:
-    """Texts, pairs, and an API of TF Serving that takes each as `tf.train.Example`."""
+    """The endpoints for texts and pairs, and for TF Serving's API with examples."""
     single = served.endpoint([strings("texts")], lambda text: {"first": text})
     pair = served.endpoint(
         [strings("first"), strings("second")], lambda a, b: {"first": a, "second": b}
     )
     asks = {f"{verb}_texts": single, f"{verb}_pairs": pair}
-    # Column by the name of its feature.
+    # The column of each feature, by the name of the feature.
     names = {"text": "first"}
     if served.task.pairs:
         names = {"first": "first", "second": "second"}

@@ -1,8 +1,8 @@
-"""The kind correction: what is wrong in a text, and what to write instead.
+"""Correction: finds errors in a text, and predicts replacements.
 
-The tags are those of GECToR (Omelianchuk et al. 2020) without its list of words: which
-piece is written, the head of pre-training says, as in Soft-Masked BERT (Zhang et al.
-2020). It sees the vector of the piece and one of the tag.
+The tags are those of GECToR (Omelianchuk et al. 2020) without its list of words: the
+masked-LM head predicts the piece to write, as in Soft-Masked BERT (Zhang et al. 2020),
+from the sum of the vectors of the piece and of its tag.
 """
 
 from typing import Any
@@ -33,36 +33,37 @@ from data_pipelines.finetuning.correction import (
     CorrectionEncoding,
 )
 
-# Written pieces that a batch learns, as a multiple of its sequences: the logits of the
-# vocabulary are most of a small model's work.
+# The number of written pieces in the loss of a batch, as a multiple of its sequences:
+# the logits over the vocabulary take most of the time of a small model.
 MEAN_WRITTEN = 4
-# Of the loss of a tag that changes something.
+# The weight of the loss of a tag that changes something.
 EDIT_WEIGHT = 3.0
 _NEVER = -1e9
 
 
 @keras.saving.register_keras_serializable("bert_tf")
 class BertCorrector(EncoderWithHead):
-    """Logits of tags for each piece, and of the vocabulary where one is written.
+    """Computes logits of tags for each piece, and of pieces to write.
 
     Args:
-        mlm_activation, mlm_epsilon: of the masked-LM head, see `BertPretrainer`.
+        mlm_activation, mlm_epsilon: see `BertPretrainer`.
 
     Call arguments:
-        inputs: the encoder's, as packed rows; `is_asked` int32 (sequences, tokens), see
-            `CorrectionEncoding`; in training `tags` and `written` of the same shape.
-        training: whether dropout is on, and pieces are written where they are to be,
-            not where the tags say so.
+        inputs: the inputs of the encoder, as packed rows; `is_asked` int32 (sequences,
+            tokens), see `CorrectionEncoding`; in training also `tags` and `written` of
+            the same shape.
+        training: whether dropout is on, and pieces are predicted at the gold places
+            instead of those of the predicted tags.
 
     Output:
         dict of `tags`, float32 logits (sequences, tokens, tags); `written_places` int32
-        (written,), places in the sequences laid end to end; and `pieces`, float32
-        logits (written, vocabulary). In training these are as many as `MEAN_WRITTEN`
-        times the sequences, the first places with a piece to write and, if there are
+        (written,), indices into the concatenated sequences; and `pieces`, float32
+        logits (written, vocabulary). In training, their number is `MEAN_WRITTEN` times
+        that of the sequences: the first places with a piece to write and, if there are
         fewer, some without.
 
     Raises:
-        ValueError: features of a frozen encoder are asked for, or it is ELMo's.
+        ValueError: the encoder is frozen (features), or is ELMo's.
     """
 
     own_arguments = ("mlm_activation", "mlm_epsilon")
@@ -76,25 +77,25 @@ class BertCorrector(EncoderWithHead):
     ) -> None:
         if kwargs.get("features") is not None:
             raise ValueError(
-                f"Received features={kwargs['features']!r} for the kind correction. "
-                "Expected none: what is written is read from the last layer."
+                f"Received features={kwargs['features']!r} for kind correction. "
+                "Expected none: pieces to write are predicted from the last layer."
             )
         if config.architecture == "elmo":
             raise ValueError(
-                "Received an encoder of ELMo for the kind correction. Expected one "
-                "with a table of pieces, from which the new ones are chosen."
+                "Received an ELMo encoder for kind correction. Expected an encoder "
+                "with a table of pieces, from which the pieces to write are chosen."
             )
         self.mlm_activation, self.mlm_epsilon = mlm_activation, mlm_epsilon
         super().__init__(config, len(TAGS), **kwargs)
 
     def build(self, input_shape: Any = None) -> None:
-        """Makes all weights."""
+        """Creates all weights."""
         config = self.encoder.config
         self.mlm_head = masked_lm_head(
             config, self.mlm_activation, self.mlm_epsilon, self.dtype_policy
         )
         self.mlm_head.build((None, None, config.hidden_size))
-        # Zero, so that the head begins as it was pre-trained.
+        # Zero, so that the head starts as it was pre-trained.
         self.tag_table = self.add_weight(
             name="tag_table",
             shape=(len(TAGS), config.hidden_size),
@@ -134,7 +135,7 @@ class BertCorrector(EncoderWithHead):
 
 
 class CorrectionObjective:
-    """Mean cross-entropy of the tags, plus that of the pieces that are to be written.
+    """The mean cross-entropy of the tags, plus that of the pieces to write.
 
     A tag that changes something has the weight `EDIT_WEIGHT`, others 1, and each tag
     and piece the weight of its text.
@@ -143,7 +144,7 @@ class CorrectionObjective:
     losses = ("loss_per_tag", "loss_per_piece")
 
     def weights(self, batch: Any) -> dict[str, Any]:
-        """Weight of all tags, and numbers of edits and pieces; float32 scalars."""
+        """The weight of all tags, the numbers of edits and pieces; float32 scalars."""
         tags = batch["tags"]
         pieces = ops.minimum(
             _sum(batch["written"] >= 0),
@@ -162,7 +163,7 @@ class CorrectionObjective:
         }
 
     def sums(self, outputs: dict[str, Any], batch: Any) -> dict[str, Any]:
-        """Losses, edits with the right tag, right pieces, summed; float32 scalars."""
+        """The sums of losses, right edit tags and right pieces; float32 scalars."""
         tags = batch["tags"]
         losses, right = elementwise.cross_entropy(outputs["tags"], tags)
         written = ops.reshape(batch["written"], (-1,))
@@ -182,11 +183,11 @@ class CorrectionObjective:
 
 
 def decode_edits(outputs: dict[str, Any], batch: Any) -> dict[str, Any]:
-    """The best tag of each token that is asked for, and what is written; in graph.
+    """Finds the best tag and the piece to write for each token of interest; in graph.
 
     Returns:
         Ragged (sequences, (asked)): `tags` int32; `written` int32, ids of pieces, -1
-        for none; `probabilities` float32, of the tag and what is written.
+        for none; `probabilities` float32, of the tag times that of the piece.
     """
     probabilities = tf.nn.softmax(outputs["tags"], axis=-1)
     tags = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
@@ -210,7 +211,7 @@ def decode_edits(outputs: dict[str, Any], batch: Any) -> dict[str, Any]:
 
 
 def _allowed(logits: Any) -> Any:
-    """`[CLS]` is neither replaced nor deleted: something is inserted after it."""
+    """Excludes replacing or deleting `[CLS]`; pieces may be inserted after it."""
     bars = [_NEVER if tag in (REPLACE, DELETE) else 0.0 for tag in range(len(TAGS))]
     place = ops.arange(ops.shape(logits)[1])[None, :, None]
     return logits + ops.where(place == 0, ops.convert_to_tensor(bars, "float32"), 0.0)
@@ -229,14 +230,14 @@ def _sum(values: Any) -> Any:
 
 
 def _outputs(answers: Any, columns: dict[str, Any]) -> Answers:
-    """The answers of `edit_tensors`, (texts, edits) filled up with "", -1 and 0."""
+    """The answers of `edit_tensors`, (texts, edits), padded with "", -1 and 0."""
     found = edit_tensors(*answers)
     corrected = found.pop("corrected")
     return {"corrected": corrected, **padded(found)}
 
 
 def _endpoints(served: Served) -> dict[str, Endpoint]:
-    # How much is written is known when it is answered: nothing to compile.
+    # XLA cannot compile it: the number of written pieces depends on the values.
     rows: tuple[Rows, ...] = ("longest", "fixed")
     ask = served.endpoint([strings("texts")], lambda t: {"text": t}, _outputs, rows)
     return {"correct": ask}
@@ -270,7 +271,7 @@ CORRECTION = Kind(
     best_threshold=correction_answers.best_edit_threshold,
     refine=refine,
     training_examples=with_iterations,
-    # A model of synthetic errors that continues with real ones keeps its tags.
+    # A model trained on synthetic errors keeps its tags when trained on real ones.
     reused_heads=("head/", "tag_table"),
     writes_pieces=True,
 )

@@ -1,4 +1,4 @@
-"""Corrections as answers: reading, columns, metrics, the best threshold."""
+"""Answers of the kind correction: reading, columns, metrics, the best threshold."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -14,13 +14,14 @@ from data_pipelines.datasets.examples import CorrectionExample
 
 @dataclasses.dataclass(frozen=True)
 class Edit:
-    """A place of a text where something else is written.
+    """An edit of a text.
 
     Attributes:
-        start, end: the first character, and the one after the last; the same where
-            something is only inserted.
+        start, end: the first character, and the one after the last; equal for a pure
+            insertion.
         original: the characters between them.
-        probability: the least of those of its parts.
+        replacement: the new characters.
+        probability: the minimum over the parts of the edit.
     """
 
     start: int
@@ -32,7 +33,7 @@ class Edit:
 
 @dataclasses.dataclass(frozen=True)
 class CorrectionAnswer:
-    """A text as it should be, and what was changed in it."""
+    """A corrected text and its edits."""
 
     corrected: str
     edits: tuple[Edit, ...]
@@ -41,7 +42,7 @@ class CorrectionAnswer:
 def read_corrections(
     answers: tuple[tf.Tensor, Edits], examples: Sequence[Any]
 ) -> list[CorrectionAnswer]:
-    """The answers of `iterative_refinement.refine`."""
+    """Reads the answers of `iterative_refinement.refine`."""
     tensors = edit_tensors(*answers)
     names = (
         "edit_first_characters",
@@ -78,7 +79,7 @@ def correction_metrics(
     answers: Sequence[CorrectionAnswer],
     task: Task,
 ) -> dict[str, float]:
-    """All figures of `metrics.correction`."""
+    """All metrics of `metrics.correction`, those of the task first."""
     found = correction.correction_scores(
         [example.text for example in examples],
         [answer.corrected for answer in answers],
@@ -90,7 +91,7 @@ def correction_metrics(
 def best_edit_threshold(
     examples: Sequence[CorrectionExample], answers: Sequence[CorrectionAnswer]
 ) -> float:
-    """The probability of an edit that gives the best F0.5."""
+    """The minimum probability of an edit that gives the best F0.5."""
     probabilities, right, sizes = [], [], []
     num_gold = 0
     for example, answer in zip(examples, answers, strict=True):
@@ -99,7 +100,7 @@ def best_edit_threshold(
         gold = correction.word_changes(text, nearest)
         num_gold += len(gold)
         for edit in answer.edits:
-            # The changes of this edit alone.
+            # The changes made by this edit alone.
             alone = text[: edit.start] + edit.replacement + text[edit.end :]
             changes = correction.word_changes(text, alone)
             probabilities.append(edit.probability)

@@ -1,4 +1,4 @@
-"""Options of verbs that work on labelled examples: which, and how they are cut."""
+"""Options of programs that read labelled examples: the data and the sequences."""
 
 import dataclasses
 import sys
@@ -20,43 +20,49 @@ class DataOptions(catalog.ColumnOptions):
     """Options of the examples and their sequences."""
 
     dataset: str | None = cli.option(
-        None, "A name of the catalogue, such as glue/sst2; or --kind and own files."
+        None,
+        "A dataset of the catalogue, such as glue/sst2; or use --kind and your own "
+        "files.",
     )
     data_dir: str | None = cli.option(
         None, "The folder with the dataset's files. Default: TFDS loads it."
     )
-    kind: TaskKind | None = cli.option(None, "The kind of task of own files.")
+    kind: TaskKind | None = cli.option(None, "The kind of task of your own files.")
     train_file: str | None = cli.option(
-        None, "Own examples to train on: CSV, TSV, JSONL; CoNLL, brat; SQuAD."
+        None, "File of training examples: CSV, TSV, JSONL; CoNLL, brat; SQuAD."
     )
-    dev_file: str | None = cli.option(None, "Own examples to choose the best by.")
+    dev_file: str | None = cli.option(
+        None, "File of development examples, to select the best checkpoint."
+    )
     test_file: str | None = cli.option(None, "File of test examples.")
     max_length: int | None = cli.option(
         None,
-        "Tokens of a sequence. Default: 128; 384 for questions; at most the model.",
+        "Maximum number of tokens of a sequence. Default: 128, or 384 for questions, "
+        "if the model allows it.",
     )
     stride: int | None = cli.option(
         None,
-        "Tokens between the windows of a long text. Default: 128 for questions, half "
-        "of max_length for tags and corrections, a quarter for classes.",
+        "Tokens between the starts of the windows of a long text. Default: 128 for "
+        "questions, half of max_length for tags and corrections, a quarter for "
+        "classes.",
     )
-    max_question_length: int = cli.option(64, "Tokens of a question.")
+    max_question_length: int = cli.option(64, "Maximum number of tokens of a question.")
     long_texts: Literal["truncate", "windows"] = cli.option(
         "truncate",
-        "Classification: cut long texts off, or average the answers for their windows.",
+        "Classification: truncate long texts, or average the answers over windows.",
     )
     document_context: bool = cli.option(
-        False, "Tagging: each sentence is seen with as much as fits around it."
+        False, "Tagging: give each sentence as much surrounding text as fits."
     )
 
     def chosen_dataset(self, labels: Sequence[str] | None = None) -> Dataset:
-        """The dataset that is named, or made of the user's files.
+        """The dataset that is named, or one made from the user's files.
 
         Args:
-            labels: of the user's files, if they are known; see `catalog.from_files`.
+            labels: the labels of the user's files, if known; see `catalog.from_files`.
 
         Raises:
-            ValueError: both or neither are given, or they do not fit each other.
+            ValueError: both or neither are given, or the options do not fit each other.
         """
         files: dict[Role, str | None] = {
             "train": self.train_file,
@@ -67,7 +73,8 @@ class DataOptions(catalog.ColumnOptions):
         if (self.dataset is None) == (not given):
             raise ValueError(
                 f"Received dataset={self.dataset!r} and files for {given}. Expected "
-                f"one of the two: a dataset of {list(catalog.DATASETS)}, or own files."
+                f"one of the two: a dataset of {list(catalog.DATASETS)}, or your own "
+                "files."
             )
         if self.dataset is not None:
             return catalog.find(self.dataset)
@@ -79,7 +86,7 @@ class DataOptions(catalog.ColumnOptions):
         return catalog.from_files(self.kind, files, self, labels)
 
     def data_files(self, splits: Sequence[str]) -> dict[str, list[str]]:
-        """The files of own options, or of splits of the dataset; those that exist."""
+        """The existing files of the options, or of splits of the dataset."""
         if self.dataset is not None:
             dataset = catalog.find(self.dataset)
             return {
@@ -96,14 +103,14 @@ class DataOptions(catalog.ColumnOptions):
         """The lengths to which texts are cut.
 
         Raises:
-            ValueError: sequences would be longer than the model, or an option is for
-                another kind.
+            ValueError: sequences would exceed the length of the model, or an option is
+                for another kind.
         """
         kind = KINDS[dataset.kind]
         if self.document_context and kind.join_documents is None:
             raise ValueError(
-                f"Received document_context for {dataset.name}, a dataset of the kind "
-                f"{kind.name}. Expected it for token_tagging alone: leave it out."
+                f"Received document_context for {dataset.name}, a dataset of kind "
+                f"{kind.name}. Expected it only for token_tagging: leave it out."
             )
         return kind.lengths(
             max_positions,
@@ -115,20 +122,21 @@ class DataOptions(catalog.ColumnOptions):
 
 
 def check_pairs(dataset: Dataset, pairs: bool | None) -> None:
-    """Checks that a dataset has single texts, or pairs, as a classifier expects.
+    """Checks that a dataset has single texts or pairs, as a classifier expects.
 
     Args:
+        dataset: the dataset.
         pairs: see `Task`.
 
     Raises:
-        ValueError: it has not.
+        ValueError: the dataset has the other.
     """
     reader = dataset.reader
     if pairs is None or not isinstance(reader, TextTable):
         return
     if pairs != bool(reader.second):
         names = {True: "pairs of texts", False: "single texts"}
-        remedy = "name the column by" if pairs else "leave out"
+        remedy = "name the column with" if pairs else "leave out"
         raise ValueError(
             f"The dataset {dataset.name} has {names[not pairs]}, but the model was "
             f"fine-tuned on {names[pairs]}. Expected the same: {remedy} "
@@ -139,9 +147,10 @@ def check_pairs(dataset: Dataset, pairs: bool | None) -> None:
 def read(
     dataset: Dataset, split: str, data_dir: str | None
 ) -> tuple[list[Any], Dataset]:
-    """The examples of a split, and the dataset with its labels; reports what was read.
+    """Reads the examples of a split, and returns the dataset with its labels, too.
 
-    Labels that the dataset does not name are those of these examples.
+    If the dataset does not name its labels, they are taken from these examples. The
+    log of the reading is printed.
     """
     log = ReadLog(split)
     try:

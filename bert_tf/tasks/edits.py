@@ -1,7 +1,7 @@
-"""Edits of texts, in graph: joined, filtered, applied, and as answers.
+"""Edits of texts, in graph: joining, filtering, applying, and conversion to answers.
 
-What no edit touches stays as it is, to the byte: capitals, accents and spaces, also
-those that the vocabulary does not know.
+Text outside the edits is unchanged to the byte, including capitals, accents and spaces
+that the vocabulary does not represent.
 """
 
 from typing import Any, NamedTuple
@@ -12,15 +12,15 @@ from bert_tf.tasks.endpoints import characters_before
 
 
 class Edits(NamedTuple):
-    """Changes of some texts.
+    """Edits of several texts.
 
     Attributes:
-        texts: string (texts,), before the changes.
-        owner: int64 (edits,), the place of the text; ascending.
-        starts, ends: int32 (edits,), bytes of the text; ascending in each, and no two
-            overlap.
+        texts: string (texts,), before the edits.
+        owner: int64 (edits,), the index of the text; ascending.
+        starts, ends: int32 (edits,), byte offsets in the text; ascending within a text,
+            without overlaps.
         replacements: string (edits,), the new text between them.
-        probabilities: float32 (edits,), the least of all that an edit is made of.
+        probabilities: float32 (edits,), the minimum over the parts of an edit.
     """
 
     texts: tf.Tensor
@@ -36,16 +36,16 @@ class Edits(NamedTuple):
 
     @property
     def originals(self) -> tf.Tensor:
-        """String (edits,): the old text between start and end."""
+        """The old text between start and end, string (edits,)."""
         return tf.strings.substr(
             tf.gather(self.texts, self.owner), self.starts, self.ends - self.starts
         )
 
 
 def joined(parts: Edits) -> Edits:
-    """Edits that touch one another as one, without those that change nothing.
+    """Joins adjacent edits, and drops those that change nothing.
 
-    The ends of `parts` ascend, too.
+    The ends of `parts` must ascend, too.
     """
     begins = differs_from_before(parts.owner)
     begins |= parts.starts > tf.roll(parts.ends, 1, 0)
@@ -63,12 +63,12 @@ def joined(parts: Edits) -> Edits:
 
 
 def confident(edits: Edits, threshold: float | None) -> Edits:
-    """The edits that are at least as probable as the threshold; None: all."""
+    """The edits with at least the probability `threshold`; None: all."""
     return edits if threshold is None else edits.where(edits.probabilities >= threshold)
 
 
 def apply(edits: Edits) -> tf.Tensor:
-    """The texts with their edits, string (texts,)."""
+    """Applies the edits to their texts, string (texts,)."""
     count = tf.size(edits.texts)
     is_first = differs_from_before(edits.owner)
     end_before = tf.where(is_first, 0, tf.roll(edits.ends, 1, 0))
@@ -83,11 +83,11 @@ def apply(edits: Edits) -> tf.Tensor:
 
 
 def edit_tensors(corrected: tf.Tensor, edits: Edits) -> dict[str, Any]:
-    """The answer for each text.
+    """The corrected texts and their edits as tensors.
 
     Returns:
         `corrected` string (texts,), and ragged (texts, (edits)): `originals` and
-        `replacements` string; int32 `edit_starts` and `edit_ends`, bytes of the text;
+        `replacements` string; int32 `edit_starts` and `edit_ends`, byte offsets;
         `edit_first_characters` and `edit_last_characters`, the last exclusive; float32
         `edit_probabilities`.
     """
@@ -107,7 +107,7 @@ def edit_tensors(corrected: tf.Tensor, edits: Edits) -> dict[str, Any]:
 def by_text(
     found: dict[str, tf.Tensor], owner: tf.Tensor, texts: tf.Tensor
 ) -> dict[str, tf.RaggedTensor]:
-    """Values that belong to texts, as rows; the owners ascend."""
+    """Groups values by the texts that own them; the owners must ascend."""
     rows = tf.size(texts, owner.dtype)
     return {
         name: tf.RaggedTensor.from_value_rowids(values, owner, nrows=rows)
@@ -116,5 +116,5 @@ def by_text(
 
 
 def differs_from_before(values: tf.Tensor) -> tf.Tensor:
-    """bool (places,), True where a value is not the one before, as the first is."""
+    """Marks values that differ from the one before, and the first, bool (places,)."""
     return tf.concat([[True], values[1:] != values[:-1]], 0)[: tf.size(values)]

@@ -1,4 +1,4 @@
-"""The ways in which a served model can be asked, and helpers for its answers."""
+"""Endpoints of served models, and functions for their answers."""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,24 +9,24 @@ import tensorflow as tf
 from bert_tf.tasks.kind import Task
 from data_pipelines.rows.features import Features
 
-# "longest": rows as long as the longest sequence of the batch, rounded up. "fixed": as
-# long as the model allows, always. "compiled": the model is compiled by XLA, for rows
-# and batches whose sizes are powers of two, each anew.
+# "longest": rows are padded to the longest sequence of the batch, rounded up. "fixed":
+# rows have the maximum length of the model. "compiled": XLA compiles the model once for
+# each size of rows and batches, which are powers of two.
 Rows = Literal["longest", "fixed", "compiled"]
 
 Answers = dict[str, tf.Tensor]
 
-# What short rows are filled up with.
+# The values with which short rows are padded.
 MISSING: dict[tf.DType, Any] = {tf.string: "", tf.float32: 0.0, tf.int32: -1}
 
 
 @dataclasses.dataclass(frozen=True)
 class Endpoint:
-    """One way to ask a model.
+    """An endpoint of a served model.
 
     Attributes:
-        function: takes tensors, and `rows` by name.
-        inputs: these tensors, with the names by which clients know them.
+        function: takes tensors, and `rows` by keyword.
+        inputs: the specifications of these tensors, with their names for clients.
         rows: the values of `rows` that have a signature.
     """
 
@@ -37,10 +37,11 @@ class Endpoint:
 
 @dataclasses.dataclass(frozen=True)
 class Served:
-    """A fine-tuned model as the endpoints of its kind see it.
+    """The parts of a fine-tuned model that the endpoints of its kind need.
 
     Attributes:
-        answer: from columns of strings and `rows` to the answers of the kind; in graph.
+        task, encoding: the task of the model and the encoding of its examples.
+        answer: computes answers from columns of strings and `rows`; in graph.
     """
 
     task: Task
@@ -54,13 +55,13 @@ class Served:
         outputs: Callable[[Any, dict[str, Any]], Answers] = lambda answers, _: answers,
         rows: tuple[Rows, ...] = ("longest", "fixed", "compiled"),
     ) -> Endpoint:
-        """A way to ask the model.
+        """Makes an endpoint of the model.
 
         Args:
-            inputs: what clients send.
-            columns: from these tensors to columns, as the encoding takes them; others
-                are left alone.
-            outputs: from answers and columns to what clients receive.
+            inputs: specifications of the tensors that clients send.
+            columns: turns these tensors into the columns that the encoding takes, and
+                may add others for `outputs`.
+            outputs: turns answers and columns into the tensors that clients receive.
             rows: see `Endpoint`.
         """
 
@@ -72,7 +73,7 @@ class Served:
 
 
 def strings(name: str) -> tf.TensorSpec:
-    """Any number of texts."""
+    """The specification of any number of texts."""
     return tf.TensorSpec([None], tf.string, name=name)
 
 
@@ -82,13 +83,13 @@ def from_windows(
     example: tf.Tensor,
     counts: tf.Tensor,
 ) -> tf.RaggedTensor:
-    """The values of each text, from whichever window has each of them.
+    """Collects the values of each text from its windows.
 
     Args:
         values: (windows, (asked)).
         places: int32 (windows, (asked)), the place of each value in its text.
         example: int32 (windows,), the text of each window.
-        counts: int32 (texts,), values of each text.
+        counts: int32 (texts,), the number of values of each text.
 
     Returns:
         (texts, (values)).
@@ -100,18 +101,18 @@ def from_windows(
 
 
 def truncated(origin: Features) -> tf.Tensor:
-    """bool (texts,): whether a sequence of the text was cut off."""
+    """Marks the texts of which a sequence was truncated, bool (texts,)."""
     flags = tf.cast(origin["truncated"], tf.int32)
     return tf.math.segment_max(flags, origin["example"]) > 0
 
 
 def padded(values: dict[str, tf.RaggedTensor]) -> Answers:
-    """Ragged answers as rectangles, filled up with "", 0.0 or -1."""
+    """Pads ragged answers with "", 0.0 or -1."""
     return {name: v.to_tensor(MISSING[v.dtype]) for name, v in values.items()}
 
 
 def characters_before(texts: tf.Tensor, ends: tf.Tensor) -> tf.Tensor:
-    """int32: the number of characters of each text before a byte; -1 for -1."""
+    """The number of characters of each text before a byte, int32; -1 for -1."""
     beginnings = tf.strings.substr(texts, tf.zeros_like(ends), tf.maximum(ends, 0))
     count = tf.strings.length(beginnings, unit="UTF8_CHAR")
     return tf.where(ends >= 0, count, -1)

@@ -1,4 +1,4 @@
-"""Columns of strings to answers: the way of `predict` and of an exported model."""
+"""Computes answers to columns of strings, for `predict` and for exported models."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,12 +13,13 @@ Batch = dict[str, tf.Tensor]
 
 
 class Engine:
-    """Answers what was encoded and packed.
+    """Computes answers from packed batches.
 
     Args:
-        batches_of: from columns of strings to packed batches and the origin of their
-            sequences.
-        decode: from a batch to the decoded outputs of the model.
+        kind, encoding: the kind of task and the encoding of its examples.
+        batches_of: encodes and packs columns of strings; returns the batches and the
+            origin of their sequences.
+        decode: runs the model on a batch; returns its decoded outputs.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class Engine:
 
         @traced_once
         def answers(decoded: Tensors, origin: Features) -> Any:
-            # A compiled model is run on more sequences than there are.
+            # A compiled model is also run on empty sequences, which are dropped here.
             count = tf.size(origin["example"]) // encoding.group_size
             real = {name: values[:count] for name, values in decoded.items()}
             return kind.answers(real, origin, encoding)
@@ -44,7 +45,7 @@ class Engine:
     def answer(
         self, batches: list[Batch], origin: Features, threshold: float | None
     ) -> Any:
-        """The answers of the kind to what `batches_of` gave; see `Kind.refine`."""
+        """Computes the answers to the result of `batches_of`; see `Kind.refine`."""
         answers = self._once(batches, origin)
         if self.kind.refine is None:
             return answers

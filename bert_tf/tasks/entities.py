@@ -1,4 +1,4 @@
-"""Tags of words to entities, in graph, as `bert_tf.metrics.entities` finds them."""
+"""Finds entities in tags of words, in graph, like `bert_tf.metrics.entities`."""
 
 import tensorflow as tf
 
@@ -12,30 +12,32 @@ def entity_tensors(
     word_starts: tf.RaggedTensor,
     word_ends: tf.RaggedTensor,
 ) -> dict[str, tf.RaggedTensor]:
-    """The entities of IOB2 tags; an `I-` that continues none of its type begins one.
+    """Finds the entities of IOB2 tags.
+
+    An `I-` that does not continue an entity of its type begins one.
 
     Args:
         texts: string (texts,).
         tagged: `tags` string and `probabilities` float32 (texts, (words)).
-        word_starts, word_ends: int32 (texts, (words)), bytes of the text.
+        word_starts, word_ends: int32 (texts, (words)), byte offsets in the text.
 
     Returns:
         Ragged (texts, (entities)): `entities` and `entity_types` string; int32
-        `entity_starts` and `entity_ends`, bytes; int32 `entity_first_characters` and
-        `entity_last_characters`, the last exclusive; float32 `entity_probabilities`,
-        the means of the words'.
+        `entity_starts` and `entity_ends`, byte offsets; int32 `entity_first_characters`
+        and `entity_last_characters`, the last exclusive; float32
+        `entity_probabilities`, the mean over the words.
     """
     tags = tagged["tags"].values
     text = tagged["tags"].value_rowids()
     prefix = tf.strings.substr(tags, 0, 1)
     kind = tf.strings.regex_replace(tags, "^[BI]-", "")
     inside = prefix != "O"
-    # The word before is of the same text and type, and in an entity, too.
+    # The word before is in the same text, and in an entity of the same type.
     continues = ~differs_from_before(text) & ~differs_from_before(kind)
     continues &= (prefix == "I") & tf.roll(inside, 1, 0)
     begins = inside & ~continues
 
-    # Of each word in an entity, the number of the entity.
+    # The number of the entity of each word that is in one.
     number = tf.boolean_mask(tf.cumsum(tf.cast(begins, tf.int32)) - 1, inside)
     count = tf.reduce_sum(tf.cast(begins, tf.int32))
     owner = tf.boolean_mask(text, begins)

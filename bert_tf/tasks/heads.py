@@ -1,4 +1,4 @@
-"""The base of the models of all kinds: an encoder, fine-tuned or frozen."""
+"""The base class of the models of all kinds: a fine-tuned or frozen encoder."""
 
 from typing import Any
 
@@ -14,23 +14,23 @@ from bert_tf.models.families import make_encoder
 
 
 class EncoderWithHead(ConfiguredModel):
-    """An encoder, and one dense layer on vectors of it (paper, section 3.2).
+    """An encoder with one dense layer on its vectors (paper, section 3.2).
 
     Args:
-        config: of the encoder.
-        num_outputs: width of the dense layer.
-        features: None: the encoder is trained and its last layer used. A name of
+        config: the configuration of the encoder.
+        num_outputs: the width of the dense layer.
+        features: None: the encoder is trained, and its last layer is used. A name in
             `scalar_mix.FEATURES`: it is frozen, and the head reads these features.
-        lstm_units: width of each direction of a two-layer BiLSTM before the dense
-            layer; 0: none. With features only.
-        dropout: rate before the dense layer; None: that of the encoder.
+        lstm_units: the width of each direction of a two-layer BiLSTM before the dense
+            layer; 0 for none. Requires features.
+        dropout: the rate before the dense layer; None: that of the encoder.
         dtype: a Keras dtype policy.
 
     Raises:
-        ValueError: a BiLSTM without features.
+        ValueError: there is a BiLSTM without features.
     """
 
-    # Arguments of the constructor that other heads do not have.
+    # Arguments of the constructor that are specific to the subclass.
     own_arguments: tuple[str, ...] = ("num_outputs",)
 
     def __init__(
@@ -47,7 +47,8 @@ class EncoderWithHead(ConfiguredModel):
         if lstm_units and features is None:
             raise ValueError(
                 f"Received lstm_units={lstm_units} without features. Expected features "
-                "of a frozen encoder below a BiLSTM: choose them, or leave it out."
+                "of a frozen encoder as input of the BiLSTM: choose features, or leave "
+                "lstm_units out."
             )
         policy = self.dtype_policy
         self.num_outputs = num_outputs
@@ -62,12 +63,12 @@ class EncoderWithHead(ConfiguredModel):
         if lstm_units:
             self.bilstm = BiLSTM(lstm_units, name="bilstm", dtype="float32")
         self.dropout = Dropout(self.dropout_rate, dtype=policy)
-        # A few outputs: nothing is gained by a narrow dtype, and ties are lost.
+        # A narrow dtype would gain nothing for a few outputs, and cause ties.
         self.head = dense(num_outputs, config.initializer_range, "head", "float32")
         self.build({"token_ids": (None, None)})
 
     def build(self, input_shape: Any = None) -> None:
-        """Makes all weights."""
+        """Creates all weights."""
         config = self.encoder.config
         num_states = config.num_hidden_layers + 1
         width = config.hidden_size
@@ -91,21 +92,21 @@ class EncoderWithHead(ConfiguredModel):
         raise NotImplementedError
 
     def token_vectors(self, inputs: dict[str, Any], training: bool) -> dict[str, Any]:
-        """The encoder's outputs, `sequence_output` being the features if there are."""
+        """The encoder's outputs; `sequence_output` is the features, if any."""
         if self.mix is None:
             return self.encoder(inputs, training=training)
-        # Features are those of evaluation: the encoder does not learn.
+        # The frozen encoder computes features without dropout.
         encoded = self.encoder(inputs, training=False, return_hidden_states=True)
         states = [ops.stop_gradient(state) for state in encoded["hidden_states"]]
         return {**encoded, "sequence_output": self.mix(states)}
 
     def scores(self, vectors: Any, training: bool) -> Any:
-        """float32 logits of the dense layer, for vectors of any leading shape."""
+        """The logits of the dense layer, float32, for vectors of any leading shape."""
         vectors = self.dropout(vectors, training=training)
         return self.head(ops.cast(vectors, "float32"))
 
     def through_lstm(self, vectors: Any, mask: Any) -> Any:
-        """The vectors of whole sequences, through the BiLSTM if there is one."""
+        """Applies the BiLSTM, if there is one, to the vectors of sequences."""
         if self.bilstm is None:
             return vectors
         return self.bilstm(ops.cast(vectors, "float32"), mask)
@@ -122,6 +123,6 @@ class EncoderWithHead(ConfiguredModel):
 
 
 def sequence_vectors(x: Any, inputs: dict[str, Any]) -> tuple[Any, Any]:
-    """Packed rows as one row for each sequence, and its mask."""
+    """Unpacks rows to one row for each sequence, and returns the mask, too."""
     tokens, mask = sequence_layout(inputs)
     return gather_tokens(x, tokens), mask

@@ -1,4 +1,4 @@
-"""Iterative refinement (GECToR): correcting corrections, and learning to do so."""
+"""Iterative refinement (GECToR): corrects corrected texts again, and trains for it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,10 +13,10 @@ from data_pipelines.finetuning.encoding import chunks_of, encoder_of
 from data_pipelines.rows.features import Features
 from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 
-# As often as GECToR looks at its own corrections, for most of what it gains by that.
+# The number of iterations after which GECToR gains little.
 NUM_ITERATIONS = 3
 
-# The number of bits that hold a place in a text.
+# The number of bits for a byte offset in a text.
 _PLACE_BITS = 32
 
 
@@ -25,15 +25,17 @@ def refine(
     correct: Callable[[dict[str, tf.Tensor]], Edits],
     threshold: float | None,
 ) -> tuple[tf.Tensor, Edits]:
-    """Corrects what was corrected, until nothing changes or the third iteration.
+    """Corrects corrected texts again, until nothing changes or the third iteration.
 
     Args:
-        correct: from the column `text`, string (texts,), perhaps empty, to edits.
-        threshold: of the probability of an edit. None: one iteration, with all edits,
-            from which a threshold can be chosen.
+        first: the edits of the first iteration.
+        correct: computes edits from the column `text`, string (texts,), which may be
+            empty.
+        threshold: the minimum probability of an edit. None: one iteration with all
+            edits, from which a threshold can be chosen.
 
     Returns:
-        String (texts,), the corrected texts, and the edits that lead there.
+        The corrected texts, string (texts,), and the edits that produce them.
     """
     edits = confident(first, threshold)
     corrected = apply(edits)
@@ -55,15 +57,16 @@ def with_iterations(
     examples: Sequence[CorrectionExample],
     num_iterations: int = NUM_ITERATIONS,
 ) -> list[CorrectionExample]:
-    """The examples, and those that an iteration leaves unfinished as their own.
+    """Adds the partly corrected texts of later iterations to the training examples.
 
-    A model that corrects its own corrections meets texts that are corrected in part.
-    They are made by the functions that correct, from the right tags: `He gone his
-    house`, to become `He has been gone to the house`, is followed by `He has gone the
-    house`, which a first iteration would leave.
+    A model that corrects its own corrections meets partly corrected texts. They are
+    computed from the gold tags by the functions that correct: `He gone his house`, with
+    the correction `He has been gone to the house`, is followed by `He has gone the
+    house`, the result of a first iteration.
 
     Args:
-        examples: with corrections, of which the first counts.
+        encoding: the encoding of the examples.
+        examples: examples with corrections, of which the first is used.
         num_iterations: see `refine`.
     """
     encode = encoder_of(encoding)
@@ -80,7 +83,7 @@ def _after_an_iteration(
     tokenizer: WordPieceTokenizer,
     examples: Sequence[CorrectionExample],
 ) -> Iterator[CorrectionExample]:
-    """The texts as the right tags change them, where they are not right yet."""
+    """Yields the texts after the gold tags are applied, if they are not yet correct."""
     for chunk in chunks_of(examples):
         features, origin = encode(chunk)
         is_asked = features["is_asked"] == 1
@@ -102,11 +105,11 @@ def _after_an_iteration(
 
 
 def _composed(first: Edits, second: Edits, corrected: tf.Tensor) -> Edits:
-    """Edits, and edits of the texts that these give, as edits of the first texts.
+    """Composes edits with edits of the resulting texts, as edits of the first texts.
 
-    The second ones give `corrected`, string (texts,).
+    The second edits result in `corrected`, string (texts,).
     """
-    # All in places of the texts in the middle.
+    # All offsets are in the intermediate texts.
     grown = tf.strings.length(first.replacements) - (first.ends - first.starts)
     shift = _sums_before(grown, first.owner, tf.size(first.texts))
     starts = tf.concat([first.starts + shift, second.starts], 0)
@@ -118,7 +121,7 @@ def _composed(first: Edits, second: Edits, corrected: tf.Tensor) -> Edits:
     ends = tf.math.unsorted_segment_max(ends, number, count)
     probabilities = tf.concat([first.probabilities, second.probabilities], 0)
 
-    # By how much each has grown, in the first pass and in the second.
+    # The growth of each group by the first and by the second edits.
     size = tf.size(grown)
     by_first = tf.math.unsorted_segment_sum(grown, number[:size], count)
     grown = tf.strings.length(second.replacements) - (second.ends - second.starts)
@@ -143,12 +146,12 @@ def _composed(first: Edits, second: Edits, corrected: tf.Tensor) -> Edits:
 def _touching(
     owner: tf.Tensor, starts: tf.Tensor, ends: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The numbers of the groups of touching spans, in the order of the texts."""
+    """The group number of each span, where touching spans form a group."""
     count = tf.size(owner)
     text = tf.bitwise.left_shift(owner, tf.constant(_PLACE_BITS, tf.int64))
     places = tf.concat([text + tf.cast(p, tf.int64) for p in (starts, ends)], 0)
     is_end = tf.cast(tf.range(2 * count) >= count, tf.int64)
-    # Where one begins as another ends, the beginning comes first: they touch.
+    # A start sorts before an end at the same offset, so that such spans touch.
     order = tf.argsort(2 * places + is_end, stable=True)
     depth = tf.cumsum(1 - 2 * tf.gather(is_end, order))
     opens = (depth == 1) & (tf.gather(is_end, order) == 0)
@@ -158,7 +161,7 @@ def _touching(
 
 
 def _sums_before(values: tf.Tensor, owner: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """The sums of the values before each one in its text; owners ascend."""
+    """The sum of the values before each one in its text; owners must ascend."""
     before = tf.cumsum(values, exclusive=True)
     totals = tf.math.unsorted_segment_sum(values, owner, count)
     return before - tf.gather(tf.cumsum(totals, exclusive=True), owner)

@@ -1,4 +1,4 @@
-"""A kind of task that a model can be fine-tuned for: everything that depends on it."""
+"""The description of a kind of task, with everything that depends on the kind."""
 
 import dataclasses
 import operator
@@ -14,7 +14,7 @@ from data_pipelines.datasets.tables import Row
 
 # Decoded outputs or answers, by name.
 Tensors = dict[str, tf.Tensor | tf.RaggedTensor]
-# The columns of a line or row of a table that are kept beside the answer.
+# The columns of a line, or of a row of a table, that are written beside the answer.
 Columns = dict[str, Any]
 
 
@@ -25,9 +25,9 @@ class Task:
     Attributes:
         labels: names of classes or tags, in the order of their ids.
         metrics: names of the dataset's metrics, the most important first.
-        threshold: from `Kind.best_threshold`. Of span answers: the no-answer score
-            above which there is no answer; None: every question is given one. Of
-            corrections: the least probability of an edit.
+        threshold: from `Kind.best_threshold`. For span answers: the no-answer score
+            above which no answer is given; None: every question gets an answer. For
+            corrections: the minimum probability of an edit.
         pairs: whether a classifier was fine-tuned on pairs of texts; None: unknown.
     """
 
@@ -39,11 +39,13 @@ class Task:
 
 @dataclasses.dataclass(frozen=True)
 class Lengths:
-    """The lengths to which texts are cut.
+    """The lengths of sequences and windows.
 
     Attributes:
-        max_length: tokens of the longest sequence.
-        stride: tokens between the windows of a long text; None: the kind's default.
+        max_length: the maximum number of tokens of a sequence.
+        stride: tokens between the starts of the windows of a long text; None: the
+            kind's default.
+        max_question_length: the maximum number of tokens of a question.
         in_windows: whether long texts are classified window by window.
     """
 
@@ -55,54 +57,57 @@ class Lengths:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Kind:
-    """A kind of task; the fields with a default are for some kinds.
+    """A kind of task; fields with a default apply only to some kinds.
 
     Attributes:
-        encoding: class of the data side, examples to sequences.
-        encoding_arguments: its arguments, besides the tokenizer and `max_length`.
-        learned_arguments: other arguments, which the training examples tell.
-        head_arguments: its arguments, besides the config, from the dataset and the head
-            of the model that is fine-tuned.
-        objective: from the model.
-        decode: from outputs and a batch to a dict of tensors; in graph.
-        answers: from decoded outputs, their origin and the encoding to the answers of
-            all examples; in graph.
-        read: from these answers and the examples to an answer for each, plain Python.
-        columns: from an example, its answer and the task to the plain values that are
-            written beside the columns of the example.
-        measure: from examples, their answers and the task to metrics, the most
-            important first.
-        endpoints: the ways to ask a `Served` model, the default first.
-        unanswered: the values of `columns` for an example without an answer.
-        read_line: from the name of an example, a line of text and the task to the
-            columns that are kept and the example.
-        read_row: from the number of a row of a table and the row to an example. None:
-            tables are read as in training.
-        prepare: from the encoding and an example as it was read to the example that is
-            answered.
-        label_of: what the example is compared with, None where it is not known.
-        recognises: whether a file, whatever its name, has examples of this kind, and
-            not a text on each line.
-        classes: from an example and its answer to the right classes and the given ones.
-        best_threshold: the threshold that is best for examples with these answers, to
-            be found on the development set (paper, section 4.3).
-        refine: from answers of a first pass, a function from columns of strings to
-            answers, and the threshold (None: all is shown, and nothing refined) to
-            the answers that are read.
-        training_examples: from the encoding and examples to those that are trained on.
-        join_documents: sentences with those of the same document as one example.
-        split_document: such an example and its answer to the sentences with theirs.
+        name: the name of the kind.
+        encoding: the class that turns examples into sequences.
+        encoding_arguments: returns its arguments, besides the tokenizer and
+            `max_length`.
+        learned_arguments: returns further arguments, from the training examples.
+        model: the class of the model.
+        head_arguments: returns its arguments, besides the config, from the dataset and
+            the head of the model that is fine-tuned.
+        objective: makes the objective, from the model.
+        decode: turns outputs and a batch into a dict of tensors; in graph.
+        answers: computes the answers of all examples from decoded outputs, the origin
+            of the sequences and the encoding; in graph.
+        read: turns these answers into plain Python, one for each of the examples.
+        columns: returns the plain values that are written beside the columns of an
+            example, from the example, its answer and the task.
+        measure: computes metrics of examples and their answers, the most important
+            first.
+        endpoints: returns the endpoints of a `Served` model, the default first.
+        unanswered: returns the values of `columns` for an example without an answer.
+        read_line: reads an example, and the columns to keep, from its name, a line of
+            text and the task.
+        read_row: reads an example from the number of a row of a table and the row.
+            None: tables are read as in training.
+        prepare: turns an example as read into the example to answer, by the encoding.
+        label_of: returns the gold label of an example, None if it is unknown.
+        recognises: whether a file, whatever its name, has examples of this kind, rather
+            than a text on each line.
+        classes: returns the gold and the predicted classes of an example.
+        best_threshold: returns the best threshold for examples and their answers, those
+            of the development set (paper, section 4.3).
+        refine: computes the final answers from those of a first pass, a function that
+            answers columns of strings, and the threshold (None: all edits are kept, and
+            nothing is refined).
+        training_examples: returns the examples to train on, from the encoding and the
+            original examples.
+        join_documents: joins the sentences of a document to one example.
+        split_document: splits such an example and its answer into sentences again.
         balanced_classes: whether rare classes can be given more weight.
         is_pooled: whether the head reads the pooler.
-        default_max_length: tokens of a sequence.
-        foreign_lengths: from the most tokens of a model to the lengths to which texts
-            are cut where it comes in a format that does not hold them.
-        reused_heads: prefixes of the names of weights that a model of the same kind
-            hands on, besides those of the encoder.
+        default_max_length: the default number of tokens of a sequence.
+        foreign_lengths: returns the lengths for a model of a format that does not store
+            them, from the maximum length of the model.
+        reused_heads: name prefixes of the weights that are reused from a model of the
+            same kind, besides those of the encoder.
         has_labels: whether the dataset names classes or tags.
-        writes_pieces: whether the head of pre-training writes pieces of the vocabulary.
-        extra_files: from examples, answers and threshold to files that an evaluation
-            writes, by name: values for JSON.
+        writes_pieces: whether the head of pre-training predicts pieces to write.
+        extra_files: returns further files of an evaluation, JSON values by name, from
+            examples, answers and threshold.
     """
 
     name: TaskKind
@@ -165,7 +170,7 @@ class Kind:
         if not 8 <= max_length <= max_positions:
             raise ValueError(
                 f"Received max_length={max_length}. Expected 8 to {max_positions}, the "
-                "positions of the model."
+                "maximum length of the model."
             )
         return Lengths(max_length, stride, max_question_length, in_windows)
 
@@ -185,13 +190,13 @@ class Kind:
             ValueError: there are no examples, or one has no label.
         """
         if not examples:
-            raise ValueError("Received no examples. Expected some to be scored on.")
+            raise ValueError("Received no examples. Expected at least one to score.")
         missing = [e.id for e in examples if self.label_of(e) is None]
         if missing:
             raise ValueError(
                 f"{len(missing)} of {len(examples)} examples have no label, such as "
-                f"{missing[:3]}. Expected labels to compare with: choose a split that "
-                "has them, or predict instead."
+                f"{missing[:3]}. Expected labelled examples: choose a labelled split, "
+                "or use bert_tf.predict."
             )
         found = self.measure(examples, answers, task)
         if task.threshold is not None:
@@ -199,7 +204,7 @@ class Kind:
         return found
 
     def is_collapsed(self, examples: Sequence[Any], answers: Sequence[Any]) -> bool:
-        """True if all examples are given one class although they are of several."""
+        """True if one class is predicted for all examples, which have several."""
         if self.classes is None:
             return False
         pairs = [self.classes(*pair) for pair in zip(examples, answers, strict=True)]
@@ -209,12 +214,10 @@ class Kind:
 
 
 def split_line(name: str, line: str, expected: str) -> list[str]:
-    """The parts of a line, whose number is its name, between its tabs.
-
-    Those of a blank line are empty.
+    """Splits a line, whose number is `name`, at its tabs; a blank line has empty parts.
 
     Raises:
-        ValueError: there is no tab where there should be what is `expected`.
+        ValueError: there is no tab; `expected` describes the line.
     """
     if not line.strip():
         return ["", ""]

@@ -1,4 +1,4 @@
-"""The kinds of tasks that a model can be fine-tuned for, in one table."""
+"""The table of the kinds of tasks that a model can be fine-tuned for."""
 
 from bert_tf.tasks.classification import CLASSIFICATION, REGRESSION
 from bert_tf.tasks.correction import CORRECTION

@@ -1,4 +1,4 @@
-"""The kind multiple_choice: which continuation fits a text (paper, section 4.4)."""
+"""Multiple choice: selects the continuation of a text (paper, section 4.4)."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from data_pipelines.rows.features import Features
 
 @keras.saving.register_keras_serializable("bert_tf")
 class BertMultipleChoice(BertClassifier):
-    """One score for each choice, from its own `[CLS] text [SEP] choice [SEP]`.
+    """Computes a score for each choice, from `[CLS] text [SEP] choice [SEP]`.
 
     Output:
         float32 logits (texts, choices).
@@ -47,7 +47,7 @@ class BertMultipleChoice(BertClassifier):
 
 @dataclasses.dataclass(frozen=True)
 class ChoiceAnswer:
-    """The place of the best choice, from 0."""
+    """The index of the best choice, from 0."""
 
     choice: int
     probabilities: np.ndarray  # float (choices,)
@@ -56,10 +56,10 @@ class ChoiceAnswer:
 def choice_tensors(
     decoded: Tensors, origin: Features, encoding: MultipleChoiceEncoding
 ) -> Tensors:
-    """The best choice of each text: a row of outputs is one text.
+    """Finds the best choice for each text; a row of outputs belongs to one text.
 
     Returns:
-        `choice` int32 (texts,), from 0; `text` string (texts,), that choice;
+        `choice` int32 (texts,), from 0; `text` string (texts,), the chosen text;
         `probabilities` float32 (texts, choices); `truncated` bool (texts,).
     """
     probabilities = decoded["probabilities"]
@@ -73,7 +73,7 @@ def choice_tensors(
 
 
 def read_choices(answers: Tensors, examples: Sequence[Any]) -> list[ChoiceAnswer]:
-    """The answers of `choice_tensors`."""
+    """Reads the answers of `choice_tensors`."""
     choices, rows = answers["choice"].numpy(), answers["probabilities"].numpy()
     return [ChoiceAnswer(int(c), row) for c, row in zip(choices, rows, strict=True)]
 
@@ -96,7 +96,7 @@ def _metrics(
 
 
 def _read_line(name: str, line: str, task: Task) -> tuple[Columns, ChoiceExample]:
-    expected = "a text and its choices, with tabs between them"
+    expected = "a text and its choices, separated by tabs"
     text, *choices = split_line(name, line, expected)
     return {"text": text}, ChoiceExample(name, text, tuple(choices), None)
 

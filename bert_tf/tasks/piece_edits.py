@@ -1,4 +1,4 @@
-"""From tagged pieces to edits of texts, in graph: places, spaces and capitals."""
+"""Converts tagged pieces to edits of texts, in graph: positions, spaces, capitals."""
 
 import tensorflow as tf
 import tensorflow_text as text
@@ -16,32 +16,32 @@ from data_pipelines.tokenizers.wordpiece import CONTINUATION, WordPieceTokenizer
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\x{3000}-\x{303F}\x{FF00}-\x{FFEF}]"
 _CLOSING = r"""[,.;:!?%)\]}'’”»…-]"""
 _OPENING = r"""[(\[{«“‘]"""
-# Vowels and last consonants of Korean.
+# Vowels and final consonants of Korean.
 _PART_OF_SYLLABLE = r"[\x{1160}-\x{11FF}]"
-# Between letters these join words: don't, well-known.
+# These join words between letters: don't, well-known.
 _JOINING = r"['’-]"
 
 
 def edits_of_pieces(
     decoded: dict[str, tf.RaggedTensor], origin: Features, tokenizer: WordPieceTokenizer
 ) -> Edits:
-    """The changes of texts by the tags of their pieces.
+    """Computes the edits of texts from the tags of their pieces.
 
-    A replaced piece takes the place of the other's bytes, and of its capital where the
-    vocabulary has none, as does what is inserted at the beginning; a continuation is
-    joined to what is before it. An inserted word has a space before it, but not where
-    its script has none, nor before punctuation. A deleted word takes one of the spaces
-    around it along. Edits that touch are one.
+    A replacement covers the bytes of the old piece, and takes over its capital if the
+    vocabulary has none, as does a piece inserted at the beginning; a continuation is
+    joined to the text before it. An inserted word is preceded by a space, except in
+    scripts without spaces and before punctuation. One of the spaces around a deleted
+    word is deleted, too. Adjacent edits are joined.
 
-    Edits begin and end between graphemes: what other pieces have of one that is changed
-    is written again.
+    Edits start and end between graphemes: if a grapheme is changed in part, its other
+    pieces are written again.
 
     Args:
-        decoded: of `decode_edits`.
-        origin: of `CorrectionEncoding`.
-        tokenizer: of the same encoding.
+        decoded: the result of `decode_edits`.
+        origin: the origin from `CorrectionEncoding`.
+        tokenizer: the tokenizer of the same encoding.
     """
-    # `[CLS]` is an empty piece at the beginning of each text.
+    # `[CLS]` is treated as an empty piece at the beginning of each text.
     counts = tf.cast(origin["pieces"].row_lengths(), tf.int32) + 1
     tags, written, probabilities = (
         from_windows(decoded[name], origin["places"], origin["example"], counts).values
@@ -81,7 +81,7 @@ def edits_of_pieces(
         takes_place = replaces | inserts & is_first
         new = tf.where(takes_place, _with_capital(new, capital_of), new)
 
-    # A replacement that begins a word where none began, or an insertion.
+    # A replacement that starts a word where none started, or an insertion.
     opens = ~continues & (inserts | replaces & continued)
     left = tf.where(inserts, original, original_before)
     opens &= ~is_first & ~_needs_no_space(new, left, start == end_before)
@@ -91,12 +91,12 @@ def edits_of_pieces(
     joins = replaces & continues & ~continued
     start = tf.where(joins, end_before, start)
 
-    # All pieces that share graphemes are written where one is not as it was.
+    # If one of several pieces that share graphemes changes, all of them are written.
     opens_unit = is_first | (whole_start >= tf.roll(whole_end, 1, 0))
     completes = continues & _full_match(new, f"{_PART_OF_SYLLABLE}.*")
     is_torn = is_changed & ~(inserts & tf.roll(opens_unit, -1, 0) & ~completes)
     is_rewritten = _any_of_run(is_torn, opens_unit)
-    # What several pieces have of one character only their names tell.
+    # If several pieces share a character, only their names show the parts.
     has_part = ~opens_unit & (start < end_before)
     has_part |= tf.roll(has_part, -1, 0)
     kept = tf.where(has_part, tf.gather(spelled, piece), original)
@@ -114,14 +114,14 @@ def edits_of_pieces(
 
 
 def _any_of_run(values: tf.Tensor, begins: tf.Tensor) -> tf.Tensor:
-    """bool (places,): whether a value is true in the run of the place."""
+    """Marks the places in whose run any value is true, bool (places,)."""
     run = tf.cumsum(tf.cast(begins, tf.int32)) - 1
     found = tf.math.unsorted_segment_max(tf.cast(values, tf.int32), run, tf.size(run))
     return tf.gather(found, run) > 0
 
 
 def _composed(edits: Edits) -> Edits:
-    """With composed letters (NFC) where the old text has such, not their parts."""
+    """Composes letters (NFC) where the old text has composed letters."""
     old = delete_invalid(edits.originals)
     has_composed = text.normalize_utf8(old, "NFC") == edits.originals
     has_composed &= text.normalize_utf8(old, "NFD") != edits.originals
@@ -130,7 +130,7 @@ def _composed(edits: Edits) -> Edits:
 
 
 def _without_spaces(edits: Edits) -> Edits:
-    """Deletions of whole words, together with a space that would be left double."""
+    """Extends deletions of whole words by a space that would otherwise be doubled."""
     texts = tf.gather(edits.texts, edits.owner)
     lengths = tf.strings.length(texts)
     before = tf.strings.substr(
@@ -155,7 +155,7 @@ def _needs_no_space(new: tf.Tensor, left: tf.Tensor, glued: tf.Tensor) -> tf.Ten
 
 
 def _with_capital(new: tf.Tensor, original: tf.Tensor) -> tf.Tensor:
-    """With the first letter as large as the original's."""
+    """Capitalizes the first letter if the original's is a capital."""
     first = tf.strings.substr(original, 0, 1, unit="UTF8_CHAR")
     is_capital = tf.strings.lower(first, encoding="utf-8") != first
     own = tf.strings.substr(new, 0, 1, unit="UTF8_CHAR")

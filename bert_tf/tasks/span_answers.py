@@ -1,4 +1,4 @@
-"""The best spans of each window, and of all windows the answers to each question."""
+"""Finds the best spans of each window, and the best answers over all windows."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -14,23 +14,23 @@ from data_pipelines.rows.features import Features
 # As in google-research/bert, run_squad.py.
 NUM_BEST = 20
 MAX_ANSWER_TOKENS = 30
-# Spans of an answer that are shown.
+# The number of best spans that are shown.
 NUM_SHOWN = 5
-# The logit of a place where no span can be.
+# The logit of a place where no span can start or end.
 NOWHERE = -1e9
 
 
 def decode_spans(logits: dict[str, Any], batch: Any) -> dict[str, Any]:
-    """The best spans of each window; in graph.
+    """Finds the best spans of each window; in graph.
 
-    All spans of up to `MAX_ANSWER_TOKENS` tokens of the context are looked at whose
-    first token has most context in this window.
+    A span has up to `MAX_ANSWER_TOKENS` tokens of the context, and belongs to the
+    window in which its first token has the most context.
 
     Returns:
-        `starts` and `ends` int32 (windows, best), token numbers in the sequence, and
-        `scores` float32 (windows, best), best first, very negative where there are
-        no more spans; `null_scores` float32 (windows,), that of the `[CLS]`;
-        `second_starts` as it was.
+        `starts` and `ends` int32 (windows, best), token indices in the sequence, and
+        `scores` float32 (windows, best), best first, very negative if there are no
+        more spans; `null_scores` float32 (windows,), the score of `[CLS]`;
+        `second_starts`, unchanged.
     """
     start, end = logits["start"], logits["end"]
     width = tf.shape(start)[1]
@@ -63,10 +63,10 @@ class SpanGuess:
     """A possible answer.
 
     Attributes:
-        text: as in the context.
+        text: the span as in the context.
         start, end: its first character in the context, and the one after its last.
-        score: sum of its start and end logits.
-        probability: among the guesses for this question.
+        score: the sum of its start and end logits.
+        probability: its probability among the guesses for this question.
     """
 
     text: str
@@ -81,15 +81,15 @@ class SpanAnswer:
     """The answer to one question.
 
     Attributes:
-        best: guesses, best first, each text once, no answer among them.
-        no_answer_score: how much better no answer is than the best guess.
+        best: guesses, best first, each text once, without the empty answer.
+        no_answer_score: the score of no answer minus that of the best guess.
     """
 
     best: tuple[SpanGuess, ...]
     no_answer_score: float
 
     def text(self, threshold: float | None) -> str:
-        """The answer: "" if no answer is better by more than the threshold."""
+        """The answer; "" if `no_answer_score` exceeds the threshold."""
         if threshold is not None and self.no_answer_score > threshold:
             return ""
         return self.best[0].text if self.best else ""
@@ -98,14 +98,15 @@ class SpanAnswer:
 def span_answers(
     decoded: Tensors, origin: Features, encoding: SpanQAEncoding | None = None
 ) -> Tensors:
-    """The best guesses over all windows of each question; in graph.
+    """Finds the best guesses over all windows of each question; in graph.
 
     Returns:
         Ragged (questions, (guesses)), best first and each text once: `starts` and
-        `ends` int32, bytes of the context; `scores` float32, sum of start and end
-        logits; `probabilities` float32, among these guesses and no answer. And
-        `no_answer_scores` float32 (questions,), how much better no answer is than the
-        best guess; `no_answer_probabilities` float32 and `truncated` bool (questions,).
+        `ends` int32, byte offsets in the context; `scores` float32, the sum of start
+        and end logits; `probabilities` float32, among these guesses and no answer. Also
+        `no_answer_scores` float32 (questions,), the score of no answer minus that of
+        the best guess; `no_answer_probabilities` float32 and `truncated` bool
+        (questions,).
     """
     contexts, example = origin["contexts"], origin["example"]
     found = tf.where(decoded["scores"] > NOWHERE / 2)
@@ -123,8 +124,7 @@ def span_answers(
         "ends": bytes_of(decoded["ends"], origin["token_ends"]),
         "scores": tf.gather_nd(decoded["scores"], found),
     }
-    # Sorted by the last of these keys first: each sort keeps the order of the one
-    # before where its own keys are equal.
+    # Stable sorts, from the least to the most significant key.
     for name, sign in (("ends", 1), ("starts", 1), ("scores", -1), ("question", 1)):
         order = tf.argsort(sign * spans[name], stable=True)
         spans = {name: tf.gather(values, order) for name, values in spans.items()}
@@ -168,7 +168,7 @@ def span_answers(
 
 
 def read_span_answers(answers: Tensors, questions: Sequence[Any]) -> list[SpanAnswer]:
-    """The answers of `span_answers` to all questions, as plain Python."""
+    """Reads the answers of `span_answers` to all questions, as plain Python."""
     names = ("starts", "ends", "scores", "probabilities")
     columns = [answers[name].to_list() for name in names]
     nulls = answers["no_answer_scores"].numpy().tolist()

@@ -1,4 +1,4 @@
-"""The kind span_qa: where in a context an answer is (paper, sections 4.2 and 4.3)."""
+"""Span question answering: finds an answer in a context (paper, sections 4.2, 4.3)."""
 
 import operator
 from collections.abc import Sequence
@@ -42,10 +42,10 @@ _STRIDE = 128
 
 @keras.saving.register_keras_serializable("bert_tf")
 class BertSpanQA(EncoderWithHead):
-    """Start and end logits of each token.
+    """Computes start and end logits of each token.
 
     Call arguments:
-        inputs: the encoder's, as packed rows with `lengths`.
+        inputs: the inputs of the encoder, as packed rows with `lengths`.
         training: whether dropout is on.
 
     Output:
@@ -85,7 +85,7 @@ class SpanQAObjective:
         return {"loss_per_window": total, "exact": count}
 
     def sums(self, logits: dict[str, Any], batch: Any) -> dict[str, Any]:
-        """Losses, and windows with both ends right, summed; float32 scalars."""
+        """The sums of losses and of windows with both ends right; float32 scalars."""
         starts, start_right = elementwise.cross_entropy(logits["start"], batch["start"])
         ends, end_right = elementwise.cross_entropy(logits["end"], batch["end"])
         weights = sequence_weights(batch, batch["start"])
@@ -147,7 +147,7 @@ def _best_threshold(
 def _extra_files(
     examples: Sequence[Question], answers: Sequence[SpanAnswer], threshold: float | None
 ) -> dict[str, Any]:
-    # As SQuAD's official script takes them.
+    # The formats of SQuAD's official script.
     pairs = list(zip(examples, answers, strict=True))
     return {
         "predictions.json": {e.id: a.text(threshold) for e, a in pairs},
@@ -156,7 +156,9 @@ def _extra_files(
 
 
 def _read_line(name: str, line: str, task: Task) -> tuple[Columns, Question]:
-    question, *rest = split_line(name, line, "a question, a tab and its context")
+    question, *rest = split_line(
+        name, line, "a question and its context, separated by a tab"
+    )
     context = "\t".join(rest)
     columns = {"question": question, "context": context}
     return columns, Question(name, "", question, context, (), False)
@@ -170,29 +172,30 @@ def _read_row(number: int, row: Row) -> Question:
 def _encoding_arguments(lengths: Lengths, dataset: Dataset) -> dict[str, Any]:
     # A short model leaves less room than the paper's stride.
     question = min(lengths.max_question_length, lengths.max_length // 3)
-    # Four special tokens at most, see `packing.pair_room`.
+    # There are at most four special tokens, see `packing.pair_room`.
     room = lengths.max_length - 4 - question
     stride = lengths.stride or min(_STRIDE, room)
     return {"stride": stride, "max_question_length": question}
 
 
 def _foreign_lengths(longest: int) -> Lengths:
-    # As transformers' pipeline("question-answering") cuts contexts.
+    # The lengths of transformers' pipeline("question-answering").
     length = min(384, longest)
     return Lengths(length, min(128, length // 3), 64, in_windows=False)
 
 
 def _outputs(answers: Tensors, columns: dict[str, Any], task: Task) -> Answers:
-    """The answers to questions on contexts of any length.
+    """The answers to questions on contexts of any length, for clients.
 
     Returns:
-        `answer` string (questions,), a span of the context, or "" where none is better;
-        `start`, `end` int32 (questions,), its characters, and `start_byte`, `end_byte`,
-        -1 without answer; `probability` float32 (questions,), of the best span among
-        the best and none; `no_answer_probability` and `no_answer_score` float32
-        (questions,), how much better none is than the best span; `best_answers` string
-        and `best_probabilities` float32 (questions, NUM_SHOWN); `truncated` bool
-        (questions,), whether the end of the question, not of the context, was cut off.
+        `answer` string (questions,), a span of the context, or "" for no answer;
+        `start`, `end` int32 (questions,), its character offsets, and `start_byte`,
+        `end_byte`, its byte offsets, -1 for no answer; `probability` float32
+        (questions,), of the best span among the best spans and no answer;
+        `no_answer_probability` and `no_answer_score` float32 (questions,), the latter
+        the score of no answer minus that of the best span; `best_answers` string and
+        `best_probabilities` float32 (questions, NUM_SHOWN); `truncated` bool
+        (questions,), whether the question, not the context, was truncated.
     """
     context = columns["context"]
     starts, ends, probabilities = (
@@ -250,7 +253,7 @@ SPAN_QA = Kind(
     endpoints=_endpoints,
     read_line=_read_line,
     read_row=_read_row,
-    # None is known where there are none, which the metrics tell from no answer.
+    # An empty tuple is a known label; the metrics distinguish unknown from no answer.
     label_of=operator.attrgetter("answers"),
     best_threshold=_best_threshold,
     default_max_length=384,

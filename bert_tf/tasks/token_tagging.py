@@ -1,4 +1,4 @@
-"""The kind token_tagging: a tag for each word (paper, section 5.3)."""
+"""Token tagging: predicts a tag for each word (paper, section 5.3)."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -43,13 +43,14 @@ from data_pipelines.tokenizers.words import (
 
 @keras.saving.register_keras_serializable("bert_tf")
 class BertTagger(EncoderWithHead):
-    """Logits from the first piece of each word.
+    """Computes logits from the first piece of each word.
 
-    A BiLSTM, over features of a frozen encoder, goes from word to word.
+    A BiLSTM on features of a frozen encoder has one step per word.
 
     Call arguments:
-        inputs: the encoder's, as packed rows, and `word_positions` int32 (sequences,
-            words): where in its sequence each word begins, -1 where there is none.
+        inputs: the inputs of the encoder, as packed rows, and `word_positions` int32
+            (sequences, words): the position of each word in its sequence, -1 for
+            padding.
         training: whether dropout is on.
 
     Output:
@@ -83,7 +84,7 @@ class TokenTaggingObjective:
         return {"loss_per_word": total, "accuracy": ops.sum(is_word) + 1e-5}
 
     def sums(self, logits: Any, batch: Any) -> dict[str, Any]:
-        """Losses and right tags, summed; float32 scalars."""
+        """The sums of losses and of right tags; float32 scalars."""
         tags = batch["tags"]
         is_word = ops.cast(tags >= 0, "float32")
         losses, right = elementwise.cross_entropy(logits, tags)
@@ -97,9 +98,11 @@ class TokenTaggingObjective:
 
 
 def decode_tags(logits: Any, batch: Any) -> dict[str, Any]:
-    """`tags` int32 and `probabilities` float32, ragged (sequences, (words)); in graph.
+    """Finds the best tag of each word; in graph.
 
-    Of the `batch`, `word_positions` tells words from padding.
+    Returns:
+        Ragged (sequences, (words)): `tags` int32 and `probabilities` float32; words are
+        the `word_positions` of the batch that are not padding.
     """
     is_word = batch["word_positions"] >= 0
     probabilities = tf.nn.softmax(logits, axis=-1)
@@ -112,7 +115,7 @@ def decode_tags(logits: Any, batch: Any) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class TagsAnswer:
-    """A tag for each word of a sentence, and how probable each is."""
+    """A tag and its probability for each word of a sentence."""
 
     tags: tuple[str, ...]
     probabilities: tuple[float, ...]
@@ -121,7 +124,7 @@ class TagsAnswer:
 def tag_tensors(
     decoded: Tensors, origin: Features, encoding: TokenTaggingEncoding
 ) -> Tensors:
-    """The tags of each sentence, from whichever window has each word.
+    """Collects the tags of each sentence from its windows.
 
     Returns:
         `tags` string and `probabilities` float32, ragged (sentences, (words)).
@@ -139,7 +142,7 @@ def tag_tensors(
 
 
 def read_tags(answers: Tensors, examples: Sequence[Any]) -> list[TagsAnswer]:
-    """The answers of `tag_tensors`."""
+    """Reads the answers of `tag_tensors`."""
     rows = (answers[name].to_list() for name in ("tags", "probabilities"))
     return [
         TagsAnswer(tuple(tag.decode() for tag in tags), tuple(probabilities))
@@ -184,7 +187,7 @@ def _metrics(
 
 
 def words_of_line(line: str) -> tuple[str, ...]:
-    """The words of running text, as a served model finds them."""
+    """The words of running text, split as by a served model."""
     words, _, _ = _split(tf.constant([line]))
     return tuple(word.decode("utf-8", "replace") for word in words.values.numpy())
 
@@ -215,7 +218,7 @@ def _split_document(
 
 def _encoding_arguments(lengths: Lengths, dataset: Dataset) -> dict[str, Any]:
     stride = lengths.stride or lengths.max_length // 2
-    # Of a model from elsewhere, which tags each piece, ideographs are pieces.
+    # Converted models tag each piece, and there ideographs are pieces.
     return {"labels": dataset.labels, "stride": stride, "single": ["Han"]}
 
 
@@ -225,21 +228,21 @@ def _learned_arguments(examples: Sequence[TaggedSentence]) -> dict[str, Any]:
 
 
 def _split_texts(texts: tf.Tensor, single: Sequence[str]) -> dict[str, Any]:
-    """Columns of running texts, split by `data_pipelines.tokenizers.words`."""
+    """The columns of running texts, split by `data_pipelines.tokenizers.words`."""
     words, starts, ends = split_words(texts, single)
     return {"words": words, "texts": texts, "starts": starts, "ends": ends}
 
 
 def _outputs(answers: Tensors, columns: dict[str, Any], task: Task) -> Answers:
-    """A tag for each word of running texts, and the entities that they make.
+    """The tag of each word of running texts, and their entities, for clients.
 
     Returns:
-        `words`, `tags` string and `probabilities` float32 (texts, words), filled up
-        with "" and 0. For tags of entities also, (texts, entities), filled up with "",
-        -1 and 0: `entities` and `entity_types` string; `entity_starts` and
-        `entity_ends` int32, bytes of the text; `entity_first_characters` and
-        `entity_last_characters` int32, characters, the last exclusive;
-        `entity_probabilities` float32, the mean of its tags'.
+        `words`, `tags` string and `probabilities` float32 (texts, words), padded with
+        "" and 0. For tags of entities also, (texts, entities), padded with "", -1 and
+        0: `entities` and `entity_types` string; `entity_starts` and `entity_ends`
+        int32, byte offsets; `entity_first_characters` and `entity_last_characters`
+        int32, character offsets, the last exclusive; `entity_probabilities` float32,
+        the mean over its tags.
     """
     spans = {}
     if "entity_f1" in task.metrics:
@@ -249,12 +252,12 @@ def _outputs(answers: Tensors, columns: dict[str, Any], task: Task) -> Answers:
 
 
 def _word_columns(words: tf.Tensor) -> dict[str, Any]:
-    """Columns of given words, string (texts, words), filled up with ""."""
+    """The columns of given words, string (texts, words), padded with ""."""
     return {"words": tf.ragged.boolean_mask(words, words != ""), "given": words}
 
 
 def _word_outputs(answers: Tensors, columns: dict[str, Any]) -> Answers:
-    """`tags` string and `probabilities` float32 (texts, words), as wide as given."""
+    """The `tags` and `probabilities` (texts, words), as wide as the input."""
     width = tf.shape(columns["given"])[1]
     return {
         name: filled_rows(v, width, MISSING[v.dtype]) for name, v in answers.items()

@@ -71,9 +71,7 @@ class FitModel(keras.Model):
         """One step on a batch; in graph."""
         if self._trainer is None:
             return super().train_step(self._with_targets(data))
-        results = self._trainer.replica_step(data)
-        count = tf.shape(tf.nest.flatten(data)[0])[0]
-        self._loss_tracker.update_state(results["loss"], sample_weight=count)
+        self._trainer.replica_step(data)
         return self.get_metrics_result()
 
     def test_step(self, data: Batch) -> dict[str, Any]:
@@ -101,6 +99,20 @@ class FitModel(keras.Model):
         if self._compile_loss is not None:
             return super().compute_metrics(x, y, y_pred, sample_weight)
         return self.get_metrics_result()
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """The loss and the metrics so far: means over all that was counted.
+
+        The parts of the loss are among them, if it has several.
+        """
+        found = super().get_metrics_result()
+        if self._compile_loss is not None:
+            return found
+        losses = {mean.name: mean.result() for mean in self._means}
+        losses = {name: losses[name] for name in self.objective.losses}
+        if len(losses) == 1:
+            del found[next(iter(losses))]
+        return {**found, "loss": tf.add_n(list(losses.values()))}
 
     def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
         """Raises: a `.keras` file would lack the vocabulary and the labels."""

@@ -11,6 +11,8 @@ from typing import Any
 import tensorflow as tf
 
 from bert_tf.training import distribution
+from bert_tf.training.plan import Pace
+from bert_tf.training.planner import Planner
 from bert_tf.training.run_checkpoints import RunCheckpoints
 from bert_tf.training.run_log import Progress, RunLog
 from bert_tf.training.trainer import Trainer
@@ -69,6 +71,7 @@ def train(
     log_every: int,
     eval_every: int | None = None,
     evaluate: Callable[[int], None] = lambda step: None,
+    planner: Planner | None = None,
 ) -> None:
     """Trains up to the last phase's end, from the newest checkpoint if there is one.
 
@@ -87,6 +90,8 @@ def train(
         eval_every: steps between two evaluations; None: one at the end.
         evaluate: receives the step, the last one too; its time is not counted in any
             rate.
+        planner: of a run with a budget: it changes the ends of the phases and the
+            numbers of steps above while the run trains. Default: they stay.
 
     Raises:
         NonFiniteLoss: steps that are not finite are skipped; after many in a row the
@@ -106,10 +111,13 @@ def train(
         log_every,
         eval_every,
         evaluate,
+        planner or Planner(),
     )
     with _signals_noted() as signals:
-        log.resume(checkpoints.restore())
-        while run.step < phases[-1].end_step:
+        step = checkpoints.restore()
+        log.resume(step)
+        run.follow(run.planner.begin(step, int(trainer.rollbacks.numpy())))
+        while run.step < run.phases[-1].end_step:
             try:
                 run.train_to_the_end(signals)
             except _Diverged as diverged:
@@ -121,7 +129,7 @@ class _Diverged(Exception):
     """Too many steps in a row were skipped: the first one, and their number."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class _Run:
     """The loop over the steps, and what goes wrong in it; attributes as in `train`."""
 
@@ -133,15 +141,29 @@ class _Run:
     log_every: int
     eval_every: int | None
     evaluate: Callable[[int], None]
+    planner: Planner
 
     @property
     def step(self) -> int:
         return int(self.trainer.step.numpy())
 
+    def follow(self, pace: Pace | None) -> None:
+        """Takes over a new pace, if there is one."""
+        if pace is None:
+            return
+        self.phases = [
+            dataclasses.replace(phase, end_step=end_step)
+            for phase, end_step in zip(self.phases, pace.phase_ends, strict=True)
+        ]
+        self.checkpoint_every = pace.checkpoint_every
+        self.log_every = pace.log_every
+        self.eval_every = pace.eval_every
+        self.log.replan(pace.num_train_steps)
+
     def train_to_the_end(self, signals: Sequence[int]) -> None:
         """Trains from the step of the trainer to the end of the last phase."""
-        for number, phase in enumerate(self.phases):
-            if self.step < phase.end_step:
+        for number in range(len(self.phases)):
+            if self.step < self.phases[number].end_step:
                 self._train_phase(number, signals)
 
     def roll_back(self, first_step: int, count: int) -> None:
@@ -165,6 +187,7 @@ class _Run:
             )
         self.trainer.rollbacks.assign(rollbacks)
         self.trainer.data_start.assign(step)
+        self.follow(self.planner.roll_back(step, rollbacks))
         self.log.say(
             f"{count} steps in a row, from step {first_step} on, were not finite: "
             f"resuming from step {step} with other data at {0.5**rollbacks:g} of the "
@@ -172,12 +195,11 @@ class _Run:
         )
 
     def _train_phase(self, number: int, signals: Sequence[int]) -> None:
-        phase = self.phases[number]
         strategy, step = self.trainer.strategy, self.step
         iterators = self._iterators_from_here(number)
         interval, skipped = _Interval(step), _SkippedSteps(self.trainer)
         previous: dict[str, tf.Tensor] | None = None
-        while step < phase.end_step:
+        while step < self.phases[number].end_step:
             batch = _next_batch(iterators, strategy)
             metrics = self.trainer.train_step(batch, stopping=bool(signals))
             step += 1
@@ -190,6 +212,10 @@ class _Run:
             previous = metrics
             # Not yet floats: that would wait for the step to end.
             interval.steps.append(metrics)
+            if self.planner.is_due(step):
+                float(metrics["loss"])  # Waits for the step, whose time is taken.
+                self.follow(self.planner.revise(step))
+            phase = self.phases[number]
             at_end = step == phase.end_step
             at_checkpoint = step % self.checkpoint_every == 0 or at_end or stopping
             at_evaluation = step == self.phases[-1].end_step or (
@@ -199,11 +225,14 @@ class _Run:
                 skipped.count(interval)
                 self.log.progress(interval.progress(phase))
                 if at_evaluation:
-                    self.evaluate(step)
+                    with self.planner.timed("evaluation"):
+                        self.evaluate(step)
                 interval = _Interval(step)
             # Within a series of bad steps the last good checkpoint is an older one.
             if at_checkpoint and (stopping or not skipped.in_a_row):
-                self.checkpoints.save(step, number, iterators)
+                with self.planner.timed("checkpoint"):
+                    self.checkpoints.save(step, number, iterators)
+                self.planner.saved(step)
             if stopping:
                 # It may have come to another worker alone.
                 raise Preempted(signals[0] if signals else signal.SIGTERM, step)

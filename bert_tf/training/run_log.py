@@ -115,6 +115,10 @@ class RunLog:
                 f"{max(record['step'] for record in found)}: beginning anew."
             )
 
+    def replan(self, num_train_steps: int) -> None:
+        """Moves the end of the bar."""
+        self._num_train_steps = self._bar.total = num_train_steps
+
     def progress(self, progress: Progress) -> None:
         """Logs the means of an interval."""
         rates, metrics = dict(progress.per_second), progress.metrics

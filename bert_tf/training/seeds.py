@@ -1,5 +1,8 @@
 """Seeds of a run: each is a function of the run's own, and of what it is for."""
 
+import contextlib
+import random
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -28,3 +31,18 @@ def dropout_seed(
     draw = tf.cast(step, tf.int32) * (num_replicas * num_pieces)
     draw += tf.cast(replica, tf.int32) * num_pieces + piece
     return tf.stack([tf.constant(seed % (2**31 - 1), tf.int32), draw])
+
+
+@contextlib.contextmanager
+def initial_weights(seed: int) -> Iterator[None]:
+    """Makes the weights that are drawn in the block depend on the seed alone.
+
+    Keras draws the seeds of initializers from Python's `random`, whose state is as it
+    was after the block.
+    """
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)

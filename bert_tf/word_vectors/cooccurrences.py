@@ -1,8 +1,8 @@
-"""Counts of words that stand near each other, in shards.
+"""Counts words that occur near each other, in shards.
 
-Memory does not grow with the text, but with its vocabulary: pairs are counted chunk by
-chunk, and what each chunk has of a shard is added to a file of this shard. A shard is a
-part of all pairs by chance, small enough to be summed up in memory.
+Memory grows with the vocabulary, not with the text: pairs are counted chunk by chunk,
+and the counts of each chunk are appended to the files of their shards. A shard is a
+random part of all pairs, small enough to be summed in memory.
 
 Reference: Pennington et al. 2014, GloVe: Global Vectors for Word Representation,
 sections 3 and 4.2.
@@ -21,11 +21,11 @@ import numpy as np
 
 from data_pipelines.programs import cli
 
-# A word beside another: their numbers, the first of which is not the larger one, for
-# the matrix is symmetric; and the sum of 1 / distance over the places.
+# A pair of words: their numbers, with row <= column since the matrix is symmetric, and
+# the sum of 1 / distance over their occurrences.
 PAIR = np.dtype([("row", np.int32), ("column", np.int32), ("count", np.float32)])
 _SUM = np.dtype([("key", np.int64), ("count", np.float64)])
-# Pairs of places that are held at once. Half a gigabyte is enough for them.
+# The number of occurrences in memory at once, which take up to half a gigabyte.
 _PAIRS_AT_ONCE = 1 << 24
 
 
@@ -33,13 +33,13 @@ _PAIRS_AT_ONCE = 1 << 24
 class Cooccurrences:
     """The upper half of a symmetric matrix, without its zeros."""
 
-    words: list[str]  # the most frequent first; a word's number is its place
+    words: list[str]  # the most frequent first; a word's number is its index
     frequencies: list[int]
-    shards: list[str]  # files of `PAIR`, in a folder that goes with the counting
-    num_pairs: int  # of all shards
+    shards: list[str]  # files of `PAIR`, in a temporary folder
+    num_pairs: int  # in all shards
 
     def read(self, shard: str) -> np.ndarray:
-        """Reads the pairs of a shard, `PAIR` `(pairs,)`, which no other shard has."""
+        """Reads the pairs of a shard, `PAIR` `(pairs,)`; no other shard has them."""
         return np.fromfile(shard, PAIR)
 
 
@@ -53,15 +53,15 @@ def count_cooccurrences(
 ) -> Iterator[Cooccurrences]:
     """Counts pairs of words in lists, with the weight 1 / distance.
 
-    With the window 2, `["a", "b", "a"]` gives the pairs a, b: 2 and a, a: 1; for a word
-    beside itself is a neighbour on both sides. Words rarer than `min_count` are taken
-    out before distances are measured, as word2vec does it.
+    With a window of 2, `["a", "b", "a"]` gives the pairs a, b: 2 and a, a: 1, since a
+    word near itself is a neighbour on both sides. Words rarer than `min_count` are
+    removed before distances are measured, as in word2vec.
 
-    The lists are iterated twice, and no pair reaches from one into the next.
-    `pairs_at_once` is a matter of memory: the result does not depend on it.
+    The lists are iterated twice, and pairs do not cross lists. `pairs_at_once` limits
+    the memory; the result does not depend on it.
 
     Yields:
-        The counts; the files are removed in the end.
+        The counts; the files are removed when the `with` ends.
 
     Raises:
         ValueError: a number is not positive, or no word is frequent enough.
@@ -87,7 +87,7 @@ def count_cooccurrences(
 
 
 def require_words(words: Sequence[str], min_count: int) -> None:
-    """Raises ValueError where no word is frequent enough."""
+    """Raises ValueError if no word is frequent enough."""
     if not words:
         raise ValueError(
             f"Nothing occurs {min_count} times. Expected more text, or a lower "
@@ -98,9 +98,9 @@ def require_words(words: Sequence[str], min_count: int) -> None:
 def _keys(
     lists: Iterable[list[str]], ids: dict[str, int], window: int, words_at_once: int
 ) -> Iterator[np.ndarray]:
-    """int64 arrays of pairs of places, as `(row * words + column) * window + distance`.
+    """Yields the pairs as int64 arrays, each for several lists.
 
-    The distance is less by 1 here. All pairs of some lists together are an array.
+    A key is `(row * words + column) * window + (distance - 1)`.
     """
     numbers: list[int] = []
     ends: list[int] = []
@@ -127,7 +127,7 @@ def _keys(
 
 
 def _summed(keys: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """`_SUM` of sorted keys: each once."""
+    """Sums the counts of equal keys, which are sorted, to `_SUM`."""
     is_first = np.diff(keys, prepend=-1) > 0
     sums = np.empty(np.count_nonzero(is_first), _SUM)
     sums["key"] = keys[is_first]
@@ -137,8 +137,8 @@ def _summed(keys: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def _spill(sums: np.ndarray, shards: list[str]) -> None:
-    """Adds sums to the files of their shards."""
-    # Scattered by Fibonacci's hash: neighbours in the matrix are as far as others.
+    """Appends sums to the files of their shards."""
+    # Fibonacci hashing scatters the pairs: neighbours in the matrix are not together.
     hashed = sums["key"].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     number = (hashed >> np.uint64(33)) % np.uint64(len(shards))
     order = np.argsort(number, kind="stable")
@@ -149,13 +149,13 @@ def _spill(sums: np.ndarray, shards: list[str]) -> None:
 
 
 def _sum_up(shard: str, num_words: int) -> int:
-    """Writes a shard's file anew, with each pair once; gives their number."""
+    """Rewrites a shard's file with each pair once; returns the number of pairs."""
     parts = np.fromfile(shard, _SUM)
     order = np.argsort(parts["key"], kind="stable")
     sums = _summed(parts["key"][order], parts["count"][order])
     pairs = np.empty(len(sums), PAIR)
     pairs["row"], pairs["column"] = np.divmod(sums["key"], num_words)
-    # Within the row of a word its neighbours on both sides are itself.
+    # A word near itself is a neighbour on both sides.
     is_same = pairs["row"] == pairs["column"]
     pairs["count"] = np.where(is_same, 2 * sums["count"], sums["count"])
     pairs.tofile(shard)

@@ -1,4 +1,4 @@
-"""GloVe: vectors of words, or of pieces, whose products are logarithms of counts.
+"""GloVe: vectors of words or pieces whose products fit logarithms of co-occurrences.
 
 Reference: Pennington et al. 2014, GloVe: Global Vectors for Word Representation.
 """
@@ -19,7 +19,7 @@ from data_pipelines.programs.extras import extra
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
 
-# The paper's, section 4.2; that AdaGrad starts from 1 says the authors' code.
+# From section 4.2 of the paper; AdaGrad's initial value is from the authors' code.
 _ALPHA = 0.75
 _LEARNING_RATE = 0.05
 _INITIAL_SQUARES = 1.0
@@ -28,9 +28,9 @@ _STEPS_OF_AN_EPOCH = 100
 
 
 class Glove(tf.Module):
-    """Two vectors and two numbers for each word, and how they are learned.
+    """Two vectors and two biases for each word, and their training step.
 
-    A pair has the full weight from the count `x_max` on.
+    Pairs with a count of `x_max` or more have full weight.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class Glove(tf.Module):
     ) -> tf.Tensor:
         """The sum of f(X) (w v + b + c - log X)^2 over pairs, equation 8.
 
-        All are `(pairs,)`: int32 words whose input vectors are taken, those whose
-        output vectors are, and float32 X. A count of 0 adds nothing.
+        All are `(pairs,)`: int32 words of the input vectors, int32 words of the output
+        vectors, and float32 X. A count of 0 adds nothing.
         """
         products = tf.reduce_sum(
             tf.gather(self.inputs, rows) * tf.gather(self.outputs, columns), axis=1
@@ -69,16 +69,15 @@ class Glove(tf.Module):
         logarithms = tf.math.log(tf.where(counts > 0, counts, 1.0))
         return tf.reduce_sum(weights * (products + biases - logarithms) ** 2)
 
-    # A pair costs two rows of each table, read and written: compiled, nothing is
-    # written between.
+    # A pair reads and writes two rows of each table; XLA avoids intermediate copies.
     @tf.function(jit_compile=True, autograph=False)
     def train_step(
         self, rows: tf.Tensor, columns: tf.Tensor, counts: tf.Tensor
     ) -> tf.Tensor:
-        """Takes a step down the objective's half, as the authors' code does.
+        """Takes a step on half the objective, as the authors' code does.
 
-        Pairs, as in `objective`, which is returned as it was before, stand for both
-        halves of the matrix.
+        The arguments are as for `objective`; each pair stands for both halves of the
+        matrix. Returns the objective before the step.
         """
         others = tf.where(rows == columns, 0.0, counts)
         with tf.GradientTape() as tape:
@@ -89,13 +88,13 @@ class Glove(tf.Module):
             )
             half = objective / 2
         gradients = tape.gradient(half, self.trainable_variables)
-        # Dense: summed over the pairs of a word before AdaGrad squares them.
+        # Dense gradients sum over the pairs of a word before AdaGrad squares them.
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         self.optimizer.apply(gradients, self.trainable_variables)
         return objective
 
     def vectors(self, side: Side) -> np.ndarray:
-        """float32 `(words, vector_size)`: one of the tables, or their mean."""
+        """One of the tables, or their mean: float32 `(words, vector_size)`."""
         mean = (self.inputs + self.outputs) / 2
         tables = {"input": self.inputs, "output": self.outputs, "mean": mean}
         return tables[side].numpy()
@@ -112,30 +111,30 @@ def learn_glove(
     num_epochs: int = 50,
     seed: int = 0,
 ) -> "KeyedVectors":
-    """Learns a vector for each frequent word, see `learn_word2vec`.
+    """Learns a vector for each frequent word; see `learn_word2vec`.
 
     Args:
-        lists: of words, iterated twice.
-        side: of the two vectors that each word has, the one that is kept, or their
-            mean, which has the direction of the paper's sum.
-        vector_size, window, min_count: as there.
-        x_max: the count from which on a pair has the full weight. The paper's 100 is
-            for billions of words.
-        num_epochs: passes over the pairs.
-        seed: of the vectors' start and of the order of the pairs.
+        lists: lists of words, iterated twice.
+        side: which of the two vectors of a word is kept; "mean" has the direction of
+            the paper's sum.
+        vector_size, window, min_count: as for `learn_word2vec`.
+        x_max: the count from which a pair has full weight. The paper's 100 is for
+            billions of words.
+        num_epochs: the number of passes over the pairs.
+        seed: random seed of the initial vectors and of the order of the pairs.
 
     Returns:
         gensim's vectors, keyed by word, the most frequent first.
 
     Raises:
-        ValueError, ImportError: as there.
+        ValueError, ImportError: as for `learn_word2vec`.
     """
     cli.require_positive(vector_size=vector_size, num_epochs=num_epochs, x_max=x_max)
     with extra("word_vectors"):
         from gensim.models import KeyedVectors
     with count_cooccurrences(lists, window=window, min_count=min_count) as counted:
         glove = Glove(len(counted.words), vector_size, x_max, seed)
-        # So many steps at least have the few pairs of a small text.
+        # An epoch has at least this number of steps, even for a small text.
         size = min(_PAIRS_OF_A_BATCH, math.ceil(counted.num_pairs / _STEPS_OF_AN_EPOCH))
         num_batches = num_epochs * math.ceil(counted.num_pairs / size)
         batches = _batches(counted, size, num_epochs, seed)
@@ -152,10 +151,10 @@ def learn_glove(
 def _batches(
     counted: Cooccurrences, size: int, num_epochs: int, seed: int
 ) -> tf.data.Dataset:
-    """Pairs as `Glove.train_step` takes them, in another order in each epoch.
+    """Batches of pairs for `Glove.train_step`, in a different order in each epoch.
 
-    The shards follow one another, and the pairs of one are mixed. An epoch's last batch
-    is filled up with counts of 0, so that one compiled step does for all.
+    Shards are read one after another, and the pairs of each are shuffled. The last
+    batch of an epoch is padded with counts of 0, so that the step is compiled once.
     """
 
     def batches() -> Iterator[tuple[np.ndarray, ...]]:

@@ -1,4 +1,4 @@
-"""Text as lists of words, or of pieces, from which static vectors are learned."""
+"""Reads text as lists of words or pieces, from which static vectors are learned."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,14 +12,14 @@ from data_pipelines.pretraining.documents import stored_texts
 from data_pipelines.programs import processes
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
-# Letters, with an apostrophe inside: what the lists of word pairs are made of.
+# Letters, with apostrophes inside, as in the lists of word pairs.
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-# gensim cuts off what is longer than 10,000.
+# gensim truncates lists longer than 10,000.
 _LIST_LENGTH = 1000
 
 
 class Words:
-    """Lists of words of documents, lower-cased, from the start in each iteration.
+    """Lists of lower-cased words of documents; each iteration starts again.
 
     `"It isn't 3 o'clock."` becomes `["it", "isn't", "o'clock"]`.
     """
@@ -35,11 +35,11 @@ class Words:
 
 
 class Pieces:
-    """Lists of pieces of records, but what is held out, from the start each time.
+    """Lists of pieces of the training part of records; each iteration starts again.
 
     Raises:
         FileNotFoundError: there are no records.
-        ValueError: the vocabulary is another.
+        ValueError: the records have another vocabulary.
     """
 
     def __init__(self, records_dir: str, vocabulary: Vocabulary) -> None:
@@ -56,7 +56,7 @@ class Pieces:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, see `Words`."""
+    """The words of a text; see `Words`."""
     return _WORD.findall(text.lower())
 
 

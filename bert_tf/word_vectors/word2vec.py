@@ -1,4 +1,4 @@
-"""Vectors of words, or of pieces, by skip-gram or CBOW. The work is gensim's.
+"""Learns vectors of words or pieces by skip-gram or CBOW, using gensim.
 
 Reference: Mikolov et al. 2013, Efficient Estimation of Word Representations in Vector
 Space, and Distributed Representations of Words and Phrases and their Compositionality.
@@ -39,20 +39,21 @@ def learn_word2vec(
     """Learns a vector for each frequent word.
 
     Args:
-        lists: of words, iterated several times.
-        method: skip_gram: a word guesses those around it. cbow: they guess it.
-        softmax: negative_sampling: against five words drawn by chance. hierarchical:
-            along the path in a Huffman tree.
-        side: of the two vectors that each word has, the one that is kept. A tree has no
-            output vectors of words.
-        vector_size: width.
-        window: the greatest distance of the words around.
-        min_count: rarer words have no vector.
-        sample: of words that are more frequent than this share of the text, occurrences
-            are left out by chance, the more the more frequent they are; 0: none.
-        num_epochs: passes over the text.
-        num_threads: None: one for each core. Only with 1 the vectors are reproducible.
-        seed: of the vectors' start and of the negatives.
+        lists: lists of words, iterated several times.
+        method: "skip_gram" predicts the context from a word, "cbow" the word from its
+            context.
+        softmax: "negative_sampling" uses five random negatives, "hierarchical" the path
+            in a Huffman tree.
+        side: which of the two vectors of a word is kept. With a tree, words have no
+            output vectors.
+        vector_size: the width of a vector.
+        window: the maximum distance of context words.
+        min_count: words with a lower count have no vector.
+        sample: occurrences of words above this share of the text are randomly
+            subsampled; 0: no subsampling.
+        num_epochs: the number of passes over the text.
+        num_threads: None: one for each core. Vectors are reproducible only with 1.
+        seed: random seed of the initial vectors and of the negatives.
 
     Returns:
         gensim's vectors, keyed by word, the most frequent first.
@@ -72,8 +73,8 @@ def learn_word2vec(
     is_tree = softmax == "hierarchical"
     if is_tree and side != "input":
         raise ValueError(
-            f"Received side={side} with softmax=hierarchical. Expected input: the "
-            "output vectors of a tree are of its nodes, not of words."
+            f"Received side={side} with softmax=hierarchical. Expected side=input: the "
+            "output vectors of a tree belong to its nodes, not to words."
         )
     with extra("word_vectors"):
         from gensim.models import Word2Vec

@@ -268,9 +268,9 @@ def read_with_columns(
 
     Only examples from local CSV, TSV or JSON files have columns.
     """
-    reader = dataset.reader
     reading = Reading(role_of(split), dataset.labels, log)
     tfds = dataset.split(split).tfds
+    reader: Any = dataset.reader  # Every dataset with splits has one.
     if data_dir is None and tfds is not None:
         examples = reader.read_tfds(load_tfds(tfds), reading)
     else:

@@ -132,6 +132,7 @@ class Dataset:
         metrics: names of the metrics; the first selects the best checkpoint.
         splits: splits by name: `train`, `dev`, `test`, or these with a suffix, such as
             `dev_mismatched`.
+        reader: reads the splits; None: there are none, the examples are in memory.
         labels: classes or tags in the order of their ids; None: those of the training
             data (`examples.labels_in`), or the kind has none.
         folders: possible folders of its files within the data folder; "" is the data
@@ -143,7 +144,7 @@ class Dataset:
     kind: TaskKind
     metrics: tuple[str, ...]
     splits: Mapping[str, Split]
-    reader: Reader
+    reader: Reader | None
     labels: tuple[str, ...] | None = None
     folders: tuple[str, ...] | None = None
     num_choices: int | None = None

@@ -5,6 +5,7 @@
 One file per kind in this folder implements the protocol.
 """
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
@@ -52,8 +53,8 @@ def check_stride(stride: int, max_length: int, room: int, unit: str) -> None:
     if not 1 <= stride <= room:
         raise ValueError(
             f"Received stride={stride} with max_length={max_length}. Expected a "
-            f"stride between 1 and {room}, the tokens for a {unit}: change one "
-            "of them."
+            f"stride between 1 and {room}, the tokens available for a {unit}: change "
+            "one of them."
         )
 
 
@@ -86,10 +87,10 @@ def traced_once(
         # Single texts and pairs have different columns, so each has its own graph.
         key = str(signature)
         if key not in traced:
-            # A function of its own: TensorFlow counts the traces of a method for all
-            # objects together, and would warn that they are many.
+            # TensorFlow counts the traces of a function's code, whatever it is bound to,
+            # and would warn that they are many; a partial has no code of its own.
             traced[key] = tf.function(
-                lambda *values: function(*values),
+                functools.partial(function),
                 input_signature=signature,
                 autograph=False,
             )

@@ -1,13 +1,13 @@
-"""The whole chain of pre-training, from documents to masked batches.
+"""The pre-training pipeline, from documents to masked batches.
 
     records -> parts of documents -> groups of parts
-        -> sentence_rows -> packing -> masking (anew in each epoch)
+        -> sentence_rows -> packing -> masking (new in each epoch)
         -> rows -> a block of rows from each stream -> batches
 
-Every choice depends on the seed, the epoch, the stream, and the place of the group
-alone: two runs are equal, and an iterator can be saved amid an epoch. A *stream* has
-some files to itself, and an equal part of each batch; a replica has whole streams, so
-the batches do not depend on the number of replicas.
+Every random choice depends only on the seed, the epoch, the stream and the position of
+the group: runs are reproducible, and an iterator can be saved in the middle of an
+epoch. A *stream* has its own files and an equal part of each batch; a replica has whole
+streams, so the batches do not depend on the number of replicas.
 """
 
 import math
@@ -29,11 +29,11 @@ from data_pipelines.rows import batching, features
 from data_pipelines.rows.ids import id_check
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
-# Parts that rows are made of at once, and the pool in which other documents are looked
-# for. More need more memory.
+# Number of parts from which rows are made at a time, also the pool of other documents
+# for random second segments. A larger number needs more memory.
 PARTS_PER_GROUP = 64
-# How many rows of all streams are mixed at a time. They are part of the checkpoint of
-# an iterator, with about 12 bytes a token.
+# Size of the shuffle buffer of all streams, in rows. It is part of the checkpoint of an
+# iterator, at about 12 bytes per token.
 SHUFFLE_ROWS = 4096
 
 
@@ -48,11 +48,11 @@ def training_batches(
     num_streams: int = 1,
     replica: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
-    """Makes batches to train on.
+    """Creates training batches.
 
-    A batch is a dict as `features.row_features` describes, `(batch, ...)` each. The
-    part `{"token_ids": [11, 12, 13, 14], "sentence_lengths": [2, 2], "document_id":
-    5}` may become the row
+    A batch is a dict of the features of `features.row_features`, each `(batch, ...)`.
+    The part `{"token_ids": [11, 12, 13, 14], "sentence_lengths": [2, 2],
+    "document_id": 5}` may become the row
 
         token_ids   CLS 11 12 SEP 13 MASK SEP PAD     sentence_label 0
         segment_ids   0  0  0   0  1    1   1   0     row_weight 1
@@ -60,27 +60,27 @@ def training_batches(
 
     Args:
         documents: from `documents_from_records`.
-        vocabulary: the one the documents were tokenized with.
+        vocabulary: vocabulary with which the documents were tokenized.
         rows: options of the rows.
-        batch_size: rows of a batch, of all replicas together.
-        seed: two runs with one seed give the same batches, bit for bit.
-        num_epochs: how often to go through the documents; None: without end.
+        batch_size: rows per batch, over all replicas.
+        seed: the same seed gives bit-identical batches.
+        num_epochs: number of passes over the documents; None for an infinite dataset.
         num_streams: see `streams_of`.
-        replica: the number of this replica, and the number of all.
+        replica: index of this replica, and number of replicas.
 
     Returns:
         A dataset of this replica's part of each batch, whose iterator can be saved by
         `tf.train.Checkpoint`.
 
     Raises:
-        ValueError: an option is wrong, or there is nothing to make rows of.
+        ValueError: an option is invalid, or the documents give no rows.
     """
     number, num_replicas = replica
     if batch_size % num_streams or num_streams % num_replicas:
         raise ValueError(
             f"Received batch_size={batch_size}, num_streams={num_streams} and "
-            f"{num_replicas} replicas. Expected as many rows from each stream, and "
-            "as many streams for each replica."
+            f"{num_replicas} replicas. Expected the same number of rows from each "
+            "stream, and of streams for each replica: change the batch size."
         )
     num_rows, num_own = batch_size // num_streams, num_streams // num_replicas
     window = max(1, SHUFFLE_ROWS // num_streams)
@@ -106,9 +106,9 @@ def training_batches(
 
 
 def streams_of(batch_size: int, num_files: int) -> int:
-    """The most streams into which a batch and some files can be divided equally.
+    """Returns the largest number of streams that divides batch size and files evenly.
 
-    It does not depend on the number of replicas, which has to be a divisor.
+    It does not depend on the number of replicas, which must be a divisor of it.
     """
     return math.gcd(batch_size, num_files)
 
@@ -121,10 +121,10 @@ def evaluation_batches(
     batch_size: int,
     seed: int = 0,
 ) -> tf.data.Dataset:
-    """The rows of one epoch, the same in each call; none is lost.
+    """Creates batches of all rows of one epoch, the same in each call.
 
-    Arguments and rows are those of `training_batches`. The last batch is filled up
-    with rows whose `row_weight` and `mlm_weights` are 0.
+    For arguments and rows see `training_batches`. The last batch is padded with rows
+    whose `row_weight` and `mlm_weights` are 0.
     """
     _require_rows(documents)
     made = _rows(one_epoch(documents), vocabulary, rows, as_seed(seed))
@@ -134,7 +134,7 @@ def evaluation_batches(
 def as_fit_inputs(
     batch: dict[str, tf.Tensor],
 ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-    """A batch as `Model.fit` takes it: inputs, labels, weights of the labels.
+    """Converts a batch to inputs, labels and label weights for `Model.fit`.
 
     `{"token_ids": t, "mlm_ids": m, "mlm_weights": w, ...}` becomes
     `({"token_ids": t, ...}, {"mlm": m, "sentence": s}, {"mlm": w, "sentence": r})`.
@@ -148,7 +148,7 @@ def as_fit_inputs(
 def _rows(
     parts: tf.data.Dataset, vocabulary: Vocabulary, options: RowOptions, seed: tf.Tensor
 ) -> tf.data.Dataset:
-    """The rows of one epoch."""
+    """Creates the rows of one epoch."""
     specs = features.row_features(options.sequence_length, options.max_predictions)
 
     @tf.autograph.experimental.do_not_convert
@@ -166,7 +166,7 @@ def _rows(
         )
         num_rows = tf.size(rows["sentence_label"])
         rows["row_weight"] = tf.ones([num_rows], tf.float32)
-        # The rows of a part are neighbours; the buffer behind mixes groups.
+        # Rows of a part are adjacent; the shuffle buffer after this mixes groups.
         order = permutation(num_rows, order_seed)
         return {
             name: tf.ensure_shape(tf.gather(rows[name], order), [None, *spec.shape])
@@ -180,7 +180,7 @@ def _rows(
 
 
 def _joined_blocks(blocks: tf.data.Dataset, count: int) -> tf.data.Dataset:
-    """Joins every `count` blocks of rows to one."""
+    """Concatenates every `count` blocks of rows."""
 
     @tf.autograph.experimental.do_not_convert
     def join(stacked: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -194,12 +194,12 @@ def _joined_blocks(blocks: tf.data.Dataset, count: int) -> tf.data.Dataset:
 
 @tf.autograph.experimental.do_not_convert
 def _require_rows(documents: Documents) -> None:
-    """Raises ValueError where endless epochs would be searched for the first row."""
+    """Raises ValueError if the documents give no rows, instead of searching forever."""
     parts = one_epoch(documents)
     for _ in parts.filter(lambda part: tf.size(part["token_ids"]) > 1).take(1):
-        return  # Two tokens can always be made a row.
+        return  # Two tokens always give a row.
     raise ValueError(
-        "The documents give not a single row. Expected texts with sentences of some "
-        "tokens: look at what was read, data_pipelines.create_pretraining_data "
-        "counts it in manifest.json."
+        "The documents do not give a single row. Expected texts with sentences of "
+        "several tokens: check the counts of data_pipelines.create_pretraining_data "
+        "in manifest.json."
     )

@@ -1,4 +1,4 @@
-"""Reads record files as parts of documents, in another order in each epoch."""
+"""Reads record files as parts of documents, in a new order in each epoch."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -14,8 +14,8 @@ from data_pipelines.pretraining.randomness import (
 )
 from data_pipelines.rows import features
 
-# From the numbers of an epoch, of a stream, and of all streams to a dataset of the
-# parts (see `features.parse_part`) that the stream has in that epoch.
+# Function from epoch, stream and number of streams to a dataset of the parts (see
+# `features.parse_part`) of that stream in that epoch.
 Documents = Callable[[Any, Any, int], tf.data.Dataset]
 
 _OPEN_FILES = 16
@@ -28,17 +28,17 @@ def documents_from_records(
     shuffle_parts: int = 1024,
     skip_corrupt: bool = False,
 ) -> Documents:
-    """Reads the parts in files that `create_pretraining_data` wrote.
+    """Reads the parts in files written by `create_pretraining_data`.
 
     Args:
         files: see `record_folder.record_files`.
-        seed: of the order of the files and of the parts, another in each epoch.
-        shuffle_parts: the number of parts of all streams that are mixed at a time; 0
-            keeps the order of files and parts.
-        skip_corrupt: whether unreadable records are left out.
+        seed: seed of the order of files and parts, which differs between epochs.
+        shuffle_parts: size of the shuffle buffer of all streams, in parts; 0 keeps the
+            order of files and parts.
+        skip_corrupt: whether to skip unreadable records.
 
     Returns:
-        See `Documents`. A stream has every n-th file of each epoch.
+        See `Documents`. Of `n` streams, each reads every `n`-th file of an epoch.
 
     Raises:
         ValueError: there are no files.
@@ -46,12 +46,15 @@ def documents_from_records(
     """
     if not files:
         raise ValueError(
-            "Received no record files. Expected some: make them with "
+            "Received no record files. Expected at least one: create them with "
             "data_pipelines.create_pretraining_data."
         )
     for file in files:
         if not tf.io.gfile.exists(file):
-            raise FileNotFoundError(f"There is no record file {file!r}.")
+            raise FileNotFoundError(
+                f"There is no record file {file!r}. Expected the files of one folder: "
+                "check the name."
+            )
     files = list(files)
 
     def records_of(name: tf.Tensor) -> tf.data.Dataset:
@@ -82,11 +85,11 @@ def documents_from_records(
 
 
 def one_epoch(documents: Documents) -> tf.data.Dataset:
-    """All parts in one stream, in the order of the first epoch."""
+    """Returns all parts in one stream, in the order of the first epoch."""
     return documents(tf.constant(0, tf.int64), tf.constant(0, tf.int64), 1)
 
 
 def stored_texts(files: Sequence[str]) -> Iterator[np.ndarray]:
-    """The token ids int32 `(tokens,)` of each part in files, as they are stored."""
+    """Yields the token ids int32 `(tokens,)` of each part, in the stored order."""
     parts = one_epoch(documents_from_records(files, shuffle_parts=0))
     return (part["token_ids"] for part in parts.as_numpy_iterator())

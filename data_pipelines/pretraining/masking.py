@@ -1,4 +1,4 @@
-"""Masked language model: the choice of tokens to predict, and their replacement."""
+"""Masking for language models: chooses tokens to predict, and replaces them."""
 
 from typing import get_args
 
@@ -8,7 +8,7 @@ from data_pipelines.pretraining.randomness import split, uniform
 from data_pipelines.pretraining.row_options import Masking, RowOptions, Unmasked
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
-# Lengths of spans in words are geometric with this rate: 5 words on average (Joshi et
+# Parameter of the geometric distribution of span lengths: 5 words on average (Joshi et
 # al., SpanBERT, 2020, section 3.1).
 _SPAN_END_RATE = 0.2
 
@@ -20,9 +20,9 @@ def mask_tokens(
     vocabulary: Vocabulary,
     options: RowOptions,
 ) -> dict[str, tf.Tensor]:
-    """Hides some tokens of each row.
+    """Masks some tokens of each row.
 
-    The row `CLS the cat sat SEP PAD`, with two predictions, may become
+    The row `CLS the cat sat SEP PAD`, with at most two predictions, may become
 
         token_ids       CLS  the  MASK  sat  SEP  PAD
         mlm_positions     2    0
@@ -30,45 +30,47 @@ def mask_tokens(
         mlm_weights       1    0
 
     `round(real tokens * mlm_rate)` tokens of a row are chosen, at least one and at most
-    `max_predictions`; special tokens count, but are never chosen. They are chosen as
-    *units*, in random order; a unit that would exceed the number is passed over, as in
-    the original (create_pretraining_data.py:342). A unit is
+    `max_predictions`; special tokens count, but are never chosen. Tokens are chosen in
+    *units*, in random order; a unit that would exceed the number is skipped, as in the
+    original (create_pretraining_data.py:342). A unit is
 
     * `token`: one token;
-    * `whole_word`: a token and the continuations behind it, see
+    * `whole_word`: a token and the continuations after it, see
       `Vocabulary.continues`;
-    * `span`: some words in succession; behind each word the span ends with a
-      probability of 0.2. As long spans fit less often, those chosen are shorter than
-      that on average.
+    * `span`: several consecutive words; after each word the span ends with a
+      probability of 0.2. Long spans fit less often, so the chosen spans are shorter on
+      average.
 
-    Two more values of `masking` hide nothing and use no rate: every token but the first
-    of a row is to be predicted by a model that does not see it,
+    Two more values of `masking` mask nothing and use no rate: every token but the first
+    of a row is predicted by a model that does not see it,
 
-    * `next_token`: at the place before it, by a model that does not look ahead
+    * `next_token`: at the position before it, by a model that does not look ahead
       (Radford et al. 2018, section 3.1);
-    * `every_token`: at its own place (but not the last), by one that looks ahead and
-      back apart (Peters et al. 2018, section 3.1).
+    * `every_token`: at its own position (but not the last), by a model that looks ahead
+      and back separately (Peters et al. 2018, section 3.1).
 
-    A chosen token becomes `[MASK]` at `mask_rate`, a token uniform over the vocabulary
-    at `random_rate`, or stays; this is decided for each token, with `span` for each
-    span. With both rates 0 what is predicted stays visible.
+    A chosen token becomes `[MASK]` with probability `mask_rate`, a uniformly random
+    token with probability `random_rate`, and is unchanged otherwise; this is decided
+    per token, with `span` per span. If both rates are 0, all tokens stay visible.
 
     Args:
         token_ids: int32 `(rows, sequence)`.
         padding_mask: bool `(rows, sequence)`, True = real token.
         seed: int32 `(2,)`. The same rows and seed give the same masks.
+        vocabulary: vocabulary of the ids.
         options: `masking` and the rates, see above, and `max_predictions`.
 
     Returns:
-        `token_ids` as the argument; `mlm_positions` int32, `mlm_ids` int32 and
-        `mlm_weights` float32 `(rows, predictions)`, ascending, then padded with 0.
+        `token_ids`, masked, of the same shape; `mlm_positions` int32, `mlm_ids` int32
+        and `mlm_weights` float32 `(rows, predictions)`, with ascending positions,
+        padded with 0.
     """
     masking, max_predictions = options.masking, options.max_predictions
     if masking in get_args(Unmasked):
         return _unmasked(token_ids, padding_mask, vocabulary, options)
     unit_seed, order_seed, what_seed, random_seed = split(seed, 4)
     num_tokens = tf.reduce_sum(tf.cast(padding_mask, tf.int32), axis=1)
-    # In 64 bits and to the even neighbour, as Python rounds in the original.
+    # In 64 bits and half to even, like `round` of Python in the original.
     number = tf.round(tf.cast(num_tokens, tf.float64) * options.mlm_rate)
     number = tf.clip_by_value(tf.cast(number, tf.int32), 1, max_predictions)
 
@@ -97,8 +99,8 @@ def _labels(
     token_ids: tf.Tensor, is_chosen: tf.Tensor, max_predictions: int, pad_id: int
 ) -> dict[str, tf.Tensor]:
     sequence_length = tf.shape(token_ids)[1]
-    # The largest distances from the end are the first positions, in order. A row
-    # shorter than the number of predictions is lengthened by places that count 0.
+    # The largest distances from the end are the first positions, in order. Rows shorter
+    # than the number of predictions are padded with distances of 0.
     distance = tf.where(is_chosen, sequence_length - tf.range(sequence_length), 0)
     distance = tf.pad(distance, [[0, 0], [0, max_predictions]])
     distance, _ = tf.math.top_k(distance, max_predictions)  # (rows, predictions)
@@ -120,7 +122,7 @@ def _unmasked(
 ) -> dict[str, tf.Tensor]:
     is_asked = padding_mask & (tf.range(tf.shape(token_ids)[1]) > 0)
     if options.masking == "every_token":
-        # The last has nothing behind it.
+        # Nothing follows the last token.
         is_asked &= tf.pad(padding_mask[:, 1:], [[0, 0], [0, 1]])
     labels = _labels(token_ids, is_asked, options.max_predictions, vocabulary.pad_id)
     if options.masking == "next_token":
@@ -135,12 +137,12 @@ def _opens_unit(
     vocabulary: Vocabulary,
     masking: Masking,
 ) -> tf.Tensor:
-    """bool `(rows, sequence)`, True where a unit begins."""
+    """Returns bool `(rows, sequence)`, True where a unit begins."""
     if masking == "token":
         return may_be_chosen
     continues = tf.constant(vocabulary.continues)
     after_chosable = tf.pad(may_be_chosen[:, :-1], [[0, 0], [1, 0]])
-    # What begins a segment begins a unit, even if it is the rest of a cut word.
+    # The first token of a segment begins a unit, even if it continues a cut word.
     opens_word = ~tf.gather(continues, token_ids) | ~after_chosable
     if masking == "span":
         ends = uniform(tf.shape(token_ids), seed)
@@ -155,11 +157,11 @@ def _choose(
     seed: tf.Tensor,
     masking: Masking,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Units in random order until `number` tokens are chosen.
+    """Chooses units in random order until `number` tokens are chosen.
 
     Returns:
-        bool `(rows, sequence)`, the chosen tokens, and int32 `(rows, sequence)`, of
-        which unit of its row each token is.
+        The chosen tokens, bool `(rows, sequence)`, and the index of the unit of each
+        token in its row, int32 `(rows, sequence)`.
     """
     shape = tf.shape(opens)
     num_rows, sequence_length = shape[0], shape[1]
@@ -171,7 +173,7 @@ def _choose(
 
     first_of_row = sequence_length * tf.range(num_rows)[:, tf.newaxis]
     if masking == "token":
-        # All units are of size 1: the first of the order are the chosen.
+        # All units have size 1, so the first ones of the order are chosen.
         score, order = tf.math.top_k(
             score,
             tf.minimum(tf.reduce_max(tf.concat([number, [1]], 0)), sequence_length),
@@ -186,7 +188,7 @@ def _choose(
             num_rows * sequence_length,
         )
         size = tf.gather(tf.reshape(size, shape), order, batch_dims=1)
-        # How many may still be chosen after each unit.
+        # The number of tokens left to choose after each unit.
         left = tf.scan(
             lambda left, unit: tf.where(unit <= left, left - unit, left),
             tf.transpose(size),
@@ -194,7 +196,7 @@ def _choose(
         )  # (units, rows)
         before = tf.concat([number[tf.newaxis, :], left[:-1]], 0)
         is_taken = tf.transpose(before > left)
-    # Back from the random order of the units to the order of the row.
+    # Map from the random order of units back to the order in the row.
     is_unit_taken = tf.math.unsorted_segment_max(
         tf.reshape(tf.cast(is_taken, tf.int32), [-1]),
         tf.reshape(first_of_row + order, [-1]),

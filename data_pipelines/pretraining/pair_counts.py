@@ -1,4 +1,4 @@
-"""Counts what pairs of sentences a text gives, to know which task it allows."""
+"""Counts the sentence pairs of a text, to check which sentence task it allows."""
 
 import dataclasses
 
@@ -11,24 +11,24 @@ from data_pipelines.pretraining.row_options import RowOptions, SentenceTask
 from data_pipelines.pretraining.sentence_rows import sentence_rows
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
-# Parts that are looked at, and of which rows are made at once.
+# Size of the sample: groups of parts, each group processed at a time.
 _NUM_GROUPS = 32
 _PARTS_PER_GROUP = 64
-# Of ordinary text in rows of 64 tokens or more up to a quarter of the pairs are single
-# sentences: the last of documents, and in short rows. In rows of 32 it is a half.
+# In ordinary text with rows of 64 tokens or more, up to a quarter of the pairs are
+# single sentences: the last of documents, and in short rows. In rows of 32, a half are.
 _MANY = 1 / 3
 _MOST = 3 / 4
 
 
 @dataclasses.dataclass(frozen=True)
 class PairCounts:
-    """Counts of the pairs that a sample of a text gives.
+    """Counts of the sentence pairs in a sample of a text.
 
     Attributes:
-        task: the sentence task that the pairs are for.
-        row_tokens: tokens of a row.
+        task: the sentence task of the pairs.
+        row_tokens: tokens per row.
         pairs: number of pairs.
-        single: number of those made of a single sentence, which nothing follows.
+        single: number of pairs made of a single sentence without a successor.
         documents: number of different documents.
     """
 
@@ -40,7 +40,7 @@ class PairCounts:
 
     @property
     def is_impossible(self) -> bool:
-        """True if the task has nothing to learn from: all pairs are of one kind."""
+        """True if the task cannot be learned, because all pairs have one label."""
         if self.task == "full_sentences" or not self.pairs:
             return False
         return self.single == self.pairs or self._has_no_other
@@ -52,23 +52,23 @@ class PairCounts:
 
     @property
     def finding(self) -> str | None:
-        """The fault of the pairs, with its numbers; None if there is none."""
+        """Problem of the pairs, with numbers; None if there is none."""
         if self.task == "full_sentences":
             return None
         if self._has_no_other:
             return (
-                "the text is a single document, so that no second sentence can be from "
-                "another one (--separator=blank_line may divide it)"
+                "the text is a single document, so no second sentence can be from "
+                "another one (--separator=blank_line may split it)"
             )
         if self._share <= _MANY:
             return None
         consequence = {
-            "next_sentence": "so that their second one is always a random one",
-            "sentence_order": "so that their parts are two halves of it",
+            "next_sentence": "so their second sentence is always random",
+            "sentence_order": "so they are two halves of it",
         }[self.task]
         return (
             f"{self.single:,} of {self.pairs:,} sentence pairs ({self._share:.0%}) are "
-            f"made of a single sentence, which nothing follows, {consequence}: many "
+            f"made of a single sentence without a successor, {consequence}: many "
             f"documents have one sentence, or sentences fill rows of {self.row_tokens} "
             "tokens"
         )
@@ -85,11 +85,11 @@ class PairCounts:
 def count_pairs(
     documents: Documents, vocabulary: Vocabulary, rows: RowOptions
 ) -> PairCounts:
-    """Counts the pairs that the first 2,048 parts give; the same in each call.
+    """Counts the pairs from the first 2,048 parts; the result is the same in each call.
 
     Args:
         documents: from `documents_from_records`, which mixes the parts.
-        vocabulary: the one the documents were tokenized with.
+        vocabulary: vocabulary with which the documents were tokenized.
         rows: options of the rows.
     """
     pairs = single = 0

@@ -1,4 +1,4 @@
-"""Makes parts of documents from texts: whole sentences as ids, of a bounded size."""
+"""Tokenizes texts into parts of documents: whole sentences as ids, of bounded size."""
 
 import tensorflow as tf
 
@@ -6,8 +6,8 @@ from data_pipelines.corpus.layout import Layout
 from data_pipelines.rows.windows import windows
 from data_pipelines.tokenizers.tokenizer import Tokenizer
 
-# What bounds the memory, whatever a document is: a novel is cut into parts, a
-# sentence without a full stop into sentences that fit into the longest row.
+# Limits that bound the memory for any document: a novel is split into parts, and text
+# without full stops into sentences that fit into the longest row.
 MAX_PART_SENTENCES = 256
 MAX_PART_TOKENS = 16_384
 MAX_SENTENCE_TOKENS = 512
@@ -19,24 +19,25 @@ def tokenize_documents(
     tokenizer: Tokenizer,
     layout: Layout | None = None,
 ) -> dict[str, tf.Tensor]:
-    """Makes parts of documents from texts, in graph.
+    """Tokenizes texts into parts of documents, in the TensorFlow graph.
 
     `["One. Two three."]` of the document 5 becomes `{"token_ids": [[id of one, .,
     two, three, .]], "sentence_lengths": [[2, 3]], "document_id": [5], "text": [0]}`.
 
-    A part ends where its text has `MAX_PART_SENTENCES` more sentences, or (the last
-    sentence aside) `MAX_PART_TOKENS` more tokens. Sentences longer than
-    `MAX_SENTENCE_TOKENS` are cut; those without tokens are left out.
+    A part ends after every `MAX_PART_SENTENCES` sentences of a text, or (not counting
+    the last sentence) `MAX_PART_TOKENS` tokens. Sentences longer than
+    `MAX_SENTENCE_TOKENS` are split; those without tokens are dropped.
 
     Args:
         texts: string `(texts,)`.
         document_ids: int64 `(texts,)`.
-        layout: with which the texts were read.
+        tokenizer: tokenizer of the texts.
+        layout: layout with which the texts were read.
 
     Returns:
         `token_ids` int32 `(parts, (tokens))` and `sentence_lengths` int32
         `(parts, (sentences))` ragged; `document_id` int64 `(parts,)`; and `text` int64
-        `(parts,)`, in which text each part is.
+        `(parts,)`, the index of the text of each part.
     """
     sentences = (layout or Layout()).sentences_of(texts)  # (texts, (sentences))
     pieces = tokenizer.tokenize_words(sentences.values)  # (sentences, (pieces))
@@ -47,7 +48,7 @@ def tokenize_documents(
     lengths = tf.cast(tf.boolean_mask(lengths, lengths > 0), tf.int64)
     places = tf.range(tf.size(lengths, tf.int64))
 
-    # Which sentence, and from which token on, of its text each sentence is.
+    # The index of each sentence in its text, and the index of its first token.
     opens_text = tf.concat([[-1], text[:-1]], 0) < text
     text_first = tf.gather(
         tf.boolean_mask(places, opens_text),

@@ -1,6 +1,6 @@
-"""Random choices that depend on a seed alone: the same on every machine.
+"""Random choices that depend only on a seed: the same on every machine.
 
-The algorithm is named everywhere, because the automatic choice depends on the device.
+The algorithm is always given, because the automatic choice depends on the device.
 """
 
 from typing import Any
@@ -9,35 +9,35 @@ import tensorflow as tf
 
 
 def as_seed(seed: int) -> tf.Tensor:
-    """A seed int64 `(2,)`, as stateless random operations take it."""
+    """Returns a seed int64 `(2,)` for stateless random operations."""
     return tf.constant([0, seed], tf.int64)
 
 
 def fold_in(seed: tf.Tensor, number: Any) -> tf.Tensor:
-    """Another seed for each number."""
+    """Derives a different seed for each number."""
     return tf.random.fold_in(seed, tf.cast(number, tf.int64), alg="philox")
 
 
 def split(seed: tf.Tensor, count: int) -> list[tf.Tensor]:
-    """Several seeds from one."""
+    """Derives several seeds from one."""
     return tf.unstack(tf.random.split(seed, count, alg="philox"))
 
 
 def uniform(shape: Any, seed: tf.Tensor) -> tf.Tensor:
-    """Numbers float32 in [0, 1)."""
+    """Draws float32 numbers from [0, 1)."""
     return tf.random.stateless_uniform(shape, seed, alg="philox")
 
 
 def permutation(count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """The numbers int32 `(count,)` below `count`, in random order."""
+    """Returns the integers below `count` in random order, int32 `(count,)`."""
     return tf.random.experimental.stateless_shuffle(tf.range(count), seed, alg="philox")
 
 
 def shuffled(elements: tf.data.Dataset, size: int, seed: tf.Tensor) -> tf.data.Dataset:
-    """Shuffles the elements of each window of `size`.
+    """Shuffles the elements of each window of `size` elements.
 
-    Not `Dataset.shuffle`, which within a flat_map counts as stateful and makes the
-    iterator unsaveable.
+    `Dataset.shuffle` is not used because it counts as stateful within a flat_map, where
+    the iterator could not be saved.
     """
 
     @tf.autograph.experimental.do_not_convert

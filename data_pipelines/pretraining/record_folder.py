@@ -1,4 +1,4 @@
-"""A folder of records as `create_pretraining_data` leaves it: manifest and shards."""
+"""Record folders written by `create_pretraining_data`: manifest and shards."""
 
 import posixpath
 from typing import Any
@@ -18,39 +18,39 @@ def read_manifest(output_dir: str) -> dict[str, Any]:
 
     Returns:
         A dict with the options (`lower_case`, `strip_accents`, ...), the `inputs`, each
-        with `name` and what `fingerprints` tells of it, the `vocabulary_fingerprint`
-        and `vocabulary_size`; `counts` and `heldout_counts` (documents, parts,
-        sentences, tokens, unknown_tokens, bytes); `reading`, the counts of the reader
-        of the text; and `shards`, each with `name`, `records`, `tokens` and `bytes`.
+        with `name` and fingerprint, the `vocabulary_fingerprint` and `vocabulary_size`;
+        `counts` and `heldout_counts` (documents, parts, sentences, tokens,
+        unknown_tokens, bytes); `reading`, the counts from reading the text; and
+        `shards`, each with `name`, `records`, `tokens` and `bytes`.
 
     Raises:
-        FileNotFoundError: there is no manifest, so the folder is not complete.
-        ValueError: it is damaged or of another version of this program.
+        FileNotFoundError: there is no manifest, so the folder is incomplete.
+        ValueError: the manifest is damaged or from another version of this program.
     """
     path = posixpath.join(output_dir, MANIFEST)
     if not exists(path):
         raise FileNotFoundError(
-            f"There is no {path!r}. Expected a folder that create_pretraining_data "
-            "has finished: run it (again)."
+            f"There is no {path!r}. Expected a folder that create_pretraining_data has "
+            "completed: run it, or run it again to resume."
         )
     manifest = read_json(path)
     if manifest.get("format") != FORMAT:
         raise ValueError(
-            f"{path} has the format {manifest.get('format')!r}, expected {FORMAT}: "
+            f"{path} has the format {manifest.get('format')!r}. Expected {FORMAT}: "
             "write the records again."
         )
     return with_later_options(manifest)
 
 
 def with_later_options(plan: dict[str, Any]) -> dict[str, Any]:
-    """The options that decided records, with those that were not written at first."""
-    # Accents went with capital letters.
+    """Adds options and fingerprints that older versions did not write to a plan."""
+    # Accents were stripped together with lower-casing.
     plan = {"strip_accents": plan["lower_case"], "lines": "auto", **plan}
     return {**plan, "inputs": [_with_fingerprint(entry) for entry in plan["inputs"]]}
 
 
 def _with_fingerprint(entry: dict[str, Any]) -> dict[str, Any]:
-    """A source of text with its fingerprint, which was that of its first 64 KiB."""
+    """Converts an old entry, with a digest of the first 64 KiB, to a fingerprint."""
     if "begins" not in entry:
         return entry
     name, size = entry["name"], entry["bytes"]
@@ -62,11 +62,11 @@ def check_vocabulary(manifest: dict[str, Any], vocabulary: Vocabulary) -> None:
     """Raises ValueError if the records were made with another vocabulary."""
     if manifest["vocabulary_fingerprint"] != vocabulary.fingerprint:
         raise ValueError(
-            "The records were made with another vocabulary: theirs has "
-            f"{manifest['vocabulary_size']} pieces and the fingerprint "
-            f"{manifest['vocabulary_fingerprint'][:12]}, received one with "
-            f"{len(vocabulary)} pieces and {vocabulary.fingerprint[:12]}. Use theirs, "
-            "or write the records again with create_pretraining_data."
+            f"Received a vocabulary of {len(vocabulary)} pieces with the fingerprint "
+            f"{vocabulary.fingerprint[:12]}. Expected that of the records, of "
+            f"{manifest['vocabulary_size']} pieces with the fingerprint "
+            f"{manifest['vocabulary_fingerprint'][:12]}: use it, or write the records "
+            "again with create_pretraining_data."
         )
 
 
@@ -75,23 +75,23 @@ def check_casing(manifest: dict[str, Any], vocabulary: Vocabulary) -> None:
     casing = vocabulary.lower_case, vocabulary.strip_accents
     if (manifest["lower_case"], manifest["strip_accents"]) != casing:
         raise ValueError(
-            f"The records were made with lower_case={manifest['lower_case']} and "
-            f"strip_accents={manifest['strip_accents']}, received "
-            f"lower_case={casing[0]} and strip_accents={casing[1]}. Use theirs, "
-            "or write the records again with create_pretraining_data."
+            f"Received lower_case={casing[0]} and strip_accents={casing[1]}. Expected "
+            f"lower_case={manifest['lower_case']} and "
+            f"strip_accents={manifest['strip_accents']}, as in the records: use these "
+            "options, or write the records again with create_pretraining_data."
         )
 
 
 def record_files(
     output_dir: str, split: str = "train", skip_corrupt: bool = False
 ) -> list[str]:
-    """The files of one split, `"train"` or `"heldout"`, as the manifest names them.
+    """Returns the files of one split, `"train"` or `"heldout"`, from the manifest.
 
-    With `skip_corrupt` missing files are left out, and damaged ones are not refused.
+    With `skip_corrupt`, missing files are skipped, and damaged ones are accepted.
 
     Raises:
-        ValueError: the folder has no such split, or a file of it is missing or has
-            another size than the manifest says.
+        ValueError: the folder has no such split, or a file is missing or does not have
+            the size in the manifest.
         FileNotFoundError: the folder has no manifest.
     """
     manifest = read_manifest(output_dir)
@@ -100,17 +100,17 @@ def record_files(
     names = [shard["name"] for shard in _shards(manifest, split)]
     if not names:
         raise ValueError(
-            f"{output_dir} has no records of the split {split!r}. Expected 'train', "
-            "or 'heldout' if they were made with --holdout_fraction."
+            f"{output_dir} has no records of the split {split!r}. Expected 'train', or "
+            "'heldout' if the records were written with --holdout_fraction."
         )
     paths = [posixpath.join(output_dir, name) for name in names]
     return [path for path in paths if tf.io.gfile.exists(path)]
 
 
 def lost_records(output_dir: str, split: str = "train") -> dict[str, tuple[int, int]]:
-    """Counts the unreadable records, and all, of each damaged file, by reading it.
+    """Reads all files; returns unreadable and total records of each damaged one.
 
-    What follows a damaged record in its file is lost with it.
+    A damaged record makes the rest of its file unreadable.
     """
     found = {}
     for shard in _shards(read_manifest(output_dir), split):
@@ -129,14 +129,14 @@ def _shards(manifest: dict[str, Any], split: str) -> list[dict[str, Any]]:
 
 
 def require_shards(output_dir: str, manifest: dict[str, Any]) -> None:
-    """Raises ValueError where a file is missing or of another size."""
+    """Raises ValueError if a file is missing or has another size."""
     for shard in manifest["shards"]:
         path = posixpath.join(output_dir, shard["name"])
         size = tf.io.gfile.stat(path).length if tf.io.gfile.exists(path) else None
         if size != shard["bytes"]:
             found = "is missing" if size is None else f"has {size} bytes"
             raise ValueError(
-                f"{path} {found}, expected {shard['bytes']} bytes: restore it, remove "
-                f"{output_dir} and write the records again, or pre-train with "
+                f"{path} {found}. Expected {shard['bytes']} bytes: restore the file, "
+                f"remove {output_dir} and write the records again, or pre-train with "
                 "--skip_corrupt_records."
             )

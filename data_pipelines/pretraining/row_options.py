@@ -1,4 +1,4 @@
-"""Options of the rows of pre-training."""
+"""Options of pre-training rows."""
 
 import dataclasses
 from typing import Literal, get_args
@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from data_pipelines.programs import cli
 
 SentenceTask = Literal["next_sentence", "sentence_order", "full_sentences"]
-# What is masked as a whole, or what is predicted where nothing is masked.
+# Units of masking, and the predicted tokens of objectives without masking.
 MaskingUnit = Literal["token", "whole_word", "span"]
 Unmasked = Literal["next_token", "every_token"]
 Masking = Literal[MaskingUnit, Unmasked]
@@ -14,16 +14,16 @@ Masking = Literal[MaskingUnit, Unmasked]
 
 @dataclasses.dataclass(frozen=True)
 class RowOptions:
-    """Options that decide how rows are made and masked; the defaults are BERT's.
+    """Options of how rows are built and masked; the defaults are those of BERT.
 
     Attributes:
-        sequence_length: tokens of a row, special ones included.
-        sentences: how sentences are put together, see `sentence_rows`.
-        masking: which tokens are predicted, see `masking.mask_tokens`.
+        sequence_length: tokens per row, including special tokens.
+        sentences: sentence task of the rows, see `sentence_rows`.
+        masking: tokens to predict, see `masking.mask_tokens`.
         mlm_rate: share of the tokens to predict.
-        max_predictions: the most tokens of a row to predict.
-        mask_rate: share of these to replace by `[MASK]`.
-        random_rate: share of these to replace by a random token.
+        max_predictions: maximum number of tokens to predict per row.
+        mask_rate: share of the predicted tokens replaced by `[MASK]`.
+        random_rate: share of the predicted tokens replaced by random ones.
     """
 
     sequence_length: int
@@ -46,6 +46,6 @@ class RowOptions:
         if not all(0 <= rate <= 1 for rate in (*rates, sum(rates[1:]))):
             raise ValueError(
                 f"Received mlm_rate={self.mlm_rate}, mask_rate={self.mask_rate} and "
-                f"random_rate={self.random_rate}. Expected rates between 0 and 1, the "
-                "last two together as well."
+                f"random_rate={self.random_rate}. Expected rates from 0 to 1, and the "
+                "sum of the last two at most 1."
             )

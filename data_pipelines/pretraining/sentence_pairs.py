@@ -1,11 +1,11 @@
-"""Makes pairs of segments from parts of documents, all of a group at once.
+"""Builds segment pairs from parts of documents, for a whole group at once.
 
 The original walks through a document sentence by sentence and collects a chunk until
 it is long enough (`create_instances_from_document`, google-research/bert,
-create_pretraining_data.py:214). A walk is slow in a graph. Here every sentence has the
-row that would begin at it, and where the next row would begin; the rows are those whose
-beginning is reached from the first sentence of a part. These are found by pointer
-doubling: about ten gathers instead of thousands of steps.
+create_pretraining_data.py:214). Such a loop is slow in a graph. Instead, the row that
+would begin at each sentence is computed, and the beginning of the row after it; the
+actual rows are those reached from the first sentence of a part. Pointer doubling finds
+them with about ten gathers instead of thousands of steps.
 """
 
 import tensorflow as tf
@@ -15,7 +15,7 @@ from data_pipelines.pretraining.row_options import SentenceTask
 from data_pipelines.rows.packing import truncated_lengths
 from data_pipelines.rows.windows import ranges
 
-# How often the original draws for a document that is not the own one.
+# Number of attempts of the original to draw a different document.
 _DRAWS_OF_OTHER_DOCUMENT = 10
 
 
@@ -26,17 +26,17 @@ def sentence_pairs(
     max_tokens: int,
     short_row_rate: float,
 ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.Tensor, tf.Tensor]:
-    """Segments of at most `max_tokens` together, their labels, and which had no choice.
+    """Returns segment pairs of at most `max_tokens` tokens in total, and their labels.
 
-    The other arguments are those of `sentence_rows.sentence_rows`.
+    For the other arguments see `sentence_rows.sentence_rows`.
 
     Returns:
-        int32 `(rows, (tokens))`, the first segments and the second; int32 `(rows,)`,
-        the labels; and bool `(rows,)`, whether the row was made of a single sentence,
-        which nothing can follow.
+        First and second segments, both int32 `(rows, (tokens))`; the labels, int32
+        `(rows,)`; and bool `(rows,)`, whether the row was made of a single sentence
+        without a successor.
     """
     length_seed, pair_seed, other_seed, cut_seed = split(seed, 4)
-    # Shorter rows are closer to the texts of fine-tuning (the original, :222).
+    # Shorter rows are more similar to the texts of fine-tuning (the original, :222).
     shape = [2, tf.size(group["document_id"])]
     is_short, how_short = tf.unstack(uniform(shape, length_seed))
     short = 2 + _floor(how_short, max_tokens - 1)
@@ -67,16 +67,16 @@ def _whole_sentences(
     other_seed: tf.Tensor,
     task: SentenceTask,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Pairs of segments, which may be too long by a part of a sentence, and labels.
+    """Returns pairs of segments of whole sentences, not yet truncated, and labels.
 
     Returns:
-        int32 `(4, rows)`, the tokens at which the first segment begins and ends, and
-        the second; int32 `(rows,)` and bool `(rows,)` as `sentence_pairs`.
+        The first and end token of the first segment, and of the second, int32
+        `(4, rows)`; labels and single sentences as from `sentence_pairs`.
     """
     sentence_lengths = group["sentence_lengths"]
     part_bounds = tf.cast(sentence_lengths.row_splits, tf.int32)  # (parts + 1,)
     part = tf.cast(sentence_lengths.value_rowids(), tf.int32)  # (sentences,)
-    # In which token each sentence begins; one more for the end of the last.
+    # The first token of each sentence, and the end of the last one.
     offset = running_sum(sentence_lengths.values)  # (sentences + 1,)
 
     # The row that would begin at each sentence: its second segment begins with the
@@ -95,15 +95,15 @@ def _whole_sentences(
         is_random = has_other & (is_single | (coin < 0.5))
     else:
         is_random = tf.zeros_like(is_single)
-    # The sentences that a random second segment replaces are not lost: the next row
-    # begins with them.
+    # Sentences replaced by a random second segment are not lost: the next row begins
+    # with them.
     row = reached(tf.where(is_random, middle, end), part_bounds)  # (rows,)
 
     def at_row(values: tf.Tensor) -> tf.Tensor:
         return tf.gather(values, row)
 
     first, second = tf.gather(offset, row), tf.gather(offset, at_row(middle))
-    # A single sentence that is to be followed by itself: two halves of it.
+    # A single sentence without a random successor is split into two halves.
     is_halved = at_row(is_single & ~is_random)
     second = tf.where(is_halved, first + (second - first) // 2, second)
     pairs = tf.stack([first, second, second, tf.gather(offset, at_row(end))])
@@ -128,11 +128,11 @@ def _whole_sentences(
 def _other_parts(
     document_id: tf.Tensor, part: tf.Tensor, seed: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """A random part of another document for each sentence.
+    """Draws a random part of another document for each sentence.
 
     Returns:
-        int32 `(sentences,)`, the part; float32 in [0, 1), where in it to begin; and
-        bool, whether a part of another document was found.
+        The part, int32; where to begin in it, float32 in [0, 1); and whether a part of
+        another document was found, bool; all `(sentences,)`.
     """
     numbers = uniform([tf.size(part), _DRAWS_OF_OTHER_DOCUMENT + 1], seed)
     drawn = _floor(numbers[:, :-1], tf.size(document_id))  # (sentences, draws)
@@ -147,16 +147,16 @@ def _other_parts(
 
 
 def _end_of_chunk(offset: tf.Tensor, token: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
-    """The sentence before which a chunk ends that should reach `token`."""
+    """Returns the end, exclusive, of a chunk of sentences that reaches `token`."""
     return tf.minimum(1 + tf.searchsorted(offset[1:], token), last)
 
 
 def reached(following: tf.Tensor, part_bounds: tf.Tensor) -> tf.Tensor:
-    """The places int32 `(reached,)` that are reached from the first of each part.
+    """Returns the places int32 `(reached,)` reachable from the first of each part.
 
     Args:
-        following: int32 `(places,)`, for each place the next one, or the first of
-            the next part.
+        following: int32 `(places,)`, the next place of each place, or the first of the
+            next part.
         part_bounds: int32 `(parts + 1,)`, the first place of each part, and the
             number of places.
     """
@@ -171,8 +171,8 @@ def reached(following: tf.Tensor, part_bounds: tf.Tensor) -> tf.Tensor:
     is_first = tf.math.unsorted_segment_max(
         tf.ones_like(part_bounds), part_bounds, size + 1
     )
-    # Before each turn `jump` is `width` steps and `reached` knows of all places fewer
-    # than `width` steps away. No walk has more steps than its part has places.
+    # Loop invariant: `jump` leads `width` steps ahead, and `reached` marks all places
+    # less than `width` steps away. No path is longer than its part.
     _, _, reached = tf.while_loop(
         lambda width, *_: width <= longest,
         double,
@@ -182,12 +182,12 @@ def reached(following: tf.Tensor, part_bounds: tf.Tensor) -> tf.Tensor:
 
 
 def _heads(number: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """The number of heads among `number` int32 `(rows,)` tossed coins.
+    """Returns the number of heads among `number` int32 `(rows,)` coin tosses.
 
-    Counted in random bits: unlike `tf.random.stateless_binomial` it needs no
+    Random bits are counted: unlike `tf.random.stateless_binomial`, this needs no
     logarithms, whose last bits differ between machines.
     """
-    width = 30  # Bits of an int32 that are used at a time; 1 << 30 is no overflow.
+    width = 30  # Bits of an int32 to use at a time; 1 << 30 does not overflow.
     num_words = 1 + tf.reduce_max(tf.concat([number, [0]], 0)) // width
     bits = tf.random.stateless_uniform(
         [tf.size(number), num_words], seed, None, None, tf.int32, alg="philox"
@@ -199,10 +199,10 @@ def _heads(number: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def running_sum(values: tf.Tensor) -> tf.Tensor:
-    """The sums of all beginnings: `[2, 1]` becomes `[0, 2, 3]`."""
+    """Returns cumulative sums with a leading 0: `[2, 1]` becomes `[0, 2, 3]`."""
     return tf.concat([[0], tf.cumsum(values)], 0)
 
 
 def _floor(uniform: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:
-    """Uniform numbers in [0, 1) as whole numbers in [0, number)."""
+    """Scales uniform numbers in [0, 1) to integers in [0, number)."""
     return tf.cast(uniform * tf.cast(number, tf.float32), tf.int32)

@@ -1,7 +1,7 @@
-"""Makes rows of two segments, or one, from parts of documents.
+"""Builds rows of one or two segments from parts of documents.
 
-Other documents are looked for in the group: some dozens of parts that are neighbours in
-the records, in which parts of all documents are mixed.
+Other documents are drawn from the group: some dozens of adjacent parts in the records,
+where parts of all documents are mixed.
 """
 
 import tensorflow as tf
@@ -24,10 +24,10 @@ def sentence_rows(
     options: RowOptions,
     short_row_rate: float = 0.1,
 ) -> dict[str, tf.Tensor]:
-    """Makes all rows of a group of parts of documents.
+    """Builds all rows of a group of parts of documents.
 
     With the sentences `[1 2] [3] [4 5]` of one document, `[6 7 8]` of another, and
-    rows of 8 tokens, so 5 without the special ones, a group
+    rows of 8 tokens, 5 of them not special, a group
 
         {"token_ids": [[1, 2, 3, 4, 5], [6, 7, 8]],
          "sentence_lengths": [[2, 1, 2], [3]], "document_id": [40, 50]}
@@ -40,25 +40,26 @@ def sentence_rows(
     The values of `options.sentences`:
 
     * `next_sentence` (BERT): half of the second segments follow the first; the other
-      half, with the label 1, is from another document, as is always the one of a
-      single sentence, which nothing follows.
-    * `sentence_order` (ALBERT): the second segment follows the first; half of the
-      rows have the two swapped and the label 1.
-    * `full_sentences` (RoBERTa): one segment, as many whole sentences as fit, across
-      the ends of parts, which one more `[SEP]` marks. All labels are 0.
+      half, with the label 1, are from another document, as is always the second segment
+      of a single sentence without a successor.
+    * `sentence_order` (ALBERT): the second segment follows the first; in half of the
+      rows they are swapped, with the label 1.
+    * `full_sentences` (RoBERTa): one segment of as many whole sentences as fit, across
+      the ends of parts, which an additional `[SEP]` marks. All labels are 0.
 
     We differ from the original in two cases. If 10 draws find no other document, the
-    original calls sentences of the same document random; here such a row gets the true
-    next sentences. And a single sentence without a second segment is cut into halves;
-    only a single token gives no row.
+    original labels sentences of the same document as random; here such a row gets the
+    actual next sentences. And a single sentence without a second segment is split into
+    halves; only a single token gives no row.
 
     Args:
         group: `token_ids` int32 `(parts, (tokens))` ragged, `sentence_lengths` int32
             `(parts, (sentences))` ragged, `document_id` int64 `(parts,)`.
         seed: int32 `(2,)`. The same group and seed give the same rows.
+        vocabulary: vocabulary of the ids.
         options: `sentences`, see above, and `sequence_length`.
-        short_row_rate: share of the parts with shorter rows than possible, of a length
-            uniform between 2 and the most.
+        short_row_rate: share of the parts with shorter rows, of a length uniform
+            between 2 and the maximum.
 
     Returns:
         `token_ids`, `segment_ids`, `padding_mask` `(rows, sequence)` as from
@@ -66,14 +67,14 @@ def sentence_rows(
         `(rows,)`, whether a pair was made of a single sentence.
 
     Raises:
-        ValueError: a length without room for two tokens.
+        ValueError: the rows are too short for two tokens.
     """
     sequence_length = options.sequence_length
     max_tokens = pair_room(sequence_length, vocabulary)
     if max_tokens < 2:
         raise ValueError(
-            f"Received sequence_length={sequence_length}, expected at least "
-            f"{4 + vocabulary.num_separators}: two tokens and the special ones."
+            f"Received sequence_length={sequence_length}. Expected at least "
+            f"{4 + vocabulary.num_separators}, for two tokens and the special tokens."
         )
     group = {**group, "token_ids": tf.cast(group["token_ids"], tf.int32)}
     if options.sentences == "full_sentences":
@@ -91,10 +92,10 @@ def sentence_rows(
 def _full_sentences(
     group: dict[str, tf.Tensor], max_tokens: int, separator_id: int
 ) -> tf.RaggedTensor:
-    """The tokens of the rows, `(rows, (tokens))`, with a `[SEP]` between two parts."""
+    """Returns the tokens of rows, `(rows, (tokens))`, with `[SEP]` between parts."""
     lengths = group["sentence_lengths"].values
     num_parts = tf.size(group["document_id"])
-    # A sentence longer than a row is cut, so that every token gets into some row.
+    # Sentences longer than a row are split, so that no token is lost.
     sentence, _, pieces = windows(lengths, max_tokens, max_tokens)  # (pieces,)
     part = tf.gather(
         tf.cast(group["sentence_lengths"].value_rowids(), tf.int32), sentence
@@ -105,7 +106,7 @@ def _full_sentences(
     tokens = tf.concat([group["token_ids"], separator], axis=1).values
     separators = tf.cast(ends_part, tf.int32)
     offset = running_sum(pieces + separators)  # (pieces + 1,)
-    # The [SEP] after a part needs no place if the row ends there: it has its own.
+    # If a row ends with a part, its [SEP] is that of the row.
     end = offset[1:] - separators  # (pieces,)
     following = tf.searchsorted(end, offset[:-1] + max_tokens, side="right")
     row = reached(following, tf.stack([0, tf.size(pieces)]))

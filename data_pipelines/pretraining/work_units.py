@@ -1,4 +1,4 @@
-"""Units of work: some sources at a time, tokenized by one process, to records."""
+"""Work units: groups of sources that one process tokenizes into records."""
 
 import dataclasses
 import functools
@@ -22,8 +22,8 @@ from data_pipelines.rows import features
 from data_pipelines.tokenizers.tokenizer import make_tokenizer
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
-# What the index of a unit says of each record: where it goes, what orders it there,
-# and where it is among the records of the unit.
+# Entry of a unit's index for each record: its shard, its sort key there, and its
+# location in the records of the unit.
 INDEX = np.dtype(
     [
         ("shard", np.int32),
@@ -37,12 +37,12 @@ INDEX = np.dtype(
 
 @dataclasses.dataclass(frozen=True)
 class RecordOptions(Layout):
-    """Options that decide the records, besides the text and the vocabulary.
+    """Options that determine the records, besides the text and the vocabulary.
 
     Attributes:
-        seed: of the holdout and of the order of the parts.
-        holdout_fraction: share of the documents for evaluation. Which ones depends
-            on the seed and their text alone: copies of a document stay together.
+        seed: seed of the holdout and of the order of the parts.
+        holdout_fraction: share of the documents for evaluation. The choice depends only
+            on the seed and the text, so copies of a document stay together.
         num_shards: number of files of training records.
     """
 
@@ -54,8 +54,8 @@ class RecordOptions(Layout):
         cli.require_positive(num_shards=self.num_shards)
         if not 0 <= self.holdout_fraction < 1:
             raise ValueError(
-                f"Received holdout_fraction={self.holdout_fraction}. Expected 0 or "
-                "more, and less than 1."
+                f"Received holdout_fraction={self.holdout_fraction}. Expected at least "
+                "0, and less than 1."
             )
 
     @property
@@ -66,7 +66,7 @@ class RecordOptions(Layout):
 
     @property
     def shard_names(self) -> list[str]:
-        """The files of training records, then the held-out ones."""
+        """Names of the training files, followed by those of the held-out files."""
         counts = {"train": self.num_shards, "heldout": self.num_heldout_shards}
         return [
             f"{split}-{number:05d}-of-{count:05d}.tfrecord"
@@ -75,11 +75,11 @@ class RecordOptions(Layout):
         ]
 
     def is_heldout(self, document_id: int) -> bool:
-        """True if a document is kept for evaluation."""
+        """Returns True if a document is held out for evaluation."""
         return _hash(self.seed, document_id)[0] < self.holdout_fraction * 2.0**64
 
     def shard_and_key(self, document_id: int, number: int) -> tuple[int, int]:
-        """The number of the file of a part of a document, and what orders it there."""
+        """Returns the shard of a part of a document, and its sort key there."""
         shard, key = _hash(self.seed, document_id, number)
         if self.is_heldout(document_id):
             return self.num_shards + shard % self.num_heldout_shards, key
@@ -88,15 +88,15 @@ class RecordOptions(Layout):
 
 @dataclasses.dataclass(frozen=True)
 class WorkUnit:
-    """Some sources, whose records are in files of their own until all are written.
+    """Some sources, whose records are in separate files until the shards are written.
 
-    `PATH.records` is a file of TFRecords, `PATH.index` an array of `INDEX`, and
-    `PATH.json` counts: where it is, the unit is complete.
+    `PATH.records` is a TFRecord file, `PATH.index` an array of `INDEX`, and
+    `PATH.json` contains the counts; it exists only if the unit is complete.
 
     Attributes:
-        path: of its files, without the ending.
-        stripes: each a source, a number n, and the number of stripes of that source:
-            its every n-th document is of this unit.
+        path: path of its files, without the ending.
+        stripes: tuples of a source, an index `i` and a count `n`: the unit contains
+            every `n`-th document of the source, beginning with number `i`.
     """
 
     path: str
@@ -106,7 +106,7 @@ class WorkUnit:
 def write_unit(
     unit: WorkUnit, vocabulary: Vocabulary, options: RecordOptions
 ) -> dict[str, Counter[str]]:
-    """Writes the files of a unit; returns counts of both splits and of the reading."""
+    """Writes the files of a unit; returns the counts of both splits and of reading."""
     finished = _finished(unit)
     if finished is not None:
         return finished
@@ -117,7 +117,7 @@ def write_unit(
         tf.io.TFRecordWriter(records) as record_writer,
         tf.io.gfile.GFile(index, "wb") as index_file,
     ):
-        index_file.write(b"")  # Makes the file even where there is no record.
+        index_file.write(b"")  # Creates the file even if there are no records.
         offset = 0
         for source, stripe, num_stripes in unit.stripes:
             reading: Counter = Counter()
@@ -125,11 +125,11 @@ def write_unit(
             documents = itertools.islice(documents, stripe, None, num_stripes)
             for record, *entry in _records(documents, vocabulary, options, counts):
                 record_writer.write(record)
-                # How TFRecords are framed: two lengths and two checksums.
+                # A TFRecord is framed by its length and two checksums: 16 bytes.
                 size = len(record) + 16
                 index_file.write(np.array((*entry, offset, size), INDEX).tobytes())
                 offset += size
-            # Each stripe reads the whole source, which is counted once.
+            # Every stripe reads the whole source, so only the first is counted.
             if stripe == 0:
                 counts["reading"].update(reading)
     write_json(f"{unit.path}.json", counts)
@@ -137,7 +137,7 @@ def write_unit(
 
 
 def _finished(unit: WorkUnit) -> dict[str, Counter[str]] | None:
-    """The counts of a unit whose files are whole; None: it is to be written."""
+    """Returns the counts of a complete unit; None if it must be written."""
     if not tf.io.gfile.exists(f"{unit.path}.json"):
         return None
     try:
@@ -160,9 +160,9 @@ def _records(
     options: RecordOptions,
     counts: dict[str, Counter[str]],
 ) -> Iterator[tuple[bytes, int, int, int]]:
-    """Records, each with its shard, its number of tokens and its key."""
+    """Yields records, each with its shard, its number of tokens and its sort key."""
     tokenize = _tokenize(vocabulary, options.lines)
-    number = 0  # Of the part in its document.
+    number = 0  # Index of the part in its document.
     for batch in batches_of_text(documents):
         texts, ids, _ = zip(*batch, strict=True)
         parts = tokenize(tf.constant(texts, tf.string), tf.constant(ids, tf.int64))
@@ -188,8 +188,8 @@ def _records(
 
 @functools.lru_cache(maxsize=1)
 def _tokenize(vocabulary: Vocabulary, lines: Lines) -> Callable:
-    """`tokenize_documents` as a graph, which is made once in each process."""
-    # The GPU is for training, and in many processes its memory would not suffice.
+    """Returns `tokenize_documents` as a graph, traced once per process."""
+    # The GPU is left for training, and has too little memory for many processes.
     with tf.device("CPU"):
         tokenizer = make_tokenizer(vocabulary)
 
@@ -210,6 +210,6 @@ def _tokenize(vocabulary: Vocabulary, lines: Lines) -> Callable:
 
 
 def _hash(*values: int) -> tuple[int, int]:
-    """Two numbers of 64 bits, the same on every machine."""
+    """Returns two 64-bit numbers, the same on every machine."""
     digest = hashlib.blake2b(repr(values).encode(), digest_size=16).digest()
     return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")

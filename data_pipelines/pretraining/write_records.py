@@ -1,9 +1,9 @@
-"""Writes text as records of tokenized documents, by several processes, in two steps.
+"""Writes text as records of tokenized documents, in several processes and two steps.
 
-First some source files at a time are tokenized, each *unit* of work by one process.
-Then each *shard* collects its parts from all units, in an order given by a hash. So the
-parts of all documents are mixed, and the bytes do not depend on the number of
-processes, nor on how often the program was stopped and started again.
+First, *work units* of some source files are tokenized, each by one process. Then each
+*shard* collects its parts from all units, in an order given by a hash. Thus the parts
+of all documents are mixed, and the bytes do not depend on the number of processes or on
+interruptions.
 """
 
 import contextlib
@@ -28,11 +28,11 @@ from data_pipelines.pretraining.work_units import RecordOptions, WorkUnit
 from data_pipelines.programs import processes
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
-# The least bytes of sources of a unit, and about the most units, as a shard reads from
-# all of them.
+# Minimum bytes of sources in a unit, and approximate maximum number of units, because
+# every shard reads from all of them.
 _MIN_UNIT_BYTES = 4 << 20
 _MAX_UNITS = 256
-# The most processes that share a large source: each of them reads all of it.
+# Maximum number of processes that share a large source: each reads all of it.
 _MAX_STRIPES = 8
 
 
@@ -45,31 +45,31 @@ def write_records(
     num_processes: int | None = None,
     cluster: str | None = None,
 ) -> dict[str, Any]:
-    """Writes `train-*.tfrecord`, `heldout-*.tfrecord`, and `manifest.json` at last.
+    """Writes `train-*.tfrecord`, `heldout-*.tfrecord`, and finally `manifest.json`.
 
-    A text `"It rained. We left."` becomes (if it is one document) the record
+    A document `"It rained. We left."` becomes the record
 
         {"token_ids": [2009, 15898, 2098, 1012, 2057, 2187, 1012],
          "sentence_lengths": [4, 3], "document_id": 8713…}
 
-    A run that was stopped resumes when it is started again with the same arguments. A
-    folder that is complete is left as it is.
+    An interrupted run resumes when it is started again with the same arguments. A
+    complete folder is left unchanged.
 
     Args:
         input_files: files or patterns, see `expand_sources`.
-        vocabulary: the pieces, and the casing of the texts.
-        output_dir: is made if it is missing.
-        options: what decides the records besides the text and the vocabulary.
+        vocabulary: vocabulary and casing of the texts.
+        output_dir: folder of the records; created if it is missing.
+        options: options that determine the records.
         num_processes: see `processes.pool`.
-        cluster: see `processes.pool`; its machines all see the files and the folder.
+        cluster: see `processes.pool`; all machines need access to the files and folder.
 
     Returns:
         The manifest, see `read_manifest`.
 
     Raises:
-        ValueError: the folder holds records of other options or other text, there are
-            no documents, or all of them are held out.
-        FileNotFoundError: no file matches, and the folder is not complete.
+        ValueError: the folder contains records with other options or other text, there
+            are no documents, or all of them are held out.
+        FileNotFoundError: no file matches, and the folder is incomplete.
         BlockingIOError: another process writes into the folder.
         OSError, tf.errors.OpError: a file cannot be read or written. No file has its
             final name before it is complete.
@@ -78,15 +78,15 @@ def write_records(
         expand_sources(input_files)
     tf.io.gfile.makedirs(output_dir)
     with locked_folder(output_dir):
-        asked = record_plan.options_of(vocabulary, options)
+        expected = record_plan.options_of(vocabulary, options)
         work = posixpath.join(output_dir, record_plan.WORK)
-        manifest = record_plan.finished(output_dir, input_files, asked)
+        manifest = record_plan.finished(output_dir, input_files, expected)
         if manifest is not None:
-            logging.info("%s is complete already: nothing to do.", output_dir)
-            remove(work)  # The run was stopped between the manifest and the end.
+            logging.info("%s is already complete: nothing to do.", output_dir)
+            remove(work)  # Left if the run ended just after writing the manifest.
             return manifest
         sources = expand_sources(input_files)
-        plan = record_plan.begin(output_dir, files_of(input_files), asked)
+        plan = record_plan.begin(output_dir, files_of(input_files), expected)
         pool = functools.partial(processes.pool, num_processes, cluster=cluster)
         manifest = _write(sources, vocabulary, output_dir, options, plan, pool)
         remove(work)
@@ -137,7 +137,7 @@ def _write(
 
 
 def _num_bytes(source: str) -> int:
-    # That of a dataset of TFDS is not known.
+    # The size of a TFDS dataset is unknown.
     is_file = tf.io.gfile.exists(source)
     return tf.io.gfile.stat(source).length if is_file else 0
 
@@ -145,12 +145,12 @@ def _num_bytes(source: str) -> int:
 def _no_documents(heldout: Counter[str], sources: list[str]) -> str:
     if heldout["parts"]:
         return (
-            f"All {heldout['documents']} documents are held out, none is left to train "
-            "on: choose a smaller holdout_fraction or another seed."
+            f"All {heldout['documents']} documents are held out. Expected documents to "
+            "train on: choose a smaller holdout_fraction or another seed."
         )
     return (
-        f"Found no document with any words in {len(sources)} files: "
-        f"{sources[:3]!s:.80}. Expected text."
+        f"Found no words in {len(sources)} files: {sources[:3]!s:.80}. Expected text: "
+        "check the input files."
     )
 
 
@@ -193,7 +193,7 @@ def _write_shard(
         "tokens": int(index["num_tokens"].sum(dtype=np.int64)),
         "bytes": int(index["size"].sum()),
     }
-    # It has its final name, so it was complete.
+    # A file with its final name is complete.
     if tf.io.gfile.exists(path) and tf.io.gfile.stat(path).length == summary["bytes"]:
         return summary
     with contextlib.ExitStack() as files:
@@ -203,10 +203,10 @@ def _write_shard(
         }
         unfinished = files.enter_context(complete_file(path, folder=work))
         output = files.enter_context(tf.io.gfile.GFile(unfinished, "wb"))
-        output.write(b"")  # Makes the file even where there is no record.
+        output.write(b"")  # Creates the file even if there are no records.
         for i in order:
             file = records[unit_of[i]]
             file.seek(int(index["offset"][i]))
-            # A record with its frame is a record of any file.
+            # A record with its frame can be copied to any file.
             output.write(file.read(int(index["size"][i])))
     return summary

@@ -1,6 +1,7 @@
-"""A frozen dataclass of options becomes absl flags: an option is written once."""
+"""Turns a frozen dataclass of options into absl flags and runs it as a program."""
 
 import dataclasses
+import functools
 import logging as standard_logging
 import math
 import os
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 from absl import app, flags, logging
 
 from data_pipelines.programs import interruption
+from data_pipelines.programs.help import HelpFlag, help_text, program_name
 
 OptionsT = TypeVar("OptionsT")
 
@@ -23,14 +25,14 @@ REQUIRED: Any = dataclasses.MISSING
 
 
 class _FiniteFloatParser(flags.FloatParser):
-    """Parses a number; absl's own takes `nan`, and `inf` or `1e400` for infinity."""
+    """Parses a finite number; absl's own parser accepts `nan`, `inf` and `1e400`."""
 
     syntactic_help = "a finite number"
 
     def convert(self, argument: Any) -> float:
         number = super().convert(argument)
         if not math.isfinite(number):
-            raise ValueError("it is not a finite number. Expected one such as 0.1.")
+            raise ValueError("not a finite number. Expected one such as 0.1.")
         return number
 
 
@@ -41,9 +43,9 @@ def _define_float(name: str, default: Any, help: str, **keywords: Any) -> Any:
     )
 
 
-# What interrupted programs have kept, see `run`.
-RESUMED = "The same command resumes from what is done."
-PRINTED = "The lines that were printed are whole; no file was written."
+# For the argument `kept` of `run`.
+RESUMED = "The same command resumes from the finished work."
+PRINTED = "The printed lines are complete; no file was written."
 
 _DEFINE: dict[Any, Callable] = {
     bool: flags.DEFINE_bool,
@@ -56,11 +58,11 @@ _DEFINE: dict[Any, Callable] = {
 
 
 class Stopped(Exception):
-    """A program has saved its work as it was told to stop; the message is for the user.
+    """Ends a program that was asked to stop and has saved its work.
 
     Args:
-        message: a sentence or two.
-        exit_code: of the program.
+        message: a sentence or two for the user.
+        exit_code: the exit code of the program.
     """
 
     def __init__(self, message: str, exit_code: int) -> None:
@@ -76,9 +78,9 @@ def option(default: Any, help: str) -> Any:
 
 
 def require_positive(**numbers: float | None) -> None:
-    """Raises ValueError where a number is not above 0, or no finite number.
+    """Raises ValueError unless all numbers are positive and finite.
 
-    None may stand for a default.
+    None, which stands for a default, is skipped.
     """
     wrong = [
         f"{name}={number}"
@@ -94,8 +96,8 @@ def require_positive(**numbers: float | None) -> None:
 def define_flags(options_class: type, flag_values: flags.FlagValues) -> None:
     """Defines one flag for each field of `options_class`.
 
-    `str`, `int`, `float`, `bool`, `Literal[...]` of strings and
-    `tuple[str, ...]` (comma separated) are understood, each also with `| None`.
+    The types of the fields are `str`, `int`, `float`, `bool`, `Literal[...]` of strings
+    and `tuple[str, ...]` (comma separated), each also with `| None`.
     """
     hints = typing.get_type_hints(options_class)
     for field in dataclasses.fields(options_class):
@@ -113,12 +115,12 @@ def define_flags(options_class: type, flag_values: flags.FlagValues) -> None:
 def options_from_flags(
     options_class: type[OptionsT], flag_values: flags.FlagValues
 ) -> OptionsT:
-    """The options that the parsed flags describe.
+    """Returns the options that the parsed flags describe.
 
-    Shells leave the `~` of `--name=~/path` alone: it becomes the home directory here.
+    The `~` of `--name=~/path`, which shells leave as it is, becomes the home directory.
 
     Raises:
-        ValueError: required ones are missing.
+        ValueError: required options are missing.
     """
     fields = dataclasses.fields(options_class)  # type: ignore[arg-type]
     values = {field.name: _expanded(flag_values[field.name].value) for field in fields}
@@ -136,9 +138,9 @@ def options_from_flags(
 
 
 def _expanded(value: Any) -> Any:
-    """A flag's value with home directories in place of `~/` and `~user/`.
+    """Replaces `~/` and `~user/` in a flag's value by home directories.
 
-    They stand at its beginning, or after a name, as in `--model_base_path=name=~/path`.
+    They are at its beginning, or after a name, as in `--model_base_path=name=~/path`.
     """
     if isinstance(value, list):
         return tuple(map(_expanded, value))
@@ -155,24 +157,23 @@ def run(
     description: str,
     kept: str = "Nothing was written.",
 ) -> None:
-    """Runs `verb(options)` as a program; the only thing under a `__main__`.
+    """Runs `verb(options)` as a program: the only statement under `__main__`.
 
-    What a user can cause (`ValueError`, `OSError`, `ImportError`, TensorFlow's own
-    errors on files and memory) ends in one line on stderr and exit code 1;
-    `--verbosity=1` shows the traceback as well. So do Ctrl-C, with 130, SIGTERM, with
-    143, and SIGHUP, with 129. Output that nobody reads ends it with 141.
+    Errors that a user can cause (`ValueError`, `OSError`, `ImportError`, TensorFlow's
+    errors about files and memory) become one line on stderr and exit code 1;
+    `--verbosity=1` also shows the traceback. Ctrl-C, SIGTERM and SIGHUP also become one
+    line, with exit codes 130, 143 and 129. The exit code is 141 if the output is a
+    closed pipe.
 
     Args:
         options_class: a frozen dataclass whose fields are made by `option`.
         verb: returns the exit code; None means 0.
         description: shown by `--help`, usually the module's `__doc__`.
-        kept: a sentence for whoever has interrupted it: what of the work is kept.
+        kept: a sentence that tells the user what an interrupted program has kept.
     """
     define_flags(options_class, flags.FLAGS)
-    for field in dataclasses.fields(options_class):  # type: ignore[arg-type]
-        # --help shows the flags of the program alone: these are its own.
-        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[field.name])
-    sys.modules["__main__"].__doc__ = description
+    sys.modules["__main__"].__doc__ = description  # For --helpfull.
+    shown_help = help_text(program_name(), description, options_class)
 
     def main(arguments: list[str]) -> int:
         if len(arguments) > 1:
@@ -192,7 +193,7 @@ def run(
             print(stopped)
             return stopped.exit_code
         except BrokenPipeError:
-            # As programs of Unix end when nobody reads their output any more.
+            # The exit code of Unix programs whose output is no longer read.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 128 + signal.SIGPIPE
         except Exception as error:
@@ -202,22 +203,25 @@ def run(
                 traceback.print_exc()
             return _fail(_one_line(error))
 
-    app.run(main, flags_parser=_parse)
+    app.run(main, flags_parser=functools.partial(_parse, shown_help))
 
 
-def _parse(arguments: list[str]) -> list[str]:
-    """Parses the flags; ends the program after a wrong flag, or with 0 after help."""
+def _parse(shown_help: str, arguments: list[str]) -> list[str]:
+    """Parses the flags. A wrong flag ends the program with 1, help with 0."""
+    # Defined here, because absl has just defined its own.
+    flags.DEFINE_flag(HelpFlag("help", "?", shown_help))
+    flags.DEFINE_flag(HelpFlag("helpshort", "h", shown_help))
     try:
         return flags.FLAGS(arguments)
     except flags.Error as error:
         sys.exit(_fail(f"{_one_line(error)} --help describes the flags."))
-    except SystemExit:  # With 1, where absl has printed the help.
+    except SystemExit:  # With 1, where absl has printed all flags.
         sys.exit(0)
 
 
 def _quieten_tensorflow() -> None:
-    """Lets TensorFlow's Python side warn, but not chat, unless asked to."""
-    # Not `using_default_value`: absl itself has raised it to INFO by now.
+    """Hides what TensorFlow's Python code logs below WARNING, unless asked to."""
+    # `using_default_value` is of no use: absl itself has raised the level to INFO.
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
         standard_logging.getLogger("tensorflow").setLevel(standard_logging.WARNING)
@@ -229,10 +233,10 @@ def _fail(message: str, code: int = 1) -> int:
 
 
 def _is_users(error: Exception) -> bool:
-    # A package that is not installed is for the user to install.
+    # ImportError: the user can install the package.
     if isinstance(error, (ValueError, OSError, ImportError)):
         return True
-    # Asked for by name, so that the light verbs need not import TensorFlow.
+    # Looked up by name, so that small programs need not import TensorFlow.
     errors = getattr(sys.modules.get("tensorflow"), "errors", None)
     return errors is not None and isinstance(error, errors.OpError)
 

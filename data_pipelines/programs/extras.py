@@ -1,4 +1,4 @@
-"""Packages that only some of the programs need."""
+"""Optional packages, which only some programs need."""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def extra(name: str) -> Iterator[None]:
-    """Names the extra to install if an import inside the `with` fails.
+    """Turns a failed import in the block into an error that names the extra to install.
 
     Args:
         name: an extra of `pyproject.toml`, such as `finetune`.

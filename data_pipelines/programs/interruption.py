@@ -1,6 +1,6 @@
-"""Ctrl-C, SIGTERM and SIGHUP in a program: one line, and nothing half-written is left.
+"""Ends programs on Ctrl-C, SIGTERM and SIGHUP: with one line and no unfinished files.
 
-SIGHUP is what a program gets when its terminal, or its connection, is closed.
+A program receives SIGHUP when its terminal or its connection is closed.
 """
 
 import contextlib
@@ -18,24 +18,23 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextlib.contextmanager
 def handled(kept: str) -> Iterator[None]:
-    """Ends the program in the block after a signal; ignored ones stay so.
+    """Ends the program when a signal arrives in the block; ignored ones stay ignored.
 
-    What is half-written is removed, and the exit code is 128 + the number of the
-    signal.
+    Unfinished files are removed. The exit code is 128 + the number of the signal.
 
     Args:
-        kept: a sentence for the user: what of the work is kept.
+        kept: a sentence that tells the user what the program has kept.
     """
 
     def end(number: int, _: Any) -> None:
-        # No exception: it would be lost, or shown with a traceback, if it came while
-        # a library calls Python or collects garbage.
+        # An exception would be lost, or shown with a traceback, if the signal arrived
+        # while a library calls Python or collects garbage.
         with contextlib.suppress(Exception):
-            import multiprocessing  # Not before signals are handled.
+            import multiprocessing  # Imported here, once signals are handled.
 
             for process in multiprocessing.active_children():
                 process.kill()
-            # Asked for by name, so that the light verbs need not import TensorFlow.
+            # Looked up by name, so that small programs need not import TensorFlow.
             if atomic := sys.modules.get("data_pipelines.files.atomic"):
                 atomic.remove_unfinished()
             sys.stdout.flush()
@@ -54,9 +53,10 @@ def handled(kept: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
-    """Handles signals after the block: one that comes while it runs waits for its end.
+    """Delays the handling of signals until the end of the block.
 
-    For the main thread, which alone handles signals; in others nothing changes.
+    This concerns the main thread, the only one that handles signals; in other threads
+    nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -75,20 +75,20 @@ def held_back() -> Iterator[None]:
 
 
 def heeded(numbers: Iterable[int]) -> dict[int, Any]:
-    """The handlers of signals that are not ignored, as they are under nohup."""
+    """Returns the handlers of the signals that are not ignored (nohup ignores some)."""
     found = {number: signal.getsignal(number) for number in numbers}
-    # None: what handles it is not Python's.
+    # None: the handler was not installed by Python.
     return {n: h for n, h in found.items() if h not in (signal.SIG_IGN, None)}
 
 
 def say(line: str) -> None:
-    """Writes to stderr from a handler of signals; its terminal may be gone."""
+    """Writes to stderr from a signal handler; the terminal may be closed."""
     with contextlib.suppress(OSError):
         os.write(stderr_filter.descriptor, line.encode())
 
 
 def how_it_ended(number: int) -> str:
-    """The beginning of a sentence about a program that a signal has ended."""
+    """Returns the beginning of a sentence about a program that a signal has ended."""
     is_interrupt = number == signal.SIGINT
     return (
         "Interrupted" if is_interrupt else f"Stopped by {signal.Signals(number).name}"

@@ -1,4 +1,4 @@
-"""Work that several processes or machines share, with a bar of how much is done."""
+"""Distributes work among processes or machines, with a progress bar."""
 
 import concurrent.futures
 import contextlib
@@ -24,18 +24,19 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class RunnerOptions:
-    """Options that say where the work is done."""
+    """Options of the processes or machines that do the work."""
 
     runner: Literal["local", "spark"] = cli.option(
         "local", "local: processes of this machine. spark: a cluster of Apache Spark."
     )
     spark_master: str = cli.option(
-        "", "Address of Spark. Default: as spark-submit says, else local[*]."
+        "",
+        "Address of Spark. Default: that of spark-submit, else local[*].",
     )
 
     @property
     def cluster(self) -> str | None:
-        """Spark's address; "" for what `spark-submit` says; None: this machine."""
+        """The address of Spark: "" for spark-submit's own, None for this machine."""
         if self.spark_master and self.runner != "spark":
             raise ValueError(
                 f"Received spark_master={self.spark_master!r} with runner="
@@ -48,17 +49,18 @@ class RunnerOptions:
 def pool(
     num_processes: int | None, num_tasks: int, cluster: str | None = None
 ) -> Iterator[Callable]:
-    """Yields `run(name, verb, tasks)`, which yields the results in the tasks' order.
+    """Yields a function `run(name, verb, tasks)`, which yields results in task order.
 
     Args:
-        num_processes: None: one for each core. With 1, all is done in this process.
-        num_tasks: more processes than tasks are not started.
-        cluster: the address of Apache Spark, which does the work instead; "" is the one
-            that `spark-submit` names. The verb is a function of a module that its
+        num_processes: the number of processes; None for one per core. With 1, this
+            process does all the work.
+        num_tasks: the number of tasks. No more processes than tasks are started.
+        cluster: the address of Apache Spark, which does the work instead; "" for the
+            address of `spark-submit`. The verb must be a function of a module that its
             machines can import, not of `__main__`.
 
     Raises:
-        ValueError: there is less than one process.
+        ValueError: the number of processes is less than one.
         ImportError: PySpark is not installed.
     """
     cli.require_positive(num_processes=num_processes)
@@ -71,7 +73,7 @@ def pool(
     with contextlib.ExitStack() as stack:
         map_: Callable = map
         if num_processes > 1:
-            # Spawned, for a fork of a process in which TensorFlow has run hangs.
+            # Spawned: the fork of a process in which TensorFlow has run hangs.
             executor = concurrent.futures.ProcessPoolExecutor(
                 num_processes, multiprocessing.get_context("spawn"), _become_worker
             )
@@ -84,12 +86,13 @@ def pool(
 
 
 def _without_interrupts(map_: Callable) -> Callable:
-    """The same `map`, whose processes never see Ctrl-C: this one ends them."""
+    """Returns a `map` whose processes ignore Ctrl-C: this process ends them."""
 
     def start(verb: Callable[[Any], T], tasks: Sequence) -> Iterable[T]:
-        # Started before, for at its own start it would unblock the signal.
+        # Started first, because its start unblocks the signal.
         resource_tracker.ensure_running()
-        # A process that is half started is in no list of those that have to end.
+        # A process that is still being started is not yet in the list of processes
+        # that are ended after a signal.
         with interruption.held_back():
             before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             try:
@@ -101,26 +104,26 @@ def _without_interrupts(map_: Callable) -> Callable:
 
 
 def _kill_if_interrupted(kind: type[BaseException] | None, *_: object) -> None:
-    """Ends the processes of a pool, whose tasks may have minutes before them."""
+    """Ends the processes of a pool, whose tasks may take minutes more."""
     if kind is not None and not issubclass(kind, Exception):
         for process in multiprocessing.active_children():
             process.kill()
 
 
 def show_progress(name: str, results: Iterable[T], total: int) -> Iterable[T]:
-    """The results, while a bar on a terminal counts them."""
+    """Returns the results, and counts them by a progress bar on a terminal."""
     return tqdm.tqdm(results, name, total=total, disable=not sys.stderr.isatty())
 
 
 @contextlib.contextmanager
 def _spark(master: str) -> Iterator[Callable]:
-    with extra("spark"):  # And Java 17.
+    with extra("spark"):  # Which also needs Java 17.
         from pyspark import SparkConf
         from pyspark.sql import SparkSession
     conf = SparkConf().setAppName("bert-tf")
     if master or not conf.contains("spark.master"):
         conf.setMaster(master or "local[*]")
-    # Machines of a cluster have Python and this package of their own.
+    # The machines of a cluster have a Python and a copy of this package of their own.
     if conf.get("spark.master", "").startswith("local"):
         os.environ["PYSPARK_PYTHON"] = sys.executable
         conf.set(
@@ -140,14 +143,14 @@ def _spark(master: str) -> Iterator[Callable]:
 
 
 def _on_one_core(verb: Callable[[Any], T], task: Any) -> T:
-    # Too late if this process has done a task before.
+    # RuntimeError: the process has done a task before.
     with contextlib.suppress(RuntimeError):
         _use_one_core()
     return verb(task)
 
 
 def _become_worker() -> None:
-    """Prepares a process of a pool, which ends with its parent, however that ends."""
+    """Prepares a process of a pool, which ends with its parent, even a killed one."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _use_one_core()
 
@@ -155,13 +158,13 @@ def _become_worker() -> None:
 def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
-        # Without a parent (killed, out of memory) it would wait for tasks for ever.
+        # Without a parent (killed, out of memory) it would wait for tasks forever.
         parent.join()
         os._exit(1)
 
 
 def _use_one_core() -> None:
-    # The GPU is for training, and in many processes its memory would not suffice.
+    # The GPU is for training, and its memory would not suffice for many processes.
     tf.config.set_visible_devices([], "GPU")
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -66,7 +66,7 @@ def begin() -> None:
         os.close(tell)
         descriptor = os.dup(2)
         os.dup2(sink, 2)
-        sys.stderr = sys.__stderr__ = open(  # noqa: SIM115
+        sys.stderr = sys.__stderr__ = open(  # type: ignore[misc]  # noqa: SIM115
             descriptor,
             "w",
             buffering=1,

@@ -1,7 +1,7 @@
-"""Tokens that were added to a finished vocabulary, and are found whole in texts.
+"""Tokens that were added to a finished vocabulary, and are matched whole in texts.
 
 The rules are those of Hugging Face `tokenizers` 0.23 (added_vocabulary.rs): a text is
-cut at these tokens first, and what lies between them is cut as texts of its own.
+split at these tokens first, and the text between them is tokenized separately.
 """
 
 import dataclasses
@@ -10,34 +10,35 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-# What Rust's regex crate calls \s and \w.
+# The classes \s and \w of Rust's regex crate.
 _SPACE = (
     r"[\t-\r \x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}"
     r"\x{3000}]"
 )
 _WORD = r"[\pL\pM\p{Nd}\p{Nl}\p{Pc}\x{200C}\x{200D}\x{24B6}-\x{24E9}]"
 _MAX_CHARACTER_BYTES = 4
-# A byte that no UTF-8 has.
+# A byte that does not occur in UTF-8.
 _BORDER = b"\xff"
 
-# Three int32 (texts, (pieces)): ids, and the bytes where pieces begin and end.
+# Three int32 (texts, (pieces)): ids, and the start and end bytes of pieces.
 Pieces = tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]
-# Of texts, string (texts,), of which some begin what they are cut from, bool (texts,).
+# Function of texts, string (texts,), and whether each begins its original text, bool
+# (texts,).
 Cut = Callable[[tf.Tensor, tf.Tensor], Pieces]
 
 
 @dataclasses.dataclass(frozen=True)
 class AddedToken:
-    """A token that was added to a vocabulary, as transformers' `add_tokens` does.
+    """A token that was added to a vocabulary, as by `add_tokens` of transformers.
 
     Attributes:
-        content: the token, which is one of the vocabulary.
-        single_word: whether it is found only where no letter, mark or digit touches it.
-        lstrip, rstrip: whether the white space before or after it goes with it.
-        normalized: whether it is looked for in the normalised text (its own content
-            normalised, too), or in the text as it is written.
-        special: whether its readers leave it out of texts.
-        is_piece: whether words are cut into it, too, as into any other piece.
+        content: the token, which is in the vocabulary.
+        single_word: whether it matches only if no letter, mark or digit is next to it.
+        lstrip, rstrip: whether white space before or after it belongs to the match.
+        normalized: whether it is searched in the normalized text (with its content
+            normalized, too), or in the original text.
+        special: whether it is left out of decoded texts.
+        is_piece: whether words are also split into it, as into any other piece.
     """
 
     content: str
@@ -58,20 +59,20 @@ class AddedToken:
             or (looks_around and self.content != bare)
         ):
             raise ValueError(
-                f"Received {self}. Expected an added token to be a text on one line, "
-                "without spaces at its ends where what stands beside it counts."
+                f"Received {self}. Expected an added token of one line, without spaces "
+                "at its ends if single_word, lstrip or rstrip is set: correct it."
             )
 
 
 class AddedTokenCutter(tf.Module):
-    """Finds added tokens in texts: the first one, and of several the longest.
+    """Finds added tokens in texts: the leftmost match, and the longest of several.
 
     Args:
-        tokens: what is looked for, in the order in which they were added.
-        contents: how each is spelled in the texts.
-        ids: of each.
-        spaced: characters that are words of their own to `single_word`, as a class of
-            RE2.
+        tokens: the added tokens, in the order in which they were added.
+        contents: the spelling of each in the texts.
+        ids: the id of each.
+        spaced: characters that count as separate words for `single_word`, as an RE2
+            character class.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class AddedTokenCutter(tf.Module):
         super().__init__(name="added_token_cutter")
         rows: dict[bytes, tuple[AddedToken, int]] = {}
         for content, token, token_id in zip(contents, tokens, ids, strict=True):
-            # Of those that are spelled alike, the first one counts.
+            # Of tokens with the same spelling, the first one counts.
             rows.setdefault(content, (token, token_id))
         patterns = [
             f"{_SPACE}*" * rows[content][0].lstrip
@@ -97,21 +98,21 @@ class AddedTokenCutter(tf.Module):
         self._has_single_words = any(token.single_word for token, _ in rows.values())
         hashes = _hashed(tf.constant(list(rows), tf.string)).numpy()
         found = [list(rows.values())[place] for place in np.argsort(hashes)]
-        # Eager constants, so that every function made of them refers to one copy.
+        # Eager constants, so that all functions share one copy.
         with tf.init_scope(), tf.device("CPU"):
             self._hashes = tf.constant(np.sort(hashes))
             self._ids = tf.constant([token_id for _, token_id in found], tf.int32)
             self._is_single = tf.constant([token.single_word for token, _ in found])
 
     def cut(self, texts: tf.Tensor, opens: tf.Tensor, cut: Cut) -> Pieces:
-        """The ids and places of added tokens, and what `cut` makes of the rest.
+        """Returns ids and offsets of added tokens, and of the rest as given by `cut`.
 
-        The white space that a token takes with it is not part of its place.
+        The offsets of a token exclude the white space that it strips.
 
         Args:
             texts: string `(texts,)`, valid UTF-8.
-            opens: bool `(texts,)`, handed on for the first part of each.
-            cut: is given each part between added tokens.
+            opens: bool `(texts,)`, passed to `cut` for the first part of each text.
+            cut: tokenizes the parts between added tokens.
         """
         parts, is_added = self.parts(texts)
         first_bytes = _first_bytes(parts)
@@ -124,7 +125,7 @@ class AddedTokenCutter(tf.Module):
             pieces, (tf.gather(self._ids, row), start, end), (0, 1, 1), strict=True
         ):
             one = tf.RaggedTensor.from_row_lengths(of_added, counts, validate=False)
-            # Of each part one of the two is empty.
+            # One of the two is empty for each part.
             both = tf.concat([of_rest, one], axis=1)
             offsets = tf.repeat(moved * first_bytes, both.row_lengths())
             both = both.with_values(both.values + offsets)
@@ -134,23 +135,23 @@ class AddedTokenCutter(tf.Module):
     def between(
         self, parts: tf.RaggedTensor, is_added: tf.Tensor, opens: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The parts to cut, string `(all parts,)`, "" for added tokens; which open."""
+        """Returns the arguments of `cut` for all parts; "" for added tokens."""
         first = parts.row_starts()[:, tf.newaxis]
         opens = tf.tensor_scatter_nd_update(tf.ones_like(is_added), first, opens)
         return tf.where(is_added, "", parts.values), opens
 
     def parts(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
-        """Texts in parts, string `(texts, (parts))`, which joined are the texts.
+        """Splits texts into parts, string `(texts, (parts))`, without losing bytes.
 
-        Also bool `(all parts,)`, which of them are added tokens. Between two of them,
-        and at the ends, is a part, perhaps an empty one.
+        Also returns bool `(all parts,)`, whether each part is an added token. There is
+        another part, perhaps empty, between two added tokens and at the ends.
         """
         parts, is_added = _split(
             tf.strings.regex_replace(texts, self._pattern, _BORDER + rb"\1" + _BORDER)
         )
         if not self._has_single_words:
             return parts, is_added
-        # What touches a word is text after all, as is what it hid.
+        # Matches next to a word are text after all, as is the text they separated.
         places = tf.where(is_added)[:, 0]
         row, start, end = self._found(tf.gather(parts.values, places))
         first_byte = tf.gather(_first_bytes(parts), places)
@@ -167,7 +168,7 @@ class AddedTokenCutter(tf.Module):
         )
 
     def _found(self, added: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """The row of the tables of each added token, and its bytes without spaces."""
+        """Returns the table row of each added token, and its bytes without spaces."""
         trimmed = tf.strings.regex_replace(added, f"^{_SPACE}+", "")
         start = tf.strings.length(added) - tf.strings.length(trimmed)
         trimmed = tf.strings.regex_replace(trimmed, f"{_SPACE}+$", "")
@@ -206,7 +207,7 @@ def _split(marked: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
 
 
 def _first_bytes(parts: tf.RaggedTensor) -> tf.Tensor:
-    """int32 `(all parts,)`: where each part begins in its text."""
+    """Returns the first byte of each part in its text, int32 `(all parts,)`."""
     sizes = tf.strings.length(parts.values)
     starts = tf.cumsum(sizes, exclusive=True)
     of_text = tf.gather(tf.pad(starts, [[0, 1]]), parts.row_starts())
@@ -218,5 +219,5 @@ def _hashed(contents: tf.Tensor) -> tf.Tensor:
 
 
 def _quoted(content: bytes) -> str:
-    """A pattern of RE2 that is found where a text is."""
+    """Returns an RE2 pattern that matches a text literally."""
     return "".join(rf"\x{{{ord(character):X}}}" for character in content.decode())

@@ -1,8 +1,8 @@
-"""Texts to ids of byte-level BPE, with or without offsets into the original text.
+"""Byte-level BPE tokenization, with or without offsets into the original text.
 
 References:
     Radford et al., Language Models are Unsupervised Multitask Learners (2019),
-    section 2.2: GPT-2's pieces, which are RoBERTa's too.
+    section 2.2: the pieces of GPT-2, also used by RoBERTa.
     Sennrich et al., Neural Machine Translation of Rare Words with Subword Units
     (2016), algorithm 1.
 """
@@ -19,8 +19,8 @@ from data_pipelines.tokenizers.normalization import (
 from data_pipelines.tokenizers.offsets import into_original
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
-# White space, letters and numbers of Unicode 16. TensorFlow's tables are of Unicode 15:
-# what was added since is spelled out.
+# White space, letters and numbers of Unicode 16. TensorFlow has the tables of Unicode
+# 15, so later additions are listed.
 _SPACES = (
     r"\t-\r \x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}"
     r"\x{3000}"
@@ -36,30 +36,30 @@ _NUMBERS = (
     r"\p{N}\x{10D40}-\x{10D49}\x{116D0}-\x{116E3}\x{11BF0}-\x{11BF9}"
     r"\x{16130}-\x{16139}\x{16D70}-\x{16D79}\x{1CCF0}-\x{1CCF9}\x{1E5F1}-\x{1E5FA}"
 )
-# GPT-2's words (openai/gpt-2, encoder.py:53), but for the rule on spaces:
+# GPT-2's words (openai/gpt-2, encoder.py:53), except for the rule on spaces:
 _WORD = (
     rf"'s|'t|'re|'ve|'m|'ll|'d| ?[{_LETTERS}]+| ?[{_NUMBERS}]+"
     rf"| ?[^{_SPACES}{_LETTERS}{_NUMBERS}]+|[{_SPACES}]+"
 )
-# The last space of several belongs to what follows. RE2 has no look-ahead with which
-# to say so: a byte that no UTF-8 has is put before it.
+# The last of several spaces belongs to the next word. RE2 has no look-ahead to express
+# this, so a byte that does not occur in UTF-8 is inserted before it.
 _SPACES_BEFORE_WORD = rf"([{_SPACES}])([{_SPACES}][^{_SPACES}])"
 _BORDER = b"\xff"
 _CUT_BETWEEN, _CUT_AFTER = rb"\1" + _BORDER + rb"\2", rb"\0" + _BORDER
-# At a space in such a text no word can be cut off from its beginning.
+# Texts in which splitting at spaces could separate a word from its beginning.
 _SPACES_ON_BOTH_SIDES = rf"[{_SPACES}] (?:[{_SPACES}]|$)"
 
 _NO_RANK = np.iinfo(np.int32).max
 
 
 class ByteBPETokenizer(tf.Module):
-    """Cuts texts into words, and merges the bytes of each word to pieces.
+    """Splits texts into words, and merges the bytes of each word into pieces.
 
-    The ids are those of Hugging Face `tokenizers` (0.23) for RoBERTa, of every text
-    that is UTF-8; bytes that are not are deleted. Nothing is normalised. A special
-    token written in a text is text.
+    The ids are those of Hugging Face `tokenizers` (0.23) for RoBERTa, for every UTF-8
+    text; invalid bytes are deleted. Nothing is normalized. A special token written in a
+    text is treated as text.
 
-    All are TensorFlow's own ops and constants.
+    Only TensorFlow's own ops and constants are used.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -71,7 +71,7 @@ class ByteBPETokenizer(tf.Module):
             if len(piece) == 1:
                 byte_ids[piece[0]] = token_id
         keys, ranks, merged, is_orderly = _merge_tables(vocabulary)
-        # Eager constants, so that every function made of them refers to one copy.
+        # Eager constants, so that all functions share one copy.
         with tf.init_scope(), tf.device("CPU"):
             self._byte_ids = tf.constant(byte_ids)
             self._keys = tf.constant(keys)
@@ -86,17 +86,17 @@ class ByteBPETokenizer(tf.Module):
             self._spaces_before, self._spaces_after = map(tf.constant, (before, after))
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """The ids of the pieces of each text, see `Tokenizer`.
+        """Returns the ids of the pieces of each text, see `Tokenizer`.
 
-        `["A cat's  hat"]` gives the ids of `[["A", "Ġcat", "'s", "Ġ", "Ġhat"]]`, with
-        `add_prefix_space` `ĠA`.
+        `["A cat's  hat"]` gives the ids of `[["A", "Ġcat", "'s", "Ġ", "Ġhat"]]`; with
+        `add_prefix_space`, the first piece is `ĠA`.
         """
         with tf.device("CPU"):
             texts = delete_invalid(vector_of(texts))
             return self._tokenize(texts, self._opens_with_space(texts))
 
     def tokenize_words(self, words: tf.Tensor) -> tf.RaggedTensor:
-        """The ids of words that follow others: with a space in front."""
+        """Returns the ids of words that follow others: with a space in front."""
         with tf.device("CPU"):
             words = delete_invalid(vector_of(words))
             return self._tokenize(words, _may_have_prefix(words))
@@ -104,11 +104,11 @@ class ByteBPETokenizer(tf.Module):
     def tokenize_with_offsets(
         self, texts: tf.Tensor, opens: tf.Tensor | None = None
     ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
-        """The ids and their places, see `Tokenizer`.
+        """Returns the ids and their offsets, see `Tokenizer`.
 
-        Spaces at the ends of a piece are left out, as RoBERTa's `trim_offsets` does:
-        `["A cat"]` gives starts `[0, 2]`, ends `[1, 5]`; of a piece of spaces alone
-        nothing is left. `add_prefix_space` holds for the texts that `opens` names.
+        Spaces at the ends of a piece are excluded, like `trim_offsets` of RoBERTa:
+        `["A cat"]` gives starts `[0, 2]`, ends `[1, 5]`; a piece of only spaces becomes
+        empty. `add_prefix_space` applies where `opens` is True.
         """
         with tf.device("CPU"):
             original = vector_of(texts)
@@ -137,8 +137,8 @@ class ByteBPETokenizer(tf.Module):
         return tf.zeros_like(texts, tf.bool)
 
     def _tokenize(self, texts: tf.Tensor, has_prefix: tf.Tensor) -> tf.RaggedTensor:
-        """The ids of valid texts, some of them with a space before them."""
-        # Most of the work is on the different parts between spaces, which are few.
+        """Returns the ids of valid texts, some of them with a space before them."""
+        # Most of the work is done once per distinct part between spaces.
         is_whole = tf.strings.regex_full_match(
             texts, rf"(?s:.*){_SPACES_ON_BOTH_SIDES}(?s:.*)"
         )
@@ -159,8 +159,8 @@ class ByteBPETokenizer(tf.Module):
         return parts.with_values(tf.gather(pieces, part)).merge_dims(1, 2)
 
     def _pieces(self, parts: tf.Tensor) -> tf.RaggedTensor:
-        """int32 `(parts, (pieces))` of any valid UTF-8."""
-        # Not TF Text's regex_split, which drops what follows a NUL.
+        """Returns pieces int32 `(parts, (pieces))` of any valid UTF-8."""
+        # Not regex_split of TF Text, which drops everything after a NUL.
         parts = tf.strings.regex_replace(parts, _SPACES_BEFORE_WORD, _CUT_BETWEEN)
         parts = tf.strings.regex_replace(parts, _WORD, _CUT_AFTER)
         words = tf.strings.split(parts, _BORDER)  # (parts, (words)), some empty
@@ -169,13 +169,13 @@ class ByteBPETokenizer(tf.Module):
         return words.with_values(tf.gather(pieces, word)).merge_dims(1, 2)
 
     def _merge(self, words: tf.Tensor) -> tf.RaggedTensor:
-        """int32 `(words, (pieces))`: each word merged until no pair can be."""
+        """Merges each word until no pair is left; int32 `(words, (pieces))`."""
         num_words = tf.size(words)
         values = tf.io.decode_raw(tf.strings.reduce_join(words), tf.uint8)
         ids = tf.gather(self._byte_ids, tf.cast(values, tf.int32))  # (bytes,)
         word = tf.repeat(tf.range(num_words), tf.strings.length(words))
         place = tf.range(tf.size(ids))
-        # A byte that has become part of the piece before it is -1 here.
+        # Bytes that were merged into the piece before them become -1.
         result = ids
 
         def merge(
@@ -202,7 +202,7 @@ class ByteBPETokenizer(tf.Module):
             place, word, ids, rank = (
                 tf.gather(values, kept) for values in (place, word, ids, rank)
             )
-            # The pairs on both sides of what has been merged are new.
+            # The pairs on both sides of a merged piece are new.
             changed = tf.concat([tf.maximum(left - 1, 0), left], 0)
             rank = replace_rows(rank, changed, self._rank(ids, word, changed))
             return place, word, ids, rank, result
@@ -223,7 +223,7 @@ class ByteBPETokenizer(tf.Module):
         )
 
     def _rank(self, ids: tf.Tensor, word: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-        """The number of the merge of the pair at each place, if there is one."""
+        """Returns the rank of the pair at each place, or `_NO_RANK`."""
         after = places + 1
         is_pair = after < tf.size(ids, tf.int64)
         after = tf.where(is_pair, after, places)
@@ -237,10 +237,10 @@ class ByteBPETokenizer(tf.Module):
     def _may_merge(
         self, left: tf.Tensor, word: tf.Tensor, rank: tf.Tensor
     ) -> tf.Tensor:
-        """Selects the best pairs of the words that are merged at once.
+        """Selects those of the best pairs that are merged at the same time.
 
-        In `aaa` that is one pair. And where the merged piece may be merged again before
-        the same pair further to the right, it is only the first one of the word.
+        In `aaa` this is one pair. If the merged piece may be merged again before the
+        same pair further to the right, only the first pair of the word is merged.
         """
         before = tf.pad(left[:-1], [[1, 0]], constant_values=-2)
         opens_run = left > before + 1
@@ -255,16 +255,16 @@ class ByteBPETokenizer(tf.Module):
 def _merge_tables(
     vocabulary: Vocabulary,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The tables in which merging looks up pairs.
+    """Builds the lookup tables of merges.
 
     `keys` int64 `(pairs,)`, ascending, `left * pieces + right`, and `ranks` int32
-    `(pairs,)` of each; `merged` int32 `(merges,)`, the piece that each merge makes, and
-    `is_orderly` bool `(merges,)`, whether all pairs with that piece come later.
+    `(pairs,)` of each; `merged` int32 `(merges,)`, the resulting piece of each merge,
+    and `is_orderly` bool `(merges,)`, whether all pairs with that piece come later.
     """
     merges = vocabulary.merges or ()
     ids = [[vocabulary.id_of(piece) for piece in (a, b, a + b)] for a, b in merges]
     left, right, merged = np.array(ids, np.int64).reshape(-1, 3).T
-    # If a pair is there twice, the later place counts.
+    # If a pair occurs twice, the later rank counts.
     pairs = left * len(vocabulary) + right
     keys, from_end = np.unique(pairs[::-1], return_index=True)
     ranks = len(merges) - 1 - from_end
@@ -272,13 +272,13 @@ def _merge_tables(
     for side in (left, right):
         np.minimum.at(first_use, side[ranks], ranks)
     is_orderly = first_use[merged] > np.arange(len(merges))
-    # One that no pair has, so that there is always one to compare with.
+    # A key that no pair has, so that the table is never empty.
     keys = np.concatenate([[-1], keys])
     ranks = np.concatenate([[_NO_RANK], ranks])
     return keys, ranks.astype(np.int32), merged.astype(np.int32), is_orderly
 
 
 def _may_have_prefix(texts: tf.Tensor) -> tf.Tensor:
-    """All but those that have a space there, and empty ones."""
+    """Returns True for texts that are not empty and do not begin with a space."""
     first = tf.strings.substr(texts, 0, 1)
     return (first != " ") & (first != "")

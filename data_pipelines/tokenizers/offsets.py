@@ -1,4 +1,4 @@
-"""Places in a text that was changed, as places in the text that it was."""
+"""Maps offsets in normalized texts to offsets in the original texts."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,14 +10,14 @@ from data_pipelines.tokenizers.normalization import is_plain
 
 
 class Spans(NamedTuple):
-    """The places of pieces in their texts, int32 `(texts, (pieces))`.
+    """Byte offsets of pieces in their texts, int32 `(texts, (pieces))`.
 
     Attributes:
-        starts, ends: bytes of the text, the last exclusive. They lie between graphemes:
-            a piece that is part of one has all of it.
-        own_starts, own_ends: the same, but what several pieces share is divided among
-            them, as far as characters go. Deleted characters belong to the piece before
-            them in their grapheme, or to the one after them if there is none.
+        starts, ends: offsets, the end exclusive. They are grapheme boundaries: a piece
+            that is part of a grapheme covers all of it.
+        own_starts, own_ends: the same, but a grapheme with several pieces is divided
+            among them by characters. Deleted characters belong to the piece before them
+            in their grapheme, or to the one after them if there is none.
     """
 
     starts: tf.RaggedTensor
@@ -32,16 +32,16 @@ def into_original(
     ends: tf.RaggedTensor,
     normalize: Callable[[tf.Tensor], tf.Tensor],
 ) -> Spans:
-    """Bytes of normalised texts as bytes of the original ones.
+    """Converts byte offsets in normalized texts to offsets in the original texts.
 
     Args:
         texts: string `(texts,)`, any bytes.
-        starts: int32 `(texts, (pieces))`, bytes of the normalised text.
-        ends: the same, not before the starts.
-        normalize: what was done to the texts. How many bytes a character leaves may
-            depend on the character alone; of those that `is_plain` knows, it is one.
+        starts: int32 `(texts, (pieces))`, offsets in the normalized texts.
+        ends: the same, not less than the starts.
+        normalize: the normalization. The normalized size of a character must depend
+            only on the character, and be one byte for characters of `is_plain`.
     """
-    # The offsets into plain texts are right already: no character is looked at.
+    # Offsets into plain texts are already correct.
     moved = ~is_plain(texts)
     values = tf.cond(
         tf.reduce_any(moved),
@@ -58,7 +58,7 @@ def _moved(
     ends: tf.RaggedTensor,
     normalize: Callable[[tf.Tensor], tf.Tensor],
 ) -> tuple[tf.Tensor, ...]:
-    """The values of `Spans`; only of texts that are `moved` they differ from before."""
+    """Returns the values of `Spans`; changes only offsets in texts that are `moved`."""
     characters, positions = tf.strings.unicode_decode_with_offsets(
         tf.where(moved, texts, ""), "UTF-8", errors="ignore"
     )  # (texts, (characters))
@@ -67,7 +67,7 @@ def _moved(
     encoded = tf.strings.unicode_encode(distinct[:, tf.newaxis], "UTF-8")
     original_sizes = tf.strings.length(encoded)
     sizes = tf.strings.length(normalize(encoded))
-    # The end of each character in all normalised texts laid end to end.
+    # The end of each character in all normalized texts laid end to end.
     borders = tf.cumsum(tf.gather(sizes, which))  # (characters,)
     text_starts = tf.gather(tf.pad(borders, [[1, 0]]), characters.row_starts())
     graphemes = grapheme_starts(encoded, which, characters.value_rowids())
@@ -89,7 +89,7 @@ def _moved(
         return tf.gather(positions, character) + size
 
     start, end = (tf.gather_nd(places.values, pieces) for places in (starts, ends))
-    # An empty piece begins where it ends, perhaps before the first character.
+    # An empty piece begins at its end, perhaps before the first character.
     first = character_at(tf.minimum(start, end - 1))
     last = character_at(end - 1)
     whole_first = of_grapheme(graphemes, first)

@@ -1,4 +1,4 @@
-"""Tokenizers cut texts into the pieces of a vocabulary: WordPiece or byte-level BPE."""
+"""Tokenizers split texts into the pieces of a vocabulary: WordPiece, byte-level BPE."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -14,40 +14,40 @@ from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 
 
 class Tokenizer(Protocol):
-    """Cuts texts into pieces, in graph: eagerly, in `tf.data`, and in a SavedModel.
+    """Splits texts into pieces with graph ops: eagerly, in `tf.data`, in a SavedModel.
 
-    Texts are string `(texts,)`, any bytes; what is no vector is a ValueError.
+    Texts are string `(texts,)`, any bytes; other shapes raise a ValueError.
     """
 
     vocabulary: Vocabulary
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """The ids of the pieces of each text, int32 `(texts, (pieces))`."""
+        """Returns the ids of the pieces of each text, int32 `(texts, (pieces))`."""
 
     def tokenize_words(self, words: tf.Tensor) -> tf.RaggedTensor:
-        """The same for words, or sentences, that follow others in a text."""
+        """Returns the same for words or sentences that follow others in a text."""
 
     def tokenize_with_offsets(
         self, texts: tf.Tensor, opens: tf.Tensor | None = None
     ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
-        """The ids, and where in the original bytes each piece begins and ends.
+        """Returns the ids, and byte offsets of the pieces in the original texts.
 
-        Offsets lie between graphemes of the original text: a piece that is part of one
-        has all of it, with marks that are no part of any piece. `opens`, bool
-        `(texts,)`, says which begin a text; None: all.
+        Offsets are grapheme boundaries of the original text: a piece that is part of a
+        grapheme covers all of it, including marks that belong to no piece. `opens`,
+        bool `(texts,)`, is True for beginnings of texts; None: all.
 
         Returns:
-            Three int32 `(texts, (pieces))`: ids as from `tokenize`, the first byte of
-            each piece, and the byte after its last.
+            Three int32 `(texts, (pieces))`: ids as from `tokenize`, the start of each
+            piece, and its end, exclusive.
         """
 
 
 class AddedTokenTokenizer(tf.Module):
-    """Finds added tokens in texts as they are written; another one cuts the rest.
+    """Finds added tokens in the original text; another tokenizer splits the rest.
 
     Args:
-        tokenizer: cuts what lies between added tokens.
-        tokens: those that are looked for, of its vocabulary.
+        tokenizer: tokenizer of the text between added tokens.
+        tokens: the added tokens to find, from its vocabulary.
     """
 
     def __init__(self, tokenizer: Tokenizer, tokens: Sequence[AddedToken]) -> None:
@@ -62,11 +62,11 @@ class AddedTokenTokenizer(tf.Module):
         )
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """The ids of the pieces of each text, see `Tokenizer`."""
+        """Returns the ids of the pieces of each text, see `Tokenizer`."""
         return self.tokenize_with_offsets(texts)[0]
 
     def tokenize_words(self, words: tf.Tensor) -> tf.RaggedTensor:
-        """The same for words that follow others; an added token follows no space."""
+        """Returns the ids of words that follow others; added tokens get no space."""
         with tf.device("CPU"):
             words = delete_invalid(vector_of(words))
             follows = self._tokenizer.tokenize_words
@@ -82,7 +82,7 @@ class AddedTokenTokenizer(tf.Module):
     def tokenize_with_offsets(
         self, texts: tf.Tensor, opens: tf.Tensor | None = None
     ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
-        """The ids and their places, see `Tokenizer`."""
+        """Returns the ids and their offsets, see `Tokenizer`."""
         with tf.device("CPU"):
             original = vector_of(texts)
             texts = delete_invalid(original)
@@ -95,7 +95,7 @@ class AddedTokenTokenizer(tf.Module):
 
 
 class AddedTokenWordPieceTokenizer(AddedTokenTokenizer):
-    """The same over WordPiece, which knows what of a grapheme is each piece's own."""
+    """Added tokens with WordPiece, which also divides graphemes among their pieces."""
 
     def __init__(
         self, tokenizer: WordPieceTokenizer, tokens: Sequence[AddedToken]
@@ -104,7 +104,7 @@ class AddedTokenWordPieceTokenizer(AddedTokenTokenizer):
         self._word_pieces = tokenizer
 
     def tokenize_with_spans(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, Spans]:
-        """The ids and their places, see `WordPieceTokenizer`."""
+        """Returns the ids and their offsets, see `WordPieceTokenizer`."""
         with tf.device("CPU"):
             original = vector_of(texts)
             texts = delete_invalid(original)
@@ -128,12 +128,12 @@ class AddedTokenWordPieceTokenizer(AddedTokenTokenizer):
 
 
 def make_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
-    """The tokenizer of a vocabulary: byte-level BPE if it has merges."""
+    """Creates the tokenizer of a vocabulary: byte-level BPE if it has merges."""
     added = vocabulary.added_tokens
     as_written = [token for token in added if not token.normalized]
     tokenizer: Tokenizer
     if vocabulary.kind == "byte_bpe":
-        # Nothing is normalised: these are looked for in what the others leave.
+        # Nothing is normalized: these are searched in the rest that others leave.
         tokenizer = ByteBPETokenizer(vocabulary)
         normalized = [token for token in added if token.normalized]
         if normalized:

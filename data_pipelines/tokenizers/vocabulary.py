@@ -1,6 +1,6 @@
-"""A vocabulary as a value: its pieces, and how texts are prepared to be cut into them.
+"""Vocabulary: the pieces of a tokenizer, and the casing of its texts.
 
-Its files are `vocab.txt`, and beside it those of `vocabulary_files`.
+Its files are `vocab.txt`, and those of `vocabulary_files` in the same folder.
 """
 
 import dataclasses
@@ -23,13 +23,13 @@ PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
 _SPECIAL_IDS = ("pad_id", "unk_id", "cls_id", "sep_id", "mask_id")
 
-# Begins the WordPiece pieces that continue a word.
+# Prefix of WordPiece pieces that continue a word.
 CONTINUATION = "##"
 
 # As in google-research/bert, tokenization.py:300.
 MAX_WORD_CHARACTERS = 200
 
-# Replaced by the default of the kind when a vocabulary is made.
+# Replaced by the default of the kind when a vocabulary is created.
 _BY_KIND: Any = None
 
 
@@ -40,21 +40,21 @@ class Vocabulary:
     Attributes:
         tokens: the pieces. Continuations begin with `##`; with merges, words that
             follow a space begin with `Ġ`.
-        merges: of byte-level BPE, the pairs of pieces that become one, first ones
-            first; None: WordPiece.
-        add_prefix_space: of byte-level BPE, whether a text is cut as if a space stood
-            before it: its first word is then the same piece as anywhere else.
-        lower_case: whether texts are lower-cased before they are cut. Default: true
+        merges: for byte-level BPE, the pairs of pieces to merge, in order; None for
+            WordPiece.
+        add_prefix_space: for byte-level BPE, whether a text is tokenized as if a space
+            preceded it, so that its first word has the same pieces as elsewhere.
+        lower_case: whether texts are lower-cased before tokenization. Default: true
             for WordPiece, false for byte-level BPE.
-        strip_accents: whether their accents are removed. Default: as `lower_case`.
-        max_word_characters: of WordPiece; a longer word is one [UNK].
-        added_tokens: those of the pieces that are found whole in texts.
+        strip_accents: whether accents are removed. Default: as `lower_case`.
+        max_word_characters: for WordPiece; a longer word is one [UNK].
+        added_tokens: pieces that are matched whole in texts.
         pad_id, unk_id, cls_id, sep_id, mask_id: ids of the special tokens.
 
     Raises:
-        ValueError: a special token is missing, a piece is there twice or is empty, a
-            byte, an added token or what a merge needs is no piece, or byte-level BPE is
-            to change texts.
+        ValueError: a special token is missing, a piece is empty or duplicate, a byte,
+            an added token or a piece of a merge is missing, or casing is set for
+            byte-level BPE.
     """
 
     tokens: tuple[str, ...]
@@ -80,7 +80,7 @@ class Vocabulary:
         if missing:
             raise ValueError(
                 f"The vocabulary lacks the special tokens {missing}. Expected all of "
-                f"{list(SPECIAL_TOKENS)}, one a line: add them, or learn a "
+                f"{list(SPECIAL_TOKENS)}, one per line: add them, or learn a "
                 "vocabulary with data_pipelines.learn_vocabulary."
             )
         for name, token in zip(_SPECIAL_IDS, SPECIAL_TOKENS, strict=True):
@@ -92,35 +92,35 @@ class Vocabulary:
             raise ValueError(
                 f"Received the added tokens {added}. Expected each once, in the "
                 f"vocabulary, which lacks {lacking}, and none of "
-                f"{list(SPECIAL_TOKENS)}."
+                f"{list(SPECIAL_TOKENS)}: correct them."
             )
         if self.max_word_characters < 1:
             raise ValueError(
-                f"Received max_word_characters={self.max_word_characters}. Expected 1 "
-                "or more."
+                f"Received max_word_characters={self.max_word_characters}. Expected at "
+                "least 1."
             )
         if self.merges is not None:
             needed = {piece for a, b in self.merges for piece in (a, b, a + b)}
             lacking = sorted(needed.union(byte_symbols.BYTE_SYMBOLS) - self._ids.keys())
             if lacking:
                 raise ValueError(
-                    f"The vocabulary lacks {len(lacking)} pieces that its merges or "
-                    f"bytes need: {lacking[:5]}. Expected the {MERGES} that was "
-                    "learned with it."
+                    f"The vocabulary lacks {len(lacking)} pieces required by its "
+                    f"merges or bytes: {lacking[:5]}. Expected the {MERGES} that was "
+                    "learned with it: restore the file."
                 )
 
     def _check_pieces(self) -> None:
-        """Raises ValueError if a piece is empty or is there twice."""
+        """Raises ValueError if a piece is empty or duplicate."""
         empty = [number for number, token in enumerate(self.tokens, 1) if not token]
         if empty:
             raise ValueError(
                 f"The vocabulary has an empty piece in line {_shown(empty)}. Expected "
-                f"one a line: {self._replacing(len(empty))}."
+                f"one piece per line: {self._replacing(len(empty))}."
             )
         if len(self._ids) == len(self.tokens):
             return
         seen: dict[str, int] = {}
-        # The first of equal pieces is the one that stays.
+        # The first of equal pieces is kept.
         later = {
             number: token
             for number, token in enumerate(self.tokens, 1)
@@ -129,18 +129,18 @@ class Vocabulary:
         twice = list(dict.fromkeys(later.values()))
         raise ValueError(
             f"The vocabulary has {len(twice)} pieces more than once: {twice[:5]}, "
-            f"again in line {_shown(list(later))}. Expected each on one line only: "
+            f"again in line {_shown(list(later))}. Expected each piece once: "
             f"{self._replacing(len(later))}."
         )
 
     def _replacing(self, count: int) -> str:
-        """Advice for lines that are wrong: removed, they would shift all later ids."""
+        """Returns advice for wrong lines, whose removal would shift all later ids."""
         numbers = itertools.count()
         names = (f"[unused{n}]" for n in numbers if f"[unused{n}]" not in self._ids)
         free = list(itertools.islice(names, min(count, 3)))
         return (
             f"write an unused piece there, such as {' '.join(free)}, so that the ids "
-            "of all others stay those of the weights"
+            "of all other pieces still match the weights"
         )
 
     @classmethod
@@ -150,21 +150,21 @@ class Vocabulary:
         lower_case: bool | None = None,
         strip_accents: bool | None = None,
     ) -> "Vocabulary":
-        """Reads a `vocab.txt`, local or remote: UTF-8, one piece a line.
+        """Reads a local or remote `vocab.txt`: UTF-8, one piece per line.
 
-        White space around pieces and empty lines at the end are left out, and so are
-        counts behind all pieces, with a warning; see `vocabulary_files.read_pieces`.
+        White space around pieces and empty lines at the end are removed, as are counts
+        after all pieces, with a warning; see `vocabulary_files.read_pieces`.
 
-        `tokenization.json` in the same folder says the kind and the casing. Without
-        it, pieces of byte-level BPE are recognised, and the casing is the received
-        one (None: the default of the kind). For byte-level BPE, `merges.txt` is read
-        too: a pair of pieces a line, a space between them.
+        `tokenization.json` in the same folder gives the kind and the casing. Without
+        it, pieces of byte-level BPE are detected, and the casing is that of the
+        arguments (None: the default of the kind). For byte-level BPE, `merges.txt` is
+        read, too: one pair of pieces per line, separated by a space.
 
         Raises:
-            FileNotFoundError: there is no such file, or no `merges.txt` where it is
-                needed.
-            ValueError: the files are not text or no vocabulary, or the casing is not
-                the one in `tokenization.json`.
+            FileNotFoundError: there is no such file, or no `merges.txt` for byte-level
+                BPE.
+            ValueError: the files are not text or not a vocabulary, or the casing
+                contradicts `tokenization.json`.
         """
         described = beside(path, TOKENIZATION)
         added = read_json_if_any(described).get("added_tokens", [])
@@ -195,10 +195,10 @@ class Vocabulary:
     def with_casing(
         self, lower_case: bool | None = None, strip_accents: bool | None = None
     ) -> "Vocabulary":
-        """The same pieces for texts of another casing.
+        """Returns a vocabulary with the same pieces and another casing.
 
-        None keeps `lower_case`, and `strip_accents` unless it was as `lower_case`: then
-        it stays so.
+        None keeps `lower_case`, and keeps `strip_accents` if it differed from
+        `lower_case`; otherwise it follows the new `lower_case`.
         """
         changes: dict[str, Any] = {"strip_accents": strip_accents}
         if strip_accents is None and self.strip_accents != self.lower_case:
@@ -209,11 +209,11 @@ class Vocabulary:
 
     @property
     def kind(self) -> TokenizerKind:
-        """The tokenizer that cuts texts into these pieces."""
+        """The kind of tokenizer for these pieces."""
         return "wordpiece" if self.merges is None else "byte_bpe"
 
     def to_files(self, path: str) -> dict[str, bytes]:
-        """The files to write for `from_file(path)`, the one at `path` last."""
+        """Returns the files to write for `from_file(path)`, the one at `path` last."""
         casing = self.lower_case, self.strip_accents
         description = vocabulary_files.tokenization_to_bytes(
             self.kind, *casing, self._unusual
@@ -224,7 +224,7 @@ class Vocabulary:
         return {**files, path: self.to_bytes()}
 
     def to_bytes(self) -> bytes:
-        """The content of the `vocab.txt` of this vocabulary."""
+        """Returns the content of `vocab.txt`."""
         return "".join(f"{token}\n" for token in self.tokens).encode()
 
     def _merges_to_bytes(self) -> bytes:
@@ -234,7 +234,7 @@ class Vocabulary:
 
     @property
     def _unusual(self) -> dict[str, Any]:
-        """The settings that differ from those of most vocabularies; as JSON."""
+        """Settings that differ from those of most vocabularies, as JSON values."""
         found: dict[str, Any] = {}
         if self.max_word_characters != MAX_WORD_CHARACTERS:
             found["max_word_characters"] = self.max_word_characters
@@ -244,7 +244,7 @@ class Vocabulary:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of pieces, merges and added tokens, which are equal where it is."""
+        """SHA-256 of pieces, merges and unusual settings."""
         content = self.to_bytes() + self._merges_to_bytes()
         if self._unusual:
             content += json.dumps(self._unusual, sort_keys=True).encode()
@@ -252,10 +252,10 @@ class Vocabulary:
 
     @functools.cached_property
     def continues(self) -> tuple[bool, ...]:
-        """For each piece, whether it continues the word before it.
+        """Whether each piece continues the word before it.
 
-        In byte-level BPE these are all that do not begin with a space: marks after a
-        word are part of it. Special tokens do not.
+        In byte-level BPE, all pieces that do not begin with a space do: punctuation
+        after a word is part of it. Special tokens do not.
         """
         if self.merges is None:
             return tuple(
@@ -269,12 +269,12 @@ class Vocabulary:
 
     @functools.cached_property
     def _whole(self) -> frozenset[str]:
-        """The tokens that are not spelled in symbols, and do not continue a word."""
+        """Tokens that are not written in byte symbols, and do not continue a word."""
         return frozenset((*SPECIAL_TOKENS, *(t.content for t in self.added_tokens)))
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:
-        """The pieces as they are shown: in byte-level BPE the text, if it is UTF-8."""
+        """The pieces in readable form: for byte-level BPE as text, if it is UTF-8."""
         if self.merges is None:
             return self.tokens
         return tuple(
@@ -283,7 +283,7 @@ class Vocabulary:
         )
 
     def joined(self, tokens: Iterable[str]) -> str:
-        """Pieces as readable text: `["un", "##do", "it"]` becomes `"undo it"`."""
+        """Joins pieces to readable text: `["un", "##do", "it"]` becomes `"undo it"`."""
         if self.merges is None:
             return " ".join(tokens).replace(f" {CONTINUATION}", "")
         spelled = (
@@ -299,7 +299,7 @@ class Vocabulary:
         return {token: index for index, token in enumerate(self.tokens)}
 
     def id_of(self, token: str) -> int:
-        """The id of a piece that is in the vocabulary."""
+        """Returns the id of a piece of the vocabulary."""
         return self._ids[token]
 
     def __contains__(self, token: str) -> bool:
@@ -310,7 +310,7 @@ class Vocabulary:
 
     @property
     def num_separators(self) -> int:
-        """The number of `[SEP]` between two texts: two in RoBERTa, else one."""
+        """Number of `[SEP]` between two texts: two as in RoBERTa, or one."""
         return 1 if self.merges is None else 2
 
 

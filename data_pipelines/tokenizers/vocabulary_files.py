@@ -1,8 +1,8 @@
-"""The files beside a vocabulary: merges of byte-level BPE, and its description.
+"""Files of a vocabulary: pieces, merges of byte-level BPE, and its description.
 
-`tokenization.json` is written wherever a vocabulary is learned, and in model folders:
-`{"format": 1, "kind": "wordpiece", "lower_case": true, "strip_accents": true}`. Where
-a vocabulary of others has them, `max_word_characters` and `added_tokens` are beside.
+`tokenization.json` is written with every learned vocabulary, and in model folders:
+`{"format": 1, "kind": "wordpiece", "lower_case": true, "strip_accents": true}`. For
+converted models it may also contain `max_word_characters` and `added_tokens`.
 """
 
 import json
@@ -22,39 +22,39 @@ from data_pipelines.tokenizers.casing import TokenizerKind
 
 MERGES, TOKENIZATION = "merges.txt", "tokenization.json"
 _FORMAT = 1
-# With values that readers of the first format would leave out.
+# Format with values that readers of the first format would ignore.
 _FORMAT_WITH_MORE = 2
 _MORE = ("max_word_characters", "added_tokens")
-# Readers take a first line with this beginning for a comment.
+# Readers treat a first line with this prefix as a comment.
 _VERSION = "#version: 0.2"
 _PREFIX_SPACE = " add_prefix_space"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 # A piece and its count, or its logarithm.
 _COUNTED = re.compile(r"(\S+)[ \t]+(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)")
-# Of the pieces of SentencePiece about a half begin with its sign of a space, which
-# multilingual WordPiece has as one or two pieces.
+# About half of the pieces of SentencePiece begin with its space symbol, while
+# multilingual WordPiece has one or two pieces with it.
 _MAX_SENTENCEPIECE_SHARE = 0.1
 
 
 def beside(path: str, name: str) -> str:
-    """The path of a name in the folder of another file."""
+    """Returns the path of a file name in the folder of another file."""
     return posixpath.join(posixpath.dirname(path), name)
 
 
 def files_of(path: str) -> list[str]:
-    """The files that a vocabulary is read from; none where there is no vocabulary."""
+    """Returns the files of a vocabulary; an empty list if there is no vocabulary."""
     others = beside(path, TOKENIZATION), beside(path, MERGES)
     return [path, *present(*others)] if present(path) else []
 
 
 def read_merges(path: str) -> tuple[tuple[tuple[str, str], ...], bool]:
-    """Reads the pairs in a `merges.txt`, and whether a space is put before texts.
+    """Reads the pairs in a `merges.txt`, and `add_prefix_space`.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: a line is no pair.
+        FileNotFoundError: there is no such file.
+        ValueError: a line is not a pair.
     """
-    expected = "two pieces a line, learned with the pieces of byte-level BPE beside it"
+    expected = "two pieces per line, from the same byte-level BPE as the vocabulary"
     lines = read_lines(path, "merges", expected)
     first = lines.pop(0) if lines and lines[0].startswith("#version") else ""
     pairs = [line.split(" ") for line in lines if line]
@@ -62,27 +62,28 @@ def read_merges(path: str) -> tuple[tuple[tuple[str, str], ...], bool]:
     if wrong:
         raise ValueError(
             f"{path} has the line {' '.join(wrong[0])!r}. Expected two pieces "
-            "with a space between them."
+            "separated by a space: restore the file."
         )
     return tuple((a, b) for a, b in pairs), first.endswith(_PREFIX_SPACE)
 
 
 def read_pieces(path: str, as_written: Collection[str] = ()) -> tuple[str, ...]:
-    r"""Reads the pieces of a vocabulary, one a line, the first with the id 0.
+    r"""Reads the pieces of a vocabulary, one per line, the first with the id 0.
 
-    Spaces and tabs around them and empty lines at the end are left out. Where all
-    lines have a number behind their piece, `the\t1061` or `the 1061`, it is a count,
-    which is left out with a warning.
+    Spaces and tabs around pieces and empty lines at the end are removed. If all lines
+    have a number after the piece, `the\t1061` or `the 1061`, it is a count, which is
+    dropped with a warning.
 
     Args:
+        path: path of the file.
         as_written: pieces that may begin or end with a space.
 
     Raises:
-        FileNotFoundError: there is no file.
-        ValueError: it is of another format (SentencePiece, JSON, merges), not UTF-8
-            text, or some of its lines have several columns.
+        FileNotFoundError: there is no such file.
+        ValueError: the file has another format (SentencePiece, JSON, merges), is not
+            UTF-8 text, or some of its lines have several columns.
     """
-    lines = read_lines(path, "vocabulary file", "one piece a line")
+    lines = read_lines(path, "vocabulary file", "one piece per line")
     pieces = [line if line in as_written else line.strip(" \t") for line in lines]
     while pieces and not pieces[-1]:
         pieces.pop()
@@ -93,47 +94,47 @@ def read_pieces(path: str, as_written: Collection[str] = ()) -> tuple[str, ...]:
         ids = list(map(str, range(len(pieces))))
         if numbers != ids and set(numbers) == set(ids):
             raise ValueError(
-                f"{path} has ids behind its pieces, in another order. Expected one "
-                f"piece a line, in the order of the ids: sort -k2n {path} | cut -f1."
+                f"{path} has ids after its pieces, in another order. Expected one "
+                f"piece per line, in the order of the ids: sort -k2n {path} | cut -f1."
             )
         logging.warning(
-            "%s: a number is behind each piece, such as %r: left out, as a count.",
+            "%s: dropped the number after each piece, such as %r, as a count.",
             *(path, pieces[0]),
         )
         return tuple(found[1] for found in counted)
     columns = [number for number, piece in enumerate(pieces, 1) if "\t" in piece]
     if columns:
         raise ValueError(
-            f"{path}, line {columns[0]}: {pieces[columns[0] - 1]!r} has a tab within. "
-            f"Expected one piece a line, as {len(pieces) - len(columns)} of "
-            f"{len(pieces)} lines have it: leave the other columns out (cut -f1)."
+            f"{path}, line {columns[0]}: {pieces[columns[0] - 1]!r} contains a tab. "
+            f"Expected one piece per line, as in {len(pieces) - len(columns)} of "
+            f"{len(pieces)} lines: remove the other columns (cut -f1)."
         )
     return tuple(pieces)
 
 
 def _check_format(path: str, lines: list[str]) -> None:
-    """Raises ValueError if a file has a vocabulary, but of another format."""
+    """Raises ValueError if a file is a vocabulary in another format."""
     first = lines[0] if lines else ""
     num_sentencepiece = sum(line.startswith("▁") for line in lines)
     if first.startswith("{"):
         found = "is JSON, a vocabulary of Hugging Face or GPT-2"
-        advice = "convert the folder that it is in (bert_tf.convert)"
+        advice = "convert its model folder (bert_tf.convert)"
     elif first.startswith("#version"):
-        found = "has the merges of byte-level BPE"
-        advice = "name the vocabulary beside it"
+        found = "contains the merges of byte-level BPE"
+        advice = "give the vocabulary in the same folder"
     elif num_sentencepiece > _MAX_SENTENCEPIECE_SHARE * len(lines):
-        found = "has the pieces of SentencePiece (▁)"
-        advice = "that tokenizer is not supported; learn a vocabulary instead"
+        found = "contains the pieces of SentencePiece (▁)"
+        advice = "this tokenizer is not supported; learn a vocabulary instead"
     else:
         return
     raise ValueError(
-        f"{path} {found}. Expected pieces of WordPiece or byte-level BPE, one a line: "
-        f"{advice}."
+        f"{path} {found}. Expected pieces of WordPiece or byte-level BPE, one per "
+        f"line: {advice}."
     )
 
 
 def merges_to_bytes(merges: Iterable[tuple[str, str]], add_prefix_space: bool) -> bytes:
-    """The content of a `merges.txt`."""
+    """Returns the content of a `merges.txt`."""
     first = _VERSION + _PREFIX_SPACE * add_prefix_space
     lines = [first, *map(" ".join, merges)]
     return "".join(f"{line}\n" for line in lines).encode()
@@ -142,7 +143,7 @@ def merges_to_bytes(merges: Iterable[tuple[str, str]], add_prefix_space: bool) -
 def tokenization_to_bytes(
     kind: TokenizerKind, lower_case: bool, strip_accents: bool, more: dict[str, Any]
 ) -> bytes:
-    """The content of a `tokenization.json`; `more` is what a usual one leaves out."""
+    """Returns the content of a `tokenization.json`; `more` has unusual settings."""
     values: dict[str, Any] = {"format": _FORMAT_WITH_MORE if more else _FORMAT}
     values |= {"kind": kind, "lower_case": lower_case, "strip_accents": strip_accents}
     values |= more
@@ -152,12 +153,16 @@ def tokenization_to_bytes(
 def read_tokenization(
     path: str, found: TokenizerKind, received: list[Any]
 ) -> tuple[TokenizerKind, list[Any], dict[str, Any]]:
-    """Reads the kind, the casing (lower_case, strip_accents), and more, in a file.
+    """Reads the kind, the casing (lower_case, strip_accents) and other settings.
+
+    Args:
+        path: path of the file.
+        found: kind detected from the pieces.
+        received: casing given by the user, None if not given.
 
     Raises:
-        ValueError: the file is damaged, says byte-level BPE where another kind of
-            pieces was found, or another casing than the received one, where that is
-            not None.
+        ValueError: the file is damaged, gives byte-level BPE for other pieces, or
+            contradicts the received casing.
     """
     values = read_json(path)
     kind, kinds = values.get("kind"), get_args(TokenizerKind)
@@ -167,44 +172,48 @@ def read_tokenization(
     version = _FORMAT_WITH_MORE if more else _FORMAT
     if values.get("format") != version or not is_described:
         raise ValueError(
-            f"{path} holds {values}. Expected the format {version}, a kind of "
-            f"{list(kinds)}, and lower_case and strip_accents true or false: restore "
-            "it, or remove it if the vocabulary is another one."
+            f"{path} contains {values}. Expected the format {version}, one of the "
+            f"kinds {list(kinds)}, and true or false for lower_case and strip_accents: "
+            "restore the file, or remove it if it is from another vocabulary."
         )
     if kind == "byte_bpe" != found:
         raise ValueError(
             f"{path} says byte_bpe, but the pieces are not those of byte-level BPE. "
-            "Expected the vocabulary that it was written with: put another one into a "
-            "folder of its own."
+            "Expected the vocabulary with which it was written: put other vocabularies "
+            "into separate folders."
         )
     if any(b not in (None, a) for a, b in zip(casing, received, strict=True)):
         raise ValueError(
             f"Received lower_case={received[0]} and strip_accents={received[1]}. "
             f"Expected lower_case={casing[0]} and strip_accents={casing[1]}, with "
-            f"which the vocabulary was learned ({path}): leave the options out, or "
-            "learn another vocabulary."
+            f"which the vocabulary was learned ({path}): omit the options, or learn "
+            "another vocabulary."
         )
     return kind, casing, more
 
 
 def read_lines(path: str, name: str, expected: str) -> list[str]:
-    """Reads the lines of a file, which errors call by the name and what is expected.
+    """Reads the lines of a text file, without a byte order mark and line ends.
 
-    A byte order mark is left out; lines may end as on any system.
+    Args:
+        path: path of the file.
+        name: name of the file in messages.
+        expected: expected content, for messages.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: it is not UTF-8 text.
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not UTF-8 text.
     """
     if not exists(path):
         raise FileNotFoundError(
-            f"No {name} at {path!r}. Expected a text file with {expected}."
+            f"No {name} at {path!r}. Expected a text file with {expected}: check the "
+            "name."
         )
     with tf.io.gfile.GFile(path, "rb") as file:
         content = file.read()
     if content.startswith(_UTF_16) or b"\0" in content:
         raise ValueError(
-            f"The {name} {path!r} is in UTF-16, or no text. Expected UTF-8 with "
+            f"The {name} {path!r} is in UTF-16, or not text. Expected UTF-8 with "
             f"{expected}: convert it (iconv -f UTF-16 -t UTF-8)."
         )
     try:
@@ -212,10 +221,10 @@ def read_lines(path: str, name: str, expected: str) -> list[str]:
     except UnicodeDecodeError as error:
         raise ValueError(
             f"The {name} {path!r} is not UTF-8 text (byte {error.start}). "
-            f"Expected {expected}."
+            f"Expected {expected}: convert it (iconv -t UTF-8)."
         ) from None
     if "\r" in text:
-        # Alone, it is the end of a line of an old system.
+        # A lone carriage return ends lines on old systems.
         text = text.replace("\r\n", "\n")
         text = text.rstrip("\r") if "\n" in text else text.replace("\r", "\n")
     # Not splitlines(): published vocabularies contain U+2028 as a piece.

@@ -1,4 +1,4 @@
-"""Texts to ids of WordPiece, with or without offsets into the original text."""
+"""WordPiece tokenization, with or without offsets into the original text."""
 
 import tensorflow as tf
 import tensorflow_text as text
@@ -14,19 +14,19 @@ from data_pipelines.tokenizers.offsets import Spans, into_original
 from data_pipelines.tokenizers.vocabulary import CONTINUATION, UNK, Vocabulary
 
 _MAX_CHARACTER_BYTES = 4
-# Of the bytes of a word, which the op counts in 32 bits.
+# Maximum bytes of a word, which the op counts in 32 bits.
 _MOST_BYTES = 2**30
 
 
 class WordPieceTokenizer(tf.Module):
-    """Cuts texts into words, and words into the longest pieces of a vocabulary.
+    """Splits texts into words, and words into the longest pieces of a vocabulary.
 
     The ids are those of `FullTokenizer` in google-research/bert, for every text:
-    capitals, accents, ideographs, broken UTF-8, words without end. A special token
-    written in a text is text: `"[MASK]"` gives `[`, `mask`, `]`.
+    capitals, accents, ideographs, invalid UTF-8, very long words. A special token
+    written in a text is treated as text: `"[MASK]"` gives `[`, `mask`, `]`.
 
-    The op is that of Song et al., Fast WordPiece Tokenization (2021); a SavedModel of
-    it needs `import tensorflow_text` to load.
+    The op is that of Song et al., Fast WordPiece Tokenization (2021); loading a
+    SavedModel with it requires `import tensorflow_text`.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -35,12 +35,12 @@ class WordPieceTokenizer(tf.Module):
         pieces = {*vocabulary.tokens} - {
             token.content for token in vocabulary.added_tokens if not token.is_piece
         }
-        # Eager constants, so that every function made of them refers to one copy.
+        # Eager constants, so that all functions share one copy.
         with tf.init_scope(), tf.device("CPU"):
-            # It splits at white space, punctuation and ideographs by itself. Its
-            # limit is in bytes: here it only bounds the work.
+            # The op splits at white space, punctuation and ideographs by itself. Its
+            # limit is in bytes, and only bounds the work here.
             self._pieces = text.FastWordpieceTokenizer(
-                # A name in brackets is the piece of no word.
+                # A name in brackets never matches a word.
                 [
                     token if token in pieces else f"[added {token_id}]"
                     for token_id, token in enumerate(vocabulary.tokens)
@@ -67,40 +67,40 @@ class WordPieceTokenizer(tf.Module):
             )
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """The ids of the pieces of each text, see `Tokenizer`.
+        """Returns the ids of the pieces of each text, see `Tokenizer`.
 
         `["unaffable!"]` gives the ids of `[["una", "##ffa", "##ble", "!"]]`. A text
-        without words has none.
+        without words has no pieces.
         """
-        # Text is the CPU's: left to themselves, the ops on numbers between those on
-        # strings would go to a GPU, and their operands to and fro.
+        # String ops run on the CPU. By default, the numeric ops between them would be
+        # placed on a GPU, and their operands copied back and forth.
         with tf.device("CPU"):
             ids, _, _ = self._tokenize_normalized(self._normalize(texts))
             return ids
 
     def tokenize_words(self, words: tf.Tensor) -> tf.RaggedTensor:
-        """The ids of words that follow others: as of any text."""
+        """Returns the ids of words that follow others, the same as for any text."""
         return self.tokenize(words)
 
     def tokenize_with_offsets(
         self, texts: tf.Tensor, opens: tf.Tensor | None = None
     ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
-        """The ids and their places, see `Tokenizer`; `opens` makes no difference.
+        """Returns the ids and their offsets, see `Tokenizer`; `opens` is ignored.
 
         `["L'Été"]` gives `["l", "'", "ete"]`, starts `[0, 1, 2]`, ends `[1, 2, 7]`.
 
-        Two pieces of a grapheme, such as a Hangul syllable that is decomposed, both
-        have all of it, with the marks that were deleted.
+        If a grapheme has two pieces, such as a decomposed Hangul syllable, both cover
+        all of it, including deleted marks.
         """
         ids, spans = self.tokenize_with_spans(texts)
         return ids, spans.starts, spans.ends
 
     def tokenize_with_spans(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, Spans]:
-        """The ids and their places, and what of these is each piece's own."""
+        """Returns the ids and their offsets, with graphemes divided among pieces."""
         with tf.device("CPU"):
             ids, starts, ends = self._tokenize_normalized(self._normalize(texts))
-            # Characters depend on neighbours in two cases: a final sigma is as long as
-            # another, and the order of marks moves none out of its word.
+            # Characters depend on neighbours in two harmless cases: a final sigma is as
+            # long as any other, and reordered marks stay within their word.
             return ids, into_original(texts, starts, ends, self._normalize)
 
     def _normalize(self, texts: tf.Tensor) -> tf.Tensor:
@@ -132,7 +132,7 @@ class WordPieceTokenizer(tf.Module):
         may_be_long = word_size > self.vocabulary.max_word_characters
 
         def replace_long_words() -> tuple[tf.Tensor, ...]:
-            # Words of so many bytes are rare: only their characters are counted.
+            # Characters are counted only in words with that many bytes, which are rare.
             most = self.vocabulary.max_word_characters
             words = tf.where(may_be_long)[:, 0]
             first, start, size = (

@@ -1,7 +1,7 @@
-"""Running text to the words that a tagger reads.
+"""Splits running text into the words of taggers.
 
-Borders are put into the texts by one rule after the other, as RE2's regular expressions
-have no look-around. All else stays in its place, to the byte.
+Rules insert borders into the texts, one after the other, because the regular
+expressions of RE2 have no look-around. All other bytes keep their positions.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,33 +16,34 @@ _BORDER = "\x1f"
 _SPACE = r"[\s\p{Z}]"
 _BEGIN = rf"(^|[{_BORDER}{SENTENCE}]|{_SPACE})"
 _END = rf"(?:[{_BORDER}{SENTENCE}]|{_SPACE}|$)"
-# A word of its own wherever it stands.
+# Always separate words.
 _ALWAYS = (
     r"""[()\[\]{}<>"“”„«»‹›…!?;。｡．、､，！？；：（）［］｛｝「」『』【】〔〕〈〉《》"""
     r"""।॥؟؛،۔።፣፤፥፧։။၊។៕]"""
 )
-# May stand between a stop and the end of its sentence.
+# Allowed between a stop and the end of its sentence.
 _CLOSING = rf"""(?:{_BORDER}|["'“”‘’»)\]}}])*"""
-# What a stop or comma ends, and no other stop.
+# The character before a stop, not itself a stop.
 _ENDED = rf"([^.{_BORDER}{SENTENCE}\s])"
-# Keep their stops at the end of a sentence, too.
+# Abbreviations, which keep their stops at the end of a sentence, too.
 _ABBREVIATION = (
     r"(?:\p{L}{1,2}\.)+\p{L}{1,2}|(?i:mr|mrs|ms|messrs|mme|mlle|dr|drs|prof|capt|cmdr|"
     r"supt|inc|ltd|co|corp|bros|prods|jr|sr|etc|dept|approx|vs|cf|al|usw|bzw)|St|Ste|"
     r"Ave|Blvd|Feb|Aug|Sept|Oct|Nov|Dec"
 )
-# Stand for what no rule may look at, and are as long: `'` and `.`, and `’`.
+# Placeholders of the same length for `'` and `.`, and for `’`, which hide them from the
+# rules.
 _HIDDEN, _HIDDEN_QUOTE = "\x1d", "\ufffc"
 
-# One after the other: what is searched for, and what replaces it.
+# Patterns and their replacements, applied in this order.
 _RULES = (
-    # In text of words with spaces between them, `Anna 's`.
+    # Contractions in tokenized text, `Anna 's`.
     (rf"(^|{_SPACE})'((?i:s|t|d|m|ll|re|ve){_END})", rf"\1{_HIDDEN}\2"),
     (rf"(^|{_SPACE})’((?i:s|t|d|m|ll|re|ve){_END})", rf"\1{_HIDDEN_QUOTE}\2"),
     (rf"{_ALWAYS}{EXTENDING}*", rf"{_BORDER}\0{_BORDER}"),
     (rf"{_BEGIN}((?:['’‘]{EXTENDING}*)+)", rf"\1{_BORDER}\2{_BORDER}"),
     (rf"{_BEGIN}({_ABBREVIATION})\.", rf"\1\2{_HIDDEN}"),
-    # The stop at the end of a sentence, of a line, or of what is quoted.
+    # The stop at the end of a sentence, a line, or a quotation.
     (
         rf"{_ENDED}(\.{EXTENDING}*)({_CLOSING}(?:{SENTENCE}|{_SPACE}*(?:[\r\n]|$)))",
         rf"\1{_BORDER}\2{_BORDER}\3",
@@ -51,14 +52,14 @@ _RULES = (
         rf"""{_ENDED}(\.)({_BORDER}["”»]|['’]+{_END})""",
         rf"\1{_BORDER}\2{_BORDER}\3",
     ),
-    # After fewer letters it may be that of an abbreviation.
+    # After fewer characters, the stop may belong to an abbreviation.
     (
         rf"([^.{_BORDER}{SENTENCE}\s]{{4}})(\.{EXTENDING}*)({_CLOSING}{_END})",
         rf"\1{_BORDER}\2{_BORDER}\3",
     ),
     (rf"([,:]{EXTENDING}*)({_CLOSING}{_END})", rf"{_BORDER}\1{_BORDER}\2"),
 )
-# Classes of characters that may be words each.
+# Classes of characters that may be single-character words.
 _SINGLE = ("Han", "Hiragana", "Katakana", "Latin", "Nd")
 _NEARLY_ALL = 0.9
 
@@ -66,22 +67,22 @@ _NEARLY_ALL = 0.9
 def split_words(
     texts: tf.Tensor, single: Sequence[str] = ()
 ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
-    """Cuts at white space, and marks off their words; in graph.
+    """Splits texts at white space and separates punctuation, in the TensorFlow graph.
 
-    `"Mr. Hu (62), of IBM."` becomes `Mr. Hu ( 62 ) , of IBM .`, as the data for
-    taggers has it. A text of words with spaces between them, `"of Paris ."`, stays as
-    it is. No word ends inside a grapheme.
+    `"Mr. Hu (62), of IBM."` becomes `Mr. Hu ( 62 ) , of IBM .`, as in the data of
+    taggers. Tokenized text, `"of Paris ."`, is unchanged. No word ends inside a
+    grapheme.
 
     Args:
         texts: string `(texts,)`, UTF-8.
-        single: classes of which each character is a word, see `single_characters`.
+        single: classes of single-character words, see `single_characters`.
 
     Returns:
-        Three ragged `(texts, (words))`: string, the words; int32, the bytes at which
-        they begin and end in their text.
+        Three ragged `(texts, (words))`: the words, string, and their start and end
+        bytes in the text, int32.
     """
     with tf.device("CPU"):
-        # A control is as little of a word as a NUL, which ops drop.
+        # Replaced by another control, because ops drop NUL.
         texts = tf.strings.regex_replace(texts, r"[\x00\x1d]", "\x01")
         texts = tf.strings.regex_replace(texts, rf"[{_BORDER}{SENTENCE}]", " ")
         marked = mark_sentences(texts)
@@ -116,10 +117,10 @@ def split_words(
 
 
 def single_characters(words: Iterable[str]) -> tuple[str, ...]:
-    """The classes of characters that nearly always are words of their own.
+    """Returns the classes of characters that are nearly always single words.
 
-    Those of data that is tagged by characters are `("Han",)` or more; of data that is
-    cut into words, Chinese or not, none.
+    For data tagged by character, these are `("Han",)` or more; for data tagged by word,
+    Chinese or not, there are none.
     """
     distinct = tf.constant(sorted(set(words)), tf.string)
     is_single = tf.strings.regex_full_match(distinct, rf"(?s).{EXTENDING}*")
@@ -129,14 +130,14 @@ def single_characters(words: Iterable[str]) -> tuple[str, ...]:
         found = tf.boolean_mask(tf.cast(is_single, tf.float32), has)
         return tf.size(found) > 0 and tf.reduce_mean(found) >= _NEARLY_ALL
 
-    # Letters are words by themselves in any language.
+    # Single letters are words in any language.
     if not is_nearly_always(_SINGLE[0]):
         return ()
     return tuple(name for name in _SINGLE if is_nearly_always(name))
 
 
 def split_characters(words: Sequence[str], single: Sequence[str]) -> tuple[str, ...]:
-    """Given words with each character of these classes as a word of its own."""
+    """Splits words so that each character of these classes is a separate word."""
     if not single:
         return tuple(words)
     marked = tf.strings.regex_replace(

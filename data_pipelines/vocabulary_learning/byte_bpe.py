@@ -1,4 +1,4 @@
-"""Learns pieces and merges of byte-level BPE. The work is Hugging Face's.
+"""Learns pieces and merges of byte-level BPE with Hugging Face `tokenizers`.
 
 Reference: Radford et al., Language Models are Unsupervised Multitask Learners (2019),
 section 2.2.
@@ -21,23 +21,23 @@ _SMALLEST = len(SPECIAL_TOKENS) + len(BYTE_SYMBOLS)
 def learn_byte_bpe(
     sources: Sequence[str], vocab_size: int, layout: Layout | None = None
 ) -> Vocabulary:
-    """Merges bytes to pieces, the most frequent pair of neighbours first.
+    """Merges bytes into pieces, the most frequent adjacent pair first.
 
-    Each line of the text is read as if a space stood before it, and so will texts be
+    Each line of the text is read as if a space preceded it, as texts will be
     (`add_prefix_space`). Case, accents and white space are kept.
 
     Returns:
         The special tokens with the ids 0 to 4, the 256 bytes, and the pieces in the
-        order in which they were made.
+        order in which they were merged.
 
     Raises:
-        ValueError: the size is too small, or there are not so many different pieces.
+        ValueError: the size is too small, or there are not enough different pieces.
         ImportError: the extra `byte_bpe` is not installed.
     """
     if vocab_size < _SMALLEST:
         raise ValueError(
-            f"Received vocab_size={vocab_size}, expected at least {_SMALLEST}: the "
-            f"{len(SPECIAL_TOKENS)} special tokens and 256 bytes."
+            f"Received vocab_size={vocab_size}. Expected at least {_SMALLEST}, for the "
+            f"{len(SPECIAL_TOKENS)} special tokens and 256 bytes: increase it."
         )
     with extra("byte_bpe"):
         import tokenizers
@@ -62,6 +62,6 @@ def learn_byte_bpe(
 def _lines(sources: Sequence[str], layout: Layout | None) -> Iterator[str]:
     for source in processes.show_progress("count words", sources, len(sources)):
         for document in documents.read_documents(source, layout):
-            # Lone surrogates, which are no text.
+            # Drops lone surrogates, which are not text.
             document = document.encode("utf-8", "ignore").decode()
             yield from filter(None, map(str.strip, document.split("\n")))

@@ -1,4 +1,4 @@
-"""Counts the words of a corpus, as the tokenizer separates them."""
+"""Counts the words of a corpus as split by the tokenizer."""
 
 import functools
 from collections import Counter
@@ -23,12 +23,12 @@ def count_words(
 
     `"Don't, don't!"` gives `{"don": 2, "'": 2, "t": 2, ",": 1, "!": 1}`.
 
-    Words are what `WordPieceTokenizer` cuts into pieces: normalised, with ideographs
-    and punctuation characters apart. Those of more than 200 characters, for it always
-    [UNK], are left out. `strip_accents` None is as `lower_case`.
+    Words are the units that `WordPieceTokenizer` splits into pieces: normalized, with
+    separate ideographs and punctuation characters. Words of more than 200 characters,
+    which are always [UNK], are left out. `strip_accents` defaults to `lower_case`.
 
     Raises:
-        FileNotFoundError, ValueError: as `corpus.read_documents` raises them.
+        FileNotFoundError, ValueError: see `corpus.read_documents`.
     """
     separate = _separate(lower_case, strip_accents)
     counts: Counter[bytes] = Counter()

@@ -1,9 +1,9 @@
-"""Learns a WordPiece vocabulary from the counts of words.
+"""Learns a WordPiece vocabulary from word counts.
 
 References:
     Schuster and Nakajima, Japanese and Korean Voice Search (2012), for the pieces.
     Sennrich et al., Neural Machine Translation of Rare Words with Subword Units
-    (2016), section 3.2, for the choice of pairs by their counts alone.
+    (2016), section 3.2, for the choice of pairs by their counts.
 """
 
 import heapq
@@ -22,46 +22,45 @@ from data_pipelines.tokenizers.vocabulary import (
 )
 from data_pipelines.vocabulary_learning.too_few_pieces import TooFewPiecesError
 
-# Nothing is learned from longer strings of letters, and the op that looks pieces up
-# takes 256 bytes at most.
+# Longer pieces are not useful, and the lookup op is limited to 256 bytes.
 _MAX_PIECE_CHARACTERS = 50
-# A word that becomes [UNK] is lost, while a word that lacks a merge is one piece
-# longer: so a rare character has an entry before a merge of this many times its count.
+# A word that becomes [UNK] is lost, while a missing merge only makes a word one piece
+# longer: a rare character takes precedence over a merge of up to this times its count.
 _UNKNOWN_COST = 50
-# More words than this share of them are not given up, however small the vocabulary.
+# Maximum share of words that may become [UNK], however small the vocabulary.
 _MAX_UNKNOWN_SHARE = 0.01
 
 
 def learn_wordpiece(word_counts: Mapping[str, int], vocab_size: int) -> Vocabulary:
-    """Merges characters to pieces, the most frequent pair of neighbours first.
+    """Merges characters into pieces, the most frequent adjacent pair first.
 
     `{"ab": 3, "b": 1}` and 9 give `[PAD] [UNK] [CLS] [SEP] [MASK] ##b a b ab`.
 
-    A character at the beginning of a word and the same one within are two pieces, as
-    far as both occur. Of pairs that are equally frequent, the one first in the order
-    of its two texts is taken. A character less than a fiftieth as frequent as the
-    last merge gets no entry, so that a few words in other scripts do not use up a
-    vocabulary; the number of these is logged. Merging goes on until a word is one
-    piece, or a piece has 50 characters.
+    A character at the beginning of a word and the same character within a word are two
+    pieces, if both occur. Of equally frequent pairs, the alphabetically first one is
+    merged. A character less than a fiftieth as frequent as the last merge is left out,
+    so that a few words in other scripts do not use up a vocabulary; the number of these
+    is logged. Merging continues until every word is one piece, or pieces have 50
+    characters.
 
     Returns:
-        The special tokens with the ids 0 to 4, the characters in the order of their
-        text, and the merges in the order in which they were made.
+        The special tokens with the ids 0 to 4, the characters in alphabetical order,
+        and the merged pieces in the order of the merges.
 
     Raises:
-        ValueError: there are no words; the size does not suffice for the characters
-            of 99 % of the words; or there are not so many different pieces.
+        ValueError: there are no words; the size is too small for the characters of
+            99 % of the words; or there are not enough different pieces.
     """
     if not word_counts:
-        raise ValueError("The sources have no words. Expected text.")
+        raise ValueError("The sources have no words. Expected text: check the files.")
     num_pieces = vocab_size - len(SPECIAL_TOKENS)
     alphabet, num_required = _alphabet(word_counts)
     if num_pieces < num_required:
         raise ValueError(
-            f"Received vocab_size={vocab_size}, expected at least "
-            f"{num_required + len(SPECIAL_TOKENS)}: the {len(SPECIAL_TOKENS)} special "
-            f"tokens and {num_required} characters, without which more than "
-            f"{_MAX_UNKNOWN_SHARE:.0%} of these words would be [UNK]."
+            f"Received vocab_size={vocab_size}. Expected at least "
+            f"{num_required + len(SPECIAL_TOKENS)}, for the {len(SPECIAL_TOKENS)} "
+            f"special tokens and {num_required} characters, without which more than "
+            f"{_MAX_UNKNOWN_SHARE:.0%} of these words would be [UNK]: increase it."
         )
     pieces = list(alphabet)
     num_characters = num_required
@@ -69,7 +68,7 @@ def learn_wordpiece(word_counts: Mapping[str, int], vocab_size: int) -> Vocabula
     merges = _merges(word_counts)
     at_most = num_pieces - num_required
     for count, piece in processes.show_progress("merge", merges, at_most):
-        # The characters of this piece come first: they occur as often as it does.
+        # The characters of this piece come first: they are at least as frequent.
         while (
             num_characters < len(pieces)
             and alphabet[pieces[num_characters]] * _UNKNOWN_COST >= count
@@ -89,15 +88,16 @@ def learn_wordpiece(word_counts: Mapping[str, int], vocab_size: int) -> Vocabula
 
 
 def _characters(word: str) -> list[str]:
-    # Interned: a million words are lists of a few hundred strings.
+    # Interned, so that a million words share a few hundred strings.
     return [word[0], *(sys.intern(CONTINUATION + c) for c in word[1:])]
 
 
 def _alphabet(word_counts: Mapping[str, int]) -> tuple[dict[str, int], int]:
-    """Pieces of one character, the most frequent characters first, and their number
-    without which too many words would be lost.
+    """Returns counts of single-character pieces, and how many of them are required.
 
-    The count of each is that of its character, at the beginning of words and within.
+    The pieces are ordered by the frequency of their characters. The count of a piece is
+    that of its character, at the beginning of words and within. Without the required
+    ones, too many words would be [UNK].
     """
     occurrences: Counter[str] = Counter()
     for word, count in word_counts.items():
@@ -107,7 +107,7 @@ def _alphabet(word_counts: Mapping[str, int]) -> tuple[dict[str, int], int]:
     for piece, count in occurrences.items():
         of_character[piece[-1]] += count
     pieces = sorted(occurrences, key=lambda p: (-of_character[p[-1]], p[-1], p))
-    # The words that lack a piece are no more than its occurrences.
+    # At most as many words lack a piece as the piece has occurrences.
     lost = itertools.accumulate(occurrences[piece] for piece in reversed(pieces))
     max_lost = _MAX_UNKNOWN_SHARE * sum(word_counts.values())
     num_required = len(pieces) - sum(number <= max_lost for number in lost)
@@ -121,7 +121,7 @@ def _report_rare(rare: set[str], word_counts: Mapping[str, int]) -> None:
     lost = sum(word_counts[word] for word in words)
     characters = sorted({piece[-1] for piece in rare})
     logging.warning(
-        "Left out %d rare characters, such as %s: %.4f %% of the words are [UNK].",
+        "Dropped %d rare characters, such as %s: %.4f %% of the words are [UNK].",
         len(characters),
         " ".join(characters[:5]),
         100 * lost / sum(word_counts.values()),
@@ -129,16 +129,16 @@ def _report_rare(rare: set[str], word_counts: Mapping[str, int]) -> None:
 
 
 def _merges(word_counts: Mapping[str, int]) -> Iterator[tuple[int, str]]:
-    """Counts and texts of the pieces that merging makes, no text twice.
+    """Yields counts and texts of merged pieces, each text once.
 
-    Only the words that contain a pair are touched when it is merged. The heap is
-    lazy: its entries say how frequent a pair is at most.
+    A merge updates only the words that contain the pair. The heap is lazy: its entries
+    are upper bounds of the frequencies of pairs.
     """
     spelled = sorted(word_counts)
     weights = [word_counts[word] for word in spelled]
     words = [_characters(word) for word in spelled]
     pair_counts: defaultdict[tuple[str, str], int] = defaultdict(int)
-    # Where a pair stands, or once stood; a word may be named twice.
+    # Words that contain a pair, or once did; a word may be listed twice.
     places: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for number, word in enumerate(words):
         for pair in itertools.pairwise(word):
@@ -156,7 +156,7 @@ def _merges(word_counts: Mapping[str, int]) -> Iterator[tuple[int, str]]:
         merged = pair[0] + pair[1].removeprefix(CONTINUATION)
         if len(merged) > _MAX_PIECE_CHARACTERS:
             continue
-        # It is new: a string that no merge has cut is merged alike wherever it stands.
+        # The text is new: equal strings within words are always merged in the same way.
         yield count, merged
         changes: defaultdict[tuple[str, str], int] = defaultdict(int)
         for number in places.pop(pair):
@@ -182,11 +182,11 @@ def _merges(word_counts: Mapping[str, int]) -> Iterator[tuple[int, str]]:
 
 
 def _merge(pieces: list[str], pair: tuple[str, str], merged: str) -> list[str]:
-    """`a ##b ##a ##b` and the pair `##a ##b` give `a ##b ##ab`."""
+    """Merges a pair: `a ##b ##a ##b` and the pair `##a ##b` give `a ##b ##ab`."""
     first, second = pair
     after: list[str] = []
     for piece in pieces:
-        # A piece just merged is longer than the first one: it is not merged again.
+        # A piece that was just merged is longer than the first one, so it cannot match.
         if piece == second and after and after[-1] == first:
             after[-1] = merged
         else:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bert_tf import export
+from bert_tf.serving import saved_model
 from tests.bert_tf.eager import run_eagerly
 from tests.bert_tf.serving.fine_tuned_models import write_model, write_pretrained
 
@@ -26,6 +26,8 @@ def exported(tmp_path_factory) -> Callable[[str], tuple[str, str]]:
         base = tmp_path_factory.mktemp(kind)
         write = write_pretrained if kind == "pretraining" else write_model
         folder = write(base / "model", kind)
-        return folder, export.export(folder, kind, saved_models_dir=str(base / "saved"))
+        return folder, saved_model.export(
+            folder, kind, saved_models_dir=str(base / "saved")
+        )
 
     return of

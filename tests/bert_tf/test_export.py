@@ -19,7 +19,7 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from bert_tf import export
 from bert_tf.checkpoints import model_dir
-from bert_tf.serving import kit
+from bert_tf.serving import kit, saved_model
 from bert_tf.serving.warmup import FILE as WARMUP
 from tests.bert_tf.serving.fine_tuned_models import (
     KIND_ARGUMENTS,
@@ -247,7 +247,7 @@ def test_assets(exported):
 def test_metrics_are_on_the_card(tmp_path):
     folder = write_model(tmp_path / "model", "regression")
     (tmp_path / "model" / "dev_metrics.json").write_text('{"pearson": 0.875}')
-    path = export.export(folder, "a", saved_models_dir=str(tmp_path / "saved"))
+    path = saved_model.export(folder, "a", saved_models_dir=str(tmp_path / "saved"))
     card = pathlib.Path(path, "assets", "model_card.md").read_text()
     assert "| pearson | 0.875 |" in card
     assert os.path.exists(f"{path}/assets/dev_metrics.json")
@@ -360,11 +360,11 @@ def test_kit(tmp_path):
     assert lists.read_text().startswith("# mine\nmodel_config_list")
     text_format.Parse(lists.read_text(), model_server_config_pb2.ModelServerConfig())
     lists.write_text("broken {")
-    with pytest.raises(ValueError, match="is no list of models"):
+    with pytest.raises(ValueError, match="is not a list of models"):
         kit.write_kit(str(saved), "four")
     folder = write_model(tmp_path / "model", "regression")
-    with pytest.raises(ValueError, match="is no list of models"):
-        export.export(folder, "four", saved_models_dir=str(saved))
+    with pytest.raises(ValueError, match="is not a list of models"):
+        saved_model.export(folder, "four", saved_models_dir=str(saved))
     assert not (saved / "four").exists()
 
 
@@ -386,13 +386,13 @@ def test_an_export_needs_no_package_for_the_messages_of_tf_serving():
 def test_versions(tmp_path):
     folder = write_model(tmp_path / "model", "regression")
     base = str(tmp_path / "saved")
-    assert export.export(folder, "a", saved_models_dir=base) == f"{base}/a/1"
-    assert export.export(folder, "a", 7, saved_models_dir=base) == f"{base}/a/7"
-    assert export.export(folder, "a", saved_models_dir=base) == f"{base}/a/8"
+    assert saved_model.export(folder, "a", saved_models_dir=base) == f"{base}/a/1"
+    assert saved_model.export(folder, "a", 7, saved_models_dir=base) == f"{base}/a/7"
+    assert saved_model.export(folder, "a", saved_models_dir=base) == f"{base}/a/8"
     with pytest.raises(ValueError, match=r"a/7 exists already .* such as 9"):
-        export.export(folder, "a", 7, saved_models_dir=base)
+        saved_model.export(folder, "a", 7, saved_models_dir=base)
     assert sorted(os.listdir(f"{base}/a")) == ["1", "7", "8"]
-    export.export(folder, "a", saved_models_dir=base, keep=2)
+    saved_model.export(folder, "a", saved_models_dir=base, keep=2)
     assert sorted(os.listdir(f"{base}/a")) == ["8", "9"]
 
 
@@ -426,7 +426,7 @@ def test_two_exports_at_once(tmp_path, version):
 @pytest.mark.parametrize("name", ["", "a/b", ".hidden", "a b", "a#b", kit.MODELS])
 def test_bad_names(tmp_path, name):
     with pytest.raises(ValueError, match="Received the model name"):
-        export.export("none", name, saved_models_dir=str(tmp_path))
+        saved_model.export("none", name, saved_models_dir=str(tmp_path))
     assert not list(tmp_path.iterdir())
 
 
@@ -435,13 +435,13 @@ def test_bad_names(tmp_path, name):
     [
         ({"version": 0}, "version=0. Expected numbers above 0"),
         ({"keep": 0}, "keep=0. Expected numbers above 0"),
-        ({"pooling": "cls"}, "pooling=cls for a model of the kind regression"),
+        ({"pooling": "cls"}, "pooling=cls for a model of kind regression"),
     ],
 )
 def test_bad_arguments(tmp_path, arguments, message):
     folder = write_model(tmp_path / "model", "regression")
     with pytest.raises(ValueError, match=message):
-        export.export(folder, "a", saved_models_dir=str(tmp_path), **arguments)
+        saved_model.export(folder, "a", saved_models_dir=str(tmp_path), **arguments)
     assert not (tmp_path / "a").exists()
 
 
@@ -452,9 +452,9 @@ def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
         os.makedirs(f"{path}/variables")
         raise OSError("disk full")
 
-    monkeypatch.setattr(export.tf.saved_model, "save", fail)
+    monkeypatch.setattr(saved_model.tf.saved_model, "save", fail)
     with pytest.raises(OSError, match="disk full"):
-        export.export(folder, "a", saved_models_dir=str(tmp_path / "saved"))
+        saved_model.export(folder, "a", saved_models_dir=str(tmp_path / "saved"))
     assert not list((tmp_path / "saved").rglob("*/*"))
     assert not (tmp_path / "saved" / kit.MODELS).exists()
 
@@ -476,7 +476,7 @@ def test_an_encoder_alone(tmp_path, capsys):
     found = answers_here(f"{saved}/x/1", {"texts": ["the cat"]})
     assert set(found) == {"cls", "mean", "sentence", "truncated"}
     with pytest.raises(ValueError, match=r"has no pooler\. Expected mean or cls"):
-        export.export(folder, "x", saved_models_dir=saved, pooling="pooled")
+        saved_model.export(folder, "x", saved_models_dir=saved, pooling="pooled")
 
 
 @pytest.mark.long
@@ -491,8 +491,8 @@ def test_narrow_weights_are_smaller(tmp_path, precision):
         files = pathlib.Path(path, "variables").iterdir()
         return sum(file.stat().st_size for file in files)
 
-    wide = size(export.export(folder, "wide", saved_models_dir=saved))
-    path = export.export(folder, "a", saved_models_dir=saved, precision=precision)
+    wide = size(saved_model.export(folder, "wide", saved_models_dir=saved))
+    path = saved_model.export(folder, "a", saved_models_dir=saved, precision=precision)
     assert size(path) < wide * {"bfloat16": 0.6, "int8": 0.4}[precision]
     found = answers_here(path, {"texts": ["the cat", ""]})
     assert np.isfinite(found["score"]).all()

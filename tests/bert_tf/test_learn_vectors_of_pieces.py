@@ -79,7 +79,7 @@ def test_file(prepared, tmp_path, capsys, name):
     path = str(tmp_path / "new" / name)
     options = options_for(prepared, vectors_file=path)
     main(options)
-    assert "vectors of 16 numbers for" in capsys.readouterr().out
+    assert "16-dimensional vectors for" in capsys.readouterr().out
     vocabulary = Vocabulary.from_file(options.vocab_file)
     vectors, is_found = read_token_vectors(path, vocabulary)
     assert vectors.shape == (100, 16)
@@ -105,7 +105,7 @@ def test_file(prepared, tmp_path, capsys, name):
         (
             {"vocab_file": "a.txt"},
             ValueError,
-            "another vocabulary: theirs has 100 pieces",
+            "Expected that of the records, of 100 pieces",
         ),
     ],
 )

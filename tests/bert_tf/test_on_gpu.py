@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import export
 from bert_tf.checkpoints import model_dir
+from bert_tf.serving import saved_model
 from tests.bert_tf.serving.fine_tuned_models import (
     KIND_ARGUMENTS,
     TEXTS,
@@ -117,7 +117,7 @@ def test_a_saved_model(tmp_path, kind, signatures):
     write = write_pretrained if kind == "pretraining" else write_model
     arguments = () if kind == "pretraining" else (kind,)
     folder = write(tmp_path / "model", *arguments)
-    path = export.export(folder, kind, saved_models_dir=str(tmp_path / "saved"))
+    path = saved_model.export(folder, kind, saved_models_dir=str(tmp_path / "saved"))
     texts = tf.constant([*TEXTS, "the [MASK] sat on a [MASK]"])
     answers = {}
     for device in (CPU, GPU):

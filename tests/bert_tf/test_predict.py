@@ -242,13 +242,13 @@ def test_a_tab_in_a_line(folder_of, answers, kind, described, line, expected):
             "classification",
             {"dataset": "files", "pairs": True},
             f"{PAIR}the cat\n",
-            r"Line 2 has no tab: 'the cat'. Expected two texts with a tab",
+            r"Line 2 has no tab: 'the cat'. Expected two texts separated by a tab",
         ),
         (
             "classification",
             {"dataset": "files", "pairs": True},
             "a\tb\tc\n",
-            r"Line 1 has 2 tabs: .*Expected two texts with a tab",
+            r"Line 1 has 2 tabs: .*Expected two texts separated by a tab",
         ),
         (
             "classification",
@@ -256,7 +256,12 @@ def test_a_tab_in_a_line(folder_of, answers, kind, described, line, expected):
             f"{PAIR}the cat\n",
             r"Received pairs of texts, but a single text in example 1: 'the cat'",
         ),
-        ("span_qa", {}, "who ran\n", r"Line 1 has no tab: .*a question, a tab and"),
+        (
+            "span_qa",
+            {},
+            "who ran\n",
+            r"Line 1 has no tab: .*a question and its context, separated",
+        ),
         ("classification", {}, b"caf\xe9\n", r"Standard input, line 1: .*not UTF-8"),
         ("pretraining", {}, b"caf\xe9\n", r"Standard input, line 1: .*not UTF-8"),
         ("pretraining", {}, b"a\0b\n", r"Standard input, line 1: a byte is zero"),
@@ -271,7 +276,7 @@ def test_lines_that_are_refused(folder_of, answers, kind, described, content, me
 @pytest.mark.parametrize(
     ("pairs", "options", "message"),
     [
-        (True, {}, r"has single texts, .* on pairs of texts.* by --second_column"),
+        (True, {}, r"has single texts, .* on pairs of texts.* with --second_column"),
         (
             False,
             {"second_column": "b"},

@@ -155,7 +155,7 @@ def test_memory_does_not_grow(tmp_path):
     ("changes", "message"),
     [
         ({"clean_fraction": 1.5}, "clean_fraction=1.5. Expected 0 to 1"),
-        ({"confusions_from": "a.tsv"}, "Expected it for chinese alone"),
+        ({"confusions_from": "a.tsv"}, "Expected it only for chinese"),
         ({"max_pairs": 0}, "max_pairs=0. Expected numbers above 0"),
         ({"output_file": "a.csv"}, "ends in .tsv"),
     ],

@@ -24,7 +24,7 @@ def test_no_vocabulary(tmp_path):
     ("texts", "said"),
     [
         (["A b.", "C d.", "E f."], "documents have one sentence each"),
-        (["A b. C d. E f."], "all is one document"),
+        (["A b. C d. E f."], "the text is one document"),
         (["A b. C d.", "E f. G h."], None),
     ],
 )

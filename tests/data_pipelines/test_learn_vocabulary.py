@@ -96,7 +96,7 @@ def test_chinese_alphabet_that_does_not_fit(tmp_path, warnings):
     vocabulary = learn(folder_of(tmp_path, text), 80)
     assert len(vocabulary) == 80
     assert "[UNK]" not in tokens_of(vocabulary, CHINESE)
-    assert "Left out" in warnings[0] and "rare characters" in warnings[0]
+    assert "Dropped" in warnings[0] and "rare characters" in warnings[0]
 
 
 def test_special_tokens_in_the_text_are_text(tmp_path):
@@ -265,7 +265,7 @@ def test_a_folder_without_permission(tmp_path, nothing_is_counted):
 
 
 def test_nothing_stays_of_a_run_that_fails(tmp_path):
-    with pytest.raises(ValueError, match="yields only"):
+    with pytest.raises(ValueError, match="Expected at most"):
         main(options_for(tmp_path, vocab_size=10_000))
     assert os.listdir(tmp_path) == ["text"]
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import export, finetune, predict, pretrain
+from bert_tf import finetune, predict, pretrain
 from bert_tf.checkpoints import model_dir
 from bert_tf.models import config
+from bert_tf.serving import saved_model
 from tests.bert_tf.test_export import core_ops, meta_graph
 from tests.end_to_end.corpus import ANIMALS, write_corpus
 from tests.end_to_end.tasks import write_task
@@ -137,16 +138,16 @@ def test_classification_here_and_served(pretrained, core_ops, tmp_path):
     rows = answers(model, task.dev_file, tmp_path / "answers.jsonl")
     expected = [list(row["probabilities"].values()) for row in rows]
 
-    saved_model = export.export(model, "bpe", saved_models_dir=str(tmp_path / "saved"))
-    graph = meta_graph(saved_model).graph_def
+    path = saved_model.export(model, "bpe", saved_models_dir=str(tmp_path / "saved"))
+    graph = meta_graph(path).graph_def
     used = {node.op for f in graph.library.function for node in f.node_def}
     functions = {f.signature.name for f in graph.library.function}
     assert used - functions <= core_ops
-    assert (pathlib.Path(saved_model) / "assets" / "merges.txt").exists()
+    assert (pathlib.Path(path) / "assets" / "merges.txt").exists()
     question = tmp_path / "question.json"
     question.write_text(json.dumps(texts))
     run = subprocess.run(
-        [sys.executable, "-c", _ASK, saved_model, str(question)],
+        [sys.executable, "-c", _ASK, path, str(question)],
         capture_output=True,
         text=True,
         cwd=tmp_path,
@@ -160,12 +161,12 @@ def test_tagging_here_and_served(pretrained, core_ops, tmp_path):
     assert metrics["entity_f1"] > 0.9
     model = str(tmp_path / "model")
     rows = answers(model, task.dev_file, tmp_path / "answers.jsonl")
-    saved_model = export.export(model, "bpe", saved_models_dir=str(tmp_path / "saved"))
-    graph = meta_graph(saved_model).graph_def
+    path = saved_model.export(model, "bpe", saved_models_dir=str(tmp_path / "saved"))
+    graph = meta_graph(path).graph_def
     used = {node.op for f in graph.library.function for node in f.node_def}
     functions = {f.signature.name for f in graph.library.function}
     assert used - functions <= core_ops
-    signature = tf.saved_model.load(saved_model).signatures["serving_default"]
+    signature = tf.saved_model.load(path).signatures["serving_default"]
     texts = [" ".join(row["words"]) for row in rows]
     found = signature(texts=tf.constant(texts))
     for row, tags in zip(rows, found["tags"].numpy(), strict=True):

@@ -105,7 +105,7 @@ def test_the_language_model_goes_on_beside_the_task(folder, tmp_path):
     assert losses[-1] < losses[0]
     names = model_dir.weights_of(model_dir.load(str(output_dir)).model)
     assert not any("mlm_head" in name for name in names)
-    with pytest.raises(ValueError, match="Expected a causal one"):
+    with pytest.raises(ValueError, match="Expected a causal model"):
         finetune.finetune(
             finetune.FinetuneOptions(
                 model_dir=write_model(tmp_path / "other"),

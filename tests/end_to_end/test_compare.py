@@ -93,7 +93,7 @@ def test_systems_are_trained_and_measured_and_failures_are_their_own(tmp_path):
     assert found["skip_gram"].texts_per_second > 0
     assert "glue/sst2" not in found["ngram"].tasks
     report = (tmp_path / "out" / "report.html").read_text()
-    assert "What failed" in report and "python -m bert_tf.pretrain" in report
+    assert "Failures" in report and "python -m bert_tf.pretrain" in report
 
     # Again: what failed is tried, the rest is there.
     trained = tmp_path / "out" / "bert" / "model" / "model.safetensors"

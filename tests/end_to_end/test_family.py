@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import export, extract_features, finetune, predict, pretrain
+from bert_tf import extract_features, finetune, predict, pretrain
 from bert_tf.checkpoints import model_dir
 from bert_tf.models.config import BertConfig
 from bert_tf.models.families import FAMILIES
+from bert_tf.serving import saved_model
 from bert_tf.training.run_log import RunLog, read_metrics
 from tests.end_to_end.pretraining_runs import assert_same_weights, options
 from tests.end_to_end.tasks import write_task
@@ -93,7 +94,9 @@ def test_what_is_saved_answers_alike(member, tmp_path):
     )
     rows = [json.loads(line) for line in answers.read_text().splitlines()]
     assert len(rows) == 2
-    path = export.export(str(folder), name, saved_models_dir=str(tmp_path / "saved"))
+    path = saved_model.export(
+        str(folder), name, saved_models_dir=str(tmp_path / "saved")
+    )
     served = tf.saved_model.load(path).signatures["serving_default"]
     found = served(tf.constant([row["text"] for row in rows]))
     if name == "gpt":
@@ -185,7 +188,7 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(prepared, tmp_path, name):
     [
         ({"family": "electra", "sentences": "next_sentence"}, "goes with masked_lm"),
         ({"objective": "both_directions", "sentences": "full_sentences"}, "--family"),
-        ({"mask_rate": 0.8, "random_rate": 0.3}, "Expected rates between 0 and 1"),
+        ({"mask_rate": 0.8, "random_rate": 0.3}, "Expected rates from 0 to 1"),
     ],
 )
 def test_what_does_not_fit(prepared, tmp_path, changes, message):

@@ -375,7 +375,7 @@ def test_a_users_error_is_one_clear_line(pretrained, tmp_path):
         ({"label_column": "mood"}, "no column 'mood'"),
         ({"model_dir": "nowhere"}, "No model folder at 'nowhere'"),
         ({"max_length": 4000}, "Expected 8 to 48"),
-        ({"document_context": True}, "Expected it for token_tagging alone"),
+        ({"document_context": True}, "Expected it only for token_tagging"),
         ({"kind": None}, "Expected --kind"),
         ({"dataset": "glue/sst2"}, "Expected one of the two"),
     ],
@@ -389,7 +389,7 @@ def test_wrong_options(pretrained, tmp_path, changes, message):
 
 
 def test_a_model_of_another_kind_or_other_labels(pretrained, tmp_path):
-    with pytest.raises(ValueError, match="of the kind pretraining"):
+    with pytest.raises(ValueError, match="of kind pretraining"):
         evaluate.evaluate(
             EvaluateOptions(model_dir=pretrained, dataset="glue/sst2", data_dir="x")
         )

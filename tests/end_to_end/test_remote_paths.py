@@ -3,9 +3,10 @@
 import pytest
 import tensorflow as tf
 
-from bert_tf import export, finetune, predict, pretrain
+from bert_tf import finetune, predict, pretrain
 from bert_tf.finetune import FinetuneOptions
 from bert_tf.predict import PredictOptions
+from bert_tf.serving import saved_model
 from bert_tf.training.run_log import read_metrics
 from data_pipelines.files.atomic import write_file
 from data_pipelines.learn_vocabulary import learn_vocabulary
@@ -79,7 +80,7 @@ def test_from_text_to_predictions(prepared, tmp_path):
         )
     )
     assert "probabilities" in (tmp_path / "predictions.jsonl").read_text()
-    path = export.export(
+    path = saved_model.export(
         f"{REMOTE}/pretrained", "mine", saved_models_dir=f"{REMOTE}/saved_models"
     )
     assert tf.io.gfile.exists(f"{path}/saved_model.pb")

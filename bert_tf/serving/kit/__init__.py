@@ -1,6 +1,6 @@
-"""Files for TF Serving, beside the models: some to copy, and a list of the models.
+"""Writes files for TF Serving beside the models, and the list of the models.
 
-The manifest of pre-training on several machines is no such file: it stays here.
+The manifest for pre-training on several machines is not one of them: it stays here.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ FILES = (
     "compose.yaml",
     "kubernetes.yaml",
 )
-# Where the files of the kit mount the folder of the models.
+# The path at which the files of the kit mount the folder of the models.
 _MOUNTED = "/models"
 _EMPTY = "model_config_list {\n}\n"
 _ENTRY = """  config {{
@@ -35,9 +35,9 @@ _ENTRY = """  config {{
 
 
 def write_kit(saved_models_dir: str, name: str) -> list[str]:
-    """Adds a model to `models.config`, and writes the files that are not there.
+    """Adds a model to `models.config`, and writes the files that are missing.
 
-    Files that a user has changed are left as they are.
+    Existing files are not changed.
 
     Returns:
         The names of the files that were written.
@@ -47,7 +47,7 @@ def write_kit(saved_models_dir: str, name: str) -> list[str]:
     """
     written = []
     with _locked(saved_models_dir):
-        # Where there is no lock, another may have written over it.
+        # A remote folder has no lock: another program may overwrite the entry.
         while not _is_listed(name, models := read_models(saved_models_dir)):
             base = saved_models_dir if "://" in saved_models_dir else _MOUNTED
             entry = _ENTRY.format(name=name, base_path=posixpath.join(base, name))
@@ -67,10 +67,10 @@ def write_kit(saved_models_dir: str, name: str) -> list[str]:
 
 
 def read_models(saved_models_dir: str) -> str:
-    """The text of `models.config`, a list without models if there is none yet.
+    """The text of `models.config`, or an empty list if there is no such file.
 
     Raises:
-        ValueError: it is no list that a model can be added to.
+        ValueError: it is not a list that a model can be added to.
     """
     path = posixpath.join(saved_models_dir, MODELS)
     if not tf.io.gfile.exists(path):
@@ -80,8 +80,8 @@ def read_models(saved_models_dir: str) -> str:
     is_list = re.match(r"(\s|#.*\n)*model_config_list\s*:?\s*\{", text)
     if not is_list or text.count("{") != text.count("}"):
         raise ValueError(
-            f"{path} is no list of models. Expected model_config_list {{ ... }}, as an "
-            "export writes it or TF Serving reads it: mend or remove it."
+            f"{path} is not a list of models. Expected model_config_list {{ ... }}, as "
+            "bert_tf.export writes it: correct or remove the file."
         )
     return text
 
@@ -92,7 +92,7 @@ def _is_listed(name: str, models: str) -> bool:
 
 @contextlib.contextmanager
 def _locked(folder: str) -> Iterator[None]:
-    """Holds the lock of a folder, made if it is missing; remote ones have none."""
+    """Holds the lock of a folder, created if missing; remote folders have none."""
     if "://" in folder:
         yield
         return

@@ -20,14 +20,14 @@ from bert_tf.serving.server.saved_model import LoadedSavedModel
 from bert_tf.serving.server.served_models import ServedModels
 from data_pipelines.files.paths import is_folder
 
-# Batches that run at once, and seconds between checks for new versions.
+# The number of batches that run at once, and seconds between checks for new versions.
 _NUM_BATCH_THREADS = 2
 _POLL_SECONDS = 1.0
 
 
 async def _until_signal() -> None:
     loop, signalled = asyncio.get_running_loop(), asyncio.Event()
-    # uvicorn's own handlers take their place, and send what they received once more.
+    # uvicorn's own handlers replace these, and at the end raise the signal again.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.call_soon_threadsafe(signalled.set))
     await signalled.wait()
@@ -47,18 +47,18 @@ async def serve(
 ) -> None:
     """Serves until SIGTERM or SIGINT, and answers the requests received until then.
 
-    The ports are open once each model is loaded or has failed: until then, clients and
-    probes are refused by the system, as TF Serving has it.
+    As in TF Serving, the ports open once each model is loaded or has failed: until
+    then, the system refuses clients and probes.
 
     Args:
-        base_paths: folders with a folder for each version, by the names of models.
-        limits: beyond which requests are refused.
+        base_paths: a folder for each model, by name, with a folder for each version.
+        limits: limits beyond which requests are refused.
         host: the address to listen on.
-        rest_port, grpc_port: of the two APIs; 0: any free one.
-        enable_batching: whether requests that arrive together are answered together.
+        rest_port, grpc_port: the ports of the two APIs; 0 for any free one.
+        enable_batching: whether requests that arrive together are batched.
         batch_timeout_seconds: how long the first request of a batch waits for others.
-        load: makes a model of the path of a version.
-        until: returns when the server is to stop.
+        load: loads a model from the path of a version.
+        until: returns when the server should stop.
 
     Raises:
         FileNotFoundError: a folder is missing.
@@ -78,32 +78,32 @@ async def serve(
         _NUM_BATCH_THREADS,
         monitoring.batch,
     )
-    models = ServedModels(base_paths, _say, load)
+    models = ServedModels(base_paths, _report, load)
     inference = Inference(models, batcher, limits, monitoring)
     in_url = f"[{host}]" if ":" in host else host
-    # A port that is taken is reported before models are loaded.
+    # A port that is in use is reported before models are loaded.
     with _bound(host, rest_port, "rest_api_port") as listening:
         with _bound(host, grpc_port, "port") as reserved:
             await models.poll()
             with _reporting(host, rest_port, "rest_api_port"):
                 listening.listen(1024)
-            # While nobody listens there, gRPC may bind the port once more.
+            # Since nothing listens there, gRPC can bind the reserved port, too.
             rpc_address = f"{in_url}:{reserved.getsockname()[1]}"
             rpc = grpc_server(inference, rpc_address)
         rest = _rest_server(rest_application(inference), limits)
-        # These begin while gRPC does: signals are handled before it is said that the
-        # server is there.
+        # These tasks start while gRPC starts, so that signals are handled before the
+        # server reports that it is listening.
         watcher = asyncio.create_task(models.watch(_POLL_SECONDS))
         stopping = asyncio.create_task(_stop(rest, until))
         await rpc.start()
-        _say(
+        _report(
             f"Listening: http://{in_url}:{listening.getsockname()[1]} (REST and the "
             f"page), {rpc_address} (gRPC)."
         )
         try:
             await rest.serve(sockets=[listening])
         finally:
-            _say("Shutting down.")
+            _report("Shutting down.")
             await rpc.stop(limits.request_timeout_seconds)
             watcher.cancel()
             stopping.cancel()
@@ -118,28 +118,28 @@ def _rest_server(application: Any, limits: Limits) -> uvicorn.Server:
     config = uvicorn.Config(
         application,
         http=BoundedProtocol,
-        # What clients do wrong is told to them, and is no event here.
+        # Errors of clients are reported to them, and not logged.
         log_level="error",
         access_log=False,
         limit_concurrency=limits.max_connections,
         ws="none",
         lifespan="off",
     )
-    # uvicorn declares them as integers, and takes any number.
+    # uvicorn declares these as integers, but accepts any number.
     seconds: Any = limits.request_timeout_seconds
     config.timeout_keep_alive = config.timeout_graceful_shutdown = seconds
     return uvicorn.Server(config)
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     print(line, flush=True)
 
 
 def _bound(host: str, port: int, option: str) -> socket.socket:
-    """A socket that does not listen yet."""
+    """Makes a bound socket that does not listen yet."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is given: asyncio turns Nagle's algorithm off for such sockets
-    # alone, and with it an answer waits 40 ms for the client's acknowledgement.
+    # asyncio turns Nagle's algorithm off only for sockets with an explicit protocol;
+    # otherwise a response waits 40 ms for the client's acknowledgement.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     with _reporting(host, port, option):
         try:
@@ -153,11 +153,11 @@ def _bound(host: str, port: int, option: str) -> socket.socket:
 
 @contextlib.contextmanager
 def _reporting(host: str, port: int, option: str) -> Iterator[None]:
-    """Tells of a port that is taken, and how to take another."""
+    """Reports a port that is in use, and the option to choose another."""
     try:
         yield
     except OSError as error:
         raise OSError(
             f"Cannot listen on {host}:{port} ({error.strerror}). Expected a free port: "
-            f"choose another by --{option}."
+            f"choose another with --{option}."
         ) from None

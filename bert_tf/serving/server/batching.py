@@ -1,4 +1,4 @@
-"""Requests that arrive together are answered together."""
+"""Batches requests that arrive together."""
 
 import asyncio
 import collections
@@ -16,7 +16,7 @@ from bert_tf.serving.server.errors import INTERNAL, RequestError
 from bert_tf.serving.server.saved_model import Arrays, Signature
 
 _LOGGER = logging.getLogger(__name__)
-# A request with more than this, about a thousand words, is a long one.
+# A request above this size, about a thousand words, is long.
 _LONG_BYTES = 2**13
 
 
@@ -31,7 +31,7 @@ class _Waiting:
 
 @dataclasses.dataclass(frozen=True)
 class _Key:
-    """Requests of the same key may be in one batch."""
+    """The key of a request: requests with the same key may share a batch."""
 
     signature: int
     shapes: tuple[tuple[str, tuple[int, ...]], ...]
@@ -39,20 +39,20 @@ class _Key:
 
 
 class Batcher:
-    """Answers requests in threads, several requests at once.
+    """Answers requests in batches, on several threads.
 
-    Requests of the same signature whose inputs are of the same shape but for the
-    number of rows become one batch. A thread that is free takes what is there.
+    Requests of the same signature whose inputs have the same shape, apart from the
+    number of rows, form a batch. A free thread takes the requests that are waiting.
 
-    A batch that runs cannot be stopped. Long requests are therefore in batches of their
-    own, and leave a thread free: a short one behind them does not wait.
+    A running batch cannot be stopped. Long requests are therefore batched separately,
+    and always leave one thread free, so that a short request does not wait for them.
 
     Args:
-        max_batch_size: rows of a batch; 0: every request is answered alone.
+        max_batch_size: the maximum number of rows of a batch; 0 for one request each.
         timeout_seconds: how long the first request of a batch waits for others.
-        max_queued: requests that may wait; more are refused.
+        max_queued: the maximum number of waiting requests; more are refused.
         num_threads: the number of batches that run at once.
-        on_batch: receives the number of rows of each batch.
+        on_batch: is called with the number of rows of each batch.
     """
 
     def __init__(
@@ -75,16 +75,16 @@ class Batcher:
         self._running: set[asyncio.Task] = set()
 
     async def answer(self, signature: Signature, inputs: Arrays, rows: int) -> Arrays:
-        """Answers a request; if it is cancelled before its batch begins, it is not run.
+        """Answers a request; one that is cancelled before its batch begins is not run.
 
         Raises:
-            RequestError: too many requests wait already, or the model refuses.
+            RequestError: too many requests are waiting, or the model raised an error.
         """
         if self.num_queued >= self._max_queued:
             raise RequestError(
                 "RESOURCE_EXHAUSTED",
-                f"{self.num_queued} requests are waiting already. Expected the client "
-                "to send fewer at once: try again later.",
+                f"{self.num_queued} requests are waiting already. Expected fewer "
+                "requests at once: try again later.",
             )
         loop = asyncio.get_running_loop()
         waiting = _Waiting(signature, inputs, rows, loop.create_future(), loop.time())
@@ -99,7 +99,7 @@ class Batcher:
         try:
             return await waiting.answer
         except asyncio.CancelledError:
-            # The client has gone, or its time is up.
+            # The client has disconnected, or the request has timed out.
             self._remove(key, waiting)
             raise
 
@@ -109,7 +109,7 @@ class Batcher:
             keys = [k for k in self._queues if self._num_free_for_long or not k.is_long]
             if not keys:
                 return
-            # The request that has waited longest is first.
+            # The request that has waited longest comes first.
             key = min(keys, key=lambda k: self._queues[k][0].since)
             queue = self._queues[key]
             left = queue[0].since + self._timeout_seconds - loop.time()
@@ -120,7 +120,7 @@ class Batcher:
             self._num_free -= 1
             self._num_free_for_long -= key.is_long
             task = asyncio.create_task(self._answer(self._pop(key)))
-            # The loop itself keeps no task from being collected.
+            # The loop holds only weak references to tasks.
             self._running.add(task)
             task.add_done_callback(functools.partial(self._ended, key))
 
@@ -152,7 +152,7 @@ class Batcher:
         self._start_batches()
 
     async def _answer(self, batch: list[_Waiting]) -> None:
-        # A client that has gone waits no longer.
+        # Requests of clients that have disconnected are done.
         batch = [waiting for waiting in batch if not waiting.answer.done()]
         if not batch:
             return
@@ -163,7 +163,7 @@ class Batcher:
             found = await loop.run_in_executor(self._threads, _answers, batch)
         except Exception as error:  # whatever a model may raise
             if len(batch) > 1:
-                # One of them is wrong: the others must not suffer for it.
+                # One request is at fault: the others must not fail with it.
                 for waiting in batch:
                     await self._answer([waiting])
                 return

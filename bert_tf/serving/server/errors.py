@@ -1,4 +1,4 @@
-"""Refusals of requests, in the terms of gRPC and of HTTP."""
+"""Errors of requests, as status codes of gRPC and HTTP."""
 
 from typing import Literal
 
@@ -20,20 +20,20 @@ HTTP_STATUS: dict[Code, int] = {
     "DEADLINE_EXCEEDED": 504,
 }
 
-# The answer when the fault is the server's, whose log has the traceback.
-INTERNAL = "Internal error. The log of the server says more."
+# The response to an error of the server itself, whose log has the traceback.
+INTERNAL = "Internal error; see the log of the server."
 
 
 class RequestError(Exception):
-    """A request that is not answered.
+    """A request that is refused or fails.
 
     Attributes:
-        code: a status code of gRPC; `HTTP_STATUS` has that of HTTP.
-        message: for the client: what was received, what was expected.
+        code: a status code of gRPC; `HTTP_STATUS` has the one of HTTP.
+        message: for the client: received, expected.
     """
 
     def __init__(self, code: Code, message: str) -> None:
-        # It may quote the request. gRPC drops what is longer than its metadata may be.
+        # A message may quote the request, and gRPC drops one that exceeds its metadata.
         message = message if len(message) <= 1000 else f"{message[:997]}..."
         super().__init__(message)
         self.code: Code = code
@@ -41,5 +41,5 @@ class RequestError(Exception):
 
 
 def invalid(message: str) -> RequestError:
-    """The refusal of a request that the client has to change."""
+    """An error for a request that the client must change."""
     return RequestError("INVALID_ARGUMENT", message)

@@ -37,7 +37,7 @@ _SERVICES = {
     "tensorflow.serving.ModelService": ("GetModelStatus",),
 }
 _LOGGER = logging.getLogger(__name__)
-# Where a tensor of each type has its values, if not as bytes.
+# The field of a TensorProto that has the values of each type, unless they are bytes.
 _VALUES = {
     types_pb2.DT_STRING: "string_val",
     types_pb2.DT_BOOL: "bool_val",
@@ -47,15 +47,15 @@ _VALUES = {
     types_pb2.DT_DOUBLE: "double_val",
 }
 _MOST_DIMENSIONS = 8
-# Of a message of protobuf, less what is around the values.
+# The maximum size of a protobuf message, less a margin for everything but the values.
 _MOST_BYTES = 2**31 - 2**20
 
 
 def grpc_server(inference: Inference, address: str) -> grpc.aio.Server:
-    """A server that listens, not yet started.
+    """Makes a server that is bound to an address but not started.
 
     Args:
-        inference: answers.
+        inference: answers the requests.
         address: HOST:PORT.
 
     Raises:
@@ -64,26 +64,26 @@ def grpc_server(inference: Inference, address: str) -> grpc.aio.Server:
     limits = inference.limits
     milliseconds = int(limits.request_timeout_seconds * 1000)
     server = grpc.aio.server(
-        # More are refused with RESOURCE_EXHAUSTED.
+        # Further requests are refused with RESOURCE_EXHAUSTED.
         maximum_concurrent_rpcs=limits.max_queued_requests + limits.max_batch_size,
         options=[
             ("grpc.max_receive_message_length", limits.max_request_bytes),
-            # An answer of any size is sent: it is the client that has to allow it.
+            # Responses of any size are sent: clients limit what they accept.
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),
             ("grpc.max_allowed_incoming_connections", limits.max_connections),
-            # A connection that sends nothing, or half of a request, ends. Clients
-            # connect again by themselves, and lose no request by it.
+            # A connection that sends nothing, or half a request, is closed. Clients
+            # reconnect by themselves without losing requests.
             ("grpc.server_handshake_timeout_ms", milliseconds),
             ("grpc.max_connection_age_ms", milliseconds),
-            # Requests that are being answered end by their own time limit before that.
+            # Requests in flight end before this by their own timeout.
             ("grpc.max_connection_age_grace_ms", 2 * milliseconds),
         ],
     )
     services = Services(inference)
     for service, methods in _SERVICES.items():
-        # Without the serializers of gRPC, which turns what is no message into an error
-        # of the server, with a traceback.
+        # gRPC's own deserializers would report a malformed message as an internal error
+        # with a traceback.
         handlers = {
             name: grpc.unary_unary_rpc_method_handler(getattr(services, name))
             for name in methods
@@ -95,13 +95,13 @@ def grpc_server(inference: Inference, address: str) -> grpc.aio.Server:
     except RuntimeError as error:
         raise OSError(
             f"Cannot listen on {address} ({error}). Expected a free port: choose "
-            "another by --port."
+            "another with --port."
         ) from None
     return server
 
 
 def _handler(method: str, request_class: Any, response_class: Any) -> Callable:
-    """Makes a handler of gRPC of a method that fills a response or raises an error."""
+    """Makes a gRPC handler from a method that fills a response or raises an error."""
 
     def handler_of(fill: Callable[[Any, Any, Any], Awaitable[None]]) -> Callable:
         @functools.wraps(fill)
@@ -115,12 +115,12 @@ def _handler(method: str, request_class: Any, response_class: Any) -> Callable:
                     sent = response.SerializeToString()
                 status = "OK"
             except asyncio.CancelledError:
-                # The client has gone, or its own deadline has passed.
+                # The client has disconnected, or its own deadline has passed.
                 status = "CANCELLED"
                 raise
             except RequestError as error:
                 status, message = error.code, error.message
-            except Exception:  # whatever there may be: it is not the client's fault
+            except Exception:  # any other error is the server's
                 _LOGGER.exception("%s failed.", method)
             finally:
                 seconds = time.monotonic() - begin
@@ -139,7 +139,7 @@ def _parsed(received: bytes, request_class: Any) -> Any:
         return request_class.FromString(received)
     except DecodeError as error:
         raise invalid(
-            f"The request is no {request_class.DESCRIPTOR.name}: {error}."
+            f"The request is not a valid {request_class.DESCRIPTOR.name}: {error}."
         ) from None
 
 
@@ -151,18 +151,19 @@ class Services:
 
     @_handler("predict", predict_pb2.PredictRequest, predict_pb2.PredictResponse)
     async def Predict(self, request: Any, response: Any) -> None:
-        """Tensors in, tensors out."""
+        """Answers tensors with tensors."""
         found = await self._answer("predict", request, response, _tensors)
         unknown = sorted(set(request.output_filter) - set(found))
         if unknown:
             raise invalid(
-                f"Received the outputs {unknown}. Expected some of {sorted(found)}."
+                f"Received the outputs {unknown} in output_filter. Expected a subset "
+                f"of {sorted(found)}."
             )
         size = sum(values.nbytes for values in found.values())
         if size > _MOST_BYTES:
             raise RequestError(
                 "RESOURCE_EXHAUSTED",
-                f"The answer has {size:,} bytes. Expected at most {_MOST_BYTES:,}: "
+                f"The response has {size:,} bytes. Expected at most {_MOST_BYTES:,}: "
                 "send fewer texts at once.",
             )
         for name in request.output_filter or found:
@@ -174,7 +175,7 @@ class Services:
         classification_pb2.ClassificationResponse,
     )
     async def Classify(self, request: Any, response: Any) -> None:
-        """Examples in, classes with scores out."""
+        """Answers examples with classes and their scores."""
         found = await self._answer("classify", request, response, _examples)
         for labels, scores in zip(found["classes"], found["scores"], strict=True):
             classes = response.result.classifications.add().classes
@@ -185,7 +186,7 @@ class Services:
         "regress", regression_pb2.RegressionRequest, regression_pb2.RegressionResponse
     )
     async def Regress(self, request: Any, response: Any) -> None:
-        """Examples in, values out."""
+        """Answers examples with values."""
         found = await self._answer("regress", request, response, _examples)
         for value in found["outputs"]:
             response.result.regressions.add(value=value)
@@ -196,7 +197,7 @@ class Services:
         get_model_metadata_pb2.GetModelMetadataResponse,
     )
     async def GetModelMetadata(self, request: Any, response: Any) -> None:
-        """The signatures of a model."""
+        """Answers with the signatures of a model."""
         if set(request.metadata_field) != {"signature_def"}:
             raise invalid(
                 f"Received the metadata_field {sorted(request.metadata_field)}. "
@@ -211,14 +212,14 @@ class Services:
         get_model_status_pb2.GetModelStatusResponse,
     )
     async def GetModelStatus(self, request: Any, response: Any) -> None:
-        """The states of the versions."""
+        """Answers with the states of the versions."""
         name, number = request.model_spec.name, _number(request.model_spec)
         response.CopyFrom(status_proto(self.inference.models, name, number))
 
     async def _answer(
         self, method: str, request: Any, response: Any, read: Callable[[Any], Arrays]
     ) -> Arrays:
-        """Answers what `read` finds in the request; the response names the model."""
+        """Answers the inputs that `read` finds, and sets the model in the response."""
         spec, into = request.model_spec, response.model_spec
         name = spec.signature_name or "serving_default"
         version, found = await self.inference.answer(
@@ -230,7 +231,10 @@ class Services:
 
 def _number(spec: model_pb2.ModelSpec) -> int | None:
     if spec.HasField("version_label"):
-        raise invalid("Received a version_label. Expected none: TF Serving has them.")
+        raise invalid(
+            "Received a version_label. Expected a version number: only TF Serving "
+            "supports labels."
+        )
     if not spec.HasField("version"):
         return None
     if spec.version.value < 0:
@@ -247,28 +251,29 @@ def _array(name: str, proto: tensor_pb2.TensorProto) -> np.ndarray:
     if proto.dtype not in _VALUES:
         known = ", ".join(types_pb2.DataType.Name(number) for number in _VALUES)
         raise invalid(
-            f"Received {name} of the type {_type_name(proto.dtype)}. Expected one of "
+            f"Received {name} of type {_type_name(proto.dtype)}. Expected one of "
             f"{known}."
         )
     sizes = [dim.size for dim in proto.tensor_shape.dim]
     if len(sizes) > _MOST_DIMENSIONS or proto.tensor_shape.unknown_rank:
         raise invalid(
-            f"Received {name} of {len(sizes)} dimensions or any number. Expected "
-            f"{_MOST_DIMENSIONS} at most."
+            f"Received {name} with {len(sizes)} dimensions or an unknown number. "
+            f"Expected at most {_MOST_DIMENSIONS}."
         )
     num_sent = max(len(proto.tensor_content), len(getattr(proto, _VALUES[proto.dtype])))
-    # A single value may stand for any number: what is not sent is not made.
+    # In a TensorProto one value may stand for any number of them; such tensors are
+    # refused, since they could be huge.
     if min(sizes, default=0) < 0 or math.prod(sizes) > num_sent:
         raise invalid(
-            f"Received {name} of shape {sizes} with fewer values. Expected as many as "
-            "the shape says."
+            f"Received {name} of shape {sizes} with fewer values. Expected as many "
+            "values as the shape requires."
         )
     try:
         array = tf.make_ndarray(proto)
     except (TypeError, ValueError) as error:
         raise invalid(
-            f"Received {name} of shape {sizes} with other values: {error}. Expected as "
-            "many as the shape says."
+            f"Received {name} of shape {sizes} with invalid values: {error}. Expected "
+            "as many values as the shape requires."
         ) from None
     return array.astype(object) if array.dtype.kind == "S" else array
 

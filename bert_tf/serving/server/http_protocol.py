@@ -1,4 +1,4 @@
-"""HTTP/1.1 connections that nobody can hold: uvicorn's protocol with time limits."""
+"""uvicorn's HTTP/1.1 protocol with time limits: no client can hold a connection."""
 
 import asyncio
 import http
@@ -9,19 +9,19 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-# How long a refused client has to read why.
+# The time that a refused client has to read the response.
 _LINGER_SECONDS = 1.0
 
 
 class BoundedProtocol(H11Protocol):
     """A connection that is closed in time, whatever its client does.
 
-    uvicorn's `timeout_keep_alive` is here the limit for every wait for the client: for
-    the whole head of a request, and for an answer to be read. uvicorn itself stops its
-    timer at the first byte. The time of a body is limited by the application.
+    Here `timeout_keep_alive` limits every wait for the client: for the complete head of
+    a request, and for the response to be read; uvicorn itself stops its timer at the
+    first byte. The application limits the time of a body.
 
-    A connection beyond `limit_concurrency` is refused at once: uvicorn waits for a
-    request.
+    A connection beyond `limit_concurrency` is refused at once; uvicorn itself waits for
+    a request first.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -36,33 +36,33 @@ class BoundedProtocol(H11Protocol):
         if most is not None and len(self.connections) >= most:
             self.transport = transport
             self._refuse(
-                503, f"There are {most} connections already. Expected a later try."
+                503, f"There are {most} connections already. Expected fewer: try later."
             )
             return
         super().connection_made(transport)
         self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Reads on; only a whole head stops the timer."""
+        """Receives data; only a complete head stops the timer."""
         if not self._is_refused:
             self.conn.receive_data(data)
             self.handle_events()
 
     def on_response_complete(self) -> None:
-        """Waits for the answer to be read, and for the next head."""
+        """Waits for the response to be read, and for the next head."""
         super().on_response_complete()
         if self.transport.is_closing():
             self._start_timer()
 
     def pause_writing(self) -> None:
-        """Gives the client time to read the answer."""
+        """Limits the time in which the client must read the response."""
         super().pause_writing()
         self._reading_answer = self.loop.call_later(
             self.timeout_keep_alive, self.transport.abort
         )
 
     def resume_writing(self) -> None:
-        """Goes on: the client has read."""
+        """Resumes, since the client has read."""
         super().resume_writing()
         if self._reading_answer is not None:
             self._reading_answer.cancel()
@@ -70,20 +70,20 @@ class BoundedProtocol(H11Protocol):
     def timeout_keep_alive_handler(self) -> None:
         """Closes the connection, unless there is a request to answer."""
         if self.transport.is_closing() or self.transport.get_write_buffer_size():
-            # To close is to wait for the client to read the rest.
+            # Closing would wait for the client to read the rest.
             self.transport.abort()
         elif self.cycle is None or self.cycle.response_complete:
             if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
                 self._refuse(
                     408,
                     "The head of the request was not received within "
-                    f"{self.timeout_keep_alive} s. Expected a faster one.",
+                    f"{self.timeout_keep_alive} s. Expected it within this time.",
                 )
             else:
                 super().timeout_keep_alive_handler()
 
     def send_400_response(self, msg: str) -> None:
-        """Answers what is no HTTP/1.1, in the words of h11."""
+        """Responds to data that is not HTTP/1.1 with the error message of h11."""
         error = sys.exception()
         status = getattr(error, "error_status_hint", 400)
         self._refuse(
@@ -97,7 +97,7 @@ class BoundedProtocol(H11Protocol):
         )
 
     def _refuse(self, status: int, message: str) -> None:
-        """Answers without a request; the client need not have ended its own."""
+        """Responds with an error, even before the request is complete."""
         self._is_refused = True
         if self.cycle is not None:
             self.cycle.disconnected = True
@@ -110,6 +110,7 @@ class BoundedProtocol(H11Protocol):
                 f"Content-Length: {len(body)}\r\n\r\n".encode()
                 + body
             )
-        # Closed at once, with bytes unread, a connection is reset, and the answer lost.
+        # Closing at once with unread bytes would reset the connection and lose the
+        # response.
         self.transport.write_eof()
         self.loop.call_later(_LINGER_SECONDS, self.transport.abort)

@@ -1,4 +1,4 @@
-"""Answers to requests of both APIs, once these are in arrays."""
+"""Answers requests of both APIs once their inputs are arrays."""
 
 import asyncio
 import contextlib
@@ -35,18 +35,18 @@ class Inference:
         """Answers a request.
 
         Args:
-            model_name: under which the model is served.
-            number: of the version; None: the newest.
+            model_name: the name under which the model is served.
+            number: the version; None: the newest.
             method: the API: "predict", "classify", "regress".
-            signature_name: "serving_default" is, of the other two APIs, the signature
-                that is for them.
-            read: makes the inputs for a signature.
+            signature_name: the signature; for "classify" and "regress",
+                "serving_default" means the signature of that name.
+            read: returns the inputs for a signature.
 
         Returns:
             The number of the version, and its answers.
 
         Raises:
-            RequestError: the request cannot be answered, or not in finite numbers.
+            RequestError: the request cannot be answered, or an answer is not finite.
         """
         most = self.limits.max_batch_size
         with self.models.using(model_name, number) as (version, model):
@@ -55,7 +55,7 @@ class Inference:
             rows = signature.check(inputs)
             if not 1 <= rows <= most:
                 raise invalid(
-                    f"Received {rows} rows. Expected 1 to {most}: send more requests."
+                    f"Received {rows} rows. Expected 1 to {most}: use several requests."
                 )
             answers = await self.batcher.answer(signature, inputs, rows)
             _check(answers)
@@ -63,7 +63,7 @@ class Inference:
 
     @contextlib.asynccontextmanager
     async def timeout(self) -> AsyncIterator[None]:
-        """Raises RequestError where the `with` takes too long."""
+        """Raises RequestError if the `with` takes too long."""
         seconds = self.limits.request_timeout_seconds
         try:
             async with asyncio.timeout(seconds):
@@ -77,17 +77,17 @@ class Inference:
 
 
 def _check(answers: Arrays) -> None:
-    """Raises RequestError where numbers are NaN or infinite, which JSON has not.
+    """Raises RequestError if numbers are NaN or infinite, which JSON cannot represent.
 
-    TF Serving gives them in gRPC; nobody can do anything with them.
+    TF Serving returns them over gRPC, but no client can use them.
     """
     for name, values in answers.items():
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise RequestError(
                 "INTERNAL",
                 f"The model's output {name!r} has NaN or infinity. Expected finite "
-                "numbers: its weights are damaged, or too large for their precision; "
-                "export a sound model.",
+                "numbers: the weights are corrupt, or too large for their precision; "
+                "export the model again.",
             )
 
 

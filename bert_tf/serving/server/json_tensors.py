@@ -1,4 +1,4 @@
-"""JSON to arrays and back, as TF Serving's REST API has it."""
+"""Converts the JSON of TF Serving's REST API to arrays and back."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ import tensorflow as tf
 from bert_tf.serving.server.errors import RequestError, invalid
 from bert_tf.serving.server.saved_model import Arrays, Signature, text_array
 
-# What is expected of a value, in words and in types of JSON; else it is a number.
+# The expected value of a type, in words and as a Python type; else it is a number.
 _TYPES: dict[tf.DType, tuple[str, Any]] = {
     tf.bool: ("true or false", bool),
     tf.int32: ("an integer", int),
@@ -19,15 +19,15 @@ _TYPES: dict[tf.DType, tuple[str, Any]] = {
 }
 
 
-# About 200 MB of JSON, whose writing takes seconds.
+# About 200 MB of JSON, which take seconds to write.
 _MOST_VALUES = 2**23
 
 
 def parse(body: bytes) -> dict[str, Any]:
-    """A request as an object.
+    """Parses a request.
 
     Raises:
-        RequestError: it is not a JSON object in UTF-8 whose numbers are finite.
+        RequestError: it is not a JSON object in UTF-8 with finite numbers.
     """
 
     def refuse(name: str) -> Any:
@@ -53,14 +53,14 @@ def parse(body: bytes) -> dict[str, Any]:
 
 
 def signature_name(request: Mapping[str, Any]) -> str:
-    """The signature that is to answer.
+    """The name of the requested signature.
 
     Raises:
-        RequestError: it is not a text.
+        RequestError: it is not a string.
     """
     name = request.get("signature_name", "serving_default")
     if not isinstance(name, str):
-        raise invalid(f"Received {_kind(name)} as signature_name. Expected a text.")
+        raise invalid(f"Received {_kind(name)} as signature_name. Expected a string.")
     return name
 
 
@@ -68,7 +68,7 @@ def inputs_of(request: Mapping[str, Any], signature: Signature) -> Arrays:
     """The inputs of a `:predict` request.
 
     Raises:
-        RequestError: these are not the inputs of the signature.
+        RequestError: the inputs do not match the signature.
     """
     if ("instances" in request) == ("inputs" in request):
         raise invalid("Expected either instances (rows) or inputs (columns).")
@@ -82,8 +82,8 @@ def inputs_of(request: Mapping[str, Any], signature: Signature) -> Arrays:
         raise invalid(f"Received the inputs {sorted(columns)}. Expected {names}.")
     arrays = {}
     for name in names:
-        # Of nested lists as far as these are of equal lengths: what is left is refused
-        # as a value, and a wrong shape by the signature.
+        # NumPy nests lists only as far as their lengths are equal: lists that remain
+        # are refused as values, and a wrong shape by the signature.
         nested = np.array(columns[name], object)
         flat = _array(name, nested.ravel().tolist(), signature.spec(name)[0])
         arrays[name] = flat.reshape(nested.shape)
@@ -92,7 +92,7 @@ def inputs_of(request: Mapping[str, Any], signature: Signature) -> Arrays:
 
 def _columns(rows: Any, names: list[str]) -> dict[str, Any]:
     if not isinstance(rows, list) or not rows:
-        raise invalid("Expected instances to be a list of one row or more.")
+        raise invalid("Expected instances to be a list of one or more rows.")
     if not all(_is_object(row) for row in rows):
         return _only(rows, names, "instances")
     for row in rows:
@@ -108,17 +108,17 @@ def _only(values: Any, names: list[str], where: str) -> dict[str, Any]:
 
 
 def _is_object(value: Any) -> bool:
-    # {"b64": ...} is a text.
+    # {"b64": ...} is a string.
     return isinstance(value, dict) and set(value) != {"b64"}
 
 
 def _array(name: str, values: Sequence[Any], dtype: tf.DType) -> np.ndarray:
-    """Values of one type as an array (values,)."""
+    """Values of one type, as an array (values,)."""
     if dtype == tf.string:
         return text_array([_text(name, value) for value in values])
     expected, types = _TYPES.get(dtype, ("a number", (int, float)))
     for value in values:
-        # Python counts true and false among the integers.
+        # In Python, booleans are integers.
         is_right_bool = isinstance(value, bool) == (dtype == tf.bool)
         if not isinstance(value, types) or not is_right_bool:
             raise invalid(f"Received {_kind(value)} in {name}. Expected {expected}.")
@@ -139,20 +139,20 @@ def _text(name: str, value: Any) -> bytes:
             return value.encode("utf-8")
         except UnicodeEncodeError:
             raise invalid(
-                f"Received half of a surrogate pair in {name}. Expected Unicode."
+                f"Received an unpaired surrogate in {name}. Expected valid Unicode."
             ) from None
     if isinstance(value, dict) and set(value) == {"b64"}:
         try:
             return base64.b64decode(value["b64"], validate=True)
         except (TypeError, ValueError):
             raise invalid(f"Received invalid base64 in {name}.") from None
-    raise invalid(f"Received {_kind(value)} in {name}. Expected a text.")
+    raise invalid(f"Received {_kind(value)} in {name}. Expected a string.")
 
 
 def _kind(value: Any) -> str:
     names = {
         bool: "true or false",
-        str: "a text",
+        str: "a string",
         int: "a number",
         float: "a number",
         list: "a list",
@@ -169,12 +169,12 @@ def examples_of(request: Mapping[str, Any]) -> np.ndarray:
         Object array `(examples,)` of bytes.
 
     Raises:
-        RequestError: these are not examples.
+        RequestError: the examples are malformed.
     """
     examples = request.get("examples")
     context = request.get("context", {})
     if not isinstance(examples, list) or not examples or not isinstance(context, dict):
-        raise invalid("Expected examples to be a list of one object or more.")
+        raise invalid("Expected examples to be a list of one or more objects.")
     serialized = []
     for features in examples:
         if not isinstance(features, dict):
@@ -200,21 +200,21 @@ def _example(features: Mapping[str, Any]) -> tf.train.Example:
 
 
 def predictions(answers: Arrays, by_rows: bool) -> Iterator[str]:
-    """The answer to a `:predict` request: `predictions` of rows, or `outputs`.
+    """The response to a `:predict` request: `predictions` of rows, or `outputs`.
 
-    A single output is given without its name.
+    A single output is written without its name.
 
     Returns:
-        JSON, in pieces of a row each.
+        JSON, in chunks of one row each.
 
     Raises:
-        RequestError: it has no form in JSON.
+        RequestError: the response is too large for JSON.
     """
     size = sum(values.size for values in answers.values())
     if size > _MOST_VALUES:
         raise RequestError(
             "RESOURCE_EXHAUSTED",
-            f"The answer has {size:,} values. Expected at most {_MOST_VALUES:,} in "
+            f"The response has {size:,} values. Expected at most {_MOST_VALUES:,} in "
             "JSON: send fewer texts at once, or use gRPC.",
         )
     rows = {name: _rows(values) for name, values in answers.items()}
@@ -247,12 +247,12 @@ def _list(rows: Iterable[Any]) -> Iterator[str]:
 
 
 def _json(value: Any) -> str:
-    # `Inference` has refused what is not finite.
+    # `Inference` has checked that all values are finite.
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def results(answers: Arrays) -> dict[str, Any]:
-    """The answer to a `:classify` or `:regress` request."""
+    """The response to a `:classify` or `:regress` request."""
     if "outputs" in answers:
         return {"result": _plain(answers["outputs"])}
     classes, scores = (_plain(answers[name]) for name in ("classes", "scores"))

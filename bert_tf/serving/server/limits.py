@@ -1,19 +1,19 @@
-"""Bounds of requests."""
+"""Limits of requests."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Bounds beyond which requests are refused.
+    """Limits beyond which requests are refused.
 
     Attributes:
-        max_batch_size: rows of a request, and of requests that are answered together.
-        max_queued_requests: requests that wait.
-        max_request_bytes: size of a request, as it is sent and as it is unpacked.
-        request_timeout_seconds: from the arrival of a request to its answer; and for
-            each other wait for a client.
-        max_connections: of REST, and of gRPC, at once.
+        max_batch_size: rows of a request, and of a batch of requests.
+        max_queued_requests: requests that wait for a batch.
+        max_request_bytes: the size of a request, as received and decompressed.
+        request_timeout_seconds: the time from the arrival of a request to its response,
+            and of each other wait for a client.
+        max_connections: simultaneous connections of REST, and of gRPC.
     """
 
     max_batch_size: int

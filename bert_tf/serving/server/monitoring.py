@@ -1,4 +1,4 @@
-"""Measurements of the server for Prometheus."""
+"""The server's metrics for Prometheus."""
 
 from collections.abc import Callable
 
@@ -9,10 +9,10 @@ _ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class Monitoring:
-    """Counts requests, their times, and batches.
+    """Counts requests, their durations, and batches.
 
     Args:
-        num_queued: gives the number of requests that wait for a batch.
+        num_queued: returns the number of requests that wait for a batch.
     """
 
     content_type = prometheus.CONTENT_TYPE_LATEST
@@ -21,20 +21,20 @@ class Monitoring:
         self._registry = registry = prometheus.CollectorRegistry()
         self._requests = prometheus.Counter(
             "bert_tf_requests_total",
-            "Requests, by how they ended.",
+            "Requests by API, method and status.",
             ["api", "method", "status"],
             registry=registry,
         )
         self._seconds = prometheus.Histogram(
             "bert_tf_request_seconds",
-            "From the arrival of a request to its answer.",
+            "Seconds from the arrival of a request to its response.",
             ["api", "method"],
             buckets=_SECONDS,
             registry=registry,
         )
         self._rows = prometheus.Histogram(
             "bert_tf_batch_rows",
-            "Rows that were answered together.",
+            "Rows of a batch.",
             buckets=_ROWS,
             registry=registry,
         )
@@ -45,7 +45,7 @@ class Monitoring:
         ).set_function(num_queued)
 
     def request(self, api: str, method: str, status: str, seconds: float) -> None:
-        """Counts a request that has ended."""
+        """Counts a completed request."""
         self._requests.labels(api, method, status).inc()
         self._seconds.labels(api, method).observe(seconds)
 
@@ -54,5 +54,5 @@ class Monitoring:
         self._rows.observe(rows)
 
     def page(self) -> bytes:
-        """All of it, in Prometheus' text format."""
+        """All metrics in Prometheus' text format."""
         return prometheus.generate_latest(self._registry)

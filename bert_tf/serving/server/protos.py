@@ -1,4 +1,4 @@
-"""Descriptions of models for both APIs, as messages of TF Serving."""
+"""The status and the metadata of models, as messages of TF Serving."""
 
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
@@ -8,7 +8,7 @@ from bert_tf.serving.server.served_models import ServedModels
 def status_proto(
     models: ServedModels, name: str, number: int | None
 ) -> get_model_status_pb2.GetModelStatusResponse:
-    """States of versions, the newest first.
+    """The states of versions, the newest first.
 
     Raises:
         RequestError: there is no such model or version.
@@ -18,7 +18,7 @@ def status_proto(
         status = response.model_version_status.add(
             version=version.number, state=int(version.state)
         )
-        # UNKNOWN of gRPC's codes, as TF Serving has it for whatever failed.
+        # gRPC's code UNKNOWN, which TF Serving uses for any failure.
         status.status.error_code = 2 if version.error else 0
         status.status.error_message = version.error
     return response
@@ -27,7 +27,7 @@ def status_proto(
 def metadata_proto(
     models: ServedModels, name: str, number: int | None
 ) -> get_model_metadata_pb2.GetModelMetadataResponse:
-    """Signatures of a version.
+    """The signatures of a version.
 
     Raises:
         RequestError: there is no such model or version.

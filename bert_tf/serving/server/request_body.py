@@ -1,4 +1,4 @@
-"""Bodies of HTTP requests, compressed or not, of bounded size."""
+"""Reads the bodies of HTTP requests, compressed or not, up to a maximum size."""
 
 import zlib
 
@@ -6,7 +6,7 @@ from starlette.requests import Request
 
 from bert_tf.serving.server.errors import RequestError, invalid
 
-# What zlib is told of each format.
+# The argument `wbits` of zlib for each encoding.
 _FORMATS = {
     "gzip": 16 + zlib.MAX_WBITS,
     "x-gzip": 16 + zlib.MAX_WBITS,
@@ -20,16 +20,16 @@ class UnknownEncoding(Exception):
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
-    """The content of a request.
+    """Reads the content of a request.
 
     Args:
-        request: not read yet.
-        max_bytes: of what is sent, and of the content.
+        request: a request whose body has not been read.
+        max_bytes: the maximum size of the body, both compressed and decompressed.
 
     Raises:
-        UnknownEncoding: it is compressed in a way that is not known; nothing is read.
-        RequestError: it is longer, or not compressed as it says.
-        ClientDisconnect: the client has gone.
+        UnknownEncoding: the encoding is not supported; nothing is read.
+        RequestError: the body is too long, or is not in its declared encoding.
+        ClientDisconnect: the client has disconnected.
     """
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity", *_FORMATS):
@@ -53,20 +53,23 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
 def _decompressed(body: bytes, encoding: str, max_bytes: int) -> bytes:
     unpacking = zlib.decompressobj(_FORMATS[encoding])
     try:
-        # No more than that is unpacked, however small it was.
+        # A small body may expand to any size: at most this much is decompressed.
         content = unpacking.decompress(body, max_bytes + 1)
     except zlib.error as error:
-        raise invalid(f"The request is not {encoding}: {error}.") from None
+        raise invalid(f"The request is not valid {encoding}: {error}.") from None
     if len(content) > max_bytes:
         raise _too_long(max_bytes)
     if not unpacking.eof or unpacking.unused_data:
-        raise invalid(f"The request does not end where its {encoding} does.")
+        raise invalid(
+            f"The request is not one complete {encoding} stream. Expected nothing "
+            "before or after it."
+        )
     return content
 
 
 def _too_long(max_bytes: int) -> RequestError:
     return RequestError(
         "RESOURCE_EXHAUSTED",
-        f"The request is longer than {max_bytes:,} bytes. Expected a shorter one: send "
-        "several.",
+        f"The request is longer than {max_bytes:,} bytes. Expected a shorter one: "
+        "split it.",
     )

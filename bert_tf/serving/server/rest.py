@@ -45,7 +45,7 @@ _METHODS = {
     "classify": ("POST",),
     "regress": ("POST",),
 }
-# Below it, an answer travels faster as it is.
+# Compressing smaller responses takes longer than it saves.
 _COMPRESSED_BYTES = 2**14
 _LOGGER = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def application(inference: Inference) -> Starlette:
         routes=[
             Route("/models", _models),
             Route("/monitoring/prometheus/metrics", _metrics),
-            # Not a Route: that refuses methods of HTTP which it does not know.
+            # A Route would refuse HTTP methods that it does not know.
             Mount("/v1/models", request_response(_api)),
             Route("/", _page),
             Mount("/", StaticFiles(directory=_PAGE)),
@@ -72,7 +72,7 @@ def application(inference: Inference) -> Starlette:
 
 
 class _OriginForm:
-    """Takes the scheme and the host off a target, with which a proxy may be asked."""
+    """Removes the scheme and the host from a request target, as sent to proxies."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -159,7 +159,7 @@ async def _api(request: Request) -> Response:
         else:
             response = _describe(inference, name, number, method)
     except RequestError as error:
-        # What else may come of a request that was not received in time is not read.
+        # The rest of a request that was not received in time is not read.
         is_late = error.code == "DEADLINE_EXCEEDED"
         headers = {"Connection": "close"} if is_late else None
         response = _error(HTTP_STATUS[error.code], error.message, headers)
@@ -195,9 +195,9 @@ def _describe(
 
 @functools.lru_cache(maxsize=64)
 def _as_json(message_class: type[Message], content: bytes) -> str:
-    """A message as TF Serving writes it: names as in the proto.
+    """A message in the JSON of TF Serving, with the field names of the proto.
 
-    Metadata are long, and take as long as many predictions: they are written once.
+    It is cached: formatting long metadata takes as long as many predictions.
     """
     return json_format.MessageToJson(
         message_class.FromString(content),
@@ -228,17 +228,17 @@ async def _answer(
             written = bytearray()
             for part in json_tensors.predictions(found, "instances" in content):
                 written += part.encode()
-                # Others have their turn: an answer may be long.
+                # The response may be long: other requests get a turn.
                 await asyncio.sleep(0)
     return Response(bytes(written), media_type="application/json")
 
 
 @contextlib.asynccontextmanager
 async def _while_connected(request: Request) -> AsyncIterator[None]:
-    """Ends the `with` when the client goes; its request has been read.
+    """Cancels the `with` if the client disconnects after its request was read.
 
     Raises:
-        ClientDisconnect: it has gone.
+        ClientDisconnect: the client has disconnected.
     """
 
     async def watch() -> None:

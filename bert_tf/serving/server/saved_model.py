@@ -1,4 +1,4 @@
-"""A SavedModel in memory: its signatures, what they take, and their answers."""
+"""A loaded SavedModel: checks the inputs of its signatures and runs them."""
 
 import dataclasses
 import posixpath
@@ -18,16 +18,16 @@ from bert_tf.serving.warmup import FILE as WARMUP
 
 Arrays = dict[str, np.ndarray]
 
-# Names of nodes in TensorFlow's errors.
+# The names of nodes in TensorFlow's errors.
 _PLACES = re.compile(r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:.*?\]")
 
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """An endpoint of a SavedModel.
+    """A signature of a SavedModel.
 
     Attributes:
-        name: of the signature.
+        name: its name.
         definition: names, types and shapes of inputs and outputs, and the method.
         function: the graph.
     """
@@ -38,11 +38,11 @@ class Signature:
 
     @property
     def method(self) -> str:
-        """The API of TF Serving that it is for: "predict", "classify", "regress"."""
+        """The API of TF Serving that calls it: "predict", "classify", "regress"."""
         return self.definition.method_name.rpartition("/")[2]
 
     def spec(self, name: str) -> tuple[tf.DType, tuple[int | None, ...]]:
-        """Type and shape of an input; the first dimension is the texts."""
+        """The type and shape of an input, whose first dimension is the rows."""
         info = self.definition.inputs[name]
         sizes = (d.size for d in info.tensor_shape.dim)
         return tf.as_dtype(info.dtype), tuple(None if s < 0 else s for s in sizes)
@@ -51,7 +51,7 @@ class Signature:
         """Checks names, types and shapes, and counts the rows.
 
         Raises:
-            RequestError: the inputs are not those of this signature.
+            RequestError: the inputs do not match this signature.
         """
         expected = sorted(self.definition.inputs)
         if sorted(inputs) != expected:
@@ -61,7 +61,7 @@ class Signature:
             )
         for name, array in inputs.items():
             dtype, shape = self.spec(name)
-            # Strings have no type of their own in NumPy.
+            # NumPy arrays of texts have the type object.
             found = tf.string if array.dtype == object else tf.as_dtype(array.dtype)
             fits = len(shape) == array.ndim and all(
                 size in (None, other)
@@ -75,14 +75,16 @@ class Signature:
                 )
         counts = {name: len(array) for name, array in inputs.items()}
         if len(set(counts.values())) > 1:
-            raise invalid(f"Received {counts} rows. Expected as many in each input.")
+            raise invalid(
+                f"Received {counts} rows. Expected the same number in each input."
+            )
         return next(iter(counts.values()))
 
     def answer(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
         """Runs the graph.
 
         Raises:
-            RequestError: it does not take these values.
+            RequestError: the graph does not accept these values.
         """
         tensors = {
             name: tf.constant(array, self.spec(name)[0])
@@ -91,30 +93,30 @@ class Signature:
         try:
             found = self.function(**tensors)
         except tf.errors.InvalidArgumentError as error:
-            # Without the place in the graph.
+            # The message is for clients, without names of nodes in the graph.
             message = " ".join(_PLACES.sub("", error.message).split())
             raise invalid(message.removeprefix("assertion failed: ")[:500]) from None
         except tf.errors.ResourceExhaustedError as error:
             raise RequestError("RESOURCE_EXHAUSTED", error.message[:300]) from None
-        # TensorFlow's own order is another in each process.
+        # TensorFlow's own order varies from process to process.
         return {name: found[name].numpy() for name in sorted(found)}
 
 
 def text_array(values: Sequence[bytes | str]) -> np.ndarray:
-    """Texts as `Arrays` have them: object (values,)."""
+    """Texts as an array of type object (values,)."""
     array = np.empty(len(values), object)
     array[:] = values
     return array
 
 
 class LoadedSavedModel:
-    """A SavedModel that has answered its warm-up requests.
+    """A SavedModel that has run its warm-up requests.
 
     Args:
-        path: of the version.
+        path: the folder of the version.
 
     Attributes:
-        signatures: by name.
+        signatures: the signatures, by name.
 
     Raises:
         OSError, tf.errors.OpError: it cannot be read.

@@ -1,4 +1,4 @@
-"""Models by name, each in its newest version: found, loaded, replaced, drained."""
+"""Served models, each in its newest version: found, loaded, replaced, drained."""
 
 import asyncio
 import contextlib
@@ -12,15 +12,15 @@ from bert_tf.serving.server.errors import RequestError
 from bert_tf.serving.server.saved_model import LoadedSavedModel
 from bert_tf.serving.versions import Files, files_of, version_folders
 
-# Between two checks whether an old version has answered all of its requests.
+# The interval between checks whether an old version has answered all its requests.
 _DRAIN_SECONDS = 0.02
-# A version that fails is loaded again as often as TF Serving does, and as late.
+# TF Serving's number of retries for a version that fails to load, and their interval.
 _MAX_RETRIES = 5
 _RETRY_SECONDS = 60.0
 
 
 class State(enum.IntEnum):
-    """State of a version, with the numbers of TF Serving's ModelVersionStatus."""
+    """The state of a version, with the values of TF Serving's ModelVersionStatus."""
 
     LOADING = 20
     AVAILABLE = 30
@@ -33,10 +33,10 @@ class Attempt:
     """An attempt to load a version.
 
     Attributes:
-        files: of the version before it.
+        files: the files of the version when the attempt began.
         error: why it failed; "" while it has not.
-        retries: that failed before with the same files.
-        time: of its end, in seconds of a monotonic clock.
+        retries: the number of earlier failed attempts with the same files.
+        time: its end, in seconds of a monotonic clock.
     """
 
     files: Files
@@ -50,9 +50,9 @@ class ServedVersion:
     """A version of a model.
 
     Attributes:
-        attempt: the last one. That of an available version has failed where its files
-            were replaced by some that cannot be loaded.
-        model: while it is available or unloading.
+        attempt: the last attempt to load it. An available version has a failed one if
+            its files were replaced by files that cannot be loaded.
+        model: the model, while it is available or unloading.
         in_flight: the number of requests that it is answering.
     """
 
@@ -69,11 +69,11 @@ class ServedVersion:
         return self.attempt.error
 
     def is_due(self, files: Files, is_settled: bool) -> bool:
-        """True if it is to be loaded, or loaded again.
+        """True if it should be loaded, or loaded again.
 
         Args:
-            files: that it has now.
-            is_settled: whether it had the same when they were last looked at.
+            files: its current files.
+            is_settled: whether the files were the same at the last poll.
         """
         if self.state == State.END and not self.error:
             return True
@@ -86,57 +86,57 @@ class ServedVersion:
 
 @dataclasses.dataclass
 class _Folder:
-    """A base path as it was when it was last looked into.
+    """The contents of a base path at the last poll.
 
     Attributes:
-        files: of versions, by number.
-        trouble: that was said: why there was nothing to see; "" if there was.
+        files: the files of each version, by number.
+        problem: the last problem that was printed; "" if there is none.
     """
 
     base: str
     files: dict[int, Files] = dataclasses.field(default_factory=dict)
-    trouble: str = ""
+    problem: str = ""
 
 
 class ServedModels:
     """The models of a server.
 
-    A new version is loaded beside the old one, and takes its place when it is ready;
-    the old one is let go when it has answered its requests. So is an available version
-    whose files were replaced. A version that cannot be loaded changes nothing: it is
-    loaded again when its files have changed and change no more, and a few times later
-    if they have not, for the fault may lie elsewhere. One whose folder was removed
-    gives way to the next lower one or, as in TF Serving, to none if there is none. A
-    base path that is not there removes nothing.
+    A new version is loaded beside the old one and replaces it when it is ready; the old
+    one is unloaded when it has answered its requests. An available version whose files
+    were replaced is reloaded in the same way. A version that cannot be loaded changes
+    nothing: it is loaded again after its files have changed and settled, and retried a
+    few times if they have not, since the cause may lie elsewhere. If the folder of a
+    version is removed, the next lower version replaces it or, as in TF Serving, none if
+    there is none. If the base path itself is missing, nothing is unloaded.
 
     Args:
-        base_paths: of each model, by its name: a folder with a folder for each version.
-        say: prints what happens.
-        load: makes a model of the path of a version.
+        base_paths: a folder for each model, by name, with a folder for each version.
+        report: prints events.
+        load: loads a model from the path of a version.
     """
 
     def __init__(
         self,
         base_paths: Mapping[str, str],
-        say: Callable[[str], None],
+        report: Callable[[str], None],
         load: Callable[[str], LoadedSavedModel],
     ) -> None:
         self._folders = {name: _Folder(base) for name, base in base_paths.items()}
-        self._say, self._load = say, load
-        # Two at once would need more memory, and are not faster.
+        self._report, self._load = report, load
+        # Loading two at once would need more memory without being faster.
         self._loading = asyncio.Lock()
         self._versions: dict[str, dict[int, ServedVersion]]
         self._versions = {name: {} for name in base_paths}
 
     async def poll(self) -> None:
-        """Looks once for versions that came, changed or went.
+        """Checks once for new, changed and removed versions.
 
-        Ends when those that were replaced have answered their requests.
+        Returns when the versions that were replaced have answered their requests.
         """
         await asyncio.gather(*map(self._poll, self._folders))
 
     async def watch(self, every_seconds: float) -> None:
-        """Polls until it is cancelled; no model waits for another."""
+        """Polls until it is cancelled, each model independently."""
 
         async def watch_one(name: str) -> None:
             while True:
@@ -147,40 +147,40 @@ class ServedModels:
 
     async def _poll(self, name: str) -> None:
         folder = self._folders[name]
-        old, trouble = None, ""
+        old, problem = None, ""
         try:
             old = await self._update(name, folder)
             if old is None and not folder.files and name not in self.available():
-                trouble = (
-                    f"no folder in {folder.base} has a number for a name. Expected "
+                problem = (
+                    f"{folder.base} has no folder whose name is a number. Expected "
                     f"{folder.base}/1, as bert_tf.export writes it."
                 )
         except Exception as error:  # whatever a file system may raise
-            trouble = f"cannot look into {folder.base}: {error}"
-        if trouble not in ("", folder.trouble):
-            self._say(f"{name}: {trouble}")
-        folder.trouble = trouble
+            problem = f"cannot read {folder.base}: {error}"
+        if problem not in ("", folder.problem):
+            self._report(f"{name}: {problem}")
+        folder.problem = problem
         if old is not None:
             while old.in_flight:
                 await asyncio.sleep(_DRAIN_SECONDS)
             old.model, old.state = None, State.END
-            # A graph is full of circles: else its memory would be held for long.
+            # Graphs have reference cycles, which would hold their memory for long.
             await asyncio.to_thread(gc.collect)
             if self._versions[name][old.number] is old:
-                self._say(f"{name}: version {old.number} is unloaded.")
+                self._report(f"{name}: version {old.number} is unloaded.")
 
     async def _update(self, name: str, folder: _Folder) -> ServedVersion | None:
         """Serves the newest version that can be loaded.
 
         Returns:
-            The one that is no longer served, if there is one.
+            The version that is no longer served, if there is one.
         """
         paths = await asyncio.to_thread(version_folders, folder.base)
         before, folder.files = folder.files, {}
         current = self.available().get(name)
         if current is not None and current.number not in paths:
             if current.number in before:
-                return None  # In a moment it may be there again, written anew.
+                return None  # It may be in the process of being replaced.
             if not paths:
                 current.state = State.UNLOADING
                 return current
@@ -196,7 +196,7 @@ class ServedModels:
         return None
 
     async def _serve(self, name: str, number: int, path: str, files: Files) -> bool:
-        """Loads a version in the place of the one that is available, if it can be."""
+        """Loads a version and replaces the available one; returns False on failure."""
         known, current = self._versions[name].get(number), self.available().get(name)
         is_replaced = known is not None and known is current
         new = ServedVersion(name, number, Attempt(files))
@@ -205,10 +205,10 @@ class ServedModels:
         try:
             async with self._loading:
                 new.model = await asyncio.to_thread(self._load, path)
-        except Exception as error:  # a broken version must not end the server
+        except Exception as error:  # a corrupt version must not stop the server
             message = " ".join(str(error).split())[:300]
             if known is None or message != known.error:
-                self._say(f"{name}: version {number} cannot be loaded: {message}")
+                self._report(f"{name}: version {number} cannot be loaded: {message}")
             is_same = known is not None and files == known.attempt.files
             retries = known.attempt.retries + 1 if known is not None and is_same else 0
             attempt = Attempt(files, message, retries, time.monotonic())
@@ -216,30 +216,30 @@ class ServedModels:
             if current is not None and is_replaced:
                 current.attempt = attempt
             return False
-        # No request finds both, or none.
+        # There is no await here: a request finds exactly one available version.
         self._versions[name][number] = new
         new.state = State.AVAILABLE
         if current is not None:
             current.state = State.UNLOADING
         ending = ", from other files." if is_replaced else "."
-        self._say(f"{name}: version {number} is served{ending}")
+        self._report(f"{name}: version {number} is served{ending}")
         return True
 
     @contextlib.contextmanager
     def using(
         self, name: str, number: int | None = None
     ) -> Iterator[tuple[ServedVersion, LoadedSavedModel]]:
-        """A version that is not unloaded inside the `with`.
+        """Finds a version, which is not unloaded inside the `with`.
 
         Args:
-            name: of the model.
-            number: of the version; None: the newest that is available.
+            name: the name of the model.
+            number: the version; None: the newest that is available.
 
         Raises:
-            RequestError: there is no such model or version, or not yet.
+            RequestError: there is no such model or version, or it is still loading.
         """
         version = self._find(name, number, {State.AVAILABLE})[0]
-        assert version.model is not None  # noqa: S101  an available one has it
+        assert version.model is not None  # noqa: S101  true for available versions
         version.in_flight += 1
         try:
             yield version, version.model
@@ -255,7 +255,7 @@ class ServedModels:
         return self._find(name, number, set(State))
 
     def available(self) -> dict[str, ServedVersion]:
-        """The version of each model that answers now."""
+        """The version of each model that answers requests."""
         return {
             name: version
             for name, known in self._versions.items()

@@ -172,7 +172,7 @@ def test_lower_case_is_refused(theirs, tmp_path):
     options = convert.ConvertOptions(
         source=str(folder), output_dir=str(tmp_path / "ours"), lower_case=True
     )
-    with pytest.raises(ValueError, match="spells texts as they are"):
+    with pytest.raises(ValueError, match="keeps texts unchanged"):
         convert.convert(options)
     assert not (tmp_path / "ours").exists()
 

@@ -340,7 +340,7 @@ def test_a_tokenizer_of_one_file(folder):
     values = json.loads((folder / "tokenizer.json").read_text())
     values["model"]["type"] = "Unigram"
     (folder / "tokenizer.json").write_text(json.dumps(values))
-    with pytest.raises(ValueError, match=r"of the type 'Unigram'\. Expected WordPiece"):
+    with pytest.raises(ValueError, match=r"of type 'Unigram'\. Expected WordPiece"):
         hugging_face.read(str(folder))
     (folder / "tokenizer.json").unlink()
     with pytest.raises(FileNotFoundError, match="contains neither"):

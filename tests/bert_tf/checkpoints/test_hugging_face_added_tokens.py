@@ -174,7 +174,7 @@ def test_files_of_all_versions(tmp_path, files, text, expected):
         ({"added_tokens.json": {"cat": 16}}, "'cat' in .* has the ids 6 and 16"),
         (
             {"added_tokens.json": {"a\nb": 16}},
-            "an added token to be a text on one line",
+            "an added token of one line",
         ),
         (
             {

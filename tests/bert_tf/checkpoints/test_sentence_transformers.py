@@ -364,7 +364,7 @@ def test_prompts_come_before_texts(tmp_path, default, eager):
         ValueError, match=r"prompt_name='x'\. Expected one of the model"
     ):
         extracted(tmp_path / "ours", tmp_path / "x.npy", prompt_name="x")
-    with pytest.raises(ValueError, match="Expected it with vectors=sentence"):
+    with pytest.raises(ValueError, match="Expected it only with vectors=sentence"):
         extracted(
             tmp_path / "ours", tmp_path / "x.npy", prompt_name="query", vectors="mean"
         )
@@ -585,7 +585,7 @@ def test_formats_without_a_place_for_it(tmp_path):
 
 def test_a_model_that_gives_none(tmp_path):
     checkpoint_of(ENCODER, tmp_path / "ours")
-    with pytest.raises(ValueError, match="was not trained to give one"):
+    with pytest.raises(ValueError, match="was not trained to give sentence vectors"):
         extract_features(
             ExtractOptions(
                 model_dir=str(tmp_path / "ours"),

@@ -39,13 +39,13 @@ def write_vectors(path, words=WORDS, width=12):
 def test_vectors_that_are_not_finite(tmp_path, number):
     path = tmp_path / "words.txt"
     path.write_text(f"2 2\ncat 1 2\ndog 1 {number}\n")
-    message = r"words\.txt: 1 vectors of 2 have .* such as those of \['dog'\]"
+    message = r"words\.txt: 1 of 2 vectors have .* such as those of \['dog'\]"
     for read in (load_vectors, word2vec.read):
         with pytest.raises(ValueError, match=message):
             read(str(path))
     vectors = models.KeyedVectors(1)
     vectors.add_vectors(["dog"], np.array([[np.nan]], np.float32))
-    with pytest.raises(ValueError, match=r"new\.bin: 1 vectors of 1"):
+    with pytest.raises(ValueError, match=r"new\.bin: 1 of 1 vectors"):
         to_word2vec_format(vectors, str(tmp_path / "new.bin"))
 
 

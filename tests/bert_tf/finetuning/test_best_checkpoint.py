@@ -73,7 +73,10 @@ def test_a_lost_record_is_found_again_from_the_weights(tmp_path, content):
     again = Run(tmp_path)
     assert again.get() == -1.0
     (message,) = again.said
-    assert "best.json is not whole: evaluating the weights beside it" in message
+    assert (
+        "best.json is missing or incomplete; evaluating the weights beside it"
+        in message
+    )
     result = again.evaluate(at_8=0.5).result()
     assert (result.best_step, result.metrics) == (4, {"accuracy": 0.75})
     assert result.test_metrics == {"test": {"accuracy": 0.75}}
@@ -83,7 +86,7 @@ def test_weights_that_are_lost(tmp_path):
     Run(tmp_path).evaluate(at_2=0.5, at_4=0.75)
     (tmp_path / "model.safetensors").unlink()
     again = Run(tmp_path)
-    assert "are lost: the best of the steps to come are kept" in again.said[0]
+    assert "are lost; the best weights from now on will be kept" in again.said[0]
     result = again.evaluate(at_6=0.5).result()
     assert (result.best_step, result.metrics) == (6, {"accuracy": 0.5})
 
@@ -102,7 +105,9 @@ def test_weights_that_are_damaged(tmp_path, size):
     Run(tmp_path).evaluate(at_4=0.75)
     path = tmp_path / "model.safetensors"
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(ValueError, match=r"not a safetensors file.* restore it, or"):
+    with pytest.raises(
+        ValueError, match=r"not a safetensors file.* restore the file, or"
+    ):
         Run(tmp_path)
 
 

@@ -32,7 +32,9 @@ def test_json_that_lacks_values(lost):
     values = dataclasses.asdict(result(0.75))
     name, _, inner = lost.partition(".")
     del (values[name] if inner else values)[inner or name]
-    with pytest.raises(ValueError, match=r"result\.json lacks values .*: restore it"):
+    with pytest.raises(
+        ValueError, match=r"result\.json lacks values .*: restore the file"
+    ):
         RunResult.from_json(values)
 
 

@@ -120,7 +120,7 @@ def test_wrong_classes(labels, predictions, num_classes, message):
 def test_other_errors():
     with pytest.raises(ValueError, match=r"\['bleu'\]. Expected some of \['accuracy'"):
         prediction_scores(["accuracy", "bleu"], [0], [0])
-    with pytest.raises(ValueError, match="1 predictions of 2 that are NaN"):
+    with pytest.raises(ValueError, match="1 of 2 predictions that are NaN"):
         prediction_scores(["pearson"], [0.0, 1.0], [0.0, math.nan])
     with pytest.raises(ValueError, match=r"shape \(2,\)"):
         calibration(np.array([0.2, 0.8]), [0, 1])

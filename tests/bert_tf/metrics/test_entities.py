@@ -113,9 +113,9 @@ def test_lengths_differ(function):
 @pytest.mark.parametrize("tag", ["NOUN", "PER", "E-PER", "B", "B-", ""])
 def test_tag_of_another_scheme(tag):
     for function in (entity_scores, entity_scores_by_type):
-        with pytest.raises(ValueError, match="Expected IOB2"):
+        with pytest.raises(ValueError, match="Expected the IOB2"):
             function([["O"]], [[tag]])
-    with pytest.raises(ValueError, match="Expected IOB2"):
+    with pytest.raises(ValueError, match="Expected the IOB2"):
         entities([tag])
 
 

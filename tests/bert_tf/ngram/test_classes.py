@@ -75,9 +75,9 @@ def test_numbers_of_classes_that_do_not_fit(number):
 
 
 def test_what_is_no_text_of_the_vocabulary():
-    with pytest.raises(ValueError, match=r"ids from 0 to 9\. Expected them below"):
+    with pytest.raises(ValueError, match=r"ids from 0 to 9\. Expected ids below"):
         MixedModel.fit([np.array([0, 9, 1, 2])], 5, 2)
-    with pytest.raises(ValueError, match="no text of three pieces"):
+    with pytest.raises(ValueError, match="no text with three pieces"):
         MixedModel.fit([np.array([0, 1])], 5, 2)
 
 

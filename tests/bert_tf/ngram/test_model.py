@@ -134,9 +134,9 @@ def test_several_texts_are_not_joined():
 @pytest.mark.parametrize(
     ("texts", "vocab_size", "message"),
     [
-        ([[0, 1], [2, 3]], 4, "no text of three pieces"),
-        ([], 4, "no text of three pieces"),
-        ([[0, 1, 4]], 4, "ids from 0 to 4. Expected them below vocab_size=4"),
+        ([[0, 1], [2, 3]], 4, "no text with three pieces"),
+        ([], 4, "no text with three pieces"),
+        ([[0, 1, 4]], 4, "ids from 0 to 4. Expected ids below vocab_size=4"),
         ([[0, 1, 2]], MAX_VOCAB_SIZE + 1, "vocab_size=2097152. Expected 1 to 2097151"),
     ],
 )

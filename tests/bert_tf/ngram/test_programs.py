@@ -196,14 +196,16 @@ def test_a_table_that_is_not_finite(prepared, tmp_path):
 
 def test_what_does_not_fit(prepared, tmp_path):
     path = str(tmp_path / "model.npz")
-    with pytest.raises(FileNotFoundError, match=r"make it with bert_tf\.ngram"):
+    with pytest.raises(
+        FileNotFoundError, match=r"Expected a file written by bert_tf\.ngram"
+    ):
         model_file.load(path)
     whole = (prepared / "trigrams.npz").read_bytes()
     other = io.BytesIO()
     np.savez(other, something=np.zeros(3))
     for content in (b"", b"text", whole[:5000], other.getvalue()):
         (tmp_path / "model.npz").write_bytes(content)
-        with pytest.raises(ValueError, match=r"model\.npz is no n-gram model"):
+        with pytest.raises(ValueError, match=r"model\.npz is not an n-gram model"):
             model_file.load(path)
     (tmp_path / "vocab.txt").write_text("\n".join([*SPECIAL_TOKENS, "a"]))
     with pytest.raises(ValueError, match="made with another vocabulary"):

@@ -170,7 +170,7 @@ def test_columns_keep_their_names(columns, answer, expected, renamed):
     assert merging.merged(row, answer) == expected
     assert merging.renamed == renamed
     assert merging.lines() == [
-        f"'{name}' is a column of the file: the answer is in '{other}'"
+        f"'{name}' is a column of the file, so the answer is in '{other}'"
         for name, other in renamed.items()
     ]
 

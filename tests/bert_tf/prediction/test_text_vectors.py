@@ -208,5 +208,5 @@ def test_fewer_blocks_than_are_concatenated():
 
 
 def test_weighted_sums_are_learned():
-    with pytest.raises(ValueError, match=r"learned: bert_tf\.finetune"):
+    with pytest.raises(ValueError, match=r"learned: use bert_tf\.finetune"):
         layers_of("weighted_last_4", 4)

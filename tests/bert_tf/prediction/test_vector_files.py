@@ -166,7 +166,7 @@ def test_names_that_tell_no_format():
 
 
 def test_folders_that_do_not_exist(tmp_path):
-    with pytest.raises(ValueError, match=r"no folder .*none'.*make it"):
+    with pytest.raises(ValueError, match=r"no folder .*none'.*create it"):
         check_new(str(tmp_path / "none" / "x.npy"), of_tokens=True)
 
 

@@ -47,7 +47,7 @@ def pictures(html):
 
 def test_has_figures_and_pictures():
     html = page(outcomes())
-    assert "What failed</h2>" in html
+    assert "Failures</h2>" in html
     assert "80.0 ± 2.0" in html and "50.0%" in html and "0.321" in html
     assert "TF-IDF + linear 77.4" in html
     assert "it ended with &lt;3&gt;" in html and "--y=&lt;z&gt;" in html
@@ -67,7 +67,7 @@ def test_the_table_has_what_there_is():
 
 def test_of_nothing_yet():
     html = page([Outcome("BERT")])
-    assert "png;base64" not in html and "What failed" not in html
+    assert "png;base64" not in html and "Failures" not in html
 
 
 def test_a_place_without_a_dataset_is_empty():

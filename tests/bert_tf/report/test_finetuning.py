@@ -162,11 +162,11 @@ def test_metrics_stand_beside_the_baselines():
     html = with_curves("classification")
     row = '<td class="number"><b>75.0%</b></td><td class="number">12.5%</td>'
     assert f"<td>accuracy</td>{row}" in html
-    assert "within ± 42.4 points" in html
+    assert "is ± 42.4 points" in html
     html = report("regression", baselines={"mean": {"spearman": 0.0}})
     assert '<td class="number"><b>1.000</b></td><td class="number">0.000</td>' in html
     html = with_curves("token_tagging")
-    assert "precision of entities" in html
+    assert "entity precision" in html
 
 
 def test_classification():
@@ -179,16 +179,16 @@ def test_classification():
     places = [hardest.index(f"id id{place}") for place in (1, 2, 3, 0)]
     assert places == sorted(places)
     assert '<td>good<div class="pale">20.0%</div></td>' in hardest
-    assert "1 of 4 are wrong" in hardest
-    assert "On average an answer has a probability of 70.0%, and 75.0% are" in html
+    assert "1 of 4 answers are wrong" in hardest
+    assert "The mean probability of an answer is 70.0%, and 75.0% are" in html
     # One of the confidences 0.9, 0.8, 0.5 and 0.6 is wrong, each in a bin of its own.
-    assert "Expected error: 45.0%." in html
+    assert "Expected calibration error: 45.0%." in html
 
 
 def test_regression():
     html = with_curves("regression")
-    assert "A score is off by 0.750 on average; the mean error is +0.750." in html
-    largest = html[html.index("The largest errors</h2>") :]
+    assert "The mean absolute error is 0.750, the mean error +0.750." in html
+    largest = html[html.index("Largest errors</h2>") :]
     assert largest.index("id id1") < largest.index("id id0") < largest.index("id id2")
     assert '<td class="number">+2.00</td>' in largest
     assert "— other &lt;script" in largest
@@ -196,7 +196,7 @@ def test_regression():
     html = report(
         "regression", examples=texts([2.0, 2.0]), answers=[ScoreAnswer(2.0)] * 2
     )
-    assert "A score is off by 0.000 on average; the mean error is +0.000." in html
+    assert "The mean absolute error is 0.000, the mean error +0.000." in html
     assert '<td class="number"><b>0.000</b></td>' in html
 
 
@@ -208,7 +208,7 @@ def test_corrections():
     assert '<mark class="wrong"><del>home</del>house</mark> &lt;script' in html
     assert '<mark class="wrong"><del>He</del>She</mark> ran' in html
     assert 'to <mark class="right"><del>to</del></mark> me' in html
-    assert "<td>right text changed</td>" in html and "75.0%" in html
+    assert "<td>correct text changed</td>" in html and "75.0%" in html
     assert "F0.5 of edits" in html and "F1 of correction, by texts" in html
 
 
@@ -248,7 +248,7 @@ def test_runs():
     html = report("classification", results=runs())
     assert "70.0% ± 26.5%" in html
     assert '<span class="wrong">1 of 3 collapsed to one class</span>' in html
-    assert "This model: learning rate 5e-05, batches of 32, 3 epochs, seed 0" in html
+    assert "This model: learning rate 5e-05, batch size 32, 3 epochs, seed 0" in html
     assert "step 20, the best of the run, which took 75 s" in html
     # A single run has no deviation.
     assert '<td class="number">70.0%</td>' in html
@@ -258,13 +258,13 @@ def test_runs():
 def test_a_collapsed_model_is_said_to_be():
     best = result({"accuracy": 0.4}, collapsed=True)
     html = report("classification", results=[best])
-    assert "It has collapsed to one class" in html
+    assert "The model has collapsed" in html
 
 
 def test_strip_plot():
     axis = strip_plot(runs(), "accuracy").axes[0]
     labels = [line.get_label() for line in axis.lines]
-    assert labels == ["a run", "collapsed to one class", "mean"]
+    assert labels == ["run", "collapsed to one class", "mean"]
     np.testing.assert_allclose(axis.lines[0].get_xdata(), [0.9, 0.8, 0.7])
     np.testing.assert_allclose(axis.lines[2].get_xdata(), [0.7, 0.7])
 
@@ -277,10 +277,10 @@ def test_curves_show_the_data():
         "metrics",
         "learning rate",
         "examples per second",
-        "norm of the gradient",
+        "gradient norm",
     ]
     lines = {line.get_label(): line for line in shown[1].lines}
-    assert list(lines) == ["training", "training, mean", "dev, accuracy", "taken"]
+    assert list(lines) == ["training", "training, mean", "dev, accuracy", "best step"]
     np.testing.assert_array_equal(lines["dev, accuracy"].get_xdata(), [10, 20, 30])
     # The mean stands in the middle of what it is of.
     loss = shown[0].lines[1]

@@ -60,10 +60,10 @@ def test_many_classes_are_cut_to_those_that_are_confused():
     counts[70, 3] = 5
     names = tuple(f"class {i}" for i in range(80))
     html = shown(counts, names, most=10)
-    assert "The 10 of 80 that are confused most." in html
+    assert "The 10 most confused of 80." in html
     assert "<td>class 70</td><td>class 3</td>" in html
 
 
 def test_without_mistakes():
     html = shown(np.eye(3, dtype=np.int64), ("a", "b", "c"))
-    assert "None was taken for another." in html
+    assert "There are no confusions." in html

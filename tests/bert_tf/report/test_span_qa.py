@@ -85,9 +85,9 @@ def test_questions_without_an_answer():
     table = html["Questions"]
     for outcome in (
         "exactly right",
-        "no answer, rightly",
-        "no answer, wrongly",
-        "an answer, wrongly",
+        "right: no answer",
+        "wrong: no answer",
+        "wrong: answer given",
     ):
         row = (
             f'<td>{outcome}</td><td class="number">1</td><td class="number">25.0%</td>'

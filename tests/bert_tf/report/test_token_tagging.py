@@ -49,7 +49,7 @@ def test_entities_are_marked_and_mistakes_come_first():
     assert "Ann &lt;b&gt;<small> PER" in cards[1]
     found = '<mark class="right">Ann Lee<small> PER\u00a0✓</small></mark> saw'
     assert found in cards[2]
-    assert "2 of 3 sentences have a mistake" in html["Sentences"]
+    assert "2 of 3 sentences have mistakes" in html["Sentences"]
     entities = html["Entities"]
     # Of 4 gold entities 2 are found, one has another type, one other ends.
     assert (
@@ -60,7 +60,7 @@ def test_entities_are_marked_and_mistakes_come_first():
 
 def test_an_entity_that_begins_with_i_is_no_mistake():
     html, cards = cards_of([sentence("Ann", "B-PER")], [answer("I-PER")])
-    assert "0 of 1 sentences have a mistake" in html["Sentences"]
+    assert "0 of 1 sentences have mistakes" in html["Sentences"]
     assert "right" in cards[0]
 
 
@@ -68,11 +68,11 @@ def test_an_entity_that_begins_with_i_is_no_mistake():
     ("others", "expected"),
     [
         ([("PER", 2, 4)], "right"),
-        ([("LOC", 2, 4)], "another type"),
-        ([("PER", 3, 6)], "other ends"),
-        ([("LOC", 3, 6)], "another type and other ends"),
-        ([("PER", 4, 6), ("PER", 0, 2)], "none there"),
-        ([], "none there"),
+        ([("LOC", 2, 4)], "different type"),
+        ([("PER", 3, 6)], "different boundaries"),
+        ([("LOC", 3, 6)], "different type and boundaries"),
+        ([("PER", 4, 6), ("PER", 0, 2)], "no overlap"),
+        ([], "no overlap"),
     ],
 )
 def test_outcome(others, expected):
@@ -100,7 +100,7 @@ def test_tags_that_are_not_of_entities():
     examples = [sentence("dogs bark", "NOUN VERB"), sentence("dogs", "NOUN")]
     answers = [answer("NOUN NOUN"), answer("NOUN")]
     html, cards = cards_of(examples, answers, False, ("NOUN", "VERB", "X"))
-    assert list(html) == ["Tags", "Which tags are confused", "Sentences"]
+    assert list(html) == ["Tags", "Confused tags", "Sentences"]
     wrong = '<mark class="wrong">bark<small> VERB ✗ NOUN</small></mark>'
     assert f"dogs {wrong}" in cards[0]
     assert len(cards) == 2

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import export
 from bert_tf.checkpoints import model_dir
 from bert_tf.models.masked_lm import PretrainingObjective
+from bert_tf.serving import saved_model
 from bert_tf.serving.pretrained import TextModel
 from data_pipelines.pretraining.masking import mask_tokens
 from data_pipelines.pretraining.row_options import RowOptions
@@ -132,7 +132,7 @@ def test_of_a_long_text_the_end_is_read(generate):
 
 @pytest.mark.slow
 def test_exported(folder, tmp_path):
-    path = export.export(folder, "a", saved_models_dir=str(tmp_path))
+    path = saved_model.export(folder, "a", saved_models_dir=str(tmp_path))
     signatures = tf.saved_model.load(path).signatures
     assert "fill_mask" not in signatures
     found = signatures["serving_default"](texts=tf.constant(["a cat"]))

@@ -117,7 +117,9 @@ def test_a_claim_of_a_program_that_was_killed(base, monkeypatch):
     monkeypatch.setattr(versions, "_CLAIM_SECONDS", 0.0)
     put(f"{base}/2.00000000.claim", "")
     assert written(base, None, "one") == 3
-    with pytest.raises(ValueError, match=r"If there is none: remove .*2\.0{8}\.claim"):
+    with pytest.raises(
+        ValueError, match=r"if no such program is running, remove .*2\.0{8}\.claim"
+    ):
         written(base, 2, "two")
     assert versions.versions(base) == [3]
 

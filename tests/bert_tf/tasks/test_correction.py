@@ -239,5 +239,5 @@ def test_config_round_trip(changes):
 
 
 def test_features_are_refused():
-    with pytest.raises(ValueError, match="features='last' for the kind correction"):
+    with pytest.raises(ValueError, match="features='last' for kind correction"):
         BertCorrector(small_config(), features="last")

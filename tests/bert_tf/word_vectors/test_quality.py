@@ -23,7 +23,7 @@ def test_similarity_by_hand(tmp_path):
     # 1 - 6 * (1 + 1) / (4 * 15)
     assert found == quality.Score(pytest.approx(0.8), 4, 1)
     pairs.write_text("a b 5\n")
-    with pytest.raises(ValueError, match="is no list of pairs"):
+    with pytest.raises(ValueError, match="is not a list of pairs"):
         quality.similarity(vectors, str(pairs))
     pairs.write_text("x\ty\t5\n")
     with pytest.raises(ValueError, match="0 of 1 pairs"):

@@ -54,7 +54,7 @@ def test_sides_are_the_two_tables_and_their_mean():
     [
         ({"vector_size": 0}, "vector_size=0"),
         ({"min_count": 10**6}, "Nothing occurs 1000000 times"),
-        ({"softmax": "hierarchical", "side": "mean"}, "Expected input"),
+        ({"softmax": "hierarchical", "side": "mean"}, "Expected side=input"),
     ],
 )
 def test_errors(changes, message):

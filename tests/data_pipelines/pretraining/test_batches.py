@@ -350,7 +350,7 @@ def test_streams_of_a_batch():
     ],
 )
 def test_streams_that_do_not_fit(files, arguments):
-    with pytest.raises(ValueError, match="Expected as many rows from each stream"):
+    with pytest.raises(ValueError, match="Expected the same number of rows"):
         make(files, **arguments)
 
 
@@ -379,5 +379,5 @@ def test_errors(tmp_path, files):
     with pytest.raises(FileNotFoundError, match=r"nowhere\.tfrecord"):
         documents_from_records(["nowhere.tfrecord"])
     empty = pretraining_data.write_records(str(tmp_path / "empty.tfrecord"), [])
-    with pytest.raises(ValueError, match="not a single row"):
+    with pytest.raises(ValueError, match="not give a single row"):
         make([empty])

@@ -266,7 +266,7 @@ def test_errors():
     token_ids, padding_mask = rows(1)
     with pytest.raises(ValueError, match=r"masking='word'. Expected one of"):
         mask(token_ids, padding_mask, masking="word")
-    with pytest.raises(ValueError, match=r"mask_rate=0\.95.*between 0 and 1"):
+    with pytest.raises(ValueError, match=r"mask_rate=0\.95.*from 0 to 1"):
         mask(token_ids, padding_mask, mask_rate=0.95)
     with pytest.raises(ValueError, match=r"max_predictions=0\. Expected numbers"):
         mask(token_ids, padding_mask, max_predictions=0)

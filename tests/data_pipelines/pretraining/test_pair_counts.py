@@ -26,7 +26,7 @@ def test_documents_of_one_sentence(tmp_path, task):
     assert (counts.pairs, counts.single) == (len(documents), len(documents))
     assert counts.documents == len(documents)
     assert counts.is_impossible and counts.is_unfit
-    kind = "always a random one" if task == "next_sentence" else "two halves of it"
+    kind = "is always random" if task == "next_sentence" else "two halves of it"
     share = f"{len(documents)} of {len(documents)} sentence pairs (100%)"
     assert share in counts.finding and kind in counts.finding
 

@@ -256,8 +256,16 @@ def test_more_is_shown_when_asked_for(tmp_path):
     assert "Traceback" in run.stderr
 
 
-@pytest.mark.parametrize("flag", ["--help", "-help", "-?", "--helpshort", "--helpfull"])
+@pytest.mark.parametrize(
+    "flag", ["--help", "-help", "-h", "-?", "--helpshort", "--helpfull"]
+)
 def test_help(tmp_path, flag):
     run = program(tmp_path, flag)
     assert (run.returncode, run.stderr) == (0, "")
     assert "Does things." in run.stdout and "What to do." in run.stdout
+    assert ("only_check_args" in run.stdout) == (flag == "--helpfull")
+
+
+def test_other_flags_beside_help(tmp_path):
+    run = program(tmp_path, "--nohelp", "--what=seven")
+    assert run.returncode == 7

@@ -65,3 +65,15 @@ def test_a_program_shows_nothing_but_its_own_lines(tmp_path):
         "data_pipelines.tokenize", f"--vocab_file={vocabulary}", input="a b\n"
     )
     assert (run.returncode, run.stdout, run.stderr) == (0, "5 6\n", "")
+
+
+@pytest.mark.parametrize("package", ["bert_tf", "data_pipelines"])
+def test_importing_a_package_imports_no_library(package):
+    code = f"import {package}, sys; print(*sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    found = {name.partition(".")[0] for name in run.stdout.split()}
+    # What a .pth file of the environment has imported was so before.
+    assert not found & {"absl", "jax", "keras", "numpy", "tensorflow", "tqdm"}
+    assert package in found

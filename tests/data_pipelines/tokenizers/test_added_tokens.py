@@ -198,7 +198,7 @@ def test_plain_vocabularies_are_cut_as_before():
     ],
 )
 def test_what_cannot_be_found_is_refused(values):
-    with pytest.raises(ValueError, match="Expected an added token to be a text on one"):
+    with pytest.raises(ValueError, match="Expected an added token of one"):
         AddedToken(**values)
 
 

@@ -38,7 +38,7 @@ def test_casing(vocabulary, lower_case, expected):
 
 @pytest.mark.parametrize(("lower_case", "strip_accents"), [(True, None), (None, True)])
 def test_byte_level_bpe_takes_nothing_away(lower_case, strip_accents):
-    with pytest.raises(ValueError, match="leave the options out"):
+    with pytest.raises(ValueError, match="omit the options"):
         BYTE_LEVEL.with_casing(lower_case, strip_accents)
 
 

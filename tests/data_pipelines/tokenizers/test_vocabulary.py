@@ -61,7 +61,7 @@ def test_fingerprint_is_that_of_the_file():
             (*TOKENS, "a", "##b", "a", "d"),
             r"2 pieces more than once: \['a', '##b'\], again in line 9, 10, 11\. .*"
             r"an unused piece there, such as \[unused0\] \[unused1\] \[unused2\], "
-            "so that the ids of all others stay",
+            "so that the ids of all other pieces still",
         ),
         (
             (*TOKENS, "[unused0]", "", "d"),
@@ -128,7 +128,7 @@ def test_wordpiece_beside_merges_stays_wordpiece(tmp_path):
     path = tmp_path / "other.txt"
     # As a multilingual one: all of these letters, and continuations.
     path.write_bytes(Vocabulary((*BYTE_LEVEL, "##a")).to_bytes())
-    with pytest.raises(ValueError, match="into a folder of its own"):
+    with pytest.raises(ValueError, match="into separate folders"):
         Vocabulary.from_file(str(path))
     (tmp_path / "tokenization.json").unlink()
     assert Vocabulary.from_file(str(path)).merges is None
@@ -139,7 +139,7 @@ def test_wordpiece_beside_merges_stays_wordpiece(tmp_path):
     [
         (None, "No merges at .*merges.txt"),
         ("#version: 0.2\nĠ c\na\n", "has the line 'a'. Expected two pieces"),
-        ("Ġ d\n", r"lacks 1 pieces that its merges or bytes need: \['Ġd'\]"),
+        ("Ġ d\n", r"lacks 1 pieces required by its merges or bytes: \['Ġd'\]"),
     ],
 )
 def test_wrong_merges(tmp_path, merges, message):

@@ -80,7 +80,7 @@ def test_broken_descriptions(tmp_path, change):
     path = written(Vocabulary(TOKENS), tmp_path)
     file = tmp_path / "tokenization.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
-    with pytest.raises(ValueError, match="Expected the format 1, a kind of"):
+    with pytest.raises(ValueError, match="Expected the format 1, one of the"):
         Vocabulary.from_file(path)
 
 
@@ -113,7 +113,7 @@ def test_counts_are_left_out_and_told(tmp_path, caplog, row):
     rows = [row.format(token, 9 * number) for number, token in enumerate(TOKENS)]
     path.write_text("\n".join(rows))
     assert Vocabulary.from_file(str(path)).tokens == TOKENS
-    assert "a number is behind each piece, such as '[PAD]" in caplog.text
+    assert "dropped the number after each piece, such as '[PAD]" in caplog.text
 
 
 def test_pieces_may_have_spaces_and_rare_signs_within(tmp_path):
@@ -129,16 +129,16 @@ def test_pieces_may_have_spaces_and_rare_signs_within(tmp_path):
         ("\n".join(TOKENS).encode("utf-16"), "is in UTF-16.*iconv -f UTF-16"),
         ("\n".join(TOKENS).encode("utf-16-le"), "is in UTF-16.*iconv -f UTF-16"),
         ("\n".join((*TOKENS, "é")).encode("latin-1", "ignore"), "is not UTF-8 text"),
-        ("\n".join((*TOKENS, "x\t5")), r"line 9: 'x\\t5' has a tab within.*as 8 of 9"),
+        ("\n".join((*TOKENS, "x\t5")), r"line 9: 'x\\t5' contains a tab.*as in 8 of 9"),
         (
             "".join(f"{token} {8 - n}\n" for n, token in enumerate((*TOKENS, "x"))),
-            "has ids behind its pieces, in another order.*sort -k2n",
+            "has ids after its pieces, in another order.*sort -k2n",
         ),
         ("<unk>\t0\n<s>\t0\n▁the\t-3.2\n▁of\t-3.5\ns\t-4.1", "of SentencePiece"),
         ("\n".join((*TOKENS, "▁the", "▁of")), "of SentencePiece"),
         (json.dumps({"[PAD]": 0, "[UNK]": 1}), "is JSON.*bert_tf.convert"),
         (json.dumps({"model": {"vocab": {}}}, indent=2), "is JSON.*bert_tf.convert"),
-        ("#version: 0.2\nĠ t\nh e\n", "has the merges of byte-level BPE"),
+        ("#version: 0.2\nĠ t\nh e\n", "contains the merges of byte-level BPE"),
         ("", r"lacks the special tokens"),
     ],
 )

@@ -454,7 +454,7 @@ def test_texts_without_words(texts):
 def test_texts_that_are_no_vector(texts):
     tokenizer, _ = tokenizers(SMALL, True)
     for method in (tokenizer.tokenize, tokenizer.tokenize_with_offsets):
-        with pytest.raises(ValueError, match="expected a vector"):
+        with pytest.raises(ValueError, match="Expected a vector"):
             method(tf.constant(texts))
 
 

@@ -48,7 +48,7 @@ def test_by_hand(hugs):
 
 @pytest.mark.parametrize(
     ("vocab_size", "message"),
-    [(260, "expected at least 261"), (266, "yields only 265 pieces")],
+    [(260, "Expected at least 261"), (266, "Expected at most 265")],
 )
 def test_sizes_that_are_not_possible(hugs, vocab_size, message):
     with pytest.raises(ValueError, match=message):
@@ -56,7 +56,7 @@ def test_sizes_that_are_not_possible(hugs, vocab_size, message):
 
 
 def test_case_is_kept(hugs):
-    with pytest.raises(ValueError, match="spells texts as they are"):
+    with pytest.raises(ValueError, match="keeps texts unchanged"):
         learn_vocabulary(
             input_files=[hugs], vocab_size=261, tokenizer="byte_bpe", lower_case=True
         )

@@ -1,5 +1,5 @@
 "use strict";
-// Asks the models of this server by TF Serving's REST API, and draws the answers.
+// Queries the models of this server through TF Serving's REST API, and shows the results.
 
 const byId = (id) => document.getElementById(id);
 
@@ -9,8 +9,8 @@ function element(tag, text = "", properties = {}) {
   return made;
 }
 
-// Ways to ask: the signature, its inputs with examples, and what draws the answer.
-// Inputs are given by row: each is the first of a batch of one.
+// By signature: the title, the inputs with examples, and the function that shows the
+// result. A request has a batch of one row.
 const QUESTIONS = {
   fill_mask: {
     title: "Fill in [MASK]",
@@ -42,7 +42,7 @@ const QUESTIONS = {
   tag: { title: "Tags and entities", fields: { texts: "" }, draw: drawTags },
   correct: { title: "Corrections", fields: { texts: "" }, draw: drawCorrection },
   answer: {
-    title: "Answer from a text",
+    title: "Question about a text",
     fields: { questions: "", contexts: "" },
     draw: drawSpan,
   },
@@ -85,8 +85,8 @@ function drawSimilarity(answer) {
   return [element("p", answer.similarity.toFixed(3), { className: "number" }), note];
 }
 
-// A text with some of its parts marked. Parts are [first, last, label], in characters
-// of Unicode, of which JavaScript's strings are not made.
+// A text with marked parts, each [first, last, label]. The offsets count Unicode
+// characters, while JavaScript's strings consist of UTF-16 units.
 function marked(text, parts) {
   const characters = Array.from(text);
   const shown = element("p", "", { className: "text" });
@@ -128,7 +128,7 @@ function drawCorrection(answer, inputs) {
     ])
     .filter(([first]) => first >= 0);
   const corrected = element("p", answer.corrected, { className: "text" });
-  return [corrected, element("h2", "What was changed"), marked(inputs.texts, parts)];
+  return [corrected, element("h2", "Edits"), marked(inputs.texts, parts)];
 }
 
 function drawSpan(answer, inputs) {
@@ -137,7 +137,7 @@ function drawSpan(answer, inputs) {
     const label = answer.probability.toFixed(2);
     found.push(marked(inputs.contexts, [[answer.start, answer.end, label]]));
   } else {
-    found.push(element("p", "There is no answer in the text."));
+    found.push(element("p", "The text does not contain an answer."));
   }
   found.push(element("h2", "The best spans"));
   const best = answer.best_answers.map((text, place) => [
@@ -180,8 +180,8 @@ function drawAttention(answer) {
     });
   });
   const note =
-    "From each token (a row, which sums up to 1) to each other (a column); " +
-    `the darkest is ${most.toFixed(2)}.`;
+    "From each token (a row, which sums to 1) to each token (a column); " +
+    `the darkest cell is ${most.toFixed(2)}.`;
   return [canvas, element("p", note, { className: "note" })];
 }
 
@@ -210,7 +210,7 @@ function showForm() {
   byId("error").textContent = "";
   const { name } = chosen();
   if (!name) {
-    byId("error").textContent = "This page has no form for what the model is asked.";
+    byId("error").textContent = "This page has no form for the model's signatures.";
     return;
   }
   for (const [field, example] of Object.entries(QUESTIONS[name].fields)) {
@@ -222,7 +222,7 @@ function showForm() {
     label.append(input);
     form.append(label);
   }
-  form.append(element("button", "Ask", { type: "submit" }));
+  form.append(element("button", "Send", { type: "submit" }));
 }
 
 async function ask(event) {
@@ -246,7 +246,7 @@ async function ask(event) {
     const answer = content.predictions[0];
     const drawn = QUESTIONS[name].draw(answer, inputs);
     if (answer.truncated) {
-      const note = "The text is longer than the model: its end was cut off.";
+      const note = "The text is too long for the model: its end was ignored.";
       drawn.push(element("p", note, { className: "note" }));
     }
     byId("answer").replaceChildren(...drawn);
@@ -261,7 +261,7 @@ async function ask(event) {
 async function start() {
   models = await (await fetch("/models")).json();
   if (!models.length) {
-    byId("error").textContent = "No model is served yet. Reload the page in a while.";
+    byId("error").textContent = "No model is served yet. Reload the page later.";
     return;
   }
   byId("model").replaceChildren(
@@ -273,7 +273,7 @@ async function start() {
   byId("question").addEventListener("change", showForm);
   byId("form").addEventListener("submit", ask);
   showQuestions();
-  // A link may ask at once: ?model=demo&question=fill_mask&texts=The+[MASK]+sat.
+  // A link may contain a request: ?model=demo&question=fill_mask&texts=The+[MASK]+sat.
   const wanted = new URLSearchParams(location.search);
   if (models.some(({ name }) => name === wanted.get("model"))) {
     byId("model").value = wanted.get("model");

@@ -152,7 +152,7 @@ def stub_server(
             until=stop.wait,
         )
 
-    monkeypatch.setattr(app, "_say", say)
+    monkeypatch.setattr(app, "_report", say)
     with ThreadPoolExecutor(1) as pool:
         served = pool.submit(asyncio.run, serve())
         served.add_done_callback(lambda _: listening.set())

@@ -83,8 +83,8 @@ def test_half_a_head_is_given_up(served):
             connections += [first, second]
         for connection in connections:
             assert error_in(all_of(connection), 408) == (
-                "The head of the request was not received within 0.5 s. Expected a "
-                "faster one."
+                "The head of the request was not received within 0.5 s. Expected "
+                "it within this time."
             )
         assert time.monotonic() - begin < 4 * SECONDS
 
@@ -171,7 +171,7 @@ def test_more_connections_are_refused_at_once_and_get_in_later(served):
             response = requests.get(url, timeout=10)
             assert response.status_code == 503
             assert response.json() == {
-                "error": "There are 4 connections already. Expected a later try."
+                "error": "There are 4 connections already. Expected fewer: try later."
             }
         # Nor does one wait that says nothing, or too much.
         for sent in (b"", HEAD + b"Content-Length: 999999\r\n\r\n" + b"x" * 999_999):

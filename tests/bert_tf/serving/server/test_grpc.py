@@ -68,8 +68,8 @@ def test_an_answer_above_the_limit_of_protobuf(stub, monkeypatch):
     code, details = refusal(stub.Predict, request_of("vectors", texts=["a"] * 2))
     assert code == "RESOURCE_EXHAUSTED"
     assert details == (
-        "The answer has 2,097,152 bytes. Expected at most 1,048,576: send fewer texts "
-        "at once."
+        "The response has 2,097,152 bytes. Expected at most 1,048,576: send fewer "
+        "texts at once."
     )
 
 
@@ -165,7 +165,7 @@ def test_numbers_as_they_may_be_sent(stub):
 def test_an_error_of_the_model_is_told_to_the_log_alone(stub, caplog):
     with caplog.at_level(logging.ERROR):
         answer = refusal(stub.Predict, request_of("broken", texts=["a"]))
-    assert answer == ("INTERNAL", "Internal error. The log of the server says more.")
+    assert answer == ("INTERNAL", "Internal error; see the log of the server.")
     (record,) = caplog.records
     assert "a secret of the model" in record.exc_text
 
@@ -177,7 +177,7 @@ def test_an_error_of_the_server_is_told_to_the_log_alone(stub, server, caplog):
         name = "bert_tf.serving.server.grpc_services._tensors"
         monkeypatch.setattr(name, lambda request: 1 / 0)
         answer = refusal(stub.Predict, request)
-    assert answer == ("INTERNAL", "Internal error. The log of the server says more.")
+    assert answer == ("INTERNAL", "Internal error; see the log of the server.")
     (record,) = caplog.records
     assert "ZeroDivisionError" in record.exc_text
 

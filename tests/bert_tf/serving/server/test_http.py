@@ -150,8 +150,8 @@ def test_broken_compression_is_400(server, name):
     encoding, body = BROKEN[name]
     response = asked(server, body, Content_Encoding=encoding)
     assert response.status_code == 400, response.text
-    assert f"The request is not {encoding}: " in response.json()["error"] or (
-        f"The request does not end where its {encoding} does." in response.text
+    assert f"The request is not valid {encoding}: " in response.json()["error"] or (
+        f"The request is not one complete {encoding} stream." in response.text
     )
 
 
@@ -186,14 +186,14 @@ def test_answers_that_json_cannot_carry(server, monkeypatch):
     with pytest.raises(RuntimeError, match=r"500: The model's output .* has NaN"):
         client.predict("not_finite", texts=["a"])
     monkeypatch.setattr("bert_tf.serving.server.json_tensors._MOST_VALUES", 2**18)
-    with pytest.raises(RuntimeError, match="429: The answer has 524,288 values"):
+    with pytest.raises(RuntimeError, match="429: The response has 524,288 values"):
         client.predict("vectors", texts=["a", "b"])
 
 
 def test_an_error_of_the_model_is_told_to_the_log_alone(server, caplog):
     with (
         caplog.at_level(logging.ERROR),
-        pytest.raises(RuntimeError, match=r"^500: Internal error\. The log"),
+        pytest.raises(RuntimeError, match=r"^500: Internal error; see the log"),
     ):
         RestClient(server.url, "m").predict("broken", texts=["a"])
     (record,) = caplog.records

@@ -52,7 +52,7 @@ def test_a_taken_port_is_reported_first(tmp_path, monkeypatch, ports, taken, reu
         option = ("rest_api_port", "port")[taken]
         message = (
             rf"Cannot listen on 127\.0\.0\.1:{ports[taken]} \(Address already in "
-            rf"use\)\. Expected a free port: choose another by --{option}\."
+            rf"use\)\. Expected a free port: choose another with --{option}\."
         )
         with (
             pytest.raises(OSError, match=message),

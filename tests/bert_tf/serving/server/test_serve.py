@@ -16,7 +16,8 @@ import pytest
 import requests
 import tensorflow as tf
 
-from bert_tf import export, serve
+from bert_tf import serve
+from bert_tf.serving import saved_model
 from bert_tf.serving.client import GrpcClient, RestClient
 from tests.bert_tf.serving.fine_tuned_models import write_pretrained
 from tests.bert_tf.serving.server.running import (
@@ -45,7 +46,7 @@ def clients(server, model):
 
 @pytest.mark.slow
 def test_first_line(server):
-    assert "in production run TF Serving" in server.first_line
+    assert "In production, run TF Serving" in server.first_line
 
 
 INPUTS = {
@@ -177,13 +178,16 @@ def test_refusals(server):
     [
         ({"max_batch_size": 0}, "max_batch_size=0. Expected numbers above 0"),
         ({"batch_timeout_micros": -1}, "batch_timeout_micros=-1"),
-        ({"model_base_path": ("a/x", "b/x")}, "each with another name"),
+        ({"model_base_path": ("a/x", "b/x")}, "each with a distinct name"),
         ({"model_base_path": ("=",)}, "Expected FOLDER or NAME=FOLDER"),
         ({"model_base_path": ("x=",)}, "Expected FOLDER or NAME=FOLDER"),
         ({"model_base_path": ("my model",)}, "'my model'. Expected up to 100 of A-Z"),
-        ({"model_base_path": ("saved/a#1",)}, r"Give it one by NAME=saved/a#1\."),
+        ({"model_base_path": ("saved/a#1",)}, r"Use NAME=saved/a#1 to"),
         ({"model_base_path": ("a:b=saved/a",)}, "name 'a:b'. Expected up to 100"),
-        ({"port": 8501}, "8501 as port and as rest_api_port. Expected two ports"),
+        (
+            {"port": 8501},
+            "8501 as port and as rest_api_port. Expected two different ports",
+        ),
     ],
 )
 def test_bad_options(arguments, message):
@@ -282,7 +286,9 @@ def test_a_new_version_under_load_loses_no_request(exported, tmp_path):
         more_answers()
         for version in (2, 3):
             if version == 2:
-                export.export(other, "pretraining", version, saved_models_dir=saved)
+                saved_model.export(
+                    other, "pretraining", version, saved_models_dir=saved
+                )
             else:
                 copied(base / "1", base / "3")
             has_state(version, "AVAILABLE")

@@ -316,7 +316,7 @@ def test_a_base_folder_that_is_lost_for_a_while(tmp_path, monkeypatch, lost):
             patch.setattr(served_models, "version_folders", _refuse)
         poll(models, 5)
         assert answer_of(models) == (1, "whole")
-        assert len(said) == 2 and said[1].startswith("m: cannot look into ")
+        assert len(said) == 2 and said[1].startswith("m: cannot read ")
     if lost == "moved":
         (tmp_path / "away").rename(tmp_path / "base")
     write(tmp_path / "base" / "2")
@@ -344,7 +344,7 @@ def test_a_folder_without_versions_is_told_once(tmp_path):
         write(tmp_path / name)
     models, said = served(tmp_path, Loads())
     poll(models, 3)
-    line = f"m: no folder in {tmp_path} has a number for a name. Expected {tmp_path}/1"
+    line = f"m: {tmp_path} has no folder whose name is a number. Expected {tmp_path}/1"
     assert len(said) == 1 and said[0].startswith(line)
     write(tmp_path / "1")
     poll(models)

@@ -1,16 +1,19 @@
 """Dtypes and folders, the same for the task classes and the language model."""
 
+import os
 import posixpath
 import tempfile
 from typing import Any, Literal
 
-from bert_tf.checkpoints import model_dir
-from bert_tf.checkpoints.model_dir import LoadedModel
-from bert_tf.export import export as export_folder
+from bert_tf.checkpoints import formats, model_dir
+from bert_tf.checkpoints.model_dir import Checkpoint, LoadedModel
+from bert_tf.serving.saved_model import export as export_folder
 from bert_tf.serving.stored_weights import Precision
 from bert_tf.training.hardware import POLICIES
+from bert_tf.training.seeds import initial_weights
 
 Dtype = Literal["float32", "bfloat16", "float16"]
+Path = str | os.PathLike
 
 
 def policy_of(dtype: str) -> str:
@@ -24,7 +27,24 @@ def policy_of(dtype: str) -> str:
     return POLICIES[dtype]
 
 
-def save(loaded: LoadedModel, folder: str, options: dict[str, Any]) -> None:
+def read(source: Path) -> Checkpoint:
+    """Reads a model in any format that `bert_tf.convert` reads.
+
+    Raises:
+        FileNotFoundError: there is no model.
+        ValueError: the model is broken, or of a kind that ours cannot compute.
+    """
+    with initial_weights(0):
+        return formats.read(str(source))[1]
+
+
+def make(checkpoint: Checkpoint, policy: str) -> LoadedModel:
+    """Makes the model of a checkpoint, which computes in a dtype policy."""
+    with initial_weights(0):
+        return model_dir.from_checkpoint(checkpoint, policy)
+
+
+def save(loaded: LoadedModel, folder: Path, options: dict[str, Any]) -> None:
     """Writes a model folder.
 
     Raises:
@@ -42,7 +62,7 @@ def save(loaded: LoadedModel, folder: str, options: dict[str, Any]) -> None:
 
 def export(
     loaded: LoadedModel,
-    folder: str,
+    folder: Path,
     version: int | None,
     precision: Precision,
     options: dict[str, Any],
