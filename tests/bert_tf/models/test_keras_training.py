@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from bert_tf.layers.norm import LayerNorm
 from bert_tf.optim.layer_rates import LayerRates
 from bert_tf.optim.optimizers import AdamW, Lamb
 from bert_tf.optim.schedule import WarmupLinearDecay
@@ -62,7 +63,7 @@ def trained(model, batch, y, steps):
 
 
 CASES = [("bert", optimizer) for optimizer in OPTIMIZERS] + [
-    (name, "adamw")
+    pytest.param(name, "adamw", marks=pytest.mark.slow)
     for name in ("albert", "elmo", *PRETRAINERS)
     # The labels of its detector are drawn by the model: a loss of Keras has none.
     if name != "electra pretrainer"
@@ -121,27 +122,26 @@ def test_the_config_of_an_optimizer_is_json(optimizer):
 
 _IN_A_NEW_PROCESS = """
 import sys
-{imports}
+import keras, bert_tf
 assert not [name for name in sys.modules if name.startswith("bert_tf.layers")]
 import numpy as np
 
 folder, names = sys.argv[1], sys.argv[2:]
 for name in names:
-    model = keras.saving.load_model(f"{{folder}}/{{name}}.keras")
-    data = np.load(f"{{folder}}/{{name}}.npz")
-    batch = {{k[2:]: v for k, v in data.items() if k.startswith("x/")}}
-    labels = {{k[2:]: v for k, v in data.items() if k.startswith("y/")}}
+    model = keras.saving.load_model(f"{folder}/{name}.keras")
+    data = np.load(f"{folder}/{name}.npz")
+    batch = {k[2:]: v for k, v in data.items() if k.startswith("x/")}
+    labels = {k[2:]: v for k, v in data.items() if k.startswith("y/")}
     labels = labels.get("", labels)
     losses = [float(np.sum(model.train_on_batch(batch, labels))) for _ in range(3)]
     np.testing.assert_array_equal(losses, data["losses"])
     for index, variable in enumerate(model.weights):
-        np.testing.assert_array_equal(variable, data[f"after/{{index}}"], variable.path)
+        np.testing.assert_array_equal(variable, data[f"after/{index}"], variable.path)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("imports", ["import keras, bert_tf", "import bert_tf, keras"])
-def test_a_new_process_continues_the_training(imports, tmp_path):
+def test_a_new_process_continues_the_training(tmp_path):
     cases = {"bert": "layer rates", "bert pretrainer": "lamb", "elmo": "adamw_bert"}
     for name, optimizer in cases.items():
         model, batch, y = compiled(name, optimizer, run_eagerly=name == "elmo")
@@ -156,9 +156,30 @@ def test_a_new_process_continues_the_training(imports, tmp_path):
             **{f"y/{key}": value.numpy() for key, value in y.items()},
             **{f"after/{i}": np.asarray(v) for i, v in enumerate(model.weights)},
         )
-    code = _IN_A_NEW_PROCESS.format(imports=imports)
-    subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path), *cases],
+    _run(_IN_A_NEW_PROCESS, str(tmp_path), *cases)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import bert_tf, keras",
+        "import bert_tf; import tensorflow as tf; tf.keras.layers; import keras",
+        "import bert_tf, importlib.util as u; u.find_spec('keras'); import keras",
+    ],
+)
+def test_classes_are_found_after_any_order_of_imports(imports):
+    config = json.dumps(keras.saving.serialize_keras_object(LayerNorm(1e-6)))
+    code = f"import json, sys; {imports}; print(keras.saving."
+    code += "deserialize_keras_object(json.loads(sys.argv[1])).epsilon)"
+    assert _run(code, config) == "1e-06\n"
+
+
+def _run(code, *arguments):
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
         check=True,
+        stdout=subprocess.PIPE,
+        text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+    ).stdout
