@@ -80,6 +80,7 @@ class ConfiguredModel(keras.Model):
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "name": self.name,
             "trainable": self.trainable,
+            "encoder_trainable": getattr(self, "encoder", self).trainable,
         }
 
     @classmethod
@@ -87,8 +88,12 @@ class ConfiguredModel(keras.Model):
         """Makes the model that `get_config` describes."""
         arguments = {**config, "config": BertConfig.from_dict(config["config"])}
         is_trainable = arguments.pop("trainable", True)
+        has_trainable_encoder = arguments.pop("encoder_trainable", True)
         model = cls(**arguments)
-        # Afterwards, as it reaches the layers. True would reach a frozen encoder.
+        # False is set afterwards, so that it reaches the layers. True would reach an
+        # encoder that the constructor has frozen.
+        if not has_trainable_encoder:
+            getattr(model, "encoder", model).trainable = False
         if not is_trainable:
             model.trainable = False
         return model

@@ -81,6 +81,16 @@ def test_a_frozen_encoder_stays_frozen(tmp_path):
     assert len(loaded.trainable_variables) == 2
 
 
+def test_a_frozen_encoder_below_a_head_stays_frozen(tmp_path):
+    model = make_model("classifier")
+    model.encoder.trainable = False
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert [v.path for v in loaded.trainable_variables] == [
+        v.path for v in model.trainable_variables
+    ]
+
+
 def test_an_encoder_with_the_embeddings_of_another(tmp_path):
     model, batch = make_model("electra pretrainer"), batch_of("electra")
     model.generator.save(tmp_path / "model.keras")
