@@ -11,6 +11,7 @@ from bert_tf.serving.saved_model import export as export_folder
 from bert_tf.serving.stored_weights import Precision
 from bert_tf.training.hardware import POLICIES
 from bert_tf.training.seeds import initial_weights
+from data_pipelines.files.atomic import new_folder
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 Path = str | os.PathLike
@@ -44,20 +45,37 @@ def make(checkpoint: Checkpoint, policy: str) -> LoadedModel:
         return model_dir.from_checkpoint(checkpoint, policy)
 
 
-def save(loaded: LoadedModel, folder: Path, options: dict[str, Any]) -> None:
-    """Writes a model folder.
+def save(
+    loaded: LoadedModel,
+    folder: Path,
+    options: dict[str, Any],
+    output_format: str = "bert_tf",
+) -> None:
+    """Writes a model folder, or a new folder in another format.
 
     Raises:
-        ValueError: the name is that of a Keras file, or a weight is not finite.
+        ValueError: the name is that of a Keras file, a weight is not finite, or the
+            format cannot hold the model.
+        FileExistsError: in another format, and there is such a folder.
     """
     if str(folder).endswith((".keras", ".h5", ".hdf5")):
         raise ValueError(
             f"Received {str(folder)!r}. Expected the name of a folder, which holds the "
             "vocabulary and the labels beside the weights; bert_tf.load reads it."
         )
-    model_dir.save(
-        str(folder), loaded.model, loaded.vocabulary, loaded.description, options
+    model, vocabulary, description = (
+        loaded.model,
+        loaded.vocabulary,
+        loaded.description,
     )
+    if output_format == "bert_tf":
+        model_dir.save(str(folder), model, vocabulary, description, options)
+        return
+    weights = model_dir.finite_weights(model, str(folder))
+    config = model.encoder.config
+    checkpoint = Checkpoint(config, vocabulary, description, weights, options)
+    with new_folder(str(folder)) as temporary:
+        formats.write(checkpoint, temporary, output_format)
 
 
 def export(
