@@ -369,13 +369,20 @@ class LanguageModel:
             found.append(Attention(tokens, answer["attention"][:count, :count]))
         return found
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, output_format: str = "bert_tf") -> None:
         """Writes a model folder, which `bert_tf.load` and all programs read.
 
+        Args:
+            folder: its name.
+            output_format: "bert_tf", or "hugging_face", "google" or "keras_hub" to
+                give the model back, as `bert_tf.convert` does.
+
         Raises:
-            ValueError: the name is that of a Keras file, or a weight is not finite.
+            ValueError: the name is that of a Keras file, a weight is not finite, or the
+                format cannot hold the model.
+            FileExistsError: in another format, and there is such a folder.
         """
-        folders.save(self._known, folder, self._record())
+        folders.save(self._known, folder, self._record(), output_format)
 
     def export(
         self, folder: Path, version: int | None = None, precision: Precision = "float32"

@@ -80,7 +80,7 @@ class ConfiguredModel(keras.Model):
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "name": self.name,
             "trainable": self.trainable,
-            "encoder_trainable": getattr(self, "encoder", self).trainable,
+            "encoder_trainable": _encoder_of(self).trainable,
         }
 
     @classmethod
@@ -93,7 +93,7 @@ class ConfiguredModel(keras.Model):
         # False is set afterwards, so that it reaches the layers. True would reach an
         # encoder that the constructor has frozen.
         if not has_trainable_encoder:
-            getattr(model, "encoder", model).trainable = False
+            _encoder_of(model).trainable = False
         if not is_trainable:
             model.trainable = False
         return model
@@ -111,3 +111,7 @@ def require_inputs(inputs: Any) -> None:
             "the same shape, True for real tokens: add it, as token_ids != 0 where the "
             "padding is 0."
         )
+
+
+def _encoder_of(model: Any) -> Any:
+    return getattr(model, "encoder", model)
