@@ -214,7 +214,9 @@ def _parse(shown_help: str, arguments: list[str]) -> list[str]:
     try:
         return flags.FLAGS(arguments)
     except flags.Error as error:
-        sys.exit(_fail(f"{_one_line(error)} --help describes the flags."))
+        message = _one_line(error)
+        end = "" if message.endswith((".", "?")) else "."
+        sys.exit(_fail(f"{message}{end} --help describes the flags."))
     except SystemExit:  # With 1, where absl has printed all flags.
         sys.exit(0)
 

@@ -40,7 +40,8 @@ def test_pretraining_and_what_follows(prepared, tmp_path):
     model = tmp_path / "model"
     changes = {"jit_compile": "on", "num_train_steps": 4, "num_warmup_steps": 1}
     assert lines_of(*command(options(prepared, model, **changes)))
-    assert verb("export", f"--model_dir={model}", f"--output_dir={tmp_path}/exported")
+    folder = f"--saved_models_dir={tmp_path}/exported"
+    assert verb("export", f"--model_dir={model}", "--name=own", folder)
     given = (f"--model_dir={model}", "--signature=fill_mask")
     assert verb("predict", *given, text="the [MASK] sat\n")
 
