@@ -28,7 +28,7 @@ class ConfiguredModel(keras.Model):
             the head.
         """
         dtypes = {"token_ids": "int32", "padding_mask": "bool"}
-        if self._encoder_config.type_vocab_size > 1:
+        if _encoder_of(self).config.type_vocab_size > 1:
             dtypes["segment_ids"] = "int32"
         return {
             name: keras.Input((None,), dtype=dtype, name=name)
@@ -69,18 +69,15 @@ class ConfiguredModel(keras.Model):
         }
         return tf.function(lambda inputs: self(inputs), [signature], autograph=False)
 
-    @property
-    def _encoder_config(self) -> BertConfig:
-        return self.config if hasattr(self, "config") else self.encoder.config
-
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor, as plain values."""
+        encoder = _encoder_of(self)
         return {
-            "config": self._encoder_config.to_dict(),
+            "config": encoder.config.to_dict(),
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "name": self.name,
             "trainable": self.trainable,
-            "encoder_trainable": getattr(self, "encoder", self).trainable,
+            "encoder_trainable": encoder.trainable,
         }
 
     @classmethod
@@ -93,10 +90,15 @@ class ConfiguredModel(keras.Model):
         # False is set afterwards, so that it reaches the layers. True would reach an
         # encoder that the constructor has frozen.
         if not has_trainable_encoder:
-            getattr(model, "encoder", model).trainable = False
+            _encoder_of(model).trainable = False
         if not is_trainable:
             model.trainable = False
         return model
+
+
+def _encoder_of(model: Any) -> Any:
+    # No property: Keras would save the encoder under its name, too.
+    return model if hasattr(model, "config") else model.encoder
 
 
 def require_inputs(inputs: Any) -> None:
