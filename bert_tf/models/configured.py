@@ -28,7 +28,7 @@ class ConfiguredModel(keras.Model):
             the head.
         """
         dtypes = {"token_ids": "int32", "padding_mask": "bool"}
-        if self._encoder_config.type_vocab_size > 1:
+        if _encoder_of(self).config.type_vocab_size > 1:
             dtypes["segment_ids"] = "int32"
         return {
             name: keras.Input((None,), dtype=dtype, name=name)
@@ -69,18 +69,15 @@ class ConfiguredModel(keras.Model):
         }
         return tf.function(lambda inputs: self(inputs), [signature], autograph=False)
 
-    @property
-    def _encoder_config(self) -> BertConfig:
-        return self.config if hasattr(self, "config") else self.encoder.config
-
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor, as plain values."""
+        encoder = _encoder_of(self)
         return {
-            "config": self._encoder_config.to_dict(),
+            "config": encoder.config.to_dict(),
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "name": self.name,
             "trainable": self.trainable,
-            "encoder_trainable": _encoder_of(self).trainable,
+            "encoder_trainable": encoder.trainable,
         }
 
     @classmethod
@@ -99,6 +96,11 @@ class ConfiguredModel(keras.Model):
         return model
 
 
+def _encoder_of(model: Any) -> Any:
+    # No property: Keras would save the encoder under its name, too.
+    return model if hasattr(model, "config") else model.encoder
+
+
 def require_inputs(inputs: Any) -> None:
     """Raises ValueError where `token_ids` or `padding_mask` is missing."""
     names = set(inputs) if isinstance(inputs, Mapping) else set()
@@ -111,7 +113,3 @@ def require_inputs(inputs: Any) -> None:
             "the same shape, True for real tokens: add it, as token_ids != 0 where the "
             "padding is 0."
         )
-
-
-def _encoder_of(model: Any) -> Any:
-    return getattr(model, "encoder", model)

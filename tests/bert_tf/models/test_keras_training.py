@@ -50,7 +50,7 @@ def compiled(name, optimizer, **arguments):
         loss, y = cross_entropy(), labels["sentence_label"]
     else:
         model = make_model(name)
-        y = dict.fromkeys(model(batch), labels["mlm_ids"])
+        y = dict.fromkeys(model(batch, training=True), labels["mlm_ids"])
         if "sentence" in y:
             y["sentence"] = labels["sentence_label"]
         loss = {key: cross_entropy() for key in y}
