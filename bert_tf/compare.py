@@ -1,4 +1,4 @@
-"""BERT beside what came before it and what followed, on one text and in the same time.
+"""Compares BERT with its predecessors and successors, on one text in the same time.
 
     python -m bert_tf.compare --corpus='books/*.txt.gz' --output_dir=comparison \\
         --datasets=glue/sst2,conll2003 --systems=ngram,skip_gram,elmo,gpt,bert,modern \\
@@ -6,11 +6,12 @@
     python -m bert_tf.compare --corpus='books/*.txt.gz' --output_dir=table_8 \\
         --ablation=masking --datasets=conll2003 --budget=30m
 
-Each system is trained for the same time on the same text, by the verbs that a user has,
-and measured alike: masked pieces of held-out text, perplexity, word similarity, the
-datasets, size and speed. `report.html` shows all of it, `results.json` has the figures,
-and each system's `log.txt` its commands. If a step fails, the others go on; the same
-command again retries it and keeps what is done.
+Each system is trained on the same text with the programs that a user has. The budget is
+the time of the whole training command, for each system. All are then measured in the
+same way: masked pieces of held-out text, perplexity, word similarity, the datasets,
+size and speed. `report.html` shows the results, `results.json` has the figures, and
+each system's `log.txt` has its commands. If a step fails, the others continue; the same
+command retries what failed and keeps what is done.
 """
 
 import dataclasses
@@ -41,6 +42,7 @@ from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.report.comparison import comparison_report, text_table
 from bert_tf.tasks.data_options import read
 from bert_tf.training.output_dir import claim
+from bert_tf.training.plan import PLAN, read_plan
 from bert_tf.word_vectors.quality import check_files
 from data_pipelines.corpus.documents import expand_sources
 from data_pipelines.datasets import catalog
@@ -54,7 +56,7 @@ from data_pipelines.tokenizers.vocabulary import Vocabulary
 RESULTS = "results.json"
 REPORT = "report.html"
 
-# May change when a comparison is resumed.
+# Options that may change when a comparison is resumed.
 _FREE_OPTIONS = ("output_dir", "systems", "datasets")
 
 
@@ -62,7 +64,7 @@ def compare(options: CompareOptions) -> dict[str, Outcome]:
     """Trains and measures all systems, and writes the report.
 
     Returns:
-        The results by the name of the system.
+        The results of each system, by its name.
 
     Raises:
         ValueError, FileNotFoundError: options or files are wrong; nothing was written.
@@ -89,14 +91,14 @@ def _compare(options: CompareOptions) -> dict[str, Outcome]:
 
 @dataclasses.dataclass(frozen=True)
 class _Member:
-    """A system in its folder; what is finished there is not done again."""
+    """A system and its folder, in which finished steps are not repeated."""
 
     options: CompareOptions
     system: System
     folder: str
 
     def run(self, outcome: Outcome, dev: Mapping[str, Sequence[Any]]) -> None:
-        """Trains the system and measures it on all that it is able to do."""
+        """Trains the system and measures everything that it can do."""
         with outcome.step("text"):
             prepare(self._text, self.options)
         if outcome.failures:
@@ -191,37 +193,14 @@ class _Member:
         config = budget.member_config(self.system, values["preset"], vocab_size)
         write_file(values["config_file"], config.to_json().encode())
 
-        def run(output_dir: str, num_steps: int, **changes: Any) -> float:
-            options = PretrainOptions(
-                **values,
-                output_dir=output_dir,
-                num_train_steps=num_steps,
-                eval_every=num_steps,
-                **changes,
-            )
-            return self._program("bert_tf.pretrain", options)
-
-        path = self._path("steps.json")
-        if not tf.io.gfile.exists(path):
-            trial = self._path("trial")
-            remove(trial)
-            seconds = run(
-                trial,
-                budget.TRIAL_STEPS,
-                num_warmup_steps=0,
-                log_every=budget.TRIAL_INTERVAL,
-            )
-            write_json(path, budget.steps_within(self.options.seconds, trial, seconds))
-            remove(trial)
-        num_steps = read_json(path, int)
-        run(
-            self._model,
-            num_steps,
-            num_warmup_steps=num_steps // 10,
-            checkpoint_every=max(100, num_steps // 4),
-            log_every=max(1, num_steps // 100),
+        options = PretrainOptions(
+            **values, output_dir=self._model, budget=self.options.budget
         )
-        return Trained(budget.training_seconds(self._model), f"{num_steps:,} steps")
+        self._program("bert_tf.pretrain", options)
+        plan = read_plan(posixpath.join(self._model, PLAN))
+        seconds = plan.total or max(plan.used.values())
+        steps = plan.revisions[-1].pace.num_train_steps
+        return Trained(seconds, f"{steps:,} steps")
 
     def _heldout(self) -> dict[str, float]:
         length = self.options.sequence_length
@@ -286,7 +265,7 @@ class _Member:
 
 
 def _read(name: str, folder: str | None) -> tuple[Dataset, list[Any], list[Any]]:
-    """A dataset, and its examples to train on and to check with."""
+    """Reads a dataset; returns it with its training and development examples."""
     train_examples, dataset = read(catalog.find(name), "train", folder)
     return dataset, train_examples, read(dataset, "dev", folder)[0]
 
@@ -294,7 +273,7 @@ def _read(name: str, folder: str | None) -> tuple[Dataset, list[Any], list[Any]]
 def _best_baselines(
     options: CompareOptions, data: dict[str, Any]
 ) -> dict[str, tuple[str, float]]:
-    """Name and score of the best baseline of each dataset."""
+    """Returns name and score of the best baseline of each dataset."""
     found = {}
     for name, (dataset, train_examples, dev) in data.items():
         few = train_examples[: options.max_train_examples]
@@ -312,7 +291,7 @@ def _write(
     outcomes: dict[str, Outcome],
     baselines: dict[str, tuple[str, float]],
 ) -> None:
-    """Writes figures and report of the systems so far."""
+    """Writes the figures and the report of the systems measured so far."""
     values = {name: dataclasses.asdict(outcome) for name, outcome in outcomes.items()}
     write_json(posixpath.join(options.output_dir, RESULTS), values)
     commands = []
@@ -334,20 +313,20 @@ def _write(
         },
         outcomes=list(outcomes.values()),
         baselines=baselines,
-        # Those of a run that was stopped are in the log twice.
+        # The commands of a run that was stopped are in the log twice.
         commands="".join(dict.fromkeys(commands)),
     )
     write_file(posixpath.join(options.output_dir, REPORT), page.encode())
 
 
 def _stop(number: int, _: Any) -> None:
-    """Ends the program that runs at the moment, and then this one."""
+    """Ends the running program, and then this one."""
     how = interruption.how_it_ended(number)
     raise cli.Stopped(f"{how}. {cli.RESUMED}", 128 + number)
 
 
 def main(options: CompareOptions) -> int:
-    """Compares, and prints the table; 1 if something failed."""
+    """Compares the systems and prints the table; returns 1 if something failed."""
     for number in interruption.heeded(interruption.SIGNALS):
         signal.signal(number, _stop)
     outcomes = compare(options)

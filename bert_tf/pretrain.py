@@ -1,17 +1,18 @@
-"""Raw text to a pre-trained BERT.
+"""Pre-trains BERT from raw text.
 
     python -m bert_tf.pretrain --input_files='corpus/*.txt' --output_dir=models/mine \\
         --preset=mini --num_train_steps=10000
 
-The vocabulary is learned first unless one is given, the text is tokenized once, and
-the model is trained. The same command resumes a stopped run. In the end the output
-folder is a model folder, with `report.html` to look at.
+A vocabulary is learned unless one is given, the text is tokenized once, and the model
+is trained. The same command resumes a stopped run. At the end the output folder is a
+model folder, with a report in `report.html`.
 
     python -m bert_tf.pretrain --input_files='corpus/*.txt' --output_dir=models/mine \\
         --preset=tiny --budget=4m
 
-With a budget the whole command ends in time on whatever the machine is: the number of
-steps is planned by the first ones. The plan is in `plan.json`, and repeats the run.
+With a budget the whole command ends in time on any machine: the first steps are timed,
+and the number of steps is planned accordingly. `plan.json` in the output folder has the
+plan, by which the run can be repeated.
 """
 
 import dataclasses
@@ -58,7 +59,7 @@ CHECKPOINTS = "checkpoints"
 RECORDS = "records"
 REPORT = "report.html"
 
-# Options that may differ when a run is resumed: they have no part in the result.
+# Options that may differ when a run is resumed: they do not influence the result.
 _FREE_OPTIONS = (
     "output_dir",
     "num_processes",
@@ -69,15 +70,20 @@ _FREE_OPTIONS = (
     "skip_corrupt_records",
     *distribution.FREE_OPTIONS,
 )
-# Those that may differ until the model is finished.
+# Options that may differ until the model is finished.
 _UNFINISHED_OPTIONS = ("budget",)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Inputs:
-    """Vocabulary, config and records of a run; and vectors that it starts from.
+    """The inputs of a run, once its folder is claimed and missing parts are made.
 
-    The options are those of the run, but for a sentence task that the text lacks.
+    Attributes:
+        options: the options with all defaults written out, and without a sentence task
+            that the text does not allow.
+        vocabulary, config, records: the vocabulary, the model's config, and the text.
+        vectors: vectors that the token table starts from, see `initial_vectors`.
+        plan: the plan that the run repeats.
     """
 
     options: PretrainOptions
@@ -93,9 +99,9 @@ class _Trained:
     """A model after its training.
 
     Attributes:
-        model, num_steps: the model, and the steps it was trained for.
+        model, num_steps: the model, and its number of training steps.
         heldout: held-out batches, if there are any.
-        baseline: the unigram baseline on them.
+        baseline: the metrics of the unigram baseline on them.
         planner: the planner of the run.
     """
 
@@ -111,13 +117,15 @@ def pretrain(options: PretrainOptions, clock: Clock | None = None) -> None:
 
     Args:
         options: see `PretrainOptions`.
-        clock: returns the seconds since the command was started, which a budget is
-            compared with. Default: since this call.
+        clock: returns the seconds since the command started, for a budget. Default:
+            the seconds since this call.
 
     Raises:
-        ValueError: options, files or the folder do not fit each other.
+        ValueError: options, files and the folder do not fit each other.
+        bert_tf.training.budget.TooShort: the budget leaves no time to train.
         bert_tf.training.loop.NonFiniteLoss: the run has diverged.
-        bert_tf.training.loop.Preempted: Ctrl-C or SIGTERM; the same call resumes.
+        bert_tf.training.loop.Preempted: Ctrl-C, SIGTERM or SIGHUP came; the same call
+            resumes the run.
     """
     seconds = math.inf if options.budget is None else seconds_of(options.budget)
     budget = Budget(seconds, clock or stopwatch())
@@ -147,7 +155,7 @@ def pretrain(options: PretrainOptions, clock: Clock | None = None) -> None:
 def _prepare(
     options: PretrainOptions, strategy: tf.distribute.Strategy, budget: Budget
 ) -> _Inputs | None:
-    """Claims the folder and makes what is missing; None if the run is finished."""
+    """Claims the folder and makes what is missing; None if the model is finished."""
     distribution.check_batch_size(
         strategy, options.recipe.batch_size, options.accumulation_steps
     )
@@ -163,11 +171,11 @@ def _prepare(
         raise ValueError(
             "Received input_files with several workers. Expected --records_dir and "
             "--vocab_file: make them once with data_pipelines.learn_vocabulary and "
-            "create_pretraining_data, where all can read them."
+            "create_pretraining_data, where all workers can read them."
         )
     vocabulary, vectors = None, None
     if options.config_file:
-        # Even if the vocabulary, which the rest is compared with, is yet to be learned.
+        # Checked now: the other checks need the vocabulary, which may not exist yet.
         config = BertConfig.from_file(options.config_file)
         model_config.check_row_length(config, options.longest_row)
     if options.vocab_file:
@@ -313,7 +321,7 @@ def _trainer(
 
 
 def _write(options: PretrainOptions, inputs: _Inputs, trained: _Trained) -> None:
-    """Writes the report, and then the weights: with them the model is finished."""
+    """Writes the report, and then the weights, which make the model complete."""
     folder, recipe = options.output_dir, inputs.options.recipe
     model, heldout = trained.model, trained.heldout
     records = read_metrics(_path(options, METRICS))
@@ -342,7 +350,7 @@ def _write(options: PretrainOptions, inputs: _Inputs, trained: _Trained) -> None
         objective=recipe.objective,
         sentence_task=recipe.sentence_task,
     )
-    # The options that were received: the same command knows its folder by them.
+    # The options as they were given: the same command recognises its folder by them.
     values = dataclasses.asdict(options.resolved())
     model_dir.save(folder, model, inputs.vocabulary, description, values)
     print(f"Wrote the model to {folder}; look at {folder}/{REPORT}.")
@@ -370,7 +378,7 @@ def _learned_vocabulary(options: PretrainOptions) -> Vocabulary:
 
 
 def _records(options: PretrainOptions, vocabulary: Vocabulary) -> data.Records:
-    """The records that are given, or those of the folder, made if need be."""
+    """Opens the given records, or those in the output folder, made if missing."""
     if options.records_dir:
         folder = options.records_dir
         manifest = record_folder.read_manifest(folder)

@@ -1,4 +1,4 @@
-"""Measurements of a trained system: held-out text, similarity, tasks, size, speed."""
+"""Measures a trained system: held-out text, similarity, tasks, size, speed."""
 
 import posixpath
 import statistics
@@ -22,14 +22,14 @@ from bert_tf.word_vectors.keyed_vectors import load_vectors
 from data_pipelines.pretraining.documents import stored_texts
 from data_pipelines.pretraining.record_folder import read_manifest, record_files
 
-# Texts of the development set that are answered to measure the speed.
+# Number of texts of the development set for which the speed is measured.
 _TIMED_TEXTS = 256
 
 
 def ngram_scores(
     ngram_file: str, records_dir: str, sequence_length: int
 ) -> dict[str, float]:
-    """`cloze_accuracy`, `cloze_loss` and `perplexity` of an n-gram model."""
+    """Returns `cloze_accuracy`, `cloze_loss` and `perplexity` of an n-gram model."""
     loaded = model_file.load(ngram_file)
     batches = cloze_batches(
         records_dir, loaded.vocabulary, sequence_length=sequence_length
@@ -47,7 +47,7 @@ def ngram_scores(
 def similarities(
     vectors_file: str, pairs_files: Sequence[str], questions_file: str | None
 ) -> dict[str, float]:
-    """Rank correlations by the name of the file; accuracy on analogies."""
+    """Returns rank correlations by the name of the file, and accuracy on analogies."""
     vectors = load_vectors(vectors_file)
     found = {}
     for path in pairs_files:
@@ -59,7 +59,7 @@ def similarities(
 
 
 def task_score(task_dir: str) -> TaskScore:
-    """The score of a finished fine-tuning."""
+    """Returns the score of a finished fine-tuning."""
     results = read_results(task_dir)
     metric = model_dir.load_description(task_dir)[2].metrics[0]
     best, *_ = summaries(results, metric)
@@ -67,7 +67,7 @@ def task_score(task_dir: str) -> TaskScore:
 
 
 def size(path: str) -> tuple[int, int]:
-    """Weights (of n-grams: numbers) in a file, and its bytes."""
+    """Returns the number of weights in a file (numbers, for n-grams), and its bytes."""
     if path.endswith(".npz"):
         with tf.io.gfile.GFile(path, "rb") as file, np.load(file) as arrays:
             count = sum(array.size for array in arrays.values())
@@ -78,7 +78,7 @@ def size(path: str) -> tuple[int, int]:
 
 
 def texts_per_second(task_dir: str, examples: Sequence[Any]) -> float:
-    """The speed of a fine-tuned model's answers, the median of three times."""
+    """Measures the texts a second of a fine-tuned model: the median of three times."""
     predictor = Predictor.of(model_dir.load(task_dir), batch_size=32)
     examples = list(examples[:_TIMED_TEXTS])
     times = []
@@ -86,5 +86,5 @@ def texts_per_second(task_dir: str, examples: Sequence[Any]) -> float:
         began = time.perf_counter()
         list(predictor.answers(examples))
         times.append(time.perf_counter() - began)
-    # The first includes the tracing.
+    # The first time includes the tracing.
     return len(examples) / statistics.median(times[1:])

@@ -1,17 +1,15 @@
 """Options of a comparison."""
 
 import dataclasses
-import re
 from typing import Literal
 
 from bert_tf.comparison.systems import ABLATIONS, SYSTEMS, Ablation, System
+from bert_tf.training.budget import seconds_of
 from data_pipelines.corpus import documents
 from data_pipelines.corpus.layout import Layout
 from data_pipelines.datasets import catalog
 from data_pipelines.files.fingerprints import present
 from data_pipelines.programs import cli
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,34 +25,43 @@ class CompareOptions(Layout):
     )
     ablation: Ablation | None = cli.option(
         None,
-        "Instead of systems, BERT with a part changed: pretraining_tasks (table 5 of "
-        "the paper), sizes (table 6), masking (table 8).",
+        "Instead of systems, variants of BERT. pretraining_tasks: the paper's table 5. "
+        "sizes: table 6. masking: table 8.",
     )
     datasets: tuple[str, ...] = cli.option(
-        (), "To fine-tune on: names of the catalogue, each with =FOLDER of its files."
+        (),
+        "Datasets to fine-tune on: names of the catalogue, each with =FOLDER if its "
+        "files are in a folder.",
     )
-    budget: str = cli.option("30m", "Training time of each system: 90s, 30m, 2h.")
+    budget: str = cli.option(
+        "30m",
+        "Time for each system, such as 90s, 30m or 2h: that of its whole training "
+        "command from its start to the written model. Static vectors get the epochs "
+        "that fit (at most 15); n-grams count the text once.",
+    )
     holdout_fraction: float = cli.option(
         0.02, "Share of the documents that the models are evaluated on."
     )
     preset: Literal["tiny", "mini", "small", "medium", "base"] = cli.option(
-        "mini", "Size of the models; static vectors are as wide as their layers."
+        "mini", "Size of the models; static vectors have the width of their layers."
     )
     vocab_size: int = cli.option(16_384, "Size of the vocabularies.")
-    sequence_length: int = cli.option(64, "Tokens of a row.")
-    batch_size: int = cli.option(32, "Rows of a step.")
+    sequence_length: int = cli.option(64, "Number of tokens in a row.")
+    batch_size: int = cli.option(32, "Number of rows in a batch.")
     dtype: Literal["float32", "bfloat16"] = cli.option(
-        "float32", "Type of the numbers in pre-training."
+        "float32", "Number format of the computation in pre-training."
     )
-    num_seeds: int = cli.option(3, "Runs of each fine-tuning.")
-    num_epochs: float = cli.option(3.0, "Epochs of each fine-tuning.")
+    num_seeds: int = cli.option(3, "Number of runs of each fine-tuning.")
+    num_epochs: float = cli.option(3.0, "Number of epochs of each fine-tuning.")
     max_train_examples: int | None = cli.option(
-        None, "Maximum number of examples to fine-tune on; the first are taken."
+        None, "Maximum number of examples to fine-tune on; the first ones are used."
     )
     pairs_files: tuple[str, ...] = cli.option(
-        (), "Word pairs with scores, such as SimLex-999, for static vectors."
+        (), "Files of word pairs with scores, such as SimLex-999, for static vectors."
     )
-    questions_file: str | None = cli.option(None, "Analogies, for static vectors.")
+    questions_file: str | None = cli.option(
+        None, "File of analogies, for static vectors."
+    )
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.systems) - set(SYSTEMS))
@@ -79,21 +86,16 @@ class CompareOptions(Layout):
     @property
     def seconds(self) -> float:
         """Seconds of the budget."""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", self.budget)
-        if not found or float(found[1]) == 0:
-            raise ValueError(
-                f"Received budget={self.budget!r}. Expected a time: 90s, 30m, 2h."
-            )
-        return float(found[1]) * _SECONDS[found[2]]
+        return seconds_of(self.budget)
 
     @property
     def folders(self) -> dict[str, str | None]:
-        """The folders of the datasets, by name; None: TFDS loads it."""
+        """The folder of each dataset, by name; None: TFDS loads it."""
         pairs = [dataset.partition("=") for dataset in self.datasets]
         return {name: folder or None for name, _, folder in pairs}
 
     def inputs(self) -> dict[str, list[str]]:
-        """The files whose contents decide the result, by option; those that exist."""
+        """Returns the existing files whose contents determine the result, by option."""
         return {
             "corpus": documents.files_of(self.corpus),
             "pairs_files": present(*self.pairs_files),

@@ -1,4 +1,4 @@
-"""The results of a system, as they are shown and written."""
+"""Results of a system, as they are shown and written."""
 
 import contextlib
 import dataclasses
@@ -15,7 +15,7 @@ class Trained:
     """The amount of training.
 
     Attributes:
-        seconds: of the training; of static vectors and n-grams, of the whole program.
+        seconds: the time of the whole training command.
         amount: in words, such as "1,200 steps".
     """
 
@@ -28,8 +28,8 @@ class TaskScore:
     """The score of a fine-tuning on the development set.
 
     Attributes:
-        metric: the dataset's first.
-        mean, deviation, num_runs: over the seeds.
+        metric: the first metric of the dataset.
+        mean, deviation, num_runs: mean, standard deviation and number of the runs.
     """
 
     metric: str
@@ -40,14 +40,17 @@ class TaskScore:
 
 @dataclasses.dataclass
 class Outcome:
-    """All that is known of a system so far.
+    """Everything that is known of a system so far.
 
     Attributes:
-        heldout: accuracy on masked pieces, perplexity.
-        similarities: of static vectors, by the name of the list.
-        tasks: by dataset.
-        texts_per_second: that the model of the first dataset answers.
-        failures: a line for each step that failed.
+        title: the name of the system in the report.
+        trained: how much it was trained; None: it is not trained yet.
+        heldout: accuracy on masked pieces, and perplexity.
+        similarities: scores of static vectors, by the name of the list of words.
+        tasks: scores by dataset.
+        num_weights, num_bytes: the size of the model.
+        texts_per_second: the speed of the model fine-tuned on the first dataset.
+        failures: one line for each step that failed.
     """
 
     title: str
@@ -62,7 +65,7 @@ class Outcome:
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """A step whose failure is noted, so that the others can go on."""
+        """Notes the failure of a step, so that the other steps can continue."""
         print(f"{self.title}: {title}", flush=True)
         try:
             yield

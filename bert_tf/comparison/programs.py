@@ -1,4 +1,4 @@
-"""Verbs in processes of their own: a crash of one does not end the comparison."""
+"""Runs programs in processes of their own: a crash does not end the comparison."""
 
 import dataclasses
 import signal
@@ -11,11 +11,11 @@ import tensorflow as tf
 
 
 class Failed(Exception):
-    """A program ended with another code than 0; the message is its last line."""
+    """A program ended with an exit code other than 0; the message is its last line."""
 
 
 def command(module: str, options: Any) -> list[str]:
-    """The command of a verb: `["python", "-m", "bert_tf.pretrain", "--seed=1"]`.
+    """Returns a command such as `["python", "-m", "bert_tf.pretrain", "--seed=1"]`.
 
     Options at their defaults are left out.
     """
@@ -29,13 +29,13 @@ def command(module: str, options: Any) -> list[str]:
 
 
 def run(module: str, options: Any, log_file: str) -> float:
-    """Runs a verb, whose command and output are appended to a file.
+    """Runs a program, and appends its command and output to a file.
 
     Returns:
-        Seconds that it took.
+        The seconds that it took.
 
     Raises:
-        Failed: it did.
+        Failed: the program failed.
     """
     shown = command(module, options)
     began = time.monotonic()
@@ -55,11 +55,11 @@ def run(module: str, options: Any, log_file: str) -> float:
                 log.flush()
                 last = line.strip() or last
         except BaseException:
-            # This program is stopped; on SIGTERM the verb saves its work.
+            # The comparison is being stopped; on SIGTERM the program saves its work.
             process.send_signal(signal.SIGTERM)
             raise
         finally:
-            # A program that prints into a full pipe does not end.
+            # The program cannot end while it prints into a full pipe.
             log.write(process.communicate()[0])
     if process.returncode:
         # Its last line usually says why.

@@ -1,4 +1,4 @@
-"""The systems to compare, and the ablations of the paper's tables."""
+"""Systems to compare, and the ablations of the paper's tables."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 Ablation = Literal["pretraining_tasks", "masking", "sizes"]
 
-# Frozen vectors below what is learned, as before BERT.
+# Fine-tuning on top of frozen vectors, as was usual before BERT.
 _FROZEN = {"lstm_units": 64, "learning_rate": 2e-3}
 
 
@@ -15,9 +15,10 @@ class System:
     """A model, and how it is trained.
 
     Attributes:
-        verb, title: that trains it, and its name in the report.
-        options: of the verb.
-        finetuning: options of `finetune`; None: it cannot be fine-tuned.
+        verb: the kind of program that trains it.
+        title: the name in the report.
+        options: options of that program.
+        finetuning: options of `finetune`; None if it cannot be fine-tuned.
     """
 
     verb: Literal["pretrain", "word_vectors", "ngram"]
@@ -27,7 +28,7 @@ class System:
 
     @property
     def tokenizer(self) -> Literal["wordpiece", "byte_bpe"]:
-        """The tokenizer of its text: RoBERTa has its own."""
+        """The tokenizer of its text: byte-level BPE for RoBERTa."""
         return "byte_bpe" if self.options.get("family") == "roberta" else "wordpiece"
 
 
@@ -51,8 +52,8 @@ SYSTEMS: dict[str, System] = {
     "bert": _model("BERT", family="bert"),
     "roberta": _model("RoBERTa", family="roberta"),
     "albert": _model("ALBERT", family="albert"),
-    # At 1e-3 its last layer came to say the same of all tokens, and fine-tuning could
-    # not mend that. 5e-4 is what the paper's small model has.
+    # At 1e-3 its last layer gave all tokens the same vector, and fine-tuning did not
+    # change that. 5e-4 is the rate of the paper's small model.
     "electra": _model("ELECTRA", family="electra", learning_rate=5e-4),
     "modern": _model("modern", family="modern"),
 }

@@ -17,14 +17,14 @@ LOG = "log.txt"
 
 @dataclasses.dataclass(frozen=True)
 class Text:
-    """The folder of a tokenizer's vocabulary and records."""
+    """The vocabulary and the records of a tokenizer, and their folder."""
 
     tokenizer: Literal["wordpiece", "byte_bpe"]
     output_dir: str
 
     @property
     def folder(self) -> str:
-        """In the folder of the comparison."""
+        """The folder, within that of the comparison."""
         return posixpath.join(self.output_dir, "text", self.tokenizer)
 
     @property
@@ -34,7 +34,7 @@ class Text:
 
     @property
     def records_dir(self) -> str:
-        """The folder of the records, of which a part is held out."""
+        """The folder of the records, some of which are held out."""
         return posixpath.join(self.folder, "records")
 
 
@@ -42,7 +42,7 @@ def prepare(text: Text, options: CompareOptions) -> None:
     """Learns the vocabulary and writes the records, unless they are there.
 
     Raises:
-        Failed: a program did.
+        Failed: a program failed.
         ValueError: no document was held out.
     """
     tf.io.gfile.makedirs(text.folder)
@@ -69,7 +69,7 @@ def prepare(text: Text, options: CompareOptions) -> None:
     if not manifest.get("heldout_counts", {}).get("parts"):
         raise ValueError(
             f"None of {manifest['counts']['documents']} documents was held out with "
-            f"holdout_fraction={options.holdout_fraction}. Expected some, to ask the "
-            "models about: raise it, or divide the text into more documents "
-            "(--separator=blank_line)."
+            f"holdout_fraction={options.holdout_fraction}. Expected some to evaluate "
+            "the models on: raise it, or divide the text into more documents "
+            "(--separator=blank_line), with another output_dir."
         )

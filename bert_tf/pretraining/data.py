@@ -25,11 +25,15 @@ from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 @dataclasses.dataclass(frozen=True)
 class Records:
-    """A folder of `create_pretraining_data`, and its manifest."""
+    """A folder that `create_pretraining_data` has written.
+
+    Attributes:
+        folder, manifest: the folder, and its manifest.
+        skip_corrupt: whether records that cannot be read are left out.
+    """
 
     folder: str
     manifest: dict[str, Any]
-    # Whether records that cannot be read are left out.
     skip_corrupt: bool
 
     def files(self, split: str) -> list[str]:
@@ -38,7 +42,7 @@ class Records:
 
 
 def damaged_files(folder: str) -> list[str]:
-    """Returns a line for each file of records that cannot be read whole."""
+    """Returns a line for each file with records that cannot be read."""
     return [
         f"{path} is damaged: {lost:,} of {count:,} records cannot be read"
         for split in ("train", "heldout")
@@ -49,16 +53,19 @@ def damaged_files(folder: str) -> list[str]:
 def possible_sentences(
     records: Records, vocabulary: Vocabulary, rows: RowOptions, is_chosen: bool
 ) -> SentenceTask:
-    """Returns the sentence task of the rows, or none where the text does not allow it.
+    """Returns the sentence task of the rows, or none if the text does not allow it.
 
-    Where many pairs have no next sentence, a warning says how many; where they are
-    most, `full_sentences` takes the place of a task that was not asked for.
+    If many pairs have no next sentence, a warning gives their number; if most have
+    none, `full_sentences` replaces a task that the user did not choose.
 
     Args:
-        is_chosen: whether the task was asked for.
+        records: the text.
+        vocabulary: the vocabulary of the records.
+        rows: the rows, with the task.
+        is_chosen: whether the user chose the task.
 
     Raises:
-        ValueError: it was, and there is not one pair to learn it from.
+        ValueError: the user chose it, and there is no pair to learn it from.
     """
     files = records.files("train")
     documents = documents_from_records(files, skip_corrupt=records.skip_corrupt)
@@ -69,8 +76,8 @@ def possible_sentences(
             and records.manifest["heldout_counts"].get("documents") == 1
         ):
             logging.warning(
-                "A single document is held out: its sentence pairs are all in order, "
-                "and their accuracy says little."
+                "Only one document is held out: all of its sentence pairs are in "
+                "order, so their accuracy means little."
             )
         return rows.sentences
     if is_chosen and counts.is_impossible:
@@ -101,12 +108,18 @@ def training_phases(
     batch_size: int,
     seed: int,
 ) -> list[Phase]:
-    """Makes the phases of a run, from the last step and the rows of each.
+    """Makes the phases of a run.
 
-    The config of the model tells the operations of a step.
+    Args:
+        records: the text.
+        vocabulary: the vocabulary of the records.
+        phases: the last step and the rows of each phase.
+        config: the config of the model, which gives the operations of a step.
+        batch_size: rows in a batch.
+        seed: the seed of the run.
 
     Raises:
-        ValueError: the replicas cannot share the files evenly.
+        ValueError: the files cannot be divided evenly among the replicas.
     """
     files = records.files("train")
     documents = documents_from_records(
@@ -118,7 +131,7 @@ def training_phases(
         raise ValueError(
             f"Received batch_size={batch_size} and {len(files)} record files "
             f"for {num_replicas} replicas. Expected multiples of {num_replicas}, so "
-            "that each replica has files to itself: see --num_shards of "
+            "that each replica has files of its own: see --num_shards of "
             "create_pretraining_data."
         )
 
@@ -152,8 +165,8 @@ def heldout_batches(
 ) -> tf.data.Dataset | None:
     """Returns the same held-out batches for each evaluation; None without any.
 
-    Where documents were to be held out and none was, a warning says so: that happens
-    where there are few of them.
+    A warning says if documents were to be held out and none was, as may happen when
+    there are few documents.
     """
     manifest = records.manifest
     if not manifest["holdout_fraction"]:

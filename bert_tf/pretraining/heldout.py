@@ -1,7 +1,7 @@
 """Figures of pre-trained models on text that they have not seen.
 
-All members of the family are asked the same: which token stands at one masked place of
-a row, of which they may read all the rest.
+All members of the family get the same question: which token is at one masked position
+of a row, all the rest of which they may read.
 """
 
 import math
@@ -26,12 +26,12 @@ from data_pipelines.pretraining.row_options import RowOptions
 from data_pipelines.rows.features import MODEL_INPUTS
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
-# What `evaluate` writes.
+# The file that `evaluate` writes.
 METRICS = "metrics.json"
 
-# Batches whose time is taken.
+# Number of batches that are timed.
 _TIMED_BATCHES = 20
-# The perplexities of language models, by the loss of which each is the exponential.
+# The names of perplexities, by the loss of which each is the exponential.
 _PERPLEXITIES = {
     "mlm_loss": "perplexity",
     "forward_loss": "perplexity",
@@ -48,15 +48,17 @@ def cloze_batches(
     num_batches: int = 100,
     seed: int = 0,
 ) -> tf.data.Dataset:
-    """Held-out rows of whole sentences, one token of each masked; see `heldout_scores`.
+    """Makes held-out rows of whole sentences, each with one masked token.
+
+    The arguments are those of `heldout_scores`.
 
     Raises:
-        ValueError: another vocabulary, or nothing is held out.
+        ValueError: the records are of another vocabulary, or nothing is held out.
     """
     rows = RowOptions(
         sequence_length,
         sentences="full_sentences",
-        # Of the most that a rate may give, one.
+        # The rate alone might give more.
         mlm_rate=1 / sequence_length,
         max_predictions=1,
         mask_rate=1.0,
@@ -74,32 +76,33 @@ def heldout_scores(
     num_batches: int = 100,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Figures of a pre-trained model on held-out records.
+    """Evaluates a pre-trained model on held-out records.
 
     Args:
-        loaded: a model that was pre-trained, with a head for tokens.
+        loaded: a pre-trained model with a language-model head.
         records_dir: a folder of `create_pretraining_data`, made with its vocabulary.
-        sequence_length: tokens of a row.
-        batch_size: rows of a batch.
-        num_batches: the most batches.
-        seed: of the masks.
+        sequence_length: tokens in a row.
+        batch_size: rows in a batch.
+        num_batches: the maximum number of batches.
+        seed: the seed of the masks.
 
     Returns:
-        `cloze_accuracy`, the share of the places where the likeliest token is right,
-        and `cloze_loss` (nats), see `cloze_batches`. A causal model reads what is
-        before the place alone; ELMo's two guesses are multiplied. Of language models
-        also `perplexity`, of each token from those before it in its row, and of ELMo
-        `backward_perplexity`. `rows_per_second` that the encoder runs.
+        `cloze_accuracy`, the share of the masked positions where the likeliest token is
+        right, and `cloze_loss` (nats), see `cloze_batches`. A causal model reads only
+        the tokens before the position; ELMo's two predictions are multiplied. For
+        language models also `perplexity`, of each token given those before it in its
+        row, and for ELMo `backward_perplexity`. `rows_per_second` is the speed of the
+        encoder.
 
     Raises:
-        ValueError: the model has no such head, or the records are not for it, or a
-            figure is NaN or infinite.
+        ValueError: the model has no such head, the records are not for it, or a figure
+            is NaN or infinite.
     """
     description, vocabulary = loaded.description, loaded.vocabulary
     if not description.has_mlm_head:
         raise ValueError(
-            "The model has no head for tokens. Expected one that bert_tf.pretrain "
-            "wrote: an encoder alone predicts nothing."
+            "The model has no language-model head. Expected one of bert_tf.pretrain; "
+            "an encoder alone cannot be evaluated on held-out text."
         )
     batches = cloze_batches(
         records_dir,
@@ -139,7 +142,7 @@ def heldout_scores(
     if wrong or not scores:
         raise ValueError(
             f"Received {', '.join(wrong) or 'no row'} of the held-out records. Expected"
-            " finite numbers, of rows with text: take a checkpoint from before the "
+            " finite numbers, of rows with text: use a checkpoint from before the "
             "training diverged, or other records."
         )
     scores["rows_per_second"] = _rows_per_second(model.encoder, batches)
@@ -147,7 +150,7 @@ def heldout_scores(
 
 
 def _rows_per_second(encoder: Any, batches: tf.data.Dataset) -> float:
-    """Measures the rate of an encoder, without heads: the median over some batches."""
+    """Measures the speed of an encoder, without heads: the median over some batches."""
     run = tf.function(
         lambda batch: encoder(_inputs(batch))["sequence_output"], autograph=False
     )
@@ -171,7 +174,7 @@ def _perplexities(
         return {name: (sums[name], weights[name]) for name in loss.losses}
 
     losses = means_of(sums_of(batch) for batch in batches)
-    # NumPy's: of a large loss it is infinite, where Python's raises.
+    # For a large loss, NumPy's exponential is infinite; Python's raises.
     with np.errstate(over="ignore"):
         return {_PERPLEXITIES[n]: float(np.exp(loss)) for n, loss in losses.items()}
 

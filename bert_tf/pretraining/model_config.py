@@ -1,4 +1,4 @@
-"""The config of a model to pre-train, and the vectors it starts from."""
+"""The config of a model to pre-train, and the vectors that it starts from."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 
 def pretraining_config(options: PretrainOptions, vocabulary: Vocabulary) -> BertConfig:
-    """Makes the config of a model: that of a file, or a preset of a family.
+    """Makes the config of a model: from a file, or from a preset and a family.
 
     Raises:
         ValueError: the config does not fit the vocabulary, or the other options.
@@ -24,7 +24,7 @@ def pretraining_config(options: PretrainOptions, vocabulary: Vocabulary) -> Bert
     else:
         config = make_config(options.family, options.preset, len(vocabulary))
     if recipe.objective == "next_token":
-        # No task reads a row as a whole.
+        # No pre-training task reads the vector of a whole row.
         config = dataclasses.replace(config, causal=True, pooler=False)
     if recipe.sentence_task is not None and not options.config_file:
         config = dataclasses.replace(config, pooler=True)
@@ -33,7 +33,7 @@ def pretraining_config(options: PretrainOptions, vocabulary: Vocabulary) -> Bert
     if config.causal and recipe.objective != "next_token":
         raise ValueError(
             f"Received objective={recipe.objective} and a config with causal=true. "
-            "Expected objective=next_token: a causal model does not see what comes "
+            "Expected objective=next_token: a causal model does not see the tokens "
             "after a mask."
         )
     is_elmo = config.architecture == "elmo"
@@ -41,18 +41,18 @@ def pretraining_config(options: PretrainOptions, vocabulary: Vocabulary) -> Bert
         raise ValueError(
             f"Received objective={recipe.objective} and the architecture "
             f"{config.architecture}. Expected objective=both_directions and "
-            "architecture=elmo, or none of them: see --family."
+            "architecture=elmo, or neither of them: see --family."
         )
     if is_elmo and options.token_vectors is not None:
         raise ValueError(
-            "Received token_vectors for ELMo, whose vectors are made of characters. "
-            "Expected none: leave it out."
+            "Received token_vectors for ELMo, which computes vectors from characters. "
+            "Expected none: leave the option out."
         )
     return config
 
 
 def check_row_length(config: BertConfig, longest_row: int) -> None:
-    """Raises ValueError where rows are longer than the model has positions."""
+    """Raises ValueError if rows are longer than the model has positions."""
     if longest_row > config.max_sequence_length:
         raise ValueError(
             f"Received rows of {longest_row} tokens. Expected at most "
@@ -64,10 +64,14 @@ def check_row_length(config: BertConfig, longest_row: int) -> None:
 def initial_vectors(
     path: str, vocabulary: Vocabulary, config: BertConfig
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Reads vectors for the token table: float32 (tokens, width), bool (tokens,).
+    """Reads vectors for the token table of a model.
+
+    Returns:
+        The vectors, float32 (tokens, width), and whether the file has one for each
+        token, bool (tokens,).
 
     Raises:
-        ValueError: they are not as wide as the table.
+        ValueError: the vectors are not as wide as the table.
     """
     vectors, is_found = read_token_vectors(path, vocabulary)
     expected = config.embedding_size or config.hidden_size

@@ -34,7 +34,8 @@ _FIXED_PACE = {
 class PretrainOptions(DistributionOptions, CasingOptions, Layout):
     """Options of the program.
 
-    Those of a `Recipe` default to None: to the recipe of the family.
+    The options of a `Recipe` are None by default: the recipe of the family has their
+    values.
     """
 
     output_dir: str = cli.option(
@@ -44,68 +45,78 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
         None, "Text: files or patterns such as 'corpus/*.txt', or tfds:NAME."
     )
     records_dir: str | None = cli.option(
-        None, "Instead of text: the folder of create_pretraining_data."
+        None, "Instead of text: a folder that create_pretraining_data has written."
     )
     skip_corrupt_records: bool = cli.option(
-        False, "Leaves out damaged records that cannot be read, and counts them."
+        False, "Skip damaged records that cannot be read, and report their number."
     )
     holdout_fraction: float = cli.option(
-        0.02, "Share of the documents that the model is evaluated on. 0: none."
+        0.02,
+        "Share of the documents held out to evaluate the model on; 0 for none. Of few "
+        "documents, a small share may be none: the model is then trained without "
+        "held-out figures.",
     )
     vocab_file: str | None = cli.option(
-        None, "The vocabulary. Default: one is learned from the text."
+        None, "Vocabulary file. Default: a vocabulary is learned from the text."
     )
-    vocab_size: int = cli.option(30522, "Pieces of a learned vocabulary.")
+    vocab_size: int = cli.option(30522, "Size of a learned vocabulary.")
     tokenizer: TokenizerKind | None = cli.option(
-        None, "Of a learned vocabulary. byte_bpe: as GPT-2 and RoBERTa."
+        None,
+        "Tokenizer of a learned vocabulary. wordpiece: BERT's. byte_bpe: that of GPT-2 "
+        "and RoBERTa.",
     )
     num_processes: int | None = cli.option(
-        None, "Processes that read text. Default: one for each core."
+        None, "Number of processes that read text. Default: one for each core."
     )
     family: families.Name = cli.option(
         "bert",
-        "Member of the family: architecture, objective and the options that are not "
-        "given are those of its paper.",
+        "Model family. Sets the architecture, the objective, and every option left "
+        "unset to the values of its paper.",
     )
     preset: Literal["tiny", "mini", "small", "medium", "base", "large"] = cli.option(
         "base", "Size of the model."
     )
     config_file: str | None = cli.option(
-        None, "A bert_config.json, instead of a preset and what the family changes."
+        None, "A bert_config.json, instead of a preset and the family's architecture."
     )
     token_vectors: str | None = cli.option(
         None,
-        "The file of bert_tf.learn_vectors, or one like it: the token "
-        "table starts from its vectors. Default: from random ones.",
+        "File of vectors from which the token table starts, such as one of "
+        "bert_tf.learn_vectors. Default: it starts from random vectors.",
     )
     objective: objectives.Name | None = cli.option(
         None,
-        "masked_lm: BERT's. next_token: each from those before it, by a causal model "
-        "(GPT). both_directions: from those before and behind (ELMo). replaced_tokens: "
-        "which ones a small model has written (ELECTRA).",
+        "masked_lm: predict masked tokens (BERT). next_token: predict each token from "
+        "those before it, with a causal model (GPT). both_directions: from those "
+        "before it, and those after it (ELMo). replaced_tokens: find the tokens that a "
+        "small model has replaced (ELECTRA).",
     )
     sentences: SentenceTask | None = cli.option(
         None,
-        "next_sentence: NSP of the paper. sentence_order: SOP of ALBERT. "
-        "full_sentences: no sentence task, as RoBERTa.",
+        "Sentence task. next_sentence: NSP of BERT. sentence_order: SOP of ALBERT. "
+        "full_sentences: none, as in RoBERTa.",
     )
     masking_kind: MaskingUnit | None = cli.option(
-        None, "What is masked as a whole, if anything is."
+        None, "Unit that is masked as a whole."
     )
     mlm_rate: float | None = cli.option(None, "Share of the tokens to predict.")
     mask_rate: float | None = cli.option(
-        None, "Share of these that become [MASK]: 0.8 in the paper."
+        None, "Share of these that become [MASK]; 0.8 in the paper."
     )
     random_rate: float | None = cli.option(
-        None, "Share of these that become another token: 0.1; the rest stays."
+        None,
+        "Share of these that become a random token; 0.1 in the paper. The rest stays "
+        "as it is.",
     )
-    sequence_length: int = cli.option(128, "Tokens of a row.")
+    sequence_length: int = cli.option(128, "Number of tokens in a row.")
     long_sequence_length: int | None = cli.option(
-        None, "Tokens of a row in the last tenth of the steps; 512 in the paper."
+        None,
+        "Number of tokens in a row in the last tenth of the steps; 512 in the paper.",
     )
-    batch_size: int | None = cli.option(None, "Rows of a step.")
+    batch_size: int | None = cli.option(None, "Number of rows in a batch.")
     accumulation_steps: int = cli.option(
-        1, "Slices of a batch that are run one after another, to need less memory."
+        1,
+        "Number of slices of a batch, which are run one after another to save memory.",
     )
     num_train_steps: int | None = cli.option(
         None, "Training steps in all. Default: 1,000,000, or as many as fit a --budget."
@@ -123,23 +134,29 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
     )
     optimizer: OptimizerName | None = cli.option(
         None,
-        "adamw_bert: the original, without bias correction. adamw: with it. "
-        "lamb: for large batches.",
+        "adamw_bert: BERT's AdamW, without bias correction. adamw: with bias "
+        "correction. lamb: for large batches.",
     )
-    learning_rate: float | None = cli.option(None, "At the end of the warm-up.")
+    learning_rate: float | None = cli.option(
+        None, "Learning rate at the end of the warm-up."
+    )
     beta_2: float | None = cli.option(
-        None, "Decay of the gradients' second moment; 0.98 in RoBERTa."
+        None, "Decay rate of the gradients' second moment; 0.98 in RoBERTa."
     )
     num_warmup_steps: int | None = cli.option(
         None,
         "Steps of the warm-up. Default: a hundredth of all; with a --budget always a "
         "tenth.",
     )
-    weight_decay: float = cli.option(0.01, "Except of biases and norms.")
-    dtype: Literal["float32", "bfloat16", "float16"] = cli.option(
-        "float32", "What is computed in; the weights stay float32."
+    weight_decay: float = cli.option(
+        0.01, "Weight decay; biases and norms are excluded."
     )
-    seed: int = cli.option(0, "Of weights, order, pairs, masks and dropout.")
+    dtype: Literal["float32", "bfloat16", "float16"] = cli.option(
+        "float32", "Number format of the computation; the weights stay float32."
+    )
+    seed: int = cli.option(
+        0, "Random seed of weights, order, sentence pairs, masks and dropout."
+    )
     eval_every: int | None = cli.option(
         None, "Steps between two evaluations. Default: 5000; with a --budget planned."
     )
@@ -201,10 +218,10 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
         if recipe.sentence_task is not None and not objective.has_sentence_task:
             raise ValueError(
                 f"Received objective={recipe.objective} and sentences="
-                f"{recipe.sentences}. Expected full_sentences: a sentence task goes "
-                "with masked_lm alone."
+                f"{recipe.sentences}. Expected full_sentences: only masked_lm has a "
+                "sentence task."
             )
-        # The others are checked where rows are described.
+        # The other options of rows are checked by `RowOptions`.
         self.rows(self.sequence_length)
         if recipe.batch_size % self.accumulation_steps:
             raise ValueError(
@@ -238,7 +255,7 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe of the family, with the options that are given."""
+        """The recipe of the family, changed by the options that are given."""
         names = [field.name for field in dataclasses.fields(Recipe)]
         given = {name: getattr(self, name) for name in names}
         changes = {name: value for name, value in given.items() if value is not None}
@@ -276,15 +293,15 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
 
     @property
     def longest_row(self) -> int:
-        """Tokens of the longest rows."""
+        """The number of tokens in the longest rows."""
         return max(self.sequence_length, self.long_sequence_length or 0)
 
     def inputs(self) -> dict[str, list[str]]:
-        """The files whose contents decide the result, by option; those that exist."""
+        """Returns the existing files whose contents determine the result, by option."""
         manifest = self.records_dir and posixpath.join(self.records_dir, MANIFEST)
         return {
             "input_files": documents.files_of(self.input_files or ()),
-            # It tells the text and the vocabulary of the records.
+            # It has fingerprints of the text and the vocabulary of the records.
             "records_dir": present(manifest),
             "vocab_file": vocabulary_files.files_of(self.vocab_file or ""),
             "config_file": present(self.config_file),
@@ -304,7 +321,7 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
         return [(last - round(LONG_SHARE * last), short), (last, long)]
 
     def rows(self, sequence_length: int) -> RowOptions:
-        """Returns the options of rows of a length."""
+        """Returns the options of rows with this number of tokens."""
         recipe = self.recipe
         unmasked = objectives.OBJECTIVES[recipe.objective].unmasked
         max_predictions = math.ceil(recipe.mlm_rate * sequence_length)

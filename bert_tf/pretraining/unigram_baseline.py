@@ -1,4 +1,4 @@
-"""The unigram baseline: what frequencies alone score on held-out text."""
+"""The unigram baseline: the score of token frequencies alone on held-out text."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-# Batches whose labels are counted.
+# Number of batches whose labels are counted.
 _COUNTED_BATCHES = 200
 # Losses that are means over predicted tokens.
 _TOKEN_LOSSES = ("mlm_loss", "forward_loss", "backward_loss")
@@ -47,12 +47,12 @@ def unigram_baseline(
 def unigram_metrics(
     training: LabelCounts, heldout: LabelCounts, losses: Sequence[str]
 ) -> dict[str, float]:
-    """The held-out metrics of a guesser that knows the frequencies alone.
+    """Computes the held-out metrics of a predictor that knows only frequencies.
 
     Its losses are cross-entropies (nats) with the unigram frequencies of the training
-    labels, one added to each count; its accuracies are those of always giving the most
-    frequent training label. Losses of which frequencies say nothing are left out, and
-    so is the sum of all in this case.
+    labels, with one added to each count; its accuracies are those of always predicting
+    the most frequent training label. Losses that frequencies cannot give are left out,
+    and in that case the sum of all losses is left out, too.
     """
     token_loss, token_accuracy = _metrics(training.tokens, heldout.tokens)
     metrics = {name: token_loss for name in losses if name in _TOKEN_LOSSES}

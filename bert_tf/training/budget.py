@@ -71,11 +71,6 @@ class Budget:
         self._stages = {"start": clock()}
 
     @property
-    def start(self) -> float:
-        """Seconds from the start of the process to the making of this object."""
-        return self._stages["start"]
-
-    @property
     def used(self) -> float:
         """Seconds that are used up."""
         return self.used_before + self._clock()
@@ -104,7 +99,7 @@ class Budget:
             raise self.too_short(self.seconds)
 
     def note(self, stage: str, seconds: float) -> None:
-        """Notes what a stage has taken."""
+        """Notes the time that a stage has taken."""
         self._stages[stage] = seconds
 
     def too_short(self, needed: float) -> TooShort:

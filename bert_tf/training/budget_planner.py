@@ -31,15 +31,19 @@ _MEASURED_SHARE = 0.02
 _MARGIN, _MAX_MARGIN = 0.01, 10.0
 # It is corrected where the end would be off by this share of the time left.
 _TOLERANCE = 0.02
-# What an evaluation of a batch takes of a training step, before one has been measured:
-# it has a third of the operations. And what its tracing takes of that of a step.
+# When less of the budget is left to train, the plan stays, so that the noise of a few
+# steps does not move it; only the end of the time cuts it short.
+_LEAST_CORRECTED = 0.05
+# The time of an evaluated batch relative to that of a training step, before one has
+# been measured: a third of the operations, and a little more.
 _EVALUATION_PER_STEP = 0.4
-_EVALUATION_PER_TRACING = 0.3
-# Bytes a second that a disk is believed to write, before it has been measured.
+# The time of the first evaluation, and of the report, relative to that of the first
+# steps: all of them are mostly Python code that runs for the first time.
+_FIRST_EVALUATION_PER_TRACING = 0.3
+_ENDING_PER_TRACING = 0.3
+_LEAST_ENDING = 2.0
+# The assumed speed of a disk, before it has been measured.
 _BYTES_PER_SECOND = 100e6
-# Seconds of the report and of what else ends a run, for each second of its start: both
-# are Python code that runs for the first time.
-_ENDING_PER_START = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,14 +64,15 @@ class Workload:
 class BudgetPlanner(PlannedRun):
     """The planner of a run that has to end in time.
 
-    It measures the first steps, plans the rest, and looks at the clock again whenever
-    half of what was left has passed. A revision is written before it takes effect.
+    It measures the first steps and plans the rest. Whenever half of the remaining time
+    has passed, it looks at the clock again and corrects the plan if need be. A revision
+    is written before it takes effect.
 
     Args:
         path, schedule, say: see `PlannedRun`.
         budget: the time of the whole command.
-        workload: of the run.
-        wishes: numbers of steps that the user has given.
+        workload: the work of the run.
+        wishes: the numbers of steps that the user has given.
     """
 
     def __init__(
@@ -88,18 +93,18 @@ class BudgetPlanner(PlannedRun):
             evaluation=0.0,
             # Weights and two moments.
             checkpoint=0.5 + 3 * writing,
-            ending=1.0 + writing + _ENDING_PER_START * budget.start,
+            ending=_LEAST_ENDING + writing,
         )
-        # Whether the times of steps are known, and whether this process has planned.
+        # Whether the time of a step is known, and whether this process has planned.
         self._is_measured = self._has_planned = False
-        # The step at which measuring begins, in this process.
+        # The step at which measuring begins in this process, and when it started.
         self._first_step, self._began = 0, 0.0
-        # The steps that are measured, and the seconds of other parts among them.
+        # The first measured step, when it began, and the time of other parts since.
         self._window_step, self._window_began, self._elsewhere = 0, 0.0, 0.0
         self._check_at = math.inf
 
     def begin(self, step: int, rollbacks: int) -> Pace:
-        """Takes up a run: follows its record to the checkpoint, or begins a new one."""
+        """Starts a run, or resumes one by its record up to the checkpoint."""
         if step and exists(self.path):
             self.plan = read_plan(self.path).until(step, rollbacks)
             self.plan.budget = self.budget.seconds
@@ -118,7 +123,7 @@ class BudgetPlanner(PlannedRun):
         return self._adopt(step, 0.0, times, "estimate", pace)
 
     def roll_back(self, step: int, rollbacks: int) -> Pace:
-        """Plans the rest anew: the time of the steps that were lost is gone."""
+        """Plans the rest anew, as the time of the lost steps is used up."""
         before = self.plan.at(step, self._rollbacks)
         pace = before.pace
         if self._is_measured:
@@ -129,7 +134,9 @@ class BudgetPlanner(PlannedRun):
         return self._adopt(step, progress, times, "rollback", pace)
 
     def is_due(self, step: int) -> bool:
-        """Returns whether the clock is to be looked at after this step."""
+        """Returns whether the plan is to be checked after this step."""
+        if step >= self.pace.num_train_steps:
+            return False
         if self._is_up or self._opens_window(step):
             return True
         long_from = self.pace.long_from
@@ -140,7 +147,7 @@ class BudgetPlanner(PlannedRun):
         return is_traced and is_measured and self.budget.used >= self._check_at
 
     def revise(self, step: int) -> Pace:
-        """Plans the rest by the time of the last steps; often nothing changes.
+        """Plans the rest from the time of the last steps; often nothing changes.
 
         Raises:
             TooShort: the first steps leave no time for others.
@@ -169,7 +176,7 @@ class BudgetPlanner(PlannedRun):
         return self._adopt(step, progress, times, reason, pace)
 
     def saved(self, step: int) -> None:
-        """Notes the time that a checkpoint has taken up, for a run that resumes it."""
+        """Notes the time used up to a checkpoint, for a run that resumes from it."""
         kept = {at: used for at, used in self.plan.used.items() if at < step}
         self.plan.used = {**kept, step: self.budget.used}
         self.plan.write(self.path)
@@ -219,7 +226,8 @@ class BudgetPlanner(PlannedRun):
         took = self.budget.used - self._began
         self.costs = dataclasses.replace(
             self.costs,
-            first_evaluation=_EVALUATION_PER_TRACING * took,
+            ending=self.costs.ending + _ENDING_PER_TRACING * took,
+            first_evaluation=_FIRST_EVALUATION_PER_TRACING * took,
             first_long_step=took if self.pace.long_from is not None else 0.0,
         )
 
@@ -228,6 +236,9 @@ class BudgetPlanner(PlannedRun):
         now = self.budget.used
         self._window_step, self._window_began, self._elsewhere = step, now, 0.0
         self._check_at = now + max(0.5, share * self._seconds_to_train)
+        least = _LEAST_CORRECTED * self.budget.seconds
+        if self._has_planned and self.budget.seconds - self._check_at < least:
+            self._check_at = math.inf
 
     def _seconds_per_step(self, step: int) -> tuple[float, ...]:
         """Returns the times of the last steps, of those of each phase."""

@@ -1,7 +1,7 @@
 """The devices and machines that a model trains on: strategies of tf.distribute.
 
-All of them are synchronous: each replica has a part of every batch, and all make the
-same step. Replicas are numbered over all workers; a worker is one process.
+All of them are synchronous: each replica has a part of every batch, and all replicas
+make the same step. Replicas are numbered over all workers; a worker is one process.
 """
 
 import contextlib
@@ -25,34 +25,35 @@ class DistributionOptions:
 
     strategy: Literal["one_device", "mirrored", "multi_worker", "tpu"] = cli.option(
         "one_device",
-        "mirrored: all GPUs of this machine. multi_worker: those of several machines, "
-        "found by TF_CONFIG or Slurm; the same command on each. tpu: see --tpu.",
+        "one_device: one GPU, or the CPU. mirrored: all GPUs of this machine. "
+        "multi_worker: the GPUs of several machines, found by TF_CONFIG or Slurm; run "
+        "the same command on each. tpu: see --tpu.",
     )
     num_replicas: int | None = cli.option(
         None,
-        "mirrored: how many GPUs; on a machine without, so many parts of its CPU. "
-        "Default: all GPUs.",
+        "With mirrored: the number of GPUs; on a machine without GPUs, the number of "
+        "parts into which its CPU is divided. Default: all GPUs.",
     )
     tpu: str | None = cli.option(
         None, "The name or address of a TPU; 'local' on a TPU VM."
     )
     jit_compile: JitCompile = cli.option(
         "auto",
-        "What XLA compiles. auto: the element-wise parts. on: loss and gradients as "
-        "one, anew for each shape of a batch; for GPUs. off: nothing. A TPU compiles "
-        "all.",
+        "The parts that XLA compiles. auto: the element-wise parts. on: loss and "
+        "gradients as one, again for each shape of a batch; for GPUs. off: nothing. "
+        "On a TPU everything is compiled.",
     )
 
 
-# Of the options: where a run is done has no part in its result.
+# The names of these options: they have no influence on the result of a run.
 FREE_OPTIONS = tuple(field.name for field in dataclasses.fields(DistributionOptions))
 
 
 class WorkerLost(OSError):
-    """Another worker no longer answers; none can continue alone."""
+    """Another worker stopped responding; no worker can continue alone."""
 
 
-# What TensorFlow raises, sooner or later, where a worker is gone.
+# The errors that TensorFlow raises, sooner or later, when a worker has gone.
 _LOST = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -63,19 +64,19 @@ _LOST = (
 
 
 def make_strategy(options: DistributionOptions) -> tf.distribute.Strategy:
-    """The strategy that the options name.
+    """Makes the strategy that the options name.
 
     Call it before anything else of TensorFlow: the devices of a process and its place
-    among others are settled once.
+    among the workers cannot be changed later.
 
     Raises:
-        ValueError: the options, or the devices that are there, do not fit.
+        ValueError: the options do not fit each other, or the devices of the machine.
     """
     if options.num_replicas is not None and options.strategy != "mirrored":
         raise ValueError(
             f"Received num_replicas={options.num_replicas} with strategy="
-            f"{options.strategy!r}. Expected it with mirrored alone: the others take "
-            "what there is."
+            f"{options.strategy!r}. Expected it only with mirrored: the other "
+            "strategies use all devices."
         )
     if (options.tpu is not None) != (options.strategy == "tpu"):
         raise ValueError(
@@ -97,7 +98,7 @@ def make_strategy(options: DistributionOptions) -> tf.distribute.Strategy:
 def check_batch_size(
     strategy: tf.distribute.Strategy, batch_size: int, accumulation_steps: int
 ) -> None:
-    """Raises ValueError where the replicas cannot have equal slices of a batch."""
+    """Raises ValueError if the replicas cannot have equal slices of a batch."""
     count = strategy.num_replicas_in_sync
     if batch_size % (count * accumulation_steps):
         raise ValueError(
@@ -113,24 +114,24 @@ def num_workers(strategy: tf.distribute.Strategy) -> int:
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Returns whether this process writes the files that all share."""
+    """Returns whether this process writes the files that all workers share."""
     return _worker(strategy) == 0
 
 
 def local_replicas(strategy: tf.distribute.Strategy) -> range:
-    """The numbers of this process' replicas among all."""
+    """Returns the numbers of this process's replicas among all replicas."""
     count = strategy.num_replicas_in_sync // num_workers(strategy)
     first = _worker(strategy) * count
     return range(first, first + count)
 
 
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:
-    """Returns when every worker has come here."""
+    """Waits until every worker has reached this call."""
     all_agree(strategy, True)
 
 
 def all_agree(strategy: tf.distribute.Strategy, answer: bool) -> bool:
-    """Waits for all workers, and returns whether every one's answer is yes."""
+    """Waits for all workers, and returns whether all of their answers are True."""
     if num_workers(strategy) == 1:
         return answer
     answers = _gather(strategy)(tf.constant([int(answer)]))
@@ -138,7 +139,7 @@ def all_agree(strategy: tf.distribute.Strategy, answer: bool) -> bool:
 
 
 def of_chief(strategy: tf.distribute.Strategy, number: int) -> int:
-    """Waits for all workers, and returns the first one's number."""
+    """Waits for all workers, and returns the number that the first one gives."""
     if num_workers(strategy) == 1:
         return number
     return int(_gather(strategy)(tf.constant([number], tf.int64))[0])
@@ -146,7 +147,7 @@ def of_chief(strategy: tf.distribute.Strategy, number: int) -> int:
 
 @contextlib.contextmanager
 def lost_workers_named(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Raises WorkerLost for the errors of TensorFlow where another worker has gone."""
+    """Raises WorkerLost for the errors of TensorFlow when another worker has gone."""
     try:
         yield
     except _LOST as error:
@@ -154,8 +155,8 @@ def lost_workers_named(strategy: tf.distribute.Strategy) -> Iterator[None]:
             raise
         raise WorkerLost(
             "Another worker no longer answers: it has ended or cannot be reached. "
-            "Expected all of them: look at its log, and start the same command on each "
-            "again to resume from the newest checkpoint."
+            "Expected all workers: check its log, then start the same command on every "
+            "worker again to resume from the newest checkpoint."
         ) from error
 
 
@@ -176,16 +177,16 @@ def _mirrored(num_replicas: int | None) -> tf.distribute.Strategy:
     if gpus or num_replicas is None:
         raise ValueError(
             f"Received strategy='mirrored' and num_replicas={num_replicas} on a "
-            f"machine with {len(gpus)} GPUs. Expected no more than these; without "
+            f"machine with {len(gpus)} GPUs. Expected at most that many; without "
             "GPUs, --num_replicas=N divides the CPU."
         )
     return tf.distribute.MirroredStrategy(_parts_of_cpu(num_replicas))
 
 
 def _parts_of_cpu(count: int) -> list[str]:
-    """The names of `count` logical devices that share this machine's CPU."""
+    """Returns the names of `count` logical devices that share this machine's CPU."""
     (cpu,) = tf.config.list_physical_devices("CPU")
-    # Too late if TensorFlow has begun; perhaps it has enough of them.
+    # It is too late if TensorFlow has started, but there may be enough devices.
     with contextlib.suppress(RuntimeError):
         tf.config.set_logical_device_configuration(
             cpu, [tf.config.LogicalDeviceConfiguration()] * count
@@ -193,8 +194,8 @@ def _parts_of_cpu(count: int) -> list[str]:
     found = tf.config.list_logical_devices("CPU")
     if len(found) < count:
         raise ValueError(
-            f"Received num_replicas={count}, but TensorFlow has begun with "
-            f"{len(found)} CPU devices. Expected a fresh process."
+            f"Received num_replicas={count}, but TensorFlow has started with "
+            f"{len(found)} CPU devices. Expected a new process."
         )
     return [device.name for device in found[:count]]
 
@@ -213,7 +214,7 @@ def _cluster() -> tf.distribute.cluster_resolver.ClusterResolver:
 
 
 def check_tf_config(text: str) -> None:
-    """Raises ValueError where a `TF_CONFIG` does not say who this process is."""
+    """Raises ValueError if a `TF_CONFIG` does not say which task this process is."""
     try:
         config = json.loads(text)
         kind, index = config["task"]["type"], int(config["task"]["index"])
@@ -230,7 +231,7 @@ def check_tf_config(text: str) -> None:
 
 
 def _tasks(strategy: tf.distribute.Strategy) -> list[tuple[str, int]]:
-    """Type and number of each worker's task, the chief first; none if it is alone."""
+    """Returns type and number of each worker's task, the chief first; [] if alone."""
     resolver = strategy.cluster_resolver
     if resolver is None or isinstance(strategy, tf.distribute.TPUStrategy):
         return []

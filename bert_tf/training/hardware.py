@@ -1,11 +1,11 @@
-"""Number formats, and the rate of this machine."""
+"""Number formats, and the speed of this machine."""
 
 import math
 import time
 
 import tensorflow as tf
 
-# The dtype of the products, and Keras' name for it with weights in float32.
+# The dtype of the computation, and Keras' policy for it with weights in float32.
 POLICIES: dict[str, str] = {
     "float32": "float32",
     "bfloat16": "mixed_bfloat16",
@@ -14,10 +14,10 @@ POLICIES: dict[str, str] = {
 
 
 def peak_flops_per_second(dtype: str, seconds: float = 0.5) -> float:
-    """Measures the machine's rate at a large matrix product.
+    """Measures the machine's rate at a large matrix product, in FLOP/s.
 
-    Model FLOPs utilization (MFU) is measured against it: unlike a rate from a data
-    sheet it is known for every CPU, and is what a step could reach at best.
+    Model FLOPs utilization (MFU) is the share of this rate that a training step
+    reaches. Unlike the rate in a data sheet, it can be had for every CPU.
     """
     size = 2048 if tf.config.list_physical_devices("GPU") else 1024
     left = tf.cast(tf.random.stateless_normal([size, size], [1, 2]), dtype)

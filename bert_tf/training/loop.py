@@ -18,8 +18,8 @@ from bert_tf.training.run_log import Progress, RunLog
 from bert_tf.training.trainer import Trainer
 from data_pipelines.programs import cli, interruption
 
-# After so many steps in a row that are not finite the run goes back to the newest
-# checkpoint; so often at most.
+# After this many steps in a row that are not finite, the run goes back to the newest
+# checkpoint; it does so at most MAX_ROLLBACKS times.
 MAX_SKIPPED = 10
 MAX_ROLLBACKS = 3
 
@@ -30,12 +30,12 @@ class Phase:
 
     Attributes:
         end_step: the step at which it ends, counted from the start of the run.
-        batches: from the number of a replica, that of all, and that of the attempt to
-            a dataset of the replica's part of each batch, whose iterator can be saved.
-            What the parts are together does not depend on their number; each attempt
-            has an order of its own.
-        work: what one step gets through, such as {"tokens": 4096, "flops": 3e9}; the
-            rates of progress are named alike.
+        batches: a function of the number of a replica, the number of replicas and the
+            number of the attempt. It returns a dataset of the replica's part of each
+            batch, whose iterator can be saved. The parts of all replicas together do
+            not depend on their number; each attempt has an order of its own.
+        work: the work of one step, such as {"tokens": 4096, "flops": 3e9}; the rates of
+            progress have the same names.
     """
 
     end_step: int
@@ -44,15 +44,15 @@ class Phase:
 
 
 class NonFiniteLoss(ValueError):
-    """The loss or a gradient is not a number, time and again."""
+    """The loss or a gradient was repeatedly NaN or infinite."""
 
 
 class Preempted(cli.Stopped):
-    """Ctrl-C, SIGTERM or SIGHUP came; a checkpoint is written.
+    """The run received Ctrl-C, SIGTERM or SIGHUP and has saved a checkpoint.
 
     Args:
-        number: of the signal.
-        step: of the checkpoint.
+        number: the number of the signal.
+        step: the step of the checkpoint.
     """
 
     def __init__(self, number: int, step: int) -> None:
@@ -76,28 +76,29 @@ def train(
     """Trains up to the last phase's end, from the newest checkpoint if there is one.
 
     A checkpoint holds weights, moments, the step and the position in the data; the
-    dropout masks are a function of the step. So a run that was killed and started
-    again ends as if nothing had happened.
+    dropout masks are a function of the step. So a run that is killed and started again
+    gives the same result as one that was not.
 
     Args:
         trainer: model, optimizer and objective.
         phases: in the order of their `end_step`.
-        checkpoint_dir: where checkpoints are written and looked for.
+        checkpoint_dir: the folder of the checkpoints.
         log: receives the progress and the messages of the run.
-        checkpoint_every: steps between two checkpoints; the last step has one too.
+        checkpoint_every: steps between two checkpoints; there is one at the last step,
+            too.
         log_every: steps between two reports of progress, which is also reported
             before each checkpoint and evaluation.
-        eval_every: steps between two evaluations; None: one at the end.
-        evaluate: receives the step, the last one too; its time is not counted in any
-            rate.
-        planner: of a run with a budget: it changes the ends of the phases and the
-            numbers of steps above while the run trains. Default: they stay.
+        eval_every: steps between two evaluations; None for one at the end.
+        evaluate: receives the step of each evaluation, including the last step. Its
+            time is not part of any rate.
+        planner: changes the ends of the phases and the numbers of steps above while the
+            run trains, to keep a budget of time. Default: they stay.
 
     Raises:
         NonFiniteLoss: steps that are not finite are skipped; after many in a row the
             run goes back to the newest checkpoint, with other data and half the
-            learning rate. This was of no use.
-        Preempted: after Ctrl-C, SIGTERM or SIGHUP, when the checkpoint is written.
+            learning rate. It is raised when that did not help.
+        Preempted: Ctrl-C, SIGTERM or SIGHUP came, and a checkpoint was saved.
     """
     checkpoints = RunCheckpoints(
         checkpoint_dir, trainer.trackables(), trainer.strategy, log.say
@@ -126,12 +127,20 @@ def train(
 
 
 class _Diverged(Exception):
-    """Too many steps in a row were skipped: the first one, and their number."""
+    """Too many steps in a row were skipped.
+
+    Args:
+        first_step: the first of them.
+        count: their number.
+    """
+
+    def __init__(self, first_step: int, count: int) -> None:
+        super().__init__(first_step, count)
 
 
 @dataclasses.dataclass
 class _Run:
-    """The loop over the steps, and what goes wrong in it; attributes as in `train`."""
+    """The loop over the steps, with its recoveries; attributes as in `train`."""
 
     trainer: Trainer
     phases: Sequence[Phase]
@@ -173,7 +182,7 @@ class _Run:
         """
         rollbacks = int(self.trainer.rollbacks.numpy()) + 1
         good = self.checkpoints.latest()
-        # They may have been removed since.
+        # The checkpoints may have been removed since.
         if good is not None and rollbacks <= MAX_ROLLBACKS:
             step = self.checkpoints.restore()
             good = self.checkpoints.latest()
@@ -203,11 +212,12 @@ class _Run:
             batch = _next_batch(iterators, strategy)
             metrics = self.trainer.train_step(batch, stopping=bool(signals))
             step += 1
-            # Asked for once: it may come at any moment, and first it is saved.
+            # Read only once, as a signal may come at any moment: a checkpoint is saved
+            # before the exception is raised.
             stopping = bool(signals)
             if distribution.num_workers(strategy) > 1:
-                # All have to know. They look at the step before, not to wait for each
-                # to end.
+                # All workers have to know. They look at the step before, so that they
+                # need not wait for each step to end.
                 stopping = previous is not None and bool(previous["stopping"] > 0)
             previous = metrics
             # Not yet floats: that would wait for the step to end.
@@ -228,13 +238,13 @@ class _Run:
                     with self.planner.timed("evaluation"):
                         self.evaluate(step)
                 interval = _Interval(step)
-            # Within a series of bad steps the last good checkpoint is an older one.
+            # No checkpoint within a series of bad steps: the last good one is older.
             if at_checkpoint and (stopping or not skipped.in_a_row):
                 with self.planner.timed("checkpoint"):
                     self.checkpoints.save(step, number, iterators)
                 self.planner.saved(step)
             if stopping:
-                # It may have come to another worker alone.
+                # Perhaps only another worker has received the signal.
                 raise Preempted(signals[0] if signals else signal.SIGTERM, step)
 
     def _iterators_from_here(self, number: int) -> dict[int, Iterator[Any]]:
@@ -256,7 +266,7 @@ class _Run:
 def _iterators(
     phase: Phase, strategy: tf.distribute.Strategy, attempt: int, num_done: int
 ) -> dict[int, Iterator[Any]]:
-    """Returns each local replica's data, after `num_done` batches."""
+    """Returns each local replica's iterator, after `num_done` batches."""
     count = strategy.num_replicas_in_sync
     with tf.device("CPU"):
         return {
@@ -278,7 +288,7 @@ def _next_batch(
 
 
 class _Interval:
-    """The steps since the last report of progress."""
+    """Collects the steps since the last report of progress."""
 
     def __init__(self, first_step: int) -> None:
         self.first_step = first_step
@@ -286,7 +296,7 @@ class _Interval:
         self.started = time.monotonic()
 
     def progress(self, phase: Phase) -> Progress:
-        """Returns means over the steps that were not skipped; NaN without any."""
+        """Returns means over the steps that were not skipped; NaN if all were."""
         count = len(self.steps)
         good = [step for step in self.steps if float(step["finite"])]
         metrics = {
@@ -311,7 +321,7 @@ class _SkippedSteps:
         self.in_a_row = 0
 
     def count(self, interval: _Interval) -> None:
-        """Raises _Diverged where there are too many, in this interval or before."""
+        """Counts the steps of an interval; raises _Diverged if there are too many."""
         for index, metrics in enumerate(interval.steps):
             self.in_a_row = 0 if float(metrics["finite"]) else self.in_a_row + 1
             if self.in_a_row >= MAX_SKIPPED and not self._loss_scale_falls():
@@ -319,14 +329,14 @@ class _SkippedSteps:
                 raise _Diverged(first_step, self.in_a_row)
 
     def _loss_scale_falls(self) -> bool:
-        """float16 is expected to overflow now and then: its loss scale is halved."""
+        """Returns whether the loss scale of float16, which may overflow, is falling."""
         trainer = self.trainer
         return trainer.scales_loss and float(trainer.loss_scale.numpy()) > 1.0
 
 
 @contextlib.contextmanager
 def _signals_noted() -> Iterator[list[int]]:
-    """Yields a list that is empty until Ctrl-C, SIGTERM or SIGHUP comes.
+    """Yields a list that receives the number of each SIGINT, SIGTERM and SIGHUP.
 
     A second Ctrl-C ends the program, or the cell of a notebook.
     """
@@ -345,7 +355,7 @@ def _signals_noted() -> Iterator[list[int]]:
         for number in previous:
             signal.signal(number, note)
     except ValueError:
-        # Not the main thread (a notebook, a test): nothing to listen to.
+        # Signals are handled in the main thread alone; this is another one.
         yield noted
         return
     try:

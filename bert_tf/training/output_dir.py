@@ -1,7 +1,7 @@
-"""The folder of a run: it belongs to one set of options and inputs, and to one process.
+"""The folder of a run, which belongs to one set of options and inputs and one process.
 
 Nothing is overwritten. Beside the options, `inputs.json` has the fingerprints of the
-files whose contents decide the result.
+files whose contents determine the result.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ INPUTS = "inputs.json"
 
 @contextlib.contextmanager
 def locked_for_all(strategy: tf.distribute.Strategy, output_dir: str) -> Iterator[None]:
-    """`locked_folder`, held by the first of several workers for all of them."""
+    """Holds the lock of a folder; the first of several workers holds it for all."""
     with contextlib.ExitStack() as stack:
 
         def lock() -> bool:
@@ -39,9 +39,9 @@ def locked_for_all(strategy: tf.distribute.Strategy, output_dir: str) -> Iterato
 def is_finished_for_all(
     strategy: tf.distribute.Strategy, output_dir: str, *claims: Any
 ) -> bool:
-    """`claim_for_all` of a folder that holds a model, else False.
+    """Calls `claim_for_all` if the folder holds a model, and returns False if not.
 
-    It needs none of the inputs, which may be gone by now.
+    The inputs are not needed and may have been removed.
     """
 
     def is_finished() -> bool:
@@ -53,12 +53,12 @@ def is_finished_for_all(
 def claim_for_all(
     strategy: tf.distribute.Strategy, output_dir: str, *claims: Any
 ) -> bool:
-    """`claim` by the first of several workers, which all learn the answer."""
+    """Calls `claim` in the first of several workers; all of them get its answer."""
     return _answer_of_chief(strategy, lambda: claim(output_dir, *claims))
 
 
 def _answer_of_chief(strategy: tf.distribute.Strategy, ask: Callable[[], bool]) -> bool:
-    """The answer of a function that the chief alone calls; all raise if it does."""
+    """Returns the answer of a function that only the chief calls; all raise with it."""
     answer, problem = False, None
     if is_chief(strategy):
         try:
@@ -70,8 +70,8 @@ def _answer_of_chief(strategy: tf.distribute.Strategy, ask: Callable[[], bool]) 
         raise problem
     if not is_well:
         raise WorkerLost(
-            "Another worker no longer answers: the first one has refused the "
-            "output_dir. Expected a folder for this run: its message says what to do."
+            "Another worker no longer answers: the first worker has refused the "
+            "output_dir. Expected a folder for this run: see that worker's message."
         )
     return not all_agree(strategy, not answer)
 
@@ -82,24 +82,25 @@ def claim(
     free_options: Collection[str],
     inputs: Mapping[str, Sequence[str]] = {},
 ) -> bool:
-    """Makes the folder this run's own; True if it holds the finished model.
+    """Claims the folder for this run; returns True if it holds the finished model.
 
-    An input that is gone as a whole is no difference: what has been made of it may be
-    all that is needed.
+    An input all of whose files are gone does not count as changed: what was made from
+    it may be all that is needed.
 
     Args:
-        output_dir: made if it is missing.
+        output_dir: the folder, which is made if it is missing.
         options: a dataclass, which is written into the folder.
-        free_options: names of those that may differ when a run is resumed.
+        free_options: names of the options that may differ when a run is resumed.
         inputs: the files of each input, whose fingerprints are written, too.
 
     Raises:
-        ValueError: it holds something else, or a run with other options or inputs.
+        ValueError: the folder holds something else, or a run with other options or
+            inputs.
     """
     values = json.loads(json.dumps(dataclasses.asdict(options)))
     path = posixpath.join(output_dir, model_dir.OPTIONS)
     files = tf.io.gfile.listdir(output_dir) if is_folder(output_dir) else []
-    # Options alone are those of a run that failed before it had made anything.
+    # A folder with options alone is that of a run that failed before it made anything.
     if all(name.startswith((model_dir.OPTIONS, INPUTS)) for name in files):
         tf.io.gfile.makedirs(output_dir)
         _write_inputs(output_dir, {}, inputs)
@@ -110,7 +111,7 @@ def claim(
             f"{output_dir} is not empty and not of this program. Nothing is "
             "overwritten: choose another output_dir."
         )
-    # An option that the run did not know yet had its default.
+    # An option that did not exist yet when the run began had its default.
     found = {**_defaults(options), **read_json(path)}
     different = [
         f"{name} was {found.get(name)!r}, received {values[name]!r}"
@@ -142,7 +143,7 @@ def _check_inputs(
     inputs: Mapping[str, Sequence[str]],
     is_finished: bool,
 ) -> None:
-    """Raises ValueError where an input is not what is known of it."""
+    """Raises ValueError if an input has changed since its fingerprints were taken."""
     found = {
         name: changes(known[name], {path: path for path in paths})
         for name, paths in inputs.items()
@@ -161,7 +162,7 @@ def _check_inputs(
 def _write_inputs(
     output_dir: str, known: Mapping[str, Any], inputs: Mapping[str, Sequence[str]]
 ) -> None:
-    """Adds the fingerprints of inputs of which nothing is known."""
+    """Adds the fingerprints of inputs that have none yet."""
     new = {name: p for name, p in inputs.items() if p and name not in known}
     if new:
         found = {name: fingerprints(paths) for name, paths in new.items()}

@@ -1,7 +1,7 @@
-"""The plan of a run with a budget: how many steps, and where each revision took effect.
+"""The plan of a run with a budget: its steps, and the step of each revision.
 
-It is written to `plan.json` in the folder of the run, each revision before its first
-step. The rates of all steps follow from it, so a run can be repeated by it.
+It is written to `plan.json` in the folder of the run, each revision before it takes
+effect. The learning rates of all steps follow from it, so the run can be repeated.
 """
 
 import bisect
@@ -15,7 +15,7 @@ PLAN = "plan.json"
 
 # Share of the steps that the paper (appendix A.2) trains on long rows.
 LONG_SHARE = 0.1
-# Of the time that is left for training at the first plan, evaluations take this share.
+# The share of the training time that the first plan gives to evaluations.
 _EVALUATION_SHARE = 0.05
 _MAX_EVALUATIONS = 8
 _NUM_CHECKPOINTS = 4
@@ -25,11 +25,11 @@ _LEAST_PROVISIONAL_STEPS = 1000
 
 @dataclasses.dataclass(frozen=True)
 class Pace:
-    """The numbers of steps that the training loop goes by.
+    """The numbers of steps that control the training loop.
 
     Attributes:
         num_train_steps: steps in all.
-        long_from: the step from which rows are long; None: they never are.
+        long_from: the step from which rows are long; None if they never are.
         checkpoint_every: steps between two checkpoints.
         log_every: steps between two lines of progress.
         eval_every: steps between two evaluations.
@@ -58,11 +58,11 @@ class Revision:
     Attributes:
         step: the number of steps done at that time.
         rollbacks: how often the run had gone back to a checkpoint, see `Trainer`.
-        progress: of the learning rate's schedule, from 0 to 1.
-        seconds: of the budget, that were used up.
+        progress: the progress of the learning rate's schedule, from 0 to 1.
+        seconds: the part of the budget that was used up.
         seconds_per_step: the expected time of a step in each phase.
-        reason: for the reader.
-        pace: what is planned from here on.
+        reason: why it was made, in words.
+        pace: the numbers of steps from here on.
     """
 
     step: int
@@ -150,7 +150,7 @@ def _revision(row: dict[str, Any], names: Sequence[str]) -> Revision:
 
 @dataclasses.dataclass(frozen=True)
 class Wishes:
-    """The numbers of a pace that the user has given; None: the plan chooses."""
+    """The numbers of a pace that the user has given; None if the plan chooses them."""
 
     checkpoint_every: int | None = None
     log_every: int | None = None
@@ -164,10 +164,10 @@ class Costs:
 
     Attributes:
         evaluation: one evaluation of all held-out batches.
-        checkpoint: writing one.
-        ending: the report and the weights.
-        first_evaluation: what the first one takes more, which traces.
-        first_long_step: the same of the first step of long rows.
+        checkpoint: writing one checkpoint.
+        ending: writing the report and the weights.
+        first_evaluation: the additional time of the first evaluation, which traces.
+        first_long_step: the additional time of the first step with long rows.
     """
 
     evaluation: float
@@ -195,7 +195,7 @@ def provisional_pace(
         seconds: the time that is left.
         seconds_per_step: the least time of a step, in each phase. So the steps are
             rather too many, and the progress at the first real plan is small.
-        wishes: those of the user.
+        wishes: the numbers that the user has given.
         num_batches: the number of held-out batches.
     """
     long_from = None if len(seconds_per_step) == 1 else 0
@@ -223,7 +223,7 @@ def first_pace(
         seconds_per_step: the time of a step, in each phase.
         seconds_per_eval_batch: the time of a batch in an evaluation.
         costs: the other parts of the run; the evaluation's is not read.
-        wishes: those of the user.
+        wishes: the numbers that the user has given.
         num_batches: the number of held-out batches; 0: nothing is held out.
     """
     costs = dataclasses.replace(costs, evaluation=0.0)

@@ -1,4 +1,4 @@
-"""Planners: they tell the training loop how many steps there are, and when to look."""
+"""Planners, which tell the training loop how many steps there are."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -9,20 +9,20 @@ from bert_tf.training.plan import Pace, Plan, Revision
 
 
 class Planner:
-    """The planner of a run whose steps are known: it has nothing to revise."""
+    """The planner of a run with a fixed number of steps, which revises nothing."""
 
     @property
     def num_eval_batches(self) -> int | None:
-        """Held-out batches of an evaluation; None: all there are."""
+        """Held-out batches in an evaluation; None for all batches."""
         return None
 
     def begin(self, step: int, rollbacks: int) -> Pace | None:
-        """Takes up a run at a checkpoint; returns its pace, None if it is known."""
+        """Starts or resumes a run at a step; returns its pace, None if it is fixed."""
         del step, rollbacks
         return None
 
     def roll_back(self, step: int, rollbacks: int) -> Pace | None:
-        """Takes up a run that has gone back to a checkpoint."""
+        """Continues a run that has gone back to a checkpoint; returns its pace."""
         del step, rollbacks
         return None
 
@@ -32,7 +32,7 @@ class Planner:
         return False
 
     def revise(self, step: int) -> Pace:
-        """Looks at the clock after a step that has ended; returns the pace."""
+        """Revises the plan, if need be, after a completed step; returns the pace."""
         raise NotImplementedError
 
     def saved(self, step: int) -> None:
@@ -40,7 +40,7 @@ class Planner:
 
     @contextlib.contextmanager
     def timed(self, part: Literal["evaluation", "checkpoint"]) -> Iterator[None]:
-        """Measures a part of the run that is no step."""
+        """Measures the time of an evaluation or a checkpoint."""
         del part
         yield
 
@@ -49,13 +49,13 @@ class Planner:
 
 
 class PlannedRun(Planner):
-    """A run whose plan is in a file.
+    """The planner of a run with a plan in a file.
 
     Args:
-        path: of the plan of this run.
-        plan: all that is known of it.
-        schedule: of the learning rate, which follows the plan.
-        say: receives messages for the user.
+        path: the file of the plan.
+        plan: the plan as far as it is known.
+        schedule: the learning rate, which follows the plan.
+        say: a function that receives messages for the user.
     """
 
     def __init__(
@@ -74,12 +74,12 @@ class PlannedRun(Planner):
 
     @property
     def pace(self) -> Pace:
-        """What is planned at the moment."""
+        """The current plan of steps."""
         return self._revision.pace
 
     @property
     def num_eval_batches(self) -> int | None:
-        """Held-out batches of an evaluation."""
+        """Held-out batches in an evaluation."""
         return self.pace.num_eval_batches
 
     @property
@@ -98,23 +98,23 @@ class PlannedRun(Planner):
 
 
 class RecordedPlanner(PlannedRun):
-    """The planner of a run that repeats another one by its plan, to the bit."""
+    """The planner of a run that repeats another run, bit for bit, by its plan."""
 
     def begin(self, step: int, rollbacks: int) -> Pace:
-        """Takes up the run; its folder gets a copy of the plan."""
+        """Starts or resumes the run, and writes a copy of the plan into its folder."""
         self.plan.write(self.path)
         pace = self._follow(self.plan.at(step, rollbacks))
         self._rollbacks = rollbacks
         return pace
 
     def roll_back(self, step: int, rollbacks: int) -> Pace:
-        """Goes on at a checkpoint, as the other run did if it was there, too."""
+        """Continues at a checkpoint, as the other run did if it went back as well."""
         before = self.plan.at(step, self._rollbacks)
         self._rollbacks = rollbacks
         return self._follow(self._recorded(step) or before)
 
     def is_due(self, step: int) -> bool:
-        """Returns whether the other run has revised its plan here."""
+        """Returns whether the other run has revised its plan at this step."""
         return self._recorded(step) is not None
 
     def revise(self, step: int) -> Pace:

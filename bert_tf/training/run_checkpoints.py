@@ -1,13 +1,13 @@
-"""Checkpoints of a run: whole or not at all, and the position in the data with them.
+"""Checkpoints of a run, each complete or absent, with the position in the data.
 
     checkpoints/step-1000.index, ...     weights, moments, step: written by the chief
     checkpoints/position-1000/phase-0-replica-1-of-2.index     by each replica's worker
 
-The folder itself tells which there are; the file `checkpoint` in it is written for
-TensorFlow's own tools and never read. The positions are written first, and the index of
-a checkpoint last; all bytes have checksums. So a checkpoint that was being written when
-its process died does not count, nor does one that was damaged later. What a step has
-left is removed only when a later checkpoint of the run is whole.
+The names in the folder tell which checkpoints there are; the file `checkpoint` is
+written for TensorFlow's own tools and never read. The positions are written first, and
+the index of a checkpoint last; all bytes have checksums. So a checkpoint that was being
+written when its process died does not count, nor does one that was damaged later. The
+files of a step are removed only when a later checkpoint of the run is complete.
 """
 
 import posixpath
@@ -27,15 +27,15 @@ _NAME, _POSITIONS, _STATE = "step", "position", "checkpoint"
 _NUMBER = r"(0|[1-9]\d{0,17})"
 _INDEX = re.compile(rf"{_NAME}-{_NUMBER}\.index")
 _DATA = re.compile(rf"{_NAME}-{_NUMBER}\.data-\d{{5}}-of-\d{{5}}")
-# What TensorFlow leaves when it is killed: `step-6.index.tempstate123`, `step-6_temp`.
+# Files that a killed TensorFlow leaves: `step-6.index.tempstate123`, `step-6_temp`.
 _HALF = re.compile(
     rf"{_NAME}-{_NUMBER}(?:_temp|\.(?:index|data-\d{{5}}-of-\d{{5}})\.tempstate\d+)"
 )
 _POSITION = re.compile(rf"{_POSITIONS}-{_NUMBER}")
 
-# What reading a damaged file raises.
+# The errors of reading a damaged file.
 _DAMAGED = (tf.errors.OpError, RuntimeError, IndexError)
-# Those among them that say nothing about the file.
+# The errors among them that do not mean that the file is damaged.
 _UNREACHABLE = (
     tf.errors.AbortedError,
     tf.errors.CancelledError,
@@ -50,10 +50,10 @@ class RunCheckpoints:
     """Saves and restores a run.
 
     Args:
-        folder: shared by all workers, made if it is missing.
+        folder: the folder, which all workers share and which is made if it is missing.
         trackables: the contents of a checkpoint, by name.
-        strategy: of the training.
-        say: receives messages for the user.
+        strategy: the strategy of the training.
+        say: a function that receives messages for the user.
     """
 
     def __init__(
@@ -67,19 +67,19 @@ class RunCheckpoints:
         self.strategy = strategy
         self.say = say
         self._checkpoint = tf.train.Checkpoint(**trackables)
-        # Those that this process has restored or written, the oldest first.
+        # The steps that this process has restored or written, the oldest first.
         self._whole: list[int] = []
 
     def latest(self) -> str | None:
-        """The prefix of the newest checkpoint that was restored or saved."""
+        """Returns the prefix of the newest checkpoint that was restored or saved."""
         return self._prefix(self._whole[-1]) if self._whole else None
 
     def restore(self) -> int:
-        """Restores the newest checkpoint that is whole; its step, 0 without any.
+        """Restores the newest undamaged checkpoint; returns its step, 0 if none exists.
 
         Raises:
-            ValueError: all are damaged, or they are of another model.
-            OSError, tf.errors.OpError: they cannot be reached.
+            ValueError: all checkpoints are damaged, or they are of another model.
+            OSError, tf.errors.OpError: the checkpoints cannot be reached.
         """
         step, num_damaged = self._newest_below(None), 0
         while step is not None:
@@ -104,9 +104,9 @@ class RunCheckpoints:
     def restore_position(
         self, step: int, phase: int, iterators: Mapping[int, Any]
     ) -> bool:
-        """Restores each replica's iterator; False if any worker lacks a position.
+        """Restores each replica's iterator; returns False if any position is missing.
 
-        The iterators are not to be used then.
+        In that case the iterators must not be used.
         """
         found = True
         for replica, iterator in iterators.items():
@@ -118,7 +118,7 @@ class RunCheckpoints:
         return all_agree(self.strategy, found)
 
     def save(self, step: int, phase: int, iterators: Mapping[int, Any]) -> None:
-        """Writes a checkpoint, and then removes what it supersedes."""
+        """Writes a checkpoint, and then removes the files that it supersedes."""
         for replica, iterator in iterators.items():
             path = self._position(step, phase, replica)
             tf.train.Checkpoint(iterator=iterator).write(path)
@@ -126,7 +126,7 @@ class RunCheckpoints:
         self._whole = [*(s for s in self._whole if s < step), step][-_KEPT:]
         if is_chief(self.strategy):
             self._checkpoint.write(self._prefix(step))
-            # With the positions: while other workers write theirs, files come and go.
+            # The positions, too; only now, as files come and go while others write.
             sync(self.folder)
             self._name_for_tensorflow()
             self._remove_superseded()
@@ -136,7 +136,7 @@ class RunCheckpoints:
         """Writes the file by which `tf.train.latest_checkpoint` knows a folder.
 
         TensorFlow's function for that is deprecated, and its CheckpointManager makes a
-        variable, which one worker alone cannot.
+        variable, which one of several workers cannot do alone.
         """
         names = [f'"{_NAME}-{step}"' for step in self._whole]
         lines = [f"model_checkpoint_path: {names[-1]}"]
@@ -150,12 +150,12 @@ class RunCheckpoints:
         return [name.rstrip("/") for name in tf.io.gfile.listdir(self.folder)]
 
     def _steps(self, pattern: re.Pattern[str]) -> set[int]:
-        """Numbers of the files whose names fit one of this module's patterns."""
+        """Returns the steps of the files whose names match a pattern."""
         found = map(pattern.fullmatch, self._files())
         return {int(match[1]) for match in found if match}
 
     def _newest_below(self, step: int | None) -> int | None:
-        """The newest step before one that has an index, as the chief sees it."""
+        """Returns the newest step below `step` with an index, as the chief sees it."""
         steps = [s for s in self._steps(_INDEX) if step is None or s < step]
         newest = of_chief(self.strategy, max(steps, default=-1))
         return None if newest < 0 else newest
@@ -171,7 +171,7 @@ class RunCheckpoints:
                 )
 
     def _problem(self, step: int) -> str | None:
-        """Restores a checkpoint; what is wrong with its files, None if nothing."""
+        """Restores a checkpoint; returns what is wrong with its files, if anything."""
         try:
             status = self._checkpoint.read(self._prefix(step))
             status.assert_existing_objects_matched()
@@ -197,10 +197,10 @@ class RunCheckpoints:
         return posixpath.join(self.folder, f"{_POSITIONS}-{step}", name)
 
     def _remove_superseded(self) -> None:
-        """Removes all of the steps before the newest but those that are whole.
+        """Removes the files of older steps, except those of the checkpoints to keep.
 
-        A later one may be damaged for the moment alone, or for this machine: it stays
-        until the run has come past it.
+        A checkpoint of a later step may be unreadable only now, or only on this
+        machine: it stays until the run has passed its step.
         """
         patterns = (_INDEX, _DATA, _HALF, _POSITION)
         for match in [p.fullmatch(name) for name in self._files() for p in patterns]:

@@ -24,7 +24,7 @@ MFU = "matmul_share"
 
 Record = dict[str, Any]
 
-# What the line of a step shows beside the loss, and what it calls it.
+# The metrics that the line of a step shows beside the loss, by their short names.
 _SHORT_NAMES = {
     "mlm_accuracy": "MLM",
     "sentence_accuracy": "sentence",
@@ -40,9 +40,9 @@ class Progress:
 
     Attributes:
         step: steps done at its end.
-        metrics: means over the interval: those of the objective and `loss`,
+        metrics: means over the interval: metrics of the objective, `loss`,
             `gradient_norm`, `learning_rate`.
-        per_second: rates of the work of its steps.
+        per_second: the work of the steps, per second.
     """
 
     step: int
@@ -51,16 +51,16 @@ class Progress:
 
 
 class RunLog:
-    """Shows and keeps the metrics of a run, and shows its messages.
+    """Shows and stores the metrics of a run, and shows its messages.
 
     Args:
-        output_dir: `metrics.jsonl` and `tensorboard/` are written into it.
+        output_dir: the folder that gets `metrics.jsonl` and `tensorboard/`.
         num_train_steps: the end of the bar.
         peak_flops_per_second: the machine's rate at a matrix product, against which
-            MFU (model FLOPs utilization) is measured; None: "flops" are no part of the
-            progress.
-        heldout_name: the name of the evaluations' data in messages.
-        is_chief: of several workers one alone writes and prints.
+            MFU (model FLOPs utilization) is measured; None if the progress has no
+            "flops".
+        heldout_name: the name of the evaluation data in messages.
+        is_chief: whether this is the one of several workers that writes and prints.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class RunLog:
             )
 
     def resume(self, step: int) -> None:
-        """Forgets what an earlier, killed run had logged after its checkpoint."""
+        """Removes what an earlier, killed run had logged after its checkpoint."""
         if not self._is_chief:
             return
         found = read_metrics(self._path)
@@ -111,8 +111,8 @@ class RunLog:
             self.say(f"Resuming from the checkpoint of step {step}.")
         elif found:
             self.say(
-                f"There is no checkpoint of the run that came to step "
-                f"{max(record['step'] for record in found)}: beginning anew."
+                f"There is no checkpoint of the run that reached step "
+                f"{max(record['step'] for record in found)}: starting over."
             )
 
     def replan(self, num_train_steps: int) -> None:
@@ -149,15 +149,15 @@ class RunLog:
         self.say(f"{self._heldout_name} at step {step}:  {joined(metrics)}")
 
     def unigram_baseline(self, metrics: dict[str, float]) -> None:
-        """Shows what the held-out metrics are to be compared with."""
+        """Shows the metrics to compare the held-out metrics with."""
         self.say(f"{self._heldout_name}, unigram baseline:  {joined(metrics)}")
 
     def say(self, message: str) -> None:
-        """Prints a line to stderr, above the bar, if anybody reads there still."""
+        """Prints a line to stderr, above the bar; does nothing if nobody reads it."""
         if not self._is_chief:
             return
         now = datetime.datetime.now().strftime("%H:%M:%S")
-        # Whoever read it may have gone: the run goes on, and the files tell of it.
+        # The reader may have gone. The run continues, and its files have everything.
         with contextlib.suppress(OSError):
             self._bar.write(f"{now}  {message}", file=sys.stderr)
 
@@ -182,14 +182,14 @@ class RunLog:
 
 
 def joined(metrics: dict[str, float]) -> str:
-    """Metrics as text, such as `accuracy 0.9300  f1 0.9100`."""
+    """Writes metrics as text, such as `accuracy 0.9300  f1 0.9100`."""
     return "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
 
 
 def _line(record: Record) -> str:
-    """A line of `metrics.jsonl`; what is NaN or infinite, which JSON has not, is null.
+    """Returns a line of `metrics.jsonl`; NaN and infinity, not in JSON, become null.
 
-    The means of an interval are NaN where each of its steps was skipped.
+    The means of an interval are NaN if each of its steps was skipped.
     """
     kept = {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
@@ -199,10 +199,11 @@ def _line(record: Record) -> str:
 
 
 def read_metrics(path: str) -> list[Record]:
-    """The records of a `metrics.jsonl`; none where there is no file.
+    """Reads the records of a `metrics.jsonl`; an empty list if there is no file.
 
-    Each has `split` ("train" or "heldout"), `step`, `time` and the metrics, of which
-    null is NaN. Lines that are not whole, as a kill leaves the last one, are left out.
+    Each has `split` ("train" or "heldout"), `step`, `time` and the metrics, in which
+    null is read as NaN. Incomplete lines, such as a kill leaves at the end, are left
+    out.
     """
     if not exists(path):
         return []

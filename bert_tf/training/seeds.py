@@ -1,4 +1,4 @@
-"""Seeds of a run: each is a function of the run's own, and of what it is for."""
+"""Seeds of the parts of a run, derived from the seed of the run."""
 
 import contextlib
 import random
@@ -11,7 +11,8 @@ import tensorflow as tf
 def data_seed(seed: int, *, phase: int = 0, attempt: int = 0) -> int:
     """Returns the seed of the order and the masks of the data in a phase.
 
-    `attempt` counts how often the run has gone back to a checkpoint, to other data.
+    `attempt` is the number of times the run has gone back to a checkpoint, from which
+    it continues with other data.
     """
     return seed + phase + 10_007 * attempt
 
@@ -22,9 +23,9 @@ def dropout_seed(
     """Returns the seed of the dropout masks of a slice of a batch, int32 (2,).
 
     Args:
-        seed: of the run.
-        step, replica, piece: the numbers of the step, of the replica among all, and of
-            the slice; integer scalars.
+        seed: the seed of the run.
+        step, replica, piece: the numbers of the step, of the replica among all
+            replicas, and of the slice; integer scalars.
         draws: the number of replicas, and of slices of each.
     """
     num_replicas, num_pieces = draws

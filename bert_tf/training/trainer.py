@@ -1,8 +1,7 @@
-"""One step of training, on one replica or many.
+"""A training step, on one replica or many.
 
-`Model.fit` is not used: under several replicas Keras clips before it adds the
-gradients up, and its checkpoints hold neither the position in the data nor the
-dropout masks.
+`Model.fit` is not used: with several replicas Keras clips gradients before it sums
+them, and its checkpoints hold neither the position in the data nor the dropout masks.
 """
 
 import math
@@ -25,26 +24,26 @@ _CLIP_NORM = 1.0
 
 
 class Trainer:
-    """A model, its optimizer, and the step that moves them.
+    """A model, its optimizer, and the training step that updates them.
 
     Args:
-        model: called with a batch and `training`.
-        optimizer: built here on the model's trainable variables.
+        model: a model that is called with a batch and `training`.
+        optimizer: the optimizer, which is built on the model's trainable variables.
         objective: the loss to minimise, and metrics.
-        seed: of the dropout masks.
-        accumulation_steps: how many equal slices of a batch are run one after
+        seed: the seed of the dropout masks.
+        accumulation_steps: the number of equal slices of a batch that are run one after
             another; the result is that of the whole batch.
-        jit_compile: what XLA compiles. "auto": the element-wise parts and the update;
-            nothing on a TPU, where all is compiled anyway. "on": loss and gradients as
-            one, anew for each shape of a batch. "off": nothing.
-        strategy: of tf.distribute; the current one if None.
+        jit_compile: the parts that XLA compiles. "auto": the element-wise parts and the
+            update; nothing on a TPU, where everything is compiled anyway. "on": loss
+            and gradients as one, again for each shape of a batch. "off": nothing.
+        strategy: a strategy of tf.distribute; None for the current one.
 
     Attributes:
-        step: int64 variable, steps done.
+        step: int64 variable, the number of steps done.
         loss_scale: float32 variable, a factor of the loss.
-        rollbacks: int32 variable: how often the run went back to a checkpoint. Each
-            halves the learning rate.
-        data_start: int64 variable: the step at which the data in use began.
+        rollbacks: int32 variable, the number of times the run went back to a
+            checkpoint. Each time halves the learning rate.
+        data_start: int64 variable, the step at which the data in use began.
     """
 
     def __init__(
@@ -76,7 +75,7 @@ class Trainer:
                 aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
                 name="step",
             )
-            # float16 alone has a range so short that gradients vanish in it.
+            # Only the range of float16 is so small that gradients vanish in it.
             self.scales_loss = model.dtype_policy.compute_dtype == "float16"
             self.loss_scale = tf.Variable(
                 2.0**15 if self.scales_loss else 1.0, trainable=False, name="loss_scale"
@@ -86,7 +85,7 @@ class Trainer:
             self.data_start = tf.Variable(
                 0, dtype=tf.int64, trainable=False, name="data_start"
             )
-        # Packed batches differ in their number of rows: not a trace for each.
+        # Packed batches differ in their number of rows; each would be a trace.
         self._train_step = tf.function(
             self._train_step_in_graph, reduce_retracing=True, autograph=False
         )
@@ -110,27 +109,31 @@ class Trainer:
         }
 
     def train_step(self, batch: Batch, stopping: bool = False) -> dict[str, tf.Tensor]:
-        """One step on a global batch.
+        """Makes one step on a global batch.
 
         Args:
-            batch: of this worker's replica; of several, what
-                `experimental_distribute_values_from_function` makes of theirs.
-            stopping: whether this worker was told to stop.
+            batch: the batch of this worker's replica; for several replicas, the
+                result of `experimental_distribute_values_from_function`.
+            stopping: whether this worker has to stop.
 
         Returns:
             float32 scalars: means over the batch of all sums of the objective, and
             `loss`, `gradient_norm` (before clipping), `learning_rate`, `finite`
-            (0 where the step was skipped), `stopping` (1 where any worker is).
+            (0 if the step was skipped), `stopping` (1 if any worker has to stop).
         """
         return self._train_step(batch, tf.constant(float(stopping)))
 
     def evaluate(self, batches: tf.data.Dataset) -> dict[str, float]:
-        """Means of the objective's sums, and `loss`, over all batches.
+        """Returns means of the objective's sums, and `loss`, over all batches.
 
         Each replica has an equal part of the rows of a batch.
 
         Args:
-            batches: the same for every worker, of a multiple of the replicas' number.
+            batches: the same batches for every worker. The number of rows in each is a
+                multiple of the number of replicas.
+
+        Raises:
+            ValueError: there is no batch.
         """
         means = means_of(self._evaluate_step(self._parts(batch)) for batch in batches)
         if not means:
@@ -183,11 +186,11 @@ class Trainer:
     def _accumulate(
         self, batch: Batch, weights: dict[str, tf.Tensor], replica: Any
     ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
-        """Gradients and sums of the replica's batch, slice after slice."""
+        """Returns gradients and sums of the replica's batch, slice after slice."""
         count = self.accumulation_steps
         if count == 1:
             return self._gradients(batch, weights, replica, tf.constant(0))
-        # Not the static shape: after rows of another length it is not known.
+        # The static shape is unknown once there were rows of another length.
         slices = {
             name: tf.reshape(value, tf.concat([[count, -1], tf.shape(value)[1:]], 0))
             for name, value in batch.items()
@@ -235,7 +238,7 @@ class Trainer:
         self._good_steps.assign(tf.where(grow, 0, good))
 
     def _parts(self, batch: Batch) -> Any:
-        """A batch as its replicas' parts."""
+        """Divides a batch into the parts of the replicas."""
         count = self.strategy.num_replicas_in_sync
         if count == 1:
             return batch

@@ -16,7 +16,8 @@ def options(tmp_path, **changes):
         "corpus": (str(tmp_path / "text" / "*"),),
         "output_dir": str(tmp_path / "out"),
         "systems": ("ngram", "bert"),
-        "budget": "1s",
+        # Enough for the start of a program, and some steps, on a busy machine.
+        "budget": "3m",
         "preset": "tiny",
         "vocab_size": 100,
         "holdout_fraction": 0.2,
@@ -32,8 +33,8 @@ def options(tmp_path, **changes):
     ("changes", "message"),
     [
         ({"systems": ("bert", "t5")}, r"Received the systems \['t5'\]. Expected some"),
-        ({"budget": "soon"}, "Received budget='soon'. Expected a time"),
-        ({"budget": "0m"}, "Expected a time"),
+        ({"budget": "soon"}, "Received budget='soon'. Expected a number above 0"),
+        ({"budget": "0m"}, "Expected a number above 0 with its unit"),
         ({"datasets": ("glue/sst3",)}, "glue/sst3"),
         ({"num_seeds": 0}, "num_seeds=0. Expected numbers above 0"),
     ],

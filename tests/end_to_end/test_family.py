@@ -186,7 +186,7 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(prepared, tmp_path, name):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"family": "electra", "sentences": "next_sentence"}, "goes with masked_lm"),
+        ({"family": "electra", "sentences": "next_sentence"}, "only masked_lm has"),
         ({"objective": "both_directions", "sentences": "full_sentences"}, "--family"),
         ({"mask_rate": 0.8, "random_rate": 0.3}, "Expected rates from 0 to 1"),
     ],

@@ -152,6 +152,11 @@ def test_twenty_kills(prepared, tmp_path):
         ({"beta_2": 1.0}, "Received beta_2=1.0"),
         ({"batch_size": 8, "accumulation_steps": 3}, "equal slices"),
         ({"num_warmup_steps": 20}, "less than num_train_steps=20"),
+        ({"budget": "4m"}, "num_train_steps=20, budget=4m. Expected one of them"),
+        ({"plan_file": "plan.json"}, "Expected one of them"),
+        ({"num_train_steps": None, "budget": "4"}, r"Expected a number above 0 with"),
+        ({"num_train_steps": None, "budget": "4m"}, "num_warmup_steps=2 with budget"),
+        ({"num_train_steps": 0}, "Expected numbers above 0"),
     ],
 )
 def test_options_that_do_not_fit(prepared, tmp_path, changes, message):
@@ -289,8 +294,10 @@ def test_a_cased_vocabulary_is_cased_in_every_step(prepared, tmp_path):
     assert ids == [[found.vocabulary.id_of("The")]]
 
 
-def test_nothing_held_out(prepared, tmp_path):
-    records_dir = tmp_path / "records"
+@pytest.mark.slow
+def test_nothing_held_out(prepared, tmp_path, caplog):
+    """Few documents and a small fraction: a model without held-out figures."""
+    records_dir, output_dir = tmp_path / "records", tmp_path / "model"
     write_records(
         [prepared.text],
         Vocabulary.from_file(prepared.vocab_file),
@@ -298,10 +305,16 @@ def test_nothing_held_out(prepared, tmp_path):
         RecordOptions(holdout_fraction=1e-9, num_shards=1),
         num_processes=1,
     )
-    with pytest.raises(ValueError, match="raise --holdout_fraction"):
-        pretrain.pretrain(
-            options(prepared, tmp_path / "model", records_dir=str(records_dir))
-        )
+    steps = {"num_train_steps": 2, "num_warmup_steps": 1, "eval_every": 1}
+    pretrain.pretrain(
+        options(prepared, output_dir, records_dir=str(records_dir), **steps)
+    )
+    assert "None of 60 documents was held out with holdout_fraction=1e-09" in (
+        caplog.text
+    )
+    splits = {r["split"] for r in read_metrics(str(output_dir / "metrics.jsonl"))}
+    assert splits == {"train"}
+    assert (output_dir / model_dir.WEIGHTS).exists()
 
 
 @pytest.mark.slow

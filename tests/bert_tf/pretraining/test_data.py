@@ -65,4 +65,4 @@ def test_a_single_document_held_out_is_told(tmp_path, caplog):
     of_text = records(tmp_path, SEVERAL)
     of_text.manifest["heldout_counts"]["documents"] = 1
     assert possible(of_text) == "next_sentence"
-    assert "A single document is held out" in caplog.text
+    assert "Only one document is held out" in caplog.text

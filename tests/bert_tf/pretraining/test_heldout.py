@@ -149,7 +149,7 @@ def test_an_encoder_without_a_head(records):
     loaded = member("masked_lm")
     description = model_dir.Description(model_dir.PRETRAINING, head={"mlm_head": False})
     loaded = model_dir.LoadedModel(loaded.model, VOCABULARY, description)
-    with pytest.raises(ValueError, match="no head for tokens"):
+    with pytest.raises(ValueError, match="no language-model head"):
         heldout_scores(loaded, records)
 
 

@@ -112,7 +112,7 @@ def test_a_worker_learns_that_the_chief_refuses(tmp_path, monkeypatch):
     strategy, answers = tf.distribute.get_strategy(), iter([False])
     monkeypatch.setattr(output_dir, "is_chief", lambda _: False)
     monkeypatch.setattr(output_dir, "all_agree", lambda *_: next(answers))
-    with pytest.raises(OSError, match="the first one has refused the output_dir"):
+    with pytest.raises(OSError, match="the first worker has refused the output_dir"):
         output_dir.claim_for_all(strategy, str(tmp_path / "run"), Options(), ())
     assert not (tmp_path / "run").exists()
 

@@ -134,6 +134,6 @@ def test_a_log_is_cut_whole_or_not_at_all(log, tmp_path, monkeypatch):
 def test_a_run_whose_checkpoints_are_gone_begins_anew_and_says_so(log, capsys):
     log.progress(progress(7))
     log.resume(0)
-    assert "no checkpoint of the run that came to step 7" in capsys.readouterr().err
+    assert "no checkpoint of the run that reached step 7" in capsys.readouterr().err
     log.resume(0)
     assert capsys.readouterr().err == ""
