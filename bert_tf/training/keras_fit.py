@@ -30,6 +30,9 @@ class FitModel(keras.Model):
         names: the sums of the objective.
         targets: for losses and metrics of Keras; None: the model allows none.
         seed: of the dropout masks.
+
+    Raises:
+        ValueError: there are several replicas.
     """
 
     def __init__(
@@ -40,6 +43,12 @@ class FitModel(keras.Model):
         targets: Targets | None = None,
         seed: int = 0,
     ) -> None:
+        count = tf.distribute.get_strategy().num_replicas_in_sync
+        if count > 1:
+            raise ValueError(
+                f"Received a strategy of {count} replicas. Expected one device for fit: "
+                "use the programs pretrain and finetune, with --strategy."
+            )
         super().__init__(dtype=model.dtype_policy, name=f"fit_{model.name}")
         self.model = model
         self.objective = _Watched(objective, self._watch)

@@ -291,6 +291,13 @@ def test_a_keras_checkpoint_of_the_whole_model_is_refused(source, tmp_path):
     assert (tmp_path / "x.weights.h5").exists()
 
 
+def test_several_replicas_are_refused(source):
+    model = classifier(source)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope(), pytest.raises(ValueError, match="a strategy of 2 replicas"):
+        model.fit(TEXTS, ["a", "b"] * 2, verbose=0)
+
+
 def test_nobody_else_s_random_numbers_change(source):
     random.seed(5)
     expected = random.random()
