@@ -46,7 +46,7 @@ class FitModel(keras.Model):
         count = tf.distribute.get_strategy().num_replicas_in_sync
         if count > 1:
             raise ValueError(
-                f"Received a strategy of {count} replicas. Expected one device for fit: "
+                f"Received a strategy of {count} replicas. Expected one for fit: "
                 "use the programs pretrain and finetune, with --strategy."
             )
         super().__init__(dtype=model.dtype_policy, name=f"fit_{model.name}")
