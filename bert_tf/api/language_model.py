@@ -2,8 +2,6 @@
 
 import dataclasses
 import functools
-import json
-import math
 import pathlib
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -13,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.api import folders
+from bert_tf.api import corpus, folders
 from bert_tf.api.folders import Dtype, Path, policy_of
 from bert_tf.api.inputs import read_inputs, text_at
 from bert_tf.api.predictions import Attention, Guess
@@ -35,18 +33,12 @@ from bert_tf.training.keras_fit import FitModel
 from bert_tf.training.seeds import initial_weights
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.finetuning.encoding import chunks_of
-from data_pipelines.learn_vocabulary import learn_vocabulary
-from data_pipelines.pretraining.batches import evaluation_batches
-from data_pipelines.pretraining.documents import documents_from_records
-from data_pipelines.pretraining.work_units import RecordOptions
-from data_pipelines.pretraining.write_records import write_records
 from data_pipelines.tokenizers.tokenizer import Tokenizer
 from data_pipelines.tokenizers.vocabulary import Vocabulary
-from data_pipelines.vocabulary_learning.too_few_pieces import TooFewPiecesError
 
 Preset = Literal["tiny", "mini", "small", "medium", "base", "large"]
 
-_VOCAB_SIZE = 8192
+_SEQUENCE_LENGTH = 128
 # Share of the steps in which the learning rate rises.
 _WARMUP_SHARE = 0.1
 
@@ -60,7 +52,8 @@ class LanguageModel:
         preset, family: size and architecture of a new model; see `bert_tf.pretrain`.
         vocab_size: the number of pieces of a new vocabulary. None: 8,192, or as many
             as the texts yield.
-        sequence_length: tokens of the rows that `fit` trains on.
+        sequence_length: tokens of the rows that `fit` trains on. None: 128, or as many
+            as the model allows.
         dtype: of the computation; the weights stay float32.
         seed: of the weights, the order, the masks and the dropout.
         config: fields of the `BertConfig` of a new model, such as `initializer_range`:
@@ -88,7 +81,7 @@ class LanguageModel:
         preset: Preset = "mini",
         family: families.Name = "bert",
         vocab_size: int | None = None,
-        sequence_length: int = 128,
+        sequence_length: int | None = None,
         dtype: Dtype = "float32",
         seed: int = 0,
         **config: Any,
@@ -193,33 +186,34 @@ class LanguageModel:
             heldout = read_inputs(validation_data)
         with tempfile.TemporaryDirectory() as temporary:
             folder = pathlib.Path(temporary)
-            file = _write_texts(folder / "train.jsonl", inputs.x)
+            file = corpus.write_texts(folder / "train.jsonl", inputs.x)
             options = self._options(file, batch_size)
-            vocabulary = self._vocabulary(options, file)
-            records = _records(file, vocabulary, folder / "records", self._seed)
-            rows = options.rows(self._sequence_length)
+            vocabulary = self._vocabulary_of(file, options)
+            records = corpus.records_of(
+                file, vocabulary, folder / "records", self._seed
+            )
+            rows = options.rows(self._row_length)
             sentences = data.possible_sentences(records, vocabulary, rows, False)
             options = dataclasses.replace(options, sentences=sentences)
             self._make(options, vocabulary)
-            if steps_per_epoch is None:
-                tokens = records.manifest["counts"]["tokens"]
-                steps_per_epoch = max(
-                    1, math.ceil(tokens / (self._sequence_length - 3) / batch_size)
-                )
+            config = self.keras_model.encoder.config
+            model_config.check_row_length(config, self._row_length)
+            steps_per_epoch = steps_per_epoch or corpus.steps_of_an_epoch(
+                records, self._row_length, batch_size
+            )
             total = steps_per_epoch * epochs
-            phases = [(total, options.rows(self._sequence_length))]
             (phase,) = data.training_phases(
                 records,
                 vocabulary,
-                phases,
-                self.keras_model.encoder.config,
+                [(total, options.rows(self._row_length))],
+                config,
                 batch_size=batch_size,
                 seed=self._seed,
             )
             train = phase.batches(0, 1, 0)
             if heldout is not None:
-                file = _write_texts(folder / "heldout.jsonl", heldout.x)
-                kwargs["validation_data"] = self._heldout(file, options, folder)
+                batches = self._heldout(heldout.x, options, folder)
+                kwargs["validation_data"] = batches
             fit_model = self._ready(options, train, total)
             return fit_model.fit(
                 train,
@@ -234,10 +228,9 @@ class LanguageModel:
     def evaluate(self, x: Any, batch_size: int = 32) -> dict[str, float]:
         """The loss and the metrics of pre-training on texts."""
         with tempfile.TemporaryDirectory() as temporary:
-            folder = pathlib.Path(temporary)
-            file = _write_texts(folder / "heldout.jsonl", read_inputs(x).x)
-            options = self._options(file, batch_size)
-            batches = self._heldout(file, options, folder)
+            options = self._options("", batch_size)
+            texts = read_inputs(x).x
+            batches = self._heldout(texts, options, pathlib.Path(temporary))
             fit_model = self._ready(options, batches, 1)
             return fit_model.evaluate(batches, verbose=0, return_dict=True)
 
@@ -436,31 +429,20 @@ class LanguageModel:
             output_dir="",
             input_files=(file,),
             holdout_fraction=0.0,
-            vocab_size=self._vocab_size or _VOCAB_SIZE,
             family=self._family,
             preset=self._preset,
             objective=objective,
             sentences=sentences,
-            sequence_length=self._sequence_length,
+            sequence_length=self._row_length,
             batch_size=batch_size,
             seed=self._seed,
         )
 
-    def _vocabulary(self, options: PretrainOptions, file: str) -> Vocabulary:
+    def _vocabulary_of(self, file: str, options: PretrainOptions) -> Vocabulary:
         if self._loaded is not None:
             return self._loaded.vocabulary
-        learn = functools.partial(
-            learn_vocabulary,
-            input_files=[file],
-            tokenizer=options.recipe.tokenizer,
-            num_processes=1,
-        )
-        try:
-            return learn(vocab_size=options.vocab_size)
-        except TooFewPiecesError as error:
-            if self._vocab_size is not None:
-                raise
-            return learn(vocab_size=error.num_pieces)
+        tokenizer = options.recipe.tokenizer
+        return corpus.learned_vocabulary(file, self._vocab_size, tokenizer)
 
     def _make(self, options: PretrainOptions, vocabulary: Vocabulary) -> None:
         if self._loaded is not None:
@@ -476,22 +458,21 @@ class LanguageModel:
         self._loaded = LoadedModel(model, vocabulary, description)
 
     def _heldout(
-        self, file: str, options: PretrainOptions, folder: pathlib.Path
+        self, texts: Sequence[Any], options: PretrainOptions, folder: pathlib.Path
     ) -> tf.data.Dataset:
-        known = self._known
-        records = _records(file, known.vocabulary, folder / "heldout", self._seed)
-        documents = documents_from_records(records.files("train"))
-        rows = options.rows(self._sequence_length)
-        batches = evaluation_batches(
-            documents,
-            known.vocabulary,
-            rows,
-            batch_size=options.recipe.batch_size,
-            seed=self._seed,
-        ).cache()
-        # Keras warns of a dataset whose length it does not know.
-        count = sum(1 for _ in batches)
-        return batches.apply(tf.data.experimental.assert_cardinality(count))
+        file = corpus.write_texts(folder / "heldout.jsonl", texts)
+        vocabulary, length = self._known.vocabulary, self._row_length
+        records = corpus.records_of(file, vocabulary, folder / "heldout", self._seed)
+        size = options.recipe.batch_size
+        return corpus.heldout_batches(records, vocabulary, options.rows(length), size)
+
+    @property
+    def _row_length(self) -> int:
+        """Tokens of the rows: those that were chosen, or as many as fit, up to 128."""
+        if self._sequence_length is not None or self._loaded is None:
+            return self._sequence_length or _SEQUENCE_LENGTH
+        most = self._loaded.model.encoder.config.max_sequence_length
+        return min(_SEQUENCE_LENGTH, most)
 
     def _ready(
         self, options: PretrainOptions, batches: tf.data.Dataset, num_steps: int
@@ -526,18 +507,3 @@ def _optimizer(recipe: Recipe, peak: float, num_steps: int) -> Any:
     # Without bias correction, as in BERT's own AdamW, small models diverge at the rates
     # that suit them.
     return make_optimizer("adamw", schedule, beta_2=recipe.beta_2)
-
-
-def _write_texts(path: pathlib.Path, texts: Sequence[Any]) -> str:
-    with path.open("w", encoding="utf-8") as file:
-        for place, text in enumerate(texts):
-            file.write(json.dumps({"text": text_at(place, text)}) + "\n")
-    return str(path)
-
-
-def _records(
-    file: str, vocabulary: Vocabulary, folder: pathlib.Path, seed: int
-) -> data.Records:
-    options = RecordOptions(seed=seed, num_shards=1)
-    manifest = write_records([file], vocabulary, str(folder), options, num_processes=1)
-    return data.Records(str(folder), manifest, False)

@@ -12,6 +12,7 @@ from bert_tf.api import folders
 from bert_tf.api.folders import Dtype, Path, policy_of
 from bert_tf.api.inputs import Inputs, read_inputs
 from bert_tf.api.predictions import Predictions
+from bert_tf.api.validation import DevMetrics, check_loss
 from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.finetuning.dev_scores import DevScores
@@ -148,7 +149,7 @@ class TaskModel(Generic[PredictionT]):
         Raises:
             ValueError: the loss takes the outputs for probabilities.
         """
-        _check_loss(loss)
+        check_loss(loss)
         self._compiled = {"optimizer": optimizer, "loss": loss, "metrics": metrics}
         self._compiled |= {"learning_rate": learning_rate, **kwargs}
         self._fit_model = None
@@ -221,7 +222,8 @@ class TaskModel(Generic[PredictionT]):
         fit_model = self._ready(train, steps * epochs)
         callbacks = list(callbacks or ())
         if dev is not None:
-            callbacks.insert(0, _DevMetrics(self, dev))
+            scores = DevScores(Predictor.of(model, 64), model.description.task, dev)
+            callbacks.insert(0, DevMetrics(scores, self._keep_threshold))
             features = self._features(dev, validation.weights if validation else None)
             kwargs["validation_data"] = batches.batches_in_order(
                 features, model.vocabulary, **arguments
@@ -404,8 +406,9 @@ class TaskModel(Generic[PredictionT]):
     def _use(self, model: LoadedModel) -> None:
         self._loaded, self._predictor = model, None
 
-    def _describe_again(self, **changes: Any) -> None:
-        description = dataclasses.replace(self._known.description, **changes)
+    def _keep_threshold(self, threshold: float) -> None:
+        description = self._known.description
+        description = dataclasses.replace(description, threshold=threshold)
         self._use(dataclasses.replace(self._known, description=description))
 
     def _relengthened(self, model: LoadedModel) -> LoadedModel:
@@ -460,32 +463,3 @@ class TaskModel(Generic[PredictionT]):
     def _options(self) -> dict[str, Any]:
         """What is written into `options.json`, for the record."""
         return {"source": self._source, "seed": self._seed, "dropout": self._dropout}
-
-
-class _DevMetrics(keras.callbacks.Callback):
-    """Adds the metrics of the task to each epoch's logs, and keeps the threshold."""
-
-    def __init__(self, task_model: TaskModel, dev: Sequence[Any]) -> None:
-        super().__init__()
-        self._task_model = task_model
-        model = task_model._known
-        self._scores = DevScores(Predictor.of(model, 64), model.description.task, dev)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        metrics, _ = self._scores()
-        threshold = metrics.get("threshold")
-        if threshold is not None:
-            self._task_model._describe_again(threshold=threshold)
-        if logs is not None:
-            logs |= {f"val_{name}": value for name, value in metrics.items()}
-
-
-def _check_loss(loss: Any) -> None:
-    named = isinstance(loss, str) and "crossentropy" in loss
-    config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
-    if named or config.get("from_logits") is False:
-        raise ValueError(
-            f"Received loss={loss!r}, which takes outputs for probabilities. Expected "
-            "one for logits, such as "
-            "keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
-        )
