@@ -144,7 +144,8 @@ class BertEncoder(ConfiguredModel):
         require_inputs(inputs)
         token_ids = inputs["token_ids"]
         length = token_ids.shape[1]
-        if length is not None and length > self.config.max_sequence_length:
+        # None on TensorFlow, and a symbol on JAX, where the length is not known yet.
+        if isinstance(length, int) and length > self.config.max_sequence_length:
             raise ValueError(
                 f"Received rows of {length} tokens. Expected at most "
                 f"{self.config.max_sequence_length}, the positions of this model: "
