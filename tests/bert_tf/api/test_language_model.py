@@ -59,6 +59,7 @@ def test_saved_loaded_and_trained_further(trained, tmp_path):
     again = bert_tf.load(tmp_path / "own")
     assert isinstance(again, bert_tf.LanguageModel)
     np.testing.assert_array_equal(again.encode(TEXTS[:3]), trained.encode(TEXTS[:3]))
+    again = bert_tf.LanguageModel(tmp_path / "own", sequence_length=32)
     before = again.evaluate(TEXTS)
     assert before == pytest.approx(trained.evaluate(TEXTS), rel=1e-5)
     again.compile(learning_rate=3e-3)
