@@ -42,6 +42,9 @@ _EVALUATION_PER_STEP = 0.4
 _FIRST_EVALUATION_PER_TRACING = 0.3
 _ENDING_PER_TRACING = 0.3
 _LEAST_ENDING = 2.0
+# The first steps of a busy machine say less: they count as at most this share of the
+# budget.
+_MOST_TRACING = 0.1
 # The assumed speed of a disk, before it has been measured.
 _BYTES_PER_SECOND = 100e6
 
@@ -224,10 +227,11 @@ class BudgetPlanner(PlannedRun):
             self.costs = dataclasses.replace(self.costs, first_long_step=0.0)
             return
         took = self.budget.used - self._began
+        slow = min(took, _MOST_TRACING * self.budget.seconds)
         self.costs = dataclasses.replace(
             self.costs,
-            ending=self.costs.ending + _ENDING_PER_TRACING * took,
-            first_evaluation=_FIRST_EVALUATION_PER_TRACING * took,
+            ending=self.costs.ending + _ENDING_PER_TRACING * slow,
+            first_evaluation=_FIRST_EVALUATION_PER_TRACING * slow,
             first_long_step=took if self.pace.long_from is not None else 0.0,
         )
 
