@@ -48,7 +48,7 @@ def test_flags_of_numbers_that_are_none(program):
         for value in ("nan", "inf", "-inf", "1e400"):
             values = flags.FlagValues()
             cli.define_flags(options, values)
-            with pytest.raises(flags.Error, match=f"--{name}={value}: it is not a fin"):
+            with pytest.raises(flags.Error, match=f"--{name}={value}: not a finite"):
                 values(["program", f"--{name}={value}"])
 
 

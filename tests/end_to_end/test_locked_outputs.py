@@ -52,7 +52,7 @@ FOLDERS = {
             output_dir=str(out),
         )
     ),
-    "demo": lambda prepared, out: demo.demo(str(out), 1),
+    "demo": lambda prepared, out: demo.demo(str(out), "1m"),
 }
 FILES = {
     "learn_vocabulary": lambda prepared, out: learn_vocabulary.main(

@@ -40,5 +40,5 @@ def test_predictions_of_a_row():
 
 
 def test_rates_that_do_not_fit_together():
-    with pytest.raises(ValueError, match=r"random_rate=0\.3.*together"):
+    with pytest.raises(ValueError, match=r"random_rate=0\.3.*sum of the last two"):
         options(mask_rate=0.8, random_rate=0.3)

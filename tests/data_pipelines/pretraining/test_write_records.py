@@ -526,7 +526,7 @@ def test_a_damaged_folder_is_noticed(corpus, tmp_path):
     with pytest.raises(ValueError, match=r"manifest\.json is not JSON .* is damaged"):
         record_folder.read_manifest(str(out))
     (out / "manifest.json").write_text('{"format": 0}', encoding="utf-8")
-    with pytest.raises(ValueError, match="format 0, expected 1"):
+    with pytest.raises(ValueError, match=r"the format 0\. Expected 1"):
         record_folder.read_manifest(str(out))
 
 
