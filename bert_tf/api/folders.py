@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from bert_tf.checkpoints import formats, model_dir
 from bert_tf.checkpoints.model_dir import Checkpoint, LoadedModel
-from bert_tf.serving.saved_model import export as export_folder
+from bert_tf.serving.saved_model import export
 from bert_tf.serving.stored_weights import Precision
 from bert_tf.training.hardware import POLICIES
 from bert_tf.training.seeds import initial_weights
@@ -45,48 +45,68 @@ def make(checkpoint: Checkpoint, policy: str) -> LoadedModel:
         return model_dir.from_checkpoint(checkpoint, policy)
 
 
-def save(
-    loaded: LoadedModel,
-    folder: Path,
-    options: dict[str, Any],
-    output_format: str = "bert_tf",
-) -> None:
-    """Writes a model folder, or a new folder in another format.
+class ModelFolder:
+    """A model that is written to folders, with everything that is needed to use it."""
 
-    Raises:
-        ValueError: the name is that of a Keras file, a weight is not finite, or the
-            format cannot hold the model.
-        FileExistsError: in another format, and there is such a folder.
-    """
-    if str(folder).endswith((".keras", ".h5", ".hdf5")):
-        raise ValueError(
-            f"Received {str(folder)!r}. Expected the name of a folder, which holds the "
-            "vocabulary and the labels beside the weights; bert_tf.load reads it."
+    @property
+    def _known(self) -> LoadedModel:
+        """The model, or a ValueError where there is none yet."""
+        raise NotImplementedError
+
+    def _record(self) -> dict[str, Any]:
+        """The contents of `options.json`."""
+        raise NotImplementedError
+
+    def save(self, folder: Path, output_format: str = "bert_tf") -> None:
+        """Writes a model folder, which `bert_tf.load` and all programs read.
+
+        Args:
+            folder: its name.
+            output_format: "bert_tf", or "hugging_face", "google" or "keras_hub" to
+                give the model back, as `bert_tf.convert` does.
+
+        Raises:
+            ValueError: the name is that of a Keras file, a weight is not finite, or the
+                format cannot hold the model.
+            FileExistsError: in another format, and there is such a folder.
+        """
+        path, known = str(folder), self._known
+        if path.endswith((".keras", ".h5", ".hdf5")):
+            raise ValueError(
+                f"Received {path!r}. Expected the name of a folder, which holds the "
+                "vocabulary and the labels beside the weights; bert_tf.load reads it."
+            )
+        model, vocabulary, description = (
+            known.model,
+            known.vocabulary,
+            known.description,
         )
-    model, vocabulary, description = (
-        loaded.model,
-        loaded.vocabulary,
-        loaded.description,
-    )
-    if output_format == "bert_tf":
-        model_dir.save(str(folder), model, vocabulary, description, options)
-        return
-    weights = model_dir.finite_weights(model, str(folder))
-    config = model.encoder.config
-    checkpoint = Checkpoint(config, vocabulary, description, weights, options)
-    with new_folder(str(folder)) as temporary:
-        formats.write(checkpoint, temporary, output_format)
+        if output_format == "bert_tf":
+            model_dir.save(path, model, vocabulary, description, self._record())
+            return
+        weights = model_dir.finite_weights(model, path)
+        config = model.encoder.config
+        checkpoint = Checkpoint(
+            config, vocabulary, description, weights, self._record()
+        )
+        with new_folder(path) as temporary:
+            formats.write(checkpoint, temporary, output_format)
 
+    def export(
+        self, folder: Path, version: int | None = None, precision: Precision = "float32"
+    ) -> str:
+        """Writes a SavedModel that takes strings, as `python -m bert_tf.export` does.
 
-def export(
-    loaded: LoadedModel,
-    folder: Path,
-    version: int | None,
-    precision: Precision,
-    options: dict[str, Any],
-) -> str:
-    """Writes a version of a SavedModel, `folder/version`; returns its path."""
-    base, name = posixpath.split(str(folder).rstrip("/"))
-    with tempfile.TemporaryDirectory() as temporary:
-        save(loaded, temporary, options)
-        return export_folder(temporary, name, version, base or ".", precision=precision)
+        Args:
+            folder: the base path of the served model; its last part is the model's
+                name.
+            version: a new number; None: one more than the newest.
+            precision: of the weights.
+
+        Returns:
+            The path of the version, which `tf.saved_model.load` and TF Serving read.
+        """
+        base, name = posixpath.split(str(folder).rstrip("/"))
+        with tempfile.TemporaryDirectory() as temporary:
+            self.save(temporary)
+            return export(temporary, name, version, base or ".", precision=precision)

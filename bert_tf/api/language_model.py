@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.api import corpus, folders
-from bert_tf.api.folders import Dtype, Path, policy_of
+from bert_tf.api.folders import Dtype, ModelFolder, Path, policy_of
 from bert_tf.api.inputs import read_inputs, text_at
 from bert_tf.api.predictions import Attention, Guess
 from bert_tf.checkpoints import model_dir
@@ -28,7 +28,6 @@ from bert_tf.prediction.text_vectors import Vectors, make_vectorizer
 from bert_tf.pretraining import data, model_config
 from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.serving.pretrained import TextModel, similarity_of
-from bert_tf.serving.stored_weights import Precision
 from bert_tf.training.keras_fit import FitModel
 from bert_tf.training.seeds import initial_weights
 from data_pipelines.datasets.examples import TextExample
@@ -43,7 +42,7 @@ _SEQUENCE_LENGTH = 128
 _WARMUP_SHARE = 0.1
 
 
-class LanguageModel:
+class LanguageModel(ModelFolder):
     """A pre-trained model, or one that `fit` pre-trains.
 
     Args:
@@ -362,27 +361,6 @@ class LanguageModel:
             found.append(Attention(tokens, answer["attention"][:count, :count]))
         return found
 
-    def save(self, folder: Path, output_format: str = "bert_tf") -> None:
-        """Writes a model folder, which `bert_tf.load` and all programs read.
-
-        Args:
-            folder: its name.
-            output_format: "bert_tf", or "hugging_face", "google" or "keras_hub" to
-                give the model back, as `bert_tf.convert` does.
-
-        Raises:
-            ValueError: the name is that of a Keras file, a weight is not finite, or the
-                format cannot hold the model.
-            FileExistsError: in another format, and there is such a folder.
-        """
-        folders.save(self._known, folder, self._record(), output_format)
-
-    def export(
-        self, folder: Path, version: int | None = None, precision: Precision = "float32"
-    ) -> str:
-        """Writes a SavedModel that takes strings; see `TextClassifier.export`."""
-        return folders.export(self._known, folder, version, precision, self._record())
-
     def __repr__(self) -> str:
         if self._loaded is None:
             return f"LanguageModel(preset={self._preset!r}, not fitted)"
@@ -492,7 +470,6 @@ class LanguageModel:
         return fit_model
 
     def _record(self) -> dict[str, Any]:
-        """What is written into `options.json`."""
         return {
             "source": self._source,
             "preset": self._preset,

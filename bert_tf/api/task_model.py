@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from bert_tf.api import folders
-from bert_tf.api.folders import Dtype, Path, policy_of
+from bert_tf.api.folders import Dtype, ModelFolder, Path, policy_of
 from bert_tf.api.inputs import Inputs, read_inputs
 from bert_tf.api.predictions import Predictions
 from bert_tf.api.validation import DevMetrics, check_loss
@@ -20,7 +20,6 @@ from bert_tf.finetuning.heads import assign_encoder, reused_heads
 from bert_tf.finetuning.optimizer import finetuning_optimizer
 from bert_tf.finetuning.start import describe, encoder_config, training_features
 from bert_tf.prediction.predictor import Predictor
-from bert_tf.serving.stored_weights import Precision
 from bert_tf.tasks.kind import Columns, Kind
 from bert_tf.tasks.kinds import KINDS
 from bert_tf.training.keras_fit import FitModel
@@ -36,7 +35,7 @@ PredictionT = TypeVar("PredictionT")
 _LEARNING_RATE = 5e-5
 
 
-class TaskModel(Generic[PredictionT]):
+class TaskModel(ModelFolder, Generic[PredictionT]):
     """A model of one task, which is trained, asked, saved and exported.
 
     Args:
@@ -282,38 +281,6 @@ class TaskModel(Generic[PredictionT]):
         answers = self._predictor_of(batch_size).answers(examples, task.threshold)
         return self.kind.score(examples, [answer for _, answer in answers], task)
 
-    def save(self, folder: Path, output_format: str = "bert_tf") -> None:
-        """Writes a model folder, which `bert_tf.load` and all programs read.
-
-        Args:
-            folder: its name.
-            output_format: "bert_tf", or "hugging_face", "google" or "keras_hub" to
-                give the model back, as `bert_tf.convert` does.
-
-        Raises:
-            ValueError: the name is that of a Keras file, a weight is not finite, or the
-                format cannot hold the model.
-            FileExistsError: in another format, and there is such a folder.
-        """
-        folders.save(self._known, folder, self._options(), output_format)
-
-    def export(
-        self, folder: Path, version: int | None = None, precision: Precision = "float32"
-    ) -> str:
-        """Writes a SavedModel that takes strings, as `python -m bert_tf.export` does.
-
-        Args:
-            folder: the base path of the served model; its last part is the model's
-                name.
-            version: a new number; None: one more than the newest.
-            precision: of the weights.
-
-        Returns:
-            The path of the version, which `tf.saved_model.load` and TF Serving read.
-        """
-        options = self._options()
-        return folders.export(self._known, folder, version, precision, options)
-
     def __repr__(self) -> str:
         known = "not fitted" if self._loaded is None else f"labels={self.labels}"
         return f"{type(self).__name__}({self._source!r}, {known})"
@@ -460,6 +427,5 @@ class TaskModel(Generic[PredictionT]):
         self._fit_model.compile(optimizer, **compiled)
         return self._fit_model
 
-    def _options(self) -> dict[str, Any]:
-        """What is written into `options.json`, for the record."""
+    def _record(self) -> dict[str, Any]:
         return {"source": self._source, "seed": self._seed, "dropout": self._dropout}

@@ -73,6 +73,18 @@ def test_saved_loaded_and_trained_further(trained, tmp_path):
     np.testing.assert_array_equal(weights[name], expected[name])
 
 
+def test_given_back_to_hugging_face(trained, tmp_path):
+    trained.save(tmp_path / "theirs", output_format="hugging_face")
+    assert (tmp_path / "theirs" / "tokenizer.json").exists()
+    again = bert_tf.load(tmp_path / "theirs")
+    np.testing.assert_allclose(
+        again.encode(TEXTS[:3]), trained.encode(TEXTS[:3]), atol=1e-6
+    )
+    with pytest.raises(ValueError, match="Expected one of"):
+        trained.save(tmp_path / "other", output_format="onnx")
+    assert not (tmp_path / "other").exists()
+
+
 @pytest.mark.slow
 def test_exported(trained, tmp_path):
     path = trained.export(tmp_path / "served" / "own")
