@@ -50,7 +50,7 @@ class ModelFolder:
 
     @property
     def _known(self) -> LoadedModel:
-        """The model, or a ValueError where there is none yet."""
+        """The model; raises ValueError while it does not exist."""
         raise NotImplementedError
 
     def _record(self) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class ModelFolder:
             folder: the base path of the served model; its last part is the model's
                 name.
             version: a new number; None: one more than the newest.
-            precision: of the weights.
+            precision: the precision of the weights.
 
         Returns:
             The path of the version, which `tf.saved_model.load` and TF Serving read.

@@ -136,7 +136,7 @@ def texts_at(place: int, value: Any, count: int, names: str) -> list[str]:
     """Several texts that are one input.
 
     Raises:
-        ValueError: they are not so many, or one of them is no text.
+        ValueError: their number is another, or one of them is not a text.
     """
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != count:
         raise ValueError(f"Received {value!r} as input {place}. Expected {names}.")

@@ -53,8 +53,8 @@ class LanguageModel(ModelFolder):
             as the texts yield.
         sequence_length: tokens of the rows that `fit` trains on. None: 128, or as many
             as the model allows.
-        dtype: of the computation; the weights stay float32.
-        seed: of the weights, the order, the masks and the dropout.
+        dtype: the dtype of the computation; the weights stay float32.
+        seed: the seed of the weights, the order, the masks and the dropout.
         config: fields of the `BertConfig` of a new model, such as `initializer_range`:
             narrow models learn faster from larger initial weights than BERT's 0.02.
 
@@ -266,7 +266,7 @@ class LanguageModel(ModelFolder):
             num_tokens: the number of pieces that are added at most.
 
         Raises:
-            ValueError: the model is not causal, or leaves no room for so many.
+            ValueError: the model is not causal, or too short for `num_tokens`.
         """
         answers = self._asked("generate", x, num_tokens=num_tokens)
         return [
@@ -289,7 +289,7 @@ class LanguageModel(ModelFolder):
             vectors: "sentence": the vector that the model was trained to give, or else
                 the mean over all tokens, of length 1. "mean", "cls", "pooled" or
                 "tokens": see `TextVectorizer`.
-            features: of which layer, see `layers_of`.
+            features: the layer, see `layers_of`.
             prompt_name: name of a prompt that is put before each text, if the model has
                 some.
             batch_size: texts that are run at once.

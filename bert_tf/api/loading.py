@@ -26,7 +26,7 @@ def load(source: Path, dtype: Dtype = "float32") -> Any:
 
     Args:
         source: the folder (or file) of the model.
-        dtype: of the computation; the weights stay float32.
+        dtype: the dtype of the computation; the weights stay float32.
 
     Returns:
         A `LanguageModel`, or the class of the task that the model was fine-tuned for.

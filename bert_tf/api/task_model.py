@@ -51,8 +51,8 @@ class TaskModel(ModelFolder, Generic[PredictionT]):
             less, so that windows touch), half of max_length for tags and corrections.
         dropout: rate in the encoder and before a new head. The default is the paper's
             (appendix A.3).
-        dtype: of the computation; the weights stay float32.
-        seed: of a new head, of the order of the examples and of the dropout masks.
+        dtype: the dtype of the computation; the weights stay float32.
+        seed: the seed of a new head, the order of the examples and the dropout masks.
 
     Raises:
         FileNotFoundError: there is no model.
@@ -101,7 +101,7 @@ class TaskModel(ModelFolder, Generic[PredictionT]):
         """The `keras.Model` below: batches in, logits out.
 
         Raises:
-            ValueError: there is none yet, as the labels are not known.
+            ValueError: the labels are not known yet.
         """
         return self._known.model
 
@@ -141,7 +141,7 @@ class TaskModel(ModelFolder, Generic[PredictionT]):
                 norm 1: that of `python -m bert_tf.finetune`.
             loss: a loss of Keras on the outputs of `keras_model`, which are logits.
                 None: that of the task.
-            metrics: of Keras, on the same outputs, beside those of the task.
+            metrics: metrics of Keras on the same outputs, in addition to the task's.
             learning_rate: the peak, if there is no optimizer.
             kwargs: others of `keras.Model.compile`.
 
@@ -296,7 +296,7 @@ class TaskModel(ModelFolder, Generic[PredictionT]):
         raise NotImplementedError
 
     def _targets(self, batch: Any) -> tuple[Any, Any]:
-        """What losses of Keras compare the outputs with, and the weights."""
+        """Targets for losses and metrics of Keras, and their weights."""
         raise ValueError(
             f"Received a loss or metrics of Keras for a {type(self).__name__}. "
             "Expected none: its outputs are not those of one loss."
@@ -351,7 +351,7 @@ class TaskModel(ModelFolder, Generic[PredictionT]):
         return found
 
     def _make(self, examples: Sequence[Any]) -> None:
-        """Makes the model if there is none, below a head for these examples."""
+        """Makes the model, with a head for these examples, unless it exists."""
         if self._loaded is not None:
             return
         origin, dataset = self._origin, self._dataset(examples)

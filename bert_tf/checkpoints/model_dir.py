@@ -188,7 +188,7 @@ def from_checkpoint(checkpoint: Checkpoint, dtype: Any = None) -> LoadedModel:
     """Makes the model of a checkpoint.
 
     Args:
-        checkpoint: of any format, whose weights are read here.
+        checkpoint: a model of any format; its weights are read here.
         dtype: a Keras dtype policy to compute in; the weights stay float32.
 
     Raises:

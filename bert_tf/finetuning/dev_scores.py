@@ -12,7 +12,7 @@ class DevScores:
     """Evaluates a model on the same examples again and again.
 
     Args:
-        predictor: of the model that is trained.
+        predictor: the predictor of the model that is trained.
         task: the metrics and labels; its threshold is chosen anew each time.
         dev: the examples, with labels; they are encoded and packed once.
     """

@@ -76,8 +76,8 @@ def encoder_config(
     """The config of the encoder below a new head: with a pooler, if the head reads it.
 
     Args:
-        config: of the model that is fine-tuned.
-        kind: of the head.
+        config: the config of the model that is fine-tuned.
+        kind: the kind of the head.
         dropout: rate in the encoder and before the head.
         is_frozen: whether the head reads features of a frozen encoder.
     """
@@ -103,7 +103,7 @@ def describe(
 
     Args:
         dataset: with its labels.
-        origin: of the model that it starts from.
+        origin: the description of the model that it starts from.
         lengths: to which texts are cut.
         train: the training examples.
         document_context: see `Description`.
@@ -133,10 +133,10 @@ def training_features(
     """The sequences to train on, in memory.
 
     Args:
-        description: of the model.
+        description: the description of the model.
         encoding: its encoding.
         train: the training examples.
-        weights: of the examples, by their ids; None: all weigh the same.
+        weights: weights of the examples, by their ids; None: all 1.
     """
     kind = KINDS[description.kind]
     examples: Any = kind.training_examples(encoding, train)

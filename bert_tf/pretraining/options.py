@@ -271,7 +271,7 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
 
     @property
     def is_planned(self) -> bool:
-        """Whether the number of steps is that of a plan, see `training.plan`."""
+        """True if a plan sets the number of steps, see `training.plan`."""
         return self.budget is not None or self.plan_file is not None
 
     @property

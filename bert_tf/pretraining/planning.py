@@ -61,12 +61,12 @@ def make_planner(
     """Makes the planner of a run.
 
     Args:
-        options: of the run, as they were given.
-        schedule: of `make_schedule`.
-        plan: of `given_plan`.
+        options: the options of the run, as they were given.
+        schedule: the schedule of `make_schedule`.
+        plan: the plan of `given_plan`.
         budget: the time of the command.
         say: receives messages for the user.
-        phases: of the run; their work has "flops".
+        phases: the phases of the run; their work has "flops".
         peak: the machine's rate at matrix products, FLOP/s.
         num_weights: the number of weights of the model.
         heldout: held-out batches; None: nothing is held out.

@@ -150,7 +150,7 @@ class CorrectionObjective:
             _sum(batch["written"] >= 0),
             ops.cast(MEAN_WRITTEN * ops.shape(tags)[0], "float32"),
         )
-        # Of the pieces that are learned, whichever they are.
+        # The mean weight of the pieces, whichever of them are learned.
         texts, is_written = _text_weights(batch), batch["written"] >= 0
         mean = _sum(ops.cast(is_written, "float32") * texts) + 1e-5
         mean /= _sum(is_written) + 1e-5

@@ -154,7 +154,7 @@ class Kind:
         max_question_length: int = 64,
         in_windows: bool = False,
     ) -> Lengths:
-        """The lengths to which texts are cut for a model with so many positions.
+        """The lengths to which texts are cut for a model.
 
         Args:
             max_length: None: the default of the kind, or the positions of the model if

@@ -113,7 +113,7 @@ class Budget:
             f"Received a budget of {self.seconds:g} s, which leaves no time to train: "
             f"{stages}. Expected more, such as --budget="
             f"{_suggested(2 * max(needed, self.seconds))}. The same command with a "
-            "longer budget goes on with what is complete."
+            "longer budget continues with what is complete."
         )
 
     def _spent(self) -> list[tuple[str, float]]:
@@ -121,7 +121,7 @@ class Budget:
 
 
 def _suggested(seconds: float) -> str:
-    """A duration of at least so many seconds that is easy to type."""
+    """A duration that is easy to type, of at least this number of seconds."""
     if seconds <= 90:
         return f"{max(30, -int(-seconds // 30) * 30)}s"
     minutes = -int(-seconds // 60)

@@ -23,7 +23,7 @@ from bert_tf.training.planner import PlannedRun
 from data_pipelines.files.paths import exists
 
 # Steps of a process, or of rows of a new length, that are not measured: they trace and
-# compile. After them at least so many are measured, and this share of the time left.
+# compile. After them at least this number is measured, and this share of the time left.
 _UNMEASURED_STEPS = 2
 _MEASURED_STEPS = 3
 _MEASURED_SHARE = 0.02

@@ -29,7 +29,7 @@ class FitModel(keras.Model):
         objective: the default loss, and metrics.
         names: the sums of the objective.
         targets: for losses and metrics of Keras; None: the model allows none.
-        seed: of the dropout masks.
+        seed: the seed of the dropout masks.
 
     Raises:
         ValueError: there are several replicas.

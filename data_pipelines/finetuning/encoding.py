@@ -107,7 +107,7 @@ def encode_all(
     """Encodes all examples into memory.
 
     Args:
-        encoding: of the kind of the examples.
+        encoding: the encoding of their kind.
         examples: with their labels.
         weights: one for each example; the feature `weight`, float32 (sequences,), then
             has that of each sequence's example.

@@ -24,7 +24,7 @@ class HelpFlag(flags.BooleanFlag):
     It takes the place of absl's flag of the same name.
 
     Args:
-        name: of the flag.
+        name: the name of the flag.
         short_name: another name, of one letter.
         text: what is printed.
     """

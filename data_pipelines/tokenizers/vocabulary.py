@@ -252,7 +252,7 @@ class Vocabulary:
 
     @functools.cached_property
     def continues(self) -> tuple[bool, ...]:
-        """Whether each piece continues the word before it.
+        """Flags of the pieces: True if a piece continues the word before it.
 
         In byte-level BPE, all pieces that do not begin with a space do: punctuation
         after a word is part of it. Special tokens do not.
