@@ -54,6 +54,7 @@ def plan_of(output_dir):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_run_and_its_repeat_by_the_record(prepared, tmp_path, capfd):
     """From the text, with both lengths of rows."""
     first, again = tmp_path / "first", tmp_path / "again"
@@ -96,6 +97,7 @@ def curve_records(output_dir):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_stopped_run_and_its_repeat(prepared, tmp_path, monkeypatch):
     stopped, again = tmp_path / "stopped", tmp_path / "again"
     settings = budget_options(prepared, stopped)

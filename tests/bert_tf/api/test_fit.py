@@ -47,7 +47,7 @@ def data_of(options, split):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_fit_trains_as_finetune_does(tmp_path, kind):
-    task = write_task(kind, tmp_path / "data", num_dev=12)
+    task = write_task(kind, tmp_path / "data", num_train=104, num_dev=12)
     model = write_model(tmp_path / "model")
     columns = {
         n: v for n, v in task.options.items() if n.endswith(("column", "columns"))
@@ -58,7 +58,7 @@ def test_fit_trains_as_finetune_does(tmp_path, kind):
         kind=kind,
         train_file=task.train_file,
         dev_file=task.dev_file,
-        batch_size=5,
+        batch_size=2,
         num_epochs=1.0,
         learning_rate=1e-3,
         seed=3,
@@ -72,7 +72,7 @@ def test_fit_trains_as_finetune_does(tmp_path, kind):
     history = fitted.fit(
         *data_of(options, "train"),
         validation_data=data_of(options, "dev"),
-        batch_size=5,
+        batch_size=2,
         epochs=1,
         verbose=0,
     )
