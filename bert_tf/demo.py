@@ -51,7 +51,7 @@ class DemoOptions:
 
     output_dir: str = cli.option("demo", "Folder of everything that is written.")
     budget: str = cli.option(
-        "4m",
+        "3.5m",
         "Time from the start of the demo to the finished model, such as 90s, 4m or "
         "1.5h. The export and its answers take some seconds more.",
     )
