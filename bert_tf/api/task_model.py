@@ -81,6 +81,8 @@ class TaskModel(ModelFolder, Generic[PredictionT]):
         self._fit_model: FitModel | None = None
         self._loaded: LoadedModel | None = None
         self._predictor: Predictor | None = None
+        # Whether `fit`, or whoever wrote the folder, has described it by examples.
+        self._is_trained = False
         self._labels = None if labels is None else tuple(map(str, labels))
         self._origin = folders.read(source)
         description = self._origin.description
@@ -88,6 +90,7 @@ class TaskModel(ModelFolder, Generic[PredictionT]):
         if is_own and self._labels in (None, description.labels):
             known = folders.make(self._origin, self._policy)
             self._use(known if max_length is None else self._relengthened(known))
+            self._is_trained = True
         elif self._labels is not None:
             self._make([])
 
@@ -200,7 +203,10 @@ class TaskModel(ModelFolder, Generic[PredictionT]):
             inputs, validation = inputs.split(validation_split)
         examples = self._labelled(inputs)
         dev = None if validation is None else self._labelled(validation)
+        if not examples:
+            raise ValueError("Received no inputs. Expected some to train on.")
         self._make(examples)
+        self._is_trained = True
         features = self._features(examples, inputs.weights)
         if class_weight is not None:
             self._weigh_classes(features, class_weight)
@@ -351,8 +357,12 @@ class TaskModel(ModelFolder, Generic[PredictionT]):
         return found
 
     def _make(self, examples: Sequence[Any]) -> None:
-        """Makes the model, with a head for these examples, unless it exists."""
-        if self._loaded is not None:
+        """Makes the model, with a head for these examples, unless it exists.
+
+        What the first training examples tell (whether texts are pairs, which characters
+        are words) is added to the description of a model that was made before them.
+        """
+        if self._is_trained:
             return
         origin, dataset = self._origin, self._dataset(examples)
         config = encoder_config(origin.config, self.kind, self._dropout)
@@ -360,6 +370,9 @@ class TaskModel(ModelFolder, Generic[PredictionT]):
             config.max_sequence_length, self._max_length, self._stride
         )
         description = describe(dataset, origin.description, lengths, examples)
+        if self._loaded is not None:
+            self._use(dataclasses.replace(self._loaded, description=description))
+            return
         with initial_weights(self._seed):
             model = model_dir.make_model(config, description, self._policy)
         prefixes = (

@@ -197,6 +197,29 @@ def test_tags_are_those_of_entities(source):
     assert model.predict(["anna lives"])[0].words == ("anna", "lives")
 
 
+def test_labels_that_are_given_change_nothing_else(source):
+    pairs, words = [("good", "bad"), ("fine", "poor")], [["他", "好"], ["她", "好"]]
+    for name, x, y, labels in (
+        ("TextClassifier", pairs, ["a", "b"], ["a", "b"]),
+        ("TokenTagger", words, [["O", "B-X"], ["O", "O"]], ["O", "B-X"]),
+    ):
+        found = []
+        for given in (None, labels):
+            model = getattr(bert_tf, name)(source, labels=given)
+            model.fit(x, y, epochs=1, verbose=0)
+            found.append(model._known.description)
+        assert found[0] == found[1]
+    assert found[0].encoding["single"] != []
+
+
+def test_nothing_to_train_on(source):
+    model = bert_tf.TextClassifier(source)
+    with pytest.raises(ValueError, match="Received no inputs"):
+        model.fit([], [])
+    model.fit(TEXTS, LABELS, epochs=1, verbose=0)  # It is as if nothing had been.
+    assert model.labels == ("blame", "praise")
+
+
 def classifier(source, **arguments):
     return bert_tf.TextClassifier(source, labels=["a", "b"], **arguments)
 
