@@ -132,23 +132,30 @@ def text_at(place: int, value: Any) -> str:
     return value
 
 
-def texts_at(place: int, value: Any, count: int, names: str) -> list[str]:
+def texts_at(place: int, value: Any, names: str, count: int | None = None) -> list[str]:
     """Several texts that are one input.
+
+    Args:
+        place: of the input.
+        value: the texts.
+        names: what is expected, for the error.
+        count: the number of the texts; None: any number.
 
     Raises:
         ValueError: their number is another, or one of them is not a text.
     """
-    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != count:
+    is_list = isinstance(value, Sequence) and not isinstance(value, str)
+    if not is_list or count not in (None, len(value)):
         raise ValueError(f"Received {value!r} as input {place}. Expected {names}.")
     return [text_at(place, text) for text in value]
 
 
 def _are_two_columns(x: Any) -> bool:
-    """True for a tuple of two lists, not for a list of tuples of two texts."""
+    """True for a tuple of two lists, not for pairs, which are tuples themselves."""
     return (
         isinstance(x, tuple)
         and len(x) == 2
-        and not any(isinstance(column, str) for column in x)
+        and not any(isinstance(column, str | tuple) for column in x)
         and all(hasattr(column, "__len__") for column in x)
         and all(len(column) and isinstance(_first(column), str) for column in x)
     )

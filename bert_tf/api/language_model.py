@@ -230,7 +230,8 @@ class LanguageModel(ModelFolder):
             options = self._options("", batch_size)
             texts = read_inputs(x).x
             batches = self._heldout(texts, options, pathlib.Path(temporary))
-            fit_model = self._ready(options, batches, 1)
+            fit_model = self._fit_model(options, batches)
+            fit_model.compile(None)
             return fit_model.evaluate(batches, verbose=0, return_dict=True)
 
     def fill_mask(self, x: Any, top_k: int = 5) -> list[list[list[Guess]]]:
@@ -452,15 +453,21 @@ class LanguageModel(ModelFolder):
         most = self._loaded.model.encoder.config.max_sequence_length
         return min(_SEQUENCE_LENGTH, most)
 
+    def _fit_model(
+        self, options: PretrainOptions, batches: tf.data.Dataset
+    ) -> FitModel:
+        recipe = options.recipe
+        has_task = recipe.sentence_task is not None
+        objective = OBJECTIVES[recipe.objective].loss(has_task)
+        names = list(objective.weights(next(iter(batches))))
+        return FitModel(self.keras_model, objective, names, seed=self._seed)
+
     def _ready(
         self, options: PretrainOptions, batches: tf.data.Dataset, num_steps: int
     ) -> FitModel:
         """The model that `fit` trains, compiled."""
         recipe, compiled = options.recipe, dict(self._compiled)
-        has_task = recipe.sentence_task is not None
-        objective = OBJECTIVES[recipe.objective].loss(has_task)
-        names = list(objective.weights(next(iter(batches))))
-        fit_model = FitModel(self.keras_model, objective, names, seed=self._seed)
+        fit_model = self._fit_model(options, batches)
         peak = compiled.pop("learning_rate", None) or recipe.learning_rate
         optimizer = compiled.pop("optimizer", None)
         if optimizer is None:

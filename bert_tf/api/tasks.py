@@ -154,10 +154,10 @@ class TokenTagger(TaskModel[TagPrediction]):
                     TaggedSentence(str(place), words, None, place, running=True)
                 )
                 continue
-            words = tuple(texts_at(place, x, len(x), "a list of words"))
+            words = tuple(texts_at(place, x, "a list of words"))
             tags = None
             if inputs.y is not None:
-                tags = tuple(map(str, inputs.y[place]))
+                tags = tuple(texts_at(place, inputs.y[place], "a list of tags"))
                 tags = scheme.to_iob2(tags) if scheme else tags
             found.append(TaggedSentence(str(place), words, tags, place))
         return found
@@ -167,7 +167,9 @@ class TokenTagger(TaskModel[TagPrediction]):
             return None
         if self._loaded is not None and self._compares_entities is False:
             return None
-        scheme, odd = find_scheme({str(tag) for tags in targets for tag in tags})
+        scheme, odd = find_scheme(
+            {tag for tags in targets if isinstance(tags, list | tuple) for tag in tags}
+        )
         if odd:
             raise ValueError(
                 f"Received the tags {sorted(odd)} among tags of entities. Expected "
@@ -219,7 +221,7 @@ class QuestionAnswerer(TaskModel[SpanPrediction]):
     def _examples(self, inputs: Inputs) -> list[Question]:
         found = []
         for place, x in enumerate(inputs.x):
-            question, context = texts_at(place, x, 2, "(question, context)")
+            question, context = texts_at(place, x, "(question, context)", 2)
             answers: tuple[Answer, ...] = ()
             if inputs.y is not None:
                 answers = _answers_at(place, inputs.y[place], context)
@@ -269,11 +271,11 @@ class MultipleChoice(TaskModel[ChoicePrediction]):
     def _examples(self, inputs: Inputs) -> list[ChoiceExample]:
         found = []
         for place, x in enumerate(inputs.x):
-            if isinstance(x, str) or len(x) != 2 or isinstance(x[1], str):
+            if not isinstance(x, list | tuple) or len(x) != 2 or isinstance(x[1], str):
                 raise ValueError(
                     f"Received {x!r} as input {place}. Expected (text, [choices])."
                 )
-            choices = texts_at(place, x[1], len(x[1]), "a list of choices")
+            choices = texts_at(place, x[1], "a list of choices")
             label = None
             if inputs.y is not None:
                 label = inputs.y[place]
@@ -328,7 +330,7 @@ class TextCorrector(TaskModel[CorrectionPrediction]):
             if inputs.y is not None:
                 y = inputs.y[place]
                 texts = [y] if isinstance(y, str) else y
-                corrected = tuple(text_at(place, text) for text in texts)
+                corrected = tuple(texts_at(place, texts, "corrections of a text"))
             found.append(CorrectionExample(str(place), text_at(place, x), corrected))
         return found
 
@@ -346,7 +348,7 @@ def _text_examples(inputs: Inputs, labels: Sequence[Any] | None) -> list[TextExa
         if isinstance(x, str):
             found.append(TextExample(str(place), x, None, label))
         else:
-            first, second = texts_at(place, x, 2, "a text or a pair of texts")
+            first, second = texts_at(place, x, "a text or a pair of texts", 2)
             found.append(TextExample(str(place), first, second, label))
     return found
 
@@ -391,8 +393,13 @@ def _number_at(place: int, score: Any) -> float:
 
 def _answers_at(place: int, target: Any, context: str) -> tuple[Answer, ...]:
     """The answers of a target: those that occur in the context come first."""
-    if isinstance(target, str):
+    if isinstance(target, str) or target is None:
         target = [target] if target else []
+    if not isinstance(target, list | tuple):
+        raise ValueError(
+            f"Received the target {target!r} for input {place}. Expected the text of "
+            "an answer, (text, start), or a list of these."
+        )
     is_pair = len(target) == 2 and isinstance(target[1], int)
     answers = []
     for answer in [target] if is_pair else target:

@@ -140,7 +140,9 @@ class FitModel(keras.Model):
         weights = self.objective.weights(batch)
         for mean in self._means:
             weight = weights[mean.name]
-            mean.update_state(sums[mean.name] / weight, sample_weight=weight)
+            # All examples of a batch may have the weight 0.
+            value = tf.math.divide_no_nan(sums[mean.name], weight)
+            mean.update_state(value, sample_weight=weight)
         if self._compile_metrics is not None:
             _, targets, target_weights = self._with_targets(batch)
             super().compute_metrics(batch, targets, outputs, target_weights)

@@ -44,6 +44,8 @@ PAIRS = [("a", "b"), ("c", "d")]
         # A tuple of two texts is two texts, and one of two pairs two pairs.
         (("a", "b"), True, ["a", "b"]),
         ((("a", "b"), ("c", "d")), False, [("a", "b"), ("c", "d")]),
+        # Pairs in a tuple are pairs, not columns.
+        ((("a", "b"), ("c", "d")), True, PAIRS),
         ([], False, []),
     ],
 )

@@ -288,6 +288,26 @@ def classifier(source, **arguments):
             "received 2 words and 1 tags",
         ),
         (
+            lambda s: bert_tf.TokenTagger(s).fit([["a", "b"]], ["OO"]),
+            "Received 'OO' as input 0. Expected a list of tags",
+        ),
+        (
+            lambda s: bert_tf.TokenTagger(s, labels=["O", "B-X"]).predict([None]),
+            "Received None as input 0. Expected a list of words",
+        ),
+        (
+            lambda s: bert_tf.MultipleChoice(s).fit([float("nan")], [0]),
+            "Received nan as input 0. Expected .text, .choices..",
+        ),
+        (
+            lambda s: bert_tf.TextCorrector(s).fit(["a"], [None]),
+            "Received None as input 0. Expected corrections of a text",
+        ),
+        (
+            lambda s: bert_tf.QuestionAnswerer(s).fit([("who", "anna")], [3.5]),
+            "Received the target 3.5 for input 0",
+        ),
+        (
             lambda s: bert_tf.TokenTagger(s).fit(["a b"], [["O", "O"]]),
             "Expected a list of its words",
         ),
