@@ -16,16 +16,15 @@ the file for the GLUE leaderboard.
 import dataclasses
 import itertools
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Literal
 
-import numpy as np
-import tensorflow as tf
 import tqdm
 
 from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.description import PRETRAINING, Description
 from bert_tf.checkpoints.model_dir import LoadedModel
+from bert_tf.prediction.answers import answer_texts, predict_rows
 from bert_tf.prediction.examples import (
     Examples,
     answer_columns,
@@ -42,11 +41,7 @@ from data_pipelines.datasets import catalog, submission
 from data_pipelines.datasets.examples import missing_text
 from data_pipelines.datasets.read_log import ReadLog
 from data_pipelines.datasets.sources import Dataset, Role
-from data_pipelines.files.finite import require_finite
-from data_pipelines.finetuning.encoding import chunks_of
 from data_pipelines.programs import cli
-
-_ADVICE = "use a checkpoint from before training diverged"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,92 +72,6 @@ class PredictOptions(DataOptions):
     num_tokens: int = cli.option(32, "Maximum number of pieces that generate appends.")
 
 
-def predict(
-    text_model: TextModel,
-    signature: str | None,
-    texts: Iterable[str],
-    batch_size: int = 32,
-) -> Iterator[dict[str, Any]]:
-    """Answers texts with a pre-trained model, in order.
-
-    Args:
-        text_model: the model.
-        signature: "fill_mask", "generate" or "embed"; None: the model's default.
-        texts: the texts, which are read lazily.
-        batch_size: the number of texts that are run at once.
-
-    Yields:
-        For each text, a dict of the outputs of the signature, as plain values.
-
-    Raises:
-        ValueError: the model has no such signature, or an answer has numbers that are
-            NaN or infinite.
-    """
-    signatures = text_model.signatures()
-    signature = signature or "serving_default"
-    if signature not in signatures:
-        known = [n for n in ("fill_mask", "generate", "embed") if n in signatures]
-        raise ValueError(
-            f"Received signature={signature}, for which this model has no head. "
-            f"Expected one of {known}."
-        )
-    function = signatures[signature]
-    number = itertools.count()
-    for batch in chunks_of(texts, batch_size):
-        answers = {k: v.numpy() for k, v in function(tf.constant(batch)).items()}
-        for index in range(len(batch)):
-            answer = {name: values[index] for name, values in answers.items()}
-            place = f"of text {next(number)} (from 0)"
-            for name, values in answers.items():
-                if np.issubdtype(values.dtype, np.floating):
-                    require_finite(answer[name], f"The answer {name} {place}", _ADVICE)
-            yield _plain(answer)
-
-
-def predict_rows(
-    predictor: Predictor,
-    description: Description,
-    examples: Examples,
-    columns: AnswerColumns,
-) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Answers examples with a fine-tuned model, lazily.
-
-    Yields:
-        Each example, and a row of plain values: its columns, followed by those of
-        `Kind.columns`; for an example without text, by those of `Kind.unanswered` and
-        the reason in the column `unanswered`.
-    """
-    kind, task = predictor.kind, description.task
-    prepared = (
-        (given, kind.prepare(predictor.encoding, example))
-        for given, example in examples
-    )
-    kept, asked = itertools.tee(prepared)
-    answers = predictor.answers(
-        (example for _, example in asked if missing_text(example) is None),
-        task.threshold,
-    )
-    for given, example in kept:
-        reason = missing_text(example)
-        if reason is None:
-            _, answer = next(answers)
-            found = kind.columns(example, answer, task)
-        else:
-            found = {**kind.unanswered(task), "unanswered": reason}
-        yield example, columns.merged(given, found)
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    """Converts a row to plain Python values, without the padding of masks."""
-    if "tokens" in row:
-        real = row["probabilities"][:, 0] > 0
-        tokens = np.char.decode(row["tokens"][real].astype(bytes), "utf-8")
-        row = {**row, "tokens": tokens, "probabilities": row["probabilities"][real]}
-    if "continuations" in row:
-        row = {**row, "continuations": row["continuations"].decode("utf-8")}
-    return {name: np.asarray(value).tolist() for name, value in row.items()}
-
-
 def main(options: PredictOptions) -> None:
     """Answers the examples with the model."""
     cli.require_positive(batch_size=options.batch_size)
@@ -187,7 +96,8 @@ def _predict_texts(options: PredictOptions, loaded: LoadedModel) -> None:
     columns = answer_columns(path, names)
     kept, asked = itertools.tee(text_columns(path, options.first_column, names, log))
     texts = (text for _, text in asked)
-    answers = predict(text_model, options.signature, texts, options.batch_size)
+    signatures, size = text_model.signatures(), options.batch_size
+    answers = answer_texts(signatures, options.signature, texts, size)
     with writer.open():
         for (given, _), answer in zip(kept, _with_progress(answers), strict=True):
             writer.write(columns.merged(given, answer))

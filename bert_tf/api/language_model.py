@@ -20,10 +20,9 @@ from bert_tf.checkpoints.description import PRETRAINING, Description, SentenceVe
 from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.models import families
 from bert_tf.models.config import BertConfig
-from bert_tf.models.families import Recipe
 from bert_tf.models.objectives import OBJECTIVES
-from bert_tf.optim.optimizers import make_optimizer
-from bert_tf.optim.schedule import WarmupLinearDecay
+from bert_tf.optim.warmed_up import warmed_up_adamw
+from bert_tf.prediction.answers import answer_texts
 from bert_tf.prediction.text_vectors import Vectors, make_vectorizer
 from bert_tf.pretraining import data, model_config
 from bert_tf.pretraining.options import PretrainOptions
@@ -31,15 +30,12 @@ from bert_tf.serving.pretrained import TextModel, similarity_of
 from bert_tf.training.keras_fit import FitModel
 from bert_tf.training.seeds import initial_weights
 from data_pipelines.datasets.examples import TextExample
-from data_pipelines.finetuning.encoding import chunks_of
 from data_pipelines.tokenizers.tokenizer import Tokenizer
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 Preset = Literal["tiny", "mini", "small", "medium", "base", "large"]
 
 _SEQUENCE_LENGTH = 128
-# Share of the steps in which the learning rate rises.
-_WARMUP_SHARE = 0.1
 
 
 class LanguageModel(ModelFolder):
@@ -244,20 +240,13 @@ class LanguageModel(ModelFolder):
         Returns:
             For each text and each of its masks the guesses, best first.
         """
-        found = []
-        for answers in self._asked("fill_mask", x, top_k=top_k):
-            masks = zip(answers["tokens"], answers["probabilities"], strict=True)
-            found.append(
-                [
-                    [
-                        Guess(token.decode("utf-8", "replace"), float(probability))
-                        for token, probability in zip(*mask, strict=True)
-                    ]
-                    for mask in masks
-                    if mask[1][0] > 0
-                ]
-            )
-        return found
+        return [
+            [
+                [Guess(*guess) for guess in zip(*mask, strict=True)]
+                for mask in zip(answer["tokens"], answer["probabilities"], strict=True)
+            ]
+            for answer in self._answers("fill_mask", x, top_k=top_k)
+        ]
 
     def generate(self, x: Any, num_tokens: int = 32) -> list[str]:
         """Continues texts by the most probable pieces.
@@ -269,10 +258,8 @@ class LanguageModel(ModelFolder):
         Raises:
             ValueError: the model is not causal, or too short for `num_tokens`.
         """
-        answers = self._asked("generate", x, num_tokens=num_tokens)
-        return [
-            answer["continuations"].decode("utf-8", "replace") for answer in answers
-        ]
+        answers = self._answers("generate", x, num_tokens=num_tokens)
+        return [answer["continuations"] for answer in answers]
 
     def encode(
         self,
@@ -356,10 +343,11 @@ class LanguageModel(ModelFolder):
                 f"{most[0]} and a head from 1 to {most[1]}."
             )
         found = []
-        for answer in self._asked("attention", x, (layer, head)):
-            tokens = [t.decode("utf-8", "replace") for t in answer["tokens"] if t]
-            count = len(tokens)
-            found.append(Attention(tokens, answer["attention"][:count, :count]))
+        for answer in self._answers("attention", x, (layer, head)):
+            tokens = [token.decode("utf-8", "replace") for token in answer["tokens"]]
+            tokens = [token for token in tokens if token]
+            weights = np.array(answer["attention"], np.float32)
+            found.append(Attention(tokens, weights[: len(tokens), : len(tokens)]))
         return found
 
     def __repr__(self) -> str:
@@ -371,23 +359,13 @@ class LanguageModel(ModelFolder):
             f"{config.hidden_size}, {len(self._loaded.vocabulary):,} pieces)"
         )
 
-    def _asked(
-        self, name: str, x: Any, numbers_of_texts: Sequence[int] = (), **numbers: int
+    def _answers(
+        self, name: str, x: Any, places: Sequence[int] = (), **numbers: int
     ) -> Iterator[dict[str, Any]]:
-        """The answers of an endpoint to each text, and to numbers beside each."""
+        """The answers of an endpoint to each text, as `bert_tf.predict` has them."""
         texts = [text_at(place, text) for place, text in enumerate(read_inputs(x).x)]
-        functions = self._text_model(**numbers).signatures()
-        if name not in functions:
-            has = "generate" if "generate" in functions else "encode"
-            raise ValueError(
-                f"Received {name} for a model that has no head for it. Expected {has}."
-            )
-        for some in chunks_of(texts, 32):
-            more = (tf.fill([len(some)], number) for number in numbers_of_texts)
-            found = functions[name](tf.constant(some), *more)
-            answers = {key: values.numpy() for key, values in found.items()}
-            for place in range(len(some)):
-                yield {key: values[place] for key, values in answers.items()}
+        signatures = self._text_model(**numbers).signatures()
+        return answer_texts(signatures, name, texts, numbers=places)
 
     def _new_text_model(self, **numbers: Any) -> TextModel:
         known = self._known
@@ -471,7 +449,7 @@ class LanguageModel(ModelFolder):
         peak = compiled.pop("learning_rate", None) or recipe.learning_rate
         optimizer = compiled.pop("optimizer", None)
         if optimizer is None:
-            optimizer = _optimizer(recipe, peak, num_steps)
+            optimizer = warmed_up_adamw(peak, num_steps, beta_2=recipe.beta_2)
         fit_model.compile(optimizer, **compiled)
         self._text_model.cache_clear()
         return fit_model
@@ -483,11 +461,3 @@ class LanguageModel(ModelFolder):
             "family": self._family,
             "seed": self._seed,
         }
-
-
-def _optimizer(recipe: Recipe, peak: float, num_steps: int) -> Any:
-    warmup = int(_WARMUP_SHARE * num_steps)
-    schedule = WarmupLinearDecay(peak, num_steps, warmup)
-    # Without bias correction, as in BERT's own AdamW, small models diverge at the rates
-    # that suit them.
-    return make_optimizer("adamw", schedule, beta_2=recipe.beta_2)

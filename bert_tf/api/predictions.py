@@ -10,7 +10,7 @@ import numpy as np
 T = TypeVar("T")
 
 
-class Predictions(list[T], Generic[T]):
+class Predictions(list[T | None], Generic[T]):
     """The predictions for some inputs, in their order.
 
     One that could not be answered, because its text is blank, is None.

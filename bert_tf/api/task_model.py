@@ -17,9 +17,11 @@ from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.finetuning.dev_scores import DevScores
 from bert_tf.finetuning.heads import assign_encoder, reused_heads
-from bert_tf.finetuning.optimizer import finetuning_optimizer
 from bert_tf.finetuning.start import describe, encoder_config, training_features
+from bert_tf.optim.warmed_up import warmed_up_adamw
+from bert_tf.prediction.answers import predict_rows
 from bert_tf.prediction.predictor import Predictor
+from bert_tf.prediction.rows import AnswerColumns
 from bert_tf.tasks.kind import Columns, Kind
 from bert_tf.tasks.kinds import KINDS
 from bert_tf.training.keras_fit import FitModel
@@ -254,24 +256,21 @@ class TaskModel(ModelFolder, Generic[PredictionT]):
             A prediction for each input, in order; None where a text is blank.
         """
         examples = self._examples(read_inputs(x, rank=self._rank, paired=self._paired))
-        encoding, task = self._known.encoding, self._known.description.task
-        examples = [self.kind.prepare(encoding, example) for example in examples]
-        asked = [example for example in examples if missing_text(example) is None]
-        if len(asked) < len(examples):
+        rows = predict_rows(
+            self._predictor_of(batch_size),
+            self._known.description,
+            (({}, example) for example in examples),
+            AnswerColumns(()),
+        )
+        found = Predictions[PredictionT](
+            None if missing_text(example) else self._prediction(example, row)
+            for example, row in rows
+        )
+        if num_blank := found.count(None):
             warnings.warn(
-                f"{len(examples) - len(asked):,} of {len(examples):,} inputs are "
-                "blank: their prediction is None.",
+                f"{num_blank:,} of {len(found):,} inputs are blank: their prediction "
+                "is None.",
                 stacklevel=2,
-            )
-        answers = self._predictor_of(batch_size).answers(asked, task.threshold)
-        found = Predictions[PredictionT]()
-        for example in examples:
-            if missing_text(example) is not None:
-                found.append(None)  # type: ignore[arg-type]
-                continue
-            _, answer = next(answers)
-            found.append(
-                self._prediction(example, self.kind.columns(example, answer, task))
             )
         return found
 
@@ -436,7 +435,7 @@ class TaskModel(ModelFolder, Generic[PredictionT]):
             self._seed,
         )
         if optimizer is None:
-            optimizer = finetuning_optimizer(learning_rate, num_steps)
+            optimizer = warmed_up_adamw(learning_rate, num_steps)
         self._fit_model.compile(optimizer, **compiled)
         return self._fit_model
 

@@ -10,10 +10,10 @@ import tensorflow as tf
 from bert_tf.checkpoints import model_dir
 from bert_tf.finetuning.best_checkpoint import BestCheckpoint
 from bert_tf.finetuning.heads import assign_encoder
-from bert_tf.finetuning.optimizer import finetuning_optimizer
 from bert_tf.finetuning.options import TrainingOptions
 from bert_tf.finetuning.results import RunResult, RunSettings
 from bert_tf.finetuning.start import Start
+from bert_tf.optim.warmed_up import warmed_up_adamw
 from bert_tf.prediction.predictor import Predictor
 from bert_tf.tasks.auxiliary_lm import AuxiliaryObjective, WithLanguageModel
 from bert_tf.tasks.kinds import KINDS
@@ -64,7 +64,7 @@ def train_run(
     layer_rates = options.layer_rates(len(model.encoder.blocks), num_steps)
     trainer = Trainer(
         trained,
-        finetuning_optimizer(settings.learning_rate, num_steps, layer_rates),
+        warmed_up_adamw(settings.learning_rate, num_steps, layer_rates=layer_rates),
         objective,
         seed=settings.seed,
         jit_compile=jit_compile,

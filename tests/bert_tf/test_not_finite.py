@@ -10,6 +10,7 @@ from bert_tf import convert, evaluate, export, extract_features, neighbors, pred
 from bert_tf.checkpoints import formats, model_dir
 from bert_tf.checkpoints.foreign import encoder_only
 from bert_tf.checkpoints.tensors import Tensors
+from bert_tf.prediction.answers import answer_texts
 from bert_tf.prediction.predictor import Predictor
 from bert_tf.serving.pretrained import TextModel
 from bert_tf.serving.stored_weights import StoredWeights
@@ -171,7 +172,9 @@ def test_answers_of_a_pretrained_model(tmp_path, eager, signature):
     for variable in loaded.model.encoder.embeddings.norm.weights:
         variable.assign(np.full(16, 3e38))
     text_model = TextModel(loaded.model, loaded.tokenizer)
-    answers = predict.predict(text_model, signature, ["the cat", "the [MASK]"])
+    answers = answer_texts(
+        text_model.signatures(), signature, ["the cat", "the [MASK]"]
+    )
     with pytest.raises(ValueError, match=r"The answer \w+ of text \d \(from 0\) has"):
         list(answers)
 

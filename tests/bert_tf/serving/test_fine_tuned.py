@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
 from bert_tf.metrics.entities import entities
-from bert_tf.predict import predict_rows
+from bert_tf.prediction.answers import predict_rows
 from bert_tf.prediction.rows import AnswerColumns
 from bert_tf.serving.fine_tuned import FineTunedModel
 from bert_tf.tasks.entities import entity_tensors

@@ -9,6 +9,7 @@ import tensorflow as tf
 from bert_tf import predict
 from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.description import SentenceVector
+from bert_tf.prediction.answers import answer_texts
 from bert_tf.prediction.text_vectors import TextVectorizer
 from bert_tf.serving.pretrained import TextModel
 from data_pipelines.datasets.examples import TextExample
@@ -336,7 +337,7 @@ def test_predict_as_a_program(folder):
 
 
 def test_predict_equals_the_signatures(served):
-    rows = list(predict.predict(served, "embed", TEXTS, 2))
+    rows = list(answer_texts(served.signatures(), "embed", TEXTS, 2))
     expected = served.embed(tf.constant(TEXTS))
     for name in ("cls", "mean", "pooled"):
         np.testing.assert_allclose(
@@ -395,4 +396,8 @@ def test_predict_without_a_head_for_masks(tmp_path):
     model = model_dir.make_model(small_config(pooler=False), description)
     model_dir.save(str(tmp_path), model, VOCABULARY, description, {})
     with pytest.raises(ValueError, match="Expected one of"):
-        list(predict.predict(text_model(str(tmp_path)), "fill_mask", ["the [MASK]"]))
+        list(
+            answer_texts(
+                text_model(str(tmp_path)).signatures(), "fill_mask", ["the [MASK]"]
+            )
+        )
