@@ -54,6 +54,7 @@ def test_attention(trained):
         trained.attention(TEXTS, layer=3, head=1)
 
 
+@pytest.mark.slow
 def test_saved_loaded_and_trained_further(trained, tmp_path):
     trained.save(tmp_path / "own")
     again = bert_tf.load(tmp_path / "own")
@@ -73,6 +74,7 @@ def test_saved_loaded_and_trained_further(trained, tmp_path):
     np.testing.assert_array_equal(weights[name], expected[name])
 
 
+@pytest.mark.slow
 def test_given_back_to_hugging_face(trained, tmp_path):
     trained.save(tmp_path / "theirs", output_format="hugging_face")
     assert (tmp_path / "theirs" / "tokenizer.json").exists()

@@ -104,7 +104,7 @@ def test_a_weight_of_zero_leaves_a_text_out(source):
     assert any(np.abs(expected[n] - unweighted[n]).max() > 1e-6 for n in expected)
 
 
-@pytest.mark.parametrize("loss", [None, "own"])
+@pytest.mark.parametrize("loss", [pytest.param(None, marks=pytest.mark.slow), "own"])
 def test_a_person_s_own_optimizer_loss_and_metrics(source, loss):
     model = bert_tf.TextClassifier(source, dropout=0.0)
     if loss:
@@ -128,6 +128,7 @@ def test_a_person_s_own_optimizer_loss_and_metrics(source, loss):
     assert int(model._fit_model.optimizer.iterations) == before + 1
 
 
+@pytest.mark.slow
 def test_metrics_beside_the_default_training(source):
     def trained(**arguments):
         model = bert_tf.TextClassifier(source, seed=1)
@@ -158,23 +159,26 @@ def test_metrics_beside_the_default_training(source):
             [["I-PER", "O", "O", "I-LOC"], ["I-PER", "O"]],
             lambda p: p.words == ("anna", "lives", "in", "rome") and len(p.tags) == 4,
         ),
-        (
+        pytest.param(
             "QuestionAnswerer",
             [("where is anna ?", "anna lives in rome today .")] * 2,
             ["rome", ""],
             lambda p: p.context[max(p.start, 0) : max(p.end, 0)] == p.text,
+            marks=pytest.mark.slow,
         ),
-        (
+        pytest.param(
             "MultipleChoice",
             [("the film", ["was good", "was bad"])] * 2,
             [0, 1],
             lambda p: p.text == ["was good", "was bad"][p.choice],
+            marks=pytest.mark.slow,
         ),
-        (
+        pytest.param(
             "TextCorrector",
             ["anna lives in in rome .", "carl lives in oslo ."],
             ["anna lives in rome .", "carl lives in oslo ."],
             lambda p: isinstance(p.corrected, str),
+            marks=pytest.mark.slow,
         ),
     ],
 )
@@ -197,6 +201,7 @@ def test_tags_are_those_of_entities(source):
     assert model.predict(["anna lives"])[0].words == ("anna", "lives")
 
 
+@pytest.mark.slow
 def test_labels_that_are_given_change_nothing_else(source):
     pairs, words = [("good", "bad"), ("fine", "poor")], [["他", "好"], ["她", "好"]]
     for name, x, y, labels in (
@@ -319,6 +324,7 @@ def test_errors_are_one_line(source, action, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_keras_checkpoint_of_the_whole_model_is_refused(source, tmp_path):
     checkpoint = keras.callbacks.ModelCheckpoint(str(tmp_path / "x.keras"))
     with pytest.raises(ValueError, match="save_weights_only=True"):
