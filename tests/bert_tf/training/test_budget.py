@@ -80,7 +80,7 @@ def test_stages_are_in_the_error():
     assert str(raised.value) == (
         "Received a budget of 20 s, which leaves no time to train: start 6 s, "
         "vocabulary 9 s, records 8 s. Expected more, such as --budget=60s. The same "
-        "command with a longer budget goes on with what is complete."
+        "command with a longer budget continues with what is complete."
     )
 
 
