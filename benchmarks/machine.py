@@ -7,6 +7,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+_INSTRUCTION_SETS = (
+    "avx2",
+    "avx512f",
+    "avx_vnni",
+    "avx512_vnni",
+    "avx512_bf16",
+    "amx_bf16",
+    "amx_int8",
+)
+
 
 def processor() -> str:
     """Returns the name of the processor, as far as the system provides it."""
@@ -17,6 +27,15 @@ def processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def instruction_sets() -> list[str]:
+    """Returns those of the processor on which the speed of products depends."""
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return []
+    return [name for name in _INSTRUCTION_SETS if name in flags]
 
 
 def measure(command: Sequence[str]) -> tuple[float, int]:

@@ -64,6 +64,8 @@ _TASKS: dict[str, dict[str, Any]] = {
     "chnsenticorp": {"max_length": 256},
 }
 
+ENGLISH_TASKS = tuple(task for task in _TASKS if task != "chnsenticorp")
+
 
 @dataclasses.dataclass(frozen=True)
 class PaperTasksOptions:

@@ -1,27 +1,32 @@
-"""Evaluates a fine-tuned model on labelled examples, or a pre-trained one on records.
+"""Evaluates a fine-tuned model on labelled examples, or a pre-trained one on text.
 
     python -m bert_tf.evaluate --model_dir=models/sst2 --data_dir=data --split=dev
     python -m bert_tf.evaluate --model_dir=models/mine --records_dir=records
+    python -m bert_tf.evaluate --model_dir=models/mine --dataset=blimp --data_dir=blimp
 
 The dataset is the one that the model was trained on, unless another one or files are
 given. `--output_dir` receives `metrics.json`, `report.html` and, for questions,
 `predictions.json` for SQuAD's official script. A pre-trained model predicts masked
-tokens of held-out text; if it predicts the next token, its perplexity is printed.
+tokens of held-out text; if it predicts the next token, its perplexity is printed. Or it
+chooses the acceptable sentence of each minimal pair of BLiMP.
 """
 
 import dataclasses
 import posixpath
+import sys
 from typing import Any, Literal
 
 from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.description import PRETRAINING, Description
 from bert_tf.checkpoints.model_dir import LoadedModel
+from bert_tf.prediction.likelihood import minimal_pair_scores
 from bert_tf.prediction.predictor import Predictor
 from bert_tf.pretraining.heldout import METRICS, heldout_scores
 from bert_tf.report.evaluation import Evaluation
 from bert_tf.report.finetuning import evaluation_report
 from bert_tf.tasks.data_options import DataOptions, check_pairs, read
 from bert_tf.tasks.kinds import KINDS
+from data_pipelines.datasets import minimal_pairs
 from data_pipelines.datasets.sources import Dataset
 from data_pipelines.files.atomic import new_folder, require_new, write_file
 from data_pipelines.files.json_files import to_json
@@ -47,6 +52,9 @@ class EvaluateOptions(DataOptions):
     num_eval_batches: int = cli.option(
         100, "With records: the maximum number of batches."
     )
+    max_pairs: int | None = cli.option(
+        None, "With --dataset=blimp: the first pairs of each set. Default: all."
+    )
 
 
 def evaluate(options: EvaluateOptions) -> dict[str, float]:
@@ -59,13 +67,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, float]:
     if options.output_dir is not None:
         require_new(options.output_dir)
     loaded = model_dir.load(options.model_dir)
-    is_pretrained = loaded.description.kind == PRETRAINING
-    if is_pretrained != (options.records_dir is not None):
-        raise ValueError(
-            f"Received records_dir={options.records_dir} for a model of kind "
-            f"{loaded.description.kind}. Expected --records_dir for a pre-trained "
-            "model, and only for one."
-        )
+    _check_question(options, loaded.description.kind)
     files: dict[str, str] = {}
     if options.records_dir is not None:
         metrics = heldout_scores(
@@ -74,6 +76,11 @@ def evaluate(options: EvaluateOptions) -> dict[str, float]:
             sequence_length=options.sequence_length,
             batch_size=options.batch_size,
             num_batches=options.num_eval_batches,
+        )
+    elif options.dataset == minimal_pairs.NAME:
+        pairs = minimal_pairs.read_minimal_pairs(options.data_dir, options.max_pairs)
+        metrics = minimal_pair_scores(
+            loaded, pairs, options.batch_size, show_progress=sys.stderr.isatty()
         )
     else:
         evaluation = _evaluation(loaded, options)
@@ -85,6 +92,23 @@ def evaluate(options: EvaluateOptions) -> dict[str, float]:
             for name, text in {METRICS: _json(metrics), **files}.items():
                 write_file(posixpath.join(folder, name), text.encode())
     return metrics
+
+
+def _check_question(options: EvaluateOptions, kind: str) -> None:
+    """Raises ValueError unless the options ask what a model of this kind answers."""
+    on_pairs = options.dataset == minimal_pairs.NAME
+    on_records = options.records_dir is not None
+    if (on_pairs + on_records) != (kind == PRETRAINING):
+        raise ValueError(
+            f"Received records_dir={options.records_dir}, dataset={options.dataset} "
+            f"for a model of kind {kind}. Expected one of --records_dir and "
+            f"--dataset={minimal_pairs.NAME} for a pre-trained model, and for no other."
+        )
+    if options.max_pairs is not None and not on_pairs:
+        raise ValueError(
+            f"Received max_pairs={options.max_pairs} with dataset={options.dataset}. "
+            f"Expected it with --dataset={minimal_pairs.NAME} alone: leave it out."
+        )
 
 
 def _evaluation(loaded: LoadedModel, options: EvaluateOptions) -> Evaluation:
@@ -164,7 +188,9 @@ def main(options: EvaluateOptions) -> None:
     for name, value in evaluate(options).items():
         print(f"{name} {value:.4f}")
     if options.output_dir is not None:
-        has_report = options.records_dir is None
+        has_report = options.records_dir is None and (
+            options.dataset != minimal_pairs.NAME
+        )
         look = f"; see {options.output_dir}/{REPORT}" if has_report else ""
         print(f"Wrote {options.output_dir}{look}.")
 

@@ -23,6 +23,7 @@ from bert_tf.models.config import BertConfig
 from bert_tf.models.objectives import OBJECTIVES
 from bert_tf.optim.warmed_up import warmed_up_adamw
 from bert_tf.prediction.answers import answer_texts
+from bert_tf.prediction.likelihood import log_likelihoods, minimal_pair_scores
 from bert_tf.prediction.text_vectors import Vectors, make_vectorizer
 from bert_tf.pretraining import data, model_config
 from bert_tf.pretraining.options import PretrainOptions
@@ -30,6 +31,7 @@ from bert_tf.serving.pretrained import TextModel, similarity_of
 from bert_tf.training.keras_fit import FitModel
 from bert_tf.training.seeds import initial_weights
 from data_pipelines.datasets.examples import TextExample
+from data_pipelines.datasets.minimal_pairs import read_minimal_pairs
 from data_pipelines.tokenizers.tokenizer import Tokenizer
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
@@ -229,6 +231,38 @@ class LanguageModel(ModelFolder):
             fit_model = self._fit_model(options, batches)
             fit_model.compile(None)
             return fit_model.evaluate(batches, verbose=0, return_dict=True)
+
+    def log_likelihoods(self, x: Any, batch_size: int = 256) -> np.ndarray:
+        """The log-likelihoods of texts, in nats: how well the model expects them.
+
+        Of a masked model these are pseudo-log-likelihoods (Salazar et al. 2020): each
+        token is masked in turn. Those of texts of other lengths are not comparable.
+
+        Args:
+            x: texts that fit the model as a whole.
+            batch_size: rows that are run at once.
+
+        Returns:
+            float64 (texts,).
+        """
+        texts = [text_at(place, text) for place, text in enumerate(read_inputs(x).x)]
+        return log_likelihoods(self._known, texts, batch_size=batch_size)
+
+    def evaluate_minimal_pairs(
+        self, data_dir: Path, max_pairs: int | None = None, batch_size: int = 256
+    ) -> dict[str, float]:
+        """The accuracy on minimal pairs of sentences, such as those of BLiMP.
+
+        Args:
+            data_dir: a folder of BLiMP's files; other sets in its format work, too.
+            max_pairs: the first pairs of each set; None: all.
+            batch_size: rows that are run at once.
+
+        Returns:
+            `accuracy`, and that of each field, phenomenon and set.
+        """
+        pairs = read_minimal_pairs(str(data_dir), max_pairs)
+        return minimal_pair_scores(self._known, pairs, batch_size)
 
     def fill_mask(self, x: Any, top_k: int = 5) -> list[list[list[Guess]]]:
         """Guesses for each `[MASK]` in texts.

@@ -85,6 +85,14 @@ class Description:
         """True if it has a language-model head."""
         return self.kind == PRETRAINING and self.head.get("mlm_head", True)
 
+    def require_language_model_head(self) -> None:
+        """Raises ValueError if it has no language-model head."""
+        if not self.has_mlm_head:
+            raise ValueError(
+                "The model has no language-model head. Expected one of bert_tf.pretrain"
+                "; an encoder alone predicts no tokens."
+            )
+
     @property
     def labels(self) -> tuple[str, ...] | None:
         """Names of classes or tags, in the order of their ids."""

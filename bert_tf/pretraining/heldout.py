@@ -99,11 +99,7 @@ def heldout_scores(
             is NaN or infinite.
     """
     description, vocabulary = loaded.description, loaded.vocabulary
-    if not description.has_mlm_head:
-        raise ValueError(
-            "The model has no language-model head. Expected one of bert_tf.pretrain; "
-            "an encoder alone cannot be evaluated on held-out text."
-        )
+    description.require_language_model_head()
     batches = cloze_batches(
         records_dir,
         vocabulary,

@@ -141,7 +141,7 @@ def test_the_verb(records, tmp_path, capsys):
     assert f"cloze_accuracy {scores['cloze_accuracy']:.4f}" in printed
     with pytest.raises(FileExistsError, match="exists already"):
         evaluate.evaluate(options)
-    with pytest.raises(ValueError, match="Expected --records_dir"):
+    with pytest.raises(ValueError, match="Expected one of --records_dir"):
         evaluate.evaluate(evaluate.EvaluateOptions(model_dir=folder))
 
 

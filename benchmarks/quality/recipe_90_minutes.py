@@ -1,0 +1,112 @@
+"""The recipe of docs/recipe_90_minutes.md, with its steps scaled to a budget.
+
+    python -m benchmarks.quality.recipe_90_minutes --input_files='text/train-*.jsonl' \\
+        --output_dir=models/recipe_90_minutes --budget=90m
+
+The time of the vocabulary, the records and the vectors is part of the budget. The same
+command resumes a stopped training within the rest of the budget.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+
+from benchmarks.quality import side
+from benchmarks.quality.side import SideOptions
+from bert_tf.models.config import BertConfig, preset
+from data_pipelines.files.atomic import write_file
+from data_pipelines.files.json_files import read_json, write_json
+from data_pipelines.programs import cli
+
+# Written when vocabulary, records and vectors are there: the time that is left then.
+_PREPARED = "prepared.json"
+
+
+def mini_config() -> BertConfig:
+    """Returns the `mini.json` of the recipe."""
+    return preset(
+        "mini",
+        side.VOCAB_SIZE,
+        max_position_embeddings=512,
+        norm_position="pre",
+        position_embeddings="rotary",
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+
+
+def main(options: SideOptions) -> None:
+    """Runs the four commands; the last one gets the time that is left."""
+    budget = options.start()
+    folder = options.output_dir
+    vocabulary, records, vectors, config, prepared = (
+        os.path.join(folder, name)
+        for name in ("vocab.txt", "records", "vectors.bin", "mini.json", _PREPARED)
+    )
+    if not os.path.exists(prepared):
+        # What a stopped preparation leaves took time that nobody counted.
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        write_file(config, mini_config().to_json().encode())
+        _run(
+            "data_pipelines.learn_vocabulary",
+            input_files=options.input_files,
+            vocab_size=side.VOCAB_SIZE,
+            vocab_file=vocabulary,
+        )
+        _run(
+            "data_pipelines.create_pretraining_data",
+            input_files=options.input_files,
+            vocab_file=vocabulary,
+            output_dir=records,
+            holdout_fraction=0.01,
+        )
+        _run(
+            "bert_tf.learn_vectors",
+            records_dir=records,
+            vocab_file=vocabulary,
+            vector_size=256,
+            num_epochs=3,
+            vectors_file=vectors,
+        )
+        if budget.left <= 1:
+            raise budget.too_short(budget.used)
+        write_json(prepared, {"seconds_left": round(budget.left)})
+    left = read_json(prepared)["seconds_left"]
+    _run(
+        "bert_tf.pretrain",
+        records_dir=records,
+        vocab_file=vocabulary,
+        token_vectors=vectors,
+        config_file=config,
+        output_dir=os.path.join(folder, "model"),
+        dtype="bfloat16",
+        optimizer="adamw",
+        beta_2=0.98,
+        learning_rate=1e-3,
+        budget=f"{left}s",
+        batch_size=32,
+        mlm_rate=0.2,
+        sequence_length=64,
+        long_sequence_length=256,
+        seed=options.seed,
+    )
+
+
+def _run(module: str, **flags: object) -> None:
+    """Runs a program.
+
+    Raises:
+        ValueError: it failed; its own message is on standard error.
+    """
+    command = [sys.executable, "-m", module, *(f"--{n}={v}" for n, v in flags.items())]
+    status = subprocess.run(command, check=False).returncode
+    if status:
+        raise ValueError(
+            f"{module} ended with {status}. Expected 0: see its message above."
+        )
+
+
+if __name__ == "__main__":
+    cli.run(SideOptions, main, __doc__)
