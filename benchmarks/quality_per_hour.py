@@ -208,7 +208,11 @@ def pretrained(options: QualityOptions, point: Point) -> dict[str, Any]:
             last = (file.read().strip().splitlines() or ["nothing"])[-1]
         raise ValueError(f"The command ended with {status}: {last} (all of it: {log})")
     if point.side in _PEERS:
-        convert(ConvertOptions(os.path.join(folder, side.PEER_MODEL), model))
+        convert(
+            ConvertOptions(
+                source=os.path.join(folder, side.PEER_MODEL), output_dir=model
+            )
+        )
         work = read_json(os.path.join(folder, side.TRAINING))
     else:
         work = work_of(model)

@@ -111,12 +111,11 @@ def heldout_scores(
 
     @tf.function(reduce_retracing=True, autograph=False)
     def predictions(ids: tf.RaggedTensor, positions: tf.RaggedTensor) -> tuple:
-        rows = ids.to_tensor()
-        places = positions.to_tensor()
+        rows, places = ids.to_tensor(), positions.to_tensor()
+        is_asked = tf.sequence_mask(positions.row_lengths())
         labels = tf.gather(rows, places, batch_dims=1)
-        masked = tf.reduce_any(
-            tf.range(tf.shape(rows)[1]) == places[:, :, tf.newaxis], axis=1
-        )
+        is_place = tf.range(tf.shape(rows)[1]) == places[:, :, tf.newaxis]
+        masked = tf.reduce_any(is_place & is_asked[:, :, tf.newaxis], axis=1)
         inputs = {
             "token_ids": tf.where(masked, vocabulary.mask_id, rows),
             "segment_ids": tf.zeros_like(rows),
@@ -126,7 +125,6 @@ def heldout_scores(
         logits = loaded.model(inputs)["mlm"][:, :, : len(vocabulary)]
         loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
         right = tf.argmax(logits, -1, tf.int32) == labels
-        is_asked = tf.sequence_mask(positions.row_lengths())
         return tuple(
             tf.boolean_mask(x, is_asked) for x in (loss / np.log(2), right, labels)
         )

@@ -1,0 +1,244 @@
+"""Draws the curves of quality over minutes, and writes their table.
+
+    python -m benchmarks.quality_report
+
+It reads the results of `benchmarks.quality_per_hour`, writes two pictures, and replaces
+the tables in docs/quality_per_hour.md, between the lines `<!-- NAME -->` and
+`<!-- end -->`. Figures are means over the seeds.
+"""
+
+import dataclasses
+import os
+import re
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.quality.results import Result, read_results
+from bert_tf.report.plots import new_figure
+from data_pipelines.files.atomic import write_file
+from data_pipelines.programs import cli
+
+# The steps and figures of the curves: title, step, figure, factor.
+_BITS = ("bits per byte of held-out words", "heldout", "bits_per_byte", 1)
+_SCORES = (
+    ("BLiMP, %", "blimp", "accuracy", 100),
+    ("CoNLL-2003, F1 %", "conll2003", "entity_f1", 100),
+    ("STS-B, Pearson %", "glue/stsb", "pearson", 100),
+)
+_TABLE = (
+    _BITS,
+    ("words right, %", "heldout", "word_accuracy", 100),
+    *_SCORES,
+    ("M tokens", "pretrain", "tokens", 1e-6),
+    ("PFLOP", "pretrain", "flop", 1e-15),
+)
+_COLORS = ("#2563a8", "#d1495b", "#2a9d5c", "#e09f3e", "#7b5ea7", "#777777")
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportOptions:
+    """Options of the program."""
+
+    results_file: str = cli.option(
+        "benchmarks/results/quality_per_hour.jsonl", "The file of the results."
+    )
+    docs_dir: str = cli.option("docs", "Folder of the page and the pictures.")
+
+
+def main(options: ReportOptions) -> None:
+    """Writes the pictures and the tables.
+
+    Raises:
+        ValueError: there are no results, or the page lacks the place of a table.
+    """
+    results = read_results(options.results_file)
+    if not results:
+        raise ValueError(
+            f"{options.results_file} has no results. Expected those of "
+            "benchmarks.quality_per_hour: run it first."
+        )
+    page = os.path.join(options.docs_dir, "quality_per_hour.md")
+    with open(page, encoding="utf-8") as file:
+        text = file.read()
+    for name, table in (
+        ("curve", curve_table(results)),
+        ("full", full_table(results)),
+        ("times", times_table(results)),
+    ):
+        text = replaced(text, name, table)
+    write_file(page, text.encode())
+    for name, panels in (("bits", (_BITS,)), ("tasks", _SCORES)):
+        draw(results, panels, os.path.join(options.docs_dir, f"quality_{name}.png"))
+    print(f"Wrote {page} and the pictures beside it.")
+
+
+def replaced(text: str, name: str, table: str) -> str:
+    """Replaces what is between the lines `<!-- name -->` and `<!-- end -->`.
+
+    Raises:
+        ValueError: the lines are not there.
+    """
+    place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+    if not place.search(text):
+        raise ValueError(f"The page lacks <!-- {name} --> and <!-- end -->.")
+    return place.sub(lambda found: f"{found[1]}{table}{found[2]}", text)
+
+
+def values_of(
+    results: Sequence[Result], step: str, figure: str
+) -> dict[tuple[str, float], list[float]]:
+    """Returns a figure of all seeds, by side and minutes, in the order of the file."""
+    found: dict[tuple[str, float], list[float]] = {}
+    for result in results:
+        if result.step == step and figure in result.values:
+            place = (result.point.side, result.point.minutes)
+            found.setdefault(place, []).append(result.values[figure])
+    return found
+
+
+def curve_table(results: Sequence[Result]) -> str:
+    """Returns the table of all points, the best figure of a budget in bold."""
+    columns = [title for title, *_ in _TABLE]
+    found = [values_of(results, step, figure) for _, step, figure, _ in _TABLE]
+    places = sorted(found[0], key=lambda place: place[1])
+    rows = []
+    for side, minutes in places:
+        cells = [f"{minutes:g}", _named(side), str(len(found[0][side, minutes]))]
+        for (title, _, _, factor), values in zip(_TABLE, found, strict=True):
+            rivals = [v for (_, m), v in values.items() if m == minutes]
+            cells.append(_cell(title, values.get((side, minutes)), rivals, factor))
+        cells.append(_share(results, side, minutes))
+        rows.append(cells)
+    head = ["minutes", "side", "seeds", *columns, "share of the matrix rate, %"]
+    return _markdown(head, rows)
+
+
+def _cell(
+    title: str, values: list[float] | None, rivals: list[list[float]], factor: float
+) -> str:
+    if not values:
+        return "–"
+    means = [statistics.mean(v) for v in rivals]
+    mean = statistics.mean(values)
+    digits = 3 if "bits" in title else 2 if "PFLOP" in title else 1
+    shown = f"{factor * mean:.{digits}f}"
+    if len(values) > 1:
+        shown += f" ± {factor * statistics.stdev(values):.{digits}f}"
+    best = min(means) if "bits" in title else max(means)
+    is_quality = not title.endswith(("tokens", "PFLOP"))
+    return f"**{shown}**" if is_quality and mean == best else shown
+
+
+def _share(results: Sequence[Result], side: str, minutes: float) -> str:
+    """Operations over those of a matrix product in bfloat16 in the whole budget."""
+    shares = [
+        result.values["flop"] / (60e9 * minutes * result.machine["bfloat16_gflops"])
+        for result in results
+        if (result.point.side, result.point.minutes) == (side, minutes)
+        and result.step == "pretrain"
+    ]
+    return f"{100 * statistics.mean(shares):.1f}" if shares else "–"
+
+
+def full_table(results: Sequence[Result]) -> str:
+    """Returns the table of the full evaluations."""
+    columns: dict[str, dict[str, str]] = {}
+    for result in results:
+        model = f"{_named(result.point.side)}, {result.point.minutes:g} minutes"
+        values = result.values
+        if result.step == "blimp+full":
+            for name, value in values.items():
+                if not name.startswith("set/"):
+                    row = f"BLiMP, {name.replace('_', ' ').replace('/', ' ')}"
+                    columns.setdefault(row, {})[model] = f"{100 * value:.1f}"
+        if result.step.startswith("paper/"):
+            shown = f"{100 * values['mean']:.1f} ± {100 * values['deviation']:.1f}"
+            row = f"{result.step.removeprefix('paper/')} ({values['num_runs']} seeds)"
+            columns.setdefault(row, {})[model] = shown
+    models = sorted({model for cells in columns.values() for model in cells})
+    rows = [
+        [row, *(cells.get(m, "–") for m in models)] for row, cells in columns.items()
+    ]
+    return _markdown(["measure", *models], rows) if rows else ""
+
+
+def times_table(results: Sequence[Result]) -> str:
+    """Returns the median seconds of each step, and the machines."""
+    seconds: dict[str, list[float]] = {}
+    for result in results:
+        if result.step != "pretrain":
+            seconds.setdefault(result.step, []).append(result.seconds)
+    rows = [
+        [step, str(len(times)), f"{statistics.median(times):.0f}"]
+        for step, times in seconds.items()
+    ]
+    table = _markdown(["evaluation", "times", "seconds, median"], rows)
+    return table + "\n" + "".join(f"{line}\n" for line in _machines(results))
+
+
+def _machines(results: Sequence[Result]) -> list[str]:
+    found: dict[tuple, list[dict[str, Any]]] = {}
+    for result in results:
+        machine = result.machine
+        key = (machine["processor"], machine["cores"], *machine["instruction_sets"])
+        found.setdefault(key, []).append(machine)
+    lines = []
+    for (processor, cores, *sets), machines in found.items():
+        rates = [
+            f"{statistics.median(m[f'{dtype}_gflops'] for m in machines):,.0f} GFLOP/s "
+            f"in {dtype}"
+            for dtype in ("float32", "bfloat16")
+        ]
+        versions = f"TensorFlow {machines[-1]['tensorflow']}"
+        lines.append(
+            f"- {processor}, {cores} cores ({', '.join(sets)}), matrix products at "
+            f"{' and '.join(rates)}, {versions}: {len(machines)} steps"
+        )
+    return lines
+
+
+def draw(
+    results: Sequence[Result], panels: Sequence[tuple[str, str, str, float]], path: str
+) -> None:
+    """Draws curves over minutes, a panel for each figure, to a PNG."""
+    figure = new_figure(7 if len(panels) == 1 else 4.2 * len(panels), 4.2)
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    sides = list(dict.fromkeys(result.point.side for result in results))
+    for axis, (title, step, name, factor) in zip(axes, panels, strict=True):
+        values = values_of(results, step, name)
+        minutes = sorted({m for _, m in values})
+        for side, color in zip(sides, _COLORS, strict=False):
+            at = sorted(m for s, m in values if s == side)
+            means = [factor * statistics.mean(values[side, m]) for m in at]
+            axis.plot(at, means, "o-", color=color, label=_named(side), markersize=4)
+        axis.set_title(title, fontsize=10)
+        axis.set_xscale("log")
+        axis.set_xticks(minutes, [f"{m:g}" for m in minutes], minor=False)
+        axis.minorticks_off()
+        axis.set_xlabel("minutes of the whole training command")
+        axis.grid(visible=True, alpha=0.3)
+    axes[-1].legend(fontsize=8)
+    figure.savefig(path, dpi=120)
+
+
+def _named(side: str) -> str:
+    return _NAMES.get(side, side)
+
+
+_NAMES = {
+    "recipe_90_minutes": "90-minute recipe",
+    "bert": "--family=bert",
+    "modern": "--family=modern",
+    "keras_hub": "KerasHub",
+    "hugging_face": "transformers",
+}
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    cli.run(ReportOptions, main, __doc__)
