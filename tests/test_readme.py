@@ -56,6 +56,7 @@ def commands() -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @needs_shared
 def test_command_line(folder):
     outputs = []

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import posixpath
+import sys
 
 import tensorflow as tf
 import tqdm
@@ -38,7 +39,9 @@ def prepare(data_dir: str, folder: str) -> None:
             for name in names
         )
         number = 0
-        for source in tqdm.tqdm(sources, "text", unit=" files"):
+        for source in tqdm.tqdm(
+            sources, "text", unit=" files", disable=not sys.stderr.isatty()
+        ):
             for text in read_documents(source):
                 is_heldout = number % _HELDOUT_EVERY == 0
                 file = heldout if is_heldout else shards[number % _NUM_SHARDS]

@@ -19,6 +19,7 @@ class Ticks:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_demo(tmp_path, capsys):
     output_dir = tmp_path / "demo"
     answers = demo.demo(str(output_dir), "20m", Ticks())

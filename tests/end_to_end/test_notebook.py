@@ -36,6 +36,7 @@ def executed(name: str, folder: pathlib.Path, monkeypatch) -> tuple[str, int]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_quickstart(tmp_path, monkeypatch):
     shown, num_pictures = executed("quickstart.ipynb", tmp_path, monkeypatch)
     assert "[[[Guess(token='mouse'" in shown
@@ -47,6 +48,7 @@ def test_quickstart(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_finetuning(tmp_path, monkeypatch):
     shown, num_pictures = executed("finetuning.ipynb", tmp_path, monkeypatch)
     assert "Entity(type='PER', text='Dora', start=0, end=1)" in shown

@@ -36,6 +36,7 @@ def verb(name, *flags, **arguments):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_pretraining_and_what_follows(prepared, tmp_path):
     model = tmp_path / "model"
     changes = {"jit_compile": "on", "num_train_steps": 4, "num_warmup_steps": 1}

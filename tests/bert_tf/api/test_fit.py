@@ -45,7 +45,15 @@ def data_of(options, split):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        kind
+        if kind in ("classification", "token_tagging")
+        else pytest.param(kind, marks=pytest.mark.long)
+        for kind in KINDS
+    ],
+)
 def test_fit_trains_as_finetune_does(tmp_path, kind):
     task = write_task(kind, tmp_path / "data", num_train=104, num_dev=12)
     model = write_model(tmp_path / "model")
