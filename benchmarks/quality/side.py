@@ -43,7 +43,9 @@ class SideOptions:
 
     def learned_vocabulary(self) -> Vocabulary:
         """Learns a WordPiece vocabulary from the text, and writes `vocab.txt`."""
-        vocabulary = learn_vocabulary([self.input_files], VOCAB_SIZE, "wordpiece")
+        vocabulary = learn_vocabulary(
+            input_files=[self.input_files], vocab_size=VOCAB_SIZE
+        )
         for name, content in vocabulary.to_files(
             posixpath.join(self.output_dir, "vocab.txt")
         ).items():
