@@ -121,6 +121,21 @@ def values_of(values: Any, name: str = "x") -> list[Any]:
     return [_plain(value) for value in values]
 
 
+def label_names(labels: Any) -> tuple[str, ...]:
+    """The names of labels, from any sequence of names or numbers.
+
+    Raises:
+        ValueError: there are none, or two are equal.
+    """
+    names = tuple(map(str, values_of(labels, "labels")))
+    if not names or len(set(names)) < len(names):
+        raise ValueError(
+            f"Received labels={list(names)}. Expected the name of each class or tag "
+            "once."
+        )
+    return names
+
+
 def text_at(place: int, value: Any) -> str:
     """A text among inputs.
 

@@ -32,6 +32,7 @@ from bert_tf.training.keras_fit import FitModel
 from bert_tf.training.seeds import initial_weights
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.datasets.minimal_pairs import read_minimal_pairs
+from data_pipelines.programs import cli
 from data_pipelines.tokenizers.tokenizer import Tokenizer
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
@@ -176,6 +177,7 @@ class LanguageModel(ModelFolder):
         Raises:
             ValueError: there is nothing to train on.
         """
+        cli.require_positive(batch_size=batch_size, epochs=epochs)
         inputs, heldout = read_inputs(x), None
         if validation_split:
             inputs, heldout = inputs.split(validation_split)

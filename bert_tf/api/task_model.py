@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from bert_tf.api import folders
 from bert_tf.api.folders import Dtype, ModelFolder, Path, policy_of
-from bert_tf.api.inputs import Inputs, read_inputs
+from bert_tf.api.inputs import Inputs, label_names, read_inputs
 from bert_tf.api.predictions import Predictions
 from bert_tf.api.validation import DevMetrics, check_loss
 from bert_tf.checkpoints import model_dir
@@ -30,6 +30,7 @@ from data_pipelines.datasets.examples import labels_in, missing_text
 from data_pipelines.datasets.own_files import metrics_of
 from data_pipelines.datasets.sources import Dataset, TaskKind
 from data_pipelines.finetuning import batches
+from data_pipelines.programs import cli
 from data_pipelines.rows.features import Features
 
 PredictionT = TypeVar("PredictionT")
@@ -85,7 +86,7 @@ class TaskModel(ModelFolder, Generic[PredictionT]):
         self._predictor: Predictor | None = None
         # Whether `fit`, or whoever wrote the folder, has described it by examples.
         self._is_trained = False
-        self._labels = None if labels is None else tuple(map(str, labels))
+        self._labels = None if labels is None else label_names(labels)
         self._origin = folders.read(source)
         description = self._origin.description
         is_own = description.kind == self.kind_name
@@ -199,6 +200,7 @@ class TaskModel(ModelFolder, Generic[PredictionT]):
         Raises:
             ValueError: inputs, targets or weights are not as the task needs them.
         """
+        cli.require_positive(batch_size=batch_size, epochs=epochs)
         inputs = self._read(x, y, sample_weight)
         validation = self._validation(validation_data)
         if validation_split:
@@ -256,6 +258,7 @@ class TaskModel(ModelFolder, Generic[PredictionT]):
             A prediction for each input, in order; None where a text is blank.
         """
         examples = self._examples(read_inputs(x, rank=self._rank, paired=self._paired))
+        self._check_pairs(examples)
         rows = predict_rows(
             self._predictor_of(batch_size),
             self._known.description,
@@ -282,6 +285,7 @@ class TaskModel(ModelFolder, Generic[PredictionT]):
             batch_size: inputs that are run at once.
         """
         examples = self._labelled(self._read(x, y, None))
+        self._check_pairs(examples)
         task = self._known.description.task
         answers = self._predictor_of(batch_size).answers(examples, task.threshold)
         return self.kind.score(examples, [answer for _, answer in answers], task)
@@ -354,6 +358,19 @@ class TaskModel(ModelFolder, Generic[PredictionT]):
                 stacklevel=3,
             )
         return found
+
+    def _check_pairs(self, examples: Sequence[Any]) -> None:
+        """Raises ValueError for pairs, if trained on single texts, and vice versa."""
+        pairs = self._known.description.task.pairs if self._is_trained else None
+        if not self._paired or pairs is None:
+            return
+        names = {True: "a pair of texts", False: "a single text"}
+        for example in examples:
+            if (example.second is not None) != pairs:
+                raise ValueError(
+                    f"Input {example.id} is {names[not pairs]}. Expected "
+                    f"{names[pairs]}, as the model was trained on."
+                )
 
     def _make(self, examples: Sequence[Any]) -> None:
         """Makes the model, with a head for these examples, unless it exists.

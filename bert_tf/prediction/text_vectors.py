@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import tensorflow as tf
@@ -123,6 +123,11 @@ def make_vectorizer(
         ValueError: the model does not support the arguments.
     """
     config = loaded.model.encoder.config
+    if vectors not in (*get_args(Vectors), "sentence"):
+        raise ValueError(
+            f"Received vectors={vectors!r}. Expected one of "
+            f"{', '.join((*get_args(Vectors), 'sentence'))}."
+        )
     normalize, longest, prompt = False, config.max_sequence_length, ""
     if prompt_name is not None and vectors != "sentence":
         raise ValueError(

@@ -56,6 +56,13 @@ def test_answers(fitted):
     assert fitted.evaluate(TEXTS, [1, 0, 1, 0])["accuracy"] == 1.0
 
 
+def test_pairs_are_asked_of_a_model_of_pairs(fitted):
+    with pytest.raises(ValueError, match=r"Input 1 is a pair .*Expected a single text"):
+        fitted.predict(["the film", ("the film", "a song")])
+    with pytest.raises(ValueError, match="Input 0 is a pair of texts"):
+        fitted.evaluate([("the film", "a song")], ["praise"])
+
+
 def test_a_blank_text_has_its_place(fitted):
     with pytest.warns(UserWarning, match="1 of 3 inputs are blank"):
         found = fitted.predict([TEXTS[0], " ", TEXTS[1]])
@@ -239,6 +246,30 @@ def classifier(source, **arguments):
             "Received nan as input 0. Expected a text",
         ),
         (lambda s: classifier(s).fit(TEXTS), "inputs without targets"),
+        (
+            lambda s: bert_tf.TextClassifier(s, labels="ab"),
+            "Received the text 'ab' for labels. Expected a list",
+        ),
+        (
+            lambda s: bert_tf.TextClassifier(s, labels=[]),
+            r"Received labels=\[\]. Expected the name of each class",
+        ),
+        (
+            lambda s: bert_tf.TextClassifier(s, labels=["a", "a"]),
+            r"Received labels=\['a', 'a'\]. Expected the name of each class",
+        ),
+        (
+            lambda s: classifier(s).fit(TEXTS, ["a"] * 4, batch_size=0),
+            "Received batch_size=0. Expected numbers above 0",
+        ),
+        (
+            lambda s: classifier(s).fit(TEXTS, ["a"] * 4, epochs=0),
+            "Received epochs=0. Expected numbers above 0",
+        ),
+        (
+            lambda s: bert_tf.load(s).encode(["a"], "sum"),
+            "Received vectors='sum'. Expected one of tokens, cls, mean, pooled, sent",
+        ),
         (
             lambda s: classifier(s).fit(TEXTS, ["a", "b", "c", "a"]),
             r"Received the target 'c' for input 2\. Expected one of \['a', 'b'\]",

@@ -160,7 +160,6 @@ def test_options_that_do_not_fit(folder):
         )
 
 
-@pytest.mark.slow
 def test_equal_to_transformers(tmp_path):
     torch = pytest.importorskip(
         "torch", reason="needs torch, of requirements-peers.txt"
