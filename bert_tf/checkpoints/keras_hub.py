@@ -95,7 +95,10 @@ def read(preset: str) -> Checkpoint:
         raise ValueError(
             f"Received a preset of {name}. Expected one of {', '.join(_CLASSES)}."
         )
-    arguments = {} if name == _BACKBONE_CLASS else {"preprocessor": None}
+    # KerasHub cannot load its own presets of mixed precision without a dtype.
+    arguments: dict[str, Any] = {"dtype": "float32"}
+    if name != _BACKBONE_CLASS:
+        arguments["preprocessor"] = None
     model = getattr(keras_hub.models, name).from_preset(preset, **arguments)
     tokenizer = keras_hub.models.BertTokenizer.from_preset(preset)
     vocabulary = foreign.restored(tokenizer.get_vocabulary())

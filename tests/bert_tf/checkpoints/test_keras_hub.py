@@ -24,7 +24,7 @@ AS_THEIRS = dataclasses.replace(VOCABULARY, max_word_characters=100)
 TASKS = (None, "BertMaskedLM", "BertTextClassifier")
 
 
-def their_model(task):
+def their_model(task, dtype=None):
     set_seed(0)
     backbone = models.BertBackbone(
         vocabulary_size=len(VOCABULARY),
@@ -33,6 +33,7 @@ def their_model(task):
         hidden_dim=16,
         intermediate_dim=40,
         max_sequence_length=24,
+        dtype=dtype,
     )
     tokenizer = models.BertTokenizer(list(VOCABULARY.tokens), lowercase=True)
     if task == "BertMaskedLM":
@@ -90,6 +91,18 @@ def test_the_same_numbers_there_and_back(tmp_path, task):
 
     format_of_keras_hub.write(checkpoint, str(tmp_path / "written"))
     assert_same(format_of_keras_hub.read(str(tmp_path / "written")), checkpoint)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_preset_of_mixed_precision(tmp_path, task):
+    theirs, tokenizer = their_model(task, "mixed_bfloat16")
+    folder = save(theirs, tokenizer, tmp_path / "theirs")
+    checkpoint = format_of_keras_hub.read(folder)
+    name = "encoder/embeddings/token_table"
+    backbone = getattr(theirs, "backbone", theirs)
+    np.testing.assert_array_equal(
+        checkpoint.weights.read(name), backbone.token_embedding.embeddings.numpy()
+    )
 
 
 def test_a_folder_of_hugging_face_by_their_loader(tmp_path):
