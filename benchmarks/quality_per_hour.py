@@ -20,10 +20,10 @@ import datetime
 import math
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, get_args
 
 import keras
@@ -36,12 +36,14 @@ from benchmarks.quality import side, text
 from benchmarks.quality.heldout_words import heldout_rows, heldout_scores
 from benchmarks.quality.results import Point, Result, append_result, read_results
 from bert_tf.checkpoints import model_dir
+from bert_tf.comparison import programs
 from bert_tf.convert import ConvertOptions, convert
 from bert_tf.evaluate import EvaluateOptions, evaluate
 from bert_tf.finetune import FinetuneOptions, finetune
 from bert_tf.finetuning.results import read_results as read_scores
 from bert_tf.models.config import BertConfig
 from bert_tf.models.size import pretraining_step_flops
+from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.training.budget import seconds_of
 from bert_tf.training.hardware import peak_flops_per_second
 from bert_tf.training.plan import PLAN, read_plan
@@ -52,15 +54,15 @@ Side = Literal["recipe_90_minutes", "bert", "modern", "keras_hub", "hugging_face
 
 # Sides that are not this project's; their models are converted.
 _PEERS = ("keras_hub", "hugging_face")
-# The flags of the README's command, as anybody would use them.
-_README_FLAGS = (
-    "--preset=mini",
-    f"--vocab_size={side.VOCAB_SIZE}",
-    f"--batch_size={side.BATCH_SIZE}",
-    f"--learning_rate={side.LEARNING_RATE}",
-    "--optimizer=adamw",
-    "--dtype=bfloat16",
-)
+# The options of the README's command, as anybody would use them.
+_README_OPTIONS: dict[str, Any] = {
+    "preset": "mini",
+    "vocab_size": side.VOCAB_SIZE,
+    "batch_size": side.BATCH_SIZE,
+    "learning_rate": side.LEARNING_RATE,
+    "optimizer": "adamw",
+    "dtype": "bfloat16",
+}
 _MODEL = "model"
 _LIGHT_PAIRS = 200
 # The same cheap fine-tuning for all models.
@@ -128,7 +130,7 @@ def main(options: QualityOptions) -> None:
             machine, began = description(), time.monotonic()
             try:
                 values = run()
-            except (ValueError, OSError, subprocess.CalledProcessError) as error:
+            except (ValueError, OSError) as error:
                 print(f"{point.name}: {step} failed. {error}", file=sys.stderr)
                 failed.append(point.name)
                 break
@@ -156,56 +158,53 @@ def steps(
     folder = os.path.join(options.work_dir, point.name)
     model = os.path.join(folder, _MODEL)
     found: dict[str, Callable[[], dict[str, Any]]] = {
-        "pretrain": lambda: pretrained(options, point),
-        "heldout": lambda: _heldout(options, model),
-        "blimp": lambda: _blimp(options, model, _LIGHT_PAIRS),
+        "pretrain": partial(pretrained, options, point),
+        "heldout": partial(_heldout, options, model),
+        "blimp": partial(_blimp, options, model, _LIGHT_PAIRS),
     }
     for task in _LIGHT_TASKS:
-        found[task] = lambda task=task: _light_task(options, folder, task)  # type: ignore[misc]
+        found[task] = partial(_light_task, options, folder, task)
     if options.full:
-        found["blimp+full"] = lambda: _blimp(options, model, None)
+        found["blimp+full"] = partial(_blimp, options, model, None)
         for task in paper_tasks.ENGLISH_TASKS:
-            found[f"paper/{task}"] = lambda task=task: _paper_task(  # type: ignore[misc]
-                options, folder, task
-            )
+            found[f"paper/{task}"] = partial(_paper_task, options, folder, task)
     return found
 
 
-def command(options: QualityOptions, point: Point) -> list[str]:
-    """Returns the whole training command of a point."""
+def training_program(options: QualityOptions, point: Point) -> tuple[str, Any]:
+    """Returns the module that trains a point, and its options."""
     folder = os.path.join(options.work_dir, point.name)
-    is_family = point.side in ("bert", "modern")
-    program = "bert_tf.pretrain" if is_family else f"benchmarks.quality.{point.side}"
     files = text.training_files(os.path.join(options.work_dir, "text"))
-    flags = [
-        f"--input_files={files}",
-        f"--output_dir={os.path.join(folder, _MODEL) if is_family else folder}",
-        f"--budget={60 * point.minutes:g}s",
-        f"--seed={point.seed}",
-    ]
-    if is_family:
-        flags += [f"--family={point.side}", *_README_FLAGS]
-    return [sys.executable, "-m", program, *flags]
+    budget = f"{60 * point.minutes:g}s"
+    if point.side in ("bert", "modern"):
+        return "bert_tf.pretrain", PretrainOptions(
+            **_README_OPTIONS,
+            input_files=(files,),
+            output_dir=os.path.join(folder, _MODEL),
+            family=point.side,
+            budget=budget,
+            seed=point.seed,
+        )
+    return f"benchmarks.quality.{point.side}", side.SideOptions(
+        input_files=files, output_dir=folder, budget=budget, seed=point.seed
+    )
 
 
 def pretrained(options: QualityOptions, point: Point) -> dict[str, Any]:
-    """Pre-trains a model; returns the work that it took."""
+    """Pre-trains a model; returns the work that it took.
+
+    Raises:
+        ValueError: the training program failed; its last line is quoted.
+    """
     folder = os.path.join(options.work_dir, point.name)
-    model = os.path.join(folder, _MODEL)
+    model, log = os.path.join(folder, _MODEL), f"{folder}.log"
     if point.side in _PEERS:
         # They cannot resume.
         shutil.rmtree(folder, ignore_errors=True)
-    log = f"{folder}.log"
-    began = time.monotonic()
-    with open(log, "ab") as file:
-        status = subprocess.run(
-            command(options, point), stdout=file, stderr=subprocess.STDOUT, check=False
-        ).returncode
-    seconds = time.monotonic() - began
-    if status:
-        with open(log, errors="replace") as file:
-            last = (file.read().strip().splitlines() or ["nothing"])[-1]
-        raise ValueError(f"The command ended with {status}: {last} (all of it: {log})")
+    try:
+        seconds = programs.run(*training_program(options, point), log)
+    except programs.Failed as error:
+        raise ValueError(f"{error} (all of it: {log})") from None
     if point.side in _PEERS:
         convert(
             ConvertOptions(

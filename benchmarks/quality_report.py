@@ -33,6 +33,13 @@ _TABLE = (
     ("M tokens", "pretrain", "tokens", 1e-6),
     ("PFLOP", "pretrain", "flop", 1e-15),
 )
+_NAMES = {
+    "recipe_90_minutes": "90-minute recipe",
+    "bert": "--family=bert",
+    "modern": "--family=modern",
+    "keras_hub": "KerasHub",
+    "hugging_face": "transformers",
+}
 _COLORS = ("#2563a8", "#d1495b", "#2a9d5c", "#e09f3e", "#7b5ea7", "#777777")
 
 
@@ -104,7 +111,7 @@ def curve_table(results: Sequence[Result]) -> str:
     places = sorted(found[0], key=lambda place: place[1])
     rows = []
     for side, minutes in places:
-        cells = [f"{minutes:g}", _named(side), str(len(found[0][side, minutes]))]
+        cells = [f"{minutes:g}", _NAMES[side], str(len(found[0][side, minutes]))]
         for (title, _, _, factor), values in zip(_TABLE, found, strict=True):
             rivals = [v for (_, m), v in values.items() if m == minutes]
             cells.append(_cell(title, values.get((side, minutes)), rivals, factor))
@@ -145,7 +152,7 @@ def full_table(results: Sequence[Result]) -> str:
     """Returns the table of the full evaluations."""
     columns: dict[str, dict[str, str]] = {}
     for result in results:
-        model = f"{_named(result.point.side)}, {result.point.minutes:g} minutes"
+        model = f"{_NAMES[result.point.side]}, {result.point.minutes:g} minutes"
         values = result.values
         if result.step == "blimp+full":
             for name, value in values.items():
@@ -211,7 +218,7 @@ def draw(
         for side, color in zip(sides, _COLORS, strict=False):
             at = sorted(m for s, m in values if s == side)
             means = [factor * statistics.mean(values[side, m]) for m in at]
-            axis.plot(at, means, "o-", color=color, label=_named(side), markersize=4)
+            axis.plot(at, means, "o-", color=color, label=_NAMES[side], markersize=4)
         axis.set_title(title, fontsize=10)
         axis.set_xscale("log")
         axis.set_xticks(minutes, [f"{m:g}" for m in minutes], minor=False)
@@ -220,19 +227,6 @@ def draw(
         axis.grid(visible=True, alpha=0.3)
     axes[-1].legend(fontsize=8)
     figure.savefig(path, dpi=120)
-
-
-def _named(side: str) -> str:
-    return _NAMES.get(side, side)
-
-
-_NAMES = {
-    "recipe_90_minutes": "90-minute recipe",
-    "bert": "--family=bert",
-    "modern": "--family=modern",
-    "keras_hub": "KerasHub",
-    "hugging_face": "transformers",
-}
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

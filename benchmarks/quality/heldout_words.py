@@ -13,6 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.checkpoints.model_dir import LoadedModel
+from bert_tf.prediction.answers import ADVICE
+from data_pipelines.files.finite import require_finite
 
 # Letters and digits: no tokenizer joins two of these words in one piece.
 _WORD = re.compile(r"[^\W_]+")
@@ -148,11 +150,10 @@ def heldout_scores(
         right_words.append(all_right)
         right_pieces.append(right)
         unknown += int(is_unknown.sum())
-    total = float(np.concatenate(bits).sum()) / sum(lengths)
-    if not np.isfinite(total):
-        raise ValueError(f"Received {total} bits per byte. Expected a finite number.")
+    total = np.concatenate(bits).sum() / sum(lengths)
+    require_finite(total, "The loss of held-out words", ADVICE)
     return HeldoutScores(
-        total,
+        float(total),
         float(np.concatenate(right_words).mean()),
         float(np.concatenate(right_pieces).mean()),
         len(lengths),

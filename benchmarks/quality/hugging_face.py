@@ -13,6 +13,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+from benchmarks.peers import hugging_face_config
 from benchmarks.quality import side
 from benchmarks.quality.side import SideOptions
 from data_pipelines.programs import cli
@@ -34,16 +35,8 @@ def main(options: SideOptions) -> None:
     path = os.path.join(options.output_dir, "vocab.txt")
     tokenizer = transformers.BertTokenizerFast(path)
     torch.manual_seed(options.seed)
-    config = side.mini_config()
-    model = transformers.BertForMaskedLM(
-        transformers.BertConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=config.hidden_size,
-            num_hidden_layers=config.num_hidden_layers,
-            num_attention_heads=config.num_attention_heads,
-            intermediate_size=config.intermediate_size,
-        )
-    )
+    config = hugging_face_config(side.mini_config())
+    model = transformers.BertForMaskedLM(config)
     collate = transformers.DataCollatorForLanguageModeling(
         tokenizer, mlm_probability=side.MASKED_SHARE
     )

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from benchmarks.peers import keras_hub_backbone
 from benchmarks.quality import side
 from benchmarks.quality.side import SideOptions
 from bert_tf.training.budget import Budget
@@ -50,19 +51,10 @@ def main(options: SideOptions) -> None:
     with budget.stage("vocabulary"):
         vocabulary = options.learned_vocabulary()
     keras.utils.set_random_seed(options.seed)
-    keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    config = side.mini_config()
     tokenizer = keras_hub.models.BertTokenizer(list(vocabulary.tokens), lowercase=True)
     predictions = round(side.MASKED_SHARE * side.SEQUENCE_LENGTH)
     model = keras_hub.models.BertMaskedLM(
-        keras_hub.models.BertBackbone(
-            vocabulary_size=len(vocabulary),
-            num_layers=config.num_hidden_layers,
-            num_heads=config.num_attention_heads,
-            hidden_dim=config.hidden_size,
-            intermediate_dim=config.intermediate_size,
-            max_sequence_length=512,
-        ),
+        keras_hub_backbone(side.mini_config(), "bfloat16"),
         keras_hub.models.BertMaskedLMPreprocessor(
             tokenizer,
             sequence_length=side.SEQUENCE_LENGTH,

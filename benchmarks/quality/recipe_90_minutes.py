@@ -12,15 +12,19 @@ The same command resumes a stopped training within the rest of the budget.
 import math
 import os
 import shutil
-import subprocess
-import sys
+from typing import Any
 
 from benchmarks.quality import side
 from benchmarks.quality.side import SideOptions
+from bert_tf.comparison import programs
+from bert_tf.learn_vectors import LearnVectorsOptions
 from bert_tf.models.config import BertConfig, preset
+from bert_tf.pretraining.options import PretrainOptions
 from data_pipelines.corpus.documents import expand_sources
+from data_pipelines.create_pretraining_data import CreatePretrainingDataOptions
 from data_pipelines.files.atomic import write_file
 from data_pipelines.files.json_files import read_json, write_json
+from data_pipelines.learn_vocabulary import LearnVocabularyOptions
 from data_pipelines.programs import cli
 
 # Written when vocabulary, records and vectors are there: the time that is left then.
@@ -55,7 +59,7 @@ def main(options: SideOptions) -> None:
         os.path.join(folder, name)
         for name in ("vocab.txt", "records", "vectors.bin", "mini.json", _PREPARED)
     )
-    files = ",".join(scaled_files(options.input_files, budget.seconds))
+    files = tuple(scaled_files(options.input_files, budget.seconds))
     if not os.path.exists(prepared):
         # What a stopped preparation leaves took time that nobody counted.
         shutil.rmtree(folder, ignore_errors=True)
@@ -63,24 +67,31 @@ def main(options: SideOptions) -> None:
         write_file(config, mini_config().to_json().encode())
         _run(
             "data_pipelines.learn_vocabulary",
-            input_files=files,
-            vocab_size=side.VOCAB_SIZE,
-            vocab_file=vocabulary,
+            LearnVocabularyOptions(
+                input_files=files, vocab_size=side.VOCAB_SIZE, vocab_file=vocabulary
+            ),
+            folder,
         )
         _run(
             "data_pipelines.create_pretraining_data",
-            input_files=files,
-            vocab_file=vocabulary,
-            output_dir=records,
-            holdout_fraction=0.01,
+            CreatePretrainingDataOptions(
+                input_files=files,
+                vocab_file=vocabulary,
+                output_dir=records,
+                holdout_fraction=0.01,
+            ),
+            folder,
         )
         _run(
             "bert_tf.learn_vectors",
-            records_dir=records,
-            vocab_file=vocabulary,
-            vector_size=256,
-            num_epochs=3,
-            vectors_file=vectors,
+            LearnVectorsOptions(
+                records_dir=records,
+                vocab_file=vocabulary,
+                vector_size=256,
+                num_epochs=3,
+                vectors_file=vectors,
+            ),
+            folder,
         )
         if budget.left <= 1:
             raise budget.too_short(budget.used)
@@ -88,36 +99,38 @@ def main(options: SideOptions) -> None:
     left = read_json(prepared)["seconds_left"]
     _run(
         "bert_tf.pretrain",
-        records_dir=records,
-        vocab_file=vocabulary,
-        token_vectors=vectors,
-        config_file=config,
-        output_dir=os.path.join(folder, "model"),
-        dtype="bfloat16",
-        optimizer="adamw",
-        beta_2=0.98,
-        learning_rate=1e-3,
-        budget=f"{left}s",
-        batch_size=32,
-        mlm_rate=0.2,
-        sequence_length=64,
-        long_sequence_length=256,
-        seed=options.seed,
+        PretrainOptions(
+            records_dir=records,
+            vocab_file=vocabulary,
+            token_vectors=vectors,
+            config_file=config,
+            output_dir=os.path.join(folder, "model"),
+            dtype="bfloat16",
+            optimizer="adamw",
+            beta_2=0.98,
+            learning_rate=1e-3,
+            budget=f"{left}s",
+            batch_size=32,
+            mlm_rate=0.2,
+            sequence_length=64,
+            long_sequence_length=256,
+            seed=options.seed,
+        ),
+        folder,
     )
 
 
-def _run(module: str, **flags: object) -> None:
-    """Runs a program.
+def _run(module: str, options: Any, folder: str) -> None:
+    """Runs a program; its output is in `recipe.log` of the folder.
 
     Raises:
-        ValueError: it failed; its own message is on standard error.
+        ValueError: it failed.
     """
-    command = [sys.executable, "-m", module, *(f"--{n}={v}" for n, v in flags.items())]
-    status = subprocess.run(command, check=False).returncode
-    if status:
-        raise ValueError(
-            f"{module} ended with {status}. Expected 0: see its message above."
-        )
+    log = os.path.join(folder, "recipe.log")
+    try:
+        programs.run(module, options, log)
+    except programs.Failed as error:
+        raise ValueError(f"{module} failed: {error} (all of it: {log})") from None
 
 
 if __name__ == "__main__":

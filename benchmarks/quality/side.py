@@ -6,10 +6,11 @@ import posixpath
 import random
 from collections.abc import Iterator
 
-from bert_tf.models.config import PRESETS, BertConfig
+from bert_tf.models.config import BertConfig, preset
 from bert_tf.models.size import pretraining_step_flops
 from bert_tf.training.budget import Budget, process_clock, seconds_of
 from data_pipelines.corpus.documents import expand_sources, read_documents
+from data_pipelines.files.atomic import write_file
 from data_pipelines.files.json_files import write_json
 from data_pipelines.learn_vocabulary import learn_vocabulary
 from data_pipelines.programs import cli
@@ -49,8 +50,7 @@ class SideOptions:
         for name, content in vocabulary.to_files(
             posixpath.join(self.output_dir, "vocab.txt")
         ).items():
-            with open(name, "wb") as file:
-                file.write(content)
+            write_file(name, content)
         return vocabulary
 
     def documents(self) -> Iterator[str]:
@@ -67,7 +67,7 @@ class SideOptions:
 
 def mini_config() -> BertConfig:
     """Returns the config of the peers' models: BERT Mini of Turc et al. (2019)."""
-    return BertConfig(vocab_size=VOCAB_SIZE, **PRESETS["mini"])
+    return preset("mini", VOCAB_SIZE)
 
 
 def write_training(folder: str, steps: int, predictions_per_row: int) -> None:

@@ -93,6 +93,15 @@ def read_inputs(
     return found
 
 
+def read_texts(x: Any) -> list[str]:
+    """Reads inputs that are texts, see `read_inputs`.
+
+    Raises:
+        ValueError: one of them is no text.
+    """
+    return [text_at(place, text) for place, text in enumerate(read_inputs(x).x)]
+
+
 def values_of(values: Any, name: str = "x") -> list[Any]:
     """A sequence of any library as a list of plain Python values.
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from bert_tf.api import corpus, folders
 from bert_tf.api.folders import Dtype, ModelFolder, Path, policy_of
-from bert_tf.api.inputs import read_inputs, text_at
+from bert_tf.api.inputs import read_inputs, read_texts
 from bert_tf.api.predictions import Attention, Guess
 from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.description import PRETRAINING, Description, SentenceVector
@@ -247,7 +247,7 @@ class LanguageModel(ModelFolder):
         Returns:
             float64 (texts,).
         """
-        texts = [text_at(place, text) for place, text in enumerate(read_inputs(x).x)]
+        texts = read_texts(x)
         return log_likelihoods(self._known, texts, batch_size=batch_size)
 
     def evaluate_minimal_pairs(
@@ -321,7 +321,7 @@ class LanguageModel(ModelFolder):
         Returns:
             float32 (texts, width); with "tokens" a list of arrays (tokens, width).
         """
-        texts = [text_at(place, x) for place, x in enumerate(read_inputs(x).x)]
+        texts = read_texts(x)
         known, normalize = self._known, False
         if vectors == "sentence" and known.description.sentence_vector is None:
             vectors, normalize = "mean", True
@@ -399,7 +399,7 @@ class LanguageModel(ModelFolder):
         self, name: str, x: Any, places: Sequence[int] = (), **numbers: int
     ) -> Iterator[dict[str, Any]]:
         """The answers of an endpoint to each text, as `bert_tf.predict` has them."""
-        texts = [text_at(place, text) for place, text in enumerate(read_inputs(x).x)]
+        texts = read_texts(x)
         signatures = self._text_model(**numbers).signatures()
         return answer_texts(signatures, name, texts, numbers=places)
 

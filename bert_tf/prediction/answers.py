@@ -16,7 +16,7 @@ from data_pipelines.files.finite import require_finite
 from data_pipelines.finetuning.encoding import chunks_of
 
 _SIGNATURES = ("fill_mask", "generate", "embed")
-_ADVICE = "use a checkpoint from before training diverged"
+ADVICE = "use a checkpoint from before training diverged"
 
 
 def answer_texts(
@@ -61,7 +61,7 @@ def answer_texts(
             place = f"of text {next(count)} (from 0)"
             for name, values in answers.items():
                 if np.issubdtype(values.dtype, np.floating):
-                    require_finite(answer[name], f"The answer {name} {place}", _ADVICE)
+                    require_finite(answer[name], f"The answer {name} {place}", ADVICE)
             yield _plain(answer)
 
 

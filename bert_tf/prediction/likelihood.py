@@ -10,7 +10,9 @@ import tqdm
 
 from bert_tf.checkpoints.model_dir import LoadedModel
 from bert_tf.metrics.minimal_pairs import minimal_pair_accuracy
+from bert_tf.prediction.answers import ADVICE
 from data_pipelines.datasets.minimal_pairs import MinimalPair
+from data_pipelines.files.finite import require_finite
 
 # Texts that are tokenized at once.
 _TEXTS = 10_000
@@ -52,19 +54,14 @@ def log_likelihoods(
     run = _next_token_likelihoods(loaded) if is_causal else _masked_likelihoods(loaded)
     totals = np.zeros(len(unique))
     total = len(unique) if is_causal else sum(map(len, unique))
-    bar = tqdm.tqdm(total=total, unit=" rows", disable=not show_progress)
-    with bar:
+    with tqdm.tqdm(total=total, unit=" rows", disable=not show_progress) as bar:
         for rows in _batches(unique, batch_size, by_token=not is_causal):
             index, places = np.array(rows, np.int32).T
             tokens = np.array([unique[i] for i in index], np.int32)
             found = run(tf.constant(tokens), tf.constant(places)).numpy()
             np.add.at(totals, index, found)
             bar.update(len(rows))
-    if not np.isfinite(totals).all():
-        raise ValueError(
-            "A log-likelihood is NaN or infinite. Expected finite numbers: use a "
-            "checkpoint from before the training diverged."
-        )
+    require_finite(totals, "The log-likelihood of texts", ADVICE)
     by_ids = dict(zip(unique, totals, strict=True))
     return np.array([by_ids[text] for text in ids])
 
