@@ -122,30 +122,47 @@ def main(options: QualityOptions) -> None:
     done = {(r.point, r.step) for r in read_results(options.results_file)}
     text.prepare(options.data_dir, os.path.join(options.work_dir, "text"))
     failed = []
-    for point in options.points():
-        for step, run in steps(options, point).items():
-            if (point, step) in done:
-                continue
-            print(f"{_now()}  {point.name}: {step}", flush=True)
-            machine, began = description(), time.monotonic()
-            try:
-                values = run()
-            except (ValueError, OSError) as error:
-                print(f"{point.name}: {step} failed. {error}", file=sys.stderr)
-                failed.append(point.name)
-                break
-            seconds = round(time.monotonic() - began, 1)
-            append_result(
-                options.results_file,
-                Result(point, step, seconds, values, machine, _now()),
-            )
-            print(f"  {seconds:.0f} s  {_shown(values)}", flush=True)
-            keras.backend.clear_session()
+    for point, step, run in work(options):
+        if (point, step) in done or point.name in failed:
+            continue
+        print(f"{_now()}  {point.name}: {step}", flush=True)
+        machine, began = description(), time.monotonic()
+        try:
+            values = run()
+        except (ValueError, OSError) as error:
+            print(f"{point.name}: {step} failed. {error}", file=sys.stderr)
+            failed.append(point.name)
+            continue
+        seconds = round(time.monotonic() - began, 1)
+        append_result(
+            options.results_file,
+            Result(point, step, seconds, values, machine, _now()),
+        )
+        print(f"  {seconds:.0f} s  {_shown(values)}", flush=True)
+        keras.backend.clear_session()
     if failed:
         raise ValueError(
             f"{', '.join(failed)} failed; see the messages above. The same command "
             "tries again, and keeps what is done."
         )
+
+
+def work(
+    options: QualityOptions,
+) -> list[tuple[Point, str, Callable[[], dict[str, Any]]]]:
+    """Returns the steps of all points, in their order, as functions.
+
+    The sides of a budget pre-train one after the other, under the same conditions, and
+    are evaluated then.
+    """
+    found = [
+        (index, point, step, run)
+        for point in options.points()
+        for index, (step, run) in enumerate(steps(options, point).items())
+    ]
+    # A stable sort: the sides keep their order.
+    found.sort(key=lambda item: (item[1].minutes, item[1].seed, item[0]))
+    return [(point, step, run) for _, point, step, run in found]
 
 
 def steps(
