@@ -4,12 +4,15 @@ r"""Converts a model from one format to another.
     python -m bert_tf.convert --source=models/mine --output_dir=mine_for_hugging_face \
         --output_format=hugging_face
 
+    python -m bert_tf.convert --source=hf://answerdotai/ModernBERT-base \
+        --output_dir=models/modernbert
     python -m bert_tf.convert --source=words.bin --output_dir=models/words
 
 The format of the source is recognised. A file of vectors of words, or of pieces,
-becomes an encoder that consists of an embedding table alone. A name, such as
-bert_base_en_uncased, is that of a KerasHub preset, which is downloaded; from it, and
-from `hf://` names, the encoder is read without heads.
+becomes an encoder that consists of an embedding table alone. A name with `hf://` is
+that of a model of the Hugging Face Hub, which is downloaded. Another name, such as
+bert_base_en_uncased, is that of a KerasHub preset, of which the encoder is read without
+heads.
 """
 
 import dataclasses
@@ -34,8 +37,8 @@ class ConvertOptions(CasingOptions):
 
     source: str = cli.option(
         cli.REQUIRED,
-        "A model: a folder, a checkpoint's prefix, a preset's name, or a file of word "
-        "vectors.",
+        "A model: a folder, a checkpoint's prefix, hf:// and a name of the Hugging "
+        "Face Hub, the name of a KerasHub preset, or a file of word vectors.",
     )
     output_dir: str = cli.option(cli.REQUIRED, "The folder to create.")
     output_format: str = cli.option(

@@ -110,8 +110,7 @@ def _finetune(
     encoding = model_dir.make_encoding(description, vocabulary)
     weights = {}
     if not options.random_weights:
-        predicts_tokens = bool(options.lm_weight)
-        reused = reused_heads(KINDS[description.kind], origin, predicts_tokens)
+        reused = reused_heads(KINDS[description.kind], origin)
         weights = model_dir.load_encoder_weights(options.model_dir, reused)
     features = training_features(description, encoding, data.train)
     if options.class_weights == "balanced":

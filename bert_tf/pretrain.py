@@ -18,6 +18,7 @@ plan, by which the run can be repeated.
 import dataclasses
 import math
 import posixpath
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -25,10 +26,12 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
+from bert_tf.checkpoints.description import PRETRAINING, Description
+from bert_tf.checkpoints.model_dir import Checkpoint
 from bert_tf.models.config import BertConfig
-from bert_tf.models.objectives import OBJECTIVES, make_pretrainer
+from bert_tf.models.objectives import OBJECTIVES
 from bert_tf.optim.optimizers import make_optimizer
-from bert_tf.pretraining import data, model_config, planning
+from bert_tf.pretraining import data, initial_model, model_config, planning
 from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.pretraining.unigram_baseline import unigram_baseline
 from bert_tf.report.pretraining import cloze_guesses, pretraining_report, run_facts
@@ -43,6 +46,12 @@ from bert_tf.training.budget import (
 from bert_tf.training.distribution import is_chief
 from bert_tf.training.hardware import POLICIES, peak_flops_per_second
 from bert_tf.training.loop import train
+from bert_tf.training.optimizer_state import (
+    OptimizerState,
+    assign_optimizer,
+    read_optimizer,
+    write_optimizer,
+)
 from bert_tf.training.plan import Plan
 from bert_tf.training.planner import Planner
 from bert_tf.training.run_log import METRICS, RunLog, read_metrics
@@ -58,6 +67,8 @@ from data_pipelines.tokenizers.vocabulary import Vocabulary
 CHECKPOINTS = "checkpoints"
 RECORDS = "records"
 REPORT = "report.html"
+# The model before its cool-down, see `optimizer_state`.
+BEFORE_COOLDOWN = "before_cooldown"
 
 # Options that may differ when a run is resumed: they do not influence the result.
 _FREE_OPTIONS = (
@@ -82,6 +93,9 @@ class _Inputs:
         options: the options with all defaults written out, and without a sentence task
             that the text does not allow.
         vocabulary, config, records: the vocabulary, the model's config, and the text.
+        description: the description of the model.
+        initial, optimizer: the model that it starts from, and the state of its
+            optimizer if this is continued.
         vectors: vectors that the token table starts from, see `initial_vectors`.
         plan: the plan that the run repeats.
     """
@@ -89,6 +103,9 @@ class _Inputs:
     options: PretrainOptions
     vocabulary: Vocabulary
     config: BertConfig
+    description: Description
+    initial: Checkpoint | None
+    optimizer: OptimizerState | None
     vectors: tuple[np.ndarray, np.ndarray] | None
     records: data.Records
     plan: Plan | None
@@ -159,7 +176,7 @@ def _prepare(
     distribution.check_batch_size(
         strategy, options.recipe.batch_size, options.accumulation_steps
     )
-    claims = options.output_dir, options.resolved(), _FREE_OPTIONS, options.inputs()
+    claims = options.output_dir, options.resolved(), _FREE_OPTIONS, _files(options)
     if output_dir.is_finished_for_all(strategy, *claims):
         return None
     if distribution.num_workers(strategy) > 1 and options.is_planned:
@@ -173,12 +190,21 @@ def _prepare(
             "--vocab_file: make them once with data_pipelines.learn_vocabulary and "
             "create_pretraining_data, where all workers can read them."
         )
-    vocabulary, vectors = None, None
+    vocabulary, vectors, initial, optimizer = None, None, None, None
+    is_chosen = options.sentences is not None
+    if options.initial_model_dir is not None:
+        initial = initial_model.read_initial_model(options.initial_model_dir)
+        vocabulary = initial.vocabulary
+        initial_model.check_vocabulary(options, vocabulary)
+        options = initial_model.options_for(options, initial.description)
+        config = initial_model.config_for(options, initial.config, options.recipe)
+        if options.continue_optimizer:
+            optimizer = read_optimizer(options.initial_model_dir or "")
     if options.config_file:
         # Checked now: the other checks need the vocabulary, which may not exist yet.
         config = BertConfig.from_file(options.config_file)
         model_config.check_row_length(config, options.longest_row)
-    if options.vocab_file:
+    if options.vocab_file and initial is None:
         vocabulary = Vocabulary.from_file(
             options.vocab_file, options.lower_case, options.strip_accents
         )
@@ -202,16 +228,35 @@ def _prepare(
             records,
             vocabulary,
             options.rows(options.sequence_length),
-            is_chosen=options.sentences is not None,
+            is_chosen=is_chosen,
         )
     options = dataclasses.replace(options.resolved(), sentences=sentences)
-    return _Inputs(options, vocabulary, config, vectors, records, plan)
+    recipe = options.recipe
+    description = Description(
+        PRETRAINING, recipe.sentence_task, objective=recipe.objective
+    )
+    if initial is not None:
+        # The text may not have allowed the sentence task.
+        config = initial_model.config_for(options, initial.config, recipe)
+        description = initial_model.description_for(initial.description, recipe)
+    return _Inputs(
+        options=options,
+        vocabulary=vocabulary,
+        config=config,
+        description=description,
+        initial=initial,
+        optimizer=optimizer,
+        vectors=vectors,
+        records=records,
+        plan=plan,
+    )
 
 
 def _run(inputs: _Inputs, strategy: tf.distribute.Strategy, budget: Budget) -> _Trained:
     """Makes the model and trains it."""
     options, records, vocabulary = inputs.options, inputs.records, inputs.vocabulary
-    schedule = planning.make_schedule(options)
+    first_step = 0 if inputs.optimizer is None else inputs.optimizer.num_steps
+    schedule = planning.make_schedule(options, first_step)
     with budget.stage("model"):
         trainer = _trainer(inputs, strategy, schedule)
         batches = {"batch_size": options.recipe.batch_size, "seed": options.seed}
@@ -263,11 +308,36 @@ def _run(inputs: _Inputs, strategy: tf.distribute.Strategy, budget: Budget) -> _
             eval_every=options.eval_every,
             evaluate=evaluate,
             planner=planner,
+            milestones=_milestones(inputs, trainer),
         )
     finally:
         log.close()
     steps = int(trainer.step.numpy())
     return _Trained(trainer.model, steps, heldout, baseline, planner)
+
+
+def _files(options: PretrainOptions) -> dict[str, list[str]]:
+    """The files whose contents determine the result, by option."""
+    initial = initial_model.files_of(options.initial_model_dir)
+    return {**options.inputs(), "initial_model_dir": initial}
+
+
+def _milestones(inputs: _Inputs, trainer: Trainer) -> dict[int, Callable[[], None]]:
+    """What is written while a run trains: the model before a cool-down."""
+    options = inputs.options
+    step = options.num_steps - options.cooldown_steps
+    if options.schedule != "constant" or step < 1:
+        return {}
+
+    def write() -> None:
+        if not is_chief(trainer.strategy):
+            return
+        folder, model = _path(options, BEFORE_COOLDOWN), trainer.model
+        values = dataclasses.asdict(options)
+        model_dir.save(folder, model, inputs.vocabulary, inputs.description, values)
+        write_optimizer(trainer.optimizer, model, folder)
+
+    return {step: write}
 
 
 def _describe(inputs: _Inputs, trainer: Trainer, peak: float, log: RunLog) -> None:
@@ -294,17 +364,17 @@ def _trainer(
     recipe = options.recipe
     has_sentence_task = recipe.sentence_task is not None
     keras.utils.set_random_seed(options.seed)
-    model = make_pretrainer(
-        recipe.objective,
-        inputs.config,
-        sentence_head=has_sentence_task,
-        dtype=POLICIES[options.dtype],
+    model = model_dir.make_model(
+        inputs.config, inputs.description, POLICIES[options.dtype]
     )
+    if inputs.initial is not None:
+        source = options.initial_model_dir or ""
+        initial_model.assign_weights(model, inputs.initial, source, print)
     if inputs.vectors:
         model.encoder.embeddings.assign_rows(*inputs.vectors)
     if inputs.config.architecture == "elmo":
         model.encoder.embeddings.set_vocabulary(inputs.vocabulary.tokens)
-    return Trainer(
+    trainer = Trainer(
         model,
         make_optimizer(
             recipe.optimizer,
@@ -318,6 +388,9 @@ def _trainer(
         jit_compile=options.jit_compile,
         strategy=strategy,
     )
+    if inputs.optimizer is not None:
+        assign_optimizer(trainer.optimizer, model, inputs.optimizer)
+    return trainer
 
 
 def _write(options: PretrainOptions, inputs: _Inputs, trained: _Trained) -> None:
@@ -345,14 +418,9 @@ def _write(options: PretrainOptions, inputs: _Inputs, trained: _Trained) -> None
         options=dataclasses.asdict(inputs.options),
     )
     write_file(_path(options, REPORT), page.encode())
-    description = model_dir.Description(
-        kind="pretraining",
-        objective=recipe.objective,
-        sentence_task=recipe.sentence_task,
-    )
     # The options as they were given: the same command recognises its folder by them.
     values = dataclasses.asdict(options.resolved())
-    model_dir.save(folder, model, inputs.vocabulary, description, values)
+    model_dir.save(folder, model, inputs.vocabulary, inputs.description, values)
     print(f"Wrote the model to {folder}; look at {folder}/{REPORT}.")
 
 

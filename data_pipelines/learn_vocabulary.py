@@ -21,7 +21,7 @@ from data_pipelines.corpus import documents as corpus
 from data_pipelines.corpus.layout import Layout
 from data_pipelines.files.atomic import new_files
 from data_pipelines.programs import cli, processes
-from data_pipelines.tokenizers.casing import CasingOptions, TokenizerKind, check_casing
+from data_pipelines.tokenizers.casing import CasingOptions, LearnedKind, check_casing
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 from data_pipelines.tokenizers.vocabulary_files import MERGES, TOKENIZATION, beside
 from data_pipelines.vocabulary_learning.byte_bpe import learn_byte_bpe
@@ -48,7 +48,7 @@ class LearnVocabularyOptions(processes.RunnerOptions, CasingOptions, Layout):
         "New file for the vocabulary, one piece per line; tokenization.json (and "
         "merges.txt) are written beside it.",
     )
-    tokenizer: TokenizerKind = cli.option(
+    tokenizer: LearnedKind = cli.option(
         "wordpiece", "Kind of tokenizer. byte_bpe: as in GPT-2 and RoBERTa."
     )
     num_processes: int | None = cli.option(
@@ -62,7 +62,7 @@ def learn_vocabulary(
     *,
     input_files: Sequence[str],
     vocab_size: int,
-    tokenizer: TokenizerKind = "wordpiece",
+    tokenizer: LearnedKind = "wordpiece",
     lower_case: bool | None = None,
     strip_accents: bool | None = None,
     num_processes: int | None = None,

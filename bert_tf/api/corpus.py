@@ -17,7 +17,7 @@ from data_pipelines.pretraining.documents import documents_from_records
 from data_pipelines.pretraining.row_options import RowOptions
 from data_pipelines.pretraining.work_units import RecordOptions
 from data_pipelines.pretraining.write_records import write_records
-from data_pipelines.tokenizers.casing import TokenizerKind
+from data_pipelines.tokenizers.casing import LearnedKind
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 from data_pipelines.vocabulary_learning.too_few_pieces import TooFewPiecesError
 
@@ -37,7 +37,7 @@ def write_texts(path: pathlib.Path, texts: Sequence[Any]) -> str:
 
 
 def learned_vocabulary(
-    file: str, vocab_size: int | None, tokenizer: TokenizerKind
+    file: str, vocab_size: int | None, tokenizer: LearnedKind
 ) -> Vocabulary:
     """Learns a vocabulary.
 

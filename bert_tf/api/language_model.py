@@ -17,7 +17,8 @@ from bert_tf.api.inputs import read_inputs, read_texts
 from bert_tf.api.predictions import Attention, Guess
 from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.description import PRETRAINING, Description, SentenceVector
-from bert_tf.checkpoints.model_dir import LoadedModel
+from bert_tf.checkpoints.model_dir import Checkpoint, LoadedModel
+from bert_tf.checkpoints.tensors import Tensors
 from bert_tf.models import families
 from bert_tf.models.config import BertConfig
 from bert_tf.models.objectives import OBJECTIVES
@@ -25,7 +26,7 @@ from bert_tf.optim.warmed_up import warmed_up_adamw
 from bert_tf.prediction.answers import answer_texts
 from bert_tf.prediction.likelihood import log_likelihoods, minimal_pair_scores
 from bert_tf.prediction.text_vectors import Vectors, make_vectorizer
-from bert_tf.pretraining import data, model_config
+from bert_tf.pretraining import data, initial_model, model_config
 from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.serving.pretrained import TextModel, similarity_of
 from bert_tf.training.keras_fit import FitModel
@@ -438,9 +439,11 @@ class LanguageModel(ModelFolder):
         return corpus.learned_vocabulary(file, self._vocab_size, tokenizer)
 
     def _make(self, options: PretrainOptions, vocabulary: Vocabulary) -> None:
-        if self._loaded is not None:
-            return
         recipe = options.recipe
+        if self._loaded is not None:
+            if not self._loaded.description.has_mlm_head:
+                self._add_head(recipe)
+            return
         config = model_config.pretraining_config(options, vocabulary)
         config = BertConfig.from_dict({**config.to_dict(), **self._config})
         description = Description(
@@ -449,6 +452,18 @@ class LanguageModel(ModelFolder):
         with initial_weights(self._seed):
             model = model_dir.make_model(config, description, self._policy)
         self._loaded = LoadedModel(model, vocabulary, description)
+
+    def _add_head(self, recipe: families.Recipe) -> None:
+        """Gives a loaded encoder the head that it is pre-trained with."""
+        known = self._known
+        description = initial_model.description_for(known.description, recipe)
+        config = known.model.encoder.config
+        with initial_weights(self._seed):
+            model = model_dir.make_model(config, description, self._policy)
+        weights = Tensors.of(model_dir.weights_of(known.model))
+        origin = Checkpoint(config, known.vocabulary, description, weights)
+        initial_model.assign_weights(model, origin, str(self._source), print)
+        self._loaded = LoadedModel(model, known.vocabulary, description)
 
     def _heldout(
         self, texts: Sequence[Any], options: PretrainOptions, folder: pathlib.Path

@@ -393,7 +393,7 @@ class TaskModel(ModelFolder, Generic[PredictionT]):
             model = model_dir.make_model(config, description, self._policy)
         prefixes = (
             model_dir.ENCODER,
-            *reused_heads(self.kind, origin.description, predicts_tokens=False),
+            *reused_heads(self.kind, origin.description),
         )
         names = [name for name in origin.weights.shapes if name.startswith(prefixes)]
         assign_encoder(model, {name: origin.weights.read(name) for name in names})

@@ -14,7 +14,8 @@ from bert_tf.models.config import BertConfig
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.datasets.sources import Dataset
 from data_pipelines.datasets.squad import SquadJson
-from data_pipelines.tokenizers.vocabulary import CONTINUATION, Vocabulary
+from data_pipelines.tokenizers.spelling import CONTINUATION
+from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 # Fields of Google's bert_config.json.
 GOOGLE_FIELDS = (
@@ -138,8 +139,11 @@ def unusual(checkpoint: Checkpoint) -> dict[str, Any]:
     for name in (*GOOGLE_FIELDS, "pooler"):
         del original[name]
     found = differing(checkpoint.config.to_dict(), original)
-    if checkpoint.vocabulary.merges is not None:
-        found["tokenizer"] = "byte-level BPE"
+    names = {"byte_bpe": "byte-level BPE", "sentencepiece": "SentencePiece"}
+    if checkpoint.vocabulary.kind in names:
+        found["tokenizer"] = names[checkpoint.vocabulary.kind]
+    if checkpoint.vocabulary.special_names is not None:
+        found["special_names"] = checkpoint.vocabulary.special_names
     if checkpoint.vocabulary.added_tokens:
         found["added_tokens"] = [t.content for t in checkpoint.vocabulary.added_tokens]
     if checkpoint.description.sentence_vector is not None:

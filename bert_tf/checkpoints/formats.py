@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from bert_tf.checkpoints import (
     google,
-    hugging_face,
+    hub,
     keras_hub,
     model_dir,
     model_garden,
@@ -25,6 +25,7 @@ from bert_tf.checkpoints import (
     unrecognised,
     word2vec,
 )
+from bert_tf.checkpoints.hugging_face import folder as hugging_face
 from bert_tf.checkpoints.model_dir import Checkpoint
 
 
@@ -61,12 +62,15 @@ def read(source: str) -> tuple[str, Checkpoint]:
     """Reads a model; returns the name of its format, and the model.
 
     Args:
-        source: a folder, a checkpoint's prefix, a file of vectors, or a preset's name.
+        source: a folder, a checkpoint's prefix, a file of vectors, the name of a
+            KerasHub preset, or `hf://` and the name of a model of the Hub.
 
     Raises:
         FileNotFoundError: the source is not a model of any format.
         ValueError: the model is corrupt, or of a kind that is not supported.
     """
+    if hub.is_there(source):
+        source = hub.download(source)
     source_format = recognise(source)
     try:
         checkpoint = FORMATS[source_format].read(source)

@@ -62,7 +62,7 @@ _FIELDS = {
 }
 # Fixed in the code of their BertMaskedLM, whatever the backbone uses.
 _MLM_HEAD_ARGUMENTS = {"mlm_activation": "gelu", "mlm_epsilon": 1e-5}
-_DOWNLOADS = ("hf://", "kaggle://")
+_DOWNLOADS = ("kaggle://",)
 _BACKBONE_CLASS = "BertBackbone"
 _CLASSES = (_BACKBONE_CLASS, "BertMaskedLM", "BertTextClassifier")
 
@@ -82,7 +82,7 @@ def is_there(source: str) -> bool:
 
 
 def read(preset: str) -> Checkpoint:
-    """Reads a preset: a folder, a name that KerasHub knows, or `hf://...`.
+    """Reads a preset: a folder, or a name that KerasHub knows.
 
     Raises:
         ValueError: it is not a BERT model, or its class is not supported.

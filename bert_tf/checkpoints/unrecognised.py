@@ -29,7 +29,8 @@ _MAGIC = (b"PK\x03\x04", b"\x80\x02", b"\x80\x04", b"GGUF", b"\x89HDF", b"\x1f\x
 _AMBIGUOUS = (".bin", ".gz")
 _EXPECTED = (
     "Expected a folder of bert_tf, google-research/bert, Model Garden, Hugging Face or "
-    "KerasHub, the name of a KerasHub preset, or a file of word vectors"
+    "KerasHub, the name of a KerasHub preset, hf:// and the name of a model of the "
+    "Hub, or a file of word vectors"
 )
 _HUGGING_FACE = (
     "config.json, the vocabulary (vocab.txt or tokenizer.json) and model.safetensors"
@@ -64,9 +65,8 @@ def explanation(source: str, models: list[str]) -> str:
         hint = ""
         if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", source):
             hint = (
-                ". For a name on the Hugging Face Hub, download the folder (hf "
-                f"download {source} --local-dir=FOLDER), or pass hf://{source} for "
-                "the encoder without its heads"
+                f". For a name on the Hugging Face Hub, pass hf://{source}, or "
+                f"download the folder (hf download {source} --local-dir=FOLDER)"
             )
         return f"{received}: there is no such file or folder. {_EXPECTED}{hint}."
     kind = kind_of_file(source) or "a file"

@@ -7,21 +7,20 @@ from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.description import Description
 from bert_tf.tasks.kind import Kind
 
+# The transform of a head, and the part of the masked-LM head that it starts from.
+_TRANSFORM, _MLM_HEAD = "transform/", "mlm_head/"
 
-def reused_heads(
-    kind: Kind, start: Description, predicts_tokens: bool
-) -> tuple[str, ...]:
+
+def reused_heads(kind: Kind, start: Description) -> tuple[str, ...]:
     """Name prefixes of the weights that are reused, besides those of the encoder.
 
     Args:
         kind: the kind of the new model.
         start: the description of the model that it starts from.
-        predicts_tokens: whether it also learns to predict tokens.
     """
     # Other objectives have heads of a different form.
     has_head = start.objective in ("masked_lm", "next_token")
-    is_reused = has_head and (kind.writes_pieces or predicts_tokens)
-    found = ("mlm_head/",) if is_reused else ()
+    found = (_TRANSFORM, _MLM_HEAD) if has_head else ()
     return (*found, *kind.reused_heads) if kind.name == start.kind else found
 
 
@@ -30,7 +29,8 @@ def assign_encoder(
 ) -> None:
     """Assigns the weights of an encoder, and those of heads if there are any.
 
-    The model keeps its own pooler if the weights have none.
+    The model keeps its own pooler if the weights have none. The transform of its head
+    is that of the masked-LM head if the weights have no other.
 
     Args:
         model: a model whose encoder has the same config.
@@ -48,7 +48,10 @@ def assign_encoder(
     kept = [f"encoder/block_{index}/" for index in top]
     if reinit_layers or "encoder/pooler/kernel" not in weights:
         kept.append("encoder/pooler/")
-    for name, variable in model_dir.weights_of(model).items():
+    for own_name, variable in model_dir.weights_of(model).items():
+        name = own_name
+        if name.startswith(_TRANSFORM) and name not in weights:
+            name = _MLM_HEAD + name.removeprefix(_TRANSFORM)
         is_encoder = name.startswith(model_dir.ENCODER)
         if name.startswith(tuple(kept)) or not (is_encoder or name in weights):
             continue

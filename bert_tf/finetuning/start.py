@@ -75,13 +75,20 @@ def encoder_config(
 ) -> BertConfig:
     """The config of the encoder below a new head: with a pooler, if the head reads it.
 
+    A head with a transform reads none.
+
     Args:
         config: the config of the model that is fine-tuned.
         kind: the kind of the head.
         dropout: rate in the encoder and before the head.
         is_frozen: whether the head reads features of a frozen encoder.
     """
-    needs_pooler = kind.is_pooled and config.num_hidden_layers > 0 and not is_frozen
+    needs_pooler = (
+        kind.is_pooled
+        and config.num_hidden_layers > 0
+        and not config.head_transform
+        and not is_frozen
+    )
     return dataclasses.replace(
         config,
         hidden_dropout_prob=dropout,

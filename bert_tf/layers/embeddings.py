@@ -23,12 +23,13 @@ class Embeddings(keras.layers.Layer):
         num_positions: rows of the learned position table.
         num_segments: rows of the segment table; 0 for no segments.
         position_embeddings: "learned", "sinusoidal" (Vaswani et al. 2017, section
-            3.5), or "rotary" and "none", which add nothing here.
+            3.5), or "rotary", "relative" and "none", which add nothing here.
         position_offset: position of the first token.
         dropout: rate after the normalization.
         epsilon: added to the variance in the normalization; None for no
             normalization.
         initializer_range: standard deviation of the initial tables.
+        use_bias: whether the normalization has an offset.
 
     Call arguments:
         token_ids: int32 (batch, sequence).
@@ -56,6 +57,7 @@ class Embeddings(keras.layers.Layer):
         dropout: float,
         epsilon: float | None,
         initializer_range: float,
+        use_bias: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -68,9 +70,12 @@ class Embeddings(keras.layers.Layer):
         self.position_offset = position_offset
         self.initializer = keras.initializers.TruncatedNormal(stddev=initializer_range)
         policy = self.dtype_policy
+        self.use_bias = use_bias
         self.norm = None
         if epsilon is not None:
-            self.norm = LayerNorm(epsilon, name="norm", dtype=policy)
+            self.norm = LayerNorm(
+                epsilon, use_offset=use_bias, name="norm", dtype=policy
+            )
         self.dropout = Dropout(dropout, name="dropout", dtype=policy)
         self.projection = None
         if hidden_dim != embedding_dim:
@@ -178,6 +183,7 @@ class Embeddings(keras.layers.Layer):
             "dropout": self.dropout.rate,
             "epsilon": self.norm and self.norm.epsilon,
             "initializer_range": self.initializer.stddev,
+            "use_bias": self.use_bias,
         }
 
 

@@ -22,12 +22,13 @@ class EncoderBlock(keras.layers.Layer):
         dropout: rate on the output of each part.
         epsilon: added to the variances in the normalizations.
         norm_first: True for pre-LN.
+        use_bias: whether the normalizations have an offset.
+        normalizes_input: whether a pre-LN block normalizes what attention reads; False
+            for the first block of ModernBERT.
 
     Call arguments:
         x: float (batch, sequence, hidden).
-        attention_mask: bool (batch, 1 or query, key), True where a query may
-            attend to a key.
-        positions: int32 (batch or 1, sequence), for rotary positions.
+        attention_mask, positions, relative: those of the attention.
         training: whether dropout is applied.
 
     Output:
@@ -41,34 +42,50 @@ class EncoderBlock(keras.layers.Layer):
         dropout: float,
         epsilon: float,
         norm_first: bool = False,
+        use_bias: bool = True,
+        normalizes_input: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.attention = attention
         self.feed_forward = feed_forward
         self.norm_first = norm_first
+        self.use_bias = use_bias
         policy = self.dtype_policy
-        self.attention_norm = LayerNorm(
-            epsilon, dropout, name="attention_norm", dtype=policy
-        )
+        self.attention_norm: Any = None
+        if normalizes_input or not norm_first:
+            self.attention_norm = LayerNorm(
+                epsilon, dropout, use_bias, name="attention_norm", dtype=policy
+            )
         self.feed_forward_norm = LayerNorm(
-            epsilon, dropout, name="feed_forward_norm", dtype=policy
+            epsilon, dropout, use_bias, name="feed_forward_norm", dtype=policy
         )
         self.residual_dropout = Dropout(dropout, dtype=policy)
 
     def build(self, input_shape: tuple) -> None:
         """Builds the parts."""
         self.attention.build(input_shape)
-        self.attention_norm.build(input_shape)
+        if self.attention_norm:
+            self.attention_norm.build(input_shape)
         self.feed_forward.build(input_shape)
         self.feed_forward_norm.build(input_shape)
 
     def call(
-        self, x: Any, attention_mask: Any, positions: Any = None, training: bool = False
+        self,
+        x: Any,
+        attention_mask: Any,
+        positions: Any = None,
+        relative: Any = None,
+        training: bool = False,
     ) -> Any:
         """Applies the block; the class describes the arguments."""
-        read = self.attention_norm(x) if self.norm_first else x
-        added = self.attention(read, attention_mask, positions, training=training)
+        added = self.attention(
+            self._read(x),
+            attention_mask=attention_mask,
+            positions=positions,
+            relative=relative,
+            training=training,
+        )
         if self.norm_first:
             x = self.residual_dropout(added, residual=x, training=training)
             added = self.feed_forward(self.feed_forward_norm(x))
@@ -85,8 +102,10 @@ class EncoderBlock(keras.layers.Layer):
             "attention": self.attention.get_config(),
             "feed_forward": self.feed_forward.get_config(),
             "dropout": self.residual_dropout.rate,
-            "epsilon": self.attention_norm.epsilon,
+            "epsilon": self.feed_forward_norm.epsilon,
             "norm_first": self.norm_first,
+            "use_bias": self.use_bias,
+            "normalizes_input": self.attention_norm is not None,
         }
 
     @classmethod
@@ -99,9 +118,18 @@ class EncoderBlock(keras.layers.Layer):
         return cls(**{**config, **parts})
 
     def attention_probabilities(
-        self, x: Any, attention_mask: Any, positions: Any = None
+        self,
+        x: Any,
+        attention_mask: Any,
+        positions: Any = None,
+        relative: Any = None,
     ) -> Any:
         """Calls `SelfAttention.probabilities` with the input of the block."""
-        if self.norm_first:
-            x = self.attention_norm(x)
-        return self.attention.probabilities(x, attention_mask, positions)
+        return self.attention.probabilities(
+            self._read(x), attention_mask, positions, relative
+        )
+
+    def _read(self, x: Any) -> Any:
+        """Returns what the attention reads."""
+        is_normalized = self.norm_first and self.attention_norm is not None
+        return self.attention_norm(x) if is_normalized else x

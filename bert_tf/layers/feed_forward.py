@@ -18,6 +18,7 @@ class FeedForward(keras.layers.Layer):
         activation: one of `bert_tf.models.config.HIDDEN_ACTS`; "geglu" makes the first
             product twice as wide.
         initializer_range: standard deviation of the initial kernels.
+        use_bias: whether the dense layers add a bias.
 
     Call arguments:
         x: float (batch, sequence, hidden).
@@ -32,6 +33,7 @@ class FeedForward(keras.layers.Layer):
         intermediate_dim: int,
         activation: str,
         initializer_range: float,
+        use_bias: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -39,13 +41,16 @@ class FeedForward(keras.layers.Layer):
         self.intermediate_dim = intermediate_dim
         self.activation = activation
         self.initializer_range = initializer_range
+        self.use_bias = use_bias
         width = intermediate_dim * (2 if activation == "geglu" else 1)
-        policy = self.dtype_policy
-        self.expansion = dense(width, initializer_range, "expansion", policy)
-        self.contraction = dense(hidden_dim, initializer_range, "contraction", policy)
+        arguments = {"dtype": self.dtype_policy, "use_bias": use_bias}
+        self.expansion = dense(width, initializer_range, "expansion", **arguments)
+        self.contraction = dense(
+            hidden_dim, initializer_range, "contraction", **arguments
+        )
 
     def build(self, input_shape: tuple) -> None:
-        """Makes the two kernels and biases."""
+        """Makes the two kernels, and their biases."""
         self.expansion.build(input_shape)
         self.contraction.build((*input_shape[:-1], self.intermediate_dim))
 
@@ -63,4 +68,5 @@ class FeedForward(keras.layers.Layer):
             "intermediate_dim": self.intermediate_dim,
             "activation": self.activation,
             "initializer_range": self.initializer_range,
+            "use_bias": self.use_bias,
         }

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 from bert_tf.layers import elementwise
 from bert_tf.layers.dropout import SavedSeed, draw_seed
@@ -15,6 +16,7 @@ class LayerNorm(SavedSeed, keras.layers.Layer):
     Args:
         epsilon: added to the variance.
         dropout: rate of dropout on `x` before it is added to `residual`.
+        use_offset: whether an offset is added to the scaled values.
 
     Call arguments:
         x: float (batch, sequence, hidden).
@@ -26,10 +28,17 @@ class LayerNorm(SavedSeed, keras.layers.Layer):
         float (batch, sequence, hidden).
     """
 
-    def __init__(self, epsilon: float, dropout: float = 0.0, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        epsilon: float,
+        dropout: float = 0.0,
+        use_offset: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.epsilon = epsilon
         self.dropout = dropout
+        self.use_offset = use_offset
         self.seed_generator = keras.random.SeedGenerator()
 
     def build(self, input_shape: tuple) -> None:
@@ -39,22 +48,25 @@ class LayerNorm(SavedSeed, keras.layers.Layer):
         self.scale = self.add_weight(
             name="scale", shape=shape, initializer="ones", autocast=False
         )
-        self.offset = self.add_weight(
-            name="offset", shape=shape, initializer="zeros", autocast=False
-        )
+        self.offset = None
+        if self.use_offset:
+            self.offset = self.add_weight(
+                name="offset", shape=shape, initializer="zeros", autocast=False
+            )
 
     def call(self, x: Any, residual: Any = None, training: bool = False) -> Any:
         """Normalizes; the class describes the arguments."""
+        offset = self.offset
+        if offset is None:
+            offset = ops.zeros(self.scale.shape, "float32")
         if residual is None:
-            return elementwise.normalize(
-                x, self.scale, self.offset, epsilon=self.epsilon
-            )
+            return elementwise.normalize(x, self.scale, offset, epsilon=self.epsilon)
         rate = self.dropout if training else 0.0
         return elementwise.drop_add_normalize(
             x,
             residual,
             self.scale,
-            self.offset,
+            offset,
             draw_seed(self.seed_generator, rate),
             rate=rate,
             epsilon=self.epsilon,
@@ -66,4 +78,5 @@ class LayerNorm(SavedSeed, keras.layers.Layer):
             **super().get_config(),
             "epsilon": self.epsilon,
             "dropout": self.dropout,
+            "use_offset": self.use_offset,
         }

@@ -9,8 +9,11 @@ HIDDEN_ACTS = ("gelu", "gelu_tanh", "relu", "geglu")
 _VARIANTS = {
     "hidden_act": HIDDEN_ACTS,
     "architecture": ("transformer", "elmo"),
-    "position_embeddings": ("learned", "sinusoidal", "rotary", "none"),
+    "position_embeddings": ("learned", "sinusoidal", "rotary", "relative", "none"),
     "norm_position": ("post", "pre"),
+    "pooler_activation": ("tanh", "gelu", "relu"),
+    "text_pooling": ("mean", "first"),
+    "convolution_activation": ("tanh", "gelu"),
 }
 
 
@@ -19,7 +22,8 @@ class BertConfig:
     """Sizes and variants of an encoder, named as in Google's `bert_config.json`.
 
     The fields after `initializer_range` are not in Google's files; their defaults
-    give the original model. ALBERT and RoBERTa are settings of these fields.
+    give the original model. ALBERT, RoBERTa, ModernBERT, DeBERTa and others are
+    settings of these fields; `bert_tf.checkpoints.hugging_face.model_types` has them.
 
     Raises:
         ValueError: a size is not positive, two sizes do not fit each other, or a
@@ -51,7 +55,29 @@ class BertConfig:
     # "post" normalizes after each residual addition, as the original does; "pre"
     # normalizes the input of each part, and once more after the last block.
     norm_position: str = "post"
+    # Whether a "pre" encoder normalizes the input of its first attention, too
+    # (ModernBERT does not: its embeddings are normalized).
+    first_norm: bool = True
+    # Whether dense layers and normalizations add a bias (ModernBERT: only the layers
+    # that compute logits).
+    biases: bool = True
+    # "relative": keys and queries of relative positions in each attention (DeBERTa).
     position_embeddings: str = "learned"
+    # Base of the wavelengths of rotary positions, and that of layers with local
+    # attention; None for the same.
+    rotary_base: float = 10000.0
+    local_rotary_base: float | None = None
+    # For "relative": distances of at least half as many tokens share logarithmic
+    # buckets up to the maximum distance. 0: each distance has its own.
+    relative_buckets: int = 0
+    max_relative_distance: int = 512
+    # Number of buckets of distances that each head has a bias for (MPNet); 0 for no
+    # such bias.
+    bias_buckets: int = 0
+    # Number of tokens that a convolution beside the first block reads (DeBERTa v2); 0
+    # for none.
+    convolution_width: int = 0
+    convolution_activation: str = "tanh"
     # Position of the first token (2 in RoBERTa).
     position_offset: int = 0
     # Whether the sum of the embeddings is normalized.
@@ -71,6 +97,13 @@ class BertConfig:
     # Whether there is a dense layer over the first token; some published encoders lack
     # it.
     pooler: bool = True
+    pooler_activation: str = "tanh"
+    # What a head for whole texts reads where there is no pooler: the mean of the
+    # tokens, or the first one.
+    text_pooling: str = "mean"
+    # Whether fine-tuned heads begin with a dense layer, GELU and a normalization, as
+    # the masked-LM head does (ModernBERT).
+    head_transform: bool = False
     # Whether the masked-LM head multiplies by the token table of the encoder.
     tie_word_embeddings: bool = True
 
@@ -82,12 +115,19 @@ class BertConfig:
             "intermediate_size",
             "max_position_embeddings",
             "global_attention_every",
+            "max_relative_distance",
         ):
             self._expect(name, getattr(self, name) >= 1, "a positive number")
         is_valid = self.local_attention is None or self.local_attention >= 1
         self._expect("local_attention", is_valid, "a positive number, or None")
         for name in ("num_hidden_layers", "type_vocab_size", "position_offset"):
             self._expect(name, getattr(self, name) >= 0, "0 or more")
+        for name in ("relative_buckets", "bias_buckets"):
+            value = getattr(self, name)
+            self._expect(name, value == 0 or value >= 4, "4 or more, or 0 for none")
+        width = self.convolution_width
+        is_valid = width == 0 or (width > 0 and width % 2 == 1)
+        self._expect("convolution_width", is_valid, "an odd number, or 0 for none")
         self._expect(
             "pooler",
             not self.pooler or self.num_hidden_layers > 0,
@@ -109,6 +149,10 @@ class BertConfig:
         for name in ("initializer_range", "layer_norm_eps"):
             is_valid = 0 <= getattr(self, name) < math.inf
             self._expect(name, is_valid, "a finite number, 0 or more")
+        for name in ("rotary_base", "local_rotary_base"):
+            base = getattr(self, name)
+            is_valid = base is None or 1 < base < math.inf
+            self._expect(name, is_valid, "a finite number above 1")
         if self.position_embeddings == "rotary":
             self._expect(
                 "num_attention_heads",
@@ -127,6 +171,11 @@ class BertConfig:
     def max_sequence_length(self) -> int:
         """The number of tokens of the longest row that there are positions for."""
         return self.max_position_embeddings - self.position_offset
+
+    def is_local(self, layer: int) -> bool:
+        """Returns whether the attention of a layer, counted from 0, is local."""
+        is_global = layer % self.global_attention_every == 0
+        return self.local_attention is not None and not is_global
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields as plain values."""

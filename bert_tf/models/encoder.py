@@ -1,17 +1,22 @@
 """The BERT encoder: embeddings, blocks, pooler."""
 
+import dataclasses
+from collections.abc import Callable
 from typing import Any, Self
 
 import keras
 from keras import ops
 
 from bert_tf.layers.attention import SelfAttention
+from bert_tf.layers.convolution import ConvolutionBranch
 from bert_tf.layers.dense import dense
 from bert_tf.layers.embeddings import Embeddings
 from bert_tf.layers.encoder_block import EncoderBlock
 from bert_tf.layers.feed_forward import FeedForward
 from bert_tf.layers.gather import gather_rows, gather_tokens
+from bert_tf.layers.long_rows import LONG_ROW, LongRowMask
 from bert_tf.layers.norm import LayerNorm
+from bert_tf.layers.relative_positions import RelativeBias, RelativePositions
 from bert_tf.models.config import BertConfig
 from bert_tf.models.configured import ConfiguredModel, require_inputs
 
@@ -39,8 +44,8 @@ class BertEncoder(ConfiguredModel):
 
     Output:
         dict of `sequence_output` (batch, sequence, hidden); where the config has a
-        pooler, `pooled_output` (batch or sequences, hidden), tanh of a dense layer over
-        the first token, in a causal encoder over the last; and, on request,
+        pooler, `pooled_output` (batch or sequences, hidden), a dense layer with an
+        activation over the first token, in a causal encoder over the last; on request,
         `hidden_states`, a list of the outputs of the embeddings and of each block, of
         which the last is the `sequence_output`.
 
@@ -76,6 +81,7 @@ class BertEncoder(ConfiguredModel):
             dropout=config.hidden_dropout_prob,
             epsilon=epsilon if config.embedding_norm else None,
             initializer_range=spread,
+            use_bias=config.biases,
             name="embeddings",
             dtype=policy,
         )
@@ -85,15 +91,35 @@ class BertEncoder(ConfiguredModel):
         self.blocks = [self._block(index) for index in indices]
         self.final_norm = None
         if config.norm_position == "pre":
-            self.final_norm = LayerNorm(epsilon, name="final_norm", dtype=policy)
+            self.final_norm = LayerNorm(
+                epsilon, use_offset=config.biases, name="final_norm", dtype=policy
+            )
+        self.relative = self._relative_positions()
+        self.convolution = None
+        if config.convolution_width:
+            self.convolution = ConvolutionBranch(
+                hidden_dim,
+                config.convolution_width,
+                config.convolution_activation,
+                epsilon,
+                spread,
+                name="convolution",
+                dtype=policy,
+            )
         self.pooler = None
         if config.pooler:
-            self.pooler = dense(hidden_dim, spread, "pooler", policy, activation="tanh")
+            activation = config.pooler_activation
+            self.pooler = dense(
+                hidden_dim, spread, "pooler", policy, activation=activation
+            )
         # Weights exist from the start: their shapes depend on the config alone.
         self.build({"token_ids": (None, None)})
 
     def _block(self, index: int) -> EncoderBlock:
         config, policy = self.config, self.dtype_policy
+        rotary_base = config.rotary_base
+        if config.is_local(index) and config.local_rotary_base is not None:
+            rotary_base = config.local_rotary_base
         return EncoderBlock(
             SelfAttention(
                 hidden_dim=config.hidden_size,
@@ -101,6 +127,9 @@ class BertEncoder(ConfiguredModel):
                 dropout=config.attention_probs_dropout_prob,
                 initializer_range=config.initializer_range,
                 rotary=config.position_embeddings == "rotary",
+                rotary_base=rotary_base,
+                disentangled=config.position_embeddings == "relative",
+                use_bias=config.biases,
                 name="attention",
                 dtype=policy,
             ),
@@ -109,15 +138,42 @@ class BertEncoder(ConfiguredModel):
                 intermediate_dim=config.intermediate_size,
                 activation=config.hidden_act,
                 initializer_range=config.initializer_range,
+                use_bias=config.biases,
                 name="feed_forward",
                 dtype=policy,
             ),
             dropout=config.hidden_dropout_prob,
             epsilon=config.layer_norm_eps,
             norm_first=config.norm_position == "pre",
+            use_bias=config.biases,
+            normalizes_input=index > 0 or config.first_norm,
             name=f"block_{index}",
             dtype=policy,
         )
+
+    def _relative_positions(self) -> RelativePositions | RelativeBias | None:
+        config, policy = self.config, self.dtype_policy
+        if config.position_embeddings == "relative":
+            return RelativePositions(
+                hidden_dim=config.hidden_size,
+                num_buckets=config.relative_buckets,
+                max_distance=config.max_relative_distance,
+                num_positions=config.max_sequence_length,
+                epsilon=config.layer_norm_eps,
+                initializer_range=config.initializer_range,
+                name="relative_positions",
+                dtype=policy,
+            )
+        if config.bias_buckets:
+            return RelativeBias(
+                num_heads=config.num_attention_heads,
+                num_buckets=config.bias_buckets,
+                num_positions=config.max_sequence_length,
+                initializer_range=config.initializer_range,
+                name="relative_bias",
+                dtype=policy,
+            )
+        return None
 
     def build(self, input_shape: Any = None) -> None:
         """Makes all weights."""
@@ -128,8 +184,9 @@ class BertEncoder(ConfiguredModel):
             self.input_projection.build((None, None, self.embeddings.hidden_dim))
         for block in self.blocks:
             block.build(hidden_shape)
-        if self.final_norm:
-            self.final_norm.build(hidden_shape)
+        for layer in (self.final_norm, self.relative, self.convolution):
+            if layer is not None:
+                layer.build(hidden_shape)
         if self.pooler:
             self.pooler.build((None, self.config.hidden_size))
         self.built = True
@@ -151,25 +208,73 @@ class BertEncoder(ConfiguredModel):
                 f"{self.config.max_sequence_length}, the positions of this model: "
                 "shorten the rows or use a model with more positions."
             )
-        attention_masks, positions = self._masks_and_positions(inputs)
+        positions = _positions(inputs)
         x = self.embeddings(
             token_ids, inputs.get("segment_ids"), positions, training=training
         )
         if self.input_projection:
             x = self.input_projection(x)
-        hidden_states = [x]
-        for index in range(self.config.num_hidden_layers):
-            block = self.blocks[index % len(self.blocks)]
-            x = block(x, attention_masks[index], positions, training=training)
-            hidden_states.append(x)
-        if self.final_norm:
-            x = hidden_states[-1] = self.final_norm(x)
+
+        def states(masks: list[Any]) -> list[Any]:
+            found = self._states(x, masks, positions, inputs, training)
+            return found if return_hidden_states else found[-1:]
+
+        hidden_states = self._by_length(inputs, positions, states)
+        x = hidden_states[-1]
         outputs = {"sequence_output": x}
         if self.pooler:
             outputs["pooled_output"] = self.pooler(self._token_of_row(x, inputs))
         if return_hidden_states:
             outputs["hidden_states"] = hidden_states
         return outputs
+
+    def _states(
+        self,
+        x: Any,
+        attention_masks: list[Any],
+        positions: Any,
+        inputs: dict[str, Any],
+        training: bool,
+    ) -> list[Any]:
+        """Applies the blocks to embeddings; returns their input and their outputs."""
+        relative = self.relative(x) if self.relative is not None else None
+        states = [x]
+        for index in range(self.config.num_hidden_layers):
+            block = self.blocks[index % len(self.blocks)]
+            x = block(
+                x,
+                attention_mask=attention_masks[index],
+                positions=positions,
+                relative=relative,
+                training=training,
+            )
+            if index == 0 and self.convolution is not None:
+                x = self.convolution(x, states[0], _sequence_ids(inputs))
+            states.append(x)
+        if self.final_norm:
+            states[-1] = self.final_norm(x)
+        return states
+
+    def _by_length(
+        self, inputs: dict[str, Any], positions: Any, states: Callable[..., list[Any]]
+    ) -> list[Any]:
+        """Calls `states` with the masks for the length of the rows.
+
+        Where a graph is made for rows of any length, it has a branch for long ones.
+        """
+
+        def of_short_rows() -> list[Any]:
+            return states(self._attention_masks(inputs, positions))
+
+        def of_long_rows() -> list[Any]:
+            return states(self._long_masks(inputs))
+
+        length = ops.shape(inputs["token_ids"])[1]
+        if self.config.max_sequence_length <= LONG_ROW or self.relative is not None:
+            return of_short_rows()
+        if isinstance(length, int):
+            return of_long_rows() if length > LONG_ROW else of_short_rows()
+        return ops.cond(length > LONG_ROW, of_long_rows, of_short_rows)
 
     def _token_of_row(self, x: Any, inputs: dict[str, Any]) -> Any:
         """Returns the vectors of first or last tokens, (batch or sequences, hidden)."""
@@ -183,18 +288,9 @@ class BertEncoder(ConfiguredModel):
         lengths = ops.sum(ops.cast(inputs["padding_mask"], "int32"), axis=1)
         return gather_rows(x, lengths[:, None] - 1)[:, 0]
 
-    def _masks_and_positions(self, inputs: dict[str, Any]) -> tuple[list[Any], Any]:
-        """Makes the attention mask of each layer, and the positions of the tokens.
-
-        Returns:
-            bool (batch, 1 or query, key) for each layer, and int32 (batch or 1,
-            sequence).
-        """
+    def _attention_masks(self, inputs: dict[str, Any], positions: Any) -> list[Any]:
+        """Makes the attention mask of each layer, bool (batch, 1 or query, key)."""
         config = self.config
-        positions = inputs.get("positions")
-        if positions is None:
-            length = ops.shape(inputs["token_ids"])[1]
-            positions = ops.arange(length, dtype="int32")[None, :]
         everywhere = ops.cast(inputs["padding_mask"], "bool")[:, None, :]
         if "sequence_ids" in inputs:
             ids = inputs["sequence_ids"]
@@ -203,12 +299,23 @@ class BertEncoder(ConfiguredModel):
             distance = positions[:, :, None] - positions[:, None, :]  # query - key
         if config.causal:
             everywhere &= distance >= 0
+        near = everywhere
+        if config.local_attention:
+            near = everywhere & (ops.abs(distance) <= config.local_attention)
         layers = range(config.num_hidden_layers)
-        if config.local_attention is None:
-            return [everywhere for _ in layers], positions
-        near = everywhere & (ops.abs(distance) <= config.local_attention)
-        every = config.global_attention_every
-        return [near if n % every else everywhere for n in layers], positions
+        return [near if config.is_local(index) else everywhere for index in layers]
+
+    def _long_masks(self, inputs: dict[str, Any]) -> list[Any]:
+        """Makes the `LongRowMask` of each layer."""
+        everywhere = LongRowMask(
+            ops.cast(inputs["padding_mask"], "bool"),
+            inputs.get("sequence_ids"),
+            causal=self.config.causal,
+        )
+        window = self.config.local_attention
+        near = dataclasses.replace(everywhere, window=window)
+        layers = range(self.config.num_hidden_layers)
+        return [near if self.config.is_local(index) else everywhere for index in layers]
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor, as plain values."""
@@ -226,11 +333,29 @@ class BertEncoder(ConfiguredModel):
 
     def attention_probabilities(self, inputs: dict[str, Any]) -> list[Any]:
         """Computes each block's probabilities, float (batch, heads, query, key)."""
-        attention_masks, positions = self._masks_and_positions(inputs)
+        positions = _positions(inputs)
+        attention_masks = self._attention_masks(inputs, positions)
         states = self(inputs, return_hidden_states=True)["hidden_states"]
+        relative = self.relative(states[0]) if self.relative is not None else None
         return [
             self.blocks[index % len(self.blocks)].attention_probabilities(
-                states[index], attention_masks[index], positions
+                states[index], attention_masks[index], positions, relative
             )
             for index in range(self.config.num_hidden_layers)
         ]
+
+
+def _positions(inputs: dict[str, Any]) -> Any:
+    """Returns the positions of the tokens, int32 (batch or 1, sequence)."""
+    positions = inputs.get("positions")
+    if positions is None:
+        length = ops.shape(inputs["token_ids"])[1]
+        positions = ops.arange(length, dtype="int32")[None, :]
+    return positions
+
+
+def _sequence_ids(inputs: dict[str, Any]) -> Any:
+    """Returns a number for each sequence of a row, -1 for padding."""
+    if "sequence_ids" in inputs:
+        return inputs["sequence_ids"]
+    return ops.cast(inputs["padding_mask"], "int32") - 1

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bert_tf.models.objectives import Name as ObjectiveName
     from bert_tf.optim.optimizers import OptimizerName
     from data_pipelines.pretraining.row_options import MaskingUnit, SentenceTask
-    from data_pipelines.tokenizers.vocabulary import TokenizerKind
+    from data_pipelines.tokenizers.casing import LearnedKind
 
 Name = Literal["bert", "roberta", "albert", "electra", "modern", "gpt", "elmo"]
 
@@ -31,7 +31,7 @@ class Recipe:
     (Devlin et al. 2018, section 3.1 and appendix A.2.)
     """
 
-    tokenizer: "TokenizerKind" = "wordpiece"
+    tokenizer: "LearnedKind" = "wordpiece"
     objective: "ObjectiveName" = "masked_lm"
     sentences: "SentenceTask" = "next_sentence"
     masking_kind: "MaskingUnit" = "token"
@@ -99,7 +99,7 @@ FAMILIES: dict[str, Family] = {
     ),
     # Clark et al. 2020, appendix A.
     "electra": Family(
-        {"pooler": False},
+        {"hidden_act": "gelu", "pooler": False, "pooler_activation": "gelu"},
         Recipe(
             objective="replaced_tokens",
             sentences="full_sentences",

@@ -122,6 +122,7 @@ def masked_lm_head(
         epsilon=config.layer_norm_eps if epsilon is None else epsilon,
         initializer_range=config.initializer_range,
         tied=config.tie_word_embeddings,
+        use_bias=config.biases,
         name="mlm_head",
         dtype=dtype,
     )
@@ -138,6 +139,7 @@ class MaskedLMHead(keras.layers.Layer):
         epsilon: added to the variance in the normalization.
         initializer_range: standard deviation of the initial kernel.
         tied: whether that table is the encoder's, and not one of the head.
+        use_bias: whether the dense layer has a bias, and the normalization an offset.
 
     Call arguments:
         x: float (batch, predictions, hidden).
@@ -155,6 +157,7 @@ class MaskedLMHead(keras.layers.Layer):
         epsilon: float,
         initializer_range: float,
         tied: bool = True,
+        use_bias: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -163,10 +166,12 @@ class MaskedLMHead(keras.layers.Layer):
         self.embedding_dim = embedding_dim
         self.activation = activation
         self.initializer_range = initializer_range
+        self.use_bias = use_bias
+        policy = self.dtype_policy
         self.transform = dense(
-            embedding_dim, initializer_range, "transform", self.dtype_policy
+            embedding_dim, initializer_range, "transform", policy, use_bias=use_bias
         )
-        self.norm = LayerNorm(epsilon, name="norm", dtype=self.dtype_policy)
+        self.norm = LayerNorm(epsilon, use_offset=use_bias, name="norm", dtype=policy)
 
     def build(self, input_shape: tuple) -> None:
         """Makes the dense layer, the norm and the output bias."""
@@ -203,6 +208,7 @@ class MaskedLMHead(keras.layers.Layer):
             "epsilon": self.norm.epsilon,
             "initializer_range": self.initializer_range,
             "tied": self.tied,
+            "use_bias": self.use_bias,
         }
 
 

@@ -14,7 +14,7 @@ def parameter_formulas(config: BertConfig) -> dict[str, tuple[str, int]]:
     layers, I intermediate.
     """
     hidden, width = config.hidden_size, config.embedding_size or config.hidden_size
-    inner, layers = config.intermediate_size, config.num_hidden_layers
+    layers = config.num_hidden_layers
     pooler = {"pooler": ("H^2 + H", hidden**2 + hidden)} if config.pooler else {}
     if config.architecture == "elmo":
         return {
@@ -34,22 +34,63 @@ def parameter_formulas(config: BertConfig) -> dict[str, tuple[str, int]]:
         "position embeddings": ("P E", positions * width),
         "segment embeddings": ("T E", config.type_vocab_size * width),
     }
+    # The number of vectors of a normalization.
+    vectors = 2 if config.biases else 1
     if config.embedding_norm:
-        parts["embedding norm"] = ("2 E", 2 * width)
+        parts["embedding norm"] = (_times(vectors, "E"), vectors * width)
     if width != hidden:
         parts["projection"] = ("E H + H", width * hidden + hidden)
-    gates = _gates(config)
-    parts |= {
-        "attention": ("L (4 H^2 + 4 H)", layers * 4 * (hidden**2 + hidden)),
-        "feed-forward": (
-            "L (3 H I + 2 I + H)" if gates == 2 else "L (2 H I + I + H)",
-            layers * ((1 + gates) * hidden * inner + gates * inner + hidden),
-        ),
-        "block norms": ("L 4 H", layers * 4 * hidden),
-    }
+    parts |= _blocks(config, layers, vectors)
     if config.norm_position == "pre":
-        parts["final norm"] = ("2 H", 2 * hidden)
+        parts["final norm"] = (_times(vectors, "H"), vectors * hidden)
+    if config.position_embeddings == "relative":
+        buckets = config.relative_buckets or config.max_relative_distance
+        parts["relative positions"] = (
+            f"{2 * buckets} H + 2 H",
+            2 * (buckets + 1) * hidden,
+        )
+    if config.bias_buckets:
+        heads = config.num_attention_heads
+        parts["relative bias"] = (
+            f"{config.bias_buckets} heads",
+            config.bias_buckets * heads,
+        )
+    if config.convolution_width:
+        taps = config.convolution_width
+        parts["convolution"] = (f"{taps} H^2 + 3 H", taps * hidden**2 + 3 * hidden)
     return {**parts, **pooler}
+
+
+def _blocks(
+    config: BertConfig, layers: int, vectors: int
+) -> dict[str, tuple[str, int]]:
+    hidden, inner, gates = config.hidden_size, config.intermediate_size, _gates(config)
+    attention, added = "4 H^2", 4 * hidden
+    feed_forward = f"{1 + gates} H I"
+    inner_bias = gates * inner + hidden
+    if config.biases:
+        attention += " + 4 H"
+        feed_forward += f" + {_times(gates, 'I')} + H"
+    else:
+        added = inner_bias = 0
+    # The first block may lack one of its normalizations.
+    norms = 2 * layers - (not config.first_norm)
+    return {
+        "attention": (f"L ({attention})", layers * (4 * hidden**2 + added)),
+        "feed-forward": (
+            f"L ({feed_forward})",
+            layers * ((1 + gates) * hidden * inner + inner_bias),
+        ),
+        "block norms": (
+            f"L {_times(2 * vectors, 'H')}"
+            + ("" if config.first_norm else f" - {_times(vectors, 'H')}"),
+            norms * vectors * hidden,
+        ),
+    }
+
+
+def _times(factor: int, symbol: str) -> str:
+    return symbol if factor == 1 else f"{factor} {symbol}"
 
 
 def pretraining_step_flops(

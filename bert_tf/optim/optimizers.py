@@ -88,6 +88,15 @@ class MomentOptimizer(keras.optimizers.Optimizer):
         """Moves one variable and its moments."""
         self._move(variable, gradient, learning_rate, 1.0)
 
+    def moments(self) -> dict[str, Any]:
+        """Returns the moments, by "first_moment/" or "second_moment/" and the path."""
+        names = {"first_moment": self._first, "second_moment": self._second}
+        return {
+            f"{name}/{path}": moment
+            for name, moments in names.items()
+            for path, moment in zip(self._paths, moments, strict=True)
+        }
+
     def apply_scaled(
         self, gradients: Sequence[Any], scale: Any, rate: Any = 1.0
     ) -> Any:

@@ -18,7 +18,7 @@ from data_pipelines.pretraining.record_folder import MANIFEST
 from data_pipelines.pretraining.row_options import MaskingUnit, RowOptions, SentenceTask
 from data_pipelines.programs import cli
 from data_pipelines.tokenizers import vocabulary_files
-from data_pipelines.tokenizers.casing import CasingOptions, TokenizerKind, check_casing
+from data_pipelines.tokenizers.casing import CasingOptions, LearnedKind, check_casing
 
 # Numbers of steps, and of held-out batches, where there is no budget to plan them by.
 _FIXED_PACE = {
@@ -60,7 +60,7 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
         None, "Vocabulary file. Default: a vocabulary is learned from the text."
     )
     vocab_size: int = cli.option(30522, "Size of a learned vocabulary.")
-    tokenizer: TokenizerKind | None = cli.option(
+    tokenizer: LearnedKind | None = cli.option(
         None,
         "Tokenizer of a learned vocabulary. wordpiece: BERT's. byte_bpe: that of GPT-2 "
         "and RoBERTa.",
@@ -75,6 +75,13 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
     )
     preset: Literal["tiny", "mini", "small", "medium", "base", "large"] = cli.option(
         "base", "Size of the model."
+    )
+    initial_model_dir: str | None = cli.option(
+        None,
+        "A model to train further, in any format that bert_tf.convert reads. Its "
+        "config, vocabulary and objective replace family, preset and vocab_file; the "
+        "optimizer is new, and the learning rate is warmed up. Default: random "
+        "weights.",
     )
     config_file: str | None = cli.option(
         None, "A bert_config.json, instead of a preset and the family's architecture."
@@ -143,6 +150,20 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
     beta_2: float | None = cli.option(
         None, "Decay rate of the gradients' second moment; 0.98 in RoBERTa."
     )
+    schedule: Literal["linear", "constant"] = cli.option(
+        "linear",
+        "Learning rate after the warm-up. linear: it falls to 0. constant: it stays, "
+        "and falls to 0 in a cool-down. The folder before_cooldown then has the model "
+        "and the optimizer from which --continue_optimizer continues.",
+    )
+    num_cooldown_steps: int | None = cli.option(
+        None, "Steps of the cool-down of schedule=constant. Default: a fifth of all."
+    )
+    continue_optimizer: bool = cli.option(
+        False,
+        "Continue with the optimizer of initial_model_dir, the folder before_cooldown "
+        "of a run, without another warm-up. For schedule=constant.",
+    )
     num_warmup_steps: int | None = cli.option(
         None,
         "Steps of the warm-up. Default: a hundredth of all; with a --budget always a "
@@ -180,7 +201,14 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
                 f"Received input_files={self.input_files} and "
                 f"records_dir={self.records_dir}. Expected one of the two."
             )
-        if not self.vocab_file:
+        if self.initial_model_dir is not None:
+            for name in ("config_file", "token_vectors"):
+                if getattr(self, name):
+                    raise ValueError(
+                        f"Received {name} and initial_model_dir. Expected one of them: "
+                        "the initial model has a config and a token table."
+                    )
+        elif not self.vocab_file:
             for name in ("records_dir", "token_vectors"):
                 if getattr(self, name):
                     raise ValueError(
@@ -247,6 +275,32 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
                 f"{', '.join(given)}. Expected it with num_train_steps alone: a run "
                 "that is planned warms up for a tenth of its steps."
             )
+        if self.schedule == "constant" and self.is_planned:
+            raise ValueError(
+                f"Received schedule=constant with {', '.join(given)}. Expected "
+                "num_train_steps: a run that is planned has a linear schedule."
+            )
+        if self.schedule != "constant" and self.num_cooldown_steps is not None:
+            raise ValueError(
+                f"Received num_cooldown_steps={self.num_cooldown_steps} with schedule="
+                f"{self.schedule}. Expected schedule=constant: others have none."
+            )
+        if self.continue_optimizer and (
+            self.initial_model_dir is None or self.schedule != "constant"
+        ):
+            raise ValueError(
+                f"Received continue_optimizer with initial_model_dir="
+                f"{self.initial_model_dir} and schedule={self.schedule}. Expected the "
+                "folder before_cooldown of a run, and schedule=constant."
+            )
+        if self.schedule == "constant" and not (
+            0 <= self.cooldown_steps <= self.num_steps - self.warmup_steps
+        ):
+            raise ValueError(
+                f"Received num_cooldown_steps={self.cooldown_steps} and "
+                f"num_warmup_steps={self.warmup_steps}. Expected at most "
+                f"num_train_steps={self.num_steps} of both together."
+            )
         if not self.is_planned and self.warmup_steps >= self.num_steps:
             raise ValueError(
                 f"Received num_warmup_steps={self.num_warmup_steps}. Expected less "
@@ -264,6 +318,9 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
     def resolved(self) -> Self:
         """Returns options in which all defaults are written out."""
         values = dataclasses.asdict(self.recipe)
+        if self.initial_model_dir is not None:
+            # Those of the model, where they are not given.
+            values |= {name: getattr(self, name) for name in ("objective", "sentences")}
         if not self.is_planned:
             fixed = {name: getattr(self, name) for name in _FIXED_PACE}
             values |= {n: v or _FIXED_PACE[n] for n, v in fixed.items()}
@@ -288,8 +345,17 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
     def warmup_steps(self) -> int:
         """The number of warm-up steps, unless the run is planned."""
         if self.num_warmup_steps is None:
-            return self.num_steps // 100
+            return 0 if self.continue_optimizer else self.num_steps // 100
         return self.num_warmup_steps
+
+    @property
+    def cooldown_steps(self) -> int:
+        """The number of steps of the cool-down; 0 unless the rate is constant."""
+        if self.schedule != "constant":
+            return 0
+        if self.num_cooldown_steps is None:
+            return self.num_steps // 5
+        return self.num_cooldown_steps
 
     @property
     def longest_row(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from bert_tf.optim.planned_decay import PlannedLinearDecay
-from bert_tf.optim.schedule import WarmupLinearDecay
+from bert_tf.optim.schedule import WarmupConstant, WarmupLinearDecay
 from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.training.budget import Budget
 from bert_tf.training.budget_planner import BudgetPlanner, Workload
@@ -14,14 +14,27 @@ from bert_tf.training.loop import Phase
 from bert_tf.training.plan import PLAN, Plan, Wishes, read_plan
 from bert_tf.training.planner import Planner, RecordedPlanner
 
-Schedule = WarmupLinearDecay | PlannedLinearDecay
+Schedule = WarmupLinearDecay | WarmupConstant | PlannedLinearDecay
 
 
-def make_schedule(options: PretrainOptions) -> Schedule:
-    """Makes the learning rate of a run."""
+def make_schedule(options: PretrainOptions, first_step: int = 0) -> Schedule:
+    """Makes the learning rate of a run.
+
+    Args:
+        options: the options of the run.
+        first_step: the number of steps that its optimizer has made before.
+    """
     peak = options.recipe.learning_rate
     if options.is_planned:
         return PlannedLinearDecay(peak)
+    if options.schedule == "constant":
+        return WarmupConstant(
+            peak,
+            options.num_steps,
+            options.warmup_steps,
+            options.cooldown_steps,
+            first_step,
+        )
     return WarmupLinearDecay(peak, options.num_steps, options.warmup_steps)
 
 

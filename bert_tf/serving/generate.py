@@ -8,7 +8,8 @@ from bert_tf.serving.signatures import row_length
 from bert_tf.tasks.endpoints import Rows
 from data_pipelines.rows.packing import filled_rows
 from data_pipelines.tokenizers.byte_symbols import bytes_of
-from data_pipelines.tokenizers.vocabulary import CONTINUATION, Vocabulary
+from data_pipelines.tokenizers.spelling import CONTINUATION, readable
+from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 
 def generate_ids(
@@ -75,7 +76,7 @@ def generate_ids(
 def join_pieces(
     ids: tf.Tensor, is_real: tf.Tensor, vocabulary: Vocabulary
 ) -> tf.Tensor:
-    """Joins pieces to a text: exact for byte-level BPE, else words joined by spaces.
+    """Joins pieces to a text: for WordPiece words joined by spaces, else exact.
 
     Args:
         ids: int32 (texts, pieces).
@@ -85,9 +86,14 @@ def join_pieces(
     Returns:
         string (texts,).
     """
-    if vocabulary.merges is not None:
-        pieces = [bytes_of(piece) for piece in vocabulary.tokens]
+    if vocabulary.kind != "wordpiece":
+        spelled = bytes_of if vocabulary.kind == "byte_bpe" else _with_spaces
+        pieces = [spelled(piece) for piece in vocabulary.tokens]
         return tf.strings.reduce_join(tf.where(is_real, tf.gather(pieces, ids), ""), 1)
     words = tf.where(is_real, tf.gather(vocabulary.names, ids), "")
     joined = tf.strings.reduce_join(words, axis=1, separator=" ")
     return tf.strings.strip(tf.strings.regex_replace(joined, f" {CONTINUATION}", ""))
+
+
+def _with_spaces(piece: str) -> bytes:
+    return readable("sentencepiece", piece).encode()

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from bert_tf.layers import elementwise
+from bert_tf.layers.gather import first_tokens_and_lengths, gather_tokens
 from bert_tf.metrics.classification import prediction_scores
 from bert_tf.models.objective import sequence_weights
 from bert_tf.tasks.endpoints import Answers, Endpoint, Served, strings, truncated
@@ -26,7 +27,8 @@ class BertClassifier(EncoderWithHead):
     """Computes logits from the pooled output (paper, section 4.1), or from features.
 
     Features of a frozen encoder are averaged over the tokens, after the BiLSTM if there
-    is one. So is the output of an encoder without a pooler.
+    is one. So is the output of an encoder without a pooler, unless its config has
+    `text_pooling="first"`: then the first token is read.
 
     Args:
         output_activation: the activation of the outputs, as for the scores of a
@@ -62,6 +64,10 @@ class BertClassifier(EncoderWithHead):
         """Applies the head."""
         if self.mix is None and self.encoder.pooler is not None:
             return self.scores(encoded["pooled_output"], training)
+        if self.mix is None and self.encoder.config.text_pooling == "first":
+            first_tokens, _ = first_tokens_and_lengths(inputs)
+            vectors = gather_tokens(encoded["sequence_output"], first_tokens)
+            return self.scores(vectors, training)
         vectors, mask = sequence_vectors(encoded["sequence_output"], inputs)
         # A narrow dtype could not represent the token count of a long sequence.
         vectors = ops.cast(self.through_lstm(vectors, mask), "float32")

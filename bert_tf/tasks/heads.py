@@ -7,6 +7,7 @@ from keras import ops
 from bert_tf.layers.dense import dense
 from bert_tf.layers.dropout import Dropout
 from bert_tf.layers.gather import gather_tokens, sequence_layout
+from bert_tf.layers.head_transform import HeadTransform
 from bert_tf.layers.scalar_mix import BiLSTM, ScalarMix
 from bert_tf.models.config import BertConfig
 from bert_tf.models.configured import ConfiguredModel
@@ -15,6 +16,9 @@ from bert_tf.models.families import make_encoder
 
 class EncoderWithHead(ConfiguredModel):
     """An encoder with one dense layer on its vectors (paper, section 3.2).
+
+    Where the config has a `head_transform`, the vectors of a trained encoder pass
+    through a `HeadTransform` before.
 
     Args:
         config: the configuration of the encoder.
@@ -57,7 +61,16 @@ class EncoderWithHead(ConfiguredModel):
         self.dropout_rate = config.hidden_dropout_prob if dropout is None else dropout
         self.encoder = make_encoder(config, policy)
         self.encoder.trainable = features is None
-        self.mix = self.bilstm = None
+        self.mix = self.bilstm = self.transform = None
+        if config.head_transform and features is None:
+            self.transform = HeadTransform(
+                config.hidden_size,
+                config.layer_norm_eps,
+                config.initializer_range,
+                use_bias=config.biases,
+                name="transform",
+                dtype=policy,
+            )
         if features is not None:
             self.mix = ScalarMix(features, name="mix", dtype=policy)
         if lstm_units:
@@ -78,6 +91,8 @@ class EncoderWithHead(ConfiguredModel):
         if self.bilstm is not None:
             self.bilstm.build((None, None, width))
             width = 2 * self.lstm_units
+        if self.transform is not None:
+            self.transform.build((None, width))
         self.head.build((None, width))
         self.built = True
 
@@ -102,6 +117,8 @@ class EncoderWithHead(ConfiguredModel):
 
     def scores(self, vectors: Any, training: bool) -> Any:
         """The logits of the dense layer, float32, for vectors of any leading shape."""
+        if self.transform is not None:
+            vectors = self.transform(vectors)
         vectors = self.dropout(vectors, training=training)
         return self.head(ops.cast(vectors, "float32"))
 

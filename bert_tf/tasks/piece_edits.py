@@ -9,8 +9,9 @@ from data_pipelines.finetuning.correction import DELETE, INSERT, REPLACE
 from data_pipelines.rows.features import Features
 from data_pipelines.tokenizers.graphemes import EXTENDING
 from data_pipelines.tokenizers.normalization import delete_invalid
+from data_pipelines.tokenizers.spelling import CONTINUATION
 from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS
-from data_pipelines.tokenizers.wordpiece import CONTINUATION, WordPieceTokenizer
+from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 
 # Scripts without spaces between words, and wide punctuation.
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\x{3000}-\x{303F}\x{FF00}-\x{FFEF}]"

@@ -6,6 +6,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import tensorflow as tf
@@ -72,6 +73,7 @@ def train(
     eval_every: int | None = None,
     evaluate: Callable[[int], None] = lambda step: None,
     planner: Planner | None = None,
+    milestones: Mapping[int, Callable[[], None]] = MappingProxyType({}),
 ) -> None:
     """Trains up to the last phase's end, from the newest checkpoint if there is one.
 
@@ -93,6 +95,7 @@ def train(
             time is not part of any rate.
         planner: changes the ends of the phases and the numbers of steps above while the
             run trains, to keep a budget of time. Default: they stay.
+        milestones: functions to call after some steps, by the number of the step.
 
     Raises:
         NonFiniteLoss: steps that are not finite are skipped; after many in a row the
@@ -113,6 +116,7 @@ def train(
         eval_every,
         evaluate,
         planner or Planner(),
+        milestones,
     )
     with _signals_noted() as signals:
         step = checkpoints.restore()
@@ -151,6 +155,7 @@ class _Run:
     eval_every: int | None
     evaluate: Callable[[int], None]
     planner: Planner
+    milestones: Mapping[int, Callable[[], None]]
 
     @property
     def step(self) -> int:
@@ -238,6 +243,9 @@ class _Run:
                     with self.planner.timed("evaluation"):
                         self.evaluate(step)
                 interval = _Interval(step)
+            if step in self.milestones:
+                # Before the checkpoint of this step, from which a run may resume.
+                self.milestones[step]()
             # No checkpoint within a series of bad steps: the last good one is older.
             if at_checkpoint and (stopping or not skipped.in_a_row):
                 with self.planner.timed("checkpoint"):

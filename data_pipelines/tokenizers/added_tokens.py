@@ -53,7 +53,7 @@ class AddedToken:
         looks_around = self.lstrip or self.rstrip or self.single_word
         bare = self.content.strip()
         if (
-            not bare
+            not self.content
             or "\n" in self.content
             or self.content.endswith("\r")
             or (looks_around and self.content != bare)

@@ -17,6 +17,7 @@ from data_pipelines.tokenizers.normalization import (
     vector_of,
 )
 from data_pipelines.tokenizers.offsets import into_original
+from data_pipelines.tokenizers.unicode_forms import offsets_before_nfc, to_nfc
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 # White space, letters and numbers of Unicode 16. TensorFlow has the tables of Unicode
@@ -56,10 +57,11 @@ class ByteBPETokenizer(tf.Module):
     """Splits texts into words, and merges the bytes of each word into pieces.
 
     The ids are those of Hugging Face `tokenizers` (0.23) for RoBERTa, for every UTF-8
-    text; invalid bytes are deleted. Nothing is normalized. A special token written in a
-    text is treated as text.
+    text; invalid bytes are deleted. Nothing else is normalized, unless the vocabulary
+    has a `unicode_form`, as that of ModernBERT. A special token written in a text is
+    treated as text.
 
-    Only TensorFlow's own ops and constants are used.
+    Without a `unicode_form`, only TensorFlow's own ops and constants are used.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -92,13 +94,13 @@ class ByteBPETokenizer(tf.Module):
         `add_prefix_space`, the first piece is `ĠA`.
         """
         with tf.device("CPU"):
-            texts = delete_invalid(vector_of(texts))
+            texts = self._normalized(delete_invalid(vector_of(texts)))
             return self._tokenize(texts, self._opens_with_space(texts))
 
     def tokenize_words(self, words: tf.Tensor) -> tf.RaggedTensor:
         """Returns the ids of words that follow others: with a space in front."""
         with tf.device("CPU"):
-            words = delete_invalid(vector_of(words))
+            words = self._normalized(delete_invalid(vector_of(words)))
             return self._tokenize(words, _may_have_prefix(words))
 
     def tokenize_with_offsets(
@@ -112,7 +114,8 @@ class ByteBPETokenizer(tf.Module):
         """
         with tf.device("CPU"):
             original = vector_of(texts)
-            texts = delete_invalid(original)
+            valid = delete_invalid(original)
+            texts = self._normalized(valid)
             has_prefix = self._opens_with_space(texts)
             if opens is not None:
                 has_prefix &= opens
@@ -126,10 +129,14 @@ class ByteBPETokenizer(tf.Module):
             starts += tf.gather(self._spaces_before, ids.values)
             starts = tf.minimum(starts, ends)
             ends = tf.maximum(ends - tf.gather(self._spaces_after, ids.values), starts)
-            spans = into_original(
-                original, ids.with_values(starts), ids.with_values(ends), delete_invalid
-            )
+            starts, ends = ids.with_values(starts), ids.with_values(ends)
+            if self.vocabulary.unicode_form is not None:
+                starts, ends = offsets_before_nfc(valid, texts, starts, ends)
+            spans = into_original(original, starts, ends, delete_invalid)
             return ids, spans.starts, spans.ends
+
+    def _normalized(self, texts: tf.Tensor) -> tf.Tensor:
+        return texts if self.vocabulary.unicode_form is None else to_nfc(texts)
 
     def _opens_with_space(self, texts: tf.Tensor) -> tf.Tensor:
         if self.vocabulary.add_prefix_space:

@@ -5,7 +5,9 @@ from typing import Literal
 
 from data_pipelines.programs import cli
 
-TokenizerKind = Literal["wordpiece", "byte_bpe"]
+# The kinds of a vocabulary, and those that can be learned here.
+TokenizerKind = Literal["wordpiece", "byte_bpe", "sentencepiece"]
+LearnedKind = Literal["wordpiece", "byte_bpe"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +18,7 @@ class CasingOptions:
         None,
         "Lower-case texts. Set it to learn a vocabulary, or for one without "
         "tokenization.json, where it is stored. Default: true for WordPiece; "
-        "byte-level BPE keeps the case.",
+        "others keep the case.",
     )
     strip_accents: bool | None = cli.option(
         None, "Remove accents from texts. Default: as lower_case."
@@ -26,10 +28,11 @@ class CasingOptions:
 def check_casing(
     kind: TokenizerKind, lower_case: bool | None, strip_accents: bool | None
 ) -> None:
-    """Raises ValueError if casing options are set for byte-level BPE."""
-    if kind == "byte_bpe" and (lower_case or strip_accents):
+    """Raises ValueError if casing options are set for a kind that keeps the case."""
+    if kind != "wordpiece" and (lower_case or strip_accents):
+        name = {"byte_bpe": "byte-level BPE", "sentencepiece": "SentencePiece"}[kind]
         raise ValueError(
             f"Received lower_case={lower_case} and strip_accents={strip_accents} for a "
-            "vocabulary of byte-level BPE, which keeps texts unchanged. Expected "
-            "neither: omit the options."
+            f"vocabulary of {name}, which keeps texts unchanged. Expected neither: "
+            "omit the options."
         )

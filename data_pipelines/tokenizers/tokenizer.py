@@ -1,4 +1,4 @@
-"""Tokenizers split texts into the pieces of a vocabulary: WordPiece, byte-level BPE."""
+"""Tokenizers split texts into the pieces of a vocabulary, whatever its kind."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,6 +9,7 @@ from data_pipelines.tokenizers.added_tokens import AddedToken, AddedTokenCutter
 from data_pipelines.tokenizers.byte_bpe import ByteBPETokenizer
 from data_pipelines.tokenizers.normalization import delete_invalid, vector_of
 from data_pipelines.tokenizers.offsets import Spans, into_original
+from data_pipelines.tokenizers.sentencepiece import SentencePieceTokenizer
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 
@@ -128,13 +129,19 @@ class AddedTokenWordPieceTokenizer(AddedTokenTokenizer):
 
 
 def make_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
-    """Creates the tokenizer of a vocabulary: byte-level BPE if it has merges."""
+    """Creates the tokenizer of a vocabulary, of its kind."""
     added = vocabulary.added_tokens
     as_written = [token for token in added if not token.normalized]
     tokenizer: Tokenizer
-    if vocabulary.kind == "byte_bpe":
-        # Nothing is normalized: these are searched in the rest that others leave.
-        tokenizer = ByteBPETokenizer(vocabulary)
+    if vocabulary.kind != "wordpiece":
+        is_byte_level = vocabulary.kind == "byte_bpe"
+        tokenizer = (
+            ByteBPETokenizer(vocabulary)
+            if is_byte_level
+            else SentencePieceTokenizer(vocabulary)
+        )
+        # Their contents need no normalization: these are searched in the rest that
+        # others leave.
         normalized = [token for token in added if token.normalized]
         if normalized:
             tokenizer = AddedTokenTokenizer(tokenizer, normalized)

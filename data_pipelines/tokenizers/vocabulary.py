@@ -9,22 +9,24 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
 
 from data_pipelines.files.json_files import read_json_if_any
-from data_pipelines.tokenizers import byte_symbols, vocabulary_files
+from data_pipelines.tokenizers import byte_symbols, spelling, vocabulary_files
 from data_pipelines.tokenizers.added_tokens import AddedToken
 from data_pipelines.tokenizers.casing import TokenizerKind, check_casing
-from data_pipelines.tokenizers.vocabulary_files import MERGES, TOKENIZATION, beside
+from data_pipelines.tokenizers.vocabulary_files import (
+    MERGES,
+    SENTENCEPIECE,
+    TOKENIZATION,
+    beside,
+)
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
 _SPECIAL_IDS = ("pad_id", "unk_id", "cls_id", "sep_id", "mask_id")
-
-# Prefix of WordPiece pieces that continue a word.
-CONTINUATION = "##"
 
 # As in google-research/bert, tokenization.py:300.
 MAX_WORD_CHARACTERS = 200
@@ -38,23 +40,30 @@ class Vocabulary:
     """The pieces in the order of their ids, and the casing of the texts.
 
     Attributes:
-        tokens: the pieces. Continuations begin with `##`; with merges, words that
-            follow a space begin with `Ġ`.
+        tokens: the pieces, see `spelling`. The special tokens have the names of BERT.
         merges: for byte-level BPE, the pairs of pieces to merge, in order; None for
-            WordPiece.
+            other kinds.
         add_prefix_space: for byte-level BPE, whether a text is tokenized as if a space
             preceded it, so that its first word has the same pieces as elsewhere.
-        lower_case: whether texts are lower-cased before tokenization. Default: true
-            for WordPiece, false for byte-level BPE.
+        lower_case: whether texts are lower-cased before tokenization, which only
+            WordPiece can do. Default: true for WordPiece.
         strip_accents: whether accents are removed. Default: as `lower_case`.
         max_word_characters: for WordPiece; a longer word is one [UNK].
         added_tokens: pieces that are matched whole in texts.
+        sentencepiece: for SentencePiece, its model as a serialized proto; None for
+            other kinds.
+        unicode_form: the normalization of texts before their tokenization, "NFC" or
+            None; for byte-level BPE and SentencePiece.
+        num_separators: the number of `[SEP]` between two texts. Default: two for
+            byte-level BPE, as in RoBERTa, else one.
+        special_names: the names of the special tokens in the files of the model that
+            the vocabulary was converted from; None for those of the kind.
         pad_id, unk_id, cls_id, sep_id, mask_id: ids of the special tokens.
 
     Raises:
         ValueError: a special token is missing, a piece is empty or duplicate, a byte,
-            an added token or a piece of a merge is missing, or casing is set for
-            byte-level BPE.
+            an added token or a piece of a merge is missing, or a setting does not
+            belong to the kind.
     """
 
     tokens: tuple[str, ...]
@@ -64,6 +73,10 @@ class Vocabulary:
     strip_accents: bool = _BY_KIND
     max_word_characters: int = MAX_WORD_CHARACTERS
     added_tokens: tuple[AddedToken, ...] = ()
+    sentencepiece: bytes | None = dataclasses.field(default=None, repr=False)
+    unicode_form: Literal["NFC"] | None = None
+    num_separators: int = _BY_KIND
+    special_names: tuple[str, ...] | None = None
     pad_id: int = dataclasses.field(init=False, repr=False, compare=False)
     unk_id: int = dataclasses.field(init=False, repr=False, compare=False)
     cls_id: int = dataclasses.field(init=False, repr=False, compare=False)
@@ -76,6 +89,10 @@ class Vocabulary:
             object.__setattr__(self, "lower_case", self.kind == "wordpiece")
         if self.strip_accents is None:
             object.__setattr__(self, "strip_accents", self.lower_case)
+        if self.num_separators is None:
+            separators = 2 if self.kind == "byte_bpe" else 1
+            object.__setattr__(self, "num_separators", separators)
+        self._check_settings()
         missing = [token for token in SPECIAL_TOKENS if token not in self._ids]
         if missing:
             raise ValueError(
@@ -108,6 +125,27 @@ class Vocabulary:
                     f"merges or bytes: {lacking[:5]}. Expected the {MERGES} that was "
                     "learned with it: restore the file."
                 )
+
+    def _check_settings(self) -> None:
+        """Raises ValueError if a setting has no meaning for the kind."""
+        if self.unicode_form is not None and (
+            self.unicode_form != "NFC" or self.kind == "wordpiece"
+        ):
+            raise ValueError(
+                f"Received unicode_form={self.unicode_form!r} for a vocabulary of "
+                f"{self.kind}. Expected None, or 'NFC' for byte-level BPE or "
+                "SentencePiece."
+            )
+        if self.num_separators not in (1, 2):
+            raise ValueError(
+                f"Received num_separators={self.num_separators}. Expected 1 or 2."
+            )
+        names = self.special_names
+        if names is not None and len(set(names)) != len(SPECIAL_TOKENS):
+            raise ValueError(
+                f"Received special_names={names}. Expected a name for each of "
+                f"{list(SPECIAL_TOKENS)}."
+            )
 
     def _check_pieces(self) -> None:
         """Raises ValueError if a piece is empty or duplicate."""
@@ -158,20 +196,25 @@ class Vocabulary:
         `tokenization.json` in the same folder gives the kind and the casing. Without
         it, pieces of byte-level BPE are detected, and the casing is that of the
         arguments (None: the default of the kind). For byte-level BPE, `merges.txt` is
-        read, too: one pair of pieces per line, separated by a space.
+        read, too: one pair of pieces per line, separated by a space. For SentencePiece,
+        which needs `tokenization.json`, `sentencepiece.model` is read.
 
         Raises:
-            FileNotFoundError: there is no such file, or no `merges.txt` for byte-level
-                BPE.
+            FileNotFoundError: there is no such file, or none of those that the kind
+                needs beside it.
             ValueError: the files are not text or not a vocabulary, or the casing
                 contradicts `tokenization.json`.
         """
         described = beside(path, TOKENIZATION)
-        added = read_json_if_any(described).get("added_tokens", [])
+        description = read_json_if_any(described)
+        added = description.get("added_tokens", [])
         contents = [str(t.get("content")) for t in added if isinstance(t, dict)]
-        tokens = vocabulary_files.read_pieces(path, contents)
+        is_sentencepiece = description.get("kind") == "sentencepiece"
+        tokens = vocabulary_files.read_pieces(path, contents, is_sentencepiece)
         is_byte_level = byte_symbols.is_byte_level(tokens)
         kind: TokenizerKind = "byte_bpe" if is_byte_level else "wordpiece"
+        if is_sentencepiece:
+            kind = "sentencepiece"
         casing: list[Any] = [lower_case, strip_accents]
         more: dict[str, Any] = {}
         if tf.io.gfile.exists(described):
@@ -179,11 +222,17 @@ class Vocabulary:
                 described, kind, casing
             )
         merges, add_prefix_space = None, False
+        if kind == "sentencepiece":
+            more["sentencepiece"] = vocabulary_files.read_sentencepiece(
+                beside(path, SENTENCEPIECE)
+            )
         if kind == "byte_bpe":
             merges, add_prefix_space = vocabulary_files.read_merges(
                 beside(path, MERGES)
             )
         try:
+            if "special_names" in more:
+                more["special_names"] = tuple(more["special_names"])
             if "added_tokens" in more:
                 more["added_tokens"] = tuple(
                     AddedToken(**values) for values in more["added_tokens"]
@@ -210,6 +259,8 @@ class Vocabulary:
     @property
     def kind(self) -> TokenizerKind:
         """The kind of tokenizer for these pieces."""
+        if self.sentencepiece is not None:
+            return "sentencepiece"
         return "wordpiece" if self.merges is None else "byte_bpe"
 
     def to_files(self, path: str) -> dict[str, bytes]:
@@ -221,6 +272,8 @@ class Vocabulary:
         files = {beside(path, TOKENIZATION): description}
         if self.merges is not None:
             files[beside(path, MERGES)] = self._merges_to_bytes()
+        if self.sentencepiece is not None:
+            files[beside(path, SENTENCEPIECE)] = self.sentencepiece
         return {**files, path: self.to_bytes()}
 
     def to_bytes(self) -> bytes:
@@ -240,12 +293,19 @@ class Vocabulary:
             found["max_word_characters"] = self.max_word_characters
         if self.added_tokens:
             found["added_tokens"] = [dataclasses.asdict(t) for t in self.added_tokens]
+        if self.unicode_form is not None:
+            found["unicode_form"] = self.unicode_form
+        if self.num_separators != (2 if self.kind == "byte_bpe" else 1):
+            found["num_separators"] = self.num_separators
+        if self.special_names is not None:
+            found["special_names"] = list(self.special_names)
         return found
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of pieces, merges and unusual settings."""
+        """SHA-256 of pieces, merges, SentencePiece's model and unusual settings."""
         content = self.to_bytes() + self._merges_to_bytes()
+        content += self.sentencepiece or b""
         if self._unusual:
             content += json.dumps(self._unusual, sort_keys=True).encode()
         return hashlib.sha256(content).hexdigest()
@@ -254,16 +314,10 @@ class Vocabulary:
     def continues(self) -> tuple[bool, ...]:
         """Flags of the pieces: True if a piece continues the word before it.
 
-        In byte-level BPE, all pieces that do not begin with a space do: punctuation
-        after a word is part of it. Special tokens do not.
+        Special tokens do not.
         """
-        if self.merges is None:
-            return tuple(
-                token.startswith(CONTINUATION) and token not in self._whole
-                for token in self.tokens
-            )
         return tuple(
-            not token.startswith(byte_symbols.SPACE) and token not in self._whole
+            spelling.continues(self.kind, token) and token not in self._whole
             for token in self.tokens
         )
 
@@ -274,25 +328,15 @@ class Vocabulary:
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:
-        """The pieces in readable form: for byte-level BPE as text, if it is UTF-8."""
-        if self.merges is None:
-            return self.tokens
+        """The pieces in readable form, see `spelling.readable`."""
         return tuple(
-            token if token in self._whole else byte_symbols.readable(token)
+            token if token in self._whole else spelling.readable(self.kind, token)
             for token in self.tokens
         )
 
     def joined(self, tokens: Iterable[str]) -> str:
         """Joins pieces to readable text: `["un", "##do", "it"]` becomes `"undo it"`."""
-        if self.merges is None:
-            return " ".join(tokens).replace(f" {CONTINUATION}", "")
-        spelled = (
-            f" {token}".encode()
-            if token in self._whole
-            else byte_symbols.bytes_of(token)
-            for token in tokens
-        )
-        return b"".join(spelled).decode("utf-8", "replace").strip()
+        return spelling.joined(self.kind, tokens, self._whole)
 
     @functools.cached_property
     def _ids(self) -> dict[str, int]:
@@ -307,11 +351,6 @@ class Vocabulary:
 
     def __len__(self) -> int:
         return len(self.tokens)
-
-    @property
-    def num_separators(self) -> int:
-        """Number of `[SEP]` between two texts: two as in RoBERTa, or one."""
-        return 1 if self.merges is None else 2
 
 
 def _shown(numbers: list[int]) -> str:

@@ -2,7 +2,7 @@
 
 `tokenization.json` is written with every learned vocabulary, and in model folders:
 `{"format": 1, "kind": "wordpiece", "lower_case": true, "strip_accents": true}`. For
-converted models it may also contain `max_word_characters` and `added_tokens`.
+converted models it may also contain other fields of `Vocabulary`.
 """
 
 import json
@@ -21,10 +21,17 @@ from data_pipelines.files.paths import exists
 from data_pipelines.tokenizers.casing import TokenizerKind
 
 MERGES, TOKENIZATION = "merges.txt", "tokenization.json"
+SENTENCEPIECE = "sentencepiece.model"
 _FORMAT = 1
 # Format with values that readers of the first format would ignore.
 _FORMAT_WITH_MORE = 2
-_MORE = ("max_word_characters", "added_tokens")
+_MORE = (
+    "max_word_characters",
+    "added_tokens",
+    "unicode_form",
+    "num_separators",
+    "special_names",
+)
 # Readers treat a first line with this prefix as a comment.
 _VERSION = "#version: 0.2"
 _PREFIX_SPACE = " add_prefix_space"
@@ -43,7 +50,7 @@ def beside(path: str, name: str) -> str:
 
 def files_of(path: str) -> list[str]:
     """Returns the files of a vocabulary; an empty list if there is no vocabulary."""
-    others = beside(path, TOKENIZATION), beside(path, MERGES)
+    others = (beside(path, name) for name in (TOKENIZATION, MERGES, SENTENCEPIECE))
     return [path, *present(*others)] if present(path) else []
 
 
@@ -67,7 +74,24 @@ def read_merges(path: str) -> tuple[tuple[tuple[str, str], ...], bool]:
     return tuple((a, b) for a, b in pairs), first.endswith(_PREFIX_SPACE)
 
 
-def read_pieces(path: str, as_written: Collection[str] = ()) -> tuple[str, ...]:
+def read_sentencepiece(path: str) -> bytes:
+    """Reads the serialized model of SentencePiece.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    if not exists(path):
+        raise FileNotFoundError(
+            f"No SentencePiece model at {path!r}, whose tokenization.json says "
+            "sentencepiece. Expected the model beside its vocabulary: restore the file."
+        )
+    with tf.io.gfile.GFile(path, "rb") as file:
+        return file.read()
+
+
+def read_pieces(
+    path: str, as_written: Collection[str] = (), is_sentencepiece: bool = False
+) -> tuple[str, ...]:
     r"""Reads the pieces of a vocabulary, one per line, the first with the id 0.
 
     Spaces and tabs around pieces and empty lines at the end are removed. If all lines
@@ -77,6 +101,7 @@ def read_pieces(path: str, as_written: Collection[str] = ()) -> tuple[str, ...]:
     Args:
         path: path of the file.
         as_written: pieces that may begin or end with a space.
+        is_sentencepiece: whether pieces of SentencePiece are expected.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -87,6 +112,8 @@ def read_pieces(path: str, as_written: Collection[str] = ()) -> tuple[str, ...]:
     pieces = [line if line in as_written else line.strip(" \t") for line in lines]
     while pieces and not pieces[-1]:
         pieces.pop()
+    if is_sentencepiece:
+        return tuple(pieces)
     _check_format(path, pieces)
     counted = [found for found in map(_COUNTED.fullmatch, pieces) if found]
     if pieces and len(counted) == len(pieces):
@@ -124,7 +151,9 @@ def _check_format(path: str, lines: list[str]) -> None:
         advice = "give the vocabulary in the same folder"
     elif num_sentencepiece > _MAX_SENTENCEPIECE_SHARE * len(lines):
         found = "contains the pieces of SentencePiece (▁)"
-        advice = "this tokenizer is not supported; learn a vocabulary instead"
+        advice = (
+            "convert the folder of its model (bert_tf.convert), or learn a vocabulary"
+        )
     else:
         return
     raise ValueError(

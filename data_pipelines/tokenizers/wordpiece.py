@@ -11,7 +11,8 @@ from data_pipelines.tokenizers.normalization import (
     vector_of,
 )
 from data_pipelines.tokenizers.offsets import Spans, into_original
-from data_pipelines.tokenizers.vocabulary import CONTINUATION, UNK, Vocabulary
+from data_pipelines.tokenizers.spelling import CONTINUATION
+from data_pipelines.tokenizers.vocabulary import UNK, Vocabulary
 
 _MAX_CHARACTER_BYTES = 4
 # Maximum bytes of a word, which the op counts in 32 bits.

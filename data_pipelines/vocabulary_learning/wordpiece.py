@@ -15,11 +15,8 @@ from collections.abc import Iterator, Mapping
 from absl import logging
 
 from data_pipelines.programs import processes
-from data_pipelines.tokenizers.vocabulary import (
-    CONTINUATION,
-    SPECIAL_TOKENS,
-    Vocabulary,
-)
+from data_pipelines.tokenizers.spelling import CONTINUATION
+from data_pipelines.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary
 from data_pipelines.vocabulary_learning.too_few_pieces import TooFewPiecesError
 
 # Longer pieces are not useful, and the lookup op is limited to 256 bytes.

@@ -7,12 +7,13 @@ import pytest
 
 from bert_tf import convert
 from bert_tf.checkpoints import formats, google, model_dir
-from bert_tf.checkpoints.hugging_face_config import to_ours, to_theirs
+from bert_tf.checkpoints.hugging_face.model_types.roberta import ROBERTA
 from bert_tf.convert import ConvertOptions
 from bert_tf.models.config import preset
 from bert_tf.models.families import FAMILIES
 from data_pipelines.tokenizers.vocabulary_files import TOKENIZATION
 from tests.bert_tf.checkpoints.models import assert_same, checkpoint_of
+from tests.bert_tf.small_models import VOCABULARY
 
 ENCODER = model_dir.Description("pretraining", head={"mlm_head": False})
 PRETRAINED = model_dir.Description("pretraining", sentence_task="next_sentence")
@@ -176,7 +177,6 @@ def test_a_vocabulary_longer_than_the_table(tmp_path):
 
 
 def test_names_of_presets():
-    assert formats.recognise("hf://google-bert/bert-base-uncased") == "keras_hub"
     assert formats.recognise("bert_tiny_en_uncased") == "keras_hub"
     for source in ("bert_tiny_en_uncasd", "nowhere/mine", "nowhere"):
         with pytest.raises(FileNotFoundError, match="no model was recognised"):
@@ -286,9 +286,11 @@ def test_of_electra_the_encoder_goes_over(tmp_path):
 
 def test_the_family_s_roberta_is_that_of_hugging_face():
     config = preset("tiny", 100, **FAMILIES["roberta"].config)
-    theirs = to_theirs(config, pad_id=0)
+    assert VOCABULARY.pad_id == 0
+    assert not ROBERTA.missing(config, VOCABULARY, model_dir.Description("pretraining"))
+    theirs = ROBERTA.values(config, VOCABULARY)
     assert theirs["model_type"] == "roberta"
     assert config.max_sequence_length == 512
-    again = to_ours(theirs, tied=True)
+    again = ROBERTA.config(theirs, tied=True)
     # Whether there is a pooler, its weights say.
     assert dataclasses.replace(again, pooler=False) == config

@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 
 from bert_tf import convert
-from bert_tf.checkpoints import hugging_face, model_dir
 from bert_tf.checkpoints import keras_hub as format_of_keras_hub
+from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.formats import recognise
+from bert_tf.checkpoints.hugging_face import folder as hugging_face
 from bert_tf.checkpoints.model_dir import Description
 from bert_tf.convert import ConvertOptions
 from data_pipelines.tokenizers.tokenizer import make_tokenizer

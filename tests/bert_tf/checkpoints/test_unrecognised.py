@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from bert_tf import convert
-from bert_tf.checkpoints import formats, google, hugging_face
+from bert_tf.checkpoints import formats, google
+from bert_tf.checkpoints.hugging_face import folder as hugging_face
 from bert_tf.checkpoints.model_dir import Description
 from bert_tf.convert import ConvertOptions
 from tests.bert_tf.checkpoints.models import checkpoint_of

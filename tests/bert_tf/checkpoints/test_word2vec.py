@@ -200,7 +200,7 @@ def test_export_has_no_attention(made, tmp_path):
 def test_what_does_not_fit(made, tmp_path):
     with pytest.raises(ValueError, match="'second_to_last' for an encoder of 0 layers"):
         tune(made, tmp_path, "classification", features="second_to_last")
-    with pytest.raises(ValueError, match="which no Hugging Face model"):
+    with pytest.raises(ValueError, match="of transformers, the nearest"):
         convert.convert(
             ConvertOptions(
                 source=str(made[0] / "model"),

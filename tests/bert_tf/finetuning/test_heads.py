@@ -6,6 +6,7 @@ from bert_tf.checkpoints.model_dir import weights_of
 from bert_tf.finetuning.heads import assign_encoder, balanced_weights, reused_heads
 from bert_tf.tasks.classification import BertClassifier
 from bert_tf.tasks.kinds import KINDS
+from bert_tf.tasks.token_tagging import BertTagger
 from tests.bert_tf.small_models import randomize, small_config, small_pretrainer
 
 
@@ -18,28 +19,40 @@ def test_balanced_classes_have_the_same_total():
 
 
 @pytest.mark.parametrize(
-    ("kind", "start", "predicts_tokens", "expected"),
+    ("kind", "start", "expected"),
     [
-        ("classification", Description("pretraining"), False, ()),
-        ("classification", Description("pretraining"), True, ("mlm_head/",)),
-        ("classification", Description("classification"), False, ()),
-        ("correction", Description("pretraining"), False, ("mlm_head/",)),
+        ("classification", Description("pretraining"), ("transform/", "mlm_head/")),
+        ("classification", Description("classification"), ("transform/", "mlm_head/")),
         (
             "correction",
             Description("correction"),
-            False,
-            ("mlm_head/", "head/", "tag_table"),
+            ("transform/", "mlm_head/", "head/", "tag_table"),
         ),
-        (
-            "correction",
-            Description("pretraining", objective="replaced_tokens"),
-            False,
-            (),
-        ),
+        ("correction", Description("pretraining", objective="replaced_tokens"), ()),
     ],
 )
-def test_reused_heads(kind, start, predicts_tokens, expected):
-    assert reused_heads(KINDS[kind], start, predicts_tokens) == expected
+def test_reused_heads(kind, start, expected):
+    assert reused_heads(KINDS[kind], start) == expected
+
+
+def test_the_transform_of_a_head_begins_as_that_of_the_masked_lm_head():
+    changes = {"head_transform": True, "biases": False, "pooler": False}
+    pretrainer = small_pretrainer(sentence_head=False, **changes)
+    randomize(pretrainer)
+    weights = {n: np.asarray(v) for n, v in weights_of(pretrainer).items()}
+    tagger = BertTagger(small_config(**changes), 3, name="bert")
+    assign_encoder(tagger, weights)
+    for own, theirs in (
+        (tagger.transform.transform.kernel, pretrainer.mlm_head.transform.kernel),
+        (tagger.transform.norm.scale, pretrainer.mlm_head.norm.scale),
+    ):
+        np.testing.assert_array_equal(own, theirs)
+    # Its own, where there is one.
+    own = {n: np.asarray(v) + 1 for n, v in weights_of(tagger).items()}
+    assign_encoder(tagger, {**weights, **own})
+    np.testing.assert_array_equal(
+        tagger.transform.norm.scale, own["transform/norm/scale"]
+    )
 
 
 def encoder_weights():

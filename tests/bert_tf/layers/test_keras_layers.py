@@ -9,11 +9,14 @@ import tensorflow as tf
 
 from bert_tf.layers.attention import SelfAttention
 from bert_tf.layers.characters import CharacterEmbeddings
+from bert_tf.layers.convolution import ConvolutionBranch
 from bert_tf.layers.dropout import Dropout
 from bert_tf.layers.embeddings import Embeddings
 from bert_tf.layers.encoder_block import EncoderBlock
 from bert_tf.layers.feed_forward import FeedForward
+from bert_tf.layers.head_transform import HeadTransform
 from bert_tf.layers.norm import LayerNorm
+from bert_tf.layers.relative_positions import RelativeBias, RelativePositions
 from bert_tf.layers.scalar_mix import FEATURES, BiLSTM, ScalarMix
 from bert_tf.models.masked_lm import MaskedLMHead
 from tests.bert_tf.keras_models import assert_equal
@@ -26,11 +29,13 @@ _MASK = tf.constant(_GENERATOR.integers(0, 2, (2, 5, 5)), tf.bool)
 _POSITIONS = tf.range(5)[None] + tf.zeros([2, 1], tf.int32)
 
 
-def _block(**arguments):
-    rotary = arguments.pop("rotary", False)
+def _block(rotary=False, use_bias=True, **arguments):
     return EncoderBlock(
-        SelfAttention(8, 2, 0.1, 0.3, rotary=rotary, name="attention"),
-        FeedForward(8, 12, "gelu", 0.3, name="feed_forward"),
+        SelfAttention(
+            8, 2, 0.1, 0.3, rotary=rotary, use_bias=use_bias, name="attention"
+        ),
+        FeedForward(8, 12, "gelu", 0.3, use_bias=use_bias, name="feed_forward"),
+        use_bias=use_bias,
         dropout=0.1,
         epsilon=1e-6,
         **arguments,
@@ -66,6 +71,21 @@ LAYERS = {
         ),
         (_X, _MASK),
     ),
+    "disentangled attention": (
+        SelfAttention(8, 2, 0.1, 0.3, disentangled=True),
+        (_X, _MASK, _POSITIONS, tf.random.stateless_normal([9, 8], [0, 1])),
+    ),
+    "biased attention": (
+        SelfAttention(8, 2, 0.1, 0.3),
+        (_X, _MASK, _POSITIONS, tf.random.stateless_normal([1, 2, 5, 5], [0, 2])),
+    ),
+    "convolution": (
+        ConvolutionBranch(8, 3, "gelu", 1e-6, 0.3),
+        (_X, 2 * _X, _POSITIONS // 3),
+    ),
+    "relative positions": (RelativePositions(8, 4, 6, 6, 1e-6, 0.3), (_X,)),
+    "relative bias": (RelativeBias(2, 8, 6, 0.3), (_X,)),
+    "transform": (HeadTransform(8, 1e-6, 0.3, use_bias=False), (_X,)),
     "characters": (CharacterEmbeddings(9, 8), (_IDS,)),
     "dropout": (Dropout(0.5), (_X,)),
     "dropout and residual": (Dropout(0.5), (_X, 2 * _X)),
@@ -76,6 +96,10 @@ LAYERS = {
     ),
     "block": (_block(), (_X, _MASK)),
     "pre-LN block": (_block(norm_first=True, rotary=True), (_X, _MASK, _POSITIONS)),
+    "block without biases": (
+        _block(norm_first=True, rotary=True, use_bias=False, normalizes_input=False),
+        (_X, _MASK, _POSITIONS),
+    ),
     "feed-forward": (FeedForward(8, 12, "relu", 0.3), (_X,)),
     "gated feed-forward": (FeedForward(8, 12, "geglu", 0.3), (_X,)),
     "norm": (LayerNorm(1e-6, 0.1), (_X,)),

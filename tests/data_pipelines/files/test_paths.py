@@ -1,7 +1,7 @@
 import pytest
 import tensorflow as tf
 
-from bert_tf.checkpoints import formats, model_dir
+from bert_tf.checkpoints import hub, model_dir
 from bert_tf.serving.versions import versions
 from bert_tf.training.run_checkpoints import RunCheckpoints
 from data_pipelines.corpus.documents import expand_sources
@@ -60,4 +60,5 @@ def test_what_can_not_be_reached_is_not_taken_for_missing(monkeypatch, look):
 def test_a_scheme_that_tensorflow_does_not_know():
     with pytest.raises(OSError, match=r"Cannot reach s4://bucket: .*'s4' not impl"):
         is_folder("s4://bucket")
-    assert formats.recognise("hf://user/model") == "keras_hub"
+    # A name of the Hugging Face Hub is no path.
+    assert hub.is_there("hf://user/model")

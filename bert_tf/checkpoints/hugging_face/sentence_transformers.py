@@ -9,15 +9,18 @@ import dataclasses
 import os
 from typing import Any, Literal, get_args
 
-from bert_tf.checkpoints import hugging_face_tokenizer
 from bert_tf.checkpoints.description import SentenceVector, Similarity
+from bert_tf.checkpoints.hugging_face import tokenizer
 from data_pipelines.files.json_files import read_json, read_json_if_any, write_json
 
 MODULES = "modules.json"
 _CONFIG = "config_sentence_transformers.json"
 _POOLING, _SETTINGS = "1_Pooling", "sentence_bert_config.json"
 # Former names of the same file.
-_OLD_SETTINGS = ("sentence_roberta_config.json", "sentence_albert_config.json")
+_OLD_SETTINGS = tuple(
+    f"sentence_{name}_config.json"
+    for name in ("roberta", "distilbert", "camembert", "albert", "xlm-roberta")
+)
 _NAMES: dict[Literal["mean", "cls"], str] = {
     "mean": "pooling_mode_mean_tokens",
     "cls": "pooling_mode_cls_token",
@@ -90,7 +93,7 @@ def read(folder: str) -> Texts:
 
     length = settings.get("max_seq_length")
     if length is None:
-        length = hugging_face_tokenizer.max_length(model_folder)
+        length = tokenizer.max_length(model_folder)
     longest = values["max_position_embeddings"]
     similarity: Any = config.get("similarity_fn_name") or "cosine"
     if similarity not in get_args(Similarity):

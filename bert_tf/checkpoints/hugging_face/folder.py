@@ -1,45 +1,44 @@
 """Folders of transformers and sentence-transformers, read without either package.
 
-Supported are BERT, RoBERTa and ALBERT encoders with all heads, and tokenizers of
-WordPiece or byte-level BPE.
+`model_types` has the encoders, with all heads; `tokenizer` the tokenizers.
 """
 
+import dataclasses
 import os
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
-from bert_tf.checkpoints import (
-    hugging_face_config,
-    hugging_face_names,
-    hugging_face_tokenizer,
-    sentence_transformers,
-)
 from bert_tf.checkpoints.description import PRETRAINING, Description
-from bert_tf.checkpoints.foreign import from_tensors, unusual_head
-from bert_tf.checkpoints.hugging_face_files import SAFETENSORS, open_tensors
-from bert_tf.checkpoints.hugging_face_labels import classifier_kind, label_names
-from bert_tf.checkpoints.model_dir import Checkpoint
+from bert_tf.checkpoints.foreign import from_tensors
+from bert_tf.checkpoints.hugging_face import (
+    replaced_tokens,
+    sentence_transformers,
+    tokenizer,
+)
+from bert_tf.checkpoints.hugging_face.labels import classifier_kind, label_names
+from bert_tf.checkpoints.hugging_face.model_type import (
+    ModelType,
+    architecture_of,
+    kind_of,
+)
+from bert_tf.checkpoints.hugging_face.model_types.table import type_for, type_of
+from bert_tf.checkpoints.hugging_face.tensor_files import SAFETENSORS, open_tensors
+from bert_tf.checkpoints.model_dir import Checkpoint, weight_shapes
 from bert_tf.checkpoints.tensors import Tensors, write_safetensors
-from bert_tf.checkpoints.weight_table import to_theirs
+from bert_tf.checkpoints.weight_table import to_ours, to_theirs
+from bert_tf.models.config import BertConfig
 from bert_tf.tasks.kinds import KINDS
 from data_pipelines.files.json_files import read_json, write_json
+from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 _CONFIG = "config.json"
-_OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 # Constant ranges from 0, which some versions of transformers write too.
 _BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
 # Prefixes that DataParallel and torch.compile add to all names.
 _WRAPPERS = ("module.", "_orig_mod.")
-_FAMILY_NAMES = {"bert": "Bert", "roberta": "Roberta", "albert": "Albert"}
-_HEADS = {
-    "classification": "ForSequenceClassification",
-    "regression": "ForSequenceClassification",
-    "token_tagging": "ForTokenClassification",
-    "span_qa": "ForQuestionAnswering",
-    "multiple_choice": "ForMultipleChoice",
-}
 _TOKEN_TABLE = "encoder/embeddings/token_table"
 _OUTPUT_TABLE, _OUTPUT_BIAS = "mlm_head/output_table", "mlm_head/output_bias"
 
@@ -61,16 +60,19 @@ def read(folder: str) -> Checkpoint:
     texts = sentence_transformers.read(folder)
     folder = texts.folder
     values = read_json(os.path.join(folder, _CONFIG))
-    family = hugging_face_config.family(values)
-    head = _head(values, family)
-    vocabulary = hugging_face_tokenizer.read(folder)
+    model_type = type_of(values)
+    head = kind_of(model_type, values)
+    vocabulary = tokenizer.read(folder)
     if texts.lower_case and not vocabulary.lower_case:
         vocabulary = vocabulary.with_casing(True, vocabulary.strip_accents)
-    table = hugging_face_names.table(family, head)
-    theirs = {row.ours: row.theirs for row in table}
-    tensors, tied = _weights(folder, family, theirs)
     changes: dict[str, Any] = {}
     kind, labels = head, None
+    is_detector = _is_detector(values, folder)
+    if is_detector:
+        model_type = replaced_tokens.DISCRIMINATOR
+    table = model_type.table(head)
+    theirs = {row.ours: row.theirs for row in table}
+    tensors, tied = _weights(folder, model_type, theirs)
     if head == "classification":
         num_outputs = _num_outputs(tensors, theirs)
         kind = classifier_kind(values, num_outputs, folder)
@@ -80,21 +82,58 @@ def read(folder: str) -> Checkpoint:
         labels = label_names(values, _num_outputs(tensors, theirs), folder)
     if texts.vector is not None:
         changes = {"sentence_vector": texts.vector}
+    config = model_type.config(values, tied)
+    if is_detector:
+        return _read_detector(folder, config, vocabulary, tensors)
     return from_tensors(
-        hugging_face_config.to_ours(values, tied),
+        config,
         vocabulary,
         kind,
         table,
         tensors,
         folder,
         labels=labels,
-        max_length=hugging_face_tokenizer.max_length(folder),
-        sentence_task="sentence_order" if family == "albert" else "next_sentence",
+        max_length=tokenizer.max_length(folder),
+        sentence_task=model_type.sentence_task,
         **changes,
     )
 
 
-def _weights(folder: str, family: str, theirs: dict[str, str]) -> tuple[Tensors, bool]:
+def _is_detector(values: dict[str, Any], folder: str) -> bool:
+    """True for a discriminator of ELECTRA whose generator is in the folder, too."""
+    is_detector = replaced_tokens.CLASS_NAME in (values.get("architectures") or ())
+    return is_detector and is_there(replaced_tokens.generator_folder(folder))
+
+
+def _read_detector(
+    folder: str, config: BertConfig, vocabulary: Vocabulary, tensors: Tensors
+) -> Checkpoint:
+    """Reads both models of ELECTRA.
+
+    Raises:
+        ValueError: the generator does not belong to the discriminator.
+    """
+    config = dataclasses.replace(config, pooler=False)
+    description = Description(PRETRAINING, objective=replaced_tokens.OBJECTIVE)
+    shapes = weight_shapes(config, description)
+    own = {n: s for n, s in shapes.items() if not n.startswith(("generator/", "mlm_"))}
+    table = replaced_tokens.DISCRIMINATOR.table(PRETRAINING)
+    weights = to_ours(table, own, config, tensors, folder)
+    generator_folder = replaced_tokens.generator_folder(folder)
+    checkpoint = Checkpoint(config, vocabulary, description, weights)
+    found = replaced_tokens.joined(checkpoint, read(generator_folder))
+    if found is None:
+        raise ValueError(
+            f"{generator_folder} is not the generator of {folder}: its config or its "
+            "embeddings differ. Expected both of one training: remove the generator to "
+            "read the encoder alone."
+        )
+    return found
+
+
+def _weights(
+    folder: str, model_type: ModelType, theirs: dict[str, str]
+) -> tuple[Tensors, bool]:
     """The tensors of a model, each once, and whether its output table is tied.
 
     `theirs` maps our names of weights to theirs.
@@ -103,10 +142,19 @@ def _weights(folder: str, family: str, theirs: dict[str, str]) -> tuple[Tensors,
     wrappers = [w for w in _WRAPPERS if all(n.startswith(w) for n in tensors.shapes)]
     wrapper = wrappers[0] if wrappers else ""
     stored = {
-        _full_name(name.removeprefix(wrapper), family): name
+        model_type.full_name(name.removeprefix(wrapper)): name
         for name in tensors.shapes
         if not name.endswith(_BUFFERS)
     }
+    left_out = [name for name in stored if name.startswith(model_type.left_out)]
+    if left_out:
+        logging.warning(
+            "%s: left out the head that detects replaced tokens (%s): it needs the "
+            "generator of these tokens.",
+            *(folder, ", ".join(left_out)),
+        )
+        for name in left_out:
+            del stored[name]
 
     tied = True
     output_table = theirs.get(_OUTPUT_TABLE)
@@ -127,34 +175,43 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
     """Writes a folder that `from_pretrained` and `pipeline` open.
 
     Raises:
-        ValueError: no Hugging Face model computes this one; the differences are named.
+        ValueError: no model of transformers computes this one; the differences are
+            named.
         ImportError: a package that the tokenizer needs is not installed.
     """
+    if checkpoint.description.objective == replaced_tokens.OBJECTIVE:
+        generator = replaced_tokens.generator_of(checkpoint)
+        # First: what it cannot store is found before anything is written.
+        model_type = type_for(generator)
+        _write(replaced_tokens.discriminator_of(checkpoint), folder, None)
+        _write(generator, replaced_tokens.generator_folder(folder), model_type)
+    else:
+        _write(checkpoint, folder, type_for(checkpoint))
+
+
+def _write(checkpoint: Checkpoint, folder: str, model_type: ModelType | None) -> None:
+    """Writes a model of a type; None for the discriminator of ELECTRA."""
     config, description = checkpoint.config, checkpoint.description
-    others = unusual_head(description)
-    if description.kind not in (PRETRAINING, *_HEADS):
-        others["kind"] = description.kind
-    if others:
-        raise ValueError(
-            f"Received a model with {others}, for which no Hugging Face model has a "
-            "head. Expected a head of the original BERT: use --encoder_only to convert "
-            "the encoder alone."
+    if model_type is None:
+        model_type, architecture = (
+            replaced_tokens.DISCRIMINATOR,
+            replaced_tokens.CLASS_NAME,
         )
-    values = hugging_face_config.to_theirs(config, checkpoint.vocabulary.pad_id)
-    family = values["model_type"]
-    table = hugging_face_names.table(family, description.kind)
+    else:
+        architecture = architecture_of(model_type, description)
+    values = model_type.values(config, checkpoint.vocabulary)
+    table = model_type.table(description.kind)
     tensors = to_theirs(table, config, checkpoint.weights)
     sources = {name: name for name in tensors.shapes}
     if description.has_mlm_head and not config.tie_word_embeddings:
         theirs = {row.ours: row.theirs for row in table}
         sources[_bias_of(theirs[_OUTPUT_TABLE])] = theirs[_OUTPUT_BIAS]
-    architecture = _architecture(family, description)
     if architecture.endswith("Model"):
-        sources = {name.removeprefix(f"{family}."): name for name in sources}
+        sources = {name.removeprefix(model_type.prefix): name for name in sources}
     os.makedirs(folder, exist_ok=True)
     values = {"architectures": [architecture], **values, **_labels(description)}
     write_json(os.path.join(folder, _CONFIG), {**values, "dtype": "float32"})
-    hugging_face_tokenizer.write(
+    tokenizer.write(
         folder,
         checkpoint.vocabulary,
         _max_length(checkpoint),
@@ -186,27 +243,6 @@ def _bias_of(table: str) -> str:
     return table.removesuffix("weight") + "bias"
 
 
-def _full_name(name: str, family: str) -> str:
-    """The current name of a weight, with the prefix used in models with a head."""
-    for old, new in _OLD_NAMES.items():
-        name = name.replace(old, new)
-    if name.startswith(("embeddings.", "encoder.", "pooler.")):
-        return f"{family}.{name}"
-    return name
-
-
-def _architecture(family: str, description: Description) -> str:
-    if description.kind != PRETRAINING:
-        head = _HEADS[description.kind]
-    elif description.sentence_task is None:
-        head = "ForMaskedLM" if description.has_mlm_head else "Model"
-    else:
-        head = "ForNextSentencePrediction"
-        if description.has_mlm_head:
-            head = "ForPreTraining"
-    return _FAMILY_NAMES[family] + head
-
-
 def _labels(description: Description) -> dict[str, Any]:
     """The fields of a config.json that name the outputs."""
     problem, labels = {}, description.labels
@@ -219,19 +255,6 @@ def _labels(description: Description) -> dict[str, Any]:
         "id2label": {str(index): label for index, label in enumerate(labels)},
         "label2id": {label: index for index, label in enumerate(labels)},
     }
-
-
-def _head(values: dict[str, Any], family: str) -> str:
-    """The kind of a saved model, from the class that its config names.
-
-    Regression and classification share a class; both are "classification" here.
-    """
-    architecture = values.get("architectures") or ""
-    if isinstance(architecture, list):
-        architecture = architecture[0]
-    head = architecture.removeprefix(_FAMILY_NAMES[family])
-    kinds = [kind for kind, name in _HEADS.items() if name == head]
-    return kinds[0] if kinds else PRETRAINING
 
 
 def _num_outputs(tensors: Tensors, theirs: dict[str, str]) -> int:

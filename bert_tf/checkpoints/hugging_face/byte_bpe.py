@@ -1,28 +1,20 @@
-"""Reads and writes byte-level BPE in Hugging Face folders: the tokenizer of RoBERTa."""
+"""Reads and writes byte-level BPE in Hugging Face folders: RoBERTa's tokenizer."""
 
 import dataclasses
 import posixpath
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
 
-from bert_tf.checkpoints import hugging_face_added_tokens as added_tokens
+from bert_tf.checkpoints.hugging_face import added_tokens, special_tokens
 from data_pipelines.files.atomic import write_file
-from data_pipelines.files.json_files import read_json, read_json_if_any, write_json
+from data_pipelines.files.json_files import read_json, write_json
 from data_pipelines.programs.extras import extra
-from data_pipelines.tokenizers.vocabulary import CLS, MASK, PAD, SEP, UNK, Vocabulary
+from data_pipelines.tokenizers.vocabulary import CLS, MASK, SEP, Vocabulary
 from data_pipelines.tokenizers.vocabulary_files import MERGES, beside, read_merges
 
 _VOCABULARY = "vocab.json"
-# By our special token: its key in their settings, and RoBERTa's name for it.
-_SPECIAL = {
-    CLS: ("cls_token", "<s>"),
-    PAD: ("pad_token", "<pad>"),
-    SEP: ("sep_token", "</s>"),
-    UNK: ("unk_token", "<unk>"),
-    MASK: ("mask_token", "<mask>"),
-}
 # Settings that change the pieces and are not supported.
 _SETTINGS = (
     "dropout",
@@ -31,6 +23,8 @@ _SETTINGS = (
     "byte_fallback",
     "ignore_merges",
 )
+# Normalizations that are supported.
+_NORMALIZERS: dict[str | None, Literal["NFC"] | None] = {None: None, "NFC": "NFC"}
 
 
 def is_there(folder: str, tokenizer: Mapping[str, Any]) -> bool:
@@ -65,70 +59,50 @@ def read(
         vocab_file = posixpath.join(folder, _VOCABULARY)
         ids = read_json(vocab_file)
         merges, _ = read_merges(beside(vocab_file, MERGES))
-    special = read_json_if_any(posixpath.join(folder, added_tokens.SPECIAL_TOKENS_MAP))
-    names = {}
-    for ours, (key, usual) in _SPECIAL.items():
-        theirs = settings.get(key) or special.get(key) or usual
-        names[ours] = theirs["content"] if isinstance(theirs, dict) else theirs
+    names = special_tokens.read_names(folder, settings, special_tokens.ROBERTA)
     ids, added = added_tokens.read(folder, settings, tokenizer, ids, names.values())
-    for ours, theirs in names.items():
-        if theirs in ids:
-            ids[ours] = ids.pop(theirs)
+    ids = special_tokens.with_our_names(ids, names)
     pre_tokenizer = tokenizer.get("pre_tokenizer") or {}
     add_prefix_space = settings.get(
         "add_prefix_space", pre_tokenizer.get("add_prefix_space", False)
     )
+    normalizer = (tokenizer.get("normalizer") or {}).get("type")
     return Vocabulary(
-        in_order(ids, folder), merges, bool(add_prefix_space), added_tokens=added
+        added_tokens.in_order(ids, folder),
+        merges,
+        bool(add_prefix_space),
+        added_tokens=added,
+        unicode_form=_NORMALIZERS[normalizer],
+        num_separators=special_tokens.read_num_separators(tokenizer, 2),
+        special_names=special_tokens.kept_names(names, "byte_bpe"),
     )
 
 
-def in_order(ids: dict[str, int], folder: str) -> tuple[str, ...]:
-    """The tokens in the order of their ids.
-
-    Raises:
-        ValueError: the ids have gaps; `folder` is named.
-    """
-    tokens = sorted(ids, key=lambda token: ids[token])
-    if [ids[token] for token in tokens] != list(range(len(tokens))):
-        raise ValueError(
-            f"The ids of the vocabulary in {folder} have gaps. Expected 0 to "
-            f"{len(tokens) - 1}, each once."
-        )
-    return tuple(tokens)
-
-
-def write(
-    folder: str, vocabulary: Vocabulary, max_length: int, has_segments: bool
-) -> None:
-    """Writes the files of a tokenizer; see `hugging_face_tokenizer.write`.
+def write(folder: str, vocabulary: Vocabulary, settings: dict[str, Any]) -> None:
+    """Writes the files of a tokenizer; see `tokenizer.write`.
 
     Raises:
         ImportError: the package tokenizers is not installed.
     """
-    names = {ours: theirs for ours, (_, theirs) in _SPECIAL.items()}
-    if any(name in vocabulary for name in names.values()):
-        names = {ours: ours for ours in names}
-    special = {key: names[ours] for ours, (key, _) in _SPECIAL.items()}
-    segments = ["token_type_ids"] if has_segments else []
+    names = special_tokens.names_of(vocabulary)
+    special = {key: names[ours] for ours, key in special_tokens.KEYS.items()}
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "add_prefix_space": vocabulary.add_prefix_space,
-        "model_input_names": ["input_ids", *segments, "attention_mask"],
-        "model_max_length": max_length,
+        **settings,
         **special,
     }
     content = _their_tokenizer(vocabulary, names).to_str().encode() + b"\n"
     write_file(posixpath.join(folder, "tokenizer.json"), content)
     write_json(posixpath.join(folder, "tokenizer_config.json"), settings)
-    write_json(posixpath.join(folder, added_tokens.SPECIAL_TOKENS_MAP), special)
+    write_json(posixpath.join(folder, special_tokens.SPECIAL_TOKENS_MAP), special)
 
 
 def _their_tokenizer(vocabulary: Vocabulary, names: Mapping[str, str]) -> Any:
     """Makes our tokenizer in their library; `names` has their special tokens."""
     with extra("byte_bpe"):
         import tokenizers
-    ids = {names.get(token, token): i for i, token in enumerate(vocabulary.tokens)}
+    ids = special_tokens.ids_with_their_names(vocabulary, names)
     cls, sep = names[CLS], names[SEP]
     between = " ".join([sep] * vocabulary.num_separators)
     prefix = vocabulary.add_prefix_space
@@ -140,6 +114,8 @@ def _their_tokenizer(vocabulary: Vocabulary, names: Mapping[str, str]) -> Any:
             end_of_word_suffix="",
         )
     )
+    if vocabulary.unicode_form is not None:
+        theirs.normalizer = tokenizers.normalizers.NFC()
     theirs.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=prefix)
     # The same sequence as in `packing.join`.
     template = tokenizers.processors.TemplateProcessing(
@@ -169,13 +145,20 @@ def _their_tokenizer(vocabulary: Vocabulary, names: Mapping[str, str]) -> Any:
 def _check(folder: str, tokenizer: Mapping[str, Any]) -> None:
     """Raises ValueError if a setting would give different pieces."""
     model, pre_tokenizer = tokenizer["model"], tokenizer.get("pre_tokenizer") or {}
+    if model.get("byte_fallback"):
+        raise ValueError(
+            f"The tokenizer in {folder} is the BPE of SentencePiece, as in Gemma and "
+            "mmBERT. Expected the byte-level BPE of GPT-2 or the Unigram of "
+            "SentencePiece: models with this tokenizer are not supported."
+        )
     others = {name: model[name] for name in _SETTINGS if model.get(name)}
     if pre_tokenizer.get("type") != "ByteLevel" or not pre_tokenizer.get(
         "use_regex", True
     ):
         others["pre_tokenizer"] = pre_tokenizer
-    if tokenizer.get("normalizer"):
-        others["normalizer"] = tokenizer["normalizer"]
+    normalizer = tokenizer.get("normalizer") or {}
+    if normalizer.get("type") not in _NORMALIZERS:
+        others["normalizer"] = normalizer
     if others:
         raise ValueError(
             f"The tokenizer in {folder} is BPE with {others}. Expected GPT-2's "

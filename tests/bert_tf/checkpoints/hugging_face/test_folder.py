@@ -9,12 +9,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf.checkpoints import hugging_face, hugging_face_names
-from bert_tf.checkpoints.model_dir import weight_shapes
+from bert_tf.checkpoints import model_dir
+from bert_tf.checkpoints.hugging_face import folder as hugging_face
+from bert_tf.checkpoints.hugging_face.model_types.table import type_of
+from bert_tf.checkpoints.model_dir import Description, weight_shapes
 from bert_tf.checkpoints.tensors import Tensors
 from bert_tf.checkpoints.weight_table import to_ours
+from bert_tf.layers import elementwise
+from bert_tf.layers.gather import gather_tokens, sequence_layout
 from bert_tf.models.masked_lm import PretrainingObjective
-from tests.bert_tf.checkpoints.models import arrays, assert_same, our_model
+from tests.bert_tf.checkpoints.models import (
+    arrays,
+    assert_same,
+    checkpoint_of,
+    our_model,
+)
 from tests.bert_tf.packed import ROW_LENGTH, packed, random_features
 from tests.bert_tf.small_models import VOCABULARY, random_batch
 
@@ -35,6 +44,57 @@ SIZES = {
 LABELS = {"id2label": {0: "no", 1: "yes", 2: "maybe"}}
 ROBERTA = {"pad_token_id": VOCABULARY.pad_id, "type_vocab_size": 2}
 ALBERT = {"embedding_size": 8, "hidden_act": "gelu_new"}
+DISTILBERT = {
+    "dim": 16,
+    "n_layers": 3,
+    "n_heads": 4,
+    "hidden_dim": 40,
+    # Names that the other classes have.
+    **dict.fromkeys(
+        (
+            "hidden_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "intermediate_size",
+        )
+    ),
+}
+ELECTRA = {"embedding_size": 8}
+DEBERTA = {
+    "relative_attention": True,
+    "position_biased_input": False,
+    "share_att_key": True,
+    "norm_rel_ebd": "layer_norm",
+    "pos_att_type": ["p2c", "c2p"],
+    "position_buckets": 8,
+}
+# As version 2 and version 3 are published, and without buckets.
+DEBERTA_V2 = {**DEBERTA, "conv_kernel_size": 3, "conv_act": "gelu"}
+DEBERTA_PLAIN = {**DEBERTA, "position_buckets": -1, "pos_att_type": "c2p|p2c"}
+# Its code fixes the id of the padding, and its tokenizer the names.
+MPNET: dict = {}
+MODERNBERT = {
+    "num_hidden_layers": 4,
+    "local_attention": 6,
+    "pad_token_id": VOCABULARY.pad_id,
+    **dict.fromkeys(("bos_token_id", "cls_token_id"), VOCABULARY.cls_id),
+    **dict.fromkeys(("eos_token_id", "sep_token_id"), VOCABULARY.sep_id),
+}
+MODERNBERT_OTHER = {
+    **MODERNBERT,
+    "global_attn_every_n_layers": 2,
+    **dict.fromkeys(
+        ("attention_bias", "mlp_bias", "norm_bias", "classifier_bias"), True
+    ),
+    "classifier_pooling": "mean",
+}
+HEADS = (
+    ("ForSequenceClassification", LABELS),
+    ("ForSequenceClassification", {"num_labels": 1}),
+    ("ForTokenClassification", LABELS),
+    ("ForQuestionAnswering", {}),
+    ("ForMultipleChoice", {}),
+)
 CASES = [
     ("BertModel", {}),
     ("BertModel", {"hidden_act": "gelu_new", "layer_norm_eps": 1e-5}),
@@ -61,6 +121,26 @@ CASES = [
     ("AlbertForTokenClassification", {**ALBERT, **LABELS}),
     ("AlbertForQuestionAnswering", ALBERT),
     ("AlbertForMultipleChoice", ALBERT),
+    ("XLMRobertaForMaskedLM", ROBERTA),
+    ("CamembertForTokenClassification", {**ROBERTA, **LABELS}),
+    ("ElectraForMaskedLM", {"embedding_size": 16}),
+    ("DebertaV2Model", DEBERTA_V2),
+    ("DebertaV2ForMaskedLM", DEBERTA_PLAIN),
+    ("DebertaV2ForMaskedLM", {**DEBERTA, "type_vocab_size": 2}),
+    ("ModernBertForMaskedLM", MODERNBERT_OTHER),
+    ("ModernBertForSequenceClassification", {**MODERNBERT_OTHER, **LABELS}),
+    ("ModernBertForMultipleChoice", MODERNBERT_OTHER),
+    *(
+        (f"{name}{head}", {**changes, **more})
+        for name, changes in (
+            ("DistilBert", DISTILBERT),
+            ("Electra", ELECTRA),
+            ("DebertaV2", DEBERTA),
+            ("MPNet", MPNET),
+            ("ModernBert", MODERNBERT),
+        )
+        for head, more in (("Model", {}), ("ForMaskedLM", {}), *HEADS)
+    ),
 ]
 
 
@@ -68,7 +148,8 @@ def their_model(name, changes):
     """A model with random weights, none of them nearly zero or one."""
     torch.manual_seed(0)
     model_class = getattr(transformers, name)
-    model = model_class(model_class.config_class(**{**SIZES, **changes})).eval()
+    values = {k: v for k, v in {**SIZES, **changes}.items() if v is not None}
+    model = model_class(model_class.config_class(**values)).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter += 0.2 * torch.randn(parameter.shape)
@@ -77,8 +158,15 @@ def their_model(name, changes):
 
 def save(model, folder):
     model.save_pretrained(folder)
-    (folder / "vocab.txt").write_bytes(VOCABULARY.to_bytes())
+    content = VOCABULARY.to_bytes()
     settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": True}
+    if model.config.model_type == "mpnet":
+        settings["tokenizer_class"] = "MPNetTokenizer"
+        # The special tokens of the published ones, with the padding second.
+        first = ("<s>", "<pad>", "</s>", "[UNK]", "<mask>")
+        lines = [*first, *VOCABULARY.tokens[5:]]
+        content = "".join(f"{line}\n" for line in lines).encode()
+    (folder / "vocab.txt").write_bytes(content)
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     return str(folder)
 
@@ -88,7 +176,7 @@ BATCH = packed(FEATURES)
 LENGTHS = FEATURES["token_ids"].row_lengths().numpy()
 
 
-def their_outputs(model):
+def their_inputs(model):
     """One sequence a row, padded at the end."""
     token_ids = FEATURES["token_ids"].to_tensor(shape=[None, ROW_LENGTH]).numpy()
     places = np.arange(ROW_LENGTH)[None, :]
@@ -99,11 +187,17 @@ def their_outputs(model):
         "attention_mask": mask.astype("int64"),
         "token_type_ids": second.astype("int64"),
     }
+    if model.config.model_type in ("distilbert", "mpnet", "modernbert"):
+        del inputs["token_type_ids"]
     tensors = {name: torch.tensor(value).long() for name, value in inputs.items()}
     if "MultipleChoice" in type(model).__name__:
         tensors = {k: v.reshape(-1, 2, ROW_LENGTH) for k, v in tensors.items()}
+    return tensors
+
+
+def their_outputs(model):
     with torch.no_grad():
-        outputs = model(**tensors, output_hidden_states=True)
+        outputs = model(**their_inputs(model), output_hidden_states=True)
     return {
         name: value.numpy()
         for name, value in outputs.items()
@@ -225,6 +319,70 @@ def test_a_model_of_base_size(tmp_path):
     _check_pretraining(ours, expected)
 
 
+GRADIENTS = [
+    (f"{name}{head}", {**changes, **more})
+    for name, changes in (
+        ("Bert", {}),
+        ("Roberta", ROBERTA),
+        ("Albert", ALBERT),
+        ("DistilBert", DISTILBERT),
+        ("Electra", ELECTRA),
+        ("DebertaV2", DEBERTA_V2),
+        ("MPNet", MPNET),
+        ("ModernBert", MODERNBERT),
+    )
+    for head, more in (("ForMaskedLM", {}), ("ForSequenceClassification", LABELS))
+]
+
+
+@pytest.mark.parametrize(("name", "changes"), GRADIENTS, ids=[n for n, _ in GRADIENTS])
+def test_gradients(tmp_path, name, changes):
+    """Of a sum of all outputs with random weights."""
+    theirs = their_model(name, changes)
+    checkpoint = hugging_face.read(save(theirs, tmp_path / "theirs"))
+    ours = our_model(checkpoint, tmp_path / "ours")
+    inputs = their_inputs(theirs)
+    logits = theirs(**inputs).logits
+    weights = np.random.default_rng(2).normal(size=logits.shape).astype("float32")
+    if checkpoint.description.kind == "pretraining":
+        weights *= inputs["attention_mask"].numpy()[:, :, None]
+    (logits * torch.tensor(weights)).sum().backward()
+
+    rows, length = BATCH["token_ids"].shape
+    everywhere = tf.broadcast_to(tf.range(length)[None, :], (rows, length))
+    with tf.GradientTape() as tape:
+        if checkpoint.description.kind == "pretraining":
+            found = ours({**BATCH, "mlm_positions": everywhere})["mlm"]
+            found = gather_tokens(found, sequence_layout(BATCH, ROW_LENGTH)[0])
+        else:
+            found = ours(BATCH)
+        loss = tf.reduce_sum(found * weights)
+    variables = ours.trainable_variables
+    gradients = tape.gradient(
+        loss, [variable.value for variable in variables], unconnected_gradients="zero"
+    )
+    # The same tables turn gradients around as they do weights.
+    named = {
+        name: np.zeros(p.shape, "float32") if p.grad is None else p.grad.numpy()
+        for name, p in theirs.named_parameters()
+    }
+    model_type = type_of(theirs.config.to_dict())
+    expected = to_ours(
+        model_type.table(checkpoint.description.kind),
+        weight_shapes(checkpoint.config, checkpoint.description),
+        checkpoint.config,
+        Tensors.of(named),
+        "a test",
+    )
+    for variable, gradient in zip(variables, gradients, strict=True):
+        right = expected.read(variable.path.removeprefix("bert/"))
+        found = tf.convert_to_tensor(gradient).numpy()
+        largest = max(np.abs(right).max(), 1e-3)
+        np.testing.assert_allclose(
+            found, right, rtol=0, atol=1e-5 * largest, err_msg=variable.path
+        )
+
+
 def test_gradients_of_the_pretraining_loss(tmp_path):
     theirs = their_model("BertForPreTraining", {})
     checkpoint = hugging_face.read(save(theirs, tmp_path / "theirs"))
@@ -260,7 +418,7 @@ def test_gradients_of_the_pretraining_loss(tmp_path):
     # The same tables turn gradients around as they do weights.
     named = {name: p.grad.numpy() for name, p in theirs.named_parameters()}
     config, description = checkpoint.config, checkpoint.description
-    table = hugging_face_names.table("bert", "pretraining")
+    table = type_of({"model_type": "bert"}).table("pretraining")
     shapes = weight_shapes(config, description)
     expected = to_ours(table, shapes, config, Tensors.of(named), "a test")
     for variable, gradient in zip(variables, found, strict=True):
@@ -338,9 +496,9 @@ def test_a_tokenizer_of_one_file(folder):
     assert (folder / "tokenizer.json").exists()
     assert_same(hugging_face.read(str(folder)), whole)
     values = json.loads((folder / "tokenizer.json").read_text())
-    values["model"]["type"] = "Unigram"
+    values["model"]["type"] = "WordLevel"
     (folder / "tokenizer.json").write_text(json.dumps(values))
-    with pytest.raises(ValueError, match=r"of type 'Unigram'\. Expected WordPiece"):
+    with pytest.raises(ValueError, match=r"of type 'WordLevel'\. Expected WordPiece"):
         hugging_face.read(str(folder))
     (folder / "tokenizer.json").unlink()
     with pytest.raises(FileNotFoundError, match="contains neither"):
@@ -364,3 +522,60 @@ def test_configs_of_other_models(folder, changes, message):
     (folder / "config.json").write_text(json.dumps({**values, **changes}))
     with pytest.raises(ValueError, match=message):
         hugging_face.read(str(folder))
+
+
+DETECTOR = Description("pretraining", objective="replaced_tokens")
+
+
+@pytest.mark.parametrize("width", [16, 128])
+def test_both_models_of_electra(tmp_path, width):
+    """The numbers of their two models, and the way back."""
+    changes = {"hidden_size": width, "hidden_act": "gelu", "pooler": False}
+    changes["pooler_activation"] = "gelu"
+    ours = checkpoint_of(DETECTOR, tmp_path / "ours", **changes)
+    hugging_face.write(ours, str(tmp_path / "theirs"))
+    assert_same(hugging_face.read(str(tmp_path / "theirs")), ours)
+
+    model = model_dir.load(str(tmp_path / "ours")).model
+    inputs = their_inputs(transformers.BertModel(transformers.BertConfig(**SIZES)))
+    ids = inputs["input_ids"].numpy()
+    batch = {
+        "token_ids": ids.astype("int32"),
+        "segment_ids": inputs["token_type_ids"].numpy().astype("int32"),
+        "padding_mask": inputs["attention_mask"].numpy().astype(bool),
+    }
+    discriminator = transformers.ElectraForPreTraining.from_pretrained(
+        tmp_path / "theirs"
+    ).eval()
+    generator = transformers.ElectraForMaskedLM.from_pretrained(
+        tmp_path / "theirs" / "generator"
+    ).eval()
+    with torch.no_grad():
+        detected = discriminator(**inputs).logits.numpy()
+        predicted = generator(**inputs).logits.numpy()
+    everywhere = np.tile(np.arange(ids.shape[1], dtype="int32"), (len(ids), 1))
+    found = model({**batch, "mlm_positions": everywhere})["mlm"].numpy()
+    vectors = model.encoder(batch)["sequence_output"]
+    vectors = elementwise.activation(model.transform(vectors), name="gelu")
+    replaced = model.detector(vectors).numpy()[:, :, 0]
+    for row, length in enumerate(LENGTHS):
+        assert_near(found[row, :length], predicted[row, :length])
+        assert_near(replaced[row, :length], detected[row, :length])
+
+
+def test_a_discriminator_alone_is_an_encoder(tmp_path, caplog):
+    theirs = their_model("ElectraForPreTraining", ELECTRA)
+    found = hugging_face.read(save(theirs, tmp_path / "theirs"))
+    assert found.description == Description("pretraining", head={"mlm_head": False})
+    assert "left out the head that detects replaced tokens" in caplog.text
+
+
+def test_a_generator_of_another_model(tmp_path):
+    changes = {"hidden_act": "gelu", "pooler": False, "pooler_activation": "gelu"}
+    ours = checkpoint_of(DETECTOR, tmp_path / "ours", **changes)
+    hugging_face.write(ours, str(tmp_path / "theirs"))
+    path = tmp_path / "theirs" / "generator" / "config.json"
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps({**values, "layer_norm_eps": 1e-5}))
+    with pytest.raises(ValueError, match="is not the generator of"):
+        hugging_face.read(str(tmp_path / "theirs"))

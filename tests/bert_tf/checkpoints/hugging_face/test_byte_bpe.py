@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from bert_tf import convert
-from bert_tf.checkpoints import hugging_face_tokenizer, model_dir
+from bert_tf.checkpoints import model_dir
+from bert_tf.checkpoints.hugging_face import tokenizer as their_tokenizer
 from bert_tf.serving.pretrained import TextModel
 from data_pipelines.datasets.examples import TextExample
 from data_pipelines.finetuning.classification import ClassificationEncoding
@@ -47,41 +48,41 @@ def their_library(folder):
 
 def test_files_of_a_published_one(vocabulary, tmp_path):
     write_tokenizer(vocabulary, tmp_path)
-    found = hugging_face_tokenizer.read(str(tmp_path))
+    found = their_tokenizer.read(str(tmp_path))
     assert found == vocabulary and not found.lower_case and not found.strip_accents
 
 
 @pytest.mark.parametrize("add_prefix_space", [False, True])
 def test_round_trip(vocabulary, tmp_path, add_prefix_space):
     vocabulary = Vocabulary(vocabulary.tokens, vocabulary.merges, add_prefix_space)
-    hugging_face_tokenizer.write(str(tmp_path), vocabulary, 512, True)
-    assert hugging_face_tokenizer.read(str(tmp_path)) == vocabulary
+    their_tokenizer.write(str(tmp_path), vocabulary, 512, True)
+    assert their_tokenizer.read(str(tmp_path)) == vocabulary
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"normalizer": {"type": "NFC"}},
+        {"normalizer": {"type": "NFKC"}},
         {"pre_tokenizer": {"type": "Metaspace"}},
         {"model": {"ignore_merges": True}},
         {"model": {"end_of_word_suffix": "</w>"}},
     ],
 )
 def test_other_kinds_of_bpe_are_refused(vocabulary, tmp_path, change):
-    hugging_face_tokenizer.write(str(tmp_path), vocabulary, 512, True)
+    their_tokenizer.write(str(tmp_path), vocabulary, 512, True)
     tokenizer = json.loads((tmp_path / "tokenizer.json").read_text())
     model = tokenizer["model"] | change.pop("model", {})
     tokenizer |= {"model": model, **change}
     (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
     with pytest.raises(ValueError, match="Expected GPT-2's"):
-        hugging_face_tokenizer.read(str(tmp_path))
+        their_tokenizer.read(str(tmp_path))
 
 
 def test_merges_are_needed(vocabulary, tmp_path):
     write_tokenizer(vocabulary, tmp_path)
     (tmp_path / "merges.txt").unlink()
     with pytest.raises(FileNotFoundError, match="No merges at"):
-        hugging_face_tokenizer.read(str(tmp_path))
+        their_tokenizer.read(str(tmp_path))
 
 
 @pytest.fixture
@@ -190,7 +191,7 @@ def test_pairs_are_joined_as_theirs_and_as_what_we_write(
     written.mkdir()
     write_tokenizer(vocabulary, published)
     (published / "config.json").write_text('{"model_type": "roberta"}')
-    hugging_face_tokenizer.write(str(written), vocabulary, 512, True)
+    their_tokenizer.write(str(written), vocabulary, 512, True)
     (written / "config.json").write_text('{"model_type": "roberta"}')
     pairs = [("The cat sat.", "It's on a mat, 中文"), ("a b", "c")]
     encoding = ClassificationEncoding(
@@ -211,3 +212,85 @@ def test_pairs_are_joined_as_theirs_and_as_what_we_write(
                 assert ours == expected
             assert len(ours) == len(expected)
             assert ours.count(vocabulary.sep_id) == 3
+
+
+MODERN_TEXTS = [
+    "Hello world",
+    "e\u0301te\u0301 été  a\u0323\u0307b",
+    "a    b      c\n        d",
+    "  \t  x",
+    "|||EMAIL_ADDRESS||| and <|endoftext|>.",
+    "\u1112\u1161\u11ab 中文 हिन्दी Ёлка עברית ไทย",
+    "",
+]
+
+
+@pytest.fixture
+def modern_folder(tmp_path):
+    """As that of ModernBERT: NFC, BERT's names, and runs of spaces as tokens."""
+    tokenizers = pytest.importorskip("tokenizers", reason="needs tokenizers")
+    learned = learned_vocabulary(str(tmp_path), 800)
+    ids = {token: n for n, token in enumerate(learned.tokens[5:])}
+    theirs = tokenizers.Tokenizer(tokenizers.models.BPE(ids, list(learned.merges)))
+    theirs.normalizer = tokenizers.normalizers.NFC()
+    theirs.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    theirs.decoder = tokenizers.decoders.ByteLevel()
+    theirs.add_tokens([tokenizers.AddedToken(" " * n) for n in range(8, 1, -1)])
+    theirs.add_tokens([tokenizers.AddedToken("|||EMAIL_ADDRESS|||")])
+    theirs.add_special_tokens(["<|endoftext|>", UNK, CLS, SEP, PAD])
+    theirs.add_special_tokens([tokenizers.AddedToken(MASK, lstrip=True)])
+    cls, sep = (theirs.token_to_id(token) for token in (CLS, SEP))
+    theirs.post_processor = tokenizers.processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[(CLS, cls), (SEP, sep)],
+    )
+    folder = tmp_path / "modern"
+    folder.mkdir()
+    theirs.save(str(folder / "tokenizer.json"))
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": 8192,
+        **{f"{name.strip('[]').lower()}_token": name for name in (CLS, SEP, PAD, UNK)},
+        "mask_token": MASK,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return folder, theirs
+
+
+def test_the_tokenizer_of_modern_bert(modern_folder, tmp_path):
+    folder, theirs = modern_folder
+    vocabulary = their_tokenizer.read(str(folder))
+    assert vocabulary.unicode_form == "NFC" and vocabulary.num_separators == 1
+    tokenizer = make_tokenizer(vocabulary)
+    rows = tokenizer.tokenize(tf.constant(MODERN_TEXTS)).to_list()
+    ids, starts, ends = tokenizer.tokenize_with_offsets(tf.constant(MODERN_TEXTS))
+    assert ids.to_list() == rows
+    spans = zip(starts.to_list(), ends.to_list(), strict=True)
+    for text, row, (first, last) in zip(MODERN_TEXTS, rows, spans, strict=True):
+        assert row == theirs.encode(text, add_special_tokens=False).ids, text
+        content = text.encode()
+        # Nothing but white space is outside of the pieces.
+        covered = bytearray(content)
+        for start, end in zip(first, last, strict=True):
+            covered[start:end] = b" " * (end - start)
+        assert not covered.decode("utf-8", "replace").strip(), text
+
+    written = tmp_path / "written"
+    written.mkdir()
+    their_tokenizer.write(str(written), vocabulary, 8192, False)
+    assert their_tokenizer.read(str(written)) == vocabulary
+    opened = their_library(str(written))
+    assert opened.mask_token == MASK
+    for text, row in zip(MODERN_TEXTS, rows, strict=True):
+        assert opened(text, add_special_tokens=False)["input_ids"] == row
+
+
+def test_the_bpe_of_gemma_is_refused_by_name(modern_folder):
+    folder, _ = modern_folder
+    path = folder / "tokenizer.json"
+    values = json.loads(path.read_text())
+    values["model"]["byte_fallback"] = True
+    path.write_text(json.dumps(values))
+    with pytest.raises(ValueError, match=r"as in Gemma and mmBERT"):
+        their_tokenizer.read(str(folder))

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from bert_tf import convert
-from bert_tf.checkpoints import hugging_face, model_dir
-from bert_tf.checkpoints.hugging_face_labels import classifier_kind, label_names
+from bert_tf.checkpoints import model_dir
+from bert_tf.checkpoints.hugging_face import folder as hugging_face
+from bert_tf.checkpoints.hugging_face.labels import classifier_kind, label_names
 from bert_tf.checkpoints.model_dir import Description
 from bert_tf.convert import ConvertOptions
 from tests.bert_tf.checkpoints.models import checkpoint_of

@@ -8,9 +8,11 @@ import pytest
 import tensorflow as tf
 
 from bert_tf import convert
-from bert_tf.checkpoints import google, hugging_face, model_dir, sentence_transformers
+from bert_tf.checkpoints import google, model_dir
 from bert_tf.checkpoints.description import Description, SentenceVector
 from bert_tf.checkpoints.formats import recognise
+from bert_tf.checkpoints.hugging_face import folder as hugging_face
+from bert_tf.checkpoints.hugging_face import sentence_transformers
 from bert_tf.convert import ConvertOptions
 from bert_tf.extract_features import ExtractOptions, extract_features
 from bert_tf.prediction.predictor import Predictor

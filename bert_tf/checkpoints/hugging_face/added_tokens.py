@@ -5,10 +5,10 @@ import posixpath
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from bert_tf.checkpoints.hugging_face.special_tokens import SPECIAL_TOKENS_MAP
 from data_pipelines.files.json_files import read_json_if_any
 from data_pipelines.tokenizers.added_tokens import AddedToken
 
-SPECIAL_TOKENS_MAP = "special_tokens_map.json"
 # The former and the current key of special tokens besides those of BERT.
 _MORE_SPECIAL = ("additional_special_tokens", "extra_special_tokens")
 _FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
@@ -28,7 +28,8 @@ def read(
         settings, tokenizer: the contents of its tokenizer_config.json and
             tokenizer.json; empty if there is no such file.
         ids: the ids of the pieces.
-        usual: the special tokens of BERT, which are plain text if a text has them.
+        usual: the names of the special tokens of BERT, which are plain text if a text
+            has them.
 
     Raises:
         ValueError: a token has two ids, or cannot be searched for in texts.
@@ -71,6 +72,21 @@ def read(
             "files that transformers wrote: restore them."
         ) from None
     return all_ids, tuple(found.values())
+
+
+def in_order(ids: Mapping[str, int], folder: str) -> tuple[str, ...]:
+    """The tokens in the order of their ids.
+
+    Raises:
+        ValueError: the ids have gaps; `folder` is named.
+    """
+    tokens = sorted(ids, key=lambda token: ids[token])
+    if [ids[token] for token in tokens] != list(range(len(tokens))):
+        raise ValueError(
+            f"The ids of the vocabulary in {folder} have gaps. Expected 0 to "
+            f"{len(tokens) - 1}, each once."
+        )
+    return tuple(tokens)
 
 
 def marked(

@@ -5,13 +5,9 @@ import json
 import pytest
 import tensorflow as tf
 
-from bert_tf.checkpoints import (
-    google,
-    hugging_face,
-    hugging_face_tokenizer,
-    keras_hub,
-    model_dir,
-)
+from bert_tf.checkpoints import google, keras_hub, model_dir
+from bert_tf.checkpoints.hugging_face import folder as hugging_face
+from bert_tf.checkpoints.hugging_face import tokenizer as their_tokenizer
 from bert_tf.checkpoints.model_dir import Description
 from bert_tf.checkpoints.tensors import Tensors, open_safetensors, write_safetensors
 from data_pipelines.tokenizers.added_tokens import AddedToken
@@ -101,7 +97,7 @@ def test_the_same_ids_as_transformers_there_and_back(vocabulary, tmp_path):
     theirs.save_pretrained(tmp_path / "theirs")
     expected = theirs(TEXTS, add_special_tokens=False)["input_ids"]
 
-    found = hugging_face_tokenizer.read(str(tmp_path / "theirs"))
+    found = their_tokenizer.read(str(tmp_path / "theirs"))
     assert len(found) == len(theirs)
     assert our_ids(found, TEXTS) == expected
     # In a model folder.
@@ -111,11 +107,11 @@ def test_the_same_ids_as_transformers_there_and_back(vocabulary, tmp_path):
     assert Vocabulary.from_file(path) == found
     # And given back.
     folder = tmp_path / "written"
-    hugging_face_tokenizer.write(str(folder), found, 512, True)
+    their_tokenizer.write(str(folder), found, 512, True)
     (folder / "config.json").write_text(
         (tmp_path / "published/config.json").read_text()
     )
-    assert hugging_face_tokenizer.read(str(folder)) == found
+    assert their_tokenizer.read(str(folder)) == found
     again = library.AutoTokenizer.from_pretrained(folder)
     assert again(TEXTS, add_special_tokens=False)["input_ids"] == expected
     assert again("the cat")["input_ids"] == theirs("the cat")["input_ids"]
@@ -160,7 +156,7 @@ def test_files_of_all_versions(tmp_path, files, text, expected):
     written_tokenizer(WORDPIECE, tmp_path)
     for name, content in files.items():
         (tmp_path / name).write_text(json.dumps(content))
-    found = hugging_face_tokenizer.read(str(tmp_path))
+    found = their_tokenizer.read(str(tmp_path))
     assert our_ids(found, [text]) == [expected]
 
 
@@ -195,7 +191,7 @@ def test_files_that_are_not_sure(tmp_path, files, message):
     for name, content in files.items():
         (tmp_path / name).write_text(json.dumps(content))
     with pytest.raises(ValueError, match=message):
-        hugging_face_tokenizer.read(str(tmp_path))
+        their_tokenizer.read(str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -213,13 +209,13 @@ def test_files_that_are_not_sure(tmp_path, files, message):
     ],
 )
 def test_settings_that_change_the_pieces(tmp_path, values, message):
-    hugging_face_tokenizer.write(str(tmp_path), WORDPIECE, 512, True)
+    their_tokenizer.write(str(tmp_path), WORDPIECE, 512, True)
     path = tmp_path / "tokenizer.json"
     tokenizer = json.loads(path.read_text())
     model = {**tokenizer["model"], **values.pop("model", {})}
     path.write_text(json.dumps({**tokenizer, **values, "model": model}))
     with pytest.raises(ValueError, match=message):
-        hugging_face_tokenizer.read(str(tmp_path))
+        their_tokenizer.read(str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -240,7 +236,7 @@ def test_words_that_are_found_otherwise(tmp_path, settings, message):
     written_tokenizer(WORDPIECE, tmp_path)
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
     with pytest.raises(ValueError, match=message):
-        hugging_face_tokenizer.read(str(tmp_path))
+        their_tokenizer.read(str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -254,7 +250,7 @@ def test_words_that_are_found_otherwise(tmp_path, settings, message):
 )
 def test_the_casing_that_counts(tmp_path, name, expected):
     """Of BERT's own class the settings, of others tokenizer.json."""
-    hugging_face_tokenizer.write(str(tmp_path), WORDPIECE, 512, True)
+    their_tokenizer.write(str(tmp_path), WORDPIECE, 512, True)
     path = tmp_path / "tokenizer_config.json"
     settings = json.loads(path.read_text())
     path.write_text(json.dumps({**settings, "tokenizer_class": name}))
@@ -262,7 +258,7 @@ def test_the_casing_that_counts(tmp_path, name, expected):
     tokenizer = json.loads(path.read_text())
     tokenizer["normalizer"]["lowercase"] = False
     path.write_text(json.dumps(tokenizer))
-    assert hugging_face_tokenizer.read(str(tmp_path)).lower_case == expected
+    assert their_tokenizer.read(str(tmp_path)).lower_case == expected
 
 
 @pytest.mark.parametrize("wrapper", ["module.", "_orig_mod."])
@@ -283,12 +279,12 @@ LONG = ["x" * 100, "x" * 101, "x" * 150, "x" * 200, "x" * 201, "é" * 150]
 
 @pytest.mark.parametrize("limit", [100, 150, 200, 7])
 def test_words_as_long_as_the_source_allows(tmp_path, limit):
-    hugging_face_tokenizer.write(str(tmp_path), WORDPIECE, 512, True)
+    their_tokenizer.write(str(tmp_path), WORDPIECE, 512, True)
     path = tmp_path / "tokenizer.json"
     tokenizer = json.loads(path.read_text())
     tokenizer["model"]["max_input_chars_per_word"] = limit
     path.write_text(json.dumps(tokenizer))
-    found = hugging_face_tokenizer.read(str(tmp_path))
+    found = their_tokenizer.read(str(tmp_path))
     x, more, unknown = (found.id_of(piece) for piece in ("x", "##x", UNK))
     assert our_ids(found, LONG) == [
         [x] + (len(text) - 1) * [more]
@@ -304,14 +300,14 @@ def test_words_as_long_as_the_source_allows(tmp_path, limit):
 
 def test_a_vocabulary_alone_has_the_limit_of_transformers(tmp_path):
     written_tokenizer(WORDPIECE, tmp_path)
-    assert hugging_face_tokenizer.read(str(tmp_path)).max_word_characters == 100
+    assert their_tokenizer.read(str(tmp_path)).max_word_characters == 100
 
 
 @pytest.mark.parametrize("limit", [100, 200])
 def test_transformers_takes_as_long_words_from_us(tmp_path, limit):
     library = transformers_library()
     vocabulary = Vocabulary(WORDPIECE.tokens, max_word_characters=limit)
-    hugging_face_tokenizer.write(str(tmp_path), vocabulary, 512, True)
+    their_tokenizer.write(str(tmp_path), vocabulary, 512, True)
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     theirs = library.AutoTokenizer.from_pretrained(tmp_path)
     expected = theirs(LONG, add_special_tokens=False)["input_ids"]
@@ -335,7 +331,7 @@ def test_formats_that_find_no_added_tokens(tmp_path, form):
 def test_a_capital_in_an_added_token_says_nothing_of_the_casing(tmp_path):
     written_tokenizer(WORDPIECE, tmp_path)
     (tmp_path / "added_tokens.json").write_text(json.dumps({"Newbie": 16}))
-    assert hugging_face_tokenizer.read(str(tmp_path)).lower_case
+    assert their_tokenizer.read(str(tmp_path)).lower_case
 
 
 def encoder(folder, **changes):
