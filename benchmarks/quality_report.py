@@ -14,7 +14,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.quality.results import Result, read_results
+from benchmarks.quality.results import Point, Result, read_results
 from bert_tf.report.plots import new_figure
 from data_pipelines.files.atomic import write_file
 from data_pipelines.programs import cli
@@ -40,6 +40,8 @@ _NAMES = {
     "keras_hub": "KerasHub",
     "hugging_face": "transformers",
 }
+# A kind of line for each machine.
+_MARKS = ("o-", "s--", "^:", "D-.")
 _COLORS = ("#2563a8", "#d1495b", "#2a9d5c", "#e09f3e", "#7b5ea7", "#777777")
 
 
@@ -92,14 +94,39 @@ def replaced(text: str, name: str, table: str) -> str:
     return place.sub(lambda found: f"{found[1]}{table}{found[2]}", text)
 
 
+# A place in the tables: the machine, the minutes, and the side.
+Place = tuple[str, float, str]
+
+
+def machine_names(results: Sequence[Result]) -> dict[Point, str]:
+    """Returns a letter for the machine that each point was trained on.
+
+    Machines whose rates of matrix products in bfloat16 agree within a tenth have the
+    same letter: their figures are compared.
+    """
+    rates: list[float] = []
+    found = {}
+    for result in results:
+        if result.step != "pretrain":
+            continue
+        rate = result.machine["bfloat16_gflops"]
+        near = [n for n, known in enumerate(rates) if abs(rate / known - 1) <= 0.1]
+        if not near:
+            rates.append(rate)
+        found[result.point] = chr(ord("A") + (near[0] if near else len(rates) - 1))
+    return found
+
+
 def values_of(
     results: Sequence[Result], step: str, figure: str
-) -> dict[tuple[str, float], list[float]]:
-    """Returns a figure of all seeds, by side and minutes, in the order of the file."""
-    found: dict[tuple[str, float], list[float]] = {}
+) -> dict[Place, list[float]]:
+    """Returns a figure of all seeds, by place, in the order of the file."""
+    machines = machine_names(results)
+    found: dict[Place, list[float]] = {}
     for result in results:
         if result.step == step and figure in result.values:
-            place = (result.point.side, result.point.minutes)
+            point = result.point
+            place = (machines.get(point, "?"), point.minutes, point.side)
             found.setdefault(place, []).append(result.values[figure])
     return found
 
@@ -108,17 +135,19 @@ def curve_table(results: Sequence[Result]) -> str:
     """Returns the table of all points, the best figure of a budget in bold."""
     columns = [title for title, *_ in _TABLE]
     found = [values_of(results, step, figure) for _, step, figure, _ in _TABLE]
-    places = sorted(found[0], key=lambda place: place[1])
+    shares = _shares(results)
     rows = []
-    for side, minutes in places:
-        cells = [f"{minutes:g}", _NAMES[side], str(len(found[0][side, minutes]))]
+    # A stable sort: the sides keep their order.
+    for place in sorted(found[0], key=lambda place: place[:2]):
+        machine, minutes, side = place
+        cells = [machine, f"{minutes:g}", _NAMES[side], str(len(found[0][place]))]
         for (title, _, _, factor), values in zip(_TABLE, found, strict=True):
-            rivals = [v for (_, m), v in values.items() if m == minutes]
-            cells.append(_cell(title, values.get((side, minutes)), rivals, factor))
-        cells.append(_share(results, side, minutes))
+            rivals = [v for other, v in values.items() if other[:2] == place[:2]]
+            cells.append(_cell(title, values.get(place), rivals, factor))
+        cells.append(f"{100 * statistics.mean(shares[place]):.1f}")
         rows.append(cells)
-    head = ["minutes", "side", "seeds", *columns, "share of the matrix rate, %"]
-    return _markdown(head, rows)
+    last = "share of the matrix rate, %"
+    return _markdown(["machine", "minutes", "side", "seeds", *columns, last], rows)
 
 
 def _cell(
@@ -137,15 +166,17 @@ def _cell(
     return f"**{shown}**" if is_quality and mean == best else shown
 
 
-def _share(results: Sequence[Result], side: str, minutes: float) -> str:
+def _shares(results: Sequence[Result]) -> dict[Place, list[float]]:
     """Operations over those of a matrix product in bfloat16 in the whole budget."""
-    shares = [
-        result.values["flop"] / (60e9 * minutes * result.machine["bfloat16_gflops"])
-        for result in results
-        if (result.point.side, result.point.minutes) == (side, minutes)
-        and result.step == "pretrain"
-    ]
-    return f"{100 * statistics.mean(shares):.1f}" if shares else "–"
+    machines = machine_names(results)
+    found: dict[Place, list[float]] = {}
+    for result in results:
+        if result.step == "pretrain":
+            point, rate = result.point, result.machine["bfloat16_gflops"]
+            place = (machines[point], point.minutes, point.side)
+            share = result.values["flop"] / (60e9 * point.minutes * rate)
+            found.setdefault(place, []).append(share)
+    return found
 
 
 def full_table(results: Sequence[Result]) -> str:
@@ -185,13 +216,16 @@ def times_table(results: Sequence[Result]) -> str:
 
 
 def _machines(results: Sequence[Result]) -> list[str]:
+    names = machine_names(results)
     found: dict[tuple, list[dict[str, Any]]] = {}
     for result in results:
         machine = result.machine
-        key = (machine["processor"], machine["cores"], *machine["instruction_sets"])
+        name = names.get(result.point, "?")
+        sets = ", ".join(machine["instruction_sets"])
+        key = (name, machine["processor"], machine["cores"], sets)
         found.setdefault(key, []).append(machine)
     lines = []
-    for (processor, cores, *sets), machines in found.items():
+    for (name, processor, cores, sets), machines in sorted(found.items()):
         rates = [
             f"{statistics.median(m[f'{dtype}_gflops'] for m in machines):,.0f} GFLOP/s "
             f"in {dtype}"
@@ -199,7 +233,7 @@ def _machines(results: Sequence[Result]) -> list[str]:
         ]
         versions = f"TensorFlow {machines[-1]['tensorflow']}"
         lines.append(
-            f"- {processor}, {cores} cores ({', '.join(sets)}), matrix products at "
+            f"- {name}: {processor}, {cores} cores ({sets}), matrix products at "
             f"{' and '.join(rates)}, {versions}: {len(machines)} steps"
         )
     return lines
@@ -208,24 +242,30 @@ def _machines(results: Sequence[Result]) -> list[str]:
 def draw(
     results: Sequence[Result], panels: Sequence[tuple[str, str, str, float]], path: str
 ) -> None:
-    """Draws curves over minutes, a panel for each figure, to a PNG."""
+    """Draws curves over minutes, a panel for each figure, to a PNG.
+
+    Points of different machines are not joined.
+    """
     figure = new_figure(7 if len(panels) == 1 else 4.2 * len(panels), 4.2)
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     sides = list(dict.fromkeys(result.point.side for result in results))
     for axis, (title, step, name, factor) in zip(axes, panels, strict=True):
         values = values_of(results, step, name)
-        minutes = sorted({m for _, m in values})
-        for side, color in zip(sides, _COLORS, strict=False):
-            at = sorted(m for s, m in values if s == side)
-            means = [factor * statistics.mean(values[side, m]) for m in at]
-            axis.plot(at, means, "o-", color=color, label=_NAMES[side], markersize=4)
+        minutes = sorted({m for _, m, _ in values})
+        machines = sorted({name for name, _, _ in values})
+        for machine, mark in zip(machines, _MARKS, strict=False):
+            for side, color in zip(sides, _COLORS, strict=False):
+                at = sorted(m for n, m, s in values if (n, s) == (machine, side))
+                means = [factor * statistics.mean(values[machine, m, side]) for m in at]
+                label = f"{_NAMES[side]}, {machine}"
+                axis.plot(at, means, mark, color=color, label=label, markersize=4)
         axis.set_title(title, fontsize=10)
         axis.set_xscale("log")
         axis.set_xticks(minutes, [f"{m:g}" for m in minutes], minor=False)
         axis.minorticks_off()
         axis.set_xlabel("minutes of the whole training command")
         axis.grid(visible=True, alpha=0.3)
-    axes[-1].legend(fontsize=8)
+    axes[-1].legend(fontsize=7)
     figure.savefig(path, dpi=120)
 
 

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 import bert_tf
 from bert_tf.checkpoints import model_dir
+from bert_tf.convert import ConvertOptions, convert
 
 TEXTS = [
     "The cat sat on the mat. It slept there all day.",
@@ -72,6 +73,25 @@ def test_saved_loaded_and_trained_further(trained, tmp_path):
     expected = model_dir.weights_of(trained.keras_model)
     name = next(name for name in weights if name.startswith("encoder/embeddings/"))
     np.testing.assert_array_equal(weights[name], expected[name])
+
+
+@pytest.mark.slow
+def test_an_encoder_without_a_head_gets_one(trained, tmp_path, capsys):
+    trained.save(tmp_path / "own")
+    options = ConvertOptions(
+        source=str(tmp_path / "own"),
+        output_dir=str(tmp_path / "encoder"),
+        encoder_only=True,
+    )
+    convert(options)
+    encoder = bert_tf.LanguageModel(tmp_path / "encoder", sequence_length=32)
+    before = encoder.encode(TEXTS[:2])
+    np.testing.assert_array_equal(before, trained.encode(TEXTS[:2]))
+    encoder.compile(learning_rate=3e-3)
+    history = encoder.fit(TEXTS, batch_size=4, epochs=3, verbose=0).history
+    assert "has no head for masked tokens: a new one" in capsys.readouterr().out
+    assert history["mlm_loss"][-1] < history["mlm_loss"][0]
+    assert len(encoder.fill_mask(["The [MASK] sat."])[0][0]) == 5
 
 
 @pytest.mark.slow
