@@ -265,7 +265,9 @@ def draw(
         axis.minorticks_off()
         axis.set_xlabel("minutes of the whole training command")
         axis.grid(visible=True, alpha=0.3)
-    axes[-1].legend(fontsize=7)
+    axis = next((axis for axis in reversed(axes) if axis.lines), None)
+    if axis is not None:
+        axis.legend(fontsize=7)
     figure.savefig(path, dpi=120)
 
 

@@ -67,7 +67,9 @@ def test_texts(data, tmp_path):
     texts = {
         name: [
             json.loads(line)["text"]
-            for line in (tmp_path / "work" / "text" / f"{name}.jsonl").open()
+            for line in (tmp_path / "work" / "text" / f"{name}.jsonl")
+            .read_text()
+            .splitlines()
         ]
         for name in ("general", "medical")
     }

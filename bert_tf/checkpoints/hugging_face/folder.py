@@ -24,6 +24,7 @@ from bert_tf.checkpoints.hugging_face.model_type import (
     architecture_of,
     kind_of,
 )
+from bert_tf.checkpoints.hugging_face.model_types.electra import ELECTRA
 from bert_tf.checkpoints.hugging_face.model_types.table import type_for, type_of
 from bert_tf.checkpoints.hugging_face.tensor_files import SAFETENSORS, open_tensors
 from bert_tf.checkpoints.model_dir import Checkpoint, weight_shapes
@@ -180,11 +181,9 @@ def write(checkpoint: Checkpoint, folder: str) -> None:
         ImportError: a package that the tokenizer needs is not installed.
     """
     if checkpoint.description.objective == replaced_tokens.OBJECTIVE:
-        generator = replaced_tokens.generator_of(checkpoint)
-        # First: what it cannot store is found before anything is written.
-        model_type = type_for(generator)
-        _write(replaced_tokens.discriminator_of(checkpoint), folder, None)
-        _write(generator, replaced_tokens.generator_folder(folder), model_type)
+        discriminator, generator = replaced_tokens.parts(checkpoint)
+        _write(discriminator, folder, None)
+        _write(generator, replaced_tokens.generator_folder(folder), ELECTRA)
     else:
         _write(checkpoint, folder, type_for(checkpoint))
 

@@ -6,6 +6,7 @@ saves as a model of its own, is `ElectraForMaskedLM` in a folder within.
 
 import dataclasses
 import os
+from typing import Any
 
 import numpy as np
 
@@ -39,19 +40,30 @@ _PROJECTION = {
 }
 
 
-def discriminator_of(checkpoint: Checkpoint) -> Checkpoint:
-    """The encoder of a model with the head that detects replaced tokens.
+def parts(checkpoint: Checkpoint) -> tuple[Checkpoint, Checkpoint]:
+    """The encoder with the head that detects replaced tokens, and the generator.
 
     Raises:
-        ValueError: its generator reads projected embeddings, which theirs does not.
+        ValueError: theirs do not compute the model; the differences are named.
     """
+    discriminator, generator = _discriminator_of(checkpoint), _generator_of(checkpoint)
+    others: dict[str, Any] = {}
+    for model_type, part in ((DISCRIMINATOR, discriminator), (ELECTRA, generator)):
+        others |= model_type.missing(part.config, part.vocabulary, part.description)
     config = checkpoint.config
     if config.embedding_size not in (None, config.hidden_size):
+        # Here the generator reads projected embeddings.
+        others["embedding_size"] = config.embedding_size
+    if others:
         raise ValueError(
-            f"Received a model of the objective {OBJECTIVE} with embedding_size="
-            f"{config.embedding_size}, whose generator reads projected embeddings. "
-            "Expected none: use --encoder_only to convert the encoder alone."
+            f"Received a model of the objective {OBJECTIVE} with {others}, which "
+            "ELECTRA of transformers does not have. Expected one of --family=electra: "
+            "use --encoder_only to convert the encoder alone."
         )
+    return discriminator, generator
+
+
+def _discriminator_of(checkpoint: Checkpoint) -> Checkpoint:
     names = [n for n in checkpoint.weights.shapes if n.startswith((ENCODER, *_HEADS))]
     weights = checkpoint.weights.renamed({name: name for name in names})
     description = dataclasses.replace(
@@ -60,7 +72,7 @@ def discriminator_of(checkpoint: Checkpoint) -> Checkpoint:
     return dataclasses.replace(checkpoint, weights=weights, description=description)
 
 
-def generator_of(checkpoint: Checkpoint) -> Checkpoint:
+def _generator_of(checkpoint: Checkpoint) -> Checkpoint:
     """The generator of a model, as a masked language model with embeddings."""
     config = _generator_config(checkpoint.config)
     names = {}

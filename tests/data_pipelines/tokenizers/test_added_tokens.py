@@ -190,7 +190,7 @@ def test_plain_vocabularies_are_cut_as_before():
     "values",
     [
         {"content": ""},
-        {"content": " "},
+        {"content": " ", "lstrip": True},
         {"content": "a\nb"},
         {"content": "a\r"},
         {"content": " a", "lstrip": True},
