@@ -60,7 +60,7 @@ _TRAINING: dict[str, Any] = {
     "optimizer": "adamw",
     "dtype": "bfloat16",
     "sentences": "full_sentences",
-    "masking_kind": "word",
+    "masking_kind": "whole_word",
 }
 _TASKS: dict[str, dict[str, Any]] = {
     "NCBI-disease": {"kind": "token_tagging", "suffix": "txt.gz"},
@@ -116,17 +116,16 @@ def main(options: AdaptationOptions) -> None:
 def steps(
     options: AdaptationOptions,
 ) -> Iterator[tuple[Point, str, Callable[[], dict[str, Any]]]]:
-    """Yields the steps in their order, as functions that return their figures."""
-    for name, (start, text) in options.models().items():
-        budget = _MINUTES if name == "general" else _MORE_MINUTES
-        point = Point(name, seconds_of(budget) / 60, 0)
-        yield (
-            point,
-            "pretrain",
-            partial(_pretrained, options, name, start, text, budget),
-        )
+    """Yields the steps as functions that return their figures, pre-training first."""
+    models = options.models()
+    budgets = {n: _MINUTES if n == "general" else _MORE_MINUTES for n in models}
+    points = {n: Point(n, seconds_of(budgets[n]) / 60, 0) for n in models}
+    for name, (start, text) in models.items():
+        run = partial(_pretrained, options, name, start, text, budgets[name])
+        yield points[name], "pretrain", run
+    for name in models:
         for task in _TASKS:
-            yield point, task, partial(_fine_tuned, options, name, task)
+            yield points[name], task, partial(_fine_tuned, options, name, task)
 
 
 def write_texts(options: AdaptationOptions) -> None:

@@ -62,10 +62,12 @@ def measured(length: int, repeats: int) -> dict[str, float]:
     x = tf.random.normal([1, length, 768])
     positions = tf.range(length)[None]
     for name, window in (("local", config.local_attention), ("global", None)):
-        mask = LongRowMask(batch["padding_mask"], None, window)
-        layer = tf.function(
-            lambda rows, mask=mask: attention(rows, mask, positions), autograph=False
-        )
+
+        @tf.function(autograph=False)
+        def layer(rows: tf.Tensor, window: int | None = window) -> tf.Tensor:
+            mask = LongRowMask(batch["padding_mask"], None, window)
+            return attention(rows, attention_mask=mask, positions=positions)
+
         found[name] = _median(lambda layer=layer: layer(x), repeats)
     return found
 

@@ -2,6 +2,8 @@
 
 import collections
 import gc
+import subprocess
+import sys
 
 import pytest
 import tensorflow as tf
@@ -26,6 +28,24 @@ def pytest_collection_finish() -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("gpu") and not tf.config.list_physical_devices("GPU"):
         pytest.skip("needs a GPU")
+
+
+_CORE_OPS = """
+import tensorflow as tf
+from tensorflow.python.client import pywrap_tf_session as session
+from tensorflow.core.framework import op_def_pb2
+ops = op_def_pb2.OpList.FromString(session.TF_GetBuffer(session.TF_GetAllOpList()))
+print("\\n".join(op.name for op in ops.op))
+"""
+
+
+@pytest.fixture(scope="session")
+def core_ops() -> set[str]:
+    """Names of all ops of TensorFlow, where nothing else is loaded."""
+    run = subprocess.run(
+        [sys.executable, "-c", _CORE_OPS], capture_output=True, text=True, check=True
+    )
+    return set(run.stdout.split())
 
 
 @pytest.fixture(autouse=True)

@@ -29,6 +29,8 @@ class FineTunedModel(tf.Module):
         self.description = loaded.description
         self.kind = KINDS[loaded.description.kind]
         self.encoding = loaded.encoding
+        # Tracked: SentencePiece's op reads a resource.
+        self._tokenizer = self.encoding.tokenizer
         # Traced once for all signatures, since tracing takes most of an export.
         self._encode = traced_once(self.encoding.encode)
         # Stored as functions: an attribute that is tracked becomes part of the

@@ -86,6 +86,8 @@ class TextModel(tf.Module):
         self.max_length = min(most, sentence_vector.max_length)
         self._prompt = sentence_vector.prompt()
         self.top_k, self.num_tokens = top_k, num_tokens
+        # Tracked: SentencePiece's op reads a resource.
+        self._tokenizer = tokenizer
         self._names = tf.constant(vocabulary.names)
         # Traced once for all signatures, since tracing takes most of an export.
         self._cut = tf.function(

@@ -124,6 +124,9 @@ def span_answers(
         "ends": bytes_of(decoded["ends"], origin["token_ends"]),
         "scores": tf.gather_nd(decoded["scores"], found),
     }
+    # A piece that is a space alone has no text: offsets exclude spaces.
+    has_text = spans["ends"] > spans["starts"]
+    spans = {name: tf.boolean_mask(values, has_text) for name, values in spans.items()}
     # Stable sorts, from the least to the most significant key.
     for name, sign in (("ends", 1), ("starts", 1), ("scores", -1), ("question", 1)):
         order = tf.argsort(sign * spans[name], stable=True)

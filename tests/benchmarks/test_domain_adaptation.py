@@ -99,7 +99,10 @@ def test_each_step_once(data, tmp_path, monkeypatch, capsys):
     )
     assert len(list(steps(options))) == 20
     domain_adaptation.main(options)
-    assert len(ran) == 20 and ran[0] == ("general", "pretrain")
+    assert len(ran) == 20
+    # What others start from comes first, and no task between the trainings.
+    assert ran[:3] == [(n, "pretrain") for n in ("general", "longer", "adapted")]
+    assert ran[5] == ("general", "NCBI-disease")
     assert "| adapted | 60.0 ± 10.0 |" in capsys.readouterr().out
     ran.clear()
     domain_adaptation.main(options)
@@ -114,3 +117,21 @@ def test_a_table_of_what_is_finished():
     ]
     assert "| general | 50.0 ± 0.0 |" in table(results)
     assert "general" not in table(results[:2])
+
+
+def test_the_commands_are_valid(data, tmp_path, monkeypatch):
+    """What is mocked above: the options themselves."""
+    ran = []
+    monkeypatch.setattr(
+        domain_adaptation.programs, "run", lambda *a: ran.append(a[1]) or 1.0
+    )
+    monkeypatch.setattr(domain_adaptation, "convert", lambda options: None)
+    options = AdaptationOptions(
+        data_dir=str(data), work_dir=str(tmp_path), minilm_dir="minilm"
+    )
+    for _, step, run in steps(options):
+        if step == "pretrain":
+            run()
+    starts = [run.initial_model_dir and run.initial_model_dir[-7:] for run in ran]
+    assert starts == [None, "general", "general", "/minilm"]
+    assert [run.budget for run in ran] == ["30m", "20m", "20m", "20m"]

@@ -13,7 +13,6 @@ import pytest
 import tensorflow as tf
 import yaml
 from google.protobuf import text_format
-from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
@@ -27,6 +26,7 @@ from tests.bert_tf.serving.fine_tuned_models import (
     predictor_of,
     write_model,
 )
+from tests.bert_tf.serving.graphs import meta_graph, ops_of
 from tests.bert_tf.small_models import VOCABULARY, randomize, small_config
 
 # The slow tests look at two kinds, the long ones at all.
@@ -36,11 +36,6 @@ KINDS = [
     for kind in ("pretraining", *KIND_ARGUMENTS)
 ]
 TEXTS = ("The [MASK] sat.", "", "the cat [SEP] sat", "the" + " cat" * 40)
-
-
-def meta_graph(saved_model):
-    with open(f"{saved_model}/saved_model.pb", "rb") as file:
-        return saved_model_pb2.SavedModel.FromString(file.read()).meta_graphs[0]
 
 
 def inputs_of(kind):
@@ -157,32 +152,12 @@ def test_it_answers_in_c(exported, ask, kind):
 # Of the ops that TF Serving links beside TensorFlow's own: its BUILD names
 # @org_tensorflow_text//tensorflow_text:ops_lib, see tensorflow_text/BUILD.
 TEXT_OPS = {"FastWordpieceTokenizeWithOffsets", "NormalizeUTF8"}
-_CORE_OPS = """
-import tensorflow as tf
-from tensorflow.python.framework import op_def_registry
-from tensorflow.python.client import pywrap_tf_session as session
-from tensorflow.core.framework import op_def_pb2
-ops = op_def_pb2.OpList.FromString(session.TF_GetBuffer(session.TF_GetAllOpList()))
-print("\\n".join(op.name for op in ops.op))
-"""
-
-
-@pytest.fixture(scope="module")
-def core_ops():
-    """Names of all ops of TensorFlow, where nothing else is loaded."""
-    run = subprocess.run(
-        [sys.executable, "-c", _CORE_OPS], capture_output=True, text=True, check=True
-    )
-    return set(run.stdout.split())
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_op_is_one_of_tf_serving(exported, core_ops, kind):
-    graph = meta_graph(exported(kind)[1]).graph_def
-    used = {node.op for node in graph.node}
-    used |= {node.op for f in graph.library.function for node in f.node_def}
-    functions = {f.signature.name for f in graph.library.function}
-    assert used - functions - core_ops == TEXT_OPS
+    used = ops_of(exported(kind)[1])
+    assert used - core_ops == TEXT_OPS
     assert len(used & core_ops) > 50
 
 

@@ -50,3 +50,33 @@ def test_formulas_of_the_family(family, capsys):
     model_size.main(model_size.ModelSizeOptions(preset="tiny", family=family))
     rows = rows_of(capsys.readouterr().out)
     assert rows["sum of the formulas"] == rows["counted in the model"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {
+            "norm_position": "pre",
+            "first_norm": False,
+            "biases": False,
+            "position_embeddings": "rotary",
+            "hidden_act": "geglu",
+            "type_vocab_size": 0,
+            "pooler": False,
+        },
+        {
+            "position_embeddings": "relative",
+            "relative_buckets": 8,
+            "convolution_width": 3,
+        },
+        {"position_embeddings": "relative", "max_relative_distance": 40},
+        {"bias_buckets": 8, "type_vocab_size": 0},
+    ],
+    ids=["modernbert", "deberta", "deberta without buckets", "mpnet"],
+)
+def test_formulas_of_published_encoders(changes, tmp_path, capsys):
+    path = tmp_path / "bert_config.json"
+    path.write_text(preset("tiny", 50, **changes).to_json())
+    model_size.main(model_size.ModelSizeOptions(config_file=str(path)))
+    rows = rows_of(capsys.readouterr().out)
+    assert rows["sum of the formulas"] == rows["counted in the model"]

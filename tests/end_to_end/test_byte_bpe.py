@@ -14,13 +14,12 @@ from bert_tf import finetune, predict, pretrain
 from bert_tf.checkpoints import model_dir
 from bert_tf.models import config
 from bert_tf.serving import saved_model
-from tests.bert_tf.test_export import core_ops, meta_graph
+from tests.bert_tf.serving.graphs import ops_of
 from tests.end_to_end.corpus import ANIMALS, write_corpus
 from tests.end_to_end.tasks import write_task
 
 pytest.importorskip("tokenizers", reason="needs tokenizers, of requirements.txt")
 pytestmark = [pytest.mark.slow, pytest.mark.long]
-__all__ = ["core_ops"]  # A fixture.
 
 VOCAB_SIZE = 340
 
@@ -139,10 +138,7 @@ def test_classification_here_and_served(pretrained, core_ops, tmp_path):
     expected = [list(row["probabilities"].values()) for row in rows]
 
     path = saved_model.export(model, "bpe", saved_models_dir=str(tmp_path / "saved"))
-    graph = meta_graph(path).graph_def
-    used = {node.op for f in graph.library.function for node in f.node_def}
-    functions = {f.signature.name for f in graph.library.function}
-    assert used - functions <= core_ops
+    assert ops_of(path) <= core_ops
     assert (pathlib.Path(path) / "assets" / "merges.txt").exists()
     question = tmp_path / "question.json"
     question.write_text(json.dumps(texts))
@@ -162,10 +158,7 @@ def test_tagging_here_and_served(pretrained, core_ops, tmp_path):
     model = str(tmp_path / "model")
     rows = answers(model, task.dev_file, tmp_path / "answers.jsonl")
     path = saved_model.export(model, "bpe", saved_models_dir=str(tmp_path / "saved"))
-    graph = meta_graph(path).graph_def
-    used = {node.op for f in graph.library.function for node in f.node_def}
-    functions = {f.signature.name for f in graph.library.function}
-    assert used - functions <= core_ops
+    assert ops_of(path) <= core_ops
     signature = tf.saved_model.load(path).signatures["serving_default"]
     texts = [" ".join(row["words"]) for row in rows]
     found = signature(texts=tf.constant(texts))

@@ -41,9 +41,27 @@ np.savez(sys.argv[3], **dict(zip(names, gradients)), **outputs)
 """
 
 
+_PRE = {"norm_position": "pre", "hidden_act": "geglu"}
+_ROTARY = {"position_embeddings": "rotary", "local_attention": 2, "biases": False}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "changes", [{}, {"norm_position": "pre", "hidden_act": "geglu"}]
+    "changes",
+    [
+        {},
+        _PRE,
+        # ModernBERT, DeBERTa and MPNet.
+        {**_PRE, **_ROTARY, "first_norm": False, "local_rotary_base": 1e3},
+        {
+            "position_embeddings": "relative",
+            "relative_buckets": 6,
+            "max_relative_distance": 16,
+            "convolution_width": 3,
+        },
+        {"bias_buckets": 6, "type_vocab_size": 0},
+    ],
+    ids=["bert", "pre", "modernbert", "deberta", "mpnet"],
 )
 def test_jax_gives_the_outputs_and_gradients_of_tensorflow(tmp_path, changes):
     pytest.importorskip("jax", reason="needs jax, of the extra 'dev'")

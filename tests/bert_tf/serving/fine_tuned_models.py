@@ -2,7 +2,9 @@
 
 from bert_tf.checkpoints import model_dir
 from bert_tf.models.config import BertConfig
+from bert_tf.prediction.answers import predict_rows
 from bert_tf.prediction.predictor import Predictor
+from bert_tf.prediction.rows import AnswerColumns
 from bert_tf.tasks.kinds import KINDS
 from bert_tf.tasks.token_tagging import words_of_line
 from data_pipelines.datasets.examples import (
@@ -12,6 +14,7 @@ from data_pipelines.datasets.examples import (
     TaggedSentence,
     TextExample,
 )
+from data_pipelines.tokenizers.vocabulary import Vocabulary
 from tests.bert_tf.small_models import (
     VOCABULARY,
     randomize,
@@ -50,11 +53,17 @@ KIND_ARGUMENTS = {
 }
 
 
-def write_model(folder, kind, config: BertConfig | None = None, **description) -> str:
+def write_model(
+    folder,
+    kind,
+    config: BertConfig | None = None,
+    vocabulary: Vocabulary = VOCABULARY,
+    **description,
+) -> str:
     """A model folder of random weights."""
     encoding, head, metrics = KIND_ARGUMENTS[kind]
     set_seed(0)
-    config = config or small_config(num_hidden_layers=1)
+    config = config or small_config(num_hidden_layers=1, vocab_size=len(vocabulary))
     made = model_dir.make_model(config, model_dir.Description(kind, head=head))
     randomize(made, scale=0.5)
     described = model_dir.Description(
@@ -66,7 +75,7 @@ def write_model(folder, kind, config: BertConfig | None = None, **description) -
             **description,
         }
     )
-    model_dir.save(str(folder), made, VOCABULARY, described, {"seed": 0})
+    model_dir.save(str(folder), made, vocabulary, described, {"seed": 0})
     return str(folder)
 
 
@@ -112,3 +121,15 @@ def predictor_of(folder) -> Predictor:
     loaded = model_dir.load(folder)
     assert loaded.description.kind in KINDS
     return Predictor.of(loaded, batch_size=3)
+
+
+def predicted_rows(folder, examples) -> list[dict]:
+    """The rows that `predict` would write."""
+    description = model_dir.load_description(folder)[2]
+    rows = predict_rows(
+        predictor_of(folder),
+        description,
+        (({}, e) for e in examples),
+        AnswerColumns(()),
+    )
+    return [row for _, row in rows]

@@ -8,8 +8,6 @@ import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
 from bert_tf.metrics.entities import entities
-from bert_tf.prediction.answers import predict_rows
-from bert_tf.prediction.rows import AnswerColumns
 from bert_tf.serving.fine_tuned import FineTunedModel
 from bert_tf.tasks.entities import entity_tensors
 from bert_tf.tasks.span_answers import NUM_SHOWN
@@ -18,7 +16,7 @@ from tests.bert_tf.serving.fine_tuned_models import (
     KIND_ARGUMENTS,
     TEXTS,
     examples_of,
-    predictor_of,
+    predicted_rows,
     write_model,
 )
 from tests.bert_tf.small_models import small_config
@@ -28,16 +26,6 @@ WORDS = ("the", "é", "cats", "dog", "on", "home", "mat", "zebra", "running")
 TOLERANCE = 1e-6
 # XLA has an exponential and a tanh of its own.
 TOLERANCE_XLA = 1e-5
-
-
-def predicted(folder, examples):
-    """The rows that `predict` would write."""
-    predictor = predictor_of(folder)
-    description = model_dir.load_description(folder)[2]
-    rows = predict_rows(
-        predictor, description, (({}, e) for e in examples), AnswerColumns(())
-    )
-    return [row for _, row in rows]
 
 
 def signatures(folder, **arguments):
@@ -84,7 +72,7 @@ OF_KINDS = [
 def test_answers_of_predict(model_of, kind, rows):
     folder, functions = model_of(kind)
     examples, inputs = examples_of(kind)
-    expected = predicted(folder, examples)
+    expected = predicted_rows(folder, examples)
     name = {
         "classification": "classify_texts",
         "regression": "score_texts",
@@ -171,7 +159,7 @@ def test_pairs(tmp_path):
     ]
     inputs = {"first": TEXTS, "second": TEXTS[::-1]}
     found = served(signatures(folder), "serving_default", inputs)
-    assert_same("classification", found, predicted(folder, examples))
+    assert_same("classification", found, predicted_rows(folder, examples))
     assert found["truncated"].tolist() == [False, False, True, False, False]
 
 
@@ -180,7 +168,7 @@ def test_windows_of_long_texts(tmp_path):
     folder = write_model(tmp_path / "model", "classification", encoding=encoding)
     examples, inputs = examples_of("classification")
     found = served(signatures(folder), "serving_default", inputs)
-    assert_same("classification", found, predicted(folder, examples))
+    assert_same("classification", found, predicted_rows(folder, examples))
     assert not found["truncated"].any()
 
 
@@ -190,7 +178,7 @@ def test_threshold_of_answers(tmp_path, threshold):
     folder = write_model(tmp_path / "model", "span_qa", threshold=threshold)
     examples, inputs = examples_of("span_qa")
     found = served(signatures(folder), "serving_default", inputs)
-    assert_same("span_qa", found, predicted(folder, examples))
+    assert_same("span_qa", found, predicted_rows(folder, examples))
     if threshold < 0:
         assert not any(found["answer"])
         assert (found["start"] == -1).all()

@@ -190,6 +190,20 @@ def test_of_equal_scores_the_first_in_the_text():
     assert [g.text for g in answer.best] == ["bé", "bé c", "c"]
 
 
+def test_a_token_without_text_is_no_answer():
+    """A piece of SentencePiece may be a space alone, which its offsets exclude."""
+    decoded = decoded_rows((0.0, (3.0, 3, 3), (2.0, 3, 4), (1.0, 2, 2)))
+    starts, ends = [np.array([0, 3, 4])], [np.array([2, 3, 6])]
+    answer = span_answer("é bé", decoded, starts, ends)
+    assert [(guess.text, guess.score) for guess in answer.best] == [
+        ("bé", 2.0),
+        ("é", 1.0),
+    ]
+    assert answer.no_answer_score == -2.0
+    only = decoded_rows((0.0, (3.0, 3, 3)))
+    assert span_answer("é bé", only, starts, ends).best == ()
+
+
 def test_no_more_guesses_than_the_best():
     decoded = decoded_rows(*[(0.0, *[(0.0, 2 + i, 2 + i) for i in range(20)])] * 2)
     text = " ".join("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
