@@ -2,12 +2,13 @@
 
     python -m benchmarks.domain_adaptation --data_dir=data --work_dir=adaptation
 
-A general model is pre-trained on Wikipedia for 30 minutes. Then it is trained for 20
-minutes more, on Wikipedia again (`longer`), or on medical text (`adapted`): the texts
-of the tasks' training files without their labels, and the articles of Wikipedia whose
-title and first paragraph have at least two of a list of medical words. All are
-fine-tuned on NCBI-disease, BC5CDR and ChemProt with three seeds. With
---minilm_dir=FOLDER the same is done with all-MiniLM-L6-v2: as it is, and adapted.
+A general model is pre-trained on Wikipedia for 30 minutes, by the recipe of
+docs/recipe_90_minutes.md. Then it is trained for 20 minutes more, on Wikipedia again
+(`longer`), or on medical text (`adapted`): the texts of the tasks' training files
+without their labels, and the articles of Wikipedia whose title and first paragraph have
+at least two of a list of medical words. All are fine-tuned on NCBI-disease, BC5CDR and
+ChemProt with three seeds. With --minilm_dir=FOLDER the same is done with
+all-MiniLM-L6-v2: as it is, and adapted.
 
 A finished step is a line of the results file. The same command continues a stopped run.
 At the end the table is printed.
@@ -30,6 +31,7 @@ from typing import Any
 import tqdm
 
 from benchmarks.quality.results import Point, Result, append_result, read_results
+from benchmarks.quality.side import SideOptions
 from benchmarks.quality_per_hour import description
 from bert_tf.comparison import programs
 from bert_tf.convert import ConvertOptions, convert
@@ -37,12 +39,15 @@ from bert_tf.finetune import FinetuneOptions, finetune
 from bert_tf.finetuning.results import read_results as read_runs
 from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.training.budget import seconds_of
+from bert_tf.training.run_log import read_metrics
 from data_pipelines.corpus.documents import expand_sources, read_documents
 from data_pipelines.files.atomic import new_folder
 from data_pipelines.programs import cli
 
 # Each of this many articles is held out of all training.
 _HELDOUT_EVERY = 20
+# The recipe takes a share of the files.
+_NUM_FILES = 12
 # The rule for medical articles: words of which two or more occur, singular or plural,
 # in the title and the first paragraph.
 _MEDICAL = re.compile(
@@ -55,12 +60,14 @@ _MEDICAL = re.compile(
 )
 _LEAST_WORDS = 2
 _MINUTES, _MORE_MINUTES = "30m", "20m"
+# Those of the recipe.
 _TRAINING: dict[str, Any] = {
     "batch_size": 32,
     "optimizer": "adamw",
+    "beta_2": 0.98,
     "dtype": "bfloat16",
     "sentences": "full_sentences",
-    "masking_kind": "whole_word",
+    "mlm_rate": 0.2,
 }
 _TASKS: dict[str, dict[str, Any]] = {
     "NCBI-disease": {"kind": "token_tagging", "suffix": "txt.gz"},
@@ -123,9 +130,12 @@ def steps(
     for name, (start, text) in models.items():
         run = partial(_pretrained, options, name, start, text, budgets[name])
         yield points[name], "pretrain", run
-    for name in models:
-        for task in _TASKS:
-            yield points[name], task, partial(_fine_tuned, options, name, task)
+    # A stopped run has the first seeds of all models.
+    for seed in range(options.num_seeds):
+        for name, point in points.items():
+            for task in _TASKS:
+                run = partial(_fine_tuned, options, name, task, seed)
+                yield dataclasses.replace(point, seed=seed), task, run
 
 
 def write_texts(options: AdaptationOptions) -> None:
@@ -136,11 +146,12 @@ def write_texts(options: AdaptationOptions) -> None:
     sources = expand_sources([os.path.join(options.data_dir, "enwiki", "*.jsonl.gz")])
     os.makedirs(options.work_dir, exist_ok=True)
     with new_folder(folder) as temporary, contextlib.ExitStack() as opened:
+        names = ("medical", *(f"general-{n:02d}" for n in range(_NUM_FILES)))
         files = {
             name: opened.enter_context(
                 open(os.path.join(temporary, f"{name}.jsonl"), "w", encoding="utf-8")
             )
-            for name in ("general", "medical")
+            for name in names
         }
 
         def write(name: str, text: str) -> None:
@@ -150,7 +161,7 @@ def write_texts(options: AdaptationOptions) -> None:
         for number, text in enumerate(tqdm.tqdm(texts, "articles", unit="")):
             if number % _HELDOUT_EVERY == 0:
                 continue
-            write("general", text)
+            write(f"general-{number % _NUM_FILES:02d}", text)
             if is_medical(text):
                 write("medical", text)
         for text in task_texts(options.data_dir):
@@ -194,7 +205,9 @@ def _file(data_dir: str, task: str, split: str) -> str:
 
 
 def _model(options: AdaptationOptions, name: str) -> str:
-    return os.path.join(options.work_dir, name)
+    # The recipe writes its model beside its records.
+    parts = ("general", "model") if name == "general" else (name,)
+    return os.path.join(options.work_dir, *parts)
 
 
 def _pretrained(
@@ -204,38 +217,42 @@ def _pretrained(
     text: str | None,
     budget: str,
 ) -> dict[str, Any]:
-    """Pre-trains a model; returns the seconds of the command."""
-    folder = _model(options, name)
+    """Pre-trains a model; returns the seconds of the command and the steps."""
+    folder = os.path.join(options.work_dir, name)
     if text is None:
         source = options.minilm_dir or ""
         convert(ConvertOptions(source=source, output_dir=folder))
         return {}
-    changes: dict[str, Any] = {"preset": "mini", "vocab_size": 20_000}
-    rate = 1e-3
-    if start is not None:
-        changes = {"initial_model_dir": _model(options, start)}
+    text_files = os.path.join(options.work_dir, "text", f"{text}*.jsonl")
+    if start is None:
+        module = "benchmarks.quality.recipe_90_minutes"
+        run: Any = SideOptions(input_files=text_files, output_dir=folder, budget=budget)
+    else:
+        module = "bert_tf.pretrain"
         # MiniLM is trained further at the rate that suits its size and its training.
-        rate = 5e-4 if start == "general" else 5e-5
-    file = os.path.join(options.work_dir, "text", f"{text}.jsonl")
-    run = PretrainOptions(
-        **_TRAINING,
-        **changes,
-        learning_rate=rate,
-        input_files=(file,),
-        output_dir=folder,
-        budget=budget,
-    )
+        run = PretrainOptions(
+            **_TRAINING,
+            initial_model_dir=_model(options, start),
+            learning_rate=5e-4 if start == "general" else 5e-5,
+            input_files=(text_files,),
+            output_dir=folder,
+            budget=budget,
+        )
     try:
-        seconds = programs.run("bert_tf.pretrain", run, f"{folder}.log")
+        seconds = programs.run(module, run, f"{folder}.log")
     except programs.Failed as error:
         raise ValueError(f"{error} (all of it: {folder}.log)") from None
-    return {"command_seconds": round(seconds, 1)}
+    metrics = os.path.join(_model(options, name), "metrics.jsonl")
+    steps = max(record["step"] for record in read_metrics(metrics))
+    return {"command_seconds": round(seconds, 1), "steps": steps}
 
 
-def _fine_tuned(options: AdaptationOptions, name: str, task: str) -> dict[str, Any]:
-    """Fine-tunes a task with all seeds; returns the test figures."""
+def _fine_tuned(
+    options: AdaptationOptions, name: str, task: str, seed: int
+) -> dict[str, Any]:
+    """Fine-tunes a task; returns the figures of the test and the dev file."""
     kind = _TASKS[task]["kind"]
-    output = os.path.join(options.work_dir, f"{name}_{task}")
+    output = os.path.join(options.work_dir, f"{name}_{task}_{seed}")
     finetune(
         FinetuneOptions(
             model_dir=_model(options, name),
@@ -244,37 +261,35 @@ def _fine_tuned(options: AdaptationOptions, name: str, task: str) -> dict[str, A
             train_file=_file(options.data_dir, task, "train"),
             dev_file=_file(options.data_dir, task, "dev"),
             test_file=_file(options.data_dir, task, "test"),
-            num_seeds=options.num_seeds,
             num_epochs=3.0,
             learning_rate=1e-4 if name.startswith("minilm") else 5e-4,
             dtype="bfloat16",
             baselines=False,
+            seed=seed,
         )
     )
-    runs = read_runs(output)
-    return {
-        "test": [run.test_metrics["test"][_METRICS[kind]] for run in runs],
-        "dev": [run.metrics[_METRICS[kind]] for run in runs],
-    }
+    (run,) = read_runs(output)
+    metric = _METRICS[kind]
+    return {"test": run.test_metrics["test"][metric], "dev": run.metrics[metric]}
 
 
 def table(results: list[Result]) -> str:
     """Returns the means of the seeds on the test sets, and their mean, in percent."""
-    found = {
-        (r.point.side, r.step): r.values["test"]
-        for r in results
-        if r.step in _TASKS and "test" in r.values
-    }
+    found: dict[tuple[str, str], list[float]] = {}
+    for result in results:
+        if result.step in _TASKS:
+            key = (result.point.side, result.step)
+            found.setdefault(key, []).append(result.values["test"])
     lines = [
         f"| model | {' | '.join(_TASKS)} | mean |",
         "|---" * (len(_TASKS) + 2) + "|",
     ]
     for name in {**_OWN, **_MINILM}:
-        scores = [found.get((name, task)) for task in _TASKS]
-        if None in scores:
+        scores = [found[name, task] for task in _TASKS if (name, task) in found]
+        if len(scores) < len(_TASKS):
             continue
-        means = [100 * statistics.mean(runs) for runs in scores if runs]
-        spreads = [100 * statistics.pstdev(runs) for runs in scores if runs]
+        means = [100 * statistics.mean(runs) for runs in scores]
+        spreads = [100 * statistics.pstdev(runs) for runs in scores]
         cells = [f"{m:.1f} ± {s:.1f}" for m, s in zip(means, spreads, strict=True)]
         lines.append(f"| {name} | {' | '.join(cells)} | {statistics.mean(means):.1f} |")
     return "\n".join(lines)
