@@ -87,7 +87,7 @@ class ElmoEncoder(ConfiguredModel):
         mask = ops.cast(inputs["padding_mask"], "bool")
         if is_packed:
             # A row for each sequence, so that no LSTM reads on into the next one.
-            width = ops.max(inputs["lengths"])
+            width = ops.max(inputs["lengths"], initial=0)
             tokens, mask = sequence_layout(inputs, width)
             embedded = gather_tokens(embedded, tokens)
         forward = backward = embedded

@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from bert_tf.checkpoints.description import SentenceVector, Similarity
+from bert_tf.layers.gather import gather_tokens, sequence_layout
 from bert_tf.models.masked_lm import BertPretrainer
 from bert_tf.serving.generate import generate_ids, join_pieces
 from bert_tf.serving.signatures import longest, power_of_two, signatures
@@ -139,8 +140,7 @@ class TextModel(tf.Module):
         is_mask = inputs["token_ids"] == self.vocabulary.mask_id
         columns = tf.zeros_like(inputs["token_ids"]) + tf.range(tf.shape(is_mask)[1])
         positions = tf.ragged.boolean_mask(columns, is_mask)
-        counts = tf.cast(positions.row_lengths(), tf.int32)[: tf.size(texts)]
-        most = longest(counts)
+        most = longest(tf.cast(positions.row_lengths(), tf.int32))
         # At least one position, even if no text has a mask.
         width = power_of_two(most) if rows == "compiled" else tf.maximum(most, 1)
         inputs["mlm_positions"] = filled_rows(positions, width, 0)
@@ -151,9 +151,21 @@ class TextModel(tf.Module):
             best = tf.math.top_k(tf.nn.softmax(logits), k=self.top_k)
             return best.values, best.indices
 
+        found = self._run(guesses, inputs, rows, looks_up_only=False)
+        # The place of each mask among the guesses of all rows, and its text.
+        number = tf.cumsum(tf.cast(is_mask, tf.int32), axis=1, exclusive=True)
+        number += tf.range(tf.shape(is_mask)[0])[:, None] * width
+        of_texts, is_token = _by_text(
+            tf.stack([number, tf.cast(is_mask, tf.int32)], axis=2), inputs
+        )
+        numbers = tf.ragged.boolean_mask(
+            of_texts[:, :, 0], (of_texts[:, :, 1] > 0) & is_token
+        )[: tf.size(texts)]
+        counts = tf.cast(numbers.row_lengths(), tf.int32)
+        most = longest(counts)
+        numbers = filled_rows(numbers, most, 0)
         best, tokens = (
-            values[: tf.size(texts), :most]
-            for values in self._run(guesses, inputs, rows, looks_up_only=False)
+            tf.gather(tf.reshape(values, [-1, self.top_k]), numbers) for values in found
         )
         real = tf.sequence_mask(counts, most)[:, :, None]
         return {
@@ -213,8 +225,9 @@ class TextModel(tf.Module):
 
     def _vectors(self, inputs: Inputs) -> dict[str, tf.Tensor]:
         encoded = self._encoder(inputs)
-        states = tf.cast(encoded["sequence_output"], tf.float32)
-        weights = tf.cast(inputs["padding_mask"], tf.float32)[:, :, None]
+        states, is_token = _by_text(encoded["sequence_output"], inputs)
+        states = tf.cast(states, tf.float32)
+        weights = tf.cast(is_token, tf.float32)[:, :, None]
         vectors = {
             "cls": states[:, 0],
             "mean": tf.reduce_sum(states * weights, 1) / tf.reduce_sum(weights, 1),
@@ -261,8 +274,10 @@ class TextModel(tf.Module):
             return tf.cast(self._encoder(inputs)["sequence_output"], tf.float32)
 
         count = tf.size(texts)
-        vectors = self._run(states, inputs, rows)[:count]
-        is_token = inputs["padding_mask"][:count]
+        vectors, is_token = _by_text(self._run(states, inputs, rows), inputs)
+        token_ids = _by_text(inputs["token_ids"][:, :, None], inputs)[0]
+        names = tf.gather(self._names, token_ids[:count, :, 0])
+        vectors, is_token = vectors[:count], is_token[:count]
         width = tf.shape(is_token)[1]
 
         def laid_out(places: tf.RaggedTensor) -> tf.Tensor:
@@ -271,7 +286,7 @@ class TextModel(tf.Module):
             return tf.pad(places, [[0, 0], [1, 0]], constant_values=-1)
 
         return {
-            "tokens": self._token_names(inputs)[:count],
+            "tokens": tf.where(is_token, names, ""),
             "vectors": tf.where(is_token[:, :, None], vectors, 0.0),
             "starts": laid_out(starts),
             "ends": laid_out(ends),
@@ -313,7 +328,7 @@ class TextModel(tf.Module):
             )
         ]
         with tf.control_dependencies(checks):
-            inputs, truncated = self._inputs(texts, rows)
+            inputs, truncated = self._inputs(texts, rows, share_rows=False)
 
         def chosen(inputs: Inputs) -> tf.Tensor:
             found: Any = 0.0
@@ -324,10 +339,11 @@ class TextModel(tf.Module):
             return found
 
         attention = self._run(chosen, inputs, rows)
-        is_token = inputs["padding_mask"][:, :, None]
+        is_token = inputs["padding_mask"]
+        names = tf.gather(self._names, inputs["token_ids"])
         return {
-            "tokens": self._token_names(inputs),
-            "attention": tf.where(is_token, attention, 0.0),
+            "tokens": tf.where(is_token, names, ""),
+            "attention": tf.where(is_token[:, :, None], attention, 0.0),
             "truncated": truncated,
         }
 
@@ -390,13 +406,30 @@ class TextModel(tf.Module):
             return tf.function(run, jit_compile=True, autograph=False)(inputs)
         return run(inputs)
 
-    def _inputs(self, texts: tf.Tensor, rows: Rows) -> tuple[Inputs, tf.Tensor]:
+    def _inputs(
+        self, texts: tf.Tensor, rows: Rows, share_rows: bool = True
+    ) -> tuple[Inputs, tf.Tensor]:
         ids = self._cut(texts)[0]
-        return pack_texts(ids, self.vocabulary, self.max_length, rows)
+        return pack_texts(
+            ids, self.vocabulary, self.max_length, rows, share_rows=share_rows
+        )
 
-    def _token_names(self, inputs: Inputs) -> tf.Tensor:
-        names = tf.gather(self._names, inputs["token_ids"])
-        return tf.where(inputs["padding_mask"], names, "")
+
+def _by_text(values: tf.Tensor, inputs: Inputs) -> tuple[tf.Tensor, tf.Tensor]:
+    """Lays values of tokens out by text.
+
+    Args:
+        values: (rows, tokens, width), for the tokens of `inputs`.
+        inputs: from `pack_texts`.
+
+    Returns:
+        (texts, tokens, width); and bool (texts, tokens), whether the token belongs to
+        the text.
+    """
+    if "first_tokens" not in inputs:
+        return values, inputs["padding_mask"]
+    tokens, is_token = sequence_layout(inputs)
+    return gather_tokens(values, tokens), is_token
 
 
 def similarity_of(first: tf.Tensor, second: tf.Tensor, name: Similarity) -> tf.Tensor:

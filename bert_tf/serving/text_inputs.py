@@ -5,6 +5,7 @@ import tensorflow as tf
 from bert_tf.serving.signatures import power_of_two, row_length
 from bert_tf.tasks.endpoints import Rows
 from data_pipelines.rows.packing import filled_rows
+from data_pipelines.rows.row_packing import pack_rows
 from data_pipelines.tokenizers.tokenizer import Tokenizer
 from data_pipelines.tokenizers.vocabulary import MASK, Vocabulary
 
@@ -53,15 +54,22 @@ def cut_texts(
 
 
 def pack_texts(
-    ids: tf.RaggedTensor, vocabulary: Vocabulary, max_length: int, rows: Rows
+    ids: tf.RaggedTensor,
+    vocabulary: Vocabulary,
+    max_length: int,
+    rows: Rows,
+    *,
+    share_rows: bool = True,
 ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-    """Makes a row `[CLS] text [SEP]` of each text.
+    """Makes `[CLS] text [SEP]` of each text, and rows of them.
 
     Args:
         ids: ragged int32 (texts, (pieces)).
         vocabulary: the vocabulary of the ids.
         max_length: the maximum number of tokens of a row; longer texts are truncated.
-        rows: see `Rows`; "compiled" may append empty rows.
+        rows: see `Rows`; "compiled" may append empty texts.
+        share_rows: whether "longest" packs short texts into one row, see
+            `row_packing.pack_rows`, so that nothing is computed for padding.
 
     Returns:
         The inputs of an encoder, (rows, tokens); and whether each text was truncated,
@@ -81,6 +89,9 @@ def pack_texts(
     ids = tf.concat([ones * vocabulary.cls_id, ids, ones * vocabulary.sep_id], axis=1)
     lengths = tf.cast(ids.row_lengths(), tf.int32)
     width = row_length(lengths, max_length, rows)
+    if rows == "longest" and share_rows:
+        packed = pack_rows(ids, lengths, row_length=width, vocabulary=vocabulary)
+        return {**packed, "lengths": lengths}, truncated
     token_ids = filled_rows(ids, width, vocabulary.pad_id)
     inputs = {
         "token_ids": token_ids,
