@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from bert_tf.layers import elementwise
-from bert_tf.layers.dense import dense
+from bert_tf.layers.dense import as_matrix, dense
 from bert_tf.layers.dropout import SavedSeed, draw_seed
 from bert_tf.layers.long_rows import LongRowMask, attend_in_blocks, attend_in_windows
 from bert_tf.layers.relative_positions import disentangled_scores
@@ -99,9 +99,8 @@ class SelfAttention(SavedSeed, keras.layers.Layer):
                 value,
             )  # (batch, heads, query, head_dim)
         context = ops.transpose(context, (0, 2, 1, 3))
-        return self.output_projection(
-            ops.reshape(context, (batch, sequence, self.hidden_dim))
-        )
+        outputs = self.output_projection(ops.reshape(context, (-1, self.hidden_dim)))
+        return ops.reshape(outputs, (batch, sequence, self.hidden_dim))
 
     def probabilities(
         self,
@@ -143,7 +142,8 @@ class SelfAttention(SavedSeed, keras.layers.Layer):
         batch, sequence, _ = ops.shape(x)
         head_dim = self.hidden_dim // self.num_heads
         projected = ops.reshape(
-            self.query_key_value(x), (batch, sequence, 3, self.num_heads, head_dim)
+            self.query_key_value(as_matrix(x)),
+            (batch, sequence, 3, self.num_heads, head_dim),
         )
         return ops.unstack(ops.transpose(projected, (2, 0, 3, 1, 4)), 3, axis=0)
 

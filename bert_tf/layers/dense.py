@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 
 def dense(
@@ -16,3 +17,15 @@ def dense(
     return keras.layers.Dense(
         units, kernel_initializer=initializer, name=name, dtype=dtype, **kwargs
     )
+
+
+def as_matrix(x: Any) -> Any:
+    """Lays all tokens of `x`, float (..., width), one below the other.
+
+    A dense layer is one product then, to which its bias is added as it is computed.
+    Keras multiplies a tensor of another rank with `tensordot`, a dozen operations more.
+
+    Returns:
+        float (tokens, width).
+    """
+    return ops.reshape(x, (-1, x.shape[-1]))

@@ -3,9 +3,10 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 from bert_tf.layers import elementwise
-from bert_tf.layers.dense import dense
+from bert_tf.layers.dense import as_matrix, dense
 
 
 @keras.saving.register_keras_serializable("bert_tf")
@@ -56,9 +57,9 @@ class FeedForward(keras.layers.Layer):
 
     def call(self, x: Any) -> Any:
         """Applies the layers; the class describes the arguments."""
-        return self.contraction(
-            elementwise.activation(self.expansion(x), name=self.activation)
-        )
+        inner = self.expansion(as_matrix(x))
+        outputs = self.contraction(elementwise.activation(inner, name=self.activation))
+        return ops.reshape(outputs, ops.shape(x))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor, as plain values."""
