@@ -4,7 +4,8 @@ import tensorflow as tf
 
 from bert_tf.serving.signatures import power_of_two, row_length
 from bert_tf.tasks.endpoints import Rows
-from data_pipelines.rows.packing import filled_rows
+from data_pipelines.rows.packing import filled_rows, join
+from data_pipelines.rows.ragged import rows_and_places
 from data_pipelines.rows.row_packing import pack_rows
 from data_pipelines.tokenizers.tokenizer import Tokenizer
 from data_pipelines.tokenizers.vocabulary import MASK, Vocabulary
@@ -24,32 +25,42 @@ def cut_texts(
         which each piece starts and ends.
     """
     parts = tf.strings.split(texts, MASK)
-    # Each part but the first follows a mask and all parts before it.
+    # Each part but the first of a text follows a mask and all parts before it.
+    firsts, lasts = parts.row_starts(), parts.row_limits() - 1
+    text, place = rows_and_places(tf.cast(parts.row_lengths(), tf.int32))
+    follows = tf.cast(place > 0, tf.int32)
     after = tf.strings.length(parts.values) + len(MASK)
     before = tf.cumsum(after, exclusive=True)
-    first = tf.gather(tf.concat([before, [0]], 0), parts.row_starts())
-    before = (before - tf.repeat(first, parts.row_lengths()))[:, tf.newaxis]
-    size = [tf.size(parts.values, tf.int64)]
-    opens_text, ends_text = (
-        tf.scatter_nd(places[:, tf.newaxis], tf.ones_like(places), size) > 0
-        for places in (parts.row_starts(), parts.row_limits() - 1)
-    )
+    before -= tf.gather(tf.gather(tf.pad(before, [[0, 1]]), firsts), text)
+    ends_text = tf.cast(tf.range(tf.size(text)), tf.int64) == tf.gather(lasts, text)
     # The space before a mask belongs to the mask, as the space before a word belongs to
     # the word.
     stripped = tf.strings.regex_replace(parts.values, _SPACES_AT_END, "")
     values = tf.where(ends_text, parts.values, stripped)
-    ids, starts, ends = tokenizer.tokenize_with_offsets(values, opens_text)
-    masks = tf.fill(tf.shape(before), tokenizer.vocabulary.mask_id)
+    ids, starts, ends = tokenizer.tokenize_with_offsets(values, place == 0)
 
-    def joined(of_masks: tf.Tensor, of_pieces: tf.RaggedTensor) -> tf.RaggedTensor:
-        # A mask is put before each part, and then the first mask is removed.
-        values = tf.concat([of_masks, of_pieces], axis=1)
-        return parts.with_values(values).merge_dims(1, 2)[:, 1:]
+    # A mask is put before each part that follows one.
+    counts = tf.cast(ids.row_lengths(), tf.int32)
+    first = tf.cumsum(counts + follows, exclusive=True) + follows
+    part, number = rows_and_places(counts)
+    target = (tf.gather(first, part) + number)[:, tf.newaxis]
+    masks = tf.boolean_mask(tf.stack([first - 1, before], 1), follows > 0)
+    total = tf.reduce_sum(counts + follows)
+    limits = tf.pad(tf.cumsum(counts + follows), [[1, 0]])
+    splits = tf.cast(tf.gather(limits, parts.row_splits), tf.int64)
 
+    def joined(of_masks: tf.Tensor | int, of_pieces: tf.Tensor) -> tf.RaggedTensor:
+        flat = tf.zeros([total], tf.int32)
+        of_masks = tf.broadcast_to(of_masks, tf.shape(masks)[:1])
+        flat = tf.tensor_scatter_nd_update(flat, masks[:, :1], of_masks)
+        flat = tf.tensor_scatter_nd_update(flat, target, of_pieces)
+        return tf.RaggedTensor.from_row_splits(flat, splits, validate=False)
+
+    moved = tf.gather(before, part)
     return (
-        joined(masks, ids),
-        joined(before - len(MASK), starts + before),
-        joined(before, ends + before),
+        joined(tokenizer.vocabulary.mask_id, ids.values),
+        joined(masks[:, 1] - len(MASK), starts.values + moved),
+        joined(masks[:, 1], ends.values + moved),
     )
 
 
@@ -85,8 +96,7 @@ def pack_texts(
             tf.zeros([0], tf.int32), tf.zeros([missing], tf.int64)
         )
         ids = tf.concat([ids, empty], axis=0)
-    ones = tf.ones([ids.nrows(), 1], tf.int32)
-    ids = tf.concat([ones * vocabulary.cls_id, ids, ones * vocabulary.sep_id], axis=1)
+    ids, _ = join(ids, None, vocabulary)
     lengths = tf.cast(ids.row_lengths(), tf.int32)
     width = row_length(lengths, max_length, rows)
     if rows == "longest" and share_rows:

@@ -5,6 +5,7 @@ With byte-level BPE there are two separators between A and B, as in RoBERTa.
 
 import tensorflow as tf
 
+from data_pipelines.rows.ragged import from_lengths, rows_and_places
 from data_pipelines.rows.windows import ranges
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
@@ -111,15 +112,24 @@ def join(
         Token ids int32 `(sequences, (tokens))`, and the start of the second segment
         int32 `(sequences,)`, or the length if there is no second segment.
     """
-    ones = tf.ones([first.nrows(), 1], tf.int32)
-    separator = ones * vocabulary.sep_id
-    parts = [ones * vocabulary.cls_id, first, separator]
-    front = 2
+    parts = [first] if second is None else [first, second]
+    counts = [tf.cast(part.row_lengths(), tf.int32) for part in parts]
+    # The place of the first token of each segment in its sequence.
+    begins = [tf.ones_like(counts[0])]
     if second is not None:
-        between = vocabulary.num_separators - 1
-        parts += [separator] * between + [second, separator]
-        front += between
-    return tf.concat(parts, axis=1), tf.cast(first.row_lengths(), tf.int32) + front
+        begins.append(1 + counts[0] + vocabulary.num_separators)
+    lengths = begins[-1] + counts[-1] + 1
+    starts = tf.cumsum(lengths, exclusive=True)
+    # Everything is a separator that is nothing else.
+    ids = tf.fill([tf.reduce_sum(lengths)], vocabulary.sep_id)
+    cls_ids = tf.fill(tf.shape(starts), vocabulary.cls_id)
+    ids = tf.tensor_scatter_nd_update(ids, starts[:, tf.newaxis], cls_ids)
+    for part, count, begin in zip(parts, counts, begins, strict=True):
+        row, place = rows_and_places(count)
+        target = tf.gather(starts + begin, row) + place
+        ids = tf.tensor_scatter_nd_update(ids, target[:, tf.newaxis], part.values)
+    front = begins[1] if second is not None else lengths
+    return from_lengths(ids, lengths), front
 
 
 def pair_room(max_length: int, vocabulary: Vocabulary) -> int:

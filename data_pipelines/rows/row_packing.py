@@ -6,6 +6,7 @@ vectors are the same as in a row of its own.
 
 import tensorflow as tf
 
+from data_pipelines.rows.ragged import rows_and_places
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 
@@ -54,10 +55,9 @@ def pack_rows(
         bucket = tf.searchsorted(buckets, num_rows[tf.newaxis])[0]
         num_rows = tf.gather(buckets, bucket)
     first_tokens = row * row_length + place  # (sequences,)
-    positions = tf.ragged.range(lengths)
-    sequence = tf.cast(positions.value_rowids(), tf.int32)
-    target = (tf.gather(first_tokens, sequence) + positions.values)[:, tf.newaxis]
-    is_second = positions.values >= tf.gather(second_starts, sequence)
+    sequence, positions = rows_and_places(lengths)
+    target = (tf.gather(first_tokens, sequence) + positions)[:, tf.newaxis]
+    is_second = positions >= tf.gather(second_starts, sequence)
     shape = [num_rows * row_length]
 
     def laid(values: tf.Tensor, padding: int) -> tf.Tensor:
@@ -69,7 +69,7 @@ def pack_rows(
         "token_ids": laid(tf.cast(token_ids.values, tf.int32), vocabulary.pad_id),
         "segment_ids": laid(tf.cast(is_second, tf.int32), 0),
         "padding_mask": sequence_ids >= 0,
-        "positions": laid(positions.values, 0),
+        "positions": laid(positions, 0),
         "sequence_ids": sequence_ids,
         "first_tokens": first_tokens,
     }
