@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from bert_tf.layers.dense import as_matrix
 from bert_tf.layers.dropout import Dropout
 from bert_tf.layers.ids import require_known_ids
 from bert_tf.layers.norm import LayerNorm
@@ -157,7 +158,8 @@ class Embeddings(keras.layers.Layer):
             # A product with one-hot rows: its gradient is a small product, too, where
             # the gradient of a lookup adds up thousands of rows one by one.
             segments = ops.one_hot(segment_ids, self.num_segments, dtype="float32")
-            x += ops.matmul(segments, self.segment_table)
+            added = ops.matmul(as_matrix(segments), self.segment_table)
+            x += ops.reshape(added, ops.shape(x))
         if self.position_embeddings == "learned":
             most = self.num_positions - self.position_offset
             require_known_ids("positions", positions, most)

@@ -35,6 +35,8 @@ def test_only_our_programs_are_started(
 ):
     monkeypatch.setattr(sys, "argv", argv)
     monkeypatch.setattr(sys, "orig_argv", command)
+    # So that it is restored.
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
     begun = []
     monkeypatch.setattr(start.stderr_filter, "begin", lambda: begun.append(True))
     for handler in (signal.default_int_handler, signal.SIG_IGN):
@@ -44,6 +46,26 @@ def test_only_our_programs_are_started(
         expected = signal.SIG_DFL if dies else handler
         assert signal.getsignal(signal.SIGINT) is expected
     assert len(begun) == 2 * is_ours
+
+
+@pytest.mark.parametrize(
+    ("machine", "before", "after"),
+    [("x86_64", None, "1"), ("x86_64", "0", "0"), ("aarch64", None, None)],
+)
+def test_onednn_is_on_unless_the_user_says_otherwise(
+    monkeypatch, on_interrupt, machine, before, after
+):
+    monkeypatch.setattr(start.platform, "machine", lambda: machine)
+    monkeypatch.setattr(start.stderr_filter, "begin", lambda: None)
+    # So that the variable is restored.
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "")
+    if before is None:
+        monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    else:
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", before)
+    on_interrupt(signal.SIG_IGN)
+    start.start()
+    assert os.environ.get("TF_ENABLE_ONEDNN_OPTS") == after
 
 
 def program(module, *arguments, **keywords):
