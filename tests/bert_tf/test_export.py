@@ -471,3 +471,19 @@ def test_narrow_weights_are_smaller(tmp_path, precision):
     assert size(path) < wide * {"bfloat16": 0.6, "int8": 0.4}[precision]
     found = answers_here(path, {"texts": ["the cat", ""]})
     assert np.isfinite(found["score"]).all()
+
+
+@pytest.mark.parametrize(
+    ("precision", "rate", "expected"),
+    [
+        ("float32", 1e11, None),
+        ("int8", 1e11, "products are computed in float32"),
+        ("bfloat16", 1.1e11, "at 110 GFLOP/s in bfloat16 and at 100 in float32: here"),
+        ("bfloat16", 4e11, None),
+    ],
+)
+def test_what_a_precision_does_not_give(monkeypatch, precision, rate, expected):
+    rates = {"float32": 1e11, "bfloat16": rate}
+    monkeypatch.setattr(export, "peak_flops_per_second", rates.__getitem__)
+    note = export.speed_note(precision)
+    assert note is None if expected is None else expected in note
