@@ -257,17 +257,26 @@ def draw(
             for side, color in zip(sides, _COLORS, strict=False):
                 at = sorted(m for n, m, s in values if (n, s) == (machine, side))
                 means = [factor * statistics.mean(values[machine, m, side]) for m in at]
-                label = f"{_NAMES[side]}, {machine}"
-                axis.plot(at, means, mark, color=color, label=label, markersize=4)
+                if at:
+                    axis.plot(at, means, mark, color=color, markersize=4)
         axis.set_title(title, fontsize=10)
         axis.set_xscale("log")
         axis.set_xticks(minutes, [f"{m:g}" for m in minutes], minor=False)
         axis.minorticks_off()
         axis.set_xlabel("minutes of the whole training command")
         axis.grid(visible=True, alpha=0.3)
-    axis = next((axis for axis in reversed(axes) if axis.lines), None)
-    if axis is not None:
-        axis.legend(fontsize=7)
+    # A color for each side, and a mark for each machine.
+    names = sorted(
+        {name for name, _, _ in values_of(results, panels[0][1], panels[0][2])}
+    )
+    entries = [(_NAMES[s], "s", c) for s, c in zip(sides, _COLORS, strict=False)]
+    entries += [
+        (f"machine {name}", mark, "gray")
+        for name, mark in zip(names, _MARKS, strict=False)
+    ]
+    for name, mark, color in entries:
+        axes[0].plot([], [], mark, color=color, label=name, markersize=4)
+    figure.legend(loc="outside right center", fontsize=7)
     figure.savefig(path, dpi=120)
 
 
