@@ -9,6 +9,7 @@ from keras import ops
 from bert_tf.layers import elementwise
 from bert_tf.layers.dense import as_matrix, dense
 from bert_tf.layers.dropout import SavedSeed, draw_seed
+from bert_tf.layers.gather import gather_rows
 from bert_tf.layers.long_rows import LongRowMask, attend_in_blocks, attend_in_windows
 from bert_tf.layers.relative_positions import disentangled_scores
 
@@ -37,10 +38,12 @@ class SelfAttention(SavedSeed, keras.layers.Layer):
             `RelativePositions`, where the attention is disentangled. Otherwise float
             (1, heads, query, key), a bias that is added to the scores, from
             `RelativeBias`, or None.
+        read_positions: int32 (batch, read), the tokens that attend; None for all. Not
+            with `relative` or a `LongRowMask`.
         training: whether dropout is applied.
 
     Output:
-        float (batch, sequence, hidden).
+        float (batch, sequence or read, hidden).
     """
 
     def __init__(
@@ -86,11 +89,14 @@ class SelfAttention(SavedSeed, keras.layers.Layer):
         attention_mask: Any,
         positions: Any = None,
         relative: Any = None,
+        read_positions: Any = None,
         training: bool = False,
     ) -> Any:
         """Applies the attention; the class describes the arguments."""
-        batch, sequence, _ = ops.shape(x)
         query, key, value = self._query_key_value(x, positions)
+        if read_positions is not None:
+            query, attention_mask = _at(read_positions, query, attention_mask)
+        batch, _, queries, _ = ops.shape(query)
         if isinstance(attention_mask, LongRowMask):
             context = self._long_context(query, key, value, attention_mask, training)
         else:
@@ -100,7 +106,7 @@ class SelfAttention(SavedSeed, keras.layers.Layer):
             )  # (batch, heads, query, head_dim)
         context = ops.transpose(context, (0, 2, 1, 3))
         outputs = self.output_projection(ops.reshape(context, (-1, self.hidden_dim)))
-        return ops.reshape(outputs, (batch, sequence, self.hidden_dim))
+        return ops.reshape(outputs, (batch, queries, self.hidden_dim))
 
     def probabilities(
         self,
@@ -179,6 +185,17 @@ class SelfAttention(SavedSeed, keras.layers.Layer):
         attend = attend_in_windows if mask.window else attend_in_blocks
         seed = draw_seed(self.seed_generator, rate)
         return attend(query, key, value, mask, seed, scale=self._scale, rate=rate)
+
+
+def _at(read_positions: Any, query: Any, attention_mask: Any) -> tuple[Any, Any]:
+    """Returns the queries and the mask rows of some tokens."""
+    # A product rather than a lookup, whose gradient would be a scatter.
+    sequence = ops.shape(query)[2]
+    chosen = ops.one_hot(read_positions, sequence, dtype=query.dtype)
+    query = ops.matmul(chosen[:, None], query)
+    if attention_mask.shape[1] != 1:
+        attention_mask = gather_rows(attention_mask, read_positions)
+    return query, attention_mask
 
 
 def _rotate(x: Any, positions: Any, base: float) -> Any:

@@ -7,6 +7,7 @@ import keras
 from bert_tf.layers.attention import SelfAttention
 from bert_tf.layers.dropout import Dropout
 from bert_tf.layers.feed_forward import FeedForward
+from bert_tf.layers.gather import gather_rows
 from bert_tf.layers.norm import LayerNorm
 
 
@@ -28,11 +29,11 @@ class EncoderBlock(keras.layers.Layer):
 
     Call arguments:
         x: float (batch, sequence, hidden).
-        attention_mask, positions, relative: those of the attention.
+        attention_mask, positions, relative, read_positions: those of the attention.
         training: whether dropout is applied.
 
     Output:
-        float (batch, sequence, hidden).
+        float (batch, sequence or read, hidden).
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class EncoderBlock(keras.layers.Layer):
         attention_mask: Any,
         positions: Any = None,
         relative: Any = None,
+        read_positions: Any = None,
         training: bool = False,
     ) -> Any:
         """Applies the block; the class describes the arguments."""
@@ -84,8 +86,11 @@ class EncoderBlock(keras.layers.Layer):
             attention_mask=attention_mask,
             positions=positions,
             relative=relative,
+            read_positions=read_positions,
             training=training,
         )
+        if read_positions is not None:
+            x = gather_rows(x, read_positions)
         if self.norm_first:
             x = self.residual_dropout(added, residual=x, training=training)
             added = self.feed_forward(self.feed_forward_norm(x))

@@ -41,13 +41,16 @@ class BertEncoder(ConfiguredModel):
             end; a causal encoder with a pooler also needs `lengths` int32 (sequences,).
         training: whether dropout is applied.
         return_hidden_states: whether the output has `hidden_states`.
+        read_positions: int32 (batch, read), the positions whose vectors are read; None
+            for all. The last block computes nothing else for the other tokens than
+            their keys and values.
 
     Output:
-        dict of `sequence_output` (batch, sequence, hidden); where the config has a
-        pooler, `pooled_output` (batch or sequences, hidden), a dense layer with an
-        activation over the first token, in a causal encoder over the last; on request,
-        `hidden_states`, a list of the outputs of the embeddings and of each block, of
-        which the last is the `sequence_output`.
+        dict of `sequence_output` (batch, sequence or read, hidden); where the config
+        has a pooler, `pooled_output` (batch or sequences, hidden), a dense layer with
+        an activation over the first token, in a causal encoder over the last; on
+        request, `hidden_states`, a list of the outputs of the embeddings and of each
+        block, of which the last is the `sequence_output`.
 
     Raises:
         ValueError: an input is missing, or a row is longer than the positions.
@@ -196,6 +199,7 @@ class BertEncoder(ConfiguredModel):
         inputs: dict[str, Any],
         training: bool = False,
         return_hidden_states: bool = False,
+        read_positions: Any = None,
     ) -> dict[str, Any]:
         """Encodes the tokens; the class describes the arguments."""
         require_inputs(inputs)
@@ -215,15 +219,23 @@ class BertEncoder(ConfiguredModel):
         if self.input_projection:
             x = self.input_projection(x)
 
+        reads_some = read_positions is not None and self._can_read_some(inputs)
+        reads = self._with_first(read_positions) if reads_some else None
+
         def states(masks: list[Any]) -> list[Any]:
-            found = self._states(x, masks, positions, inputs, training)
+            found = self._states(x, masks, positions, inputs, training, reads)
             return found if return_hidden_states else found[-1:]
 
         hidden_states = self._by_length(inputs, positions, states)
         x = hidden_states[-1]
         outputs = {"sequence_output": x}
         if self.pooler:
-            outputs["pooled_output"] = self.pooler(self._token_of_row(x, inputs))
+            pooled = x[:, 0] if reads_some else self._token_of_row(x, inputs)
+            outputs["pooled_output"] = self.pooler(pooled)
+        if reads_some:
+            outputs["sequence_output"] = x[:, 1:] if self.pooler else x
+        elif read_positions is not None:
+            outputs["sequence_output"] = gather_rows(x, read_positions)
         if return_hidden_states:
             outputs["hidden_states"] = hidden_states
         return outputs
@@ -235,19 +247,28 @@ class BertEncoder(ConfiguredModel):
         positions: Any,
         inputs: dict[str, Any],
         training: bool,
+        read_positions: Any,
     ) -> list[Any]:
-        """Applies the blocks to embeddings; returns their input and their outputs."""
+        """Applies the blocks to embeddings; returns their input and their outputs.
+
+        With `read_positions` the last output has the vectors of these tokens alone.
+        """
         relative = self.relative(x) if self.relative is not None else None
         states = [x]
-        for index in range(self.config.num_hidden_layers):
+        last = self.config.num_hidden_layers - 1
+        for index in range(last + 1):
             block = self.blocks[index % len(self.blocks)]
+            is_long = isinstance(attention_masks[index], LongRowMask)
             x = block(
                 x,
                 attention_mask=attention_masks[index],
                 positions=positions,
                 relative=relative,
+                read_positions=None if index < last or is_long else read_positions,
                 training=training,
             )
+            if index == last and is_long and read_positions is not None:
+                x = gather_rows(x, read_positions)
             if index == 0 and self.convolution is not None:
                 x = self.convolution(x, states[0], _sequence_ids(inputs))
             states.append(x)
@@ -275,6 +296,25 @@ class BertEncoder(ConfiguredModel):
         if isinstance(length, int):
             return of_long_rows() if length > LONG_ROW else of_short_rows()
         return ops.cond(length > LONG_ROW, of_long_rows, of_short_rows)
+
+    def _can_read_some(self, inputs: dict[str, Any]) -> bool:
+        """Returns whether the last block can be computed for some tokens alone."""
+        # The pooler reads the first token of each sequence. A causal model predicts the
+        # next token of all.
+        is_pooled_by_row = self.pooler is None or "first_tokens" not in inputs
+        return (
+            is_pooled_by_row
+            and bool(self.blocks)
+            and not self.config.causal
+            and self.relative is None
+            and self.convolution is None
+        )
+
+    def _with_first(self, read_positions: Any) -> Any:
+        """Adds the first token, if the pooler reads it."""
+        if self.pooler is None:
+            return read_positions
+        return ops.pad(read_positions, [[0, 0], [1, 0]])
 
     def _token_of_row(self, x: Any, inputs: dict[str, Any]) -> Any:
         """Returns the vectors of first or last tokens, (batch or sequences, hidden)."""

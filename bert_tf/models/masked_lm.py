@@ -7,7 +7,6 @@ from keras import ops
 
 from bert_tf.layers import elementwise
 from bert_tf.layers.dense import dense
-from bert_tf.layers.gather import gather_rows
 from bert_tf.layers.ids import require_known_ids
 from bert_tf.layers.norm import LayerNorm
 from bert_tf.layers.vocabulary_logits import vocabulary_logits
@@ -81,14 +80,16 @@ class BertPretrainer(ConfiguredModel):
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Computes the logits; the class describes the arguments."""
-        encoded = self.encoder(inputs, training=training)
+        positions = None
+        if self.mlm_head:
+            positions = inputs["mlm_positions"]
+            length = ops.shape(inputs["token_ids"])[1]
+            require_known_ids("mlm_positions", positions, length)
+        encoded = self.encoder(inputs, training=training, read_positions=positions)
         logits = {}
         if self.mlm_head:
-            length = ops.shape(inputs["token_ids"])[1]
-            require_known_ids("mlm_positions", inputs["mlm_positions"], length)
             logits["mlm"] = self.mlm_head(
-                gather_rows(encoded["sequence_output"], inputs["mlm_positions"]),
-                self.encoder.embeddings.token_table,
+                encoded["sequence_output"], self.encoder.embeddings.token_table
             )
         if self.sentence_head:
             sentence = self.sentence_head(encoded["pooled_output"])

@@ -9,7 +9,6 @@ from keras import ops
 from bert_tf.layers import elementwise
 from bert_tf.layers.dense import dense
 from bert_tf.layers.dropout import SavedSeed, draw_seed
-from bert_tf.layers.gather import gather_rows
 from bert_tf.layers.ids import require_known_ids
 from bert_tf.models.config import BertConfig
 from bert_tf.models.configured import ConfiguredModel
@@ -85,10 +84,9 @@ class ReplacedTokenDetector(SavedSeed, ConfiguredModel):
         positions = inputs["mlm_positions"]
         length = ops.shape(inputs["token_ids"])[1]
         require_known_ids("mlm_positions", positions, length)
-        encoded = self.generator(inputs, training=training)
+        encoded = self.generator(inputs, training=training, read_positions=positions)
         logits = self.mlm_head(
-            gather_rows(encoded["sequence_output"], positions),
-            self.encoder.embeddings.token_table,
+            encoded["sequence_output"], self.encoder.embeddings.token_table
         )
         if "mlm_ids" not in inputs:
             return {"mlm": logits}

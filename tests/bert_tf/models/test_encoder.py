@@ -231,3 +231,74 @@ def test_config_round_trip():
     assert again.config == model.config
     assert again.compute_dtype == "bfloat16"
     assert BertConfig.from_dict(model.config.to_dict()) == model.config
+
+
+READ = {
+    **VARIANTS,
+    "without pooler": {"pooler": False},
+    "one block": {"num_hidden_layers": 1, "norm_position": "pre"},
+    # Computed for all tokens.
+    "DeBERTa": {"position_embeddings": "relative", "convolution_width": 3},
+    "MPNet": {"bias_buckets": 8},
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_some_tokens_are_read(name):
+    """Outputs and gradients are those where all tokens are read."""
+    model = BertEncoder(small_config(**READ[name]), name="encoder")
+    randomize(model)
+    batch = random_batch(sequence=12)
+    # In any order, also twice, and the padding.
+    positions = np.random.default_rng(0).integers(0, 12, (4, 5)).astype("int32")
+    factors = np.random.default_rng(1).normal(size=(4, 5, 16)).astype("float32")
+
+    def found(reads):
+        with tf.GradientTape() as tape:
+            outputs = model(batch, read_positions=positions if reads else None)
+            vectors = outputs["sequence_output"]
+            if not reads:
+                vectors = tf.gather(vectors, positions, batch_dims=1)
+            values = [vectors]
+            if "pooled_output" in outputs:
+                values.append(outputs["pooled_output"])
+            loss = sum(tf.reduce_sum(tf.sin(v)) for v in values)
+            loss += tf.reduce_sum(vectors * factors)
+        variables = [v.value for v in model.trainable_variables]
+        return values, [
+            tf.zeros_like(variable) if gradient is None else gradient
+            for variable, gradient in zip(
+                variables, tape.gradient(loss, variables), strict=True
+            )
+        ]
+
+    values, slopes = found(True)
+    expected_values, expected_slopes = found(False)
+    for one, other in zip(values, expected_values, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+    for one, other in zip(slopes, expected_slopes, strict=True):
+        one, other = tf.convert_to_tensor(one), tf.convert_to_tensor(other)
+        largest = max(1.0, float(tf.reduce_max(tf.abs(other))))
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * largest)
+
+
+def test_some_tokens_of_long_rows_are_read(monkeypatch):
+    model = BertEncoder(
+        small_config(
+            max_position_embeddings=4096,
+            position_embeddings="rotary",
+            local_attention=3,
+        )
+    )
+    randomize(model)
+    batch = random_batch(sequence=20)
+    positions = np.array([[0, 7, 7], [1, 2, 3], [9, 0, 4], [5, 6, 8]], "int32")
+    graph = tf.function(
+        lambda rows, read: model(rows, read_positions=read), autograph=False
+    )
+    expected = model(batch, read_positions=positions)
+    monkeypatch.setattr("bert_tf.models.encoder.LONG_ROW", 16)
+    for run in (graph, lambda rows, read: model(rows, read_positions=read)):
+        found = run(batch, positions)
+        for name, values in expected.items():
+            np.testing.assert_allclose(found[name], values, atol=2e-5)
