@@ -16,7 +16,7 @@ Embed = Callable[[Sequence[str]], np.ndarray]
 
 # Each side, with the file or folder that it loads, and the variables of its process.
 SIDES: dict[str, tuple[str, dict[str, str]]] = {
-    "ours": ("ours/float32/1", {}),
+    "ours": ("ours/float32/1", {"TF_ENABLE_ONEDNN_OPTS": "1"}),
     "ours_without_onednn": ("ours/float32/1", {"TF_ENABLE_ONEDNN_OPTS": "0"}),
     "ours_bfloat16": ("ours/bfloat16/1", {}),
     "ours_int8": ("ours/int8/1", {}),

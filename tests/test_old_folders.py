@@ -20,6 +20,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401  (SavedModels of texts need its ops)
 from absl import flags
 
+from bert_tf.models.encoder import BertEncoder
 from data_pipelines.programs import cli
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures" / "written_by_0_1"
@@ -142,6 +143,8 @@ def test_a_stopped_run_resumes(unpacked, tmp_path, monkeypatch):
     """With the records, the vocabulary and the vectors of then; to the same weights."""
     shutil.copytree(unpacked, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
+    # 0.1.0 computed all tokens in the last block, too, with other draws of dropout.
+    monkeypatch.setattr(BertEncoder, "_can_read_some", lambda *_: False)
     # Compiling takes longer than such a run.
     run_program("bert_tf.pretrain", ANSWERS["stopped"] | {"jit_compile": "off"})
     (question,) = (q for q in ANSWERS["predict"] if model_name(q) == "stopped")
