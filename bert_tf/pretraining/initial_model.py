@@ -57,9 +57,10 @@ def options_for(options: PretrainOptions, description: Description) -> PretrainO
             "Expected the same: leave the option out, or train a new model."
         )
     sentences: Any = options.sentences or description.sentence_task
+    objective: Any = description.objective
     return dataclasses.replace(
         options,
-        objective=description.objective,
+        objective=objective,
         sentences=sentences or "full_sentences",
     )
 
@@ -127,7 +128,7 @@ def assign_weights(
         ValueError: a weight is missing, or has another shape.
     """
     stored = checkpoint.weights
-    new = {}
+    new: dict[str, None] = {}
     for name, variable in weights_of(model).items():
         if name in stored.shapes:
             variable.assign(stored.read(name))

@@ -197,7 +197,10 @@ class ModelType:
         self, config: BertConfig, vocabulary: Vocabulary, description: Description
     ) -> Values:
         """The properties of a model that this type does not have, with their values."""
-        expected = BertConfig(vocab_size=config.vocab_size).to_dict() | self.variants
+        expected = {
+            **BertConfig(vocab_size=config.vocab_size).to_dict(),
+            **self.variants,
+        }
         for name in {*self.fields, *self.free, *_DEPENDENT} - {*self.variants}:
             expected.pop(name, None)
         if description.kind == PRETRAINING:
