@@ -2,11 +2,13 @@
 
 import collections
 import gc
+import os
 import subprocess
 import sys
 
 import pytest
 import tensorflow as tf
+from tensorflow.python.util import _pywrap_util_port
 
 from tests.seeds import set_seed
 
@@ -16,6 +18,10 @@ def pytest_configure() -> None:
     cpu = tf.config.list_physical_devices("CPU")[0]
     two = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(cpu, two)
+    # Programs that tests start compute as the tests themselves, to the last bit. There
+    # is no public function that tells whether oneDNN is on.
+    is_on = _pywrap_util_port.IsMklEnabled()
+    os.environ["TF_ENABLE_ONEDNN_OPTS"] = str(int(is_on))
 
 
 def pytest_collection_finish() -> None:
