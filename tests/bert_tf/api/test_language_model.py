@@ -90,7 +90,7 @@ def test_an_encoder_without_a_head_gets_one(trained, tmp_path, capsys):
     encoder.compile(learning_rate=3e-3)
     history = encoder.fit(TEXTS, batch_size=4, epochs=3, verbose=0).history
     assert "has no head for masked tokens: a new one" in capsys.readouterr().out
-    assert history["mlm_loss"][-1] < history["mlm_loss"][0]
+    assert history["loss"][-1] < history["loss"][0]
     assert len(encoder.fill_mask(["The [MASK] sat."])[0][0]) == 5
 
 
