@@ -57,7 +57,8 @@ def check_row_length(config: BertConfig, longest_row: int) -> None:
         raise ValueError(
             f"Received rows of {longest_row} tokens. Expected at most "
             f"{config.max_sequence_length}, the positions of the model: lower "
-            "--sequence_length, or raise max_position_embeddings in a --config_file."
+            "--sequence_length or, for a new model, raise max_position_embeddings in a "
+            "--config_file."
         )
 
 
