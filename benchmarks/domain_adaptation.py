@@ -17,22 +17,20 @@ At the end the table is printed.
 import contextlib
 import csv
 import dataclasses
-import datetime
 import gzip
 import json
 import os
 import re
 import statistics
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import tqdm
 
-from benchmarks.quality.results import Point, Result, append_result, read_results
+from benchmarks.quality.results import Point, Result
+from benchmarks.quality.runner import Step, run_missing
 from benchmarks.quality.side import SideOptions
-from benchmarks.quality_per_hour import description
 from bert_tf.comparison import programs
 from bert_tf.convert import ConvertOptions, convert
 from bert_tf.finetune import FinetuneOptions, finetune
@@ -104,25 +102,11 @@ class AdaptationOptions:
 
 def main(options: AdaptationOptions) -> None:
     """Runs the steps that the results file lacks, and prints the table."""
-    done = {(r.point, r.step) for r in read_results(options.results_file)}
     write_texts(options)
-    for point, step, run in steps(options):
-        if (point, step) in done:
-            continue
-        print(f"{_now()}  {point.name}: {step}", flush=True)
-        machine, began = description(), time.monotonic()
-        values = run()
-        seconds = round(time.monotonic() - began, 1)
-        append_result(
-            options.results_file, Result(point, step, seconds, values, machine, _now())
-        )
-        print(f"  {seconds:.0f} s  {values}", flush=True)
-    print(table(read_results(options.results_file)))
+    print(table(run_missing(steps(options), options.results_file)))
 
 
-def steps(
-    options: AdaptationOptions,
-) -> Iterator[tuple[Point, str, Callable[[], dict[str, Any]]]]:
+def steps(options: AdaptationOptions) -> Iterator[Step]:
     """Yields the steps as functions that return their figures, pre-training first."""
     models = options.models()
     budgets = {n: _MINUTES if n == "general" else _MORE_MINUTES for n in models}
@@ -293,10 +277,6 @@ def table(results: list[Result]) -> str:
         cells = [f"{m:.1f} ± {s:.1f}" for m, s in zip(means, spreads, strict=True)]
         lines.append(f"| {name} | {' | '.join(cells)} | {statistics.mean(means):.1f} |")
     return "\n".join(lines)
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 if __name__ == "__main__":

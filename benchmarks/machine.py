@@ -1,11 +1,13 @@
 """Description of the machine, and resources used by a program."""
 
 import contextlib
+import os
 import platform
 import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 _INSTRUCTION_SETS = (
     "avx2",
@@ -36,6 +38,25 @@ def instruction_sets() -> list[str]:
     except OSError:
         return []
     return [name for name in _INSTRUCTION_SETS if name in flags]
+
+
+def description() -> dict[str, Any]:
+    """Returns what figures depend on: the machine, its speed, and the versions."""
+    # Imported here: programs that measure others need no TensorFlow.
+    import keras
+    import tensorflow as tf
+
+    from bert_tf.training.hardware import peak_flops_per_second
+
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "instruction_sets": instruction_sets(),
+        "float32_gflops": round(peak_flops_per_second("float32") / 1e9, 1),
+        "bfloat16_gflops": round(peak_flops_per_second("bfloat16") / 1e9, 1),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+    }
 
 
 def measure(command: Sequence[str]) -> tuple[float, int]:

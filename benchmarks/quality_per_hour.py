@@ -16,36 +16,24 @@ done and continues a stopped run. The models stay in the working folder.
 """
 
 import dataclasses
-import datetime
 import math
 import os
 import shutil
-import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, get_args
 
-import keras
-import tensorflow as tf
-
-from benchmarks import paper_tasks
-from benchmarks.machine import instruction_sets, processor
-from benchmarks.paper_tasks import PaperTasksOptions
 from benchmarks.quality import side, text
-from benchmarks.quality.heldout_words import heldout_rows, heldout_scores
-from benchmarks.quality.results import Point, Result, append_result, read_results
+from benchmarks.quality.evaluations import MODEL, full_evaluations, light_evaluations
+from benchmarks.quality.results import Point
+from benchmarks.quality.runner import Step, run_missing
 from bert_tf.checkpoints import model_dir
 from bert_tf.comparison import programs
 from bert_tf.convert import ConvertOptions, convert
-from bert_tf.evaluate import EvaluateOptions, evaluate
-from bert_tf.finetune import FinetuneOptions, finetune
-from bert_tf.finetuning.results import read_results as read_scores
 from bert_tf.models.config import BertConfig
 from bert_tf.models.size import pretraining_step_flops
 from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.training.budget import seconds_of
-from bert_tf.training.hardware import peak_flops_per_second
 from bert_tf.training.plan import PLAN, read_plan
 from data_pipelines.files.json_files import read_json
 from data_pipelines.programs import cli
@@ -63,19 +51,6 @@ _README_OPTIONS: dict[str, Any] = {
     "optimizer": "adamw",
     "dtype": "bfloat16",
 }
-_MODEL = "model"
-_LIGHT_PAIRS = 200
-# The same cheap fine-tuning for all models.
-_LIGHT_TASKS: dict[str, dict[str, Any]] = {
-    "conll2003": {
-        "max_train_examples": 4000,
-        "learning_rate": 5e-4,
-        "num_epochs": 2.0,
-    },
-    "glue/stsb": {"learning_rate": 3e-4, "num_epochs": 2.0},
-}
-# Tasks whose development sets are large enough for one seed.
-_LARGE_TASKS = ("glue/sst2", "squad/v1.1", "ud_ewt")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,37 +94,11 @@ def main(options: QualityOptions) -> None:
     Raises:
         ValueError: a point failed; the others were run.
     """
-    done = {(r.point, r.step) for r in read_results(options.results_file)}
     text.prepare(options.data_dir, os.path.join(options.work_dir, "text"))
-    failed = []
-    for point, step, run in work(options):
-        if (point, step) in done or point.name in failed:
-            continue
-        print(f"{_now()}  {point.name}: {step}", flush=True)
-        machine, began = description(), time.monotonic()
-        try:
-            values = run()
-        except (ValueError, OSError) as error:
-            print(f"{point.name}: {step} failed. {error}", file=sys.stderr)
-            failed.append(point.name)
-            continue
-        seconds = round(time.monotonic() - began, 1)
-        append_result(
-            options.results_file,
-            Result(point, step, seconds, values, machine, _now()),
-        )
-        print(f"  {seconds:.0f} s  {_shown(values)}", flush=True)
-        keras.backend.clear_session()
-    if failed:
-        raise ValueError(
-            f"{', '.join(failed)} failed; see the messages above. The same command "
-            "tries again, and keeps what is done."
-        )
+    run_missing(work(options), options.results_file)
 
 
-def work(
-    options: QualityOptions,
-) -> list[tuple[Point, str, Callable[[], dict[str, Any]]]]:
+def work(options: QualityOptions) -> list[Step]:
     """Returns the steps of all points, in their order, as functions.
 
     The sides of a budget pre-train one after the other, under the same conditions, and
@@ -173,19 +122,13 @@ def steps(
     Each runs its step and returns its figures.
     """
     folder = os.path.join(options.work_dir, point.name)
-    model = os.path.join(folder, _MODEL)
-    found: dict[str, Callable[[], dict[str, Any]]] = {
+    text_dir = os.path.join(options.work_dir, "text")
+    full = full_evaluations(options.data_dir, folder) if options.full else {}
+    return {
         "pretrain": partial(pretrained, options, point),
-        "heldout": partial(_heldout, options, model),
-        "blimp": partial(_blimp, options, model, _LIGHT_PAIRS),
+        **light_evaluations(options.data_dir, text_dir, folder),
+        **full,
     }
-    for task in _LIGHT_TASKS:
-        found[task] = partial(_light_task, options, folder, task)
-    if options.full:
-        found["blimp+full"] = partial(_blimp, options, model, None)
-        for task in paper_tasks.ENGLISH_TASKS:
-            found[f"paper/{task}"] = partial(_paper_task, options, folder, task)
-    return found
 
 
 def training_program(options: QualityOptions, point: Point) -> tuple[str, Any]:
@@ -197,7 +140,7 @@ def training_program(options: QualityOptions, point: Point) -> tuple[str, Any]:
         return "bert_tf.pretrain", PretrainOptions(
             **_README_OPTIONS,
             input_files=(files,),
-            output_dir=os.path.join(folder, _MODEL),
+            output_dir=os.path.join(folder, MODEL),
             family=point.side,
             budget=budget,
             seed=point.seed,
@@ -214,7 +157,7 @@ def pretrained(options: QualityOptions, point: Point) -> dict[str, Any]:
         ValueError: the training program failed; its last line is quoted.
     """
     folder = os.path.join(options.work_dir, point.name)
-    model, log = os.path.join(folder, _MODEL), f"{folder}.log"
+    model, log = os.path.join(folder, MODEL), f"{folder}.log"
     if point.side in _PEERS:
         # They cannot resume.
         shutil.rmtree(folder, ignore_errors=True)
@@ -225,7 +168,7 @@ def pretrained(options: QualityOptions, point: Point) -> dict[str, Any]:
     if point.side in _PEERS:
         convert(
             ConvertOptions(
-                source=os.path.join(folder, side.PEER_MODEL), output_dir=model
+                source=os.path.join(folder, side.PEERMODEL), output_dir=model
             )
         )
         work = read_json(os.path.join(folder, side.TRAINING))
@@ -249,77 +192,6 @@ def work_of(model: str) -> dict[str, Any]:
         )
         steps = end
     return {"steps": steps, "tokens": tokens, "flop": flop}
-
-
-def _heldout(options: QualityOptions, model: str) -> dict[str, Any]:
-    folder = os.path.join(options.work_dir, "text")
-    rows = heldout_rows(text.heldout_documents(folder))
-    return dataclasses.asdict(heldout_scores(model_dir.load(model), rows))
-
-
-def _blimp(
-    options: QualityOptions, model: str, max_pairs: int | None
-) -> dict[str, Any]:
-    return evaluate(
-        EvaluateOptions(
-            model_dir=model,
-            dataset="blimp",
-            data_dir=os.path.join(options.data_dir, "blimp"),
-            max_pairs=max_pairs,
-            batch_size=256,
-        )
-    )
-
-
-def _light_task(options: QualityOptions, folder: str, task: str) -> dict[str, Any]:
-    output = os.path.join(folder, task.replace("/", "_"))
-    finetune(
-        FinetuneOptions(
-            **_LIGHT_TASKS[task],
-            model_dir=os.path.join(folder, _MODEL),
-            dataset=task,
-            data_dir=options.data_dir,
-            output_dir=output,
-            baselines=False,
-        )
-    )
-    return read_scores(output)[0].metrics
-
-
-def _paper_task(options: QualityOptions, folder: str, task: str) -> dict[str, Any]:
-    found = paper_tasks.fine_tuned(
-        PaperTasksOptions(
-            model_dir=os.path.join(folder, _MODEL),
-            data_dir=options.data_dir,
-            output_dir=os.path.join(folder, "paper_tasks"),
-        ),
-        task,
-        random_weights=False,
-        num_seeds=1 if task in _LARGE_TASKS else 2,
-    )
-    return dataclasses.asdict(found)
-
-
-def description() -> dict[str, Any]:
-    """Returns what the figures depend on: the machine, its speed, and the versions."""
-    return {
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "instruction_sets": instruction_sets(),
-        "float32_gflops": round(peak_flops_per_second("float32") / 1e9, 1),
-        "bfloat16_gflops": round(peak_flops_per_second("bfloat16") / 1e9, 1),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-    }
-
-
-def _shown(values: dict[str, Any]) -> str:
-    numbers = {n: v for n, v in values.items() if isinstance(v, float) and "/" not in n}
-    return "  ".join(f"{name} {value:.4g}" for name, value in numbers.items())
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 if __name__ == "__main__":
