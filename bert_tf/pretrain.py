@@ -31,7 +31,13 @@ from bert_tf.checkpoints.model_dir import Checkpoint
 from bert_tf.models.config import BertConfig
 from bert_tf.models.objectives import OBJECTIVES
 from bert_tf.optim.optimizers import make_optimizer
-from bert_tf.pretraining import data, initial_model, model_config, planning
+from bert_tf.pretraining import (
+    data,
+    initial_model,
+    model_config,
+    planning,
+    token_vectors,
+)
 from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.pretraining.unigram_baseline import unigram_baseline
 from bert_tf.report.pretraining import cloze_guesses, pretraining_report, run_facts
@@ -96,7 +102,8 @@ class _Inputs:
         description: the description of the model.
         initial, optimizer: the model that it starts from, and the state of its
             optimizer if this is continued.
-        vectors: vectors that the token table starts from, see `initial_vectors`.
+        vectors: vectors that the token table starts from, see
+            `token_vectors.initial_vectors`.
         plan: the plan that the run repeats.
     """
 
@@ -190,6 +197,11 @@ def _prepare(
             "--vocab_file: make them once with data_pipelines.learn_vocabulary and "
             "create_pretraining_data, where all workers can read them."
         )
+    if distribution.num_workers(strategy) > 1 and options.learns_vectors:
+        raise ValueError(
+            "Received vectors to learn with several workers. Expected --token_vectors: "
+            "learn them once with bert_tf.learn_vectors."
+        )
     vocabulary, vectors, initial, optimizer = None, None, None, None
     is_chosen = options.sentences is not None
     if options.initial_model_dir is not None:
@@ -210,7 +222,7 @@ def _prepare(
         )
         config = model_config.pretraining_config(options, vocabulary)
         if options.token_vectors:
-            vectors = model_config.initial_vectors(
+            vectors = token_vectors.initial_vectors(
                 options.token_vectors, vocabulary, config
             )
     plan = planning.given_plan(options)
@@ -231,6 +243,9 @@ def _prepare(
             is_chosen=is_chosen,
         )
     options = dataclasses.replace(options.resolved(), sentences=sentences)
+    if options.learns_vectors:
+        with budget.stage("vectors"):
+            vectors = _learned_vectors(options, records, vocabulary, config, budget)
     recipe = options.recipe
     description = Description(
         PRETRAINING, recipe.sentence_task, objective=recipe.objective
@@ -354,7 +369,8 @@ def _describe(inputs: _Inputs, trainer: Trainer, peak: float, log: RunLog) -> No
             log.say(f"{line}: left out.")
     if inputs.vectors:
         count = int(inputs.vectors[1].sum())
-        log.say(f"{count:,} pieces start from {options.token_vectors}.")
+        source = options.token_vectors or _path(options, token_vectors.LEARNED)
+        log.say(f"{count:,} pieces start from {source}.")
 
 
 def _trainer(
@@ -443,6 +459,26 @@ def _learned_vocabulary(options: PretrainOptions) -> Vocabulary:
         for name, content in vocabulary.to_files(path).items():
             write_file(name, content)
     return Vocabulary.from_file(path, options.lower_case, options.strip_accents)
+
+
+def _learned_vectors(
+    options: PretrainOptions,
+    records: data.Records,
+    vocabulary: Vocabulary,
+    config: BertConfig,
+    budget: Budget,
+) -> tuple[np.ndarray, np.ndarray]:
+    path = _path(options, token_vectors.LEARNED)
+    width = token_vectors.table_width(config)
+    token_vectors.learn_token_vectors(
+        path,
+        records.folder,
+        vocabulary,
+        width,
+        budget=budget.seconds,
+        seed=options.seed,
+    )
+    return token_vectors.initial_vectors(path, vocabulary, config)
 
 
 def _records(options: PretrainOptions, vocabulary: Vocabulary) -> data.Records:

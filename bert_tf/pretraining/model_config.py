@@ -1,14 +1,11 @@
-"""The config of a model to pre-train, and the vectors that it starts from."""
+"""The config of a model to pre-train."""
 
 import dataclasses
-
-import numpy as np
 
 from bert_tf.checkpoints.model_dir import check_sizes
 from bert_tf.models.config import BertConfig
 from bert_tf.models.families import make_config
 from bert_tf.pretraining.options import PretrainOptions
-from bert_tf.word_vectors.keyed_vectors import read_token_vectors
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 
@@ -43,10 +40,10 @@ def pretraining_config(options: PretrainOptions, vocabulary: Vocabulary) -> Bert
             f"{config.architecture}. Expected objective=both_directions and "
             "architecture=elmo, or neither of them: see --family."
         )
-    if is_elmo and options.token_vectors is not None:
+    if is_elmo and (options.token_vectors is not None or recipe.learn_vectors):
         raise ValueError(
-            "Received token_vectors for ELMo, which computes vectors from characters. "
-            "Expected none: leave the option out."
+            "Received token_vectors or learn_vectors for ELMo, which computes vectors "
+            "from characters. Expected none: leave the option out."
         )
     return config
 
@@ -60,26 +57,3 @@ def check_row_length(config: BertConfig, longest_row: int) -> None:
             "--sequence_length or, for a new model, raise max_position_embeddings in a "
             "--config_file."
         )
-
-
-def initial_vectors(
-    path: str, vocabulary: Vocabulary, config: BertConfig
-) -> tuple[np.ndarray, np.ndarray]:
-    """Reads vectors for the token table of a model.
-
-    Returns:
-        The vectors, float32 (tokens, width), and whether the file has one for each
-        token, bool (tokens,).
-
-    Raises:
-        ValueError: the vectors are not as wide as the table.
-    """
-    vectors, is_found = read_token_vectors(path, vocabulary)
-    expected = config.embedding_size or config.hidden_size
-    if vectors.shape[1] != expected:
-        raise ValueError(
-            f"{path} has vectors of {vectors.shape[1]} numbers. Expected {expected}, "
-            "the width of the model's token table: learn them with "
-            f"--vector_size={expected}."
-        )
-    return vectors, is_found

@@ -91,6 +91,11 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
         "File of vectors from which the token table starts, such as one of "
         "bert_tf.learn_vectors. Default: it starts from random vectors.",
     )
+    learn_vectors: bool | None = cli.option(
+        None,
+        "Start the token table from vectors that are learned from the text first, in a "
+        "twelfth of a --budget.",
+    )
     objective: objectives.Name | None = cli.option(
         None,
         "masked_lm: predict masked tokens (BERT). next_token: predict each token from "
@@ -216,6 +221,7 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
                         "that they were made with."
                     )
             check_casing(recipe.tokenizer, self.lower_case, self.strip_accents)
+        self._check_vectors()
         self._check_length()
         cli.require_positive(
             sequence_length=self.sequence_length,
@@ -256,6 +262,21 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
                 f"Received batch_size={recipe.batch_size}, accumulation_steps="
                 f"{self.accumulation_steps}. Expected a batch of equal slices: choose "
                 "a divisor."
+            )
+
+    def _check_vectors(self) -> None:
+        """Raises ValueError where it is not clear what the token table starts from."""
+        for name in ("token_vectors", "initial_model_dir"):
+            if self.learn_vectors and getattr(self, name):
+                raise ValueError(
+                    f"Received learn_vectors and {name}. Expected one of them: both "
+                    "say what the token table starts from."
+                )
+        if self.learns_vectors and self.plan_file is not None:
+            raise ValueError(
+                f"Received plan_file={self.plan_file} and vectors to learn. Expected "
+                "the vectors that the run of the plan has learned: give its "
+                "token_vectors.bin as --token_vectors."
             )
 
     def _check_length(self) -> None:
@@ -330,6 +351,12 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
     def is_planned(self) -> bool:
         """True if a plan sets the number of steps, see `training.plan`."""
         return self.budget is not None or self.plan_file is not None
+
+    @property
+    def learns_vectors(self) -> bool:
+        """True if the token table starts from vectors that the run learns."""
+        is_given = self.token_vectors is not None or self.initial_model_dir is not None
+        return self.recipe.learn_vectors and not is_given
 
     @property
     def num_steps(self) -> int:

@@ -101,7 +101,7 @@ def run(own, tmp_path, monkeypatch):
     monkeypatch.setattr(pretrain, "_run", stop)
     monkeypatch.setattr(pretrain, "_learned_vocabulary", stop)
     monkeypatch.setattr(pretrain.data, "possible_sentences", lambda *_, **__: None)
-    monkeypatch.setattr(pretrain.model_config, "initial_vectors", lambda *_: None)
+    monkeypatch.setattr(pretrain.token_vectors, "initial_vectors", lambda *_: None)
 
     def run(**changes):
         settings = options(own, tmp_path / "model", **changes)

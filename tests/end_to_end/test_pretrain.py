@@ -18,6 +18,7 @@ from bert_tf.checkpoints import model_dir
 from bert_tf.optim.optimizers import AdamW, Lamb
 from bert_tf.pretrain import PretrainOptions
 from bert_tf.training.run_log import read_metrics
+from bert_tf.word_vectors.keyed_vectors import read_token_vectors
 from data_pipelines import create_pretraining_data as create_data
 from data_pipelines import learn_vocabulary
 from data_pipelines.pretraining.record_folder import read_manifest
@@ -146,6 +147,19 @@ def test_twenty_kills(prepared, tmp_path):
             | {"token_vectors": "vectors.bin"},
             "token_vectors without vocab_file",
         ),
+        (
+            {"learn_vectors": True, "token_vectors": "vectors.bin"},
+            "learn_vectors and token_vectors. Expected one of them",
+        ),
+        (
+            {"learn_vectors": True, "initial_model_dir": "other", "config_file": None},
+            "learn_vectors and initial_model_dir. Expected one of them",
+        ),
+        (
+            {"num_train_steps": None, "num_warmup_steps": None}
+            | {"learn_vectors": True, "plan_file": "plan.json"},
+            "give its token_vectors.bin as --token_vectors",
+        ),
         ({"batch_size": 0}, "Expected numbers above 0"),
         ({"learning_rate": -1.0}, "Expected numbers above 0"),
         ({"mlm_rate": 1.5}, "Expected shares between 0 and 1"),
@@ -214,6 +228,37 @@ def test_the_token_table_starts_from_vectors(prepared, tmp_path):
             options(prepared, tmp_path / "other", token_vectors=str(path))
         )
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.slow
+def test_the_token_table_starts_from_vectors_of_the_text(prepared, tmp_path):
+    pytest.importorskip("gensim", reason="the extra word_vectors is not installed")
+    folder = tmp_path / "model"
+    settings = options(
+        prepared,
+        folder,
+        learn_vectors=True,
+        num_train_steps=2,
+        num_warmup_steps=1,
+        learning_rate=1e-5,
+    )
+    pretrain.pretrain(settings)
+    path = folder / "token_vectors.bin"
+    vocabulary = Vocabulary.from_file(prepared.vocab_file)
+    vectors, is_found = read_token_vectors(str(path), vocabulary)
+    assert is_found.sum() > 5
+    centred = vectors[is_found] - vectors[is_found].mean(axis=0)
+    table = weights(folder)["encoder/embeddings/token_table"][is_found]
+    cosines = (table * centred).sum(axis=1) / (
+        np.linalg.norm(table, axis=1) * np.linalg.norm(centred, axis=1)
+    )
+    assert cosines.min() > 0.99
+    # A resumed run starts from the same ones.
+    (folder / model_dir.WEIGHTS).unlink()
+    written = path.stat().st_mtime_ns
+    pretrain.pretrain(settings)
+    assert path.stat().st_mtime_ns == written
+    assert (folder / model_dir.WEIGHTS).exists()
 
 
 def test_another_vocabulary(prepared, tmp_path):

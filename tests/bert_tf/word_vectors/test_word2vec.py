@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bert_tf.word_vectors import word2vec
 from bert_tf.word_vectors.word2vec import learn_word2vec
 
 pytest.importorskip("gensim", reason="the extra word_vectors is not installed")
@@ -47,6 +48,27 @@ def test_sides_are_the_two_tables_and_their_mean():
     assert not np.allclose(found["input"], found["output"])
     mean = (found["input"] + found["output"]) / 2
     np.testing.assert_allclose(found["mean"], mean, atol=1e-6)
+
+
+@pytest.mark.parametrize("seconds", [1e-6, 60.0])
+def test_the_time_limits_what_is_read(seconds):
+    lists = list(sentences())
+    read = []
+
+    class Counted:
+        def __iter__(self):
+            for words in lists:
+                read.append(words)
+                yield words
+
+    arguments = {"vector_size": 8, "sample": 0, "num_threads": 1}
+    vectors = learn_word2vec(Counted(), max_seconds=seconds, **arguments)
+    assert len(vectors) == 18
+    assert np.isfinite(vectors.vectors).all()
+    # One pass counts the words, and some lists are read to measure the speed.
+    measured = len(lists) + word2vec._MEASURED_LISTS
+    more = len(read) - measured
+    assert more == (1 if seconds < 1 else 5 * len(lists))
 
 
 @pytest.mark.parametrize(
