@@ -40,10 +40,14 @@ class SelfAttention(SavedSeed, keras.layers.Layer):
             `RelativeBias`, or None.
         read_positions: int32 (batch, read), the tokens that attend; None for all. Not
             with `relative` or a `LongRowMask`.
+        sequence_tokens: int32 (sequences, length), the tokens of sequences in all rows
+            laid end to end, where only the first token of each sequence attends; None
+            otherwise. The mask and the positions are those of the sequences then.
         training: whether dropout is applied.
 
     Output:
-        float (batch, sequence or read, hidden).
+        float (batch, sequence or read, hidden); with `sequence_tokens` float
+        (sequences, 1, hidden).
     """
 
     def __init__(
@@ -90,10 +94,13 @@ class SelfAttention(SavedSeed, keras.layers.Layer):
         positions: Any = None,
         relative: Any = None,
         read_positions: Any = None,
+        sequence_tokens: Any = None,
         training: bool = False,
     ) -> Any:
         """Applies the attention; the class describes the arguments."""
-        query, key, value = self._query_key_value(x, positions)
+        query, key, value = self._query_key_value(x, positions, sequence_tokens)
+        if sequence_tokens is not None:
+            query = query[:, :, :1]
         if read_positions is not None:
             query, attention_mask = _at(read_positions, query, attention_mask)
         batch, _, queries, _ = ops.shape(query)
@@ -136,20 +143,25 @@ class SelfAttention(SavedSeed, keras.layers.Layer):
             "use_bias": self.use_bias,
         }
 
-    def _query_key_value(self, x: Any, positions: Any) -> tuple[Any, Any, Any]:
+    def _query_key_value(
+        self, x: Any, positions: Any, sequence_tokens: Any = None
+    ) -> tuple[Any, Any, Any]:
         """Returns queries, keys and values: (batch, heads, sequence, head_dim) each."""
-        query, key, value = self._split(x)
+        query, key, value = self._split(x, sequence_tokens)
         if self.rotary:
             base = self.rotary_base
             query, key = _rotate(query, positions, base), _rotate(key, positions, base)
         return query, key, value
 
-    def _split(self, x: Any) -> tuple[Any, Any, Any]:
+    def _split(self, x: Any, sequence_tokens: Any = None) -> tuple[Any, Any, Any]:
         batch, sequence, _ = ops.shape(x)
+        projected = self.query_key_value(as_matrix(x))
+        if sequence_tokens is not None:
+            batch, sequence = ops.shape(sequence_tokens)
+            projected = ops.take(projected, sequence_tokens, axis=0)
         head_dim = self.hidden_dim // self.num_heads
         projected = ops.reshape(
-            self.query_key_value(as_matrix(x)),
-            (batch, sequence, 3, self.num_heads, head_dim),
+            projected, (batch, sequence, 3, self.num_heads, head_dim)
         )
         return ops.unstack(ops.transpose(projected, (2, 0, 3, 1, 4)), 3, axis=0)
 

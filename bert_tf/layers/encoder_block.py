@@ -7,7 +7,7 @@ import keras
 from bert_tf.layers.attention import SelfAttention
 from bert_tf.layers.dropout import Dropout
 from bert_tf.layers.feed_forward import FeedForward
-from bert_tf.layers.gather import gather_rows
+from bert_tf.layers.gather import gather_rows, gather_tokens
 from bert_tf.layers.norm import LayerNorm
 
 
@@ -29,7 +29,8 @@ class EncoderBlock(keras.layers.Layer):
 
     Call arguments:
         x: float (batch, sequence, hidden).
-        attention_mask, positions, relative, read_positions: those of the attention.
+        attention_mask, positions, relative, read_positions, sequence_tokens: those of
+            the attention.
         training: whether dropout is applied.
 
     Output:
@@ -78,6 +79,7 @@ class EncoderBlock(keras.layers.Layer):
         positions: Any = None,
         relative: Any = None,
         read_positions: Any = None,
+        sequence_tokens: Any = None,
         training: bool = False,
     ) -> Any:
         """Applies the block; the class describes the arguments."""
@@ -87,10 +89,13 @@ class EncoderBlock(keras.layers.Layer):
             positions=positions,
             relative=relative,
             read_positions=read_positions,
+            sequence_tokens=sequence_tokens,
             training=training,
         )
         if read_positions is not None:
             x = gather_rows(x, read_positions)
+        if sequence_tokens is not None:
+            x = gather_tokens(x, sequence_tokens[:, :1])
         if self.norm_first:
             x = self.residual_dropout(added, residual=x, training=training)
             added = self.feed_forward(self.feed_forward_norm(x))

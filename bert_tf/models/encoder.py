@@ -13,7 +13,7 @@ from bert_tf.layers.dense import dense
 from bert_tf.layers.embeddings import Embeddings
 from bert_tf.layers.encoder_block import EncoderBlock
 from bert_tf.layers.feed_forward import FeedForward
-from bert_tf.layers.gather import gather_rows, gather_tokens
+from bert_tf.layers.gather import gather_rows, gather_tokens, sequence_layout
 from bert_tf.layers.long_rows import LONG_ROW, LongRowMask
 from bert_tf.layers.norm import LayerNorm
 from bert_tf.layers.relative_positions import RelativeBias, RelativePositions
@@ -44,13 +44,16 @@ class BertEncoder(ConfiguredModel):
         read_positions: int32 (batch, read), the positions whose vectors are read; None
             for all. The last block computes nothing else for the other tokens than
             their keys and values.
+        first_only: whether the first token of each sequence alone is read, likewise; in
+            a causal encoder the last.
 
     Output:
         dict of `sequence_output` (batch, sequence or read, hidden); where the config
         has a pooler, `pooled_output` (batch or sequences, hidden), a dense layer with
         an activation over the first token, in a causal encoder over the last; on
         request, `hidden_states`, a list of the outputs of the embeddings and of each
-        block, of which the last is the `sequence_output`.
+        block, of which the last is the `sequence_output`. With `first_only`, instead of
+        the `sequence_output`: `first_output` (batch or sequences, hidden).
 
     Raises:
         ValueError: an input is missing, or a row is longer than the positions.
@@ -200,6 +203,7 @@ class BertEncoder(ConfiguredModel):
         training: bool = False,
         return_hidden_states: bool = False,
         read_positions: Any = None,
+        first_only: bool = False,
     ) -> dict[str, Any]:
         """Encodes the tokens; the class describes the arguments."""
         require_inputs(inputs)
@@ -219,15 +223,31 @@ class BertEncoder(ConfiguredModel):
         if self.input_projection:
             x = self.input_projection(x)
 
-        reads_some = read_positions is not None and self._can_read_some(inputs)
+        is_packed = "first_tokens" in inputs
+        reads_some = read_positions is not None and self._can_read_some()
+        if self.pooler is not None and is_packed:
+            # The pooler reads the first token of each sequence.
+            reads_some = False
         reads = self._with_first(read_positions) if reads_some else None
+        reads_first = first_only and self._can_read_some()
+        if reads_first and not is_packed:
+            reads = ops.zeros((ops.shape(token_ids)[0], 1), "int32")
+        of_sequences = reads_first and is_packed
 
         def states(masks: list[Any]) -> list[Any]:
-            found = self._states(x, masks, positions, inputs, training, reads)
+            found = self._states(
+                x, masks, positions, inputs, training, reads, of_sequences
+            )
             return found if return_hidden_states else found[-1:]
 
         hidden_states = self._by_length(inputs, positions, states)
         x = hidden_states[-1]
+        if first_only:
+            first = x[:, 0] if reads_first else self._token_of_row(x, inputs)
+            outputs = {"first_output": first}
+            if self.pooler:
+                outputs["pooled_output"] = self.pooler(first)
+            return outputs
         outputs = {"sequence_output": x}
         if self.pooler:
             pooled = x[:, 0] if reads_some else self._token_of_row(x, inputs)
@@ -248,10 +268,13 @@ class BertEncoder(ConfiguredModel):
         inputs: dict[str, Any],
         training: bool,
         read_positions: Any,
+        reads_first: bool,
     ) -> list[Any]:
         """Applies the blocks to embeddings; returns their input and their outputs.
 
-        With `read_positions` the last output has the vectors of these tokens alone.
+        With `read_positions` the last output has the vectors of these tokens alone, and
+        with `reads_first` those of the first token of each packed sequence, (sequences,
+        1, hidden).
         """
         relative = self.relative(x) if self.relative is not None else None
         states = [x]
@@ -259,6 +282,9 @@ class BertEncoder(ConfiguredModel):
         for index in range(last + 1):
             block = self.blocks[index % len(self.blocks)]
             is_long = isinstance(attention_masks[index], LongRowMask)
+            if index == last and reads_first and not is_long:
+                states.append(self._first_of_last_block(block, x, inputs, training))
+                continue
             x = block(
                 x,
                 attention_mask=attention_masks[index],
@@ -269,12 +295,30 @@ class BertEncoder(ConfiguredModel):
             )
             if index == last and is_long and read_positions is not None:
                 x = gather_rows(x, read_positions)
+            if index == last and is_long and reads_first:
+                x = self._token_of_row(x, inputs)[:, None]
             if index == 0 and self.convolution is not None:
                 x = self.convolution(x, states[0], _sequence_ids(inputs))
             states.append(x)
         if self.final_norm:
-            states[-1] = self.final_norm(x)
+            states[-1] = self.final_norm(states[-1])
         return states
+
+    def _first_of_last_block(
+        self, block: EncoderBlock, x: Any, inputs: dict[str, Any], training: bool
+    ) -> Any:
+        """Applies the last block to the first tokens, (sequences, 1, hidden)."""
+        tokens, mask = sequence_layout(inputs)
+        places = ops.arange(ops.shape(mask)[1], dtype="int32")[None]
+        if self.config.is_local(self.config.num_hidden_layers - 1):
+            mask &= places <= (self.config.local_attention or 0)
+        return block(
+            x,
+            attention_mask=mask[:, None],
+            positions=places,
+            sequence_tokens=tokens,
+            training=training,
+        )
 
     def _by_length(
         self, inputs: dict[str, Any], positions: Any, states: Callable[..., list[Any]]
@@ -297,14 +341,11 @@ class BertEncoder(ConfiguredModel):
             return of_long_rows() if length > LONG_ROW else of_short_rows()
         return ops.cond(length > LONG_ROW, of_long_rows, of_short_rows)
 
-    def _can_read_some(self, inputs: dict[str, Any]) -> bool:
+    def _can_read_some(self) -> bool:
         """Returns whether the last block can be computed for some tokens alone."""
-        # The pooler reads the first token of each sequence. A causal model predicts the
-        # next token of all.
-        is_pooled_by_row = self.pooler is None or "first_tokens" not in inputs
+        # A causal model predicts the next token of all.
         return (
-            is_pooled_by_row
-            and bool(self.blocks)
+            bool(self.blocks)
             and not self.config.causal
             and self.relative is None
             and self.convolution is None

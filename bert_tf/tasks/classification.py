@@ -58,6 +58,15 @@ class BertClassifier(EncoderWithHead):
         logits = super().scores(vectors, training)
         return logits if self.output_activation is None else ops.sigmoid(logits)
 
+    def token_vectors(self, inputs: dict[str, Any], training: bool) -> dict[str, Any]:
+        """The encoder's outputs, without those that `answer` does not read."""
+        config = self.encoder.config
+        reads_first = self.encoder.pooler is not None or config.text_pooling == "first"
+        is_bert = config.architecture == "transformer" and not config.causal
+        if self.mix is None and reads_first and is_bert:
+            return self.encoder(inputs, training=training, first_only=True)
+        return super().token_vectors(inputs, training)
+
     def answer(
         self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
     ) -> Any:
@@ -65,8 +74,10 @@ class BertClassifier(EncoderWithHead):
         if self.mix is None and self.encoder.pooler is not None:
             return self.scores(encoded["pooled_output"], training)
         if self.mix is None and self.encoder.config.text_pooling == "first":
-            first_tokens, _ = first_tokens_and_lengths(inputs)
-            vectors = gather_tokens(encoded["sequence_output"], first_tokens)
+            vectors = encoded.get("first_output")
+            if vectors is None:
+                first_tokens, _ = first_tokens_and_lengths(inputs)
+                vectors = gather_tokens(encoded["sequence_output"], first_tokens)
             return self.scores(vectors, training)
         vectors, mask = sequence_vectors(encoded["sequence_output"], inputs)
         # A narrow dtype could not represent the token count of a long sequence.

@@ -282,6 +282,59 @@ def test_some_tokens_are_read(name):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * largest)
 
 
+@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("in_rows", [packed, alone])
+def test_first_tokens_are_read(name, in_rows):
+    """Outputs and gradients are those where all tokens are computed."""
+    model = BertEncoder(small_config(**READ[name]), name="encoder")
+    randomize(model)
+    batch = in_rows(random_features())
+    if in_rows is alone:
+        batch = {n: batch[n] for n in ("token_ids", "segment_ids", "padding_mask")}
+
+    def loss_of(outputs, batch):
+        vectors = outputs.get("first_output")
+        if vectors is None:
+            vectors = model._token_of_row(outputs["sequence_output"], batch)
+        values = [vectors, *([outputs["pooled_output"]] if model.pooler else [])]
+        return sum(tf.reduce_sum(tf.sin(v) * v) for v in values)
+
+    def found(**arguments):
+        outputs = model(batch, **arguments)
+        reading = functools.partial(model, **arguments)
+        reading.trainable_variables = model.trainable_variables
+        return outputs, gradients(reading, loss_of, batch)[1]
+
+    (outputs, slopes), (expected, expected_slopes) = found(first_only=True), found()
+    assert "sequence_output" not in outputs
+    first = model._token_of_row(expected["sequence_output"], batch)
+    np.testing.assert_allclose(outputs["first_output"], first, atol=1e-5)
+    if model.pooler:
+        np.testing.assert_allclose(
+            outputs["pooled_output"], expected["pooled_output"], atol=1e-5
+        )
+    assert_same_gradients(expected_slopes, slopes)
+
+
+@pytest.mark.parametrize("in_rows", [packed, alone])
+def test_first_tokens_of_long_rows_are_read(in_rows, monkeypatch):
+    model = BertEncoder(
+        small_config(
+            max_position_embeddings=4096,
+            position_embeddings="rotary",
+            local_attention=3,
+        )
+    )
+    randomize(model)
+    batch = in_rows(random_features())
+    expected = model(batch, first_only=True)
+    monkeypatch.setattr("bert_tf.models.encoder.LONG_ROW", 8)
+    graph = tf.function(lambda rows: model(rows, first_only=True), autograph=False)
+    for found in (graph(batch), model(batch, first_only=True)):
+        for name, values in expected.items():
+            np.testing.assert_allclose(found[name], values, atol=2e-5)
+
+
 def test_some_tokens_of_long_rows_are_read(monkeypatch):
     model = BertEncoder(
         small_config(
