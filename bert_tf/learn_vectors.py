@@ -11,7 +11,8 @@ Static vectors preceded BERT: a word has the same vector in every context.
     python -m bert_tf.pretrain --token_vectors=vectors.bin ...
 
 Vectors of pieces find similar pieces in minutes; a small BERT with random initial
-vectors spends the first hours of training on that.
+vectors spends the first hours of training on that. `pretrain --learn_vectors` does both
+at once.
 """
 
 import dataclasses

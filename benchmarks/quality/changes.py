@@ -71,6 +71,7 @@ CHANGES = {
     "random_vectors": Change(options={"token_vectors": None}),
     "rate_2e-3": Change(options={"learning_rate": 2e-3}),
     "rate_4e-3": Change(options={"learning_rate": 4e-3}),
+    "initial_0.05": Change({"initializer_range": 0.05}),
     "beta_2_0.999": Change(options={"beta_2": 0.999}),
     "masked_0.15": Change(options={"mlm_rate": 0.15}),
     "masked_0.3": Change(options={"mlm_rate": 0.3}),
