@@ -95,6 +95,7 @@ def test_an_error_of_a_verb_is_one_line():
     assert run.stderr.count("\n") == 1
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_processes_of_a_pool_find_the_verb(tmp_path):
     text = tmp_path / "text"

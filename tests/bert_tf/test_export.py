@@ -116,6 +116,7 @@ def ask(tmp_path_factory):
     return str(program), [str(folder / f"_{name}.so") for name in names]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [k for k in KINDS if "choice" not in k.values[0]])
 def test_it_answers_in_c(exported, ask, kind):
@@ -228,6 +229,7 @@ def test_metrics_are_on_the_card(tmp_path):
     assert os.path.exists(f"{path}/assets/dev_metrics.json")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_warmup_requests_are_answered(exported, kind):
     _, path = exported(kind)
@@ -357,6 +359,7 @@ def test_an_export_needs_no_package_for_the_messages_of_tf_serving():
 # --- Versions.
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_versions(tmp_path):
     folder = write_model(tmp_path / "model", "regression")

@@ -171,6 +171,7 @@ def test_a_dataset_of_another_kind(tmp_path):
         next(pairs(other))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_program(tmp_path):
     chosen = options(tmp_path)

@@ -158,6 +158,7 @@ def test_a_killed_command_goes_on_by_its_record(prepared, tmp_path):
     assert curve(again) == curve(killed)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_budget_that_is_too_short(prepared, tmp_path, monkeypatch):
     output_dir = tmp_path / "model"

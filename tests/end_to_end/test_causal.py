@@ -32,6 +32,7 @@ def folder(prepared, tmp_path_factory) -> pathlib.Path:
     return output_dir
 
 
+@pytest.mark.long
 def test_it_learns_and_goes_on(folder, tmp_path):
     records = read_metrics(str(folder / "metrics.jsonl"))
     losses = [r["mlm_loss"] for r in records if r["split"] == "train"]
@@ -54,6 +55,7 @@ def test_it_learns_and_goes_on(folder, tmp_path):
     assert any(row["continuations"] for row in rows)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["classification", "multiple_choice"])
 def test_it_can_be_fine_tuned(tmp_path, kind):
     """The last token, which sees the whole text, is what the head reads."""

@@ -232,6 +232,7 @@ def test_a_folder_from_before_there_were_fingerprints(
     )
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_killed_run_is_not_resumed_on_other_text(own, tmp_path):
     folder = tmp_path / "model"

@@ -43,6 +43,7 @@ def test_a_budget_that_is_none(tmp_path):
     assert not (tmp_path / "demo").exists()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_documentation_is_prose():
     documents = dict(demo.documentation())

@@ -81,6 +81,7 @@ def data_options(trained: Trained) -> dict:
     }
 
 
+@pytest.mark.long
 def test_every_kind_is_learned_and_evaluated_alike(trained, tmp_path):
     assert trained.metrics[trained.task.metric] >= trained.task.goal
     folder = tmp_path / "evaluation"
@@ -110,6 +111,7 @@ def test_what_a_run_leaves(trained):
     assert (trained.folder / "model" / "report.html").stat().st_size > 10_000
 
 
+@pytest.mark.long
 def test_predict_keeps_columns_and_equals_evaluation(trained, tmp_path):
     output = tmp_path / "answers.jsonl"
     predict.main(
@@ -192,6 +194,7 @@ def flags_of(chosen: FinetuneOptions) -> list[str]:
     return [f"--{name}={value}" for name, value in values.items()]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_killed_run_goes_on_exactly(pretrained, tmp_path):
     task = write_task("classification", tmp_path / "files")
@@ -230,6 +233,7 @@ def test_a_killed_run_goes_on_exactly(pretrained, tmp_path):
     assert config.hidden_dropout_prob == config.attention_probs_dropout_prob == dropout
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_seeds_are_summed_up_and_finished_runs_kept(pretrained, tmp_path, capsys):
     task = write_task("classification", tmp_path / "files")
@@ -271,6 +275,7 @@ def test_ways_to_train(pretrained, tmp_path, changes):
     assert same == ("features" in changes)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_corrections_start_from_the_heads_there_are(pretrained, tmp_path):
     task = write_task("correction", tmp_path / "files")
@@ -339,6 +344,7 @@ def test_a_report_without_baselines_says_why(pretrained, tmp_path, monkeypatch, 
     assert "The package sklearn is not installed." in capsys.readouterr().err
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_document_context(pretrained, tmp_path):
     task = write_task("token_tagging", tmp_path / "files")

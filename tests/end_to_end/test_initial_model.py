@@ -203,6 +203,7 @@ def test_no_model(prepared, tmp_path):
 CONSTANT = {"schedule": "constant", "num_cooldown_steps": 8}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_run_is_continued_from_the_step_before_its_cool_down(prepared, tmp_path):
     first = tmp_path / "first"

@@ -126,6 +126,7 @@ def running(program, log):
         process.wait()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_two_pretrainings(prepared, tmp_path):
     folder, log = tmp_path / "model", tmp_path / "log"
@@ -239,6 +240,7 @@ def test_a_killed_comparison_whose_program_lives_on(tmp_path):
             pass
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_extraction_stopped_by_sigterm_leaves_nothing(tmp_path):
     model = write_model(tmp_path / "model")

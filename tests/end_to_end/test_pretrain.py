@@ -195,6 +195,7 @@ def test_files_that_do_not_fit(prepared, tmp_path, changes, error, message):
     assert not (tmp_path / "model" / model_dir.WEIGHTS).exists()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_token_table_starts_from_vectors(prepared, tmp_path):
     pytest.importorskip("gensim", reason="the extra word_vectors is not installed")
@@ -230,6 +231,7 @@ def test_the_token_table_starts_from_vectors(prepared, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_token_table_starts_from_vectors_of_the_text(prepared, tmp_path):
     pytest.importorskip("gensim", reason="the extra word_vectors is not installed")
@@ -295,6 +297,7 @@ def test_a_run_of_other_options_is_left_alone(prepared, tmp_path):
         pretrain.pretrain(options(prepared, output_dir))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_run_that_failed_at_once_can_be_put_right(prepared, tmp_path):
     output_dir = tmp_path / "model"
@@ -305,6 +308,7 @@ def test_a_run_that_failed_at_once_can_be_put_right(prepared, tmp_path):
     assert model_dir.load_description(str(output_dir))[1].lower_case
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_cased_vocabulary_is_cased_in_every_step(prepared, tmp_path):
     """Said once, where it is learned."""
@@ -362,6 +366,7 @@ def test_nothing_held_out(prepared, tmp_path, caplog):
     assert (output_dir / model_dir.WEIGHTS).exists()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_divergence_names_step_and_checkpoint(prepared, tmp_path):
     message = r"not finite in 10 steps from step \d+ on.*checkpoint"
@@ -398,6 +403,7 @@ def test_the_optimizer_is_the_one_asked_for(
     assert float(found.learning_rate) == pytest.approx(1e-3 * 0.5)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("optimizer", "dtype"), [("adamw", "float16"), ("lamb", "bfloat16")]
@@ -442,6 +448,7 @@ def damaged_records(prepared, folder, how):
     return dataclasses.replace(prepared, records_dir=str(copied))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "message"),

@@ -62,6 +62,7 @@ def test_processes_of_a_pool(prepared, tmp_path):
     assert verb("create_pretraining_data", *records)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_fine_tuned(tmp_path):
     model = write_model(tmp_path / "model", "classification")

@@ -27,6 +27,7 @@ def upload(source, target):
     return target
 
 
+@pytest.mark.long
 def test_from_text_to_predictions(prepared, tmp_path):
     write_corpus(tmp_path / "text")
     tf.io.gfile.makedirs(f"{REMOTE}/text")

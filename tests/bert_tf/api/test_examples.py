@@ -8,6 +8,7 @@ import bert_tf
 from tests.end_to_end.tasks import write_model
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("name", bert_tf.__all__)
 def test_an_example_does_what_it_says(tmp_path, monkeypatch, name):

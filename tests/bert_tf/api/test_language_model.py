@@ -55,6 +55,7 @@ def test_attention(trained):
         trained.attention(TEXTS, layer=3, head=1)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_saved_loaded_and_trained_further(trained, tmp_path):
     trained.save(tmp_path / "own")
@@ -75,6 +76,7 @@ def test_saved_loaded_and_trained_further(trained, tmp_path):
     np.testing.assert_array_equal(weights[name], expected[name])
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_an_encoder_without_a_head_gets_one(trained, tmp_path, capsys):
     trained.save(tmp_path / "own")
@@ -107,6 +109,7 @@ def test_given_back_to_hugging_face(trained, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_exported(trained, tmp_path):
     path = trained.export(tmp_path / "served" / "own")

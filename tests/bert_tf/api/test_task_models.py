@@ -111,6 +111,7 @@ def test_a_weight_of_zero_leaves_a_text_out(source):
     assert any(np.abs(expected[n] - unweighted[n]).max() > 1e-6 for n in expected)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("loss", [pytest.param(None, marks=pytest.mark.slow), "own"])
 def test_a_person_s_own_optimizer_loss_and_metrics(source, loss):
     model = bert_tf.TextClassifier(source, dropout=0.0)
@@ -135,6 +136,7 @@ def test_a_person_s_own_optimizer_loss_and_metrics(source, loss):
     assert int(model._fit_model.optimizer.iterations) == before + 1
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_metrics_beside_the_default_training(source):
     def trained(**arguments):
@@ -208,6 +210,7 @@ def test_tags_are_those_of_entities(source):
     assert model.predict(["anna lives"])[0].words == ("anna", "lives")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_labels_that_are_given_change_nothing_else(source):
     pairs, words = [("good", "bad"), ("fine", "poor")], [["他", "好"], ["她", "好"]]

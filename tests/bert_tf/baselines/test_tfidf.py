@@ -163,6 +163,7 @@ def test_sst2():
     assert 0.80 < np.mean(predictions == [int(label) for label, _ in dev]) < 0.85
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_mrpc():
     train, test = (

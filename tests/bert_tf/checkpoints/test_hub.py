@@ -104,6 +104,7 @@ def convert(address, cache, source, output):
     )
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_model_is_downloaded_once(tmp_path):
     checkpoint = checkpoint_of(

@@ -163,6 +163,7 @@ def test_trained_vectors_move(made, tmp_path):
     assert again[task.metric] == found
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_tags_by_an_lstm_on_frozen_vectors(made, tmp_path):
     task, found, _ = tune(

@@ -45,6 +45,7 @@ _PRE = {"norm_position": "pre", "hidden_act": "geglu"}
 _ROTARY = {"position_embeddings": "rotary", "local_attention": 2, "biases": False}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
@@ -120,6 +121,7 @@ for other in (functional, again, clone):
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["bert", "elmo", "modern pretrainer"])
 def test_models_are_saved_and_loaded_on_jax(name, tmp_path):

@@ -140,6 +140,7 @@ for name in names:
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_new_process_continues_the_training(tmp_path):
     cases = {"bert": "layer rates", "bert pretrainer": "lamb", "elmo": "adamw_bert"}

@@ -290,6 +290,7 @@ def test_entities_equal_those_of_conlleval():
         ]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KIND_ARGUMENTS)
 def test_narrow_weights_give_nearly_the_same(tmp_path, kind):

@@ -322,6 +322,7 @@ def predict_program(folder, *flags, texts=b""):
     return subprocess.run([*command, *flags], input=texts, capture_output=True)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_predict_as_a_program(folder):
     texts = "\n".join([*TEXTS[:3], "the [MASK]\n"]).encode()

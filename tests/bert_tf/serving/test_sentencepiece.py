@@ -94,6 +94,7 @@ def test_pieces_are_joined_to_the_text(vocabulary):
     assert joined.numpy()[0].decode().strip() == text
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_pretrained_model_is_served(vocabulary, core_ops, tmp_path):
     model = small_pretrainer(vocab_size=len(vocabulary))

@@ -133,6 +133,7 @@ def test_without_a_timer(is_main):
     assert found == [(0.0, 0.0)]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_pool_is_ended_in_time(tmp_path):
     """The processes of a stage, which would work on for minutes, are gone."""

@@ -63,6 +63,7 @@ def test_accumulation_gives_the_step_of_the_whole_batch():
     assert_same(weights(whole), weights(slices), atol=2e-5)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_accumulation_on_rows_of_two_lengths():
     one = small_trainer(model=NO_DROPOUT)
@@ -115,6 +116,7 @@ def halves_of(batch, strategy):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "jit_compile",
     ["off", *(pytest.param(jit, marks=pytest.mark.slow) for jit in ("auto", "on"))],
@@ -133,6 +135,7 @@ def test_two_replicas_give_the_step_of_one(two_devices, jit_compile):
     assert_same(weights(single), weights(double), atol=2e-5)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_float16_on_two_replicas_has_one_loss_scale(two_devices):
     single = small_trainer(dtype="mixed_float16", model=NO_DROPOUT)

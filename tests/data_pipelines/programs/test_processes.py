@@ -182,6 +182,7 @@ def kill_parent(file: str) -> None:
     time.sleep(600)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_processes_end_with_a_program_that_is_killed(tmp_path):
     program = (

@@ -254,6 +254,7 @@ SPACES = [" ", "  ", "\t", "\u00a0", "\u3000", "\u200d"]
 TEXTS = st.lists(st.sampled_from([*PARTS.split(), *SPACES]), max_size=8).map("".join)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(ADDED, st.lists(TEXTS, min_size=1, max_size=8), st.booleans())

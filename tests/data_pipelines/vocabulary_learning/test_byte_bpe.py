@@ -70,6 +70,7 @@ for files in (sys.argv[1:], sys.argv[:0:-1]):
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_same_in_each_process_and_for_each_order_of_files(tmp_path):
     """Many pairs are equally frequent; which is taken must not be left to chance."""
