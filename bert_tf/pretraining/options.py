@@ -339,6 +339,8 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
     def resolved(self) -> Self:
         """Returns options in which all defaults are written out."""
         values = dataclasses.asdict(self.recipe)
+        # As in the folders of runs that began before there was this option.
+        values["learn_vectors"] = values["learn_vectors"] or None
         if self.initial_model_dir is not None:
             # Those of the model, where they are not given.
             values |= {name: getattr(self, name) for name in ("objective", "sentences")}

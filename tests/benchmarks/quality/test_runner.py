@@ -2,11 +2,14 @@
 
 import pytest
 
+from benchmarks import machine
+from benchmarks.quality import runner
 from benchmarks.quality.results import Point
 from benchmarks.quality.runner import run_missing
 
 
-def test_each_step_runs_once(tmp_path, capsys):
+def test_each_step_runs_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(runner, "description", lambda: {"processor": "old"})
     ran = []
     broken = {("modern", "heldout")}
 
@@ -40,4 +43,8 @@ def test_each_step_runs_once(tmp_path, capsys):
     assert ran == [("modern", "heldout"), ("modern", "blimp")]
     assert len(results) == 6
     assert results[0].values == {"figure": 0.5}
-    assert results[0].machine["float32_gflops"] > 0
+    assert results[0].machine == {"processor": "old"}
+
+
+def test_the_machine_is_measured():
+    assert machine.description()["float32_gflops"] > 0

@@ -96,7 +96,7 @@ def test_a_saved_model_continues_its_training(name, optimizer, tmp_path):
 @pytest.mark.parametrize("optimizer", ["adamw_bert", "keras"])
 def test_fit(optimizer):
     model, batch, labels = compiled("bert", optimizer)
-    history = model.fit(batch, labels, batch_size=2, epochs=8, verbose=0).history
+    history = model.fit(batch, labels, batch_size=2, epochs=24, verbose=0).history
     assert history["loss"][-1] < history["loss"][0]
     scores = model.predict(batch, batch_size=2, verbose=0)
     np.testing.assert_allclose(scores, model(batch), atol=1e-5)
