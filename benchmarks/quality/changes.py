@@ -72,6 +72,15 @@ CHANGES = {
     "rate_2e-3": Change(options={"learning_rate": 2e-3}),
     "rate_4e-3": Change(options={"learning_rate": 4e-3}),
     "initial_0.05": Change({"initializer_range": 0.05}),
+    # What the config of ModernBERT in transformers can say.
+    "modernbert": Change(
+        {
+            "first_norm": False,
+            "biases": False,
+            "local_attention": 64,
+            "head_transform": True,
+        }
+    ),
     "beta_2_0.999": Change(options={"beta_2": 0.999}),
     "masked_0.15": Change(options={"mlm_rate": 0.15}),
     "masked_0.3": Change(options={"mlm_rate": 0.3}),
