@@ -28,10 +28,10 @@ from typing import Any
 
 import tqdm
 
+from benchmarks.quality.preparation import run_logged
 from benchmarks.quality.results import Point, Result
 from benchmarks.quality.runner import Step, run_missing
 from benchmarks.quality.side import SideOptions
-from bert_tf.comparison import programs
 from bert_tf.convert import ConvertOptions, convert
 from bert_tf.finetune import FinetuneOptions, finetune
 from bert_tf.finetuning.results import read_results as read_runs
@@ -222,10 +222,7 @@ def _pretrained(
             output_dir=folder,
             budget=budget,
         )
-    try:
-        seconds = programs.run(module, run, f"{folder}.log")
-    except programs.Failed as error:
-        raise ValueError(f"{error} (all of it: {folder}.log)") from None
+    seconds = run_logged(module, run, f"{folder}.log")
     metrics = os.path.join(_model(options, name), "metrics.jsonl")
     steps = max(record["step"] for record in read_metrics(metrics))
     return {"command_seconds": round(seconds, 1), "steps": steps}

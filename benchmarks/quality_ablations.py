@@ -16,20 +16,17 @@ from functools import partial
 from typing import Any
 
 from benchmarks.quality import text
-from benchmarks.quality.changes import BASE_CONFIG, BASE_OPTIONS, CHANGES, Change
+from benchmarks.quality.changes import BASE_CONFIG, BASE_OPTIONS, CHANGES
 from benchmarks.quality.evaluations import MODEL, light_evaluations
+from benchmarks.quality.preparation import prepare, run_logged
 from benchmarks.quality.results import Point, Result
 from benchmarks.quality.runner import Step, run_missing
 from benchmarks.quality_per_hour import work_of
-from bert_tf.comparison import programs
-from bert_tf.learn_vectors import LearnVectorsOptions
 from bert_tf.models.config import BertConfig
 from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.training.budget import seconds_of
 from data_pipelines.corpus.documents import expand_sources
-from data_pipelines.create_pretraining_data import CreatePretrainingDataOptions
 from data_pipelines.files.atomic import write_file
-from data_pipelines.learn_vocabulary import LearnVocabularyOptions
 from data_pipelines.programs import cli
 
 # Files of the text that are read: more than ten minutes of training need.
@@ -95,12 +92,20 @@ def _pretrained(options: AblationsOptions, point: Point, folder: str) -> dict[st
     change = CHANGES[point.side]
     values = {"vocab_size": change.vocab_size, **BASE_CONFIG, **change.config}
     config = BertConfig.from_dict(values)
-    prepared = _prepared(options, change, config)
+    pattern = text.training_files(os.path.join(options.work_dir, "text"))
+    prepared_dir = os.path.join(options.work_dir, f"prepared_{change.vocab_size}")
+    prepared = prepare(
+        expand_sources([pattern])[:_NUM_FILES],
+        prepared_dir,
+        change.vocab_size,
+        config.embedding_size or config.hidden_size,
+        f"{prepared_dir}.log",
+    )
     os.makedirs(folder, exist_ok=True)
     config_file = os.path.join(folder, "config.json")
     write_file(config_file, config.to_json().encode())
     found = {
-        "token_vectors": prepared["vectors"],
+        "token_vectors": prepared.vectors,
         "config_file": config_file,
         **BASE_OPTIONS,
         **change.options,
@@ -108,65 +113,14 @@ def _pretrained(options: AblationsOptions, point: Point, folder: str) -> dict[st
     model = os.path.join(folder, MODEL)
     run = PretrainOptions(
         **found,
-        records_dir=prepared["records"],
-        vocab_file=prepared["vocabulary"],
+        records_dir=prepared.records,
+        vocab_file=prepared.vocabulary,
         output_dir=model,
         budget=f"{options.minutes}m",
         seed=point.seed,
     )
-    _run("bert_tf.pretrain", run, f"{folder}.log")
+    run_logged("bert_tf.pretrain", run, f"{folder}.log")
     return work_of(model)
-
-
-def _prepared(
-    options: AblationsOptions, change: Change, config: BertConfig
-) -> dict[str, str]:
-    """Makes vocabulary, records and vectors, unless they are there."""
-    folder = os.path.join(options.work_dir, f"prepared_{change.vocab_size}")
-    os.makedirs(folder, exist_ok=True)
-    width = config.embedding_size or config.hidden_size
-    paths = {
-        name: os.path.join(folder, file)
-        for name, file in (
-            ("vocabulary", "vocab.txt"),
-            ("records", "records"),
-            ("vectors", f"vectors_{width}.bin"),
-        )
-    }
-    log = os.path.join(folder, "log")
-    pattern = text.training_files(os.path.join(options.work_dir, "text"))
-    files = tuple(expand_sources([pattern])[:_NUM_FILES])
-    if not os.path.exists(paths["vocabulary"]):
-        learn = LearnVocabularyOptions(
-            input_files=files,
-            vocab_size=change.vocab_size,
-            vocab_file=paths["vocabulary"],
-        )
-        _run("data_pipelines.learn_vocabulary", learn, log)
-    if not os.path.exists(paths["records"]):
-        create = CreatePretrainingDataOptions(
-            input_files=files,
-            vocab_file=paths["vocabulary"],
-            output_dir=paths["records"],
-            holdout_fraction=0.01,
-        )
-        _run("data_pipelines.create_pretraining_data", create, log)
-    if not os.path.exists(paths["vectors"]):
-        vectors = LearnVectorsOptions(
-            records_dir=paths["records"],
-            vocab_file=paths["vocabulary"],
-            vector_size=width,
-            vectors_file=paths["vectors"],
-        )
-        _run("bert_tf.learn_vectors", vectors, log)
-    return paths
-
-
-def _run(module: str, options: Any, log: str) -> None:
-    try:
-        programs.run(module, options, log)
-    except programs.Failed as error:
-        raise ValueError(f"{module} failed: {error} (all of it: {log})") from None
 
 
 def table(results: Sequence[Result]) -> str:

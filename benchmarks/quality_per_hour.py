@@ -25,10 +25,10 @@ from typing import Any, Literal, get_args
 
 from benchmarks.quality import side, text
 from benchmarks.quality.evaluations import MODEL, full_evaluations, light_evaluations
+from benchmarks.quality.preparation import run_logged
 from benchmarks.quality.results import Point
 from benchmarks.quality.runner import Step, run_missing
 from bert_tf.checkpoints import model_dir
-from bert_tf.comparison import programs
 from bert_tf.convert import ConvertOptions, convert
 from bert_tf.models.config import BertConfig
 from bert_tf.models.size import pretraining_step_flops
@@ -161,10 +161,7 @@ def pretrained(options: QualityOptions, point: Point) -> dict[str, Any]:
     if point.side in _PEERS:
         # They cannot resume.
         shutil.rmtree(folder, ignore_errors=True)
-    try:
-        seconds = programs.run(*training_program(options, point), log)
-    except programs.Failed as error:
-        raise ValueError(f"{error} (all of it: {log})") from None
+    seconds = run_logged(*training_program(options, point), log)
     if point.side in _PEERS:
         convert(
             ConvertOptions(

@@ -197,11 +197,13 @@ def _prepare(
             "--vocab_file: make them once with data_pipelines.learn_vocabulary and "
             "create_pretraining_data, where all workers can read them."
         )
-    if distribution.num_workers(strategy) > 1 and options.learns_vectors:
+    if distribution.num_workers(strategy) > 1 and options.learn_vectors:
         raise ValueError(
             "Received vectors to learn with several workers. Expected --token_vectors: "
             "learn them once with bert_tf.learn_vectors."
         )
+    if options.learn_vectors:
+        token_vectors.require_gensim()
     vocabulary, vectors, initial, optimizer = None, None, None, None
     is_chosen = options.sentences is not None
     if options.initial_model_dir is not None:
@@ -243,7 +245,7 @@ def _prepare(
             is_chosen=is_chosen,
         )
     options = dataclasses.replace(options.resolved(), sentences=sentences)
-    if options.learns_vectors:
+    if options.learn_vectors:
         with budget.stage("vectors"):
             vectors = _learned_vectors(options, records, vocabulary, config, budget)
     recipe = options.recipe

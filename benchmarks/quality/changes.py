@@ -58,7 +58,7 @@ class Change:
 CHANGES = {
     "base": Change(),
     # The blocks and rows of docs/recipe_90_minutes.md.
-    "today": Change(
+    "recipe_90_minutes": Change(
         {
             "hidden_act": "gelu_tanh",
             "intermediate_size": 1024,

@@ -17,9 +17,9 @@ from bert_tf.finetuning.results import read_results
 
 # The folder of a point has its model, and those that are fine-tuned from it.
 MODEL = "model"
-LIGHT_PAIRS = 200
+_LIGHT_PAIRS = 200
 # The same cheap fine-tuning for all models.
-LIGHT_TASKS: dict[str, dict[str, Any]] = {
+_LIGHT_TASKS: dict[str, dict[str, Any]] = {
     "conll2003": {
         "max_train_examples": 4000,
         "learning_rate": 5e-4,
@@ -44,9 +44,9 @@ def light_evaluations(data_dir: str, text_dir: str, folder: str) -> Evaluations:
     model = os.path.join(folder, MODEL)
     found: Evaluations = {
         "heldout": partial(_heldout, text_dir, model),
-        "blimp": partial(_blimp, data_dir, model, LIGHT_PAIRS),
+        "blimp": partial(_blimp, data_dir, model, _LIGHT_PAIRS),
     }
-    for task in LIGHT_TASKS:
+    for task in _LIGHT_TASKS:
         found[task] = partial(_light_task, data_dir, folder, task)
     return found
 
@@ -81,7 +81,7 @@ def _light_task(data_dir: str, folder: str, task: str) -> dict[str, Any]:
     output = os.path.join(folder, task.replace("/", "_"))
     finetune(
         FinetuneOptions(
-            **LIGHT_TASKS[task],
+            **_LIGHT_TASKS[task],
             model_dir=os.path.join(folder, MODEL),
             dataset=task,
             data_dir=data_dir,

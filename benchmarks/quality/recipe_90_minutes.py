@@ -12,19 +12,15 @@ The same command resumes a stopped training within the rest of the budget.
 import math
 import os
 import shutil
-from typing import Any
 
 from benchmarks.quality import side
+from benchmarks.quality.preparation import prepare, run_logged
 from benchmarks.quality.side import SideOptions
-from bert_tf.comparison import programs
-from bert_tf.learn_vectors import LearnVectorsOptions
 from bert_tf.models.config import BertConfig, preset
 from bert_tf.pretraining.options import PretrainOptions
 from data_pipelines.corpus.documents import expand_sources
-from data_pipelines.create_pretraining_data import CreatePretrainingDataOptions
 from data_pipelines.files.atomic import write_file
 from data_pipelines.files.json_files import read_json, write_json
-from data_pipelines.learn_vocabulary import LearnVocabularyOptions
 from data_pipelines.programs import cli
 
 # Written when vocabulary, records and vectors are there: the time that is left then.
@@ -55,54 +51,27 @@ def main(options: SideOptions) -> None:
     """Runs the four commands; the last one gets the time that is left."""
     budget = options.start()
     folder = options.output_dir
-    vocabulary, records, vectors, config, prepared = (
-        os.path.join(folder, name)
-        for name in ("vocab.txt", "records", "vectors.bin", "mini.json", _PREPARED)
-    )
-    files = tuple(scaled_files(options.input_files, budget.seconds))
-    if not os.path.exists(prepared):
+    config, marker = (os.path.join(folder, name) for name in ("mini.json", _PREPARED))
+    log = os.path.join(folder, "recipe.log")
+    files = scaled_files(options.input_files, budget.seconds)
+    if not os.path.exists(marker):
         # What a stopped preparation leaves took time that nobody counted.
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
         write_file(config, mini_config().to_json().encode())
-        _run(
-            "data_pipelines.learn_vocabulary",
-            LearnVocabularyOptions(
-                input_files=files, vocab_size=side.VOCAB_SIZE, vocab_file=vocabulary
-            ),
-            folder,
-        )
-        _run(
-            "data_pipelines.create_pretraining_data",
-            CreatePretrainingDataOptions(
-                input_files=files,
-                vocab_file=vocabulary,
-                output_dir=records,
-                holdout_fraction=0.01,
-            ),
-            folder,
-        )
-        _run(
-            "bert_tf.learn_vectors",
-            LearnVectorsOptions(
-                records_dir=records,
-                vocab_file=vocabulary,
-                vector_size=256,
-                num_epochs=3,
-                vectors_file=vectors,
-            ),
-            folder,
-        )
+    sizes = side.VOCAB_SIZE, mini_config().hidden_size
+    prepared = prepare(files, folder, *sizes, log)
+    if not os.path.exists(marker):
         if budget.left <= 1:
             raise budget.too_short(budget.used)
-        write_json(prepared, {"seconds_left": round(budget.left)})
-    left = read_json(prepared)["seconds_left"]
-    _run(
+        write_json(marker, {"seconds_left": round(budget.left)})
+    left = read_json(marker)["seconds_left"]
+    run_logged(
         "bert_tf.pretrain",
         PretrainOptions(
-            records_dir=records,
-            vocab_file=vocabulary,
-            token_vectors=vectors,
+            records_dir=prepared.records,
+            vocab_file=prepared.vocabulary,
+            token_vectors=prepared.vectors,
             config_file=config,
             output_dir=os.path.join(folder, "model"),
             dtype="bfloat16",
@@ -116,21 +85,8 @@ def main(options: SideOptions) -> None:
             long_sequence_length=256,
             seed=options.seed,
         ),
-        folder,
+        log,
     )
-
-
-def _run(module: str, options: Any, folder: str) -> None:
-    """Runs a program; its output is in `recipe.log` of the folder.
-
-    Raises:
-        ValueError: it failed.
-    """
-    log = os.path.join(folder, "recipe.log")
-    try:
-        programs.run(module, options, log)
-    except programs.Failed as error:
-        raise ValueError(f"{module} failed: {error} (all of it: {log})") from None
 
 
 if __name__ == "__main__":

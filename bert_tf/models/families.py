@@ -42,7 +42,6 @@ class Recipe:
     optimizer: "OptimizerName" = "adamw_bert"
     learning_rate: float = 1e-4
     beta_2: float = 0.999
-    learn_vectors: bool = False
 
     @property
     def sentence_task(self) -> str | None:

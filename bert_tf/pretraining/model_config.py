@@ -40,7 +40,7 @@ def pretraining_config(options: PretrainOptions, vocabulary: Vocabulary) -> Bert
             f"{config.architecture}. Expected objective=both_directions and "
             "architecture=elmo, or neither of them: see --family."
         )
-    if is_elmo and (options.token_vectors is not None or recipe.learn_vectors):
+    if is_elmo and (options.token_vectors is not None or options.learn_vectors):
         raise ValueError(
             "Received token_vectors or learn_vectors for ELMo, which computes vectors "
             "from characters. Expected none: leave the option out."

@@ -91,8 +91,8 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
         "File of vectors from which the token table starts, such as one of "
         "bert_tf.learn_vectors. Default: it starts from random vectors.",
     )
-    learn_vectors: bool | None = cli.option(
-        None,
+    learn_vectors: bool = cli.option(
+        False,
         "Start the token table from vectors that are learned from the text first, in a "
         "twelfth of a --budget.",
     )
@@ -272,7 +272,7 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
                     f"Received learn_vectors and {name}. Expected one of them: both "
                     "say what the token table starts from."
                 )
-        if self.learns_vectors and self.plan_file is not None:
+        if self.learn_vectors and self.plan_file is not None:
             raise ValueError(
                 f"Received plan_file={self.plan_file} and vectors to learn. Expected "
                 "the vectors that the run of the plan has learned: give its "
@@ -339,8 +339,6 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
     def resolved(self) -> Self:
         """Returns options in which all defaults are written out."""
         values = dataclasses.asdict(self.recipe)
-        # As in the folders of runs that began before there was this option.
-        values["learn_vectors"] = values["learn_vectors"] or None
         if self.initial_model_dir is not None:
             # Those of the model, where they are not given.
             values |= {name: getattr(self, name) for name in ("objective", "sentences")}
@@ -353,12 +351,6 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
     def is_planned(self) -> bool:
         """True if a plan sets the number of steps, see `training.plan`."""
         return self.budget is not None or self.plan_file is not None
-
-    @property
-    def learns_vectors(self) -> bool:
-        """True if the token table starts from vectors that the run learns."""
-        is_given = self.token_vectors is not None or self.initial_model_dir is not None
-        return self.recipe.learn_vectors and not is_given
 
     @property
     def num_steps(self) -> int:

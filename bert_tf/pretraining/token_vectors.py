@@ -8,6 +8,7 @@ from bert_tf.word_vectors.texts import Pieces
 from bert_tf.word_vectors.word2vec import learn_word2vec
 from data_pipelines.files.atomic import new_file
 from data_pipelines.files.paths import exists
+from data_pipelines.programs.extras import extra
 from data_pipelines.tokenizers.vocabulary import Vocabulary
 
 # Where a run keeps the vectors that it has learned.
@@ -38,6 +39,12 @@ def initial_vectors(
             f"--vector_size={expected}."
         )
     return vectors, is_found
+
+
+def require_gensim() -> None:
+    """Raises ImportError if vectors cannot be learned here."""
+    with extra("word_vectors"):
+        import gensim  # noqa: F401
 
 
 def learn_token_vectors(

@@ -17,6 +17,7 @@ from benchmarks.domain_adaptation import (
 )
 from benchmarks.quality import runner
 from benchmarks.quality.results import Point, Result, read_results
+from bert_tf.comparison import programs
 
 
 @pytest.mark.parametrize(
@@ -125,9 +126,7 @@ def test_a_table_of_what_is_finished():
 def test_the_commands_are_valid(data, tmp_path, monkeypatch):
     """What is mocked above: the options themselves."""
     ran = []
-    monkeypatch.setattr(
-        domain_adaptation.programs, "run", lambda *a: ran.append(a[1]) or 1.0
-    )
+    monkeypatch.setattr(programs, "run", lambda *a: ran.append(a[1]) or 1.0)
     monkeypatch.setattr(domain_adaptation, "convert", lambda options: None)
     monkeypatch.setattr(domain_adaptation, "read_metrics", lambda path: [{"step": 7}])
     options = AdaptationOptions(

@@ -316,8 +316,7 @@ def test_first_tokens_are_read(name, in_rows):
     assert_same_gradients(expected_slopes, slopes)
 
 
-@pytest.mark.parametrize("in_rows", [packed, alone])
-def test_first_tokens_of_long_rows_are_read(in_rows, monkeypatch):
+def encoder_of_long_rows():
     model = BertEncoder(
         small_config(
             max_position_embeddings=4096,
@@ -326,6 +325,12 @@ def test_first_tokens_of_long_rows_are_read(in_rows, monkeypatch):
         )
     )
     randomize(model)
+    return model
+
+
+@pytest.mark.parametrize("in_rows", [packed, alone])
+def test_first_tokens_of_long_rows_are_read(in_rows, monkeypatch):
+    model = encoder_of_long_rows()
     batch = in_rows(random_features())
     expected = model(batch, first_only=True)
     monkeypatch.setattr("bert_tf.models.encoder.LONG_ROW", 8)
@@ -336,14 +341,7 @@ def test_first_tokens_of_long_rows_are_read(in_rows, monkeypatch):
 
 
 def test_some_tokens_of_long_rows_are_read(monkeypatch):
-    model = BertEncoder(
-        small_config(
-            max_position_embeddings=4096,
-            position_embeddings="rotary",
-            local_attention=3,
-        )
-    )
-    randomize(model)
+    model = encoder_of_long_rows()
     batch = random_batch(sequence=20)
     positions = np.array([[0, 7, 7], [1, 2, 3], [9, 0, 4], [5, 6, 8]], "int32")
     graph = tf.function(
