@@ -85,7 +85,9 @@ class Trainer:
             self.data_start = tf.Variable(
                 0, dtype=tf.int64, trainable=False, name="data_start"
             )
-        # Packed batches differ in their number of rows; each would be a trace.
+        self._is_traced = False
+        # Batches differ in their number of rows and in the length of rows; each shape
+        # would be a trace.
         self._train_step = tf.function(
             self._train_step_in_graph, reduce_retracing=True, autograph=False
         )
@@ -121,6 +123,9 @@ class Trainer:
             `loss`, `gradient_norm` (before clipping), `learning_rate`, `finite`
             (0 if the step was skipped), `stopping` (1 if any worker has to stop).
         """
+        if not self._is_traced:
+            self._is_traced = True
+            self._trace_for_all_shapes(batch)
         return self._train_step(batch, tf.constant(float(stopping)))
 
     def evaluate(self, batches: tf.data.Dataset) -> dict[str, float]:
@@ -139,6 +144,22 @@ class Trainer:
         if not means:
             raise ValueError("Received no batch to evaluate on. Expected at least one.")
         return {"loss": sum(means[name] for name in self.objective.losses), **means}
+
+    def _trace_for_all_shapes(self, batch: Batch) -> None:
+        """Traces the step with unknown shapes, which `reduce_retracing` would reach late.
+
+        Kernels are chosen by the shapes of the trace, and some differ in the last bit.
+        So a run that is resumed amid rows of another length has to have the trace of
+        the run from the start. On a TPU each shape is a program of its own anyway.
+        """
+        on_tpu = isinstance(self.strategy, tf.distribute.TPUStrategy)
+        if on_tpu or len(distribution.local_replicas(self.strategy)) > 1:
+            return
+        unknown = {
+            name: tf.TensorSpec([None] * len(value.shape), value.dtype)
+            for name, value in batch.items()
+        }
+        self._train_step.get_concrete_function(unknown, tf.TensorSpec([]))
 
     def _train_step_in_graph(
         self, batch: Batch, stopping: tf.Tensor
@@ -190,7 +211,7 @@ class Trainer:
         count = self.accumulation_steps
         if count == 1:
             return self._gradients(batch, weights, replica, tf.constant(0))
-        # The static shape is unknown once there were rows of another length.
+        # The static shape is unknown.
         slices = {
             name: tf.reshape(value, tf.concat([[count, -1], tf.shape(value)[1:]], 0))
             for name, value in batch.items()

@@ -74,6 +74,14 @@ def test_accumulation_on_rows_of_two_lengths():
         assert losses[0] == pytest.approx(losses[1], rel=1e-5), length
 
 
+def test_one_trace_serves_batches_of_all_shapes():
+    """So that a resumed run has the kernels of the run that saw all shapes."""
+    trainer = small_trainer()
+    for sequence, batch_size in ((12, 8), (16, 8), (16, 4)):
+        trainer.train_step(random_batch(batch_size, sequence))
+    assert trainer._train_step.experimental_get_tracing_count() == 1
+
+
 @pytest.mark.parametrize(
     "jit_compile", ["auto", pytest.param("on", marks=pytest.mark.slow)]
 )
