@@ -219,7 +219,7 @@ def cross_entropy(logits: Any, labels: Any) -> tuple[Any, Any]:
     """
     logits = ops.cast(logits, "float32")
     # A comparison rather than a lookup, whose gradient would be a scatter.
-    is_label = ops.arange(logits.shape[-1], dtype="int32") == labels[..., None]
+    is_label = ops.arange(ops.shape(logits)[-1], dtype="int32") == labels[..., None]
     largest = ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True))
     shifted = logits - largest
     of_label = ops.sum(ops.where(is_label, shifted, 0.0), axis=-1)

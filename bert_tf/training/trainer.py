@@ -146,7 +146,7 @@ class Trainer:
         return {"loss": sum(means[name] for name in self.objective.losses), **means}
 
     def _trace_for_all_shapes(self, batch: Batch) -> None:
-        """Traces the step with unknown shapes, which `reduce_retracing` would reach late.
+        """Traces the step for unknown shapes, to which it would be relaxed anyway.
 
         Kernels are chosen by the shapes of the trace, and some differ in the last bit.
         So a run that is resumed amid rows of another length has to have the trace of

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from bert_tf.layers import elementwise
 from bert_tf.layers.elementwise import compilation
+from tests.reference.bert import cross_entropy
 
 
 def normal(*shape, seed=0):
@@ -134,3 +135,25 @@ def test_softmax_gives_masked_keys_nothing():
     )
     assert np.all(weights.numpy()[1, ..., 4:] == 0)
     np.testing.assert_allclose(weights.numpy().sum(-1), 1, atol=1e-6)
+
+
+def test_cross_entropy_of_rows_of_any_length():
+    """The classes of a question are the tokens of a row."""
+    generator = np.random.default_rng(0)
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None], tf.float32),
+            tf.TensorSpec([None], tf.int32),
+        ]
+    )
+    def found(logits, labels):
+        with compilation():
+            return elementwise.cross_entropy(logits, labels)
+
+    for length in (3, 7):
+        logits = generator.normal(size=(4, length)).astype("float32")
+        labels = generator.integers(0, length, 4).astype("int32")
+        losses, right = found(logits, labels)
+        np.testing.assert_allclose(losses, cross_entropy(logits, labels), rtol=1e-5)
+        np.testing.assert_array_equal(right, logits.argmax(-1) == labels)
