@@ -1,8 +1,8 @@
-"""Measures what each part of a recipe for small budgets is worth.
+"""Measures what each part of `--family=compact` is worth.
 
     python -m benchmarks.quality_ablations --data_dir=data --work_dir=quality
 
-A model is pre-trained for the same minutes with each change of the recipe, and
+A model is pre-trained for the same minutes with each change of the family, and
 evaluated as by `benchmarks.quality_per_hour`. Vocabulary, records and word vectors are
 made before, once for all, so that the minutes are those of the training alone. The
 table is printed at the end. The same command continues a stopped run.
@@ -16,13 +16,12 @@ from functools import partial
 from typing import Any
 
 from benchmarks.quality import text
-from benchmarks.quality.changes import BASE_CONFIG, BASE_OPTIONS, CHANGES
+from benchmarks.quality.changes import CHANGES
 from benchmarks.quality.evaluations import MODEL, light_evaluations
 from benchmarks.quality.preparation import prepare, run_logged
 from benchmarks.quality.results import Point, Result
 from benchmarks.quality.runner import Step, run_missing
 from benchmarks.quality_per_hour import work_of
-from bert_tf.models.config import BertConfig
 from bert_tf.pretraining.options import PretrainOptions
 from bert_tf.training.budget import seconds_of
 from data_pipelines.corpus.documents import expand_sources
@@ -90,8 +89,7 @@ def steps(options: AblationsOptions) -> Iterator[Step]:
 def _pretrained(options: AblationsOptions, point: Point, folder: str) -> dict[str, Any]:
     """Pre-trains a model with a change; returns its work."""
     change = CHANGES[point.side]
-    values = {"vocab_size": change.vocab_size, **BASE_CONFIG, **change.config}
-    config = BertConfig.from_dict(values)
+    config = change.made_config()
     pattern = text.training_files(os.path.join(options.work_dir, "text"))
     prepared_dir = os.path.join(options.work_dir, f"prepared_{change.vocab_size}")
     prepared = prepare(
@@ -107,12 +105,12 @@ def _pretrained(options: AblationsOptions, point: Point, folder: str) -> dict[st
     found = {
         "token_vectors": prepared.vectors,
         "config_file": config_file,
-        **BASE_OPTIONS,
         **change.options,
     }
     model = os.path.join(folder, MODEL)
     run = PretrainOptions(
         **found,
+        family="compact",
         records_dir=prepared.records,
         vocab_file=prepared.vocabulary,
         output_dir=model,

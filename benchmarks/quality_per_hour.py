@@ -38,7 +38,9 @@ from bert_tf.training.plan import PLAN, read_plan
 from data_pipelines.files.json_files import read_json
 from data_pipelines.programs import cli
 
-Side = Literal["recipe_90_minutes", "bert", "modern", "keras_hub", "hugging_face"]
+Side = Literal[
+    "compact", "recipe_90_minutes", "bert", "modern", "keras_hub", "hugging_face"
+]
 
 # Sides that are not this project's; their models are converted.
 _PEERS = ("keras_hub", "hugging_face")
@@ -136,9 +138,11 @@ def training_program(options: QualityOptions, point: Point) -> tuple[str, Any]:
     folder = os.path.join(options.work_dir, point.name)
     files = text.training_files(os.path.join(options.work_dir, "text"))
     budget = f"{60 * point.minutes:g}s"
-    if point.side in ("bert", "modern"):
+    if point.side in ("bert", "modern", "compact"):
+        # The family compact has options of its own.
+        chosen = {} if point.side == "compact" else _README_OPTIONS
         return "bert_tf.pretrain", PretrainOptions(
-            **_README_OPTIONS,
+            **chosen,
             input_files=(files,),
             output_dir=os.path.join(folder, MODEL),
             family=point.side,

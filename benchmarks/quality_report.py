@@ -34,6 +34,7 @@ _TABLE = (
     ("PFLOP", "pretrain", "flop", 1e-15),
 )
 _NAMES = {
+    "compact": "--family=compact",
     "recipe_90_minutes": "90-minute recipe",
     "bert": "--family=bert",
     "modern": "--family=modern",

@@ -152,6 +152,7 @@ def _description(
 ) -> Description:
     return describe(
         data.dataset,
+        config,
         origin,
         options.lengths(data.dataset, config.max_sequence_length),
         data.train,

@@ -197,12 +197,12 @@ def _prepare(
             "--vocab_file: make them once with data_pipelines.learn_vocabulary and "
             "create_pretraining_data, where all workers can read them."
         )
-    if distribution.num_workers(strategy) > 1 and options.learn_vectors:
+    if distribution.num_workers(strategy) > 1 and options.recipe.learn_vectors:
         raise ValueError(
-            "Received vectors to learn with several workers. Expected --token_vectors: "
-            "learn them once with bert_tf.learn_vectors."
+            "Received vectors to learn with several workers. Expected --token_vectors, "
+            "learned once with bert_tf.learn_vectors, or --nolearn_vectors."
         )
-    if options.learn_vectors:
+    if options.recipe.learn_vectors:
         token_vectors.require_gensim()
     vocabulary, vectors, initial, optimizer = None, None, None, None
     is_chosen = options.sentences is not None
@@ -241,7 +241,7 @@ def _prepare(
         sentences = data.possible_sentences(
             records,
             vocabulary,
-            options.rows(options.sequence_length),
+            options.rows(options.recipe.sequence_length),
             is_chosen=is_chosen,
         )
     options = dataclasses.replace(options.resolved(), sentences=sentences)
@@ -283,7 +283,7 @@ def _run(inputs: _Inputs, strategy: tf.distribute.Strategy, budget: Budget) -> _
         heldout = data.heldout_batches(
             records,
             vocabulary,
-            options.rows(options.sequence_length),
+            options.rows(options.recipe.sequence_length),
             num_batches=options.max_eval_batches,
             **batches,
         )
@@ -293,7 +293,7 @@ def _run(inputs: _Inputs, strategy: tf.distribute.Strategy, budget: Budget) -> _
             baseline = unigram_baseline(
                 training, heldout, inputs.config.vocab_size, trainer.objective.losses
             )
-        peak = peak_flops_per_second(options.dtype)
+        peak = peak_flops_per_second(options.recipe.dtype)
     log = RunLog(
         options.output_dir, options.num_steps, peak, is_chief=is_chief(strategy)
     )
@@ -364,7 +364,8 @@ def _describe(inputs: _Inputs, trainer: Trainer, peak: float, log: RunLog) -> No
     log.say(
         f"{trainer.model.count_params():,} weights, {len(inputs.vocabulary):,} pieces, "
         f"{counts['documents']:,} documents of {counts['tokens']:,} tokens; this "
-        f"machine multiplies matrices at {peak / 1e9:,.0f} GFLOP/s in {options.dtype}."
+        f"machine multiplies matrices at {peak / 1e9:,.0f} GFLOP/s in "
+        f"{options.recipe.dtype}."
     )
     if records.skip_corrupt and is_chief(trainer.strategy):
         for line in data.damaged_files(records.folder):
@@ -383,7 +384,7 @@ def _trainer(
     has_sentence_task = recipe.sentence_task is not None
     keras.utils.set_random_seed(options.seed)
     model = model_dir.make_model(
-        inputs.config, inputs.description, POLICIES[options.dtype]
+        inputs.config, inputs.description, POLICIES[recipe.dtype]
     )
     if inputs.initial is not None:
         source = options.initial_model_dir or ""
@@ -422,7 +423,7 @@ def _write(options: PretrainOptions, inputs: _Inputs, trained: _Trained) -> None
         inputs.records.manifest["counts"],
         records,
         training=f"{trained.num_steps:,} steps of {recipe.batch_size} rows in "
-        f"{options.dtype}",
+        f"{recipe.dtype}",
     )
     cloze = []
     if heldout is not None:
@@ -451,7 +452,7 @@ def _learned_vocabulary(options: PretrainOptions) -> Vocabulary:
     if not tf.io.gfile.exists(path):
         vocabulary = learn_vocabulary(
             input_files=options.input_files or (),
-            vocab_size=options.vocab_size,
+            vocab_size=options.recipe.vocab_size,
             tokenizer=options.recipe.tokenizer,
             lower_case=options.lower_case,
             strip_accents=options.strip_accents,

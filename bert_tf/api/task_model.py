@@ -385,7 +385,7 @@ class TaskModel(ModelFolder, Generic[PredictionT]):
         lengths = self.kind.lengths(
             config.max_sequence_length, self._max_length, self._stride
         )
-        description = describe(dataset, origin.description, lengths, examples)
+        description = describe(dataset, config, origin.description, lengths, examples)
         if self._loaded is not None:
             self._use(dataclasses.replace(self._loaded, description=description))
             return

@@ -161,6 +161,7 @@ def unusual_head(description: Description) -> dict[str, Any]:
             "mlm_activation",
             "mlm_epsilon",
             "output_activation",
+            "compares_texts",
         )
         if description.head.get(name)
     }

@@ -1,10 +1,11 @@
 """The same time for each system: epochs of static vectors, configs of models."""
 
+import dataclasses
 import math
 
 from bert_tf.comparison.systems import System
-from bert_tf.models import config as configs
-from bert_tf.models.families import FAMILIES
+from bert_tf.models.config import BertConfig
+from bert_tf.models.families import make_config
 
 # Static vectors do not improve when the text is read more often than this.
 _MAX_EPOCHS = 15
@@ -24,7 +25,7 @@ def epochs_within(budget: float, one_epoch: float, two_epochs: float) -> int:
     return max(1, min(epochs, _MAX_EPOCHS))
 
 
-def member_config(system: System, preset: str, vocab_size: int) -> configs.BertConfig:
+def member_config(system: System, preset: str, vocab_size: int) -> BertConfig:
     """Returns the config of a system in a size.
 
     As training takes minutes instead of weeks, no model has dropout, and the initial
@@ -33,12 +34,10 @@ def member_config(system: System, preset: str, vocab_size: int) -> configs.BertC
     the plateau on which masked models begin in 3,590 steps; with 0.056 it left it in
     300.)
     """
-    family = FAMILIES[system.options["family"]]
-    hidden_size = configs.PRESETS[preset]["hidden_size"]
-    changes = {
-        "initializer_range": round(0.9 / math.sqrt(hidden_size), 3),
-        **family.config,
-        "hidden_dropout_prob": 0.0,
-        "attention_probs_dropout_prob": 0.0,
-    }
-    return configs.preset(preset, vocab_size, **changes)
+    config = make_config(system.options["family"], preset, vocab_size)
+    return dataclasses.replace(
+        config,
+        initializer_range=round(0.9 / math.sqrt(config.hidden_size), 3),
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )

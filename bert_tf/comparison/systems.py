@@ -56,6 +56,7 @@ SYSTEMS: dict[str, System] = {
     # change that. 5e-4 is the rate of the paper's small model.
     "electra": _model("ELECTRA", family="electra", learning_rate=5e-4),
     "modern": _model("modern", family="modern"),
+    "compact": _model("compact", family="compact"),
 }
 
 

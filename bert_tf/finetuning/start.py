@@ -99,6 +99,7 @@ def encoder_config(
 
 def describe(
     dataset: Dataset,
+    config: BertConfig,
     origin: Description,
     lengths: Lengths,
     train: Sequence[Any],
@@ -110,6 +111,7 @@ def describe(
 
     Args:
         dataset: with its labels.
+        config: the config of the encoder.
         origin: the description of the model that it starts from.
         lengths: to which texts are cut.
         train: the training examples.
@@ -117,6 +119,9 @@ def describe(
         head: more arguments of the kind's model.
     """
     kind = KINDS[dataset.kind]
+    pairs = any(getattr(e, "second", None) is not None for e in train)
+    if pairs and kind.compares_texts and config.compares_texts:
+        head["compares_texts"] = True
     return Description(
         kind=dataset.kind,
         dataset=dataset.name,
@@ -127,7 +132,7 @@ def describe(
             **kind.learned_arguments(train),
         },
         document_context=document_context,
-        pairs=any(getattr(e, "second", None) is not None for e in train),
+        pairs=pairs,
     )
 
 

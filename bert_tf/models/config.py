@@ -104,6 +104,9 @@ class BertConfig:
     # Whether fine-tuned heads begin with a dense layer, GELU and a normalization, as
     # the masked-LM head does (ModernBERT).
     head_transform: bool = False
+    # Whether a classifier of pairs also reads how similar the two texts are, see
+    # `bert_tf.layers.text_comparison`: a help for small models without a sentence task.
+    compares_texts: bool = False
     # Whether the masked-LM head multiplies by the token table of the encoder.
     tie_word_embeddings: bool = True
 

@@ -1,8 +1,8 @@
 """The members of the family around BERT, in one table of their differences.
 
-A member is the model of its paper, in any size, with the options of pre-training of its
-paper. Each option can be changed by its own flag, and each field of the config in a
-`--config_file`.
+A member is the model of its paper, in any size, with the options of its pre-training;
+`compact` is a recipe of this project for hours of a few cores. Each option can be
+changed by its own flag, and each field of the config in a `--config_file`.
 """
 
 import dataclasses
@@ -21,16 +21,27 @@ if TYPE_CHECKING:
     from data_pipelines.pretraining.row_options import MaskingUnit, SentenceTask
     from data_pipelines.tokenizers.casing import LearnedKind
 
-Name = Literal["bert", "roberta", "albert", "electra", "modern", "gpt", "elmo"]
+Name = Literal[
+    "bert", "roberta", "albert", "electra", "modern", "compact", "gpt", "elmo"
+]
+Preset = Literal["tiny", "mini", "small", "medium", "base", "large"]
+# "auto": bfloat16 where the machine computes products in it, else float32.
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Options of `pretrain` that differ among the papers; the defaults are BERT's.
+    """Options of `pretrain` that differ among the members; the defaults are BERT's.
 
     (Devlin et al. 2018, section 3.1 and appendix A.2.)
     """
 
+    preset: Preset = "base"
+    vocab_size: int = 30522
+    sequence_length: int = 128
+    long_sequence_length: int | None = None
+    learn_vectors: bool = False
+    dtype: Dtype = "float32"
     tokenizer: "LearnedKind" = "wordpiece"
     objective: "ObjectiveName" = "masked_lm"
     sentences: "SentenceTask" = "next_sentence"
@@ -57,7 +68,22 @@ class Family:
     config: Mapping[str, Any]
     # Defaults of the options of `pretrain`.
     recipe: Recipe
+    # The width of the feed-forward layers, in widths of the model.
+    intermediate_factor: float = 4
 
+
+# Warner et al. 2024, section 2 and table 3.
+_MODERN = {
+    "hidden_act": "geglu",
+    "norm_position": "pre",
+    "position_embeddings": "rotary",
+    "local_attention": 64,
+    "type_vocab_size": 0,
+    "layer_norm_eps": 1e-5,
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+    "pooler": False,
+}
 
 FAMILIES: dict[str, Family] = {
     "bert": Family({}, Recipe()),
@@ -109,20 +135,9 @@ FAMILIES: dict[str, Family] = {
             learning_rate=2e-4,
         ),
     ),
-    # ModernBERT: Warner et al. 2024, section 2 and table 3. Rows are full: sentences
-    # continue across the ends of documents.
+    # ModernBERT. Rows are full: sentences continue across the ends of documents.
     "modern": Family(
-        {
-            "hidden_act": "geglu",
-            "norm_position": "pre",
-            "position_embeddings": "rotary",
-            "local_attention": 64,
-            "type_vocab_size": 0,
-            "layer_norm_eps": 1e-5,
-            "hidden_dropout_prob": 0.0,
-            "attention_probs_dropout_prob": 0.0,
-            "pooler": False,
-        },
+        _MODERN,
         Recipe(
             sentences="full_sentences",
             mlm_rate=0.3,
@@ -130,6 +145,34 @@ FAMILIES: dict[str, Family] = {
             learning_rate=8e-4,
             beta_2=0.98,
         ),
+    ),
+    # The blocks that ModernBERT has in transformers, so that models can be converted
+    # to it, as many feed-forward weights as in BERT, and options for a budget of hours;
+    # docs/quality_per_hour.md measures them. There is no sentence task, so pairs are
+    # compared by the head.
+    "compact": Family(
+        {
+            **_MODERN,
+            "first_norm": False,
+            "biases": False,
+            "head_transform": True,
+            "compares_texts": True,
+        },
+        Recipe(
+            preset="mini",
+            vocab_size=20_000,
+            sequence_length=64,
+            long_sequence_length=256,
+            learn_vectors=True,
+            dtype="auto",
+            sentences="full_sentences",
+            mlm_rate=0.2,
+            batch_size=32,
+            optimizer="adamw",
+            learning_rate=1e-3,
+            beta_2=0.98,
+        ),
+        intermediate_factor=2.75,
     ),
     # Radford et al. 2018, section 4.1.
     "gpt": Family(
@@ -168,7 +211,10 @@ def make_config(family: str, preset: str, vocab_size: int) -> BertConfig:
     Raises:
         ValueError: the preset is unknown.
     """
-    return configs.preset(preset, vocab_size, **FAMILIES[family].config)
+    member = FAMILIES[family]
+    config = configs.preset(preset, vocab_size, **member.config)
+    intermediate_size = int(member.intermediate_factor * config.hidden_size)
+    return dataclasses.replace(config, intermediate_size=intermediate_size)
 
 
 def make_encoder(config: BertConfig, dtype: Any = None) -> BertEncoder | ElmoEncoder:

@@ -19,7 +19,7 @@ def pretraining_config(options: PretrainOptions, vocabulary: Vocabulary) -> Bert
     if options.config_file:
         config = BertConfig.from_file(options.config_file)
     else:
-        config = make_config(options.family, options.preset, len(vocabulary))
+        config = make_config(options.family, recipe.preset, len(vocabulary))
     if recipe.objective == "next_token":
         # No pre-training task reads the vector of a whole row.
         config = dataclasses.replace(config, causal=True, pooler=False)
@@ -40,7 +40,7 @@ def pretraining_config(options: PretrainOptions, vocabulary: Vocabulary) -> Bert
             f"{config.architecture}. Expected objective=both_directions and "
             "architecture=elmo, or neither of them: see --family."
         )
-    if is_elmo and (options.token_vectors is not None or options.learn_vectors):
+    if is_elmo and (options.token_vectors is not None or recipe.learn_vectors):
         raise ValueError(
             "Received token_vectors or learn_vectors for ELMo, which computes vectors "
             "from characters. Expected none: leave the option out."

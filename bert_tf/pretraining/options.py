@@ -6,10 +6,11 @@ import posixpath
 from typing import Literal, Self
 
 from bert_tf.models import families, objectives
-from bert_tf.models.families import Recipe
+from bert_tf.models.families import Dtype, Preset, Recipe
 from bert_tf.optim.optimizers import OptimizerName
 from bert_tf.training.budget import seconds_of
 from bert_tf.training.distribution import DistributionOptions
+from bert_tf.training.hardware import number_format
 from bert_tf.training.plan import LONG_SHARE
 from data_pipelines.corpus import documents
 from data_pipelines.corpus.layout import Layout
@@ -59,7 +60,9 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
     vocab_file: str | None = cli.option(
         None, "Vocabulary file. Default: a vocabulary is learned from the text."
     )
-    vocab_size: int = cli.option(30522, "Size of a learned vocabulary.")
+    vocab_size: int | None = cli.option(
+        None, "Size of a learned vocabulary. BERT: 30522."
+    )
     tokenizer: LearnedKind | None = cli.option(
         None,
         "Tokenizer of a learned vocabulary. wordpiece: BERT's. byte_bpe: that of GPT-2 "
@@ -71,11 +74,9 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
     family: families.Name = cli.option(
         "bert",
         "Model family. Sets the architecture, the objective, and every option left "
-        "unset to the values of its paper.",
+        "unset to the values of its paper; compact to those for hours of a few cores.",
     )
-    preset: Literal["tiny", "mini", "small", "medium", "base", "large"] = cli.option(
-        "base", "Size of the model."
-    )
+    preset: Preset | None = cli.option(None, "Size of the model. BERT: base.")
     initial_model_dir: str | None = cli.option(
         None,
         "A model to train further, in any format that bert_tf.convert reads. Its "
@@ -91,8 +92,8 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
         "File of vectors from which the token table starts, such as one of "
         "bert_tf.learn_vectors. Default: it starts from random vectors.",
     )
-    learn_vectors: bool = cli.option(
-        False,
+    learn_vectors: bool | None = cli.option(
+        None,
         "Start the token table from vectors that are learned from the text first, in a "
         "twelfth of a --budget.",
     )
@@ -120,7 +121,9 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
         "Share of these that become a random token; 0.1 in the paper. The rest stays "
         "as it is.",
     )
-    sequence_length: int = cli.option(128, "Number of tokens in a row.")
+    sequence_length: int | None = cli.option(
+        None, "Number of tokens in a row. BERT: 128."
+    )
     long_sequence_length: int | None = cli.option(
         None,
         "Number of tokens in a row in the last tenth of the steps; 512 in the paper.",
@@ -177,8 +180,10 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
     weight_decay: float = cli.option(
         0.01, "Weight decay; biases and norms are excluded."
     )
-    dtype: Literal["float32", "bfloat16", "float16"] = cli.option(
-        "float32", "Number format of the computation; the weights stay float32."
+    dtype: Dtype | None = cli.option(
+        None,
+        "Number format of the computation; the weights stay float32. auto: bfloat16 "
+        "where this machine computes products in it, else float32. BERT: float32.",
     )
     seed: int = cli.option(
         0, "Random seed of weights, order, sentence pairs, masks and dropout."
@@ -224,7 +229,8 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
         self._check_vectors()
         self._check_length()
         cli.require_positive(
-            sequence_length=self.sequence_length,
+            vocab_size=recipe.vocab_size,
+            sequence_length=recipe.sequence_length,
             batch_size=recipe.batch_size,
             accumulation_steps=self.accumulation_steps,
             num_train_steps=self.num_train_steps,
@@ -256,7 +262,7 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
                 "sentence task."
             )
         # The other options of rows are checked by `RowOptions`.
-        self.rows(self.sequence_length)
+        self.rows(recipe.sequence_length)
         if recipe.batch_size % self.accumulation_steps:
             raise ValueError(
                 f"Received batch_size={recipe.batch_size}, accumulation_steps="
@@ -334,11 +340,15 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
         names = [field.name for field in dataclasses.fields(Recipe)]
         given = {name: getattr(self, name) for name in names}
         changes = {name: value for name, value in given.items() if value is not None}
+        if self.token_vectors or self.initial_model_dir or self.plan_file:
+            # The token table has another start.
+            changes.setdefault("learn_vectors", False)
         return dataclasses.replace(families.FAMILIES[self.family].recipe, **changes)
 
     def resolved(self) -> Self:
         """Returns options in which all defaults are written out."""
         values = dataclasses.asdict(self.recipe)
+        values["dtype"] = number_format(self.recipe.dtype)
         if self.initial_model_dir is not None:
             # Those of the model, where they are not given.
             values |= {name: getattr(self, name) for name in ("objective", "sentences")}
@@ -381,7 +391,8 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
     @property
     def longest_row(self) -> int:
         """The number of tokens in the longest rows."""
-        return max(self.sequence_length, self.long_sequence_length or 0)
+        recipe = self.recipe
+        return max(recipe.sequence_length, recipe.long_sequence_length or 0)
 
     def inputs(self) -> dict[str, list[str]]:
         """Returns the existing files whose contents determine the result, by option."""
@@ -401,10 +412,11 @@ class PretrainOptions(DistributionOptions, CasingOptions, Layout):
 
         The last steps of a planned run are those of its plan instead.
         """
-        last, short = self.num_steps, self.rows(self.sequence_length)
-        if self.long_sequence_length is None:
+        recipe = self.recipe
+        last, short = self.num_steps, self.rows(recipe.sequence_length)
+        if recipe.long_sequence_length is None:
             return [(last, short)]
-        long = self.rows(self.long_sequence_length)
+        long = self.rows(recipe.long_sequence_length)
         return [(last - round(LONG_SHARE * last), short), (last, long)]
 
     def rows(self, sequence_length: int) -> RowOptions:

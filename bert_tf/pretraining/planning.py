@@ -49,9 +49,10 @@ def given_plan(options: PretrainOptions) -> Plan | None:
         return None
     plan = read_plan(options.plan_file)
     has_long_rows = plan.revisions[0].pace.long_from is not None
-    if has_long_rows != (options.long_sequence_length is not None):
+    length = options.recipe.long_sequence_length
+    if has_long_rows != (length is not None):
         raise ValueError(
-            f"Received long_sequence_length={options.long_sequence_length} and "
+            f"Received long_sequence_length={length} and "
             f"{options.plan_file}, the plan of a run "
             f"{'with' if has_long_rows else 'without'} long rows. Expected the options "
             "of that run."

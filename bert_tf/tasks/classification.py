@@ -10,7 +10,9 @@ import tensorflow as tf
 from keras import ops
 
 from bert_tf.layers import elementwise
+from bert_tf.layers.dense import dense
 from bert_tf.layers.gather import first_tokens_and_lengths, gather_tokens
+from bert_tf.layers.text_comparison import compare_texts, compared_width
 from bert_tf.metrics.classification import prediction_scores
 from bert_tf.models.objective import sequence_weights
 from bert_tf.tasks.endpoints import Answers, Endpoint, Served, strings, truncated
@@ -33,6 +35,9 @@ class BertClassifier(EncoderWithHead):
     Args:
         output_activation: the activation of the outputs, as for the scores of a
             CrossEncoder.
+        compares_texts: whether the logits also depend on how similar the two texts of a
+            pair are, in the embeddings and in the last layer, see `compare_texts`.
+            Features of a frozen encoder are not compared.
 
     Call arguments:
         inputs: the inputs of the encoder; for an average, packed rows with `lengths`.
@@ -42,25 +47,44 @@ class BertClassifier(EncoderWithHead):
         float32 logits (sequences, outputs).
     """
 
-    own_arguments: tuple[str, ...] = ("num_outputs", "output_activation")
+    own_arguments: tuple[str, ...] = (
+        "num_outputs",
+        "output_activation",
+        "compares_texts",
+    )
 
     def __init__(
         self,
         *args: Any,
         output_activation: Literal["sigmoid"] | None = None,
+        compares_texts: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(*args, **kwargs)
         self.output_activation = output_activation
+        self.compares_texts = compares_texts
+        super().__init__(*args, **kwargs)
 
-    def scores(self, vectors: Any, training: bool) -> Any:
-        """The logits, float32, after the activation if there is one."""
-        logits = super().scores(vectors, training)
-        return logits if self.output_activation is None else ops.sigmoid(logits)
+    def build(self, input_shape: Any = None) -> None:
+        """Creates all weights."""
+        self.comparison = None
+        if self.compares_texts and self.mix is None:
+            config = self.encoder.config
+            self.comparison = dense(
+                self.num_outputs,
+                config.initializer_range,
+                "comparison",
+                "float32",
+                use_bias=False,
+            )
+            # For the embeddings and for the last layer.
+            self.comparison.build((None, 2 * compared_width(config.hidden_size)))
+        super().build(input_shape)
 
     def token_vectors(self, inputs: dict[str, Any], training: bool) -> dict[str, Any]:
         """The encoder's outputs, without those that `answer` does not read."""
         config = self.encoder.config
+        if self.comparison is not None:
+            return self.encoder(inputs, training=training, return_hidden_states=True)
         reads_first = self.encoder.pooler is not None or config.text_pooling == "first"
         is_bert = config.architecture == "transformer" and not config.causal
         if self.mix is None and reads_first and is_bert:
@@ -70,21 +94,33 @@ class BertClassifier(EncoderWithHead):
     def answer(
         self, encoded: dict[str, Any], inputs: dict[str, Any], training: bool
     ) -> Any:
-        """Applies the head."""
+        """Applies the head, and the activation if there is one."""
+        logits = self.scores(self._text_vectors(encoded, inputs), training)
+        if self.comparison is not None:
+            states = encoded["hidden_states"]
+            compared = compare_texts([states[0], states[-1]], inputs)
+            logits += self.comparison(self.dropout(compared, training=training))
+        return logits if self.output_activation is None else ops.sigmoid(logits)
+
+    def _text_vectors(self, encoded: dict[str, Any], inputs: dict[str, Any]) -> Any:
+        """The vector of each sequence, (sequences, width)."""
         if self.mix is None and self.encoder.pooler is not None:
-            return self.scores(encoded["pooled_output"], training)
+            return encoded["pooled_output"]
         if self.mix is None and self.encoder.config.text_pooling == "first":
             vectors = encoded.get("first_output")
             if vectors is None:
                 first_tokens, _ = first_tokens_and_lengths(inputs)
                 vectors = gather_tokens(encoded["sequence_output"], first_tokens)
-            return self.scores(vectors, training)
+            return vectors
         vectors, mask = sequence_vectors(encoded["sequence_output"], inputs)
         # A narrow dtype could not represent the token count of a long sequence.
         vectors = ops.cast(self.through_lstm(vectors, mask), "float32")
         weights = ops.cast(mask, "float32")[:, :, None]
         total = ops.sum(vectors * weights, axis=1)
-        return self.scores(total / ops.sum(weights, axis=1), training)
+        return total / ops.sum(weights, axis=1)
+
+    def _head_inputs(self) -> dict[str, str]:
+        return {} if self.comparison is None else {"segment_ids": "int32"}
 
 
 class ClassificationObjective:
@@ -282,6 +318,7 @@ CLASSIFICATION = Kind(
     has_labels=True,
     balanced_classes=True,
     is_pooled=True,
+    compares_texts=True,
 )
 
 REGRESSION = Kind(
@@ -304,4 +341,5 @@ REGRESSION = Kind(
     ),
     read_line=_read_line,
     is_pooled=True,
+    compares_texts=True,
 )

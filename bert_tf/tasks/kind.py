@@ -99,6 +99,7 @@ class Kind:
         split_document: splits such an example and its answer into sentences again.
         balanced_classes: whether rare classes can be given more weight.
         is_pooled: whether the head reads the pooler.
+        compares_texts: whether the head can compare the texts of pairs.
         default_max_length: the default number of tokens of a sequence.
         foreign_lengths: returns the lengths for a model of a format that does not store
             them, from the maximum length of the model.
@@ -137,6 +138,7 @@ class Kind:
     split_document: Callable[[Any, Any], Iterator[tuple[Any, Any]]] | None = None
     balanced_classes: bool = False
     is_pooled: bool = False
+    compares_texts: bool = False
     default_max_length: int = 128
     foreign_lengths: Callable[[int], Lengths] = lambda longest: Lengths(
         min(512, longest), stride=None, max_question_length=0, in_windows=False

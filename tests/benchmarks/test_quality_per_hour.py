@@ -37,7 +37,7 @@ def test_sides_of_a_budget_follow_each_other(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sides": ("berd",)}, r"Received sides=\['berd'\]. Expected some of recipe"),
+        ({"sides": ("berd",)}, r"Received sides=\['berd'\]. Expected some of compact"),
         ({"sides": ()}, "Expected some of"),
         ({"minutes": ("0",)}, "Received budget='0m'. Expected a number above 0"),
         ({"num_seeds": 0}, "Received num_seeds=0"),

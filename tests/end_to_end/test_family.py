@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import random
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from tests.end_to_end.tasks import write_task
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 # Of the held-out rows, what is to become less.
+_TEXTS = ("first", "second")
 LOSSES = {"elmo": "forward_loss", "electra": "replaced_loss"}
 
 
@@ -58,6 +60,8 @@ def train(name, prepared, folder, **changes):
         "eval_every": 75,
         "checkpoint_every": 50,
     }
+    if name == "compact":
+        values["long_sequence_length"] = 48
     pretrain.pretrain(options(prepared, output_dir, **(values | changes)))
     return output_dir
 
@@ -131,6 +135,63 @@ def test_it_can_be_fine_tuned(member, tmp_path):
         )
     )
     assert metrics["accuracy"] > 0.8
+
+
+def test_compact_learns_whether_two_texts_have_a_word_in_common(
+    prepared, tmp_path_factory, tmp_path
+):
+    """`predict` and the SavedModel read the pairs alike."""
+    folder = train("compact", prepared, tmp_path_factory.mktemp("compact"))
+    words = [w for w in model_dir.load(str(folder)).vocabulary.tokens if w.isalpha()]
+    draw = random.Random(0)
+    files = {"train": 600, "dev": 100}
+    for name, count in files.items():
+        with (tmp_path / f"{name}.tsv").open("w") as file:
+            file.write("first\tsecond\tlabel\n")
+            for number in range(count):
+                first, second = draw.sample(words, 3), draw.sample(words, 3)
+                second = [word for word in second if word not in first]
+                if number % 2:
+                    second[0] = first[1]
+                label = "shared" if number % 2 else "none"
+                file.write(f"{' '.join(first)}\t{' '.join(second)}\t{label}\n")
+    metrics = finetune.finetune(
+        finetune.FinetuneOptions(
+            model_dir=str(folder),
+            output_dir=str(tmp_path / "model"),
+            kind="classification",
+            train_file=str(tmp_path / "train.tsv"),
+            dev_file=str(tmp_path / "dev.tsv"),
+            second_column="second",
+            first_column="first",
+            learning_rate=3e-3,
+            num_epochs=8.0,
+            batch_size=16,
+        )
+    )
+    assert metrics["accuracy"] > 0.9
+    loaded = model_dir.load(str(tmp_path / "model"))
+    assert loaded.description.head["compares_texts"]
+    lines = (tmp_path / "dev.tsv").read_text().splitlines()
+    rows = [line.split("\t") for line in lines[1:]]
+    predict.main(
+        predict.PredictOptions(
+            model_dir=str(tmp_path / "model"),
+            input_file=str(tmp_path / "dev.tsv"),
+            first_column="first",
+            second_column="second",
+            output_file=str(tmp_path / "answers.jsonl"),
+        )
+    )
+    answers = map(json.loads, (tmp_path / "answers.jsonl").read_text().splitlines())
+    expected = [answer["probability"] for answer in answers]
+    path = saved_model.export(
+        str(tmp_path / "model"), "pairs", saved_models_dir=str(tmp_path / "saved")
+    )
+    served = tf.saved_model.load(path).signatures["classify_pairs"]
+    texts = {n: tf.constant([row[i] for row in rows]) for i, n in enumerate(_TEXTS)}
+    found = served(**texts)["probability"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_features_are_extracted(member, tmp_path):

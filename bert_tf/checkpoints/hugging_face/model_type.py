@@ -204,8 +204,8 @@ class ModelType:
         for name in {*self.fields, *self.free, *_DEPENDENT} - {*self.variants}:
             expected.pop(name, None)
         if description.kind == PRETRAINING:
-            # It is a property of heads that are fine-tuned.
-            del expected["head_transform"]
+            # They are properties of heads that are fine-tuned.
+            del expected["head_transform"], expected["compares_texts"]
         found = differing(config.to_dict(), expected)
         if config.hidden_act not in self.activations.values():
             found["hidden_act"] = config.hidden_act

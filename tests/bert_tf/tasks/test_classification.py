@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from bert_tf.checkpoints import model_dir
 from bert_tf.checkpoints.description import Description
+from bert_tf.layers.text_comparison import compare_texts
 from bert_tf.optim.optimizers import AdamW
 from bert_tf.tasks.classification import (
     BertClassifier,
@@ -25,7 +26,7 @@ from data_pipelines.finetuning.classification import ClassificationEncoding
 from data_pipelines.finetuning.encoding import encode_all
 from data_pipelines.tokenizers.wordpiece import WordPieceTokenizer
 from tests.bert_tf.checkpoints.models import checkpoint_of
-from tests.bert_tf.small_models import VOCABULARY, small_config
+from tests.bert_tf.small_models import VOCABULARY, random_batch, small_config
 from tests.reference.bert import cross_entropy
 from tests.seeds import set_seed
 
@@ -94,6 +95,30 @@ def test_decoding():
     np.testing.assert_allclose(
         decoded["probabilities"][0], np.asarray(probabilities).max(-1), rtol=1e-6
     )
+
+
+@pytest.mark.parametrize("pooler", [True, False])
+def test_logits_of_compared_texts(pooler):
+    """They are those of the head, plus a product with the compared texts."""
+    set_seed(0)
+    config = small_config(pooler=pooler)
+    model = BertClassifier(config, num_outputs=3, compares_texts=True)
+    inputs = {
+        name: random_batch()[name]
+        for name in ("token_ids", "segment_ids", "padding_mask")
+    }
+    logits = model(inputs)
+    states = model.encoder(inputs, return_hidden_states=True)["hidden_states"]
+    features = compare_texts([states[0], states[-1]], inputs)
+    assert np.abs(features).max() > 1
+    kernel = model.comparison.kernel
+    rest = logits - tf.matmul(features, kernel)
+    kernel.assign(tf.zeros_like(kernel))
+    np.testing.assert_allclose(model(inputs), rest, rtol=1e-5, atol=1e-5)
+
+    copy = BertClassifier.from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    np.testing.assert_allclose(copy(inputs), rest, rtol=1e-5, atol=1e-5)
 
 
 def cross_entropy_of_all(logits):

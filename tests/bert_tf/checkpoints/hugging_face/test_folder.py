@@ -17,6 +17,7 @@ from bert_tf.checkpoints.tensors import Tensors
 from bert_tf.checkpoints.weight_table import to_ours
 from bert_tf.layers import elementwise
 from bert_tf.layers.gather import gather_tokens, sequence_layout
+from bert_tf.models.families import FAMILIES
 from bert_tf.models.masked_lm import PretrainingObjective
 from tests.bert_tf.checkpoints.models import (
     arrays,
@@ -302,6 +303,23 @@ def test_there_and_back(tmp_path, name, changes):
     for output, value in their_outputs(theirs).items():
         for one, other in zip(again[output], value, strict=True):
             assert_near(one, other)
+
+
+def test_a_model_of_the_family_compact(tmp_path):
+    """It is a ModernBERT there; what compares texts is no part of it."""
+    changes = {**FAMILIES["compact"].config, "local_attention": 4}
+    checkpoint = checkpoint_of(Description("pretraining"), tmp_path / "ours", **changes)
+    model = our_model(checkpoint, tmp_path / "read")
+    hugging_face.write(checkpoint, str(tmp_path / "theirs"))
+    theirs = transformers.AutoModelForMaskedLM.from_pretrained(tmp_path / "theirs")
+    assert type(theirs).__name__ == "ModernBertForMaskedLM"
+    _check_pretraining(model, their_outputs(theirs.eval()))
+
+    head = {"num_outputs": 2, "compares_texts": True}
+    description = Description("classification", head=head)
+    fine_tuned = checkpoint_of(description, tmp_path / "fine_tuned", **changes)
+    with pytest.raises(ValueError, match="compares_texts"):
+        hugging_face.write(fine_tuned, str(tmp_path / "refused"))
 
 
 def test_a_model_of_base_size(tmp_path):
