@@ -111,8 +111,7 @@ def claim(
             f"{output_dir} is not empty and not of this program. Nothing is "
             "overwritten: choose another output_dir."
         )
-    # An option that did not exist yet when the run began had its default.
-    found = {**_defaults(options), **read_json(path)}
+    found = {**_values_before_they_existed(options), **read_json(path)}
     different = [
         f"{name} was {found.get(name)!r}, received {values[name]!r}"
         for name in values
@@ -169,10 +168,19 @@ def _write_inputs(
         write_json(posixpath.join(output_dir, INPUTS), {**known, **found})
 
 
-def _defaults(options: Any) -> dict[str, Any]:
-    fields = dataclasses.fields(options)
-    return {
+def _values_before_they_existed(options: Any) -> dict[str, Any]:
+    """The values of options in runs that began when there were none of them.
+
+    They are the defaults; a switch whose default depends on other options was off.
+    """
+    found = {
         field.name: json.loads(json.dumps(field.default))
-        for field in fields
+        for field in dataclasses.fields(options)
         if field.default is not dataclasses.MISSING
     }
+    off = {
+        name: False
+        for name, default in found.items()
+        if default is None and getattr(options, name) is False
+    }
+    return {**found, **off}

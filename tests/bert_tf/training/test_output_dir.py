@@ -19,6 +19,7 @@ class Options:
     seed: int = cli.option(0, "")
     lines: str = cli.option("auto", "")
     names: tuple[str, ...] = cli.option(("a", "b"), "")
+    switch: bool | None = cli.option(None, "")
 
 
 def test_an_option_that_the_run_did_not_know_had_its_default(tmp_path):
@@ -27,6 +28,10 @@ def test_an_option_that_the_run_did_not_know_had_its_default(tmp_path):
     assert not claim(str(tmp_path), Options(), ())
     with pytest.raises(ValueError, match="lines was 'auto', received 'wrapped'"):
         claim(str(tmp_path), Options(lines="wrapped"), ())
+    # A switch was off, where its default depends on other options.
+    assert not claim(str(tmp_path), Options(switch=False), ())
+    with pytest.raises(ValueError, match="switch was None, received True"):
+        claim(str(tmp_path), Options(switch=True), ())
 
 
 # --- Inputs.
