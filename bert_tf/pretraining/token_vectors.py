@@ -43,8 +43,11 @@ def initial_vectors(
 
 def require_gensim() -> None:
     """Raises ImportError if vectors cannot be learned here."""
-    with extra("word_vectors"):
-        import gensim  # noqa: F401
+    try:
+        with extra("word_vectors"):
+            import gensim  # noqa: F401
+    except ImportError as error:
+        raise ImportError(f"{error} Or start without: --nolearn_vectors.") from None
 
 
 def learn_token_vectors(

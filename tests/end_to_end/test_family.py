@@ -61,6 +61,7 @@ def train(name, prepared, folder, **changes):
         "checkpoint_every": 50,
     }
     if name == "compact":
+        pytest.importorskip("gensim", reason="the extra word_vectors is not installed")
         values["long_sequence_length"] = 48
     pretrain.pretrain(options(prepared, output_dir, **(values | changes)))
     return output_dir

@@ -25,6 +25,33 @@ def test_an_option_that_is_given_comes_before_the_recipe():
     assert changed.resolved().recipe == expected
 
 
+@pytest.mark.parametrize(
+    ("changes", "learns"),
+    [
+        ({}, True),
+        ({"learn_vectors": False}, False),
+        ({"token_vectors": "vectors.bin", "vocab_file": "vocab.txt"}, False),
+        ({"initial_model_dir": "model"}, False),
+        ({"plan_file": "plan.json"}, False),
+        ({"family": "bert"}, False),
+        ({"family": "bert", "learn_vectors": True}, True),
+    ],
+)
+def test_compact_learns_vectors_unless_the_token_table_has_another_start(
+    changes, learns
+):
+    given = options(**{"family": "compact", **changes})
+    assert given.recipe.learn_vectors == learns
+    # A resumed run reads the options that are written out.
+    assert given.resolved().recipe.learn_vectors == learns
+
+
+def test_the_number_format_is_written_out():
+    resolved = options(family="compact").resolved()
+    assert resolved.dtype in ("float32", "bfloat16")
+    assert options(family="compact", dtype="float16").resolved().dtype == "float16"
+
+
 def test_the_last_tenth_of_the_steps_has_long_rows():
     phases = options(num_train_steps=1000, long_sequence_length=512).phases()
     assert [(end, rows.sequence_length) for end, rows in phases] == [
